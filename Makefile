@@ -1,0 +1,59 @@
+# Ostiary: everything a developer runs. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+# The node package pins the runtime, so that a machine with an older Node works as well.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# Arguments for the server: make run ARGS="--public-port 5000"
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  %-12s %s\n", $$1, $$2 }'
+
+node_modules/.installed: package.json package-lock.json sdk/typescript/package.json
+	npm ci --no-audit --no-fund
+	touch $@
+
+.PHONY: run
+run: node_modules/.installed ## Install, start the embedded database, migrate and serve
+	@exec bin/ostiary serve $(ARGS)
+
+.PHONY: test
+test: node_modules/.installed ## Run the whole suite
+	vitest run
+
+.PHONY: generate
+generate: node_modules/.installed ## Regenerate gen/ and the generated parts of docs/
+	node scripts/generate.ts
+	node scripts/generate-config-reference.ts
+	node scripts/generate-error-reference.ts
+
+.PHONY: format
+format: node_modules/.installed ## Format everything
+	buf format -w proto
+	biome check --write .
+
+.PHONY: lint
+lint: node_modules/.installed ## Check the contract, the types and the style
+	buf lint
+	buf format -d --exit-code proto
+	scripts/check-breaking.sh
+	tsc --noEmit -p .
+	biome check .
+
+.PHONY: build
+build: node_modules/.installed ## Compile the two published packages into dist/
+	node scripts/build-sdk.ts
+	node scripts/build-server.ts
+
+.PHONY: bench
+bench: node_modules/.installed ## Print the figures: round trips, start-up, memory, throughput
+	node bench/report.ts
+
+.PHONY: check
+check: generate lint build test ## All that CI checks; the tree must be clean afterwards
+	@if [ -n "$$(git status --porcelain)" ]; then git status --short; git --no-pager diff | head -100; echo "the tree is not clean: commit what make generate changed"; exit 1; fi

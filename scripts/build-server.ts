@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compiles @ostiary/server into dist/, with the command that package.json names as its bin.
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { buildPackage } from "./build-package.ts";
+
+const command = "dist/src/main.js";
+
+buildPackage("tsconfig.build.json", "dist");
+
+// npm links the command as it is, so it says itself what runs it.
+const text = readFileSync(command, "utf8");
+if (!text.startsWith("#!")) writeFileSync(command, `#!/usr/bin/env node\n${text}`);
+chmodSync(command, 0o755);

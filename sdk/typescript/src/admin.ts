@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Client, createClient } from "@connectrpc/connect";
+import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
+import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { openTransport, type Reach, type TokenSource } from "./transport.ts";
+
+/** How to reach the admin listener, and with which key. */
+export type OstiaryAdminOptions = Reach & {
+  /**
+   * The API key, `ost_key_…`, or a function that finds it for each call, for keys that are rotated. Leave it out
+   * where a client certificate speaks for the caller. Never put one into a web page.
+   */
+  readonly apiKey?: TokenSource | undefined;
+};
+
+/** Typed clients of the services on the admin listener. */
+export interface OstiaryAdmin {
+  /** Identities and their credentials. */
+  readonly identities: Client<typeof IdentityService>;
+  /** The schemas that traits follow. */
+  readonly identitySchemas: Client<typeof IdentitySchemaService>;
+  /** Everybody's sessions. */
+  readonly sessions: Client<typeof SessionAdminService>;
+  /** API keys. */
+  readonly apiKeys: Client<typeof ApiKeyService>;
+}
+
+/** Makes clients of the admin listener. Nothing is sent until a method is called. */
+export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
+  const transport = openTransport(options, options.apiKey);
+  return {
+    identities: createClient(IdentityService, transport),
+    identitySchemas: createClient(IdentitySchemaService, transport),
+    sessions: createClient(SessionAdminService, transport),
+    apiKeys: createClient(ApiKeyService, transport),
+  };
+}

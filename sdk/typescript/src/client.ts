@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
+import { openTransport, type Reach, type TokenSource } from "./transport.ts";
+
+/** How to reach the public listener, and as whom. */
+export type OstiaryOptions = Reach & {
+  /**
+   * The session token of a native client, `ost_ses_…`, or a function that finds it for each call. Leave it out in
+   * a browser: its session is a cookie that scripts cannot read.
+   */
+  readonly token?: TokenSource | undefined;
+};
+
+/** Typed clients of the services on the public listener. */
+export interface Ostiary {
+  /** Signing in. */
+  readonly login: Client<typeof LoginService>;
+  /** Making an account. */
+  readonly registration: Client<typeof RegistrationService>;
+  /** The caller's sessions, and checking the session of somebody else's request. */
+  readonly sessions: Client<typeof SessionService>;
+}
+
+/** Makes clients of the public listener, for Node and for browsers. Nothing is sent until a method is called. */
+export function createOstiary(options: OstiaryOptions): Ostiary {
+  return publicClients(openTransport(options, options.token));
+}
+
+/** The clients of the public listener over one transport. */
+export function publicClients(transport: Transport): Ostiary {
+  return {
+    login: createClient(LoginService, transport),
+    registration: createClient(RegistrationService, transport),
+    sessions: createClient(SessionService, transport),
+  };
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  type ErrorInfo,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../gen/google/rpc/error_details_pb.js";
+import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { ErrorReason } from "../../../gen/ostiary/error/v1/error_reason_pb.js";
+
+/** Every reason that an error of Ostiary can have, as the contract's enum names it. Reasons are permanent. */
+export type ErrorReasonName = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
+
+/** What is wrong with one field of a request. */
+export interface FieldViolation {
+  /** The path of the field: `traits.email`. */
+  readonly field: string;
+  /** A sentence for a developer, in English. */
+  readonly description: string;
+}
+
+/**
+ * Why a call was refused. Undefined if the error does not come from Ostiary (but from the network, a proxy, your
+ * own code), or if its reason is newer than this package; `error.message` tells then.
+ */
+export function reasonOf(error: unknown): ErrorReasonName | undefined {
+  const reason = errorInfoOf(error)?.reason;
+  return reason !== undefined && isErrorReason(reason) ? reason : undefined;
+}
+
+/** Whether a text, for example the `reason` of a rejected submit, is a reason that this package knows. */
+export function isErrorReason(text: string): text is ErrorReasonName {
+  // The enum object maps numbers to names as well; only a name leads to a number.
+  const value: unknown = Object.hasOwn(ErrorReason, text) ? Reflect.get(ErrorReason, text) : undefined;
+  return typeof value === "number" && value !== ErrorReason.UNSPECIFIED;
+}
+
+/** The values that go with the reason, for example `replacement_flow_id`. Empty if there are none. */
+export function metadataOf(error: unknown): Readonly<Record<string, string>> {
+  return errorInfoOf(error)?.metadata ?? {};
+}
+
+/** What can be done about the error: a sentence or two for a developer, in English. Undefined if nothing is known. */
+export function remedyOf(error: unknown): string | undefined {
+  const description = detailOf(error, RemedySchema)?.description;
+  return description === "" ? undefined : description;
+}
+
+/** What is wrong with which fields of the request. Empty if the error is about something else. */
+export function fieldViolationsOf(error: unknown): readonly FieldViolation[] {
+  const violations = detailOf(error, BadRequestSchema)?.fieldViolations ?? [];
+  return violations.map(({ field, description }) => ({ field, description }));
+}
+
+/** After how many milliseconds the call may be tried again. Undefined if the server does not say. */
+export function retryAfterOf(error: unknown): number | undefined {
+  const delay = detailOf(error, RetryInfoSchema)?.retryDelay;
+  return delay === undefined ? undefined : durationMs(delay);
+}
+
+/** Other servers behind the same client send ErrorInfo too; the domain says whose reason it is. */
+function errorInfoOf(error: unknown): ErrorInfo | undefined {
+  const info = detailOf(error, ErrorInfoSchema);
+  return info?.domain === "ostiary" ? info : undefined;
+}
+
+function detailOf<Desc extends DescMessage>(error: unknown, schema: Desc): MessageShape<Desc> | undefined {
+  return error instanceof ConnectError ? error.findDetails(schema)[0] : undefined;
+}

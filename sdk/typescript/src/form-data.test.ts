@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "vitest";
+import { Client, FlowKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { InputType, type NodeSchema } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { SubmitLoginFlowRequestSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import {
+  type SubmitRegistrationFlowRequest,
+  SubmitRegistrationFlowRequestSchema,
+} from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { formDataToRequest } from "./form-data.ts";
+import { textOf } from "./form-value.ts";
+
+type NodeInit = MessageInitShape<typeof NodeSchema>;
+
+describe("formDataToRequest", () => {
+  test("fills the common fields and those of the pressed button's step", () => {
+    const request = formDataToRequest(
+      loginFlow(),
+      form({ identifier: "ada@example.com", "password.password": " secret " }),
+      "password",
+      SubmitLoginFlowRequestSchema,
+    );
+    expect(request.$typeName).toBe("ostiary.flow.v1.SubmitLoginFlowRequest");
+    expect(request.flowId).toBe("ost_flw_1");
+    expect(request.csrfToken).toBe("token");
+    expect(request.identifier).toBe("ada@example.com");
+    // A password is taken exactly as typed.
+    expect(request.step).toMatchObject({ case: "password", value: { password: " secret " } });
+  });
+
+  test("takes the button's node as well as the name of its step", () => {
+    const flow = loginFlow();
+    const pressed = flow.form?.nodes.find((node) => node.kind.case === "button");
+    const data = form({ identifier: "ada", "password.password": "x" });
+    expect(pressed && formDataToRequest(flow, data, pressed)).toEqual(
+      formDataToRequest(flow, data, "password"),
+    );
+  });
+
+  test("names the step even if none of its fields were filled in", () => {
+    const { step } = formDataToRequest(loginFlow(), form({}), "password");
+    expect(step).toMatchObject({ case: "password", value: { password: "" } });
+  });
+
+  test("refuses a button that the form does not have, a node that is none, and another kind's request", () => {
+    const flow = loginFlow();
+    const field = flow.form?.nodes[0];
+    expect(() => formDataToRequest(flow, form({}), "code")).toThrow(TypeError);
+    expect(() => field && formDataToRequest(flow, form({}), field)).toThrow(TypeError);
+    expect(() => formDataToRequest(flow, form({}), "password", SubmitRegistrationFlowRequestSchema)).toThrow(
+      TypeError,
+    );
+    flow.kind = FlowKind.UNSPECIFIED;
+    expect(() => formDataToRequest(flow, form({}), "password")).toThrow(TypeError);
+  });
+
+  test("says that the package is too old for a step of a newer server", () => {
+    const flow = loginFlow([button("telepathy")]);
+    expect(() => formDataToRequest(flow, form({}), "telepathy")).toThrow(/newer/);
+  });
+
+  test("does not send the fields of another step", () => {
+    const nodes = [
+      input("password.password", InputType.PASSWORD),
+      input("telepathy.thought"),
+      button("password"),
+    ];
+    const request = formDataToRequest(
+      loginFlow(nodes),
+      form({ "password.password": "x", "telepathy.thought": "y" }),
+      "password",
+    );
+    expect(JSON.stringify(request)).not.toContain("thought");
+  });
+
+  // Security rule: the page decides nothing but the values of the fields that the form offers.
+  test("drops names that the form does not offer, also flowId and csrfToken", () => {
+    const request = submitted([], {
+      flowId: "other",
+      csrfToken: "other",
+      "traits.role": "admin",
+      extra: "1",
+    });
+    expect(request).toMatchObject({ flowId: "ost_flw_1", csrfToken: "token" });
+    expect(request.traits).toBeUndefined();
+  });
+
+  // Security rule: no name of a field can reach a prototype.
+  test.each(["traits.__proto__.polluted", "__proto__.polluted", "traits.constructor.prototype.polluted"])(
+    "is not polluted by %s",
+    (name) => {
+      const request = submitted([input(name)], { [name]: "yes" });
+      expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+      expect(Reflect.get({}, "polluted")).toBeUndefined();
+      expect(Reflect.get(Object(request.traits), "polluted")).toBeUndefined();
+    },
+  );
+
+  test("follows dots, list indexes and backslashes in names", () => {
+    const names = [
+      "traits.name.first",
+      "traits.phones.1",
+      "traits.phones.0",
+      "traits.a\\.b\\\\c",
+      "traits.tags.7",
+    ];
+    const nodes = names.map((name) => input(name));
+    const data = Object.fromEntries(names.map((name, index) => [name, String(index)]));
+    expect(submitted(nodes, data).traits).toEqual({
+      name: { first: "0" },
+      phones: ["2", "1"],
+      "a.b\\c": "3",
+      tags: ["4"],
+    });
+  });
+
+  test.each<[string, InputType, string | undefined, JsonValue | undefined]>([
+    ["a text", InputType.TEXT, "a", "a"],
+    ["an empty text", InputType.TEXT, "", undefined],
+    ["a text that looks like a number", InputType.TEXT, "1", "1"],
+    ["a number", InputType.NUMBER, " -1.5e2 ", -150],
+    ["zero", InputType.NUMBER, "0", 0],
+    ["an empty number", InputType.NUMBER, " ", undefined],
+    ["a number that is none", InputType.NUMBER, "1,5", "1,5"],
+    ["a hexadecimal number", InputType.NUMBER, "0x10", "0x10"],
+    ["an infinite number", InputType.NUMBER, "1e999", "1e999"],
+    ["a whole number beyond what a double holds", InputType.NUMBER, "9007199254740993", "9007199254740993"],
+    ["a ticked checkbox", InputType.CHECKBOX, "on", true],
+    ["an empty checkbox", InputType.CHECKBOX, undefined, false],
+    ["a checkbox that says false", InputType.CHECKBOX, "false", false],
+    ["a date", InputType.DATE, "2026-01-31", "2026-01-31"],
+    ["a field that was not drawn", InputType.TEXT, undefined, undefined],
+  ])("reads %s", (_, type, text, expected) => {
+    const { traits } = submitted([input("traits.x", type)], text === undefined ? {} : { "traits.x": text });
+    expect(traits?.x).toEqual(expected);
+  });
+
+  test("takes the last of several values, as a hidden field before a checkbox means it", () => {
+    const data = new FormData();
+    data.append("traits.x", "false");
+    data.append("traits.x", "true");
+    expect(registration([input("traits.x", InputType.CHECKBOX)], data).traits).toEqual({ x: true });
+  });
+
+  test("ignores files", () => {
+    const data = new FormData();
+    data.append("traits.x", new Blob(["x"]), "x.txt");
+    expect(registration([input("traits.x")], data).traits).toBeUndefined();
+  });
+
+  test.each<[JsonValue]>([["red"], [7], [true], [null]])(
+    "gives the option %j back with its type",
+    (value) => {
+      const options = [{ value: valueInit("other") }, { value: valueInit(value) }];
+      const node = input("traits.x", InputType.TEXT, { options });
+      expect(submitted([node], { "traits.x": textOf(valueInit(value)) }).traits).toEqual({ x: value });
+    },
+  );
+
+  test("passes on what is none of the options, so that the server says so beside the field", () => {
+    const node = input("traits.x", InputType.TEXT, { options: [{ value: valueInit("red") }] });
+    expect(submitted([node], { "traits.x": "blue" }).traits).toEqual({ x: "blue" });
+  });
+
+  test("sends a hidden value that the page has not drawn, and gives one that it has its type back", () => {
+    const node = input("traits.x", InputType.HIDDEN, { value: valueInit(7) });
+    expect(submitted([node], {}).traits).toEqual({ x: 7 });
+    expect(submitted([node], { "traits.x": "7" }).traits).toEqual({ x: 7 });
+  });
+
+  test("leaves out fields of a newer server that the contract does not know", () => {
+    const request = submitted([input("shoeSize", InputType.NUMBER)], { shoeSize: "42" });
+    expect(request.step.case).toBe("password");
+  });
+});
+
+function loginFlow(nodes?: readonly NodeInit[]) {
+  const standard = [
+    input("identifier"),
+    input("csrfToken", InputType.HIDDEN, { value: valueInit("token") }),
+    input("password.password", InputType.PASSWORD),
+    button("password"),
+  ];
+  return flowOf(FlowKind.LOGIN, nodes ?? standard);
+}
+
+function flowOf(kind: FlowKind, nodes: readonly NodeInit[]) {
+  const common = { id: "ost_flw_1", csrfToken: "token", client: Client.BROWSER };
+  return create(FlowSchema, { ...common, kind, form: { nodes: [...nodes] } });
+}
+
+function submitted(
+  nodes: readonly NodeInit[],
+  values: Record<string, string>,
+): SubmitRegistrationFlowRequest {
+  return registration(nodes, form(values));
+}
+
+function registration(nodes: readonly NodeInit[], data: FormData): SubmitRegistrationFlowRequest {
+  const flow = flowOf(FlowKind.REGISTRATION, [...nodes, button("password")]);
+  return formDataToRequest(flow, data, "password", SubmitRegistrationFlowRequestSchema);
+}
+
+function form(values: Record<string, string>): FormData {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(values)) data.append(name, value);
+  return data;
+}
+
+function input(
+  name: string,
+  type: InputType = InputType.TEXT,
+  more: Omit<Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"], "$typeName"> = {},
+): NodeInit {
+  return { name, kind: { case: "input", value: { ...more, type } } };
+}
+
+function button(step: string): NodeInit {
+  return { name: step, kind: { case: "button", value: { step } } };
+}
+
+function valueInit(json: JsonValue) {
+  return fromJson(ValueSchema, json);
+}

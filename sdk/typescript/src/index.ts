@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The doorway of @ostiary/sdk: clients, errors and forms. Guards and helpers for servers are in ./server, the
+// generated types in ./v1/….
+export { createOstiaryAdmin, type OstiaryAdmin, type OstiaryAdminOptions } from "./admin.ts";
+export { createOstiary, type Ostiary, type OstiaryOptions } from "./client.ts";
+export {
+  type ErrorReasonName,
+  type FieldViolation,
+  fieldViolationsOf,
+  isErrorReason,
+  metadataOf,
+  reasonOf,
+  remedyOf,
+  retryAfterOf,
+} from "./errors.ts";
+export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
+export { textOf } from "./form-value.ts";
+export { type SubmitOutcome, submit } from "./submit.ts";
+export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What guards read of a request, whatever framework it comes from. */
+export interface RequestHead {
+  readonly method: string;
+  /** The host and port that the client named; the empty text if there is none. */
+  readonly host: string;
+  /** Whether the request came, or a proxy says that it came, over https. */
+  readonly https: boolean;
+  /** The value of a header by its lower-case name. */
+  header(name: string): string | undefined;
+}
+
+/** The part of a Fetch `Request` that is read here. */
+export interface FetchRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+}
+
+/** The part of node:http's `IncomingMessage`, and so of the requests of Express and Fastify, that is read here. */
+export interface NodeRequest {
+  readonly method?: string | undefined;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  readonly socket?: { readonly encrypted?: boolean | undefined; readonly remoteAddress?: string | undefined };
+}
+
+/** The head of a Fetch request. */
+export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
+  const { host, protocol } = new URL(url, "http://unknown.invalid");
+  const header = (name: string) => headers.get(name) ?? undefined;
+  return {
+    method,
+    // The header first: some frameworks make the URL from the address that they listen on.
+    host: header("host") ?? host,
+    https: protocol === "https:" || forwardedAsHttps(header),
+    header,
+  };
+}
+
+/** The head of a request of node:http or node:http2. */
+export function headOfNode({ method, headers, socket }: NodeRequest): RequestHead {
+  const header = (name: string) => {
+    const value = headers[name];
+    return Array.isArray(value) ? value.join(name === "cookie" ? "; " : ", ") : value;
+  };
+  return {
+    method: method ?? "",
+    host: header(":authority") ?? header("host") ?? "",
+    https: socket?.encrypted === true || forwardedAsHttps(header),
+    header,
+  };
+}
+
+/** The head of a request of either kind. */
+export function headOf(request: FetchRequest | NodeRequest): RequestHead {
+  return isFetch(request) ? headOfFetch(request) : headOfNode(request);
+}
+
+/** Whether a request is one of Fetch. */
+export function isFetch(request: FetchRequest | NodeRequest): request is FetchRequest {
+  return typeof request.headers.get === "function";
+}
+
+/** Believing anybody here is safe: https only ever makes the guards stricter. */
+function forwardedAsHttps(header: RequestHead["header"]): boolean {
+  return (
+    /\bhttps\b/i.test(header("x-forwarded-proto") ?? "") ||
+    /\bproto="?https\b/i.test(header("forwarded") ?? "")
+  );
+}

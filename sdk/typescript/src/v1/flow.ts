@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// The generated types of `ostiary.flow.v1`: flows, forms, login and registration.
+export * from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+export * from "../../../../gen/ostiary/flow/v1/form_pb.js";
+export * from "../../../../gen/ostiary/flow/v1/login_service_pb.js";
+export * from "../../../../gen/ostiary/flow/v1/outcome_pb.js";
+export * from "../../../../gen/ostiary/flow/v1/registration_service_pb.js";

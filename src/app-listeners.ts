@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { getOption } from "@bufbuild/protobuf";
+import { Listener as ListenerKind, listener as listenerOption } from "../gen/ostiary/access/v1/access_pb.js";
+import type { AppOptions } from "./app-types.ts";
+import type { Clock } from "./domain/ports.ts";
+import type { Tenants } from "./domain/tenant/tenant.ts";
+import { Metrics } from "./transport/http/metrics.ts";
+import type { Readiness } from "./transport/http/readiness.ts";
+import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
+import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
+import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
+import type { ServiceBinding } from "./transport/rpc/routes.ts";
+import type { CallTracer } from "./transport/telemetry.ts";
+
+interface Served {
+  readonly options: AppOptions;
+  readonly readiness: Readiness;
+  readonly tenants: Tenants;
+  readonly sessions: SessionAuthenticator;
+  readonly apiKeys: ApiKeyAuthenticator;
+  readonly services: readonly ServiceBinding[];
+  readonly tracer: CallTracer | undefined;
+  readonly clock: Clock;
+}
+
+/** Makes the two listeners. A service is served by the one that its `listener` option names. */
+export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
+  const { config, logger, version } = served.options;
+  const { server, access } = config.config;
+  const certificates = access.clientCertificates.map(toGrant);
+  const shared = {
+    access: createAccess({ ...served, certificates: () => certificates }),
+    readiness: served.readiness,
+    metrics: new Metrics(),
+    version: { version },
+    logger,
+    tracer: served.tracer,
+    trustedProxies: server.trustedProxies,
+    maxRequestBytes: server.maxRequestBytes,
+    clock: served.clock,
+  };
+  const servicesOf = (kind: ListenerKind) =>
+    served.services.filter(({ service }) => getOption(service, listenerOption) === kind);
+  return {
+    public: createListener({
+      ...shared,
+      name: "public",
+      host: server.public.host,
+      port: server.public.port,
+      tls: tlsOf(server.public.tls, ""),
+      services: servicesOf(ListenerKind.PUBLIC),
+    }),
+    admin: createListener({
+      ...shared,
+      name: "admin",
+      host: server.admin.host,
+      port: server.admin.port,
+      tls: tlsOf(server.admin.tls, server.admin.clientCaFile),
+      services: servicesOf(ListenerKind.ADMIN),
+    }),
+  };
+}
+
+type Config = AppOptions["config"]["config"];
+
+/** Reads the files each time it is called, so that a reload takes new ones. */
+function tlsOf(tls: Config["server"]["public"]["tls"], clientCaFile: string): ListenerOptions["tls"] {
+  if (tls === undefined) return undefined;
+  return () => ({
+    cert: readFileSync(tls.certificateFile),
+    key: readFileSync(tls.keyFile),
+    ca: clientCaFile === "" ? undefined : readFileSync(clientCaFile),
+  });
+}
+
+function toGrant({ name, match, scopes }: Config["access"]["clientCertificates"][number]): CertificateGrant {
+  switch (match.case) {
+    case "subjectAlternativeName":
+      return { name, match: { kind: "subject_alternative_name", value: match.value }, scopes };
+    case "fingerprint":
+      return { name, match: { kind: "fingerprint", value: match.value }, scopes };
+    case undefined:
+      throw new Error("validation lets no certificate without a match through");
+    default: {
+      const unreachable: never = match;
+      return unreachable;
+    }
+  }
+}

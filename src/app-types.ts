@@ -1,0 +1,35 @@
+/** What src/app.ts offers to those who start it: the command line and the tests. */
+import type { LoadedConfig } from "./config/load-config.ts";
+import type { Clock, Logger } from "./domain/ports.ts";
+import type { Secret } from "./domain/secret.ts";
+
+/** What the application is made from. */
+export interface AppOptions {
+  readonly config: LoadedConfig;
+  readonly logger: Logger;
+  /** The server's version, for `/version` and the metrics. */
+  readonly version: string;
+  /** Where the OTEL_… variables are read. Default: none, hence no traces. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Default: the real time. Tests pass one that they can move. */
+  readonly clock?: Clock | undefined;
+  /** Told of each SQL statement; tests count round trips with it. */
+  readonly onStatement?: ((text: string) => void) | undefined;
+}
+
+/** An application that serves. */
+export interface RunningApp {
+  /** Where clients reach the public listener. */
+  readonly publicUrl: string;
+  readonly adminUrl: string;
+  /** The port that the public listener is bound to. */
+  readonly publicPort: number;
+  /** The first admin API key: itself, if it was made just now, and the file that holds it, if there is one. */
+  readonly bootstrapKey: { readonly key: Secret | undefined; readonly file: string | undefined };
+  /** Reads secrets and certificates again. Throws if one cannot be used, and then goes on with the old ones. */
+  reload(): Promise<void>;
+  /** Finishes the calls under way, then stops everything, also the embedded database. */
+  stop(): Promise<void>;
+  /** Resolves if the application can no longer serve, with the reason. It must then be stopped. */
+  readonly failed: Promise<Error>;
+}

@@ -1,0 +1,423 @@
+/**
+ * The wiring: the only file that may import every room. Read it from top to bottom to see what the server is made
+ * of; nothing here decides anything.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
+import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
+import { createListeners } from "./app-listeners.ts";
+import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
+import type { AppOptions, RunningApp } from "./app-types.ts";
+import { loadIdentitySchemas } from "./config/identity-schemas.ts";
+import { createCommonPasswords } from "./crypto/common-passwords.ts";
+import { createFormTokens } from "./crypto/form-tokens.ts";
+import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
+import { createSealer } from "./crypto/sealer.ts";
+import { createTokens } from "./crypto/tokens.ts";
+import { ApiKeys } from "./domain/access/api-keys.ts";
+import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
+import { LoginFlows } from "./domain/flow/login-flows.ts";
+import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
+import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
+import { Credentials } from "./domain/identity/credentials.ts";
+import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
+import { Identities } from "./domain/identity/identities.ts";
+import { NewPasswords } from "./domain/identity/new-passwords.ts";
+import { IdentitySchemas } from "./domain/identity/schemas.ts";
+import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
+import { PasswordMethod } from "./domain/method/password/password-method.ts";
+import { createPasswordPolicy } from "./domain/method/password/policy.ts";
+import { PageTokens } from "./domain/paging/page-tokens.ts";
+import type { Clock } from "./domain/ports.ts";
+import type { Secret } from "./domain/secret.ts";
+import { Sessions } from "./domain/session/sessions.ts";
+import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
+import { UseRecorder } from "./domain/use-recorder.ts";
+import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
+import { openStorage, type Storage } from "./storage/storage.ts";
+import { Readiness } from "./transport/http/readiness.ts";
+import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
+import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
+import { IdentityService } from "./transport/rpc/identity-service.ts";
+import { LoginService } from "./transport/rpc/login-service.ts";
+import { RegistrationService } from "./transport/rpc/registration-service.ts";
+import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
+import { SessionService } from "./transport/rpc/session-service.ts";
+import { startTracing } from "./transport/telemetry.ts";
+
+const tenantName = "default";
+/** How often gathered uses are written. */
+const flushIntervalMs = 15_000;
+/** How often the database is asked whether it is there. */
+const watchIntervalMs = 500;
+const systemClock: Clock = { now: () => new Date() };
+
+/** What was started, to be stopped in reverse order. */
+class Cleanup {
+  readonly #steps: (() => Promise<void> | void)[] = [];
+
+  add(step: () => Promise<void> | void): void {
+    this.#steps.push(step);
+  }
+
+  /** Runs every step, also after one that fails; throws the first failure. */
+  async run(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of this.#steps.splice(0).reverse()) {
+      await Promise.resolve()
+        .then(step)
+        .catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Starts everything and serves. Throws an Error of one line if something of it cannot be started. */
+export async function startApp(options: AppOptions): Promise<RunningApp> {
+  const cleanup = new Cleanup();
+  try {
+    return await start(options, cleanup);
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+/** Brings the database's schema up to date, or lists what that would do. Returns the names of the migrations. */
+export async function migrateDatabase(options: AppOptions, how: { dryRun: boolean }): Promise<string[]> {
+  return withStorage(options, async (storage) => {
+    const pending = await storage.pendingMigrations();
+    if (!how.dryRun) await storage.migrate();
+    return pending;
+  });
+}
+
+/** Makes the first admin API key, unless one was ever made; then undefined. */
+export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | undefined> {
+  return withStorage(options, async (storage) => {
+    const tenant = await defaultTenant(options, storage);
+    const tenants = new OneTenant(() => tenant);
+    const domain = createDomain(options, storage, tenants);
+    return (await domain.apiKeys.createBootstrap(tenant))?.secret;
+  });
+}
+
+async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
+  const { config, logger, clock = systemClock } = options;
+  const tracing = await startTracing(options.environment ?? {}, options.version);
+  if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
+  const database = await startDatabase(options, cleanup);
+  const { storage } = database;
+  await bringUpToDate(options, storage);
+
+  let tenant = await defaultTenant(options, storage);
+  const tenants = new OneTenant(() => tenant);
+  const domain = createDomain(options, storage, tenants);
+  await loadSchemas(options, domain.schemas, tenant.id);
+  const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
+
+  const readiness = new Readiness(["database"]);
+  readiness.report("database", true);
+  cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
+
+  const { sessions, apiKeys } = domain;
+  const services = createServices(domain);
+  const tracer = tracing?.tracer;
+  const listeners = createListeners({
+    options,
+    readiness,
+    tenants,
+    sessions,
+    apiKeys,
+    services,
+    tracer,
+    clock,
+  });
+  const publicPort = (await listeners.public.listen()).port;
+  cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
+  // With port 0 the public URL is only known now.
+  tenant = { ...tenant, settings: toTenantSettings(config.config, publicPort) };
+  const { port: adminPort } = await listeners.admin.listen();
+  cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
+  cleanup.add(() => readiness.stop());
+
+  const jobs = await storage.startJobs({
+    retentionMs: durationMs(config.config.database.retention),
+    clock,
+  });
+  cleanup.add(() => jobs.stop());
+  for (const warning of config.warnings) logger.warn({}, warning);
+
+  const { admin } = config.config.server;
+  const scheme = admin.tls === undefined ? "http" : "https";
+  return {
+    publicUrl: tenant.settings.publicUrl,
+    adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
+    publicPort,
+    bootstrapKey,
+    reload: async () => {
+      config.secrets.reload();
+      listeners.public.reloadTls();
+      listeners.admin.reloadTls();
+    },
+    stop: () => cleanup.run(),
+    failed: database.failed,
+  };
+}
+
+/** Everything that decides, on everything that is stored. */
+function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
+  const { config, logger, clock = systemClock } = options;
+  const { concurrency, queueLimit } = config.config.hashing;
+  const tokens = createTokens();
+  const sealer = createSealer(() => config.secrets.sealing());
+  const pageTokens = new PageTokens({ sealer });
+  const hasher = createPasswordHasher({
+    concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
+    queueLimit,
+  });
+  const policy = createPasswordPolicy({ commonPasswords: createCommonPasswords() });
+  const passwordMethod = new PasswordMethod({ hasher, policy });
+  const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
+  const idempotency = new IdempotencyRunner({
+    transactions: storage,
+    store: storage.idempotency,
+    sealer,
+    clock,
+  });
+
+  const sessionUses = new UseRecorder<SessionId>({
+    write: (uses) => storage.sessions.recordUse(uses),
+    clock,
+    logger,
+  });
+  const apiKeyUses = new UseRecorder<ApiKeyId>({
+    write: (uses) => storage.apiKeys.recordUse(uses),
+    clock,
+    logger,
+  });
+  const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
+  const apiKeys = new ApiKeys({
+    store: storage.apiKeys,
+    tokens,
+    tenants,
+    pageTokens,
+    uses: apiKeyUses,
+    clock,
+  });
+
+  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const loginFlows = new LoginFlows({
+    keeper,
+    flows: storage.flows,
+    events: storage.events,
+    methods: [passwordMethod],
+    tokens,
+    clock,
+  });
+  const registrationFlows = new RegistrationFlows({
+    keeper,
+    flows: storage.flows,
+    schemas,
+    methods: [passwordMethod],
+    tokens,
+    clock,
+  });
+  const passwords = new NewPasswords({ policy, hasher });
+  const identities = new Identities({ store: storage.identities, schemas, passwords, pageTokens, clock });
+  const credentials = new Credentials({
+    identities: storage.identities,
+    sessions: storage.sessions,
+    events: storage.events,
+    transactions: storage,
+    passwords,
+    hasher,
+    clock,
+  });
+  return {
+    sessions,
+    sessionUses,
+    apiKeys,
+    apiKeyUses,
+    loginFlows,
+    registrationFlows,
+    identities,
+    credentials,
+    schemas,
+    idempotency,
+  };
+}
+
+type Domain = ReturnType<typeof createDomain>;
+
+/** The classes that carry out the services; each service's `listener` option says where it is served. */
+function createServices(domain: Domain) {
+  const { sessions, apiKeys, identities, credentials, schemas, idempotency } = domain;
+  return [
+    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
+    {
+      service: RegistrationContract,
+      implementation: new RegistrationService({ flows: domain.registrationFlows }),
+    },
+    { service: SessionContract, implementation: new SessionService({ sessions }) },
+    { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
+    {
+      service: IdentityContract,
+      implementation: new IdentityService({ identities, credentials, idempotency }),
+    },
+    {
+      service: IdentitySchemaContract,
+      implementation: new IdentitySchemaService({ schemas }),
+    },
+    { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
+  ];
+}
+
+/** The one tenant. Its settings are asked for each time: the public URL is only known once a port is bound. */
+class OneTenant implements Tenants {
+  readonly #current: () => Tenant;
+
+  constructor(current: () => Tenant) {
+    this.#current = current;
+  }
+
+  byName(name: string): Tenant | undefined {
+    return name === tenantName ? this.#current() : undefined;
+  }
+
+  byHost(): Tenant {
+    return this.#current();
+  }
+}
+
+async function startDatabase(
+  options: AppOptions,
+  cleanup: Cleanup,
+): Promise<{ storage: Storage; failed: Promise<Error> }> {
+  const { config, logger } = options;
+  let failed = new Promise<Error>(() => {});
+  let url = config.secrets.databaseUrl()?.reveal();
+  if (url === undefined) {
+    const { dataDirectory } = config.config.database;
+    const embedded = await startEmbeddedPostgres({ dataDirectory, logger });
+    cleanup.add(() => embedded.stop());
+    url = embedded.url;
+    failed = embedded.exited.then((code) => new Error(`the embedded PostgreSQL ended with code ${code}`));
+  }
+  await config.secrets.prepare();
+  const { poolSize, statementTimeout, acquireTimeout } = config.config.database;
+  const storage = await openStorage({
+    url,
+    poolSize,
+    statementTimeoutMs: durationMs(statementTimeout),
+    acquireTimeoutMs: durationMs(acquireTimeout),
+    logger,
+    onStatement: options.onStatement,
+  });
+  cleanup.add(() => storage.close());
+  return { storage, failed };
+}
+
+/** Runs work on the database alone, without serving. */
+async function withStorage<T>(options: AppOptions, work: (storage: Storage) => Promise<T>): Promise<T> {
+  const cleanup = new Cleanup();
+  try {
+    const { storage } = await startDatabase(options, cleanup);
+    return await work(storage);
+  } finally {
+    await cleanup.run();
+  }
+}
+
+async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<void> {
+  const pending = await storage.pendingMigrations();
+  if (pending.length === 0) return;
+  if (!config.config.database.migrateOnStart) {
+    throw new Error(
+      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+    );
+  }
+  await storage.migrate();
+}
+
+async function defaultTenant({ config, clock = systemClock }: AppOptions, storage: Storage): Promise<Tenant> {
+  const { port } = config.config.server.public;
+  const id: TenantId = await storage.ensureTenant(tenantName, clock.now());
+  return { id, name: tenantName, settings: toTenantSettings(config.config, port) };
+}
+
+async function loadSchemas(
+  { config, logger }: AppOptions,
+  schemas: IdentitySchemas,
+  tenantId: TenantId,
+): Promise<void> {
+  const { schemas: configured, problems } = loadIdentitySchemas(config.config);
+  const [problem] = problems;
+  if (problem !== undefined) throw new Error(problem.message);
+  const builtIn = { id: builtInSchemaId, document: defaultSchemaDocument };
+  const warnings = await schemas.load({ tenantId }, configured.length === 0 ? [builtIn] : configured);
+  for (const warning of warnings) logger.warn({}, warning);
+}
+
+const noKey = { key: undefined, file: undefined };
+
+/** Makes the first key at the first start, in a file that only its owner can read. */
+async function keepBootstrapKey(
+  { config }: AppOptions,
+  apiKeys: ApiKeys,
+  tenant: Tenant,
+): Promise<RunningApp["bootstrapKey"]> {
+  const { dataDirectory } = config.config.database;
+  const file = join(dataDirectory, "admin-api-key");
+  const created = await apiKeys.createBootstrap(tenant, async (secret) => {
+    await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+    await writeFile(file, `${secret.reveal()}\n`, { mode: 0o600, flush: true });
+  });
+  const kept = await readFile(file).then(
+    () => file,
+    // Its owner has moved the key to a safer place, and need not be told of the file.
+    () => undefined,
+  );
+  return { key: created?.secret, file: kept };
+}
+
+/** Tells readiness how the database is, until it is stopped. */
+function watchDatabase(storage: Storage, readiness: Readiness): () => void {
+  let askedAt: number | undefined;
+  const ask = async () => {
+    if (askedAt !== undefined) {
+      // No answer for two rounds is an answer as well.
+      if (Date.now() - askedAt > 2 * watchIntervalMs) readiness.report("database", false);
+      return;
+    }
+    askedAt = Date.now();
+    const ready = await storage.ping().then(
+      () => true,
+      () => false,
+    );
+    askedAt = undefined;
+    readiness.report("database", ready);
+  };
+  const timer = setInterval(() => void ask(), watchIntervalMs);
+  return () => clearInterval(timer);
+}
+
+/** Writes gathered uses now and then, and once more at the end. */
+function flushRegularly(recorders: readonly { flush(): Promise<void> }[]): () => Promise<void> {
+  const flush = async () => {
+    for (const recorder of recorders) await recorder.flush();
+  };
+  const timer = setInterval(() => void flush(), flushIntervalMs);
+  return async () => {
+    clearInterval(timer);
+    await flush();
+  };
+}

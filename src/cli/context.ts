@@ -1,0 +1,49 @@
+import { LogLevel } from "../../gen/ostiary/config/v1/config_pb.js";
+import type { AppOptions } from "../app-types.ts";
+import { configFlags, type FlagValues } from "../config/flags.ts";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
+import { createLogger, type LogLevelName } from "./logger.ts";
+import { readVersion } from "./version.ts";
+
+/** What a command may use of the process. */
+export interface CommandContext {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether standard output is a terminal, with a person before it. */
+  readonly isTerminal: boolean;
+  /** Writes a line to standard output: what the user asked for. */
+  print(line: string): void;
+  /** Writes a line to standard error: what the user should know beside it. */
+  warn(line: string): void;
+}
+
+/** The options of commander by their camel-case names: each flag of a key, and `config`. */
+export type CommandOptions = Readonly<Record<string, unknown>>;
+
+/** Loads the configuration that a command line asks for. */
+export function loadFrom(options: CommandOptions, context: CommandContext): LoadedConfig {
+  const flags: FlagValues = {};
+  for (const { path, name } of configFlags) {
+    const value = options[camelCase(name)];
+    if (value !== undefined) flags[path] = String(value);
+  }
+  const file = typeof options.config === "string" ? options.config : context.environment.OSTIARY_CONFIG;
+  return loadConfig({ file: file === "" ? undefined : file, environment: context.environment, flags });
+}
+
+/** What src/app.ts is started with. It logs the warnings of the configuration itself. */
+export function appOptionsFrom(config: LoadedConfig, { environment }: CommandContext): AppOptions {
+  const logger = createLogger(levelNames[config.config.log.level]);
+  return { config, logger, version: readVersion(), environment };
+}
+
+const levelNames: Readonly<Record<LogLevel, LogLevelName>> = {
+  [LogLevel.UNSPECIFIED]: "info",
+  [LogLevel.DEBUG]: "debug",
+  [LogLevel.INFO]: "info",
+  [LogLevel.WARN]: "warn",
+  [LogLevel.ERROR]: "error",
+};
+
+function camelCase(flag: string): string {
+  return flag.slice(2).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

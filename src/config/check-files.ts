@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+import type { Tls } from "../../gen/ostiary/config/v1/config_pb.js";
+import type { CompleteConfig } from "./complete-config.ts";
+import { inspectFile } from "./files.ts";
+import { loadIdentitySchemas } from "./identity-schemas.ts";
+import type { Problem } from "./problems.ts";
+
+/** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
+export function checkFiles(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const { public: publicListener, admin } = config.server;
+  checkTls(publicListener.tls, "server.public.tls", problems, warnings);
+  checkTls(admin.tls, "server.admin.tls", problems, warnings);
+  checkClientCa(admin.clientCaFile, "server.admin.client_ca_file", problems);
+  problems.push(...loadIdentitySchemas(config).problems);
+  return { problems, warnings };
+}
+
+function checkTls(tls: Tls | undefined, key: string, problems: Problem[], warnings: Problem[]): void {
+  if (tls === undefined) return;
+  const paths = { certificate_file: tls.certificateFile, key_file: tls.keyFile };
+  let readable = true;
+  for (const [name, path] of Object.entries(paths)) {
+    const { message, openToOthers } = inspectFile(path);
+    if (message !== undefined) {
+      readable = false;
+      problems.push({ key: `${key}.${name}`, message: `the file ${path} ${message}` });
+    } else if (openToOthers && name === "key_file") {
+      warnings.push({
+        key: `${key}.${name}`,
+        message: `other accounts may read the file ${path}: chmod 600 it`,
+      });
+    }
+  }
+  if (!readable) return;
+  try {
+    createSecureContext({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) });
+  } catch (error) {
+    problems.push({ key, message: `the certificate and the key cannot be used: ${reasonOf(error)}` });
+  }
+}
+
+function checkClientCa(path: string, key: string, problems: Problem[]): void {
+  if (path === "") return;
+  const { message } = inspectFile(path);
+  if (message !== undefined) {
+    problems.push({ key, message: `the file ${path} ${message}` });
+    return;
+  }
+  const text = readFileSync(path, "utf8");
+  // OpenSSL takes a file without any certificate as an empty list, which would refuse every client without a word.
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    problems.push({ key, message: `the file ${path} has no certificate in PEM form` });
+    return;
+  }
+  try {
+    createSecureContext({ ca: text });
+  } catch (error) {
+    problems.push({ key, message: `the file ${path} cannot be used: ${reasonOf(error)}` });
+  }
+}
+
+/** OpenSSL's words for what is wrong; they name no content. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown error";
+  return "reason" in error && typeof error.reason === "string" ? error.reason : error.message.slice(0, 200);
+}

@@ -1,0 +1,109 @@
+import type { CompleteConfig } from "./complete-config.ts";
+import { isAddress, isLoopbackHost } from "./hosts.ts";
+import type { Problem } from "./problems.ts";
+
+/**
+ * Whether addresses of pages and origins mean exactly one place, and whether what travels to them is encrypted.
+ * Security rule: nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
+ * allow-list comes to allow an attacker's host.
+ */
+export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem[] {
+  const { login, registration } = settings.flows;
+  const prefix = "tenant_defaults.";
+  return [
+    ...checkOrigin(`${prefix}public_url`, settings.publicUrl, "must have no path, query or fragment"),
+    ...checkCookieDomain(
+      `${prefix}session.cookie.domain`,
+      settings.session.cookie.domain,
+      settings.publicUrl,
+    ),
+    ...settings.allowedOrigins.flatMap((origin, index) => {
+      const key = `${prefix}allowed_origins[${index}]`;
+      return checkOrigin(key, origin, "must be an origin such as https://app.example.com, without a path");
+    }),
+    ...settings.allowedReturnUrls.flatMap((url, index) =>
+      checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
+    ),
+    ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
+    ...checkPage(`${prefix}flows.login.ui_url`, login.uiUrl),
+    ...checkPage(`${prefix}flows.registration.ui_url`, registration.uiUrl),
+  ];
+}
+
+type Verdict =
+  | { readonly kind: "url"; readonly url: URL }
+  | { readonly kind: "wrong"; readonly message: string };
+
+function parseExact(text: string): Verdict {
+  const wrong = (message: string): Verdict => ({ kind: "wrong", message });
+  // Control, separator and invisible characters: browsers drop some of them before they look at the host.
+  if (/[\p{C}\p{Z}]/u.test(text)) return wrong("must not contain blanks, control or invisible characters");
+  if (text.includes("\\")) return wrong("must not contain a backslash");
+  if (text.includes("*")) return wrong("is compared exactly: wildcards are not supported");
+  if (text === "null") return wrong("must not be null: any sandboxed page has that origin");
+  if (!URL.canParse(text)) return wrong("must be an absolute URL such as https://app.example.com");
+  if (/^[^:]+:\/\/[^/?#]*@/.test(text)) return wrong("must not contain a user name or password");
+  return { kind: "url", url: new URL(text) };
+}
+
+function checkOrigin(key: string, text: string, message: string): Problem[] {
+  if (text === "") return key.endsWith("]") ? [{ key, message: "must not be empty" }] : [];
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  const { url } = result;
+  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  // The one slash that a browser's address bar adds is no path.
+  if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) return [{ key, message }];
+  return checkEncrypted(key, url);
+}
+
+function checkPage(key: string, text: string): Problem[] {
+  if (text === "") return [];
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  const { url } = result;
+  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  if (text.includes("#")) return [{ key, message: "must have no fragment: the flow's id is added to it" }];
+  return checkEncrypted(key, url);
+}
+
+function checkReturnUrl(key: string, text: string): Problem[] {
+  if (text === "") return key.endsWith("]") ? [{ key, message: "must not be empty" }] : [];
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  if (isWeb(result.url)) {
+    if (/^https?:\/\/[^/]/i.test(text)) return checkEncrypted(key, result.url);
+    return [{ key, message: "must be an absolute URL such as https://app.example.com/welcome" }];
+  }
+  // RFC 8252, section 7.1: an app's own scheme is a domain name reversed, so it has a dot. That keeps javascript:,
+  // data:, file: and their like out without a list of them.
+  if (result.url.protocol.includes(".")) return [];
+  return [{ key, message: "must start with https:// or an app's own scheme such as com.example.app:" }];
+}
+
+/** Security rule: outside this machine, sessions and codes only travel encrypted. */
+function checkEncrypted(key: string, url: URL): Problem[] {
+  if (url.protocol === "https:" || isLoopbackHost(url.hostname)) return [];
+  return [{ key, message: "must start with https:// unless its host is this machine", insecure: true }];
+}
+
+/** RFC 6265, section 5.3: a browser drops a cookie whose domain does not cover the host that sets it. */
+function checkCookieDomain(key: string, domain: string, publicUrl: string): Problem[] {
+  if (domain === "") return [];
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain) || isAddress(domain)) {
+    return [{ key, message: "must be a domain in lower case such as example.com" }];
+  }
+  // Security rule: a cookie of a whole top-level domain would go to strangers' hosts.
+  if (!domain.includes(".")) return [{ key, message: "must not be a top-level domain" }];
+  if (publicUrl === "" || !URL.canParse(publicUrl))
+    return [{ key, message: "needs tenant_defaults.public_url" }];
+  const host = new URL(publicUrl).hostname;
+  if (host === domain || host.endsWith(`.${domain}`)) return [];
+  return [
+    { key, message: `must be ${host}, the host of tenant_defaults.public_url, or a parent domain of it` },
+  ];
+}
+
+function isWeb(url: URL): boolean {
+  return url.protocol === "https:" || url.protocol === "http:";
+}

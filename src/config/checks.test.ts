@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { loadConfig } from "./load-config.ts";
+import { ConfigError } from "./problems.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "ostiary-checks-"));
+const file = join(directory, "ostiary.yaml");
+const sealing = "s".repeat(32);
+const databaseUrl = "postgresql://ostiary:hunter2@db.internal/ostiary";
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function outcome(config: object): { problems: readonly string[]; warnings: readonly string[] } {
+  writeFileSync(file, stringify(config));
+  try {
+    const { warnings } = loadConfig({ file, environment: {}, flags: {}, workingDirectory: directory });
+    return { problems: [], warnings };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
+}
+
+const publicUrl = { public_url: "https://auth.example.com" };
+const settings = (tenantDefaults: object) => ({ tenant_defaults: tenantDefaults });
+const argon2 = (memory: number, iterations: number) =>
+  settings({ password: { argon2: { memory_kib: memory, iterations } } });
+
+describe("security rule: insecure combinations are refused, and are warnings in development mode", () => {
+  test.each<[string, object, string]>([
+    ["an open admin listener in plain text", { server: { admin: { host: "0.0.0.0" } } }, "server.admin.host"],
+    ["an open admin listener on IPv6", { server: { admin: { host: "::" } } }, "server.admin.host"],
+    [
+      "an open public listener without public_url",
+      { server: { public: { host: "0.0.0.0" } } },
+      "server.public.host",
+    ],
+    [
+      "public_url without TLS",
+      settings({ public_url: "http://auth.example.com" }),
+      "tenant_defaults.public_url",
+    ],
+    [
+      "an origin without TLS",
+      settings({ allowed_origins: ["http://app.example.com"] }),
+      "tenant_defaults.allowed_origins[0]",
+    ],
+    [
+      "an origin that only looks like this machine",
+      settings({ allowed_origins: ["http://localhost.example.com"] }),
+      "tenant_defaults.allowed_origins[0]",
+    ],
+    [
+      "a page without TLS",
+      settings({ flows: { login: { ui_url: "http://app.example.com/login" } } }),
+      "tenant_defaults.flows.login.ui_url",
+    ],
+    [
+      "a return address without TLS",
+      settings({ allowed_return_urls: ["http://app.example.com/"] }),
+      "tenant_defaults.allowed_return_urls[0]",
+    ],
+    ["short passwords", settings({ password: { min_length: 7 } }), "tenant_defaults.password.min_length"],
+    [
+      "argon2 with too little memory for 1 pass",
+      argon2(47_103, 1),
+      "tenant_defaults.password.argon2.memory_kib",
+    ],
+    ["argon2 with too little memory for 2", argon2(19_455, 2), "tenant_defaults.password.argon2.memory_kib"],
+    ["argon2 with too little memory for 3", argon2(12_287, 3), "tenant_defaults.password.argon2.memory_kib"],
+    ["argon2 with too little memory for 4", argon2(9215, 4), "tenant_defaults.password.argon2.memory_kib"],
+    ["argon2 with too little memory for 9", argon2(7167, 9), "tenant_defaults.password.argon2.memory_kib"],
+    ["a short sealing secret", { secrets: { sealing: [sealing, "s".repeat(31)] } }, "secrets.sealing[1]"],
+    ["an external database without sealing secrets", { database: { url: databaseUrl } }, "secrets.sealing"],
+  ])("%s", (_, config, key) => {
+    const { problems } = outcome(config);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${key.replace(/[[\]]/g, "\\$&")}( \\(|:)`));
+    const dev = outcome({ ...config, dev: true });
+    expect(dev.problems).toEqual([]);
+    expect(dev.warnings).toEqual(problems);
+  });
+
+  test.each<[string, object]>([
+    ["argon2 47104/1", argon2(47_104, 1)],
+    ["argon2 19456/2", argon2(19_456, 2)],
+    ["argon2 12288/3", argon2(12_288, 3)],
+    ["argon2 9216/4", argon2(9216, 4)],
+    ["argon2 7168/5", argon2(7168, 5)],
+    [
+      "an open admin listener that somebody takes responsibility for",
+      { server: { admin: { host: "0.0.0.0", allow_plain_text_beyond_loopback: true } } },
+    ],
+    [
+      "an open public listener with public_url",
+      { server: { public: { host: "::" } }, ...settings(publicUrl) },
+    ],
+    [
+      "plain http on this machine",
+      settings({
+        public_url: "http://localhost:4433",
+        allowed_origins: ["http://127.0.0.1:3000", "http://[::1]:3000", "http://app.localhost"],
+      }),
+    ],
+    [
+      "an external database with a secret",
+      { database: { url: databaseUrl }, secrets: { sealing: [sealing] } },
+    ],
+    [
+      "addresses of an app",
+      settings({ allowed_return_urls: ["com.example.app:/done", "https://app.example.com/a?b=c#d"] }),
+    ],
+    [
+      "a cookie for sibling hosts",
+      settings({ ...publicUrl, session: { cookie: { domain: "example.com" } } }),
+    ],
+  ])("%s is accepted", (_, config) => {
+    expect(outcome(config)).toEqual({ problems: [], warnings: [] });
+  });
+});
+
+describe("security rule: what means no single place is refused in any mode", () => {
+  test.each([
+    ["*", "wildcards are not supported"],
+    ["https://*.example.com", "wildcards are not supported"],
+    ["null", "must not be null"],
+    ["https://app.example.com/path", "without a path"],
+    ["https://app.example.com?x", "without a path"],
+    ["https://user@app.example.com", "must not contain a user name"],
+    ["https://app.example.com\\@evil.example", "backslash"],
+    ["app.example.com", "must be an absolute URL"],
+    ["ftp://app.example.com", "must start with https://"],
+    ["", "must not be empty"],
+  ])("the origin %j", (origin, message) => {
+    const { problems } = outcome({ dev: true, ...settings({ allowed_origins: [origin] }) });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(message);
+  });
+
+  test.each([
+    "//app.example.com/",
+    "/welcome",
+    "https://app.example.com/*",
+    "https://@evil.example/",
+    "https://app.example.com@evil.example/",
+    "https:\\\\evil.example",
+    "https:evil.example",
+    "https://app.example.com/\r\nX: y",
+    "https://app.example.com/\tx",
+    "https://app.example.com/\u202egpj",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "file:///etc/passwd",
+    "null",
+  ])("the return address %j", (url) => {
+    expect(outcome({ dev: true, ...settings({ allowed_return_urls: [url] }) }).problems).toHaveLength(1);
+    expect(outcome({ dev: true, ...settings({ default_return_url: url }) }).problems.length).toBeGreaterThan(
+      0,
+    );
+  });
+
+  test.each([
+    ["com", "top-level"],
+    [".example.com", "must be a domain"],
+    ["Example.com", "must be a domain"],
+    ["127.0.0.1", "must be a domain"],
+    ["other.com", "must be auth.example.com"],
+    ["h.example.com", "must be auth.example.com"],
+    ["xample.com", "must be auth.example.com"],
+  ])("the cookie domain %j", (domain, message) => {
+    const config = settings({ ...publicUrl, session: { cookie: { domain } } });
+    expect(outcome({ dev: true, ...config }).problems[0]).toContain(message);
+  });
+});
+
+describe("what cannot work is refused in any mode", () => {
+  test.each<[string, object, string]>([
+    ["one port for two", { server: { public: { port: 1 }, admin: { port: 1 } } }, "server.admin.port"],
+    [
+      "client certificates that nobody checks",
+      { access: { client_certificates: [{ name: "a", subject_alternative_name: "b", scopes: ["*"] }] } },
+      "access.client_certificates",
+    ],
+    ["a proxy that is none", { server: { trusted_proxies: ["10.0.0.0/33"] } }, "server.trusted_proxies[0]"],
+    [
+      "a session beyond its end",
+      settings({ session: { lifetime: "31d" } }),
+      "tenant_defaults.session.lifetime",
+    ],
+    [
+      "a password that must be longer than it may",
+      settings({ password: { min_length: 100, max_length: 99 } }),
+      "tenant_defaults.password.min_length",
+    ],
+    [
+      "lanes without memory",
+      settings({ password: { argon2: { memory_kib: 8, parallelism: 2 } } }),
+      "tenant_defaults.password.argon2.memory_kib",
+    ],
+    [
+      "two schemas of one name",
+      settings({
+        identity: {
+          schemas: [
+            { id: "a", document: {} },
+            { id: "a", document: {} },
+          ],
+        },
+      }),
+      "tenant_defaults.identity.schemas[1].id",
+    ],
+    [
+      "a default schema that is not there",
+      settings({ identity: { default_schema: "b", schemas: [{ id: "a", document: {} }] } }),
+      "tenant_defaults.identity.default_schema",
+    ],
+    [
+      "a schema from a file that is not there",
+      settings({ identity: { schemas: [{ id: "a", file: "none.json" }] } }),
+      "tenant_defaults.identity.schemas[0].file",
+    ],
+    [
+      "a certificate that is not there",
+      { server: { public: { tls: { certificate_file: "none.pem", key_file: "none.key" } } } },
+      "server.public.tls.certificate_file",
+    ],
+    [
+      "a client authority without TLS",
+      { server: { admin: { client_ca_file: "ca.pem" } } },
+      "server.admin.client_ca_file",
+    ],
+    ["another database's URL", { database: { url: "mysql://a:hunter2@b/c" } }, "database.url"],
+    ["a secret variable that is not set", { secrets: { sealing: [{ env: "NONE" }] } }, "secrets.sealing[0]"],
+    ["a secret file that is not there", { secrets: { sealing: [{ file: "none" }] } }, "secrets.sealing[0]"],
+    ["a secret without a place", { secrets: { sealing: [{}] } }, "secrets.sealing[0].source"],
+  ])("%s", (_, config, key) => {
+    const { problems } = outcome({ dev: true, ...config });
+    expect(problems.map((line) => line.split(" ")[0])).toContain(key);
+    expect(problems.join()).not.toContain("hunter2");
+  });
+
+  test("a certificate that is no certificate says so in one line", () => {
+    for (const name of ["a.pem", "a.key"]) writeFileSync(join(directory, name), "nonsense", { mode: 0o600 });
+    const { problems } = outcome({
+      server: { public: { tls: { certificate_file: "a.pem", key_file: "a.key" } } },
+    });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("the certificate and the key cannot be used");
+  });
+});

@@ -1,0 +1,20 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Config, Secret, Tls } from "../../gen/ostiary/config/v1/config_pb.js";
+
+/**
+ * The configuration after loading: every section is there and every key that has a default has a value. What may
+ * still be absent means something by it: a listener's `tls` and the database's `url`. Frozen.
+ */
+export type CompleteConfig = Complete<Config>;
+
+type Complete<T> = { readonly [Key in keyof T & string]: CompleteField<T[Key]> };
+
+type CompleteField<T> =
+  NonNullable<T> extends Tls | Secret
+    ? T
+    : NonNullable<T> extends Duration
+      ? Duration
+      : NonNullable<T> extends Message
+        ? Complete<NonNullable<T>>
+        : T;

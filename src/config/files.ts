@@ -1,0 +1,59 @@
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+
+/** The largest secret that is read from a file. */
+const maxSecretBytes = 65_536;
+
+/** A file's text, or what is wrong with it, to follow the file's name in a sentence. */
+export type FileResult =
+  | { readonly kind: "text"; readonly text: string; readonly openToOthers: boolean }
+  | { readonly kind: "wrong"; readonly message: string };
+
+/** Reads a secret from a file; one line break at the end is cut off, as editors and `echo` add one. */
+export function readSecretFile(path: string): FileResult {
+  try {
+    const { size, mode } = statSync(path);
+    if (size > maxSecretBytes) return { kind: "wrong", message: `is larger than ${maxSecretBytes} bytes` };
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path)).replace(/\r?\n$/, "");
+    if (text === "") return { kind: "wrong", message: "is empty" };
+    return { kind: "text", text, openToOthers: isOpenToOthers(mode) };
+  } catch (error) {
+    return { kind: "wrong", message: describeFileError(error) };
+  }
+}
+
+/** What keeps a file from being read, if anything does, and whether other accounts may read it. */
+export function inspectFile(path: string): {
+  readonly message: string | undefined;
+  readonly openToOthers: boolean;
+} {
+  try {
+    accessSync(path, constants.R_OK);
+    const stats = statSync(path);
+    if (stats.isDirectory()) return { message: "is a directory", openToOthers: false };
+    return { message: undefined, openToOthers: isOpenToOthers(stats.mode) };
+  } catch (error) {
+    return { message: describeFileError(error), openToOthers: false };
+  }
+}
+
+/** Why a file could not be read, to follow its name in a sentence. */
+export function describeFileError(error: unknown): string {
+  if (error instanceof TypeError && !("syscall" in error)) return "is not UTF-8 text";
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return fileErrors[code] ?? `cannot be read (${code === "" ? "unknown error" : code})`;
+}
+
+const fileErrors: Partial<Record<string, string>> = {
+  ENOENT: "does not exist",
+  EACCES: "cannot be read: permission denied",
+  EPERM: "cannot be read: permission denied",
+  EISDIR: "is a directory",
+  ENOTDIR: "does not exist: a part of its path is not a directory",
+  ELOOP: "cannot be read: its symbolic links lead in a circle",
+  ERR_ENCODING_INVALID_ENCODED_DATA: "is not UTF-8 text",
+};
+
+// Windows has no such bits; Node reports them as set.
+function isOpenToOthers(mode: number): boolean {
+  return process.platform !== "win32" && (mode & 0o066) !== 0;
+}

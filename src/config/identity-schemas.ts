@@ -1,0 +1,52 @@
+import { readFileSync, statSync } from "node:fs";
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { CompleteConfig } from "./complete-config.ts";
+import { describeFileError } from "./files.ts";
+import type { Problem } from "./problems.ts";
+import { maxYamlBytes, readYaml } from "./yaml.ts";
+
+/** An identity schema as the configuration has it. */
+export interface ConfiguredSchema {
+  readonly id: string;
+  readonly document: JsonObject;
+  readonly selfService: boolean;
+}
+
+/**
+ * Reads the identity schemas of the configuration, JSON or YAML, and what is wrong with their files. Whether a
+ * document is a JSON Schema is for src/domain/identity to say. Empty if none are configured.
+ */
+export function loadIdentitySchemas(config: CompleteConfig): {
+  schemas: ConfiguredSchema[];
+  problems: Problem[];
+} {
+  const schemas: ConfiguredSchema[] = [];
+  const problems: Problem[] = [];
+  for (const [index, { id, source, selfService }] of config.tenantDefaults.identity.schemas.entries()) {
+    const key = `tenant_defaults.identity.schemas[${index}]`;
+    if (source.case === "document") schemas.push({ id, document: source.value, selfService });
+    if (source.case !== "file") continue;
+    const result = readDocument(source.value);
+    if (typeof result === "string")
+      problems.push({ key: `${key}.file`, message: `the file ${source.value} ${result}` });
+    else schemas.push({ id, document: result, selfService });
+  }
+  return { schemas, problems };
+}
+
+/** The document, or what is wrong with it. JSON is YAML as well. */
+function readDocument(path: string): JsonObject | string {
+  let text: string;
+  try {
+    if (statSync(path).size > maxYamlBytes) return `is larger than ${maxYamlBytes} bytes`;
+    text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    return describeFileError(error);
+  }
+  const yaml = readYaml(text);
+  if (yaml.kind === "wrong")
+    return yaml.mistakes.map(({ line, message }) => `line ${line}: ${message}`).join("; ");
+  const document: unknown = yaml.contents?.toJSON();
+  if (typeof document !== "object" || document === null || Array.isArray(document)) return "must be a map";
+  return document as JsonObject;
+}

@@ -1,0 +1,200 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import { configFlags, type FlagValues } from "./flags.ts";
+import { type ConfigKey, configKeys, defaultOf, valueKindOf, variablePrefix } from "./keys.ts";
+import type { Problem, Source, Sources } from "./problems.ts";
+import { readNode, readSection, readText } from "./read-value.ts";
+import { closest } from "./suggest.ts";
+import { readYaml } from "./yaml.ts";
+
+/** The values of keys, gathered from one place after the other; a later one wins, leaf by leaf. */
+export class Layers {
+  readonly sources: Sources = new Map();
+  readonly problems: Problem[] = [];
+  readonly #leaves = new Map<string, JsonValue>();
+  readonly #sections = new Set<string>();
+
+  /** The defaults of the contract. Relative paths among them start at the working directory. */
+  addDefaults(workingDirectory: string): void {
+    for (const { path, field, kind } of configKeys) {
+      const text = defaultOf(field);
+      if (kind === "section" || text === undefined) continue;
+      const result = readText(text, field, workingDirectory);
+      if (result.kind === "wrong") throw new Error(`the default of ${path} ${result.message}`);
+      this.#leaves.set(path, result.json);
+    }
+  }
+
+  /** A file's text; `name` is what messages call it. */
+  addFile(text: string, name: string, directory: string): void {
+    const yaml = readYaml(text);
+    const sourceAt = (line: number): Source => ({ kind: "file", file: name, line });
+    if (yaml.kind === "wrong") {
+      for (const { line, message } of yaml.mistakes)
+        this.problems.push({ key: "", message, source: sourceAt(line) });
+      return;
+    }
+    const sources: Sources = new Map([["", sourceAt(1)]]);
+    const sourceOf = (node: Parameters<typeof yaml.lineOf>[0]) => sourceAt(yaml.lineOf(node));
+    this.#addSection(yaml.contents, "", { sourceOf, baseDirectory: directory, sources });
+  }
+
+  /** Variables made from the keys' paths. A section's variable comes first, so that those below it win. */
+  addVariables(environment: Readonly<Record<string, string | undefined>>, workingDirectory: string): void {
+    for (const key of configKeys) {
+      const text = environment[key.variable];
+      // Compose files and shells pass unset variables on as empty ones.
+      if (text === undefined || text === "") continue;
+      this.#addText(key, text, { kind: "variable", name: key.variable }, workingDirectory);
+    }
+  }
+
+  /** Flags of the command line. */
+  addFlags(flags: FlagValues, workingDirectory: string): void {
+    for (const { path, name } of configFlags) {
+      const text = flags[path];
+      const key = configKeys.find((candidate) => candidate.path === path);
+      if (text !== undefined && key) this.#addText(key, text, { kind: "flag", name }, workingDirectory);
+    }
+  }
+
+  /** Refuses OSTIARY_ variables that set nothing: a typing mistake would otherwise leave a default in force. */
+  checkVariables(environment: Readonly<Record<string, string | undefined>>): void {
+    const known = new Set([...configKeys.map(({ variable }) => variable), ...this.#referredVariables()]);
+    for (const [name, value] of Object.entries(environment)) {
+      if (!name.startsWith(variablePrefix) || value === undefined || known.has(name)) continue;
+      if (isReserved(name) || isServiceLink(name, value)) continue;
+      const meant = closest(
+        name,
+        configKeys.map(({ variable }) => variable),
+      );
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      this.problems.push({ key: name, source: { kind: "default" }, message: `unknown variable${hint}` });
+    }
+  }
+
+  /** All values as the JSON form of Config. Sections are always there, but for the optional ones nobody named. */
+  toJson(): JsonObject {
+    const root: JsonObject = {};
+    const sections = new Map<string, JsonObject>([["", root]]);
+    for (const { path, field, kind, optional } of configKeys) {
+      const parent = sections.get(parentPath(path));
+      if (parent === undefined) continue;
+      if (kind === "section") {
+        if (optional && !this.#sections.has(path)) continue;
+        const section: JsonObject = {};
+        parent[field.name] = section;
+        sections.set(path, section);
+        continue;
+      }
+      const value = this.#leaves.get(path);
+      if (value !== undefined) parent[field.name] = value;
+    }
+    return root;
+  }
+
+  #addText(key: ConfigKey, text: string, source: Source, baseDirectory: string): void {
+    const context = { sourceOf: () => source, baseDirectory, sources: new Map([[key.path, source]]) };
+    const kind = valueKindOf(key.field);
+    const isList = key.field.fieldKind === "list";
+    const asYaml = kind === "message" || kind === "document" || (isList && text.trimStart().startsWith("["));
+    if (asYaml) {
+      const yaml = readYaml(text);
+      if (yaml.kind === "wrong") {
+        for (const { message } of yaml.mistakes) this.problems.push({ key: key.path, message, source });
+      } else if (key.kind === "section") {
+        this.#addSection(yaml.contents, key.path, context, key);
+      } else {
+        const json = readNode(yaml.contents, key.field, key.path, { ...context, problems: this.problems });
+        if (json !== undefined) this.#set(key.path, json, context.sources);
+      }
+      return;
+    }
+    const parts = isList ? text.split(",").map((part) => part.trim()) : [text];
+    const values: JsonValue[] = [];
+    for (const part of parts.filter((candidate) => !isList || candidate !== "")) {
+      const result = readText(part, key.field, baseDirectory);
+      if (result.kind === "value") values.push(result.json);
+      else this.problems.push({ key: key.path, message: result.message, source });
+    }
+    const [first] = values;
+    if (isList) this.#set(key.path, values, context.sources);
+    else if (first !== undefined) this.#set(key.path, first, context.sources);
+  }
+
+  #addSection(
+    contents: Parameters<typeof readSection>[0],
+    path: string,
+    context: Omit<Parameters<typeof readSection>[3], "problems">,
+    key?: ConfigKey,
+  ): void {
+    const message = key?.field.message ?? ConfigSchema;
+    if (key !== undefined) this.#sections.add(path);
+    readSection(
+      contents,
+      message,
+      path,
+      { ...context, problems: this.problems },
+      {
+        onLeaf: (leafPath, json) => this.#set(leafPath, json, context.sources),
+        onSection: (sectionPath) => {
+          this.#sections.add(sectionPath);
+          // Only of a section that means something by being there; what is missing in others is not the file's doing.
+          const source = context.sources.get(sectionPath);
+          if (source !== undefined && optionalSections.has(sectionPath))
+            this.sources.set(sectionPath, source);
+        },
+      },
+    );
+  }
+
+  #set(path: string, json: JsonValue, sources: Sources): void {
+    this.#leaves.set(path, json);
+    for (const known of [...this.sources.keys()]) if (isWithin(known, path)) this.sources.delete(known);
+    for (const [known, source] of sources) if (isWithin(known, path)) this.sources.set(known, source);
+    for (let parent = parentPath(path); parent !== ""; parent = parentPath(parent))
+      this.#sections.add(parent);
+  }
+
+  /** The variables that secrets refer to may have any name, also one with our prefix. */
+  #referredVariables(): string[] {
+    const names: string[] = [];
+    for (const { path, field, kind } of configKeys) {
+      if (kind !== "leaf" || valueKindOf(field) !== "secret") continue;
+      const value = this.#leaves.get(path);
+      for (const secret of Array.isArray(value) ? value : [value]) {
+        if (typeof secret !== "object" || secret === null || Array.isArray(secret)) continue;
+        if (typeof secret.env === "string") names.push(secret.env);
+      }
+    }
+    return names;
+  }
+}
+
+const optionalSections = new Set(
+  configKeys.filter(({ kind, optional }) => kind === "section" && optional).map(({ path }) => path),
+);
+
+function parentPath(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf(".")));
+}
+
+function isWithin(path: string, outer: string): boolean {
+  return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
+}
+
+// OSTIARY_CONFIG names the file (src/cli); OSTIARY_TEST_* belongs to the test suite.
+function isReserved(name: string): boolean {
+  return name === "OSTIARY_CONFIG" || name.startsWith("OSTIARY_TEST_");
+}
+
+/**
+ * Kubernetes gives every container variables for each service of its namespace, named after the service: one called
+ * `ostiary` or `ostiary-admin` would otherwise keep the server from starting.
+ * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+function isServiceLink(name: string, value: string): boolean {
+  if (/_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$/.test(name)) return true;
+  if (/_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) return true;
+  return name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(value);
+}

@@ -1,0 +1,160 @@
+import { readFileSync, statSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { fromJson } from "@bufbuild/protobuf";
+import type { Path } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import { checkCombinations } from "./check-combinations.ts";
+import { checkFiles } from "./check-files.ts";
+import { checkSecurity } from "./check-security.ts";
+import { checkUrls } from "./check-urls.ts";
+import type { CompleteConfig } from "./complete-config.ts";
+import { describeFileError } from "./files.ts";
+import type { FlagValues } from "./flags.ts";
+import { Layers } from "./layers.ts";
+import { ConfigError, describeProblem, type Problem, type Source, type Sources } from "./problems.ts";
+import { withoutLiterals } from "./secret-references.ts";
+import { createSecretSource, type SecretSource } from "./secrets.ts";
+import { maxYamlBytes } from "./yaml.ts";
+
+/** Where the configuration is read from; a later one of these wins. */
+export interface ConfigPlaces {
+  /** A YAML file; none by default. */
+  readonly file?: string | undefined;
+  /** The variables of the process. Those that start with OSTIARY_ set keys, others may be named by secrets. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly flags: FlagValues;
+  /** What relative paths outside the file start at; default the process's own. */
+  readonly workingDirectory?: string | undefined;
+}
+
+/** A configuration that can be used. */
+export interface LoadedConfig {
+  /** Complete and deeply frozen. Literal secrets are not in it any more: `secrets` has them. */
+  readonly config: CompleteConfig;
+  readonly secrets: SecretSource;
+  /** Whether the server runs its own PostgreSQL: no `database.url` is set. */
+  readonly embedded: boolean;
+  /** What is unwise, one line each; in development mode also what would otherwise be refused. */
+  readonly warnings: readonly string[];
+  /** The directory of the file, or the working directory without one. Paths in the configuration are absolute. */
+  readonly directory: string;
+  /** Where each key came from, for messages. */
+  readonly sources: ReadonlyMap<string, Source>;
+}
+
+/**
+ * Loads the configuration: defaults, file, variables, flags; checks it; resolves secrets. Makes nothing and changes
+ * nothing. Throws a ConfigError with a line for each problem.
+ */
+export function loadConfig(places: ConfigPlaces): LoadedConfig {
+  const workingDirectory = resolve(places.workingDirectory ?? ".");
+  const layers = readLayers(places, workingDirectory);
+  const sources = layers.sources;
+  refuse(layers.problems, sources);
+
+  const message = fromJson(ConfigSchema, layers.toJson());
+  refuse(violationsOf(message), sources);
+  // toJson() made every section, and every span has a default; a test walks the descriptor to hold this.
+  const config = message as unknown as CompleteConfig;
+
+  const embedded = message.database?.url === undefined;
+  const secrets = createSecretSource({ config: message, environment: places.environment, sources });
+  const files = checkFiles(config);
+  const problems = [
+    ...secrets.problems,
+    ...files.problems,
+    ...checkCombinations(config),
+    ...checkUrls(config),
+    ...checkSecurity(config, secrets.resolved),
+  ];
+  const isRefused = (problem: Problem) => !(problem.insecure && config.dev);
+  refuse(problems.filter(isRefused), sources);
+
+  const tolerated = problems.filter((problem) => !isRefused(problem));
+  return Object.freeze({
+    config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
+    secrets: secrets.source,
+    embedded,
+    warnings: [...tolerated, ...secrets.warnings, ...files.warnings].map((each) =>
+      describeProblem(each, sources),
+    ),
+    directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
+    sources,
+  });
+}
+
+const validator = createValidator();
+
+function readLayers(places: ConfigPlaces, workingDirectory: string): Layers {
+  const layers = new Layers();
+  layers.addDefaults(workingDirectory);
+  if (places.file !== undefined) {
+    const path = resolve(workingDirectory, places.file);
+    const name = shortestName(path, workingDirectory);
+    layers.addFile(readConfigFile(path, name), name, dirname(path));
+  }
+  layers.addVariables(places.environment, workingDirectory);
+  layers.addFlags(places.flags, workingDirectory);
+  layers.checkVariables(places.environment);
+  return layers;
+}
+
+function readConfigFile(path: string, name: string): string {
+  try {
+    // The size is asked for first, so that a wrong path (a disk image, a log) is not read into memory.
+    const { size } = statSync(path);
+    if (size > maxYamlBytes) throw new ConfigError([`${name}: is larger than ${maxYamlBytes} bytes`]);
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([`${name}: the configuration file ${describeFileError(error)}`]);
+  }
+}
+
+/** A file within the working directory is called by its relative name, any other by its full one. */
+function shortestName(path: string, workingDirectory: string): string {
+  const name = relative(workingDirectory, path);
+  return name === "" || name.startsWith("..") ? path : name;
+}
+
+function violationsOf(message: Config): Problem[] {
+  const result = validator.validate(ConfigSchema, message);
+  if (result.kind === "error") throw result.error;
+  if (result.kind === "valid") return [];
+  return result.violations.map((violation) => ({
+    key: pathText(violation.field),
+    message: ruleTexts[violation.ruleId] ?? (violation.message || `breaks the rule ${violation.ruleId}`),
+  }));
+}
+
+// Where the library's own words are about the rule rather than about the value. Every min_len in the contract is 1.
+const ruleTexts: Partial<Record<string, string>> = {
+  "string.min_len": "must not be empty",
+  "string.address": "must be an IP address or a host name",
+  "string.address_empty": "must be an IP address or a host name",
+  "string.uri": "must be an absolute URL such as https://app.example.com",
+};
+
+function pathText(path: Path): string {
+  let text = "";
+  for (const part of path) {
+    if (part.kind === "list_sub") text += `[${part.index}]`;
+    else if (part.kind === "field" || part.kind === "oneof")
+      text += text === "" ? part.name : `.${part.name}`;
+  }
+  return text;
+}
+
+function refuse(problems: readonly Problem[], sources: Sources): void {
+  if (problems.length === 0) return;
+  const lines = problems.map((problem) => describeProblem(problem, sources));
+  throw new ConfigError([...new Set(lines)]);
+}
+
+/** Freezes an object and all that it holds: nobody can change the configuration of a running server by accident. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

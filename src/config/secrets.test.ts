@@ -1,0 +1,182 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { loadConfig } from "./load-config.ts";
+import { ensureLocalSecrets } from "./local-secrets.ts";
+import { printConfig } from "./print-config.ts";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "ostiary-secrets-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function load(config: object, environment: Record<string, string> = {}) {
+  const file = join(directory, "ostiary.yaml");
+  writeFileSync(file, stringify(config));
+  return loadConfig({ file, environment, flags: {}, workingDirectory: directory });
+}
+
+function writeSecret(name: string, text: string, mode = 0o600): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+}
+
+const long = (letter: string) => letter.repeat(40);
+
+describe("secrets", () => {
+  test("come from the file itself, from a variable, from a file without its last line break", () => {
+    writeSecret("one", `${long("f")}\r\n`);
+    const { secrets, warnings } = load(
+      { secrets: { sealing: [long("l"), { env: "SEAL" }, { file: "one" }] } },
+      { SEAL: long("v") },
+    );
+    expect(secrets.sealing().map((secret) => secret.reveal())).toEqual([long("l"), long("v"), long("f")]);
+    expect(warnings).toEqual([]);
+  });
+
+  test("a file is read again on reload; what stayed the same stays the same object", () => {
+    writeSecret("one", long("a"));
+    const { secrets } = load({ secrets: { sealing: [{ file: "one" }, long("b")] } });
+    const [first, second] = secrets.sealing();
+    writeSecret("one", long("c"));
+    expect(secrets.sealing()[0]).toBe(first);
+    secrets.reload();
+    expect(secrets.sealing()[0]?.reveal()).toBe(long("c"));
+    expect(secrets.sealing()[1]).toBe(second);
+  });
+
+  test.each([
+    ["is gone", () => rmSync(join(directory, "one")), "does not exist"],
+    ["is too short", () => writeSecret("one", "short"), "must have at least 32 characters"],
+    ["is empty", () => writeSecret("one", "\n"), "is empty"],
+  ])("a reload when the file %s throws and changes nothing", (_, change, message) => {
+    writeSecret("one", long("a"));
+    const { secrets } = load({ secrets: { sealing: [{ file: "one" }] } });
+    change();
+    expect(() => secrets.reload()).toThrow(message);
+    expect(secrets.sealing()[0]?.reveal()).toBe(long("a"));
+  });
+
+  test("a file that others may read is a warning that names it", () => {
+    const path = writeSecret("one", long("a"), 0o644);
+    const { warnings } = load({ secrets: { sealing: [{ file: "one" }] } });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(`other accounts may read the file ${path}`);
+  });
+
+  test("in development mode an external database does without: one is made for as long as the process lives", () => {
+    const { secrets } = load({ dev: true, database: { url: "postgresql://h/db" } });
+    expect(secrets.sealing()).toHaveLength(1);
+    expect(secrets.sealing()[0]?.reveal()).toHaveLength(43);
+    expect(secrets.sealing()[0]).toBe(secrets.sealing()[0]);
+  });
+});
+
+describe("security rule: secrets are never printed", () => {
+  const literals = {
+    database: { url: "postgresql://ostiary:hunter2@db:5432/ostiary?sslmode=require&password=hunter2" },
+    secrets: { sealing: [`hunter2${long("x")}`, { env: "SEAL" }] },
+  };
+
+  test("not by config print, which shows the rest", () => {
+    const printed = printConfig(load(literals, { SEAL: `hunter2${long("y")}` }), { sources: true });
+    expect(printed).not.toContain("hunter2");
+    expect(printed).toContain(
+      "postgresql://ostiary:[secret]@db:5432/ostiary?sslmode=require&password=[secret]",
+    );
+    expect(printed).toContain("- env: SEAL");
+    expect(printed).toContain('- "[secret]"');
+  });
+
+  test("nor by whoever logs the loaded configuration", () => {
+    const loaded = load(literals, { SEAL: `hunter2${long("y")}` });
+    const seen = [inspect(loaded, { depth: 20, showHidden: true }), inspect(loaded.secrets.sealing())];
+    seen.push(JSON.stringify(loaded, (_, value) => (typeof value === "bigint" ? String(value) : value)));
+    expect(seen.join()).not.toContain("hunter2");
+    expect(loaded.secrets.databaseUrl()?.reveal()).toContain("hunter2");
+  });
+
+  test("nor in a problem with them", () => {
+    const open = () => load({ database: { url: "hunter2" }, secrets: { sealing: ["hunter2", 123_456] } });
+    expect(open).toThrow(/secrets\.sealing\[1\]/);
+    expect(open).not.toThrow(/hunter2|123456/);
+    const short = () => load({ database: { url: "hunter2" }, secrets: { sealing: ["hunter2"] } });
+    expect(short).toThrow(/must have at least 32 characters/);
+    expect(short).not.toThrow(/hunter2/);
+  });
+});
+
+describe("the printed configuration", () => {
+  test("is one that loads to the same", () => {
+    writeSecret("one", long("a"));
+    const loaded = load({
+      server: { trusted_proxies: ["10.0.0.0/8"] },
+      secrets: { sealing: [{ file: "one" }] },
+      tenant_defaults: {
+        session: { idle_timeout: "1h30m" },
+        identity: {
+          schemas: [{ id: "a", document: { type: "object", properties: {} }, self_service: false }],
+        },
+      },
+    });
+    const file = join(directory, "printed.yaml");
+    writeFileSync(file, printConfig(loaded));
+    const again = loadConfig({ file, environment: {}, flags: {}, workingDirectory: "/" });
+    expect(again.config).toEqual(loaded.config);
+  });
+});
+
+describe("the secret in the data directory", () => {
+  test("is made at the first start, for this account only, and read at later ones", async () => {
+    const { secrets } = load({ database: { data_directory: "data" } });
+    expect(() => secrets.sealing()).toThrow("prepare()");
+    await secrets.prepare();
+    const path = join(directory, "data/sealing.key");
+    expect(statSync(join(directory, "data")).mode & 0o777).toBe(0o700);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(directory, "data"))).toEqual(["sealing.key"]);
+    const [secret] = secrets.sealing();
+    expect(secret?.reveal()).toBe(readFileSync(path, "utf8").trim());
+    const later = load({ database: { data_directory: "data" } }).secrets;
+    await later.prepare();
+    expect(later.sealing()[0]?.reveal()).toBe(secret?.reveal());
+  });
+
+  test("is not made where one is configured", async () => {
+    const { secrets } = load({ database: { data_directory: "data" }, secrets: { sealing: [long("a")] } });
+    await secrets.prepare();
+    expect(secrets.sealing()).toHaveLength(1);
+    expect(readdirSync(directory)).toEqual(["ostiary.yaml"]);
+  });
+
+  test("is the same for sixteen that start at once", async () => {
+    const made = await Promise.all(
+      Array.from({ length: 16 }, () => ensureLocalSecrets(join(directory, "data"))),
+    );
+    expect(new Set(made.map((secret) => secret.reveal())).size).toBe(1);
+    expect(readdirSync(join(directory, "data"))).toEqual(["sealing.key"]);
+  });
+
+  test("is never made anew over a damaged one, because what it sealed would be lost", async () => {
+    writeSecret("sealing.key", "damaged\n");
+    await expect(ensureLocalSecrets(directory)).rejects.toThrow("is damaged");
+    expect(readFileSync(join(directory, "sealing.key"), "utf8")).toBe("damaged\n");
+  });
+
+  test("cannot be made where a file is in the way, and one line says so", async () => {
+    writeSecret("file", "");
+    await expect(ensureLocalSecrets(join(directory, "file"))).rejects.toThrow(
+      /sealing\.key .*not a directory/,
+    );
+  });
+});

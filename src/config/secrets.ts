@@ -1,0 +1,144 @@
+import { randomBytes } from "node:crypto";
+import type { Config, Secret as SecretReference } from "../../gen/ostiary/config/v1/config_pb.js";
+import { Secret } from "../domain/secret.ts";
+import { checkDatabaseUrl, checkSealingLength } from "./check-secrets.ts";
+import { readSecretFile } from "./files.ts";
+import { ensureLocalSecrets } from "./local-secrets.ts";
+import { ConfigError, describeProblem, type Problem, type Sources } from "./problems.ts";
+import { secretReferencesOf } from "./secret-references.ts";
+
+/** The secrets of the configuration, with their values. Its methods need no `this`. */
+export interface SecretSource {
+  /** The sealing secrets: the first seals, all open. Ask each time: `reload` changes them. */
+  sealing(): readonly Secret[];
+  /** The database's URL; undefined with the embedded database. */
+  databaseUrl(): Secret | undefined;
+  /**
+   * With the embedded database and no sealing secret configured: reads the one in the data directory, or makes it.
+   * Otherwise does nothing. To be called once, when the data directory is there and before `sealing` is used.
+   */
+  prepare(): Promise<void>;
+  /** Reads the files again. Throws a ConfigError if one cannot be used; then all secrets stay as they are. */
+  reload(): void;
+}
+
+/** Values of secrets, as far as they could be resolved. */
+export interface ResolvedSecrets {
+  readonly sealing: readonly { readonly key: string; readonly secret: Secret }[];
+  readonly databaseUrl: Secret | undefined;
+}
+
+interface SecretSourceOptions {
+  readonly config: Config;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly sources: Sources;
+}
+
+/** Resolves the secrets of a configuration, and says what is wrong with them. */
+export function createSecretSource(options: SecretSourceOptions): {
+  readonly source: SecretSource;
+  readonly resolved: ResolvedSecrets;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+} {
+  const { config, environment, sources } = options;
+  const first = resolveAll(config, environment);
+  let current = first.resolved;
+  let made: readonly Secret[] | undefined = withoutAny(config);
+
+  const source: SecretSource = {
+    sealing: () => {
+      const secrets = made ?? current.sealing.map(({ secret }) => secret);
+      if (secrets.length === 0) throw new Error("prepare() was not called: there is no sealing secret yet");
+      return secrets;
+    },
+    databaseUrl: () => current.databaseUrl,
+    prepare: async () => {
+      const directory = config.database?.dataDirectory;
+      if (current.sealing.length > 0 || made !== undefined || directory === undefined) return;
+      made = [await ensureLocalSecrets(directory)];
+    },
+    reload: () => {
+      const next = resolveAll(config, environment, current);
+      const problems = [
+        ...next.problems,
+        ...checkSealingLength(next.resolved),
+        ...checkDatabaseUrl(next.resolved),
+      ];
+      const refused = problems.filter(({ insecure }) => !(insecure && config.dev));
+      if (refused.length > 0)
+        throw new ConfigError(refused.map((problem) => describeProblem(problem, sources)));
+      current = next.resolved;
+    },
+  };
+  return { source, ...first };
+}
+
+// Development mode on an external database without a secret: one for as long as the process lives.
+function withoutAny(config: Config): readonly Secret[] | undefined {
+  const none = config.secrets?.sealing.length === 0 && config.database?.url !== undefined;
+  return none && config.dev ? [new Secret(randomBytes(32).toString("base64url"))] : undefined;
+}
+
+function resolveAll(
+  config: Config,
+  environment: Readonly<Record<string, string | undefined>>,
+  before?: ResolvedSecrets,
+): { resolved: ResolvedSecrets; problems: Problem[]; warnings: Problem[] } {
+  const problems: Problem[] = [];
+  const warnings: Problem[] = [];
+  const resolveOne = (key: string, reference: SecretReference): string | undefined => {
+    const result = resolve(reference, environment);
+    if (result.kind === "wrong") {
+      problems.push({ key, message: result.message });
+      return undefined;
+    }
+    if (result.warning !== undefined) warnings.push({ key, message: result.warning });
+    return result.text;
+  };
+  const references = secretReferencesOf(config);
+  const sealing = references.sealing.flatMap(({ key, reference }) => {
+    const text = resolveOne(key, reference);
+    if (text === undefined) return [];
+    // What did not change stays the same object, because derived keys are remembered by it.
+    const same = before?.sealing.find(({ secret }) => secret.reveal() === text)?.secret;
+    return [{ key, secret: same ?? new Secret(text) }];
+  });
+  const url = references.databaseUrl;
+  const urlText = url && resolveOne(url.key, url.reference);
+  const databaseUrl = urlText === undefined ? undefined : new Secret(urlText);
+  return { resolved: { sealing, databaseUrl }, problems, warnings };
+}
+
+type Resolution =
+  | { readonly kind: "text"; readonly text: string; readonly warning?: string }
+  | { readonly kind: "wrong"; readonly message: string };
+
+function resolve(
+  reference: SecretReference,
+  environment: Readonly<Record<string, string | undefined>>,
+): Resolution {
+  const { source } = reference;
+  switch (source.case) {
+    case "literal":
+      return source.value === ""
+        ? { kind: "wrong", message: "is empty" }
+        : { kind: "text", text: source.value };
+    case "env": {
+      const text = environment[source.value];
+      if (text !== undefined && text !== "") return { kind: "text", text };
+      return { kind: "wrong", message: `the variable ${source.value} is not set` };
+    }
+    case "file": {
+      const file = readSecretFile(source.value);
+      if (file.kind === "wrong")
+        return { kind: "wrong", message: `the file ${source.value} ${file.message}` };
+      const warning = `other accounts may read the file ${source.value}: chmod 600 it`;
+      return { kind: "text", text: file.text, ...(file.openToOthers ? { warning } : {}) };
+    }
+    case undefined:
+      return { kind: "wrong", message: "must be text, {env: NAME} or {file: path}" };
+    default:
+      return source satisfies never;
+  }
+}

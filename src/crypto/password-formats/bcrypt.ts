@@ -1,0 +1,39 @@
+import { timingSafeEqual } from "node:crypto";
+import bcrypt from "bcrypt";
+import type { PasswordFormat } from "./format.ts";
+
+/**
+ * Bcrypt: `$2a$`, `$2b$` and `$2y$` with cost 4 to 15. The three names are one algorithm for passwords up to 72
+ * bytes, and what is longer is cut there, as every implementation does. `$2x$` (hashes of a broken
+ * implementation), `$2z$` and `$2$` are refused.
+ */
+export const bcryptFormat: PasswordFormat = {
+  name: "bcrypt",
+  read: (hash) => {
+    const match = /^\$2[aby]\$(0[4-9]|1[0-5])\$([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/.exec(hash);
+    const [, cost, salt, digest] = match ?? [];
+    if (cost === undefined || salt === undefined || digest === undefined) return undefined;
+    const settings = `$2b$${cost}$${withoutStrayBits(salt, 0x30)}`;
+    const expected = settings + withoutStrayBits(digest, 0x3c);
+    return {
+      algorithm: "bcrypt",
+      importable: true,
+      verify: async (password) => {
+        const actual = await bcrypt.hash(password.subarray(0, significantBytes), settings);
+        return (
+          actual.length === expected.length && timingSafeEqual(Buffer.from(actual), Buffer.from(expected))
+        );
+      },
+    };
+  },
+};
+
+const significantBytes = 72;
+const alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+// 22 characters hold 132 bits of a 128 bit salt, 31 hold 186 of a 184 bit digest. Some libraries (older PHP) fill
+// the rest with noise, which no implementation reads but which a comparison of text would trip over.
+function withoutStrayBits(text: string, mask: number): string {
+  const last = alphabet.indexOf(text.slice(-1));
+  return text.slice(0, -1) + alphabet.charAt(last & mask);
+}

@@ -1,0 +1,165 @@
+import { domainError } from "../errors.ts";
+import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type ApiKeyId, newId } from "../ids.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
+import type { Clock, Scope, Tokens } from "../ports.ts";
+import type { Secret } from "../secret.ts";
+import type { Tenant, Tenants } from "../tenant/tenant.ts";
+import type { UseRecorder } from "../use-recorder.ts";
+import type { ApiKey, NewApiKey } from "./api-key.ts";
+import { scopesExceeding } from "./scopes.ts";
+import type { ApiKeyStore } from "./store.ts";
+
+/** What a maker of keys may hand on: an API key, or the holder of a client certificate. */
+export interface KeyMaker {
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date | undefined;
+}
+
+/** A key just made, with its secret, which is nowhere else. */
+export interface CreatedApiKey {
+  readonly apiKey: ApiKey;
+  readonly secret: Secret;
+}
+
+interface ApiKeysDependencies {
+  readonly store: ApiKeyStore;
+  readonly tokens: Tokens;
+  readonly tenants: Tenants;
+  readonly pageTokens: PageTokens;
+  readonly uses: UseRecorder<ApiKeyId>;
+  readonly clock: Clock;
+}
+
+/** The rules of API keys. */
+export class ApiKeys {
+  readonly #store: ApiKeyStore;
+  readonly #tokens: Tokens;
+  readonly #tenants: Tenants;
+  readonly #pageTokens: PageTokens;
+  readonly #uses: UseRecorder<ApiKeyId>;
+  readonly #clock: Clock;
+
+  constructor(dependencies: ApiKeysDependencies) {
+    this.#store = dependencies.store;
+    this.#tokens = dependencies.tokens;
+    this.#tenants = dependencies.tenants;
+    this.#pageTokens = dependencies.pageTokens;
+    this.#uses = dependencies.uses;
+    this.#clock = dependencies.clock;
+  }
+
+  /** The active key of a secret, and its tenant. Throws an API_KEY_ reason otherwise. One round trip. */
+  async authenticate(text: string): Promise<{ readonly tenant: Tenant; readonly apiKey: ApiKey }> {
+    const parsed = this.#tokens.parse("api_key", text);
+    if (parsed.kind === "other_kind") {
+      throw domainError("API_KEY_KIND_MISMATCH", { expected: "api_key", actual: parsed.actual });
+    }
+    if (parsed.kind === "malformed") throw domainError("API_KEY_MALFORMED", {});
+    const tenant = this.#tenants.byName(parsed.tenantName);
+    if (tenant === undefined) throw domainError("API_KEY_UNKNOWN", {});
+    const apiKey = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    if (apiKey === undefined) throw domainError("API_KEY_UNKNOWN", {});
+    if (apiKey.revokedAt !== undefined) throw domainError("API_KEY_REVOKED", {});
+    if (apiKey.expiresAt !== undefined && apiKey.expiresAt <= this.#clock.now()) {
+      throw domainError("API_KEY_EXPIRED", {});
+    }
+    this.#uses.note(tenant.id, apiKey.id, apiKey.lastUsedAt);
+    return { tenant, apiKey };
+  }
+
+  /**
+   * Makes a key. It gets no scope that its maker lacks and no life beyond its maker's (API_KEY_SCOPE_EXCEEDED,
+   * API_KEY_EXPIRY_EXCEEDED), so that a stolen narrow key cannot be widened or kept alive.
+   */
+  async create(
+    tenant: Tenant,
+    scope: Scope,
+    origin: CallOrigin,
+    maker: KeyMaker,
+    wanted: {
+      readonly name: string;
+      readonly scopes: readonly string[];
+      readonly expiresAt: Date | undefined;
+    },
+  ): Promise<CreatedApiKey> {
+    const exceeding = scopesExceeding(maker.scopes, wanted.scopes);
+    if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
+    const expiresAt = wanted.expiresAt ?? maker.expiresAt;
+    if (maker.expiresAt !== undefined && expiresAt !== undefined && expiresAt > maker.expiresAt) {
+      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
+    }
+    if (expiresAt !== undefined && expiresAt <= this.#clock.now()) {
+      const description = "must lie in the future";
+      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
+    }
+    const { key, secret } = this.#newKey(tenant, { ...wanted, expiresAt, bootstrap: false });
+    await this.#store.create(scope, key, this.#createdEvent(key, origin));
+    return { apiKey: key, secret };
+  }
+
+  /**
+   * Makes the first key of the server, with all scopes; undefined if one was ever made. `keep` gets the secret
+   * before the key counts: if the process ends in between, the next start makes another one, and none is lost.
+   */
+  async createBootstrap(
+    tenant: Tenant,
+    keep: (secret: Secret) => Promise<void> = async () => {},
+  ): Promise<CreatedApiKey | undefined> {
+    const scope = { tenantId: tenant.id };
+    if (await this.#store.bootstrapped(scope)) return undefined;
+    const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: undefined, bootstrap: true };
+    const { key, secret } = this.#newKey(tenant, wanted);
+    const origin: CallOrigin = {
+      actor: { kind: "server" },
+      requestId: "",
+      ipAddress: undefined,
+      userAgent: undefined,
+    };
+    await keep(secret);
+    const created = await this.#store.createBootstrap(scope, key, this.#createdEvent(key, origin));
+    return created ? { apiKey: key, secret } : undefined;
+  }
+
+  /** Keys, newest first. */
+  list(tenant: Tenant, includeEnded: boolean, page: PageAsk): Promise<PageAnswer<ApiKey>> {
+    const filter = { includeEnded, now: this.#clock.now() };
+    const list = { tenantId: tenant.id, name: "api_keys", filters: { includeEnded } };
+    return readPage(this.#pageTokens, list, page, 500, (request) =>
+      this.#store.list({ tenantId: tenant.id }, filter, request),
+    );
+  }
+
+  /** Ends a key at once. Throws API_KEY_NOT_FOUND. */
+  async revoke(tenant: Tenant, origin: CallOrigin, id: ApiKeyId): Promise<ApiKey> {
+    const at = this.#clock.now();
+    const event = newEvent("api_key.revoked", at, origin, { data: { api_key_id: id } });
+    const revoked = await this.#store.revoke({ tenantId: tenant.id }, id, at, event);
+    if (revoked === undefined) throw domainError("API_KEY_NOT_FOUND", {});
+    return revoked;
+  }
+
+  #newKey(
+    tenant: Tenant,
+    wanted: Pick<ApiKey, "name" | "scopes" | "expiresAt" | "bootstrap">,
+  ): { readonly key: NewApiKey; readonly secret: Secret } {
+    const now = this.#clock.now();
+    const issued = this.#tokens.issue("api_key", tenant.name);
+    const key: NewApiKey = {
+      ...wanted,
+      id: newId<ApiKeyId>(now),
+      createdAt: now,
+      updatedAt: now,
+      lastUsedAt: undefined,
+      revokedAt: undefined,
+      tokenDigest: issued.digest,
+    };
+    return { key, secret: issued.token };
+  }
+
+  #createdEvent(key: NewApiKey, origin: CallOrigin) {
+    return newEvent("api_key.created", key.createdAt, origin, {
+      data: { api_key_id: key.id, scopes: [...key.scopes] },
+    });
+  }
+}

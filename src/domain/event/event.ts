@@ -1,0 +1,71 @@
+import type { ApiKeyId, EventId, IdentityId, SessionId } from "../ids.ts";
+import { newId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
+
+/** Everything that is recorded. Names are permanent. */
+export type EventType =
+  | "identity.created"
+  | "identity.updated"
+  | "identity.activated"
+  | "identity.deactivated"
+  | "identity.deleted"
+  | "credential.set"
+  | "credential.deleted"
+  | "session.created"
+  | "session.extended"
+  | "session.revoked"
+  | "login.succeeded"
+  | "login.failed"
+  | "registration.succeeded"
+  | "password.checked"
+  | "api_key.created"
+  | "api_key.revoked";
+
+/** Who did it. */
+export type EventActor =
+  | { readonly kind: "anonymous" }
+  | { readonly kind: "identity"; readonly identityId: IdentityId }
+  | { readonly kind: "api_key"; readonly apiKeyId: ApiKeyId }
+  | { readonly kind: "certificate"; readonly name: string }
+  | { readonly kind: "server" };
+
+/** Where a change came from: the call that made it. */
+export interface CallOrigin {
+  readonly actor: EventActor;
+  readonly requestId: string;
+  readonly ipAddress: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+/** One thing that happened, written in the transaction that made it happen. Holds no secrets and no traits. */
+export interface Event {
+  readonly id: EventId;
+  readonly createdAt: Date;
+  readonly type: EventType;
+  readonly identityId?: IdentityId | undefined;
+  readonly sessionId?: SessionId | undefined;
+  readonly origin: CallOrigin;
+  readonly data: JsonObject;
+}
+
+/** Makes an event of this moment. */
+export function newEvent(
+  type: EventType,
+  now: Date,
+  origin: CallOrigin,
+  about: {
+    readonly identityId?: IdentityId | undefined;
+    readonly sessionId?: SessionId | undefined;
+    readonly data?: JsonObject | undefined;
+  } = {},
+): Event {
+  return {
+    id: newId(now),
+    createdAt: now,
+    type,
+    identityId: about.identityId,
+    sessionId: about.sessionId,
+    origin,
+    data: about.data ?? {},
+  };
+}

@@ -1,0 +1,28 @@
+import type { Scope } from "../ports.ts";
+import type { Event } from "./event.ts";
+
+/** A place in the event log. Opaque to everyone but the store. */
+export interface EventCursor {
+  /** Changes when the log is not the continuation of what a reader has seen, for example a restored dump. */
+  readonly epoch: string;
+  /** The writing transaction's xid8, as a decimal. */
+  readonly transactionId: string;
+  /** The row's number, as a decimal. */
+  readonly position: string;
+}
+
+/** An event that was read back. */
+export interface RecordedEvent extends Event {
+  readonly cursor: EventCursor;
+}
+
+/** The event log. Implemented in src/storage/event-store.ts. */
+export interface EventStore {
+  /** Writes events that belong to no other change, for example a failed login. */
+  append(scope: Scope, events: readonly Event[]): Promise<void>;
+  /**
+   * Events after the cursor (undefined: from the beginning), oldest first. Only events of transactions that
+   * are older than every running one are returned, so none can appear behind the cursor later.
+   */
+  readAfter(scope: Scope, cursor: EventCursor | undefined, limit: number): Promise<readonly RecordedEvent[]>;
+}

@@ -1,0 +1,78 @@
+import type { JsonValue } from "../json.ts";
+import type { Message } from "../message/message.ts";
+
+/** What a node belongs to. */
+export type NodeGroup = "default" | "profile" | "password";
+
+/** What is filled in. */
+export type InputType =
+  | "text"
+  | "email"
+  | "phone"
+  | "url"
+  | "number"
+  | "checkbox"
+  | "date"
+  | "date_time"
+  | "password"
+  | "hidden";
+
+/** A field to fill in. */
+export interface InputKind {
+  readonly kind: "input";
+  readonly type: InputType;
+  readonly value?: JsonValue | undefined;
+  readonly required?: boolean | undefined;
+  readonly autocomplete?: string | undefined;
+  readonly minLength?: number | undefined;
+  readonly maxLength?: number | undefined;
+  readonly pattern?: string | undefined;
+  readonly options?: readonly JsonValue[] | undefined;
+}
+
+/** A button that submits the form with one step. */
+export interface ButtonKind {
+  readonly kind: "button";
+  readonly step: string;
+}
+
+/** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
+export interface Node {
+  readonly name: string;
+  readonly group: NodeGroup;
+  readonly label?: Message | undefined;
+  readonly messages: readonly Message[];
+  readonly element: InputKind | ButtonKind;
+}
+
+/** What a user interface draws. */
+export interface Form {
+  readonly nodes: readonly Node[];
+  readonly messages: readonly Message[];
+}
+
+/** What is wrong with a form: messages about fields by their node's name, and about the whole. */
+export interface FormProblems {
+  readonly fields: readonly { readonly name: string; readonly message: Message }[];
+  readonly form: readonly Message[];
+}
+
+/** Puts messages where they belong; those about a field that has no node go to the form. */
+export function withProblems(nodes: readonly Node[], problems: FormProblems): Form {
+  const names = new Set(nodes.map((node) => node.name));
+  return {
+    nodes: nodes.map((node) => {
+      const own = problems.fields.filter((field) => field.name === node.name);
+      return own.length === 0 ? node : { ...node, messages: own.map((field) => field.message) };
+    }),
+    messages: [
+      ...problems.form,
+      ...problems.fields.filter((field) => !names.has(field.name)).map((field) => field.message),
+    ],
+  };
+}
+
+/** Joins path parts to a node name; a dot or backslash within a part is written with a backslash before it. */
+export function nodeName(...parts: readonly string[]): string {
+  return parts.map((part) => part.replace(/[\\.]/g, "\\$&")).join(".");
+}

@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { domainError } from "../errors.ts";
+import { isStorableText } from "../identity/storable-text.ts";
+import type { IdempotencyStore } from "../identity/store.ts";
+import type { Clock, Scope, Sealer, Transactions } from "../ports.ts";
+
+/** A call that may be repeated. */
+export interface RepeatableCall {
+  /** Who makes it; the request ids of two callers are never the same. */
+  readonly caller: string;
+  readonly method: string;
+  /** Empty: the caller wants no protection. */
+  readonly requestId: string;
+  /** The SHA-256 of the encoded request, which a repetition must have as well. */
+  readonly bodyDigest: Uint8Array;
+}
+
+/** How an outcome is kept. */
+export interface OutcomeCodec<T> {
+  encode(outcome: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+interface IdempotencyRunnerDependencies {
+  readonly transactions: Transactions;
+  readonly store: IdempotencyStore;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+}
+
+/** How long an outcome is kept: a day. */
+export const outcomeLifetimeMs = 24 * 60 * 60 * 1000;
+
+/**
+ * Carries out a call with a request id once. What it changes and its outcome are one transaction, so there is no
+ * moment at which one is kept without the other; a repetition that comes meanwhile waits for it. Only successes are
+ * kept: after a failure nothing has happened, and the same request id may be tried again.
+ */
+export class IdempotencyRunner {
+  readonly #transactions: Transactions;
+  readonly #store: IdempotencyStore;
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+
+  constructor(dependencies: IdempotencyRunnerDependencies) {
+    this.#transactions = dependencies.transactions;
+    this.#store = dependencies.store;
+    this.#sealer = dependencies.sealer;
+    this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Without a request id: just the work. With one: the work in a transaction, or the outcome that an earlier call
+   * with the same body left. Throws REQUEST_ID_REUSED where the earlier body was another one. The work is handed
+   * what it must write with; slow work (hashing) belongs before this call, not into the transaction.
+   */
+  async run<T>(
+    scope: Scope,
+    call: RepeatableCall,
+    codec: OutcomeCodec<T>,
+    work: (scope: Scope) => Promise<T>,
+  ): Promise<T> {
+    if (call.requestId === "") return work(scope);
+    assertStorable(call.requestId);
+    const { caller, method, requestId, bodyDigest } = call;
+    const key = { caller, method, requestId };
+    // The sealed outcome names the call that it belongs to: a record put in place of another one does not open.
+    const belongsTo = createHash("sha256")
+      .update(JSON.stringify([scope.tenantId, caller, method, requestId]))
+      .digest();
+
+    return this.#transactions.transaction(scope, async (tx) => {
+      const at = this.#clock.now();
+      const expiresAt = new Date(at.getTime() + outcomeLifetimeMs);
+      const earlier = await this.#store.claim(tx, key, bodyDigest, at, expiresAt);
+      if (earlier !== undefined) {
+        if (Buffer.compare(bodyDigest, earlier.bodyDigest) !== 0) throw reused(requestId);
+        return codec.decode(this.#open(belongsTo, earlier.outcome, requestId));
+      }
+      const outcome = await work(tx);
+      const plain = Buffer.concat([belongsTo, codec.encode(outcome)]);
+      await this.#store.complete(tx, key, this.#sealer.seal(purpose, plain));
+      return outcome;
+    });
+  }
+
+  #open(belongsTo: Buffer, sealed: string, requestId: string): Uint8Array {
+    const plain = this.#sealer.open(purpose, sealed);
+    if (plain !== undefined && belongsTo.equals(plain.subarray(0, belongsTo.length))) {
+      return plain.subarray(belongsTo.length);
+    }
+    // The secret that sealed it is gone. Doing the work again could double it, so the caller must look.
+    const message = "The request id was used before, and what came of it can no longer be read.";
+    throw domainError("REQUEST_ID_REUSED", { request_id: requestId }, { message });
+  }
+}
+
+const purpose = "idempotency";
+
+function reused(requestId: string) {
+  return domainError("REQUEST_ID_REUSED", { request_id: requestId });
+}
+
+function assertStorable(requestId: string): void {
+  if (isStorableText(requestId)) return;
+  const description = "must not have null characters or lone surrogates";
+  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "requestId", description }] });
+}

@@ -1,0 +1,217 @@
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { AnnotationCollector } from "./collect-annotations.ts";
+import { deriveTraits } from "./derive-traits.ts";
+import { addTraitFormats } from "./formats.ts";
+import type { DerivedTraits } from "./identity.ts";
+import { checkJsonLimits, traitLimits } from "./json-limits.ts";
+import { compileLinearPattern } from "./linear-pattern.ts";
+import type { StoredSchema } from "./schema.ts";
+import { type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
+import { SchemaDocumentError } from "./schema-document-error.ts";
+import { traitFields } from "./trait-fields.ts";
+
+/** A version of a schema, ready to validate. */
+export interface CompiledSchema {
+  readonly id: string;
+  readonly version: number;
+  readonly document: JsonObject;
+  /** What an operator should know: nobody can sign in with it, a format that nothing checks. */
+  readonly warnings: readonly string[];
+  /** The fields that a form has for traits, in document order. */
+  readonly fields: readonly TraitField[];
+  /** Checks traits, and says what they give. At most 20 violations. */
+  validate(traits: JsonObject): TraitValidation;
+}
+
+/** What came of validating traits. */
+export type TraitValidation =
+  | { readonly valid: true; readonly derived: DerivedTraits }
+  | { readonly valid: false; readonly violations: readonly TraitViolation[] };
+
+/** Something in traits that does not follow the schema. */
+export interface TraitViolation {
+  /** Where; empty for the traits as a whole. */
+  readonly path: readonly string[];
+  /** The JSON Schema keyword, `identifier` for what cannot be signed in with, or a limit that holds for all traits. */
+  readonly rule: string;
+  /** A sentence in English, without the value. */
+  readonly message: string;
+  /** What a message in another language needs: `limit`, `actual`, `pattern`, `format`, `type`, … */
+  readonly params: JsonObject;
+}
+
+/** A trait that a form has a field for. */
+export interface TraitField {
+  readonly path: readonly string[];
+  /** The schema's title, else the last part of the path. */
+  readonly title: string;
+  readonly type: "string" | "number" | "integer" | "boolean";
+  readonly format: string | undefined;
+  /** The values to choose from; empty: any. */
+  readonly options: readonly JsonValue[];
+  /** Whether traits without it are invalid, whatever else they hold. */
+  readonly required: boolean;
+  readonly minLength?: number | undefined;
+  readonly maxLength?: number | undefined;
+  readonly pattern?: string | undefined;
+  readonly identifier: boolean;
+  readonly autocomplete: string | undefined;
+  /** Whether it is the first item of a list. */
+  readonly isArrayItem: boolean;
+}
+
+/**
+ * Compiles a version of a schema: draft-07 or 2020-12 by its `$schema` (default 2020-12), with our annotations or
+ * those of Kratos; a document made for Kratos, whose traits are the property `traits`, works as it is. Throws
+ * SchemaDocumentError, with a sentence for the operator, for a document that cannot be used.
+ */
+export function compileSchema(stored: StoredSchema): CompiledSchema {
+  const document = new SchemaDocument(stored.document);
+  const validators = new Validators(document);
+  const validateTraits = validators.of(document.traits);
+  const collector = new AnnotationCollector(document, (schema, value) => validators.holds(schema, value));
+  return {
+    id: stored.id,
+    version: stored.version,
+    document: stored.document,
+    warnings: warningsOf(document, validators),
+    fields: traitFields(document),
+    validate(traits) {
+      // Before the schema: its patterns and comparisons are only as cheap as the values are small.
+      const beyondLimits = checkJsonLimits(traits, traitLimits);
+      if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits] };
+      if (!validateTraits(traits)) {
+        return { valid: false, violations: toViolations(validateTraits.errors ?? [], traits) };
+      }
+      const result = deriveTraits(collector.collect(traits));
+      if ("derived" in result) return { valid: true, derived: result.derived };
+      return { valid: false, violations: result.violations.slice(0, maxViolations) };
+    },
+  };
+}
+
+/**
+ * Checks a document against the meta-schema of its draft. Not part of compiling, since it takes longer than that
+ * and a stored version has passed it. Throws SchemaDocumentError.
+ */
+export function assertSchemaDocument(document: JsonObject): void {
+  const { dialect, root } = new SchemaDocument(document);
+  const ajv = newAjv(dialect, { validateFormats: false, strict: false, logger: false });
+  if (ajv.validateSchema(root) === true) return;
+  const [error] = ajv.errors ?? [];
+  throw new SchemaDocumentError(
+    `${error?.instancePath === "" ? "the root" : error?.instancePath} ${error?.message ?? "is no JSON Schema"}`,
+  );
+}
+
+const maxViolations = 20;
+const rootKey = "root";
+
+// `code` is for validators that are written to files, which none is.
+const linearPatterns = Object.assign((pattern: string) => compileLinearPattern(pattern), { code: "" });
+
+/** The validators of a document's subschemas, made when first needed. */
+class Validators {
+  readonly #ajv: Ajv;
+  readonly #document: SchemaDocument;
+  readonly #compiled = new Map<JsonObject, ValidateFunction>();
+
+  constructor(document: SchemaDocument) {
+    this.#document = document;
+    this.#ajv = newAjv(document.dialect, {
+      strict: false,
+      allErrors: true,
+      // Names that every object inherits (toString) are no traits.
+      ownProperties: true,
+      meta: false,
+      validateSchema: false,
+      logger: false,
+      code: { regExp: linearPatterns },
+    });
+    addTraitFormats(this.#ajv);
+    this.#ajv.addSchema(document.root, rootKey);
+  }
+
+  of(schema: JsonObject): ValidateFunction {
+    let validate = this.#compiled.get(schema);
+    if (validate === undefined) {
+      validate = this.#compile(schema);
+      this.#compiled.set(schema, validate);
+    }
+    return validate;
+  }
+
+  holds(schema: Subschema, value: JsonValue): boolean {
+    return typeof schema === "boolean" ? schema : this.of(schema)(value) === true;
+  }
+
+  knowsFormat(format: string): boolean {
+    return Object.hasOwn(this.#ajv.formats, format);
+  }
+
+  #compile(schema: JsonObject): ValidateFunction {
+    const pointer = this.#document.pointerOf(schema);
+    const key = `${rootKey}#${pointer.split("/").map(encodeURIComponent).join("/")}`;
+    try {
+      const validate = this.#ajv.getSchema(key);
+      if (validate !== undefined) return validate;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new SchemaDocumentError(`the schema cannot be compiled: ${reason}`, { cause: error });
+    }
+    throw new SchemaDocumentError(`the schema cannot be compiled at ${pointer}`);
+  }
+}
+
+function newAjv(dialect: SchemaDialect, options: Options): Ajv {
+  // Both classes have the methods that are used here; the type of one stands for both.
+  return dialect === "draft-07" ? new Ajv(options) : (new Ajv2020(options) as unknown as Ajv);
+}
+
+function warningsOf(document: SchemaDocument, validators: Validators): readonly string[] {
+  const warnings = [...document.formats]
+    .filter((format) => !validators.knowsFormat(format))
+    .map((format) => `the format ${JSON.stringify(format)} is unknown, so nothing checks it`);
+  if (!document.hasIdentifier)
+    warnings.unshift("no trait is an identifier, so nobody can sign in with this schema");
+  return warnings;
+}
+
+function toViolations(errors: readonly ErrorObject[], traits: JsonObject): readonly TraitViolation[] {
+  const violations = new Map<string, TraitViolation>();
+  for (const error of errors) {
+    if (violations.size >= maxViolations) break;
+    const violation = toViolation(error, traits);
+    violations.set(JSON.stringify([violation.path, violation.rule, violation.params]), violation);
+  }
+  return [...violations.values()];
+}
+
+function toViolation(error: ErrorObject, traits: JsonObject): TraitViolation {
+  const path = error.instancePath
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const params = error.params as JsonObject;
+  // These speak about a property of the value that they are at.
+  const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  const message = error.message ?? "is not allowed";
+  if (typeof property === "string") path.push(property);
+  if (error.keyword !== "minLength" && error.keyword !== "maxLength") {
+    return { path, rule: error.keyword, message, params };
+  }
+  const value = valueAt(traits, path);
+  const actual = typeof value === "string" ? [...value].length : 0;
+  return { path, rule: error.keyword, message, params: { ...params, actual } };
+}
+
+function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = traits;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Array.isArray(value) ? value[Number(part)] : value[part];
+  }
+  return value;
+}

@@ -1,0 +1,25 @@
+import type { JsonObject } from "../json.ts";
+
+/** The schema `default` of a server whose configuration names none: an e-mail address, and a name to show. */
+export const defaultSchemaDocument: JsonObject = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "Person",
+  type: "object",
+  properties: {
+    email: {
+      type: "string",
+      format: "email",
+      title: "E-mail",
+      maxLength: 320,
+      ostiary: { identifier: "email", verifiable: "email", recovery: "email" },
+    },
+    name: {
+      type: "string",
+      title: "Name",
+      maxLength: 255,
+      ostiary: { display_name: true },
+    },
+  },
+  required: ["email"],
+  additionalProperties: false,
+};

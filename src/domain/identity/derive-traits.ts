@@ -1,0 +1,129 @@
+import type { AnnotatedTrait } from "./collect-annotations.ts";
+import type { TraitViolation } from "./compiled-schema.ts";
+import type { AddressKind, DerivedTraits, Identifier, IdentifierKind, RecoveryAddress } from "./identity.ts";
+import { type IdentifierProblem, type NormalisedIdentifier, normaliseIdentifier } from "./normalise.ts";
+import { joinTraitPath } from "./trait-path.ts";
+
+/** The most identifiers, verifiable addresses and recovery addresses that one identity has of each. */
+export const maxDerived = 20;
+
+/**
+ * What traits give: identifiers, addresses and a display name. What occurs twice counts once, at its first place. Empty
+ * text and null give nothing. Violations instead where a value cannot be what its annotation says.
+ */
+export function deriveTraits(
+  annotated: readonly AnnotatedTrait[],
+): { readonly derived: DerivedTraits } | { readonly violations: readonly TraitViolation[] } {
+  const identifiers = new Map<string, Identifier>();
+  const verifiable = new Map<string, RecoveryAddress>();
+  const recovery = new Map<string, RecoveryAddress>();
+  const violations: TraitViolation[] = [];
+  let displayName = "";
+
+  for (const trait of annotated) {
+    const { annotation, value, path } = trait;
+    if (annotation.displayName && displayName === "" && typeof value === "string") {
+      displayName = displayable(value);
+    }
+    const wanted = [annotation.identifier, annotation.verifiable, annotation.recovery].filter(
+      (kind) => kind !== undefined,
+    );
+    if (wanted.length === 0 || value === null || (typeof value === "string" && value.trim() === "")) continue;
+    const read = readIdentifier(trait, wanted);
+    if (read.kind === "violation") {
+      violations.push(read.violation);
+      continue;
+    }
+    const { kind, value: normalised } = read.identifier;
+    if (annotation.identifier !== undefined) {
+      keepFirst(identifiers, { kind, value: normalised, path: joinTraitPath(path) });
+    }
+    if (annotation.verifiable !== undefined)
+      keepFirst(verifiable, { kind: annotation.verifiable, value: normalised });
+    if (annotation.recovery !== undefined)
+      keepFirst(recovery, { kind: annotation.recovery, value: normalised });
+  }
+
+  const most = Math.max(identifiers.size, verifiable.size, recovery.size);
+  if (most > maxDerived) {
+    const message = `must not hold more than ${maxDerived} identifiers or addresses`;
+    violations.push({ path: [], rule: "identifier", message, params: { limit: maxDerived, actual: most } });
+  }
+  if (violations.length > 0) return { violations };
+  return {
+    derived: {
+      identifiers: [...identifiers.values()],
+      verifiableAddresses: [...verifiable.values()],
+      recoveryAddresses: [...recovery.values()],
+      displayName,
+    },
+  };
+}
+
+type Read =
+  | { readonly kind: "identifier"; readonly identifier: NormalisedIdentifier }
+  | { readonly kind: "violation"; readonly violation: TraitViolation };
+
+function readIdentifier(
+  { value, path }: AnnotatedTrait,
+  wanted: readonly (IdentifierKind | AddressKind | "any")[],
+): Read {
+  if (typeof value !== "string") {
+    const violation = { path, rule: "type", message: "must be string", params: { type: "string" } };
+    return { kind: "violation", violation };
+  }
+  const identifier = normaliseIdentifier(value);
+  const expected = wanted.find((kind) => kind !== "any" && kind !== identifier.kind);
+  if (identifier.kind !== "problem" && expected === undefined) return { kind: "identifier", identifier };
+  return { kind: "violation", violation: violationOf(path, identifier, expected ?? "any") };
+}
+
+function violationOf(
+  path: readonly string[],
+  found: NormalisedIdentifier | IdentifierProblem,
+  expected: IdentifierKind | "any",
+): TraitViolation {
+  // The rules that schemas have for the same thing, so that forms say the same.
+  if (expected === "email") {
+    return { path, rule: "format", message: "must be a valid e-mail address", params: { format: "email" } };
+  }
+  if (expected === "phone") {
+    const message = "must be a valid telephone number with its country code";
+    return { path, rule: "format", message, params: { format: "tel" } };
+  }
+  if (found.kind === "problem") {
+    return {
+      path,
+      rule: "identifier",
+      message: sentences[found.problem],
+      params: { problem: found.problem },
+    };
+  }
+  // Security rule: a username that is an address would be mistaken for, and keep out, whoever has that address.
+  const message = `must not look like ${found.kind === "email" ? "an e-mail address" : "a telephone number"}`;
+  return { path, rule: "identifier", message, params: { problem: `looks_like_${found.kind}` } };
+}
+
+const sentences: Readonly<Record<IdentifierProblem["problem"], string>> = {
+  empty: "must not be empty",
+  too_long: "must be at most 320 characters long",
+  forbidden_character: "must not have control or invisible characters",
+  email_invalid: "has an @ but is not a valid e-mail address",
+  phone_invalid: "begins like a telephone number but is not a valid one",
+};
+
+function keepFirst<T extends { readonly value: string }>(map: Map<string, T>, item: T): void {
+  if (!map.has(item.value)) map.set(item.value, item);
+}
+
+/** A name as it can be shown and put into a mail header: one line, nothing that turns the text around it. */
+function displayable(text: string): string {
+  const line = text
+    .normalize("NFC")
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")
+    .replace(bidiControls, "")
+    .trim();
+  return [...line].slice(0, 255).join("").trim();
+}
+
+const bidiControls = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;

@@ -1,0 +1,23 @@
+import type { Ajv } from "ajv";
+import addFormats from "ajv-formats";
+import { isEmailAddress } from "./normalise.ts";
+import { toE164 } from "./phone.ts";
+
+/** Text that no mail address is: shorter than anything, longer than RFC 5321 allows, or with what breaks a header. */
+const looseEmail = /^[^\s\p{C}@]+@[^\s\p{C}@]+$/u;
+
+/**
+ * Adds the formats that traits may have: those of JSON Schema, `tel` (a telephone number with its country code),
+ * `email` as identifiers know it, and Kratos' `no-validate` and `email_loose`.
+ */
+export function addTraitFormats(ajv: Ajv): void {
+  addFormats.default(ajv, { mode: "full" });
+  ajv.addFormat("email", { type: "string", validate: isEmailAddress });
+  ajv.addFormat("idn-email", { type: "string", validate: isEmailAddress });
+  ajv.addFormat("email_loose", {
+    type: "string",
+    validate: (text) => text.length <= 320 && looseEmail.test(text),
+  });
+  ajv.addFormat("tel", { type: "string", validate: (text) => toE164(text.normalize("NFKC")) !== undefined });
+  ajv.addFormat("no-validate", true);
+}

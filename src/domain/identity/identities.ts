@@ -1,0 +1,314 @@
+import { DomainError, domainError, type ErrorReason } from "../errors.ts";
+import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
+import { type IdentityId, newId } from "../ids.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
+import type { Clock, Scope } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { CompiledSchema } from "./compiled-schema.ts";
+import type { DerivedTraits, Identity, IdentityState } from "./identity.ts";
+import {
+  assertMetadata,
+  carriedAddresses,
+  deriveFrom,
+  type IdentityChange,
+  type IdentityQuery,
+  invalid,
+  type NewIdentity,
+  toExternalId,
+  toFilter,
+  vouchedAddresses,
+} from "./identity-input.ts";
+import type { NewPasswords } from "./new-passwords.ts";
+import { normaliseForLogin } from "./normalise.ts";
+import type { IdentitySchemas } from "./schemas.ts";
+import { isStorableText } from "./storable-text.ts";
+import type { IdentityStore, PasswordRecord } from "./store.ts";
+
+/** An identity that is checked and only needs storing. Made by `prepare`. */
+export interface PreparedIdentity {
+  readonly schema: CompiledSchema;
+  readonly input: NewIdentity;
+  readonly derived: DerivedTraits;
+  readonly password: PasswordRecord | undefined;
+}
+
+/** What came of preparing one identity of a batch. */
+export type PreparedItem =
+  | { readonly kind: "prepared"; readonly prepared: PreparedIdentity }
+  | { readonly kind: "failed"; readonly error: DomainError };
+
+/** What came of one identity of a batch. */
+export type BatchItem =
+  | { readonly kind: "created"; readonly identity: Identity }
+  | { readonly kind: "failed"; readonly error: DomainError };
+
+interface IdentitiesDependencies {
+  readonly store: IdentityStore;
+  readonly schemas: IdentitySchemas;
+  readonly passwords: NewPasswords;
+  readonly pageTokens: PageTokens;
+  readonly clock: Clock;
+}
+
+/** Names a revision of an identity. */
+export function etagOf(identity: Identity): string {
+  return `r${identity.revision}`;
+}
+
+/** The rules of identities, as operators manage them. Credentials have theirs in credentials.ts. */
+export class Identities {
+  readonly #store: IdentityStore;
+  readonly #schemas: IdentitySchemas;
+  readonly #passwords: NewPasswords;
+  readonly #pageTokens: PageTokens;
+  readonly #clock: Clock;
+
+  constructor(dependencies: IdentitiesDependencies) {
+    this.#store = dependencies.store;
+    this.#schemas = dependencies.schemas;
+    this.#passwords = dependencies.passwords;
+    this.#pageTokens = dependencies.pageTokens;
+    this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Checks a new identity and hashes its password, so that no transaction is open meanwhile; `create` stores it.
+   * Throws TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
+   * SERVER_OVERLOADED.
+   */
+  async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
+    const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
+    const schema = this.#schemas.current(scopeOf(tenant), schemaId);
+    const derived = deriveFrom(schema, input.traits);
+    const { publicMetadata, adminMetadata } = input;
+    assertMetadata({ publicMetadata, adminMetadata });
+    toExternalId(input.externalId);
+    vouchedAddresses(derived, input.verifiedAddresses, this.#clock.now());
+    const identifiers = derived.identifiers.map((identifier) => identifier.value);
+    const account = { traits: input.traits, identifiers };
+    const password =
+      input.password === undefined
+        ? undefined
+        : await this.#passwords.make(tenant, input.password, account, "credentials.password");
+    return { schema, input, derived, password };
+  }
+
+  /**
+   * Stores a prepared identity; joins the transaction if the scope is one. Throws IDENTIFIER_TAKEN,
+   * EXTERNAL_ID_TAKEN, and then stores nothing.
+   */
+  async create(scope: Scope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
+    const at = this.#clock.now();
+    const identity = newIdentity(prepared, at);
+    const { id: identityId } = identity;
+    const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
+    if (prepared.password !== undefined) {
+      const data = { kind: "password", imported: prepared.input.password?.kind === "hash" };
+      events.push(newEvent("credential.set", at, origin, { identityId, data }));
+    }
+    await this.#store.create(scope, identity, prepared.password, events);
+    return identity;
+  }
+
+  /**
+   * Prepares each identity of a batch by itself. Passwords are hashed one after the other: a batch takes one place
+   * in the queue of hashes, so it neither fills it nor keeps logins waiting. Throws SERVER_OVERLOADED, before
+   * anything is stored.
+   */
+  async prepareBatch(tenant: Tenant, inputs: readonly NewIdentity[]): Promise<readonly PreparedItem[]> {
+    const items: PreparedItem[] = [];
+    for (const input of inputs) {
+      items.push(
+        await orFailed(async () => ({ kind: "prepared", prepared: await this.prepare(tenant, input) })),
+      );
+    }
+    return items;
+  }
+
+  /** Stores the identities of a batch, each on its own: one that fails does not stop the others. In their order. */
+  async createBatch(
+    scope: Scope,
+    origin: CallOrigin,
+    items: readonly PreparedItem[],
+  ): Promise<readonly BatchItem[]> {
+    const results: BatchItem[] = [];
+    for (const item of items) {
+      if (item.kind === "failed") results.push(item);
+      else {
+        results.push(
+          await orFailed(async () => ({
+            kind: "created",
+            identity: await this.create(scope, origin, item.prepared),
+          })),
+        );
+      }
+    }
+    return results;
+  }
+
+  /** The identity with this id. Throws IDENTITY_NOT_FOUND. */
+  async get(tenant: Tenant, id: IdentityId): Promise<Identity> {
+    return found(await this.#store.find(scopeOf(tenant), id));
+  }
+
+  /** The identity with an identifier, as a person would type it, or an external id. Throws IDENTITY_NOT_FOUND. */
+  async lookUp(
+    tenant: Tenant,
+    by: { readonly identifier: string } | { readonly externalId: string },
+  ): Promise<Identity> {
+    const scope = scopeOf(tenant);
+    if ("externalId" in by) {
+      if (!isStorableText(by.externalId)) throw domainError("IDENTITY_NOT_FOUND", {});
+      return found(await this.#store.findByExternalId(scope, by.externalId));
+    }
+    const identifier = normaliseForLogin(by.identifier);
+    if (identifier === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
+    return found(await this.#store.findByIdentifier(scope, identifier));
+  }
+
+  /** Identities, newest first; 50 a page, at most 500. Throws PAGE_TOKEN_INVALID, REQUEST_INVALID. */
+  async list(tenant: Tenant, query: IdentityQuery, page: PageAsk): Promise<PageAnswer<Identity>> {
+    const filter = toFilter(query);
+    if (filter === undefined) return { items: [], nextToken: "" };
+    const { identifierPrefix, state = null, schemaId, trait } = query;
+    const filters = {
+      identifierPrefix,
+      state,
+      schemaId,
+      trait: trait === undefined ? null : { path: trait.path, value: trait.value },
+    };
+    const list = { tenantId: tenant.id, name: "identities", filters };
+    return readPage(this.#pageTokens, list, page, 500, (request) =>
+      this.#store.list(scopeOf(tenant), filter, request),
+    );
+  }
+
+  /**
+   * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change
+   * that somebody else makes at the same moment is built upon. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
+   * SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
+   */
+  async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {
+    if (change.schemaId !== undefined && change.traits === undefined) {
+      throw invalid({ field: "schemaId", description: "can only change together with traits" });
+    }
+    assertMetadata({ publicMetadata: change.publicMetadata, adminMetadata: change.adminMetadata });
+    const { id, etag, ...wanted } = change;
+    const fields = Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+    for (let round = 0; round < mostRounds; round++) {
+      const before = await this.get(tenant, id);
+      if (etag !== "" && etag !== etagOf(before)) throw domainError("ETAG_MISMATCH", {});
+      if (fields.length === 0) return before;
+      const at = this.#clock.now();
+      const after = this.#changed(tenant, before, change, at);
+      const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
+      if (await this.#store.update(scopeOf(tenant), after, before.revision, [event])) return after;
+    }
+    throw domainError("ETAG_MISMATCH", {});
+  }
+
+  /** Lets an identity sign in again. Throws IDENTITY_NOT_FOUND. */
+  activate(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
+    return this.#setState(tenant, origin, id, "active");
+  }
+
+  /** Ends an identity's sessions and open flows at once and keeps it from signing in. Throws IDENTITY_NOT_FOUND. */
+  deactivate(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
+    return this.#setState(tenant, origin, id, "inactive");
+  }
+
+  /** Removes an identity with everything of it, for good. Throws IDENTITY_NOT_FOUND. */
+  async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<void> {
+    const event = newEvent("identity.deleted", this.#clock.now(), origin, { identityId: id });
+    const deleted = await this.#store.delete(scopeOf(tenant), id, [event]);
+    if (!deleted) throw domainError("IDENTITY_NOT_FOUND", {});
+  }
+
+  async #setState(
+    tenant: Tenant,
+    origin: CallOrigin,
+    id: IdentityId,
+    state: IdentityState,
+  ): Promise<Identity> {
+    const at = this.#clock.now();
+    const type = state === "active" ? "identity.activated" : "identity.deactivated";
+    const event = newEvent(type, at, origin, { identityId: id });
+    return found(await this.#store.setState(scopeOf(tenant), id, state, at, [event]));
+  }
+
+  #changed(tenant: Tenant, before: Identity, change: IdentityChange, at: Date): Identity {
+    const changed: Identity = {
+      ...before,
+      updatedAt: at,
+      revision: before.revision + 1,
+      externalId: change.externalId === undefined ? before.externalId : toExternalId(change.externalId),
+      publicMetadata: change.publicMetadata ?? before.publicMetadata,
+      adminMetadata: change.adminMetadata ?? before.adminMetadata,
+    };
+    if (change.traits === undefined) return changed;
+    const schema = this.#schemas.current(scopeOf(tenant), change.schemaId ?? before.schemaId);
+    const derived = deriveFrom(schema, change.traits);
+    return {
+      ...changed,
+      ...derived,
+      schemaId: schema.id,
+      schemaVersion: schema.version,
+      traits: change.traits,
+      verifiableAddresses: carriedAddresses(derived, before.verifiableAddresses),
+    };
+  }
+}
+
+// Of n changes at the same moment one is made in each round.
+const mostRounds = 64;
+
+/** What one identity of a batch can fail for without the others; all else is no fault of the identity. */
+const itemReasons: ReadonlySet<ErrorReason> = new Set([
+  "TRAITS_INVALID",
+  "SCHEMA_NOT_FOUND",
+  "REQUEST_INVALID",
+  "PASSWORD_REJECTED",
+  "PASSWORD_HASH_UNSUPPORTED",
+  "IDENTIFIER_TAKEN",
+  "EXTERNAL_ID_TAKEN",
+]);
+
+async function orFailed<T>(
+  work: () => Promise<T>,
+): Promise<T | { readonly kind: "failed"; readonly error: DomainError }> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DomainError && itemReasons.has(error.reason)) return { kind: "failed", error };
+    throw error;
+  }
+}
+
+function newIdentity({ schema, input, derived }: PreparedIdentity, at: Date): Identity {
+  return {
+    ...derived,
+    id: newId<IdentityId>(at),
+    createdAt: at,
+    updatedAt: at,
+    revision: 1,
+    externalId: toExternalId(input.externalId),
+    schemaId: schema.id,
+    schemaVersion: schema.version,
+    state: "active",
+    stateChangedAt: at,
+    traits: input.traits,
+    publicMetadata: input.publicMetadata,
+    adminMetadata: input.adminMetadata,
+    verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
+    lastLoginAt: undefined,
+  };
+}
+
+function found(identity: Identity | undefined): Identity {
+  if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
+  return identity;
+}
+
+function scopeOf(tenant: Tenant): Scope {
+  return { tenantId: tenant.id };
+}

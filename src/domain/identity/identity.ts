@@ -1,0 +1,76 @@
+import type { IdentityId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
+
+/** Whether an identity can sign in. */
+export type IdentityState = "active" | "inactive";
+
+/** How an address is reached. */
+export type AddressKind = "email" | "phone";
+
+/** What identifiers come from; decides how they are normalised. */
+export type IdentifierKind = "email" | "phone" | "username";
+
+/** Something that an identity signs in with. `value` is normalised and unique within the tenant. */
+export interface Identifier {
+  readonly kind: IdentifierKind;
+  readonly value: string;
+  /** The JSON path of the trait that it comes from: `email`, `phones.0`. */
+  readonly path: string;
+}
+
+/** An address whose ownership can be shown. */
+export interface VerifiableAddress {
+  readonly kind: AddressKind;
+  /** Normalised. */
+  readonly value: string;
+  readonly verifiedAt: Date | undefined;
+}
+
+/** An address that recovery messages may be sent to. */
+export interface RecoveryAddress {
+  readonly kind: AddressKind;
+  /** Normalised. */
+  readonly value: string;
+}
+
+/** An identity as it is stored. */
+export interface Identity {
+  readonly id: IdentityId;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Counts changes, from 1; the etag is made from it. */
+  readonly revision: number;
+  readonly externalId: string | undefined;
+  readonly schemaId: string;
+  readonly schemaVersion: number;
+  readonly state: IdentityState;
+  readonly stateChangedAt: Date;
+  readonly traits: JsonObject;
+  readonly publicMetadata: JsonObject;
+  readonly adminMetadata: JsonObject;
+  readonly identifiers: readonly Identifier[];
+  readonly verifiableAddresses: readonly VerifiableAddress[];
+  readonly recoveryAddresses: readonly RecoveryAddress[];
+  readonly displayName: string;
+  readonly lastLoginAt: Date | undefined;
+}
+
+/** What traits give, once they are validated: stored beside them and searched by. */
+export interface DerivedTraits {
+  readonly identifiers: readonly Identifier[];
+  readonly verifiableAddresses: readonly { readonly kind: AddressKind; readonly value: string }[];
+  readonly recoveryAddresses: readonly RecoveryAddress[];
+  readonly displayName: string;
+}
+
+/** The kinds of credentials. */
+export type CredentialKind = "password";
+
+/** A credential without its secret. */
+export interface Credential {
+  readonly kind: CredentialKind;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Of a password. */
+  readonly hashAlgorithm: string | undefined;
+}

@@ -1,0 +1,123 @@
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { TraitViolation } from "./compiled-schema.ts";
+import { isStorableText } from "./storable-text.ts";
+
+/** How large a JSON object from a caller may be. */
+export interface JsonLimits {
+  /** Of the object as compact JSON in UTF-8. */
+  readonly maxBytes: number;
+  /** Of a single string, in UTF-16 code units. */
+  readonly maxStringLength: number;
+}
+
+/** What traits may be, whatever the schema says: 64 KiB as JSON, 4096 characters a string. */
+export const traitLimits: JsonLimits = { maxBytes: 64 * 1024, maxStringLength: 4096 };
+
+/** What public and admin metadata may be: 16 KiB as JSON each. */
+export const metadataLimits: JsonLimits = { maxBytes: 16 * 1024, maxStringLength: 16 * 1024 };
+
+/**
+ * What is wrong with an object before anyone looks at its meaning: too large, more than 32 levels deep, an array
+ * of more than 1000 items, a name that JavaScript gives a meaning to, or something that PostgreSQL's jsonb cannot
+ * hold. Checked first, so that no pattern is fed megabytes and no comparison of items runs into the millions. The
+ * first violation only: what breaks these rules is an attack or a mistake, not a form to help with.
+ */
+export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitViolation | undefined {
+  const toVisit: Visit[] = [{ value: object, path: [] }];
+  for (let visit = toVisit.pop(); visit !== undefined; visit = toVisit.pop()) {
+    const { value, path } = visit;
+    const violation = checkValue(value, path, limits);
+    if (violation !== undefined) return violation;
+    if (typeof value !== "object" || value === null) continue;
+    for (const [name, inner] of Object.entries(value)) {
+      const innerPath = [...path, name];
+      const nameViolation = Array.isArray(value) ? undefined : checkName(name, innerPath);
+      if (nameViolation !== undefined) return nameViolation;
+      toVisit.push({ value: inner, path: innerPath });
+    }
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(object));
+  if (bytes <= limits.maxBytes) return undefined;
+  const params = { limit: limits.maxBytes, actual: bytes };
+  return { path: [], rule: "max_bytes", message: `must be at most ${limits.maxBytes} bytes as JSON`, params };
+}
+
+interface Visit {
+  readonly value: JsonValue;
+  readonly path: readonly string[];
+}
+
+const maxDepth = 32;
+const maxItems = 1000;
+const maxNameLength = 255;
+// Assigning to them changes what an object is, in this process and in every JavaScript client that copies traits.
+const forbiddenNames = new Set(["__proto__", "constructor", "prototype"]);
+
+function checkValue(
+  value: JsonValue,
+  path: readonly string[],
+  limits: JsonLimits,
+): TraitViolation | undefined {
+  switch (typeof value) {
+    case "string":
+      return checkString(value, path, limits);
+    case "number":
+      if (Number.isFinite(value)) return undefined;
+      return { path, rule: "number", message: "must be a finite number", params: {} };
+    case "object":
+      return value === null ? undefined : checkContainer(value, path);
+    case "boolean":
+      return undefined;
+    default:
+      return { path, rule: "type", message: "must be a JSON value", params: { type: "object" } };
+  }
+}
+
+function checkString(text: string, path: readonly string[], limits: JsonLimits): TraitViolation | undefined {
+  if (text.length > limits.maxStringLength) {
+    const params = { limit: limits.maxStringLength, actual: text.length };
+    const message = `must be at most ${limits.maxStringLength} characters long`;
+    return { path, rule: "maxLength", message, params };
+  }
+  if (isStorableText(text)) return undefined;
+  const message = "must not have null characters or lone surrogates";
+  return { path, rule: "forbidden_character", message, params: {} };
+}
+
+function checkContainer(
+  value: JsonObject | JsonValue[],
+  path: readonly string[],
+): TraitViolation | undefined {
+  // The root is level 1.
+  if (path.length + 1 > maxDepth) {
+    const message = `must be at most ${maxDepth} levels deep`;
+    return { path, rule: "max_depth", message, params: { limit: maxDepth } };
+  }
+  if (Array.isArray(value)) {
+    if (value.length <= maxItems) return undefined;
+    const params = { limit: maxItems, actual: value.length };
+    return { path, rule: "maxItems", message: `must have at most ${maxItems} items`, params };
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // A decoder that assigns keys one by one turns `__proto__` into this, and the key itself is gone.
+  if (prototype === Object.prototype || prototype === null) return undefined;
+  return forbiddenName(path);
+}
+
+function checkName(name: string, path: readonly string[]): TraitViolation | undefined {
+  if (forbiddenNames.has(name)) return forbiddenName(path);
+  if (name.length > maxNameLength || !isStorableText(name)) {
+    const message = `names must have at most ${maxNameLength} characters and no null characters`;
+    return { path: path.slice(0, -1), rule: "property_name", message, params: { limit: maxNameLength } };
+  }
+  return undefined;
+}
+
+function forbiddenName(path: readonly string[]): TraitViolation {
+  return {
+    path,
+    rule: "property_name",
+    message: `must not be named ${[...forbiddenNames].join(", ")}`,
+    params: {},
+  };
+}

@@ -1,0 +1,70 @@
+import { domainError } from "../errors.ts";
+import type { PasswordAccount, PasswordPolicy, PasswordViolation } from "../method/password/policy.ts";
+import type { PasswordHasher } from "../ports.ts";
+import type { Secret } from "../secret.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { PasswordRecord } from "./store.ts";
+
+/** A password to store: in plain text, or as a hash that another system made. */
+export type NewPassword =
+  | { readonly kind: "plain"; readonly password: Secret }
+  | { readonly kind: "hash"; readonly hash: Secret };
+
+/** Makes the hashes that operators' passwords are stored as. */
+export class NewPasswords {
+  readonly #policy: PasswordPolicy;
+  readonly #hasher: PasswordHasher;
+
+  constructor({ policy, hasher }: { readonly policy: PasswordPolicy; readonly hasher: PasswordHasher }) {
+    this.#policy = policy;
+    this.#hasher = hasher;
+  }
+
+  /**
+   * The record of a new password. Throws PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED (both name the field, below
+   * `field`) or SERVER_OVERLOADED. Never call it within a transaction: it takes as long as hashing takes.
+   */
+  async make(
+    tenant: Tenant,
+    password: NewPassword,
+    account: PasswordAccount,
+    field: string,
+  ): Promise<PasswordRecord> {
+    if (password.kind === "hash") return this.#importable(password.hash, field);
+    const violation = this.#policy.check(password.password.reveal(), account, tenant);
+    if (violation !== undefined) throw rejected(violation, `${field}.password`);
+    const hash = await this.#hasher.hash(password.password, tenant.settings.password.argon2);
+    return { hash, algorithm: "argon2id" };
+  }
+
+  #importable(secret: Secret, field: string): PasswordRecord {
+    const hash = secret.reveal();
+    const algorithm = this.#hasher.importableAlgorithm(hash);
+    if (algorithm !== undefined) return { hash, algorithm };
+    const description = "is not a supported password hash";
+    const violations = [{ field: `${field}.hash`, description, reason: "unsupported" }];
+    throw domainError("PASSWORD_HASH_UNSUPPORTED", {}, { violations });
+  }
+}
+
+function rejected({ rule, params }: PasswordViolation, field: string) {
+  const violations = [{ field, description: sentenceOf(rule, params), reason: rule }];
+  return domainError("PASSWORD_REJECTED", { rule }, { violations });
+}
+
+function sentenceOf(rule: PasswordViolation["rule"], params: PasswordViolation["params"]): string {
+  switch (rule) {
+    case "too_short":
+      return `must have at least ${params.min} characters, not ${params.actual}`;
+    case "too_long":
+      return `must have at most ${params.max} characters, not ${params.actual}`;
+    case "common":
+      return "is one of the passwords that are tried first";
+    case "too_similar":
+      return "is too similar to the identifiers or traits";
+    default: {
+      const unreachable: never = rule;
+      return unreachable;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import type { Event } from "../event/event.ts";
+import type { IdentityId } from "../ids.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Credential, CredentialKind, Identity, IdentityState } from "./identity.ts";
+import type { StoredSchema } from "./schema.ts";
+
+/** Which identities to list; all that are given must hold. */
+export interface IdentityFilter {
+  readonly identifierPrefix?: string | undefined;
+  readonly state?: IdentityState | undefined;
+  readonly schemaId?: string | undefined;
+  readonly trait?: { readonly path: readonly string[]; readonly value: JsonValue } | undefined;
+}
+
+/** A password hash to store. */
+export interface PasswordRecord {
+  readonly hash: string;
+  readonly algorithm: string;
+}
+
+/**
+ * Identities, their identifiers, addresses and credentials. Implemented in src/storage/identity-store.ts. Writes
+ * with their events are one transaction each; given a Transaction, they join it.
+ */
+export interface IdentityStore {
+  /**
+   * Stores a new identity. Throws IDENTIFIER_TAKEN (metadata field: `traits.` and the identifier's path) or
+   * EXTERNAL_ID_TAKEN (field: `external_id`), and then stores nothing.
+   */
+  create(
+    scope: Scope,
+    identity: Identity,
+    password: PasswordRecord | undefined,
+    events: readonly Event[],
+  ): Promise<void>;
+  /** Undefined if there is none. */
+  find(scope: Scope, id: IdentityId): Promise<Identity | undefined>;
+  /** By a normalised identifier; undefined if there is none. */
+  findByIdentifier(scope: Scope, identifier: string): Promise<Identity | undefined>;
+  /** Undefined if there is none. */
+  findByExternalId(scope: Scope, externalId: string): Promise<Identity | undefined>;
+  /** Identities, newest first. */
+  list(scope: Scope, filter: IdentityFilter, page: PageRequest): Promise<Page<Identity>>;
+  /**
+   * Replaces an identity's fields, identifiers and addresses if its revision is still `expectedRevision`; the new
+   * revision is that of `identity`. False if it was changed or deleted meanwhile. Throws as `create`.
+   */
+  update(
+    scope: Scope,
+    identity: Identity,
+    expectedRevision: number,
+    events: readonly Event[],
+  ): Promise<boolean>;
+  /**
+   * Sets the state. Inactive: also ends all sessions and the open flows bound to the identity. The events are
+   * written only if the state was another one. Returns the identity as it is now, undefined if there is none.
+   */
+  setState(
+    scope: Scope,
+    id: IdentityId,
+    state: IdentityState,
+    at: Date,
+    events: readonly Event[],
+  ): Promise<Identity | undefined>;
+  /** Removes the identity and everything of it but its events. False if there is none. */
+  delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
+  /** The credentials of an identity, without secrets; empty also if there is no such identity. */
+  listCredentials(scope: Scope, id: IdentityId): Promise<readonly Credential[]>;
+  /** The stored password hash; undefined if there is none. */
+  findPassword(scope: Scope, id: IdentityId): Promise<PasswordRecord | undefined>;
+  /** Sets or replaces the password. Undefined if there is no such identity. */
+  setPassword(
+    scope: Scope,
+    id: IdentityId,
+    password: PasswordRecord,
+    at: Date,
+    events: readonly Event[],
+  ): Promise<Credential | undefined>;
+  /** Replaces a hash by another one of the same password, only while it is still `previous`. No event. */
+  rehashPassword(
+    scope: Scope,
+    id: IdentityId,
+    previous: string,
+    password: PasswordRecord,
+    at: Date,
+  ): Promise<void>;
+  /** Removes a credential. False if there is none. */
+  deleteCredential(
+    scope: Scope,
+    id: IdentityId,
+    kind: CredentialKind,
+    events: readonly Event[],
+  ): Promise<boolean>;
+}
+
+/** Versions of identity schemas. Implemented in src/storage/schema-store.ts. */
+export interface SchemaStore {
+  /**
+   * Makes `document` the current version of the schema: the newest version if it is the same document (compared
+   * as canonical JSON), else a new one. Safe when several servers start at once.
+   */
+  save(scope: Scope, id: string, document: JsonObject, at: Date): Promise<StoredSchema>;
+  /** One version; undefined if there is none. */
+  find(scope: Scope, id: string, version: number): Promise<StoredSchema | undefined>;
+  /** All versions, by id, newest version first. */
+  list(scope: Scope, page: PageRequest): Promise<Page<StoredSchema>>;
+}
+
+/** Outcomes of calls with a request id. Implemented in src/storage/idempotency-store.ts. */
+export interface IdempotencyStore {
+  /**
+   * Claims a request id within a transaction: waits for another call that holds it. Undefined: it is ours, and
+   * `complete` must follow in the same transaction. Otherwise what the earlier call left.
+   */
+  claim(
+    scope: Scope,
+    key: { readonly caller: string; readonly method: string; readonly requestId: string },
+    bodyDigest: Uint8Array,
+    at: Date,
+    expiresAt: Date,
+  ): Promise<{ readonly bodyDigest: Uint8Array; readonly outcome: string } | undefined>;
+  /** Stores the sealed outcome of a claimed request id. */
+  complete(
+    scope: Scope,
+    key: { readonly caller: string; readonly method: string; readonly requestId: string },
+    outcome: string,
+  ): Promise<void>;
+}

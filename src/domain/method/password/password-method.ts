@@ -1,0 +1,161 @@
+import { errorTexts } from "../../errors.ts";
+import type { Node } from "../../flow/form.ts";
+import type { LoginCandidate } from "../../flow/store.ts";
+import type { PasswordRecord } from "../../identity/store.ts";
+import type { JsonObject } from "../../json.ts";
+import * as messages from "../../message/message.ts";
+import type { PasswordHasher } from "../../ports.ts";
+import { Secret } from "../../secret.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type {
+  LoginMethod,
+  LoginProved,
+  RegistrationMethod,
+  RegistrationProved,
+  StepRejected,
+  SubmittedStep,
+} from "../method.ts";
+import type { PasswordPolicy, PasswordViolation } from "./policy.ts";
+
+const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
+const fieldName = "password.password";
+
+/** Signing in and making an account with a password. */
+export class PasswordMethod implements LoginMethod, RegistrationMethod {
+  readonly kind = "password";
+  readonly credential = "password";
+  readonly #hasher: PasswordHasher;
+  readonly #policy: PasswordPolicy;
+
+  constructor({ hasher, policy }: { hasher: PasswordHasher; policy: PasswordPolicy }) {
+    this.#hasher = hasher;
+    this.#policy = policy;
+  }
+
+  loginNodes(tenant: Tenant): readonly Node[] {
+    return [passwordNode(tenant, "current-password"), submitButton(messages.signInWithPassword())];
+  }
+
+  registrationNodes(tenant: Tenant): readonly Node[] {
+    return [passwordNode(tenant, "new-password"), submitButton(messages.signUp())];
+  }
+
+  async proveLogin(
+    tenant: Tenant,
+    step: SubmittedStep,
+    candidate: LoginCandidate | undefined,
+  ): Promise<LoginProved | StepRejected> {
+    const password = passwordOf(step);
+    if (password === undefined) return incomplete();
+    const { argon2, maxLength } = tenant.settings.password;
+    // What is longer than any password can be is not hashed, whoever it is for.
+    if ([...password].length > maxLength) return credentialsInvalid();
+    const secret = new Secret(password);
+    const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;
+    if (candidate === undefined || hash === undefined) {
+      // Unknown, inactive or without a password: the same work and the same answer as for a wrong password
+      // (ASVS V6.3.8), so that neither the answer nor its time tells which.
+      await this.#hasher.verifyDecoy(secret, argon2);
+      return credentialsInvalid();
+    }
+    if (!(await this.#hasher.verify(secret, hash))) return credentialsInvalid();
+    const rehash = this.#hasher.needsRehash(hash, argon2) ? await this.#hash(tenant, secret) : undefined;
+    return { kind: "proved", candidate, authentication, rehash };
+  }
+
+  async proveRegistration(
+    tenant: Tenant,
+    step: SubmittedStep,
+    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
+  ): Promise<RegistrationProved | StepRejected> {
+    const password = passwordOf(step);
+    if (password === undefined) return incomplete();
+    const violation = this.#policy.check(password, account, tenant);
+    if (violation !== undefined) {
+      return {
+        kind: "rejected",
+        reason: "PASSWORD_REJECTED",
+        problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
+      };
+    }
+    return { kind: "proved", password: await this.#hash(tenant, new Secret(password)), authentication };
+  }
+
+  async #hash(tenant: Tenant, password: Secret): Promise<PasswordRecord> {
+    return {
+      hash: await this.#hasher.hash(password, tenant.settings.password.argon2),
+      algorithm: "argon2id",
+    };
+  }
+}
+
+function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-password"): Node {
+  const isNew = autocomplete === "new-password";
+  return {
+    name: fieldName,
+    group: "password",
+    label: messages.passwordLabel(),
+    messages: [],
+    element: {
+      kind: "input",
+      type: "password",
+      required: true,
+      autocomplete,
+      minLength: isNew ? tenant.settings.password.minLength : undefined,
+      maxLength: tenant.settings.password.maxLength,
+    },
+  };
+}
+
+function submitButton(label: messages.Message): Node {
+  return {
+    name: "password",
+    group: "password",
+    label,
+    messages: [],
+    element: { kind: "button", step: "password" },
+  };
+}
+
+function passwordOf(step: SubmittedStep): string | undefined {
+  const password = step.fields.password;
+  return typeof password === "string" && password !== "" ? password : undefined;
+}
+
+function incomplete(): StepRejected {
+  const message = messages.required("password");
+  return {
+    kind: "rejected",
+    reason: "FORM_INCOMPLETE",
+    problems: { fields: [{ name: fieldName, message }], form: [] },
+  };
+}
+
+function credentialsInvalid(): StepRejected {
+  return {
+    kind: "rejected",
+    reason: "CREDENTIALS_INVALID",
+    problems: { fields: [], form: [messages.invalidCredentials()] },
+  };
+}
+
+function violationMessage(violation: PasswordViolation): messages.Message {
+  switch (violation.rule) {
+    case "too_short":
+      return messages.passwordTooShort(numberOf(violation, "min"), numberOf(violation, "actual"));
+    case "too_long":
+      return messages.passwordTooLong(numberOf(violation, "max"), numberOf(violation, "actual"));
+    case "common":
+      return messages.passwordTooCommon();
+    case "too_similar":
+      return messages.passwordTooSimilar();
+    default: {
+      const unreachable: never = violation.rule;
+      return messages.invalidValue(errorTexts.PASSWORD_REJECTED.message + String(unreachable));
+    }
+  }
+}
+
+function numberOf(violation: PasswordViolation, key: string): number {
+  return Number(violation.params[key] ?? 0);
+}

@@ -1,0 +1,188 @@
+import type { JsonObject, JsonValue } from "../../json.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+
+/** Whose password it is to be. */
+export interface PasswordAccount {
+  readonly traits: JsonObject;
+  /** Normalised identifiers; they are traits as well, but these are looked at first. */
+  readonly identifiers: readonly string[];
+}
+
+/** The bounds on a password's length, in Unicode code points of its NFC form. */
+export interface PasswordRules {
+  readonly minLength: number;
+  readonly maxLength: number;
+}
+
+/** The rule that a password breaks, by the name that answers carry, and what a message needs to explain it. */
+export interface PasswordViolation {
+  readonly rule: "too_short" | "too_long" | "common" | "too_similar";
+  /** too_short: `min` and `actual`; too_long: `max` and `actual`. */
+  readonly params: Readonly<Record<string, number>>;
+}
+
+/** Knows the passwords that attackers try first. Implemented in src/crypto. */
+export interface CommonPasswords {
+  /** Whether the list has it; the case does not matter. */
+  has(password: string): boolean;
+}
+
+/** Judges new passwords. Never asked at login: a rule that came later locks nobody out. */
+export interface PasswordPolicy {
+  /** The first rule that the password breaks; undefined if it keeps them all. */
+  check(password: string, account: PasswordAccount, tenant: Tenant): PasswordViolation | undefined;
+}
+
+/** Makes the policy out of a tenant's settings and the list of common passwords. */
+export function createPasswordPolicy({
+  commonPasswords,
+}: {
+  readonly commonPasswords: CommonPasswords;
+}): PasswordPolicy {
+  return {
+    check: (password, account, tenant) =>
+      checkPassword(password, account, tenant.settings.password, (text) => commonPasswords.has(text)),
+  };
+}
+
+/**
+ * Checks a new password (NIST SP 800-63B-4, section 3.1.1.2: length, a list of common passwords, words of the
+ * account; no rules of composition). The answer is the first rule broken, in the order of PasswordViolation.
+ *
+ * - common: the password is on the list; or it is a listed one with one or two digits or signs appended
+ *   (`Password1!`); or it has no more than two different characters (`aaaaaaaa`).
+ * - too_similar: see `isSimilar`.
+ */
+export function checkPassword(
+  password: string,
+  account: PasswordAccount,
+  rules: PasswordRules,
+  isCommon: (password: string) => boolean,
+): PasswordViolation | undefined {
+  const form = password.normalize("NFC");
+  const actual = countCodePoints(form);
+  const { minLength: min, maxLength: max } = rules;
+  if (actual < min) return { rule: "too_short", params: { min, actual } };
+  if (actual > max) return { rule: "too_long", params: { max, actual } };
+
+  const folded = form.toLowerCase();
+  if (isPredictable(folded, isCommon)) return { rule: "common", params: {} };
+  if (isSimilar(folded, personalWords(account))) return { rule: "too_similar", params: {} };
+  return undefined;
+}
+
+const shortestWord = 4;
+// An account's words are bounded, so that huge traits cost no more than a few milliseconds. Identifiers come first.
+const maxWords = 128;
+const maxWordLength = 128;
+const maxSplitLength = 64;
+const maxVisited = 1_000;
+
+function countCodePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+function isPredictable(folded: string, isCommon: (password: string) => boolean): boolean {
+  if (new Set(folded).size <= 2 || isCommon(folded)) return true;
+  const [suffix = ""] = /[^\p{L}\p{M}]{1,2}$/u.exec(folded) ?? [];
+  const characters = [...suffix];
+  return characters.some((_, index) => {
+    const stem = folded.slice(0, folded.length - characters.slice(index).join("").length);
+    return stem.length >= shortestWord && isCommon(stem);
+  });
+}
+
+/**
+ * Whether a password is little more than words of the account. It is if
+ * - it is part of such a word;
+ * - such words, forwards or backwards, cover half of it or more: `lovelace1815` is refused, and
+ *   `adam went down to the sea` is fine for somebody called Adam;
+ * - a quarter of the characters or fewer have to be edited to make it such a word (Levenshtein distance).
+ */
+function isSimilar(password: string, words: ReadonlySet<string>): boolean {
+  if (password.length < shortestWord) return false;
+  const reversed = [...password].reverse().join("");
+  for (const word of words) {
+    if (word.includes(password) || word.includes(reversed) || isClose(password, word)) return true;
+  }
+  return isMostlyWords(password, words) || isMostlyWords(reversed, words);
+}
+
+function isMostlyWords(password: string, words: ReadonlySet<string>): boolean {
+  const covered = new Uint8Array(password.length);
+  for (const word of words) {
+    for (let at = password.indexOf(word); at !== -1; at = password.indexOf(word, at + word.length)) {
+      covered.fill(1, at, at + word.length);
+    }
+  }
+  const count = covered.reduce((sum, flag) => sum + flag, 0);
+  return count * 2 >= password.length;
+}
+
+function isClose(password: string, word: string): boolean {
+  const longer = Math.max(password.length, word.length);
+  const allowed = Math.floor(longer / 4);
+  if (longer > maxWordLength || Math.abs(password.length - word.length) > allowed) return false;
+  return editDistance(password, word) <= allowed;
+}
+
+/** The Levenshtein distance, by the usual table of which only one row is kept. */
+function editDistance(left: string, right: string): number {
+  const row = Uint16Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let i = 0; i < left.length; i++) {
+    let diagonal = i;
+    let before = i + 1;
+    row[0] = before;
+    for (let j = 0; j < right.length; j++) {
+      const above = row[j + 1] ?? 0;
+      const replaced = diagonal + (left.charCodeAt(i) === right.charCodeAt(j) ? 0 : 1);
+      before = Math.min(replaced, above + 1, before + 1);
+      diagonal = above;
+      row[j + 1] = before;
+    }
+  }
+  return row[right.length] ?? 0;
+}
+
+/**
+ * The words of an account that a password must not be made of, in lower case and of four characters or more: each
+ * identifier and string trait as it is and without its punctuation, the local part of an e-mail address, and the
+ * single words of short values (names, addresses; not of prose, which has half the dictionary).
+ */
+function personalWords({ identifiers, traits }: PasswordAccount): ReadonlySet<string> {
+  const words = new Set<string>();
+  const add = (word: string) => {
+    if (word.length >= shortestWord && words.size < maxWords) words.add(word);
+  };
+  for (const text of [...identifiers, ...stringsOf(traits)]) {
+    if (words.size >= maxWords) break;
+    const value = text.slice(0, maxWordLength).normalize("NFC").toLowerCase();
+    add(value);
+    if (value.length > maxSplitLength) continue;
+    const localPart = value.slice(0, Math.max(0, value.lastIndexOf("@")));
+    add(localPart);
+    for (const part of [localPart, value]) {
+      const pieces = part.split(/[^\p{L}\p{M}\p{N}]+/u);
+      add(pieces.join(""));
+      for (const piece of pieces) add(piece);
+    }
+  }
+  return words;
+}
+
+/** The strings within a value at any depth, breadth first, among its first `maxVisited` values. */
+function stringsOf(root: JsonValue): readonly string[] {
+  const strings: string[] = [];
+  const toVisit: JsonValue[] = [root];
+  for (let index = 0; index < toVisit.length; index++) {
+    const value = toVisit[index];
+    if (typeof value === "string") strings.push(value);
+    else if (typeof value === "object" && value !== null) {
+      const children = Array.isArray(value) ? value : Object.values(value);
+      toVisit.push(...children.slice(0, maxVisited - toVisit.length));
+    }
+  }
+  return strings;
+}

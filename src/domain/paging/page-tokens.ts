@@ -1,0 +1,94 @@
+import { createHash } from "node:crypto";
+import { domainError } from "../errors.ts";
+import type { TenantId } from "../ids.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { Page, PageRequest, Sealer } from "../ports.ts";
+
+/** The size of a page when none is asked for. */
+export const defaultPageSize = 50;
+
+/** A list, with everything that a page token of it is bound to. */
+export interface PagedList {
+  readonly tenantId: TenantId;
+  readonly name: string;
+  readonly filters: JsonObject;
+}
+
+/** What a caller asks for. */
+export interface PageAsk {
+  /** 0: 50. */
+  readonly size: number;
+  /** Empty: the first page. */
+  readonly token: string;
+}
+
+/** What a caller gets. */
+export interface PageAnswer<T> {
+  readonly items: readonly T[];
+  /** Empty on the last page. */
+  readonly nextToken: string;
+}
+
+/**
+ * Makes and reads page tokens. They are sealed, so that nobody comes to depend on what is in them, and bound to the
+ * tenant, the list and its filters, so that one is never taken for another's.
+ */
+export class PageTokens {
+  readonly #sealer: Sealer;
+
+  constructor({ sealer }: { readonly sealer: Sealer }) {
+    this.#sealer = sealer;
+  }
+
+  /** The token of the next page; empty where there is none. */
+  encode(list: PagedList, next: readonly string[] | undefined): string {
+    if (next === undefined) return "";
+    return this.#sealer.seal(purpose, Buffer.from(JSON.stringify({ list: digestOf(list), next })));
+  }
+
+  /**
+   * The position to go on from; undefined for the empty token, which is the first page. Throws PAGE_TOKEN_INVALID for
+   * what is no token of this list with these filters.
+   */
+  decode(list: PagedList, token: string): readonly string[] | undefined {
+    if (token === "") return undefined;
+    const content = this.#sealer.open(purpose, token);
+    if (content === undefined) throw domainError("PAGE_TOKEN_INVALID", {});
+    // Sealed by us, so its form needs no checking.
+    const parsed = JSON.parse(Buffer.from(content).toString()) as { list: string; next: readonly string[] };
+    if (parsed.list !== digestOf(list)) throw domainError("PAGE_TOKEN_INVALID", {});
+    return parsed.next;
+  }
+}
+
+/**
+ * Reads one page of a list as a caller asks for it; more than `maxSize` items is taken as that. Throws
+ * PAGE_TOKEN_INVALID.
+ */
+export async function readPage<T>(
+  pageTokens: PageTokens,
+  list: PagedList,
+  ask: PageAsk,
+  maxSize: number,
+  read: (request: PageRequest) => Promise<Page<T>>,
+): Promise<PageAnswer<T>> {
+  const after = pageTokens.decode(list, ask.token);
+  const size = Math.min(ask.size <= 0 ? defaultPageSize : ask.size, maxSize);
+  const { items, next } = await read({ size, after });
+  return { items, nextToken: pageTokens.encode(list, next) };
+}
+
+const purpose = "page_token";
+
+function digestOf({ tenantId, name, filters }: PagedList): string {
+  const content = JSON.stringify([tenantId, name, inOrder(filters)]);
+  return createHash("sha256").update(content).digest("base64url");
+}
+
+/** The same filters in the same order, however they were put together. */
+function inOrder(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return { array: value.map(inOrder) };
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return entries.map(([name, inner]) => [name, inOrder(inner)]);
+}

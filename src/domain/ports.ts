@@ -1,0 +1,118 @@
+/**
+ * What the rules need of the outside that is not a store: time, chance, cryptography, a log. Each is implemented
+ * in the room that its comment names and passed in by src/app.ts.
+ */
+import type { TenantId } from "./ids.ts";
+import type { Secret } from "./secret.ts";
+
+/** Tells the time. Tests pass one that they can move. */
+export interface Clock {
+  now(): Date;
+}
+
+/** The tenant that a call is for. Every store method takes it first; a transaction is one as well. */
+export interface Scope {
+  readonly tenantId: TenantId;
+}
+
+declare const transactionBrand: unique symbol;
+
+/** An open database transaction of one tenant. Passing it where a Scope is asked for joins the transaction. */
+export interface Transaction extends Scope {
+  readonly [transactionBrand]: true;
+}
+
+/** Opens transactions. Implemented in src/storage. */
+export interface Transactions {
+  /**
+   * Runs the work in a transaction and commits; rolls back if it throws. Called with a transaction as scope, it
+   * makes a savepoint instead. Deadlocks (40P01) and serialization failures are retried from the start, so the
+   * work must change nothing outside the database.
+   */
+  transaction<T>(scope: Scope, work: (tx: Transaction) => Promise<T>): Promise<T>;
+}
+
+/** The kinds of tokens, by the prefix that each carries. A token of one kind is never accepted as another. */
+export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser";
+
+/** A token just made. Only the digest is stored. */
+export interface IssuedToken {
+  readonly token: Secret;
+  /** SHA-256 of the whole token, 32 bytes. */
+  readonly digest: Uint8Array;
+}
+
+/** What a string turned out to be. */
+export type ParsedToken =
+  | { readonly kind: "valid"; readonly digest: Uint8Array; readonly tenantName: string }
+  | { readonly kind: "malformed" }
+  | { readonly kind: "other_kind"; readonly actual: TokenKind };
+
+/** Makes and reads tokens. Implemented in src/crypto. */
+export interface Tokens {
+  issue(kind: TokenKind, tenantName: string): IssuedToken;
+  /** Checks form and checksum without any I/O; does not know whether the token was ever issued. */
+  parse(expected: TokenKind, text: string): ParsedToken;
+}
+
+/** Makes the token of a browser flow's form. Implemented in src/crypto. */
+export interface FormTokens {
+  /** The token that only this browser and this flow have; the same each time. */
+  make(browserToken: string, flowId: string): Secret;
+  /** Whether it is that token; takes the same time whatever differs. */
+  matches(candidate: string, browserToken: string, flowId: string): boolean;
+}
+
+/** The parameters of argon2id. */
+export interface Argon2Parameters {
+  readonly memoryKib: number;
+  readonly iterations: number;
+  readonly parallelism: number;
+}
+
+/**
+ * Hashes and checks passwords off the event loop. Implemented in src/crypto. `hash`, `verify` and `verifyDecoy`
+ * wait in a bounded queue and throw SERVER_OVERLOADED (with retryAfterMs) at once when it is full.
+ */
+export interface PasswordHasher {
+  /** The argon2id hash of a password in PHC form. */
+  hash(password: Secret, parameters: Argon2Parameters): Promise<string>;
+  /** Whether the password has this hash; any supported format. False for a format that is not. */
+  verify(password: Secret, hash: string): Promise<boolean>;
+  /** Does the work of verifying against a hash with these parameters, for accounts that do not exist. */
+  verifyDecoy(password: Secret, parameters: Argon2Parameters): Promise<void>;
+  /** Whether the hash is not an argon2id hash with exactly these parameters. */
+  needsRehash(hash: string, parameters: Argon2Parameters): boolean;
+  /** The algorithm of a hash that can be imported; undefined if the format or its cost is not supported. */
+  importableAlgorithm(hash: string): string | undefined;
+}
+
+/** Seals bytes so that only this deployment can read and make them. Implemented in src/crypto. */
+export interface Sealer {
+  /** Encrypts and authenticates; the purpose is bound in, so one kind of sealed text is never taken for another. */
+  seal(purpose: string, plain: Uint8Array): string;
+  /** The plain bytes; undefined if the text was changed, is for another purpose, or its key is gone. */
+  open(purpose: string, sealed: string): Uint8Array | undefined;
+}
+
+/** Writes the structured log. Fields never hold secrets. Implemented with pino in src/app.ts. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A page to read of a keyset-ordered list. */
+export interface PageRequest {
+  readonly size: number;
+  /** The position that the page before ended at. */
+  readonly after?: readonly string[] | undefined;
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The position to go on from; undefined on the last page. */
+  readonly next?: readonly string[] | undefined;
+}

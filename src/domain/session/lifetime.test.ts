@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import type { IdentityId, SessionId } from "../ids.ts";
+import { extendedExpiry, idleExpiry, idleSince, sessionEnd } from "./lifetime.ts";
+import type { Session } from "./session.ts";
+
+const hourMs = 3_600_000;
+const start = new Date("2026-11-24T00:00:00Z");
+const hoursLater = (hours: number) => new Date(start.getTime() + hours * hourMs);
+const settings = {
+  lifetimeMs: 24 * hourMs,
+  maxLifetimeMs: 72 * hourMs,
+  idleTimeoutMs: 0,
+  maxParallel: 50,
+  cookie: { domain: undefined, persistent: true },
+};
+const session: Session = {
+  id: "s" as SessionId,
+  identityId: "i" as IdentityId,
+  createdAt: start,
+  updatedAt: start,
+  assuranceLevel: "aal1",
+  authenticationMethods: [],
+  authenticatedAt: start,
+  expiresAt: hoursLater(24),
+  lastUsedAt: start,
+  revokedAt: undefined,
+  device: { ipAddress: undefined, userAgent: undefined },
+};
+
+describe("a session", () => {
+  test("holds until the moment of its end, and not at it", () => {
+    expect(sessionEnd(session, settings, new Date(hoursLater(24).getTime() - 1))).toBeUndefined();
+    expect(sessionEnd(session, settings, hoursLater(24))).toBe("SESSION_EXPIRED");
+  });
+
+  test("that was revoked says so even after its end", () => {
+    expect(sessionEnd({ ...session, revokedAt: start }, settings, hoursLater(48))).toBe("SESSION_REVOKED");
+  });
+
+  test("that is not used ends with the idle time-out (ASVS V7.3.1)", () => {
+    const idle = { ...settings, idleTimeoutMs: hourMs };
+    expect(idleExpiry(session, idle)).toEqual(hoursLater(1));
+    expect(sessionEnd(session, idle, hoursLater(0.9))).toBeUndefined();
+    expect(sessionEnd(session, idle, hoursLater(1))).toBe("SESSION_EXPIRED");
+    expect(sessionEnd({ ...session, lastUsedAt: hoursLater(1) }, idle, hoursLater(1.5))).toBeUndefined();
+  });
+
+  test("has no idle limit unless one is set", () => {
+    expect(idleExpiry(session, settings)).toBeUndefined();
+    expect(idleSince(settings, hoursLater(3))).toBeUndefined();
+  });
+});
+
+describe("an extension", () => {
+  test("gives a full lifetime from now", () => {
+    expect(extendedExpiry(session, settings, hoursLater(10))).toEqual(hoursLater(34));
+  });
+
+  test("never goes beyond the absolute limit after the last authentication (ASVS V7.3.2)", () => {
+    expect(extendedExpiry({ ...session, expiresAt: hoursLater(71) }, settings, hoursLater(70))).toEqual(
+      hoursLater(72),
+    );
+  });
+
+  test("never shortens a session", () => {
+    expect(extendedExpiry({ ...session, expiresAt: hoursLater(100) }, settings, hoursLater(1))).toEqual(
+      hoursLater(100),
+    );
+  });
+});

@@ -1,0 +1,43 @@
+import type { IdentityId, SessionId } from "../ids.ts";
+
+/** How strongly somebody has signed in. */
+export type AssuranceLevel = "aal1" | "aal2";
+
+/** The kinds of proof. */
+export type AuthenticationMethodKind = "password";
+
+/** One proof that was given. */
+export interface AuthenticationMethod {
+  readonly kind: AuthenticationMethodKind;
+  readonly assuranceLevel: AssuranceLevel;
+  readonly completedAt: Date;
+}
+
+/** The device that a session began on. */
+export interface Device {
+  readonly ipAddress: string | undefined;
+  /** At most 512 characters. */
+  readonly userAgent: string | undefined;
+}
+
+/** A session as it is stored. */
+export interface Session {
+  readonly id: SessionId;
+  readonly identityId: IdentityId;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly assuranceLevel: AssuranceLevel;
+  /** Oldest first; never empty. */
+  readonly authenticationMethods: readonly AuthenticationMethod[];
+  readonly authenticatedAt: Date;
+  readonly expiresAt: Date;
+  /** Kept to about a minute. */
+  readonly lastUsedAt: Date;
+  readonly revokedAt: Date | undefined;
+  readonly device: Device;
+}
+
+/** A session to store, with the digest of its token. */
+export interface NewSession extends Session {
+  readonly tokenDigest: Uint8Array;
+}

@@ -1,0 +1,57 @@
+import type { Event } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { IdentityId, SessionId, TenantId } from "../ids.ts";
+import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Session } from "./session.ts";
+
+/** Which sessions to list. */
+export interface SessionFilter {
+  readonly identityId?: IdentityId | undefined;
+  /** True: active at `now`; false: ended. Undefined: both. */
+  readonly active?: boolean | undefined;
+  /** What "active" is measured at. */
+  readonly now: Date;
+  /** Sessions not used since then count as ended. Undefined: there is no idle limit. */
+  readonly idleSince?: Date | undefined;
+}
+
+/** Sessions. Implemented in src/storage/session-store.ts; each method is one statement. */
+export interface SessionStore {
+  /** The session with this token digest, ended or not, and its identity; undefined if there is none. */
+  findByTokenDigest(
+    scope: Scope,
+    digest: Uint8Array,
+  ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined>;
+  /** The session with this id, ended or not; undefined if there is none. */
+  find(scope: Scope, id: SessionId): Promise<Session | undefined>;
+  /** Sessions, newest first. */
+  list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
+  /**
+   * Ends a session and writes the event, unless it had ended already. False if there is no such session, or,
+   * where an owner is given, it is not theirs.
+   */
+  revoke(
+    scope: Scope,
+    id: SessionId,
+    change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
+  ): Promise<boolean>;
+  /** Ends all unrevoked sessions of an identity but one, writes one event if any ended, returns how many did. */
+  revokeAll(
+    scope: Scope,
+    identityId: IdentityId,
+    change: { readonly at: Date; readonly except?: SessionId | undefined; readonly event: Event },
+  ): Promise<number>;
+  /**
+   * Moves the end of an unrevoked, unexpired session and writes the event. Never shortens. Undefined if there is
+   * no such session or it has ended.
+   */
+  extend(
+    scope: Scope,
+    id: SessionId,
+    change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
+  ): Promise<Session | undefined>;
+  /** Notes when sessions were last used, in one statement for all tenants; never moves a time back. */
+  recordUse(
+    uses: readonly { readonly tenantId: TenantId; readonly id: SessionId; readonly usedAt: Date }[],
+  ): Promise<void>;
+}

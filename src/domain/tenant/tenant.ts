@@ -1,0 +1,50 @@
+import type { TenantId } from "../ids.ts";
+import type { Argon2Parameters } from "../ports.ts";
+
+/** The settings of a tenant, checked and complete. Spans are in milliseconds. */
+export interface TenantSettings {
+  /** The public listener's address as clients see it, without a path or slash at the end. */
+  readonly publicUrl: string;
+  /** Origins of pages that may call with cookies; those of publicUrl and the ui urls are among them. */
+  readonly allowedOrigins: ReadonlySet<string>;
+  readonly allowedReturnUrls: ReadonlySet<string>;
+  readonly defaultReturnUrl: string | undefined;
+  readonly login: { readonly uiUrl: string | undefined; readonly lifetimeMs: number };
+  readonly registration: {
+    readonly uiUrl: string | undefined;
+    readonly lifetimeMs: number;
+    readonly enabled: boolean;
+  };
+  readonly session: {
+    readonly lifetimeMs: number;
+    readonly maxLifetimeMs: number;
+    /** 0: no idle limit. */
+    readonly idleTimeoutMs: number;
+    readonly maxParallel: number;
+    readonly cookie: { readonly domain: string | undefined; readonly persistent: boolean };
+  };
+  readonly password: {
+    readonly minLength: number;
+    readonly maxLength: number;
+    readonly argon2: Argon2Parameters;
+  };
+  readonly defaultSchemaId: string;
+  /** The ids of the schemas that people can choose when they register. */
+  readonly selfServiceSchemaIds: ReadonlySet<string>;
+}
+
+/** A tenant. */
+export interface Tenant {
+  readonly id: TenantId;
+  /** The name within tokens: `default`. Never changes. */
+  readonly name: string;
+  readonly settings: TenantSettings;
+}
+
+/** Finds tenants, from memory. Implemented in src/app.ts; there is one, `default`. */
+export interface Tenants {
+  /** Undefined if there is none of this name. */
+  byName(name: string): Tenant | undefined;
+  /** The tenant that a host of the public listener belongs to. */
+  byHost(host: string | undefined): Tenant;
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/**
+ * The process: prepares what must be set before anything else is loaded, runs the command line, ends with its code.
+ */
+import { availableParallelism } from "node:os";
+
+// libuv reads this once, at the first use of its threads: argon2 runs there, one thread a core, and what the other
+// four do (name lookups, files) must not wait behind passwords. Hence also the import below, which is not static.
+process.env.UV_THREADPOOL_SIZE ||= String(Math.min(availableParallelism() + 4, 1024));
+
+const { runCommandLine } = await import("./cli/cli.ts");
+
+// Whoever reads the output may go away (`ostiary serve | head`); the server stays.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+const code = await runCommandLine(process.argv.slice(2), {
+  environment: process.env,
+  isTerminal: process.stdout.isTTY === true,
+  print: (line) => process.stdout.write(`${line}\n`),
+  warn: (line) => process.stderr.write(`${line}\n`),
+});
+
+// Explicitly, because a connection that somebody else holds open must not keep a stopped server; after what was written.
+process.exitCode = code;
+process.stdout.write("", () => process.exit(code));

@@ -1,0 +1,94 @@
+import type { Event, EventActor, EventType } from "../domain/event/event.ts";
+import type { EventCursor, EventStore, RecordedEvent } from "../domain/event/store.ts";
+import type { EventId, IdentityId, SessionId } from "../domain/ids.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { Scope } from "../domain/ports.ts";
+import type { Database, Statement } from "./database.ts";
+import { eventsParameter, insertEvents } from "./event-sql.ts";
+
+interface EventRow {
+  readonly epoch: string;
+  readonly transaction_id: string;
+  readonly position: string;
+  readonly id: EventId;
+  readonly created_at: Date;
+  readonly type: EventType;
+  readonly identity_id: IdentityId | null;
+  readonly session_id: SessionId | null;
+  readonly actor: EventActor;
+  readonly request_id: string;
+  readonly ip_address: string | null;
+  readonly user_agent: string | null;
+  readonly data: JsonObject;
+}
+
+const appendStatement: Statement = {
+  name: "append_events",
+  text: `WITH always AS (SELECT) ${insertEvents({ tenant: "$1", events: "$2", from: "always" })}`,
+};
+
+/**
+ * $1 tenant, $2 epoch, $3 transaction and $4 position of the cursor, $5 limit.
+ *
+ * Numbers are given out in the order of writing, but rows appear in the order of commits: a reader that remembered
+ * only the greatest number would skip a transaction that took a smaller one and commits later. Transaction ids
+ * are ordered by their beginning; all below the oldest running one have ended, so nothing can appear among them.
+ */
+const readAfterStatement: Statement = {
+  name: "read_events_after",
+  text: `SELECT p.epoch, e.transaction_id, e.position, e.id, e.created_at, e.type, e.identity_id, e.session_id,
+      e.actor, e.request_id, e.ip_address, e.user_agent, e.data
+    FROM ostiary.event_epoch p
+    JOIN ostiary.event e ON e.tenant_id = p.tenant_id
+    WHERE p.tenant_id = $1
+      AND (p.epoch IS DISTINCT FROM $2::uuid OR (e.transaction_id, e.position) > ($3::xid8, $4::bigint))
+      AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY e.transaction_id, e.position
+    LIMIT $5`,
+};
+
+/**
+ * The event log on PostgreSQL. A cursor of another epoch reads from the beginning: the epoch in what comes back
+ * tells the reader that what it knows is of another log.
+ */
+export class PostgresEventStore implements EventStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async append(scope: Scope, events: readonly Event[]): Promise<void> {
+    if (events.length === 0) return;
+    await this.#database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
+  }
+
+  async readAfter(
+    scope: Scope,
+    cursor: EventCursor | undefined,
+    limit: number,
+  ): Promise<readonly RecordedEvent[]> {
+    const rows = await this.#database.query<EventRow>(scope, readAfterStatement, [
+      ...[scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit],
+    ]);
+    return rows.map(eventFromRow);
+  }
+}
+
+function eventFromRow(row: EventRow): RecordedEvent {
+  return {
+    id: row.id,
+    createdAt: row.created_at,
+    type: row.type,
+    identityId: row.identity_id ?? undefined,
+    sessionId: row.session_id ?? undefined,
+    origin: {
+      actor: row.actor,
+      requestId: row.request_id,
+      ipAddress: row.ip_address ?? undefined,
+      userAgent: row.user_agent ?? undefined,
+    },
+    data: row.data,
+    cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
+  };
+}

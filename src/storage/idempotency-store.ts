@@ -1,0 +1,78 @@
+import type { IdempotencyStore } from "../domain/identity/store.ts";
+import type { Scope } from "../domain/ports.ts";
+import type { Database, Statement } from "./database.ts";
+
+/** How often a record is looked for that is removed at the same moment. */
+const maxAttempts = 5;
+
+interface Key {
+  readonly caller: string;
+  readonly method: string;
+  readonly requestId: string;
+}
+
+/**
+ * Takes the key unless a record that still counts has it; waits for a transaction that is taking it. $1 tenant,
+ * $2 to $4 key, $5 digest, $6 now, $7 end.
+ */
+const claimStatement: Statement = {
+  text: `INSERT INTO ostiary.idempotency_record AS r
+      (tenant_id, caller, method, request_id, body_digest, outcome, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, NULL, $6, $7)
+    ON CONFLICT (tenant_id, caller, method, request_id) DO UPDATE
+      SET body_digest = excluded.body_digest, outcome = NULL, created_at = excluded.created_at,
+        expires_at = excluded.expires_at
+      WHERE r.expires_at <= excluded.created_at OR r.outcome IS NULL
+    RETURNING request_id`,
+};
+
+const whereKey = "tenant_id = $1 AND caller = $2 AND method = $3 AND request_id = $4";
+
+/** Request ids on PostgreSQL. */
+export class PostgresIdempotencyStore implements IdempotencyStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async claim(
+    scope: Scope,
+    key: Key,
+    bodyDigest: Uint8Array,
+    at: Date,
+    expiresAt: Date,
+  ): Promise<{ readonly bodyDigest: Uint8Array; readonly outcome: string } | undefined> {
+    if (!this.#database.isTransaction(scope)) {
+      throw new Error("a request id is claimed within the transaction that does what it stands for");
+    }
+    const keyValues = [scope.tenantId, key.caller, key.method, key.requestId];
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const claimed = await this.#database.query(scope, claimStatement, [
+        ...keyValues,
+        bodyDigest,
+        at,
+        expiresAt,
+      ]);
+      if (claimed.length > 0) return undefined;
+      const [row] = await this.#database.query<{
+        readonly body_digest: Uint8Array;
+        readonly outcome: string;
+      }>(
+        scope,
+        { text: `SELECT body_digest, outcome FROM ostiary.idempotency_record WHERE ${whereKey}` },
+        keyValues,
+      );
+      if (row) return { bodyDigest: row.body_digest, outcome: row.outcome };
+    }
+    throw new Error("a request id kept vanishing while it was being claimed");
+  }
+
+  async complete(scope: Scope, key: Key, outcome: string): Promise<void> {
+    await this.#database.query(
+      scope,
+      { text: `UPDATE ostiary.idempotency_record SET outcome = $5 WHERE ${whereKey}` },
+      [scope.tenantId, key.caller, key.method, key.requestId, outcome],
+    );
+  }
+}

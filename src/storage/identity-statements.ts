@@ -1,0 +1,206 @@
+import type { Statement } from "./database.ts";
+import { insertEvents } from "./event-sql.ts";
+import { addressRecord, identifierRecord, identityRecord, identityWriteColumns } from "./identity-row.ts";
+
+/** The parameters of `insertIdentityParts`: pieces of SQL that hold no input. $1 is the tenant. */
+interface IdentityInsertion {
+  /** The part that has a row if the identity is to be written. */
+  readonly when: string;
+  readonly identity: string;
+  readonly identifiers: string;
+  readonly verifiableAddresses: string;
+  readonly recoveryAddresses: string;
+  /** The password's hash, or null. */
+  readonly secret: string;
+  readonly algorithm: string;
+  readonly at: string;
+}
+
+/** The parts of a statement that write a new identity, `new_identity` first. */
+export function insertIdentityParts(options: IdentityInsertion): string {
+  const given = identityWriteColumns
+    .split(",")
+    .map((column) => `given.${column.trim()}`)
+    .join(", ");
+  return `new_identity AS (
+    INSERT INTO ostiary.identity (tenant_id, ${identityWriteColumns}, login_sequence)
+    SELECT $1, ${given}, 0
+    FROM ${options.when}, jsonb_to_record(${options.identity}::jsonb) ${identityRecord}
+    RETURNING id
+  ), new_identifier AS (
+    INSERT INTO ostiary.identity_identifier (tenant_id, value, identity_id, kind, path, ordinal)
+    SELECT $1, given.value, new_identity.id, given.kind, given.path, given.ordinal
+    FROM new_identity, jsonb_to_recordset(${options.identifiers}::jsonb) ${identifierRecord}
+  ), new_verifiable_address AS (
+    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
+    SELECT $1, new_identity.id, given.kind, given.value, given.verified_at, given.ordinal
+    FROM new_identity, jsonb_to_recordset(${options.verifiableAddresses}::jsonb) ${addressRecord}
+  ), new_recovery_address AS (
+    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
+    SELECT $1, new_identity.id, given.kind, given.value, given.ordinal
+    FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
+  ), new_password AS (
+    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
+    SELECT $1, new_identity.id, 'password', ${options.secret}, ${options.algorithm}, ${options.at}, ${options.at}
+    FROM new_identity
+    WHERE ${options.secret}::text IS NOT NULL
+  )`;
+}
+
+/**
+ * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 and $7 the password's hash and
+ * algorithm or null, $8 now, $9 events. Fails with 23505 if an identifier or the external id is taken.
+ */
+export const createIdentityStatement: Statement = {
+  text: `WITH always AS (SELECT), ${insertIdentityParts({
+    when: "always",
+    identity: "$2",
+    identifiers: "$3",
+    verifiableAddresses: "$4",
+    recoveryAddresses: "$5",
+    secret: "$6",
+    algorithm: "$7",
+    at: "$8",
+  })}, recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$9", from: "new_identity" })}
+  )
+  SELECT id FROM new_identity`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 expected revision, $4 identifiers, $5 verifiable and $6 recovery addresses, $7 events.
+ *
+ * `login_sequence` is raised, so that a login that read the identity before does not complete. What is removed and
+ * what is written never share a key, so the order of the parts does not matter. An identifier of another identity
+ * is left as it is: then `complete` is false, and the caller rolls back. The external id fails with 23505.
+ */
+export const updateIdentityStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
+      external_id = given.external_id, schema_id = given.schema_id, schema_version = given.schema_version,
+      state = given.state, state_changed_at = given.state_changed_at, traits = given.traits,
+      public_metadata = given.public_metadata, admin_metadata = given.admin_metadata,
+      display_name = given.display_name, login_sequence = i.login_sequence + 1
+    FROM jsonb_to_record($2::jsonb) ${identityRecord}
+    WHERE i.tenant_id = $1 AND i.id = given.id AND i.revision = $3
+    RETURNING i.id
+  ), identifier AS (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset($4::jsonb) ${identifierRecord}
+  ), removed_identifier AS (
+    DELETE FROM ostiary.identity_identifier
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+      AND value NOT IN (SELECT value FROM identifier)
+  ), written_identifier AS (
+    INSERT INTO ostiary.identity_identifier AS n (tenant_id, value, identity_id, kind, path, ordinal)
+    SELECT $1, value, identity_id, kind, path, ordinal FROM identifier
+    ON CONFLICT (tenant_id, value) DO UPDATE
+      SET kind = excluded.kind, path = excluded.path, ordinal = excluded.ordinal
+      WHERE n.identity_id = excluded.identity_id
+    RETURNING value
+  ), verifiable_address AS (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset($5::jsonb) ${addressRecord}
+  ), removed_verifiable_address AS (
+    DELETE FROM ostiary.identity_verifiable_address
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+      AND (kind, value) NOT IN (SELECT kind, value FROM verifiable_address)
+  ), written_verifiable_address AS (
+    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
+    SELECT $1, identity_id, kind, value, verified_at, ordinal FROM verifiable_address
+    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE
+      SET verified_at = excluded.verified_at, ordinal = excluded.ordinal
+  ), recovery_address AS (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset($6::jsonb) ${addressRecord}
+  ), removed_recovery_address AS (
+    DELETE FROM ostiary.identity_recovery_address
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+      AND (kind, value) NOT IN (SELECT kind, value FROM recovery_address)
+  ), written_recovery_address AS (
+    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
+    SELECT $1, identity_id, kind, value, ordinal FROM recovery_address
+    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE SET ordinal = excluded.ordinal
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$7", from: "changed" })}
+  )
+  SELECT EXISTS (SELECT FROM changed) AS updated,
+    (SELECT count(*) FROM written_identifier) = (SELECT count(*) FROM identifier) AS complete`,
+};
+
+/** $1 tenant, $2 identity, $3 state, $4 now, $5 events. A row if the state was another one. */
+export const setStateStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity SET state = $3, state_changed_at = $4, updated_at = $4, revision = revision + 1,
+      login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $2 AND state <> $3
+    RETURNING id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "changed" })}
+  )
+  SELECT id FROM changed`,
+};
+
+/** Ends the sessions and closes the open flows of an identity. $1 tenant, $2 identity, $3 now. */
+export const endAccessStatement: Statement = {
+  text: `WITH revoked AS (
+    UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
+    WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL
+  )
+  UPDATE ostiary.flow SET state = 'completed'
+  WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active'`,
+};
+
+/** $1 tenant, $2 identity, $3 events. Everything of the identity goes with it by its foreign keys. */
+export const deleteIdentityStatement: Statement = {
+  text: `WITH deleted AS (
+    DELETE FROM ostiary.identity WHERE tenant_id = $1 AND id = $2 RETURNING id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$3", from: "deleted" })}
+  )
+  SELECT id FROM deleted`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 hash, $4 algorithm, $5 now, $6 events. Raises `login_sequence`: a login that checked the
+ * former password and has not completed yet does not complete.
+ */
+export const setPasswordStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $2
+    RETURNING id
+  ), written AS (
+    INSERT INTO ostiary.identity_credential AS c
+      (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
+    SELECT $1, changed.id, 'password', $3, $4, $5, $5 FROM changed
+    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
+      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+    RETURNING kind, created_at, updated_at, algorithm
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$6", from: "written" })}
+  )
+  SELECT kind, created_at, updated_at, algorithm FROM written`,
+};
+
+/** $1 tenant, $2 identity, $3 previous hash, $4 hash, $5 algorithm, $6 now. */
+export const rehashPasswordStatement: Statement = {
+  text: `UPDATE ostiary.identity_credential SET secret = $4, algorithm = $5, updated_at = $6
+    WHERE tenant_id = $1 AND identity_id = $2 AND kind = 'password' AND secret = $3`,
+};
+
+/** $1 tenant, $2 identity, $3 kind, $4 events. Raises `login_sequence` as `setPasswordStatement` does. */
+export const deleteCredentialStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $2
+    RETURNING id
+  ), deleted AS (
+    DELETE FROM ostiary.identity_credential
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND kind = $3
+    RETURNING kind
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$4", from: "deleted" })}
+  )
+  SELECT kind FROM deleted`,
+};

@@ -1,0 +1,15 @@
+import type { Migration } from "@mikro-orm/migrations";
+
+/** A migration: its name as it is recorded, and how to get its code, which is not read while nothing is pending. */
+interface ListedMigration {
+  readonly name: string;
+  readonly load: () => Promise<new (...parameters: ConstructorParameters<typeof Migration>) => Migration>;
+}
+
+/** All migrations, oldest first. A list, not a pattern over file names, so that compiled code finds them too. */
+export const migrations: readonly ListedMigration[] = [
+  {
+    name: "20261124000000-foundation",
+    load: async () => (await import("./20261124000000-foundation.ts")).Foundation,
+  },
+];

@@ -1,0 +1,155 @@
+import type { Event } from "../domain/event/event.ts";
+import type { Identity } from "../domain/identity/identity.ts";
+import type { IdentityId, SessionId, TenantId } from "../domain/ids.ts";
+import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { Session } from "../domain/session/session.ts";
+import type { SessionFilter, SessionStore } from "../domain/session/store.ts";
+import type { Database, Statement } from "./database.ts";
+import { eventsParameter, insertEvents } from "./event-sql.ts";
+import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
+import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
+import { type SessionRow, sessionColumns, sessionFromRow } from "./session-row.ts";
+import { latestUses, recordUseStatement } from "./use.ts";
+
+const findByTokenDigestStatement: Statement = {
+  name: "find_session_by_token_digest",
+  text: `SELECT ${sessionColumns}, ${identityColumns}
+    FROM ostiary.session s
+    JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
+    WHERE s.tenant_id = $1 AND s.token_digest = $2`,
+};
+
+/** $1 tenant, $2 session, $3 now, $4 owner or null, $5 event. */
+const revokeStatement: Statement = {
+  name: "revoke_session",
+  text: `WITH target AS (
+    SELECT id FROM ostiary.session
+    WHERE tenant_id = $1 AND id = $2 AND ($4::uuid IS NULL OR identity_id = $4)
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
+    WHERE tenant_id = $1 AND id = (SELECT id FROM target) AND revoked_at IS NULL AND expires_at > $3
+    RETURNING id, identity_id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "ended", sessionId: "ended.id", identityId: "ended.identity_id" })}
+  )
+  SELECT id FROM target`,
+};
+
+/** $1 tenant, $2 identity, $3 now, $4 the session that stays or null, $5 event. */
+const revokeAllStatement: Statement = {
+  text: `WITH ended AS (
+    UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
+    WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3
+      AND ($4::uuid IS NULL OR id <> $4)
+    RETURNING id
+  ), once AS (
+    SELECT FROM ended LIMIT 1
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "once", identityId: "$2" })}
+  )
+  SELECT count(*)::int AS count FROM ended`,
+};
+
+/** $1 tenant, $2 session, $3 now, $4 new end, $5 event. A session that ends later already is returned as it is. */
+const extendStatement: Statement = {
+  text: `WITH s AS (
+    UPDATE ostiary.session SET expires_at = $4, updated_at = $3
+    WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at < $4
+    RETURNING *
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "s", sessionId: "s.id", identityId: "s.identity_id" })}
+  )
+  SELECT ${sessionColumns} FROM s
+  UNION ALL
+  SELECT ${sessionColumns} FROM ostiary.session s
+  WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
+};
+
+/** Sessions on PostgreSQL. */
+export class PostgresSessionStore implements SessionStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async findByTokenDigest(
+    scope: Scope,
+    digest: Uint8Array,
+  ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined> {
+    const values = [scope.tenantId, digest];
+    const [row] = await this.#database.query<SessionRow & IdentityRow>(
+      scope,
+      findByTokenDigestStatement,
+      values,
+    );
+    return row && { session: sessionFromRow(row), identity: identityFromRow(row) };
+  }
+
+  async find(scope: Scope, id: SessionId): Promise<Session | undefined> {
+    const [row] = await this.#database.query<SessionRow>(
+      scope,
+      { text: `SELECT ${sessionColumns} FROM ostiary.session s WHERE s.tenant_id = $1 AND s.id = $2` },
+      [scope.tenantId, id],
+    );
+    return row && sessionFromRow(row);
+  }
+
+  async list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
+    const { createdAt, id } = positionOf(page);
+    const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
+    const parameter = (value: unknown) => `$${values.push(value)}`;
+    const conditions = ["s.tenant_id = $1", afterPosition("s", "$2", "$3")];
+    if (filter.identityId !== undefined) conditions.push(`s.identity_id = ${parameter(filter.identityId)}`);
+    if (filter.active !== undefined) {
+      const active = [`s.revoked_at IS NULL AND s.expires_at > ${parameter(filter.now)}`];
+      if (filter.idleSince !== undefined) active.push(`s.last_used_at > ${parameter(filter.idleSince)}`);
+      conditions.push(`${filter.active ? "" : "NOT "}(${active.join(" AND ")})`);
+    }
+    const rows = await this.#database.query<SessionRow>(
+      scope,
+      {
+        text: `SELECT ${sessionColumns} FROM ostiary.session s
+          WHERE ${conditions.join(" AND ")} ORDER BY s.created_at DESC, s.id DESC LIMIT $4`,
+      },
+      values,
+    );
+    return toPage(rows.map(sessionFromRow), page.size, byCreation);
+  }
+
+  async revoke(
+    scope: Scope,
+    id: SessionId,
+    change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
+  ): Promise<boolean> {
+    const values = [scope.tenantId, id, change.at, change.owner, eventsParameter([change.event])];
+    return (await this.#database.query(scope, revokeStatement, values)).length > 0;
+  }
+
+  async revokeAll(
+    scope: Scope,
+    identityId: IdentityId,
+    change: { readonly at: Date; readonly except?: SessionId | undefined; readonly event: Event },
+  ): Promise<number> {
+    const values = [scope.tenantId, identityId, change.at, change.except, eventsParameter([change.event])];
+    const [row] = await this.#database.query<{ readonly count: number }>(scope, revokeAllStatement, values);
+    return row?.count ?? 0;
+  }
+
+  async extend(
+    scope: Scope,
+    id: SessionId,
+    change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
+  ): Promise<Session | undefined> {
+    const values = [scope.tenantId, id, change.at, change.expiresAt, eventsParameter([change.event])];
+    const [row] = await this.#database.query<SessionRow>(scope, extendStatement, values);
+    return row && sessionFromRow(row);
+  }
+
+  async recordUse(
+    uses: readonly { readonly tenantId: TenantId; readonly id: SessionId; readonly usedAt: Date }[],
+  ): Promise<void> {
+    if (uses.length === 0) return;
+    await this.#database.query(undefined, recordUseStatement("session"), latestUses(uses));
+  }
+}

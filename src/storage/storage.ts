@@ -1,0 +1,124 @@
+import { Client } from "pg";
+import type { ApiKeyStore } from "../domain/access/store.ts";
+import { DomainError } from "../domain/errors.ts";
+import type { EventStore } from "../domain/event/store.ts";
+import type { FlowStore } from "../domain/flow/store.ts";
+import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/identity/store.ts";
+import type { TenantId } from "../domain/ids.ts";
+import type { Clock, Transactions } from "../domain/ports.ts";
+import type { SessionStore } from "../domain/session/store.ts";
+import { PostgresApiKeyStore } from "./api-key-store.ts";
+import { Database, type DatabaseOptions } from "./database.ts";
+import { StatementError } from "./database-errors.ts";
+import { PostgresEventStore } from "./event-store.ts";
+import { PostgresFlowStore } from "./flow-store.ts";
+import { PostgresIdempotencyStore } from "./idempotency-store.ts";
+import { PostgresIdentityStore } from "./identity-store.ts";
+import { type Jobs, type JobsOptions, startJobs } from "./jobs.ts";
+import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
+import { PostgresSchemaStore } from "./schema-store.ts";
+import { PostgresSessionStore } from "./session-store.ts";
+import { ensureTenant } from "./tenants.ts";
+
+/** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
+const oldestVersion = 150_000;
+
+/** How to reach the database. */
+export type StorageOptions = DatabaseOptions;
+
+/** Everything that is stored. */
+export interface Storage extends Transactions {
+  readonly identities: IdentityStore;
+  readonly sessions: SessionStore;
+  readonly flows: FlowStore;
+  readonly apiKeys: ApiKeyStore;
+  readonly schemas: SchemaStore;
+  readonly idempotency: IdempotencyStore;
+  readonly events: EventStore;
+  /** Brings the schema up to date; several servers may do so at once. */
+  migrate(): Promise<void>;
+  /** The names of the migrations that the database lacks. */
+  pendingMigrations(): Promise<string[]>;
+  /** The id of the tenant of this name; makes it if there is none. */
+  ensureTenant(name: string, now: Date): Promise<TenantId>;
+  /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
+  ping(): Promise<void>;
+  /** Starts the clean-up of what has expired. Returns at once; a database that is away is waited for. */
+  startJobs(options: { readonly retentionMs: number; readonly clock: Clock }): Promise<Jobs>;
+  /** Ends all connections, after the statements under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to PostgreSQL. Throws an Error of one line, without the password, if it cannot be reached or is too
+ * old. Afterwards a database that is away makes every call fail with DATABASE_UNAVAILABLE, until it is back.
+ */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const where = describeUrl(options.url);
+  const database = new Database(options);
+  try {
+    await checkVersion(database);
+  } catch (error) {
+    await database.close();
+    throw openError(where, error);
+  }
+  return {
+    transaction: (scope, work) => database.transaction(scope, work),
+    identities: new PostgresIdentityStore(database),
+    sessions: new PostgresSessionStore(database),
+    flows: new PostgresFlowStore(database),
+    apiKeys: new PostgresApiKeyStore(database),
+    schemas: new PostgresSchemaStore(database),
+    idempotency: new PostgresIdempotencyStore(database),
+    events: new PostgresEventStore(database),
+    migrate: () => migrateDatabase(options.url),
+    pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
+    ensureTenant: (name, now) => ensureTenant(database, name, now),
+    ping: async () => {
+      await database.query(undefined, { text: "SELECT 1" }, []);
+    },
+    startJobs: (jobs) =>
+      startJobs({ ...jobs, database, url: options.url, logger: options.logger } satisfies JobsOptions),
+    close: () => database.close(),
+  };
+}
+
+async function checkVersion(database: Database): Promise<void> {
+  const [row] = await database.query<{ readonly number: number; readonly version: string }>(
+    undefined,
+    {
+      text: "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version",
+    },
+    [],
+  );
+  if (row === undefined || row.number < oldestVersion) {
+    throw new Error(`PostgreSQL 15 or newer is needed, and this one is ${row?.version ?? "unknown"}`);
+  }
+}
+
+/** Host and database of a URL, for messages; never the password. Throws if it is no URL of PostgreSQL. */
+function describeUrl(url: string): string {
+  const malformed = new Error(
+    "The database URL cannot be read; it has the form postgresql://user:password@host:5432/database",
+  );
+  if (!/^postgres(ql)?:\/\//.test(url)) throw malformed;
+  try {
+    // Read by the driver itself, so that what is said is what is used.
+    const { host, port, database } = new Client({ connectionString: url });
+    return `${database} at ${host}${host.startsWith("/") ? "" : `:${port}`}`;
+  } catch {
+    throw malformed;
+  }
+}
+
+function openError(where: string, error: unknown): Error {
+  let reason = error;
+  // Below our own wrapping are the driver's or the system's words; they name no password.
+  while (reason instanceof Error && (reason instanceof DomainError || reason instanceof StatementError)) {
+    reason = reason.cause;
+  }
+  // Several addresses of one host were tried, and each failed by itself.
+  if (reason instanceof AggregateError) reason = reason.errors[0];
+  const text = reason instanceof Error ? reason.message || reason.name : String(reason);
+  return new Error(`Cannot use the database ${where}: ${text.split("\n")[0]}`, { cause: error });
+}

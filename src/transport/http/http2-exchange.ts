@@ -1,0 +1,109 @@
+import {
+  constants,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { readBounded, refuseDeclared } from "./body-reader.ts";
+import {
+  type BodyLimits,
+  byteLengthOf,
+  type Exchange,
+  type ExchangeLimits,
+  type NodePair,
+  type Peer,
+  type Response,
+  splitTarget,
+} from "./exchange.ts";
+
+/** What the listener tells of a stream besides the stream itself. */
+interface Http2Context {
+  readonly peer: Peer;
+  readonly limits: ExchangeLimits;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+}
+
+/** A request over HTTP/2. */
+export class Http2Exchange implements Exchange {
+  readonly httpVersion = 2;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly peer: Peer;
+  readonly #stream: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #context: Http2Context;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, context: Http2Context) {
+    const { path, query } = splitTarget(headers[":path"] ?? "");
+    this.method = headers[":method"] ?? "";
+    this.path = path;
+    this.query = query;
+    this.peer = context.peer;
+    this.#stream = stream;
+    this.#headers = headers;
+    this.#context = context;
+  }
+
+  get host(): string | undefined {
+    return this.#headers[":authority"] ?? this.#headers.host;
+  }
+
+  get gone(): boolean {
+    return this.#stream.destroyed || this.#stream.aborted;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return typeof value === "string" ? value : value?.join(", ");
+  }
+
+  headerCount(name: string): number {
+    const { rawHeaders } = this.#context;
+    let count = 0;
+    for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index] === name) count++;
+    return count;
+  }
+
+  allHeaders(): Headers {
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(this.#headers)) {
+      if (name.startsWith(":")) continue;
+      if (typeof value === "string") headers.append(name, value);
+      else for (const item of value ?? []) headers.append(name, item);
+    }
+    return headers;
+  }
+
+  async readBody(limits: BodyLimits): Promise<Uint8Array> {
+    refuseDeclared(this.#headers["content-length"], limits);
+    return readBounded(this.#stream, limits, this.#context.limits.requestTimeoutMs);
+  }
+
+  respond({ status, headers, body, trailers }: Response): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.headersSent) return;
+    headers[":status"] = String(status);
+    const endStream = (body === undefined || this.method === "HEAD") && trailers === undefined;
+    if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+    else if (status !== 204) headers["content-length"] = String(byteLengthOf(body));
+    stream.respond(headers, { endStream, waitForTrailers: trailers !== undefined });
+    if (!endStream) stream.end(body);
+    // The answer is complete without the rest of the request, and says so (RFC 9113, section 8.1).
+    if (!stream.readableEnded && !stream.endAfterHeaders) {
+      stream.resume();
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  }
+
+  onGone(listener: () => void): void {
+    this.#stream.once("aborted", listener);
+  }
+
+  toNode(): NodePair {
+    const request = new Http2ServerRequest(this.#stream, this.#headers, {}, [...this.#context.rawHeaders]);
+    return { request, response: new Http2ServerResponse(this.#stream) };
+  }
+}

@@ -1,0 +1,209 @@
+import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import type { Clock, Logger } from "../domain/ports.ts";
+import { healthRoutes, type VersionInfo } from "./http/health.ts";
+import type { Metrics } from "./http/metrics.ts";
+import { metricsRoute } from "./http/metrics-route.ts";
+import { createPeers } from "./http/peers.ts";
+import { createProtocolServers, defaultLimits, type ListenerLimits } from "./http/protocol-servers.ts";
+import type { Readiness } from "./http/readiness.ts";
+import { sniff } from "./http/sniffer.ts";
+import type { Access } from "./rpc/access.ts";
+import { Dispatcher } from "./rpc/dispatcher.ts";
+import { HealthService } from "./rpc/health-service.ts";
+import { ReflectionService } from "./rpc/reflection.ts";
+import { createRequestLog } from "./rpc/request-log.ts";
+import { createRoutes, type ListenerName, type ServiceBinding } from "./rpc/routes.ts";
+import { createStreamServer } from "./rpc/streaming.ts";
+import { createRequestValidator } from "./rpc/validation.ts";
+import type { CallTracer } from "./telemetry.ts";
+
+/** A certificate as PEM. */
+export interface TlsMaterial {
+  /** The certificate and its chain. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  /** The authorities that may sign client certificates. Unset: none are asked for. Admin listener only. */
+  readonly ca?: string | Buffer | undefined;
+}
+
+/** What a listener is made of. */
+export interface ListenerOptions {
+  readonly name: ListenerName;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Reads the certificate; called again by `reloadTls`. Unset: cleartext. */
+  readonly tls?: (() => TlsMaterial) | undefined;
+  /** What it serves, besides health and reflection. Each service must declare this listener. */
+  readonly services: readonly ServiceBinding[];
+  readonly access: Access;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly version: VersionInfo;
+  readonly logger: Logger;
+  /** Unset: no traces. */
+  readonly tracer?: CallTracer | undefined;
+  /** Addresses or CIDR ranges whose X-Forwarded-For and X-Request-Id are believed. */
+  readonly trustedProxies: readonly string[];
+  /** The largest message that is read, before and after decompression. */
+  readonly maxRequestBytes: number;
+  readonly clock: Clock;
+  /** Default `defaultLimits`. */
+  readonly limits?: Partial<ListenerLimits> | undefined;
+}
+
+/** One of the server's two listeners: a port that speaks gRPC, gRPC-Web and Connect over HTTP/1.1 and HTTP/2. */
+export interface Listener {
+  /** Begins to accept connections. Throws an Error whose one line names host and port if it cannot. */
+  listen(): Promise<{ readonly port: number }>;
+  /** Reads the certificate again, for new connections. Throws, and keeps the old one, if it is not usable. */
+  reloadTls(): void;
+  /**
+   * Accepts no more, tells HTTP/2 clients so (GOAWAY), ends streams, waits for calls under way for at most
+   * `graceMs`, and then destroys what is left.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Makes a listener; nothing happens until `listen`. */
+export function createListener(options: ListenerOptions): Listener {
+  const limits = { ...defaultLimits, ...options.limits };
+  const shutdown = new AbortController();
+  const peers = createPeers(options.trustedProxies);
+  const dispatcher = createDispatcher(options, peers, shutdown.signal);
+  const servers = createProtocolServers(limits, peers, (exchange, headerFields) => {
+    void dispatcher.dispatch(exchange, headerFields);
+  });
+
+  const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  const acceptPlain = (socket: Socket) => {
+    track(socket);
+    undecided.add(socket);
+    socket.once("close", () => undecided.delete(socket));
+    sniff(socket, limits.headerTimeoutMs, (speech) => {
+      undecided.delete(socket);
+      if (speech === "http2") servers.acceptHttp2(socket);
+      else servers.acceptHttp1(socket);
+    });
+  };
+  const server =
+    options.tls === undefined
+      ? createNetServer({ noDelay: true }, acceptPlain)
+      : createTls(options.tls(), options.name, limits, track, servers);
+
+  return {
+    listen: () => listen(server, options.host, options.port),
+    reloadTls() {
+      if (server instanceof TlsServer && options.tls !== undefined) server.setSecureContext(options.tls());
+    },
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      servers.close();
+      shutdown.abort(new ConnectError("the server is stopping", Code.Unavailable));
+      for (const socket of undecided) socket.destroy();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function createDispatcher(
+  options: ListenerOptions,
+  peers: ReturnType<typeof createPeers>,
+  shutdownSignal: AbortSignal,
+): Dispatcher {
+  const { name, access, readiness, metrics, logger } = options;
+  const services = options.services.map(({ service }) => service);
+  const foreign = [Health, ServerReflection, ServerReflectionAlpha];
+  const reflection = new ReflectionService({ services: [...services, ...foreign] });
+  const routes = createRoutes(name, [
+    ...options.services,
+    {
+      service: Health,
+      implementation: new HealthService({ readiness, services: services.map(({ typeName }) => typeName) }),
+    },
+    { service: ServerReflection, implementation: reflection },
+    { service: ServerReflectionAlpha, implementation: reflection },
+  ]);
+  const httpRoutes = new Map(healthRoutes(readiness, options.version));
+  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
+
+  const { maxRequestBytes, clock } = options;
+  const serving = { access, validate: createRequestValidator(), maxRequestBytes, clock };
+  return new Dispatcher({
+    ...serving,
+    name,
+    peers,
+    routes,
+    httpRoutes,
+    streams: createStreamServer({ ...serving, shutdownSignal }, routes.values()),
+    requestLog: createRequestLog(logger),
+    metrics,
+    tracer: options.tracer,
+    logger,
+  });
+}
+
+function createTls(
+  material: TlsMaterial,
+  name: ListenerName,
+  limits: ListenerLimits,
+  track: (socket: Socket) => void,
+  servers: ReturnType<typeof createProtocolServers>,
+): Server {
+  const server = createTlsServer({
+    ...material,
+    minVersion: "TLSv1.2",
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: limits.headerTimeoutMs,
+    // Asked for where there is an authority to check it, and not demanded: API keys work without one. What a
+    // certificate is worth is decided by peers.ts.
+    requestCert: name === "admin" && material.ca !== undefined,
+    rejectUnauthorized: false,
+  });
+  server.on("connection", track);
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", (socket) => {
+    socket.on("error", () => socket.destroy());
+    if (socket.alpnProtocol === "h2") servers.acceptHttp2(socket);
+    else servers.acceptHttp1(socket);
+  });
+  return server;
+}
+
+function listen(server: Server, host: string, port: number): Promise<{ readonly port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(explain(error, host, port)));
+    server.listen({ host, port }, () => {
+      server.removeAllListeners("error");
+      // Accepting can fail later as well, for example without free file descriptors; that must not end the process.
+      server.on("error", () => {});
+      const address = server.address();
+      resolve({ port: typeof address === "object" && address !== null ? address.port : port });
+    });
+  });
+}
+
+function explain(cause: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: "the port is in use by another process",
+    EACCES: "this user may not use the port",
+    EADDRNOTAVAIL: "the machine has no such address",
+    ENOTFOUND: "the host name is unknown",
+  };
+  const reason = reasons[cause.code ?? ""] ?? cause.message;
+  return new Error(`Cannot listen on ${host}:${port}: ${reason}.`, { cause });
+}

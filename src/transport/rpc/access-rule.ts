@@ -1,0 +1,52 @@
+import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
+import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionAlpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { access, RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+
+/** Who may call a method, as its `access` option says. */
+export type AccessRule =
+  | { readonly kind: "anyone" }
+  | { readonly kind: "flow" }
+  | { readonly kind: "session" }
+  | { readonly kind: "api_key"; readonly scope: string }
+  /** Says nothing, so nobody may. */
+  | { readonly kind: "undeclared" };
+
+/**
+ * Services of others that are served without an `access` option. They are named one by one: an unknown service
+ * without the option is denied, whoever added it.
+ */
+export const openForeignServices: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
+
+/** The rule of a method. Default deny: without the option, or with an empty one, it is `undeclared`. */
+export function accessRuleOf(method: DescMethod): AccessRule {
+  if (openForeignServices.includes(method.parent)) return { kind: "anyone" };
+  if (!hasOption(method, access)) return { kind: "undeclared" };
+  const { caller } = getOption(method, access);
+  switch (caller.case) {
+    case "anyone":
+      return { kind: "anyone" };
+    case "flow":
+      return { kind: "flow" };
+    case "session":
+      return { kind: "session" };
+    case "apiKey":
+      // An empty scope would be included by no key but one with `*`; it is a mistake, so nobody has it.
+      return caller.value.scope === ""
+        ? { kind: "undeclared" }
+        : { kind: "api_key", scope: caller.value.scope };
+    case undefined:
+      return { kind: "undeclared" };
+    default: {
+      const unreachable: never = caller;
+      return unreachable;
+    }
+  }
+}
+
+/** Whether calls of a method are too frequent to be logged one by one at `info`. */
+export function isQuiet(method: DescMethod): boolean {
+  if (openForeignServices.includes(method.parent)) return true;
+  return hasOption(method, access) && getOption(method, access).rateClass === RateClass.CHECK;
+}

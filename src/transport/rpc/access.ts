@@ -1,0 +1,156 @@
+import type { ApiKey } from "../../domain/access/api-key.ts";
+import { scopeAllows } from "../../domain/access/scopes.ts";
+import { domainError } from "../../domain/errors.ts";
+import type { Identity } from "../../domain/identity/identity.ts";
+import type { Clock } from "../../domain/ports.ts";
+import type { SessionCredential } from "../../domain/session/credential.ts";
+import type { Session } from "../../domain/session/session.ts";
+import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
+import { findCookie, sessionCookieName } from "../http/cookies.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { assertOriginAllowed } from "../http/origin.ts";
+import type { AccessRule } from "./access-rule.ts";
+import type { Caller } from "./call.ts";
+import { type CertificateGrant, grantOf } from "./client-certificates.ts";
+
+/** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
+export interface SessionAuthenticator {
+  /** Throws a SESSION_ reason if the credential is not that of an active session. */
+  authenticate(
+    tenant: Tenant,
+    credential: SessionCredential,
+  ): Promise<{ readonly session: Session; readonly identity: Identity }>;
+}
+
+/** Finds the API key of a secret. Implemented by domain/access/api-keys.ts. */
+export interface ApiKeyAuthenticator {
+  /** Throws an API_KEY_ reason if the text is not the secret of an active key. */
+  authenticate(text: string): Promise<{ readonly tenant: Tenant; readonly apiKey: ApiKey }>;
+}
+
+/** Who is let through, and for which tenant. */
+export interface Admission {
+  readonly tenant: Tenant;
+  readonly caller: Caller;
+}
+
+/** Authenticates and authorizes calls. */
+export interface Access {
+  /** The tenant whose pages and cookies a request concerns, before anything else is known of it. */
+  tenantOf(exchange: Exchange): Tenant;
+  /** Lets a call through, or throws what is missing. `method` is its full name, for the error. */
+  admit(exchange: Exchange, rule: AccessRule, method: string): Promise<Admission>;
+}
+
+/** What access is decided with. */
+interface AccessDependencies {
+  readonly sessions: SessionAuthenticator;
+  readonly apiKeys: ApiKeyAuthenticator;
+  readonly tenants: Tenants;
+  /** Read at each call, so that a reloaded configuration counts at once. */
+  readonly certificates: () => readonly CertificateGrant[];
+  readonly clock: Clock;
+}
+
+const anonymous: Caller = { kind: "anonymous" };
+
+/** Makes the one place that decides who may call what. */
+export function createAccess(dependencies: AccessDependencies): Access {
+  const { tenants } = dependencies;
+  const tenantOf = (exchange: Exchange) => tenants.byHost(exchange.host);
+  return {
+    tenantOf,
+    async admit(exchange, rule, method) {
+      switch (rule.kind) {
+        // Nothing is authenticated here: a stale cookie or token must not break a call that needs none.
+        case "anyone":
+        case "flow":
+          return { tenant: tenantOf(exchange), caller: anonymous };
+        case "session":
+          return admitSession(dependencies.sessions, exchange, tenantOf(exchange));
+        case "api_key":
+          return admitApiKey(dependencies, exchange, rule.scope);
+        // Security rule: default deny. A method that does not say who may call it can be called by nobody.
+        case "undeclared":
+          throw domainError("ACCESS_UNDECLARED", { method });
+        default: {
+          const unreachable: never = rule;
+          return unreachable;
+        }
+      }
+    },
+  };
+}
+
+async function admitSession(
+  sessions: SessionAuthenticator,
+  exchange: Exchange,
+  tenant: Tenant,
+): Promise<Admission> {
+  const bearer = bearerOf(exchange);
+  // A bearer token wins over a cookie: whoever sends one means it, and no page can make a browser send one.
+  if (bearer.kind === "malformed")
+    throw domainError("SESSION_TOKEN_MALFORMED", {}, { message: bearer.message });
+  if (bearer.kind === "token") {
+    const found = await sessions.authenticate(tenant, { kind: "session", text: bearer.text });
+    return { tenant, caller: { kind: "session", ...found, credential: "bearer" } };
+  }
+
+  const cookie = findCookie(exchange.header("cookie"), sessionCookieName(tenant));
+  if (cookie.kind === "absent") throw domainError("SESSION_CREDENTIAL_MISSING", {});
+  // Security rule: a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
+  assertOriginAllowed(exchange, tenant.settings.allowedOrigins);
+  if (cookie.kind === "ambiguous") {
+    const message = "The session cookie was sent twice with different values; neither is believed.";
+    throw domainError("SESSION_TOKEN_MALFORMED", {}, { message });
+  }
+  const found = await sessions.authenticate(tenant, { kind: "session_cookie", text: cookie.value });
+  return { tenant, caller: { kind: "session", ...found, credential: "cookie" } };
+}
+
+async function admitApiKey(
+  { apiKeys, tenants, certificates, clock }: AccessDependencies,
+  exchange: Exchange,
+  scope: string,
+): Promise<Admission> {
+  const bearer = bearerOf(exchange);
+  if (bearer.kind === "malformed") throw domainError("API_KEY_MALFORMED", {}, { message: bearer.message });
+  if (bearer.kind === "token") {
+    const { tenant, apiKey } = await apiKeys.authenticate(bearer.text);
+    if (!scopeAllows(apiKey.scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
+    return { tenant, caller: { kind: "api_key", apiKey } };
+  }
+
+  const { certificate } = exchange.peer;
+  if (certificate === undefined) throw domainError("API_KEY_MISSING", {});
+  // The handshake's check may be hours old on a connection that stays open.
+  const now = clock.now();
+  if (now < certificate.validFromDate || now > certificate.validToDate) {
+    throw domainError("CLIENT_CERTIFICATE_UNKNOWN", {}, { message: "The client certificate has expired." });
+  }
+  const { name, scopes } = grantOf(certificate, certificates());
+  if (!scopeAllows(scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
+  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes } };
+}
+
+/** What an Authorization header holds. */
+type Bearer =
+  | { readonly kind: "absent" }
+  | { readonly kind: "token"; readonly text: string }
+  | { readonly kind: "malformed"; readonly message: string };
+
+function bearerOf(exchange: Exchange): Bearer {
+  const header = exchange.header("authorization");
+  if (header === undefined) return { kind: "absent" };
+  // Node keeps the first of several; a proxy in front may have checked another one.
+  if (exchange.headerCount("authorization") > 1) {
+    return { kind: "malformed", message: "The Authorization header was sent more than once." };
+  }
+  // RFC 9110, section 11.1: the scheme is case-insensitive. Another scheme is meant for someone else.
+  if (!/^bearer(?: |$)/i.test(header)) return { kind: "absent" };
+  const text = header.slice("bearer".length).trim();
+  if (text === "" || /\s/.test(text)) {
+    return { kind: "malformed", message: "The Authorization header has no single token after `Bearer`." };
+  }
+  return { kind: "token", text };
+}

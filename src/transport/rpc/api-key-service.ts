@@ -1,0 +1,81 @@
+import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ApiKeySchema } from "../../../gen/ostiary/access/v1/api_key_pb.js";
+import {
+  type ApiKeyService as Contract,
+  type CreateApiKeyRequest,
+  CreateApiKeyRequestSchema,
+  CreateApiKeyResponseSchema,
+  type ListApiKeysRequest,
+  type RevokeApiKeyRequest,
+} from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import type { ApiKey } from "../../domain/access/api-key.ts";
+import type { ApiKeys, KeyMaker } from "../../domain/access/api-keys.ts";
+import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
+import type { ApiKeyId } from "../../domain/ids.ts";
+import { type Caller, callOf } from "./call.ts";
+import { fromTimestamp, toTimestamp } from "./convert/common.ts";
+import { runOnce } from "./idempotent.ts";
+
+/** ostiary.access.v1.ApiKeyService. */
+export class ApiKeyService implements ServiceImpl<typeof Contract> {
+  readonly #apiKeys: ApiKeys;
+  readonly #idempotency: IdempotencyRunner;
+
+  constructor({ apiKeys, idempotency }: { apiKeys: ApiKeys; idempotency: IdempotencyRunner }) {
+    this.#apiKeys = apiKeys;
+    this.#idempotency = idempotency;
+  }
+
+  createApiKey(request: CreateApiKeyRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const once = {
+      method: "CreateApiKey",
+      requestId: request.requestId,
+      body: toBinary(CreateApiKeyRequestSchema, request),
+      response: CreateApiKeyResponseSchema,
+    };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const { apiKey, secret } = await this.#apiKeys.create(
+        call.tenant,
+        scope,
+        call.origin,
+        keyMakerOf(call.caller),
+        { name: request.name, scopes: request.scopes, expiresAt: fromTimestamp(request.expireTime) },
+      );
+      return { apiKey: toApiKey(apiKey), secret: secret.reveal() };
+    });
+  }
+
+  async listApiKeys(request: ListApiKeysRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#apiKeys.list(tenant, request.includeEnded, page);
+    return { apiKeys: items.map(toApiKey), nextPageToken: nextToken };
+  }
+
+  async revokeApiKey(request: RevokeApiKeyRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { apiKey: toApiKey(await this.#apiKeys.revoke(tenant, origin, request.apiKeyId as ApiKeyId)) };
+  }
+}
+
+function keyMakerOf(caller: Caller): KeyMaker {
+  if (caller.kind === "api_key") return caller.apiKey;
+  if (caller.kind === "certificate") return { scopes: caller.scopes, expiresAt: undefined };
+  throw new Error("the access option lets only API keys and certificates through");
+}
+
+function toApiKey(key: ApiKey): MessageInitShape<typeof ApiKeySchema> {
+  return {
+    id: key.id,
+    createTime: toTimestamp(key.createdAt),
+    updateTime: toTimestamp(key.updatedAt),
+    name: key.name,
+    scopes: [...key.scopes],
+    expireTime: toTimestamp(key.expiresAt),
+    lastUseTime: toTimestamp(key.lastUsedAt),
+    revokeTime: toTimestamp(key.revokedAt),
+    bootstrap: key.bootstrap,
+  };
+}

@@ -1,0 +1,56 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { ApiKey } from "../../domain/access/api-key.ts";
+import type { CallOrigin } from "../../domain/event/event.ts";
+import type { Identity } from "../../domain/identity/identity.ts";
+import type { Scope } from "../../domain/ports.ts";
+import type { Session } from "../../domain/session/session.ts";
+import type { Tenant } from "../../domain/tenant/tenant.ts";
+
+/** Who makes a call, once it is authenticated. */
+export type Caller =
+  | { readonly kind: "anonymous" }
+  | {
+      readonly kind: "session";
+      readonly session: Session;
+      readonly identity: Identity;
+      /** How it was shown; what a cookie authenticates must come from an allowed origin. */
+      readonly credential: "bearer" | "cookie";
+    }
+  | { readonly kind: "api_key"; readonly apiKey: ApiKey }
+  | { readonly kind: "certificate"; readonly name: string; readonly scopes: readonly string[] };
+
+/** What a service method knows of the call that it serves. Made by the access interceptor. */
+export interface Call {
+  readonly requestId: string;
+  /** When the call was let through, by the server's clock. */
+  readonly now: Date;
+  readonly tenant: Tenant;
+  /** The tenant, as stores take it. */
+  readonly scope: Scope;
+  readonly caller: Caller;
+  /** Where a change came from, for its event. */
+  readonly origin: CallOrigin;
+  /** The value of a cookie of the request; undefined if it was not sent. */
+  cookie(name: string): string | undefined;
+  /** Adds a Set-Cookie header to the response. */
+  setCookie(header: string): void;
+  /**
+   * Throws ORIGIN_NOT_ALLOWED if `Origin` or `Sec-Fetch-Site` is present and not allowed. The interceptor calls
+   * it for sessions shown by cookie; browser flows call it themselves.
+   */
+  assertOriginAllowed(): void;
+}
+
+const callKey = createContextKey<Call | undefined>(undefined, { description: "the call being served" });
+
+/** Remembers the call for the service method. Only the interceptor does this. */
+export function setCall(context: HandlerContext, call: Call): void {
+  context.values.set(callKey, call);
+}
+
+/** The call that a service method serves. Throws if the interceptor did not run: nothing is served without it. */
+export function callOf(context: HandlerContext): Call {
+  const call = context.values.get(callKey);
+  if (call === undefined) throw new Error("the access interceptor did not run");
+  return call;
+}

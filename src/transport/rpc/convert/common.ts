@@ -1,0 +1,28 @@
+import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
+import { type Timestamp, type TimestampSchema, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { JsonObject } from "../../../domain/json.ts";
+
+/** A Date as a Timestamp; undefined stays unset. */
+export function toTimestamp(date: Date): MessageInitShape<typeof TimestampSchema>;
+export function toTimestamp(date: Date | undefined): MessageInitShape<typeof TimestampSchema> | undefined;
+export function toTimestamp(date: Date | undefined): MessageInitShape<typeof TimestampSchema> | undefined {
+  if (date === undefined) return undefined;
+  const milliseconds = date.getTime();
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds: BigInt(seconds), nanos: (milliseconds - seconds * 1000) * 1_000_000 };
+}
+
+/** A Timestamp as a Date; unset stays undefined. */
+export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
+  return timestamp === undefined ? undefined : timestampDate(timestamp);
+}
+
+/** A Struct, which the generated code shows as a plain object, as the domain's own JSON type. */
+export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined {
+  return struct as JsonObject | undefined;
+}
+
+/** The domain's JSON as a Struct; an empty object stays unset. */
+export function toStruct(object: JsonObject): ProtoJsonObject | undefined {
+  return Object.keys(object).length === 0 ? undefined : object;
+}

@@ -1,0 +1,169 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { domainError } from "../../domain/errors.ts";
+import type { Logger } from "../../domain/ports.ts";
+import { isHttps } from "../http/cookies.ts";
+import { addCorsHeaders, isPreflight, respondToPreflight } from "../http/cors.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { baseHeaders } from "../http/headers.ts";
+import type { HttpHandler } from "../http/health.ts";
+import type { Metrics } from "../http/metrics.ts";
+import type { Peers } from "../http/peers.ts";
+import type { CallTracer } from "../telemetry.ts";
+import type { Access } from "./access.ts";
+import { protocolError, toConnectError } from "./errors.ts";
+import { type Inbound, requestIdOf } from "./inbound.ts";
+import { codeName, type FinishedCall, type RequestLog } from "./request-log.ts";
+import type { ListenerName, Route } from "./routes.ts";
+import type { StreamServer } from "./streaming.ts";
+import { connectPost } from "./unary/connect-wire.ts";
+import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./unary/negotiate.ts";
+import { serveUnary, type UnaryDependencies } from "./unary/serve.ts";
+
+/** What a listener's requests are answered with. */
+interface DispatcherDependencies extends UnaryDependencies {
+  readonly name: ListenerName;
+  readonly access: Access;
+  readonly peers: Peers;
+  readonly routes: ReadonlyMap<string, Route>;
+  /** Plain HTTP paths beside the calls. */
+  readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
+  readonly streams: StreamServer;
+  readonly requestLog: RequestLog;
+  readonly metrics: Metrics;
+  readonly tracer: CallTracer | undefined;
+  readonly logger: Logger;
+}
+
+const maxHeaderFields = 100;
+
+/** Answers the requests of one listener. */
+export class Dispatcher {
+  readonly #dependencies: DispatcherDependencies;
+  #warnedOfForwarding = false;
+
+  constructor(dependencies: DispatcherDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Answers a request. Nothing that a client sends makes it throw or reject. */
+  async dispatch(exchange: Exchange, headerFields: number): Promise<void> {
+    const inbound = this.#receive(exchange);
+    try {
+      await this.#route(inbound, headerFields);
+    } catch (error) {
+      // A mistake of this file, not of a service: those are mapped where they are called.
+      const mapped = toConnectError(error, inbound.requestId);
+      this.#refuse(inbound, { status: 500, headers: {}, error: mapped });
+    }
+  }
+
+  async #route(inbound: Inbound, headerFields: number): Promise<void> {
+    const { exchange, headers } = inbound;
+    const { routes, httpRoutes, name } = this.#dependencies;
+    if (headerFields > maxHeaderFields) return this.#refuse(inbound, tooManyHeaders());
+    if (exchange.headerCount("host") > 1) return this.#refuse(inbound, ambiguousHost());
+    if (name === "public" && isPreflight(exchange)) return respondToPreflight(exchange, headers);
+
+    const route = routes.get(exchange.path);
+    if (route !== undefined) return this.#serveCall(inbound, route);
+    const handler = httpRoutes.get(exchange.path);
+    if (handler === undefined) return this.#refuseUnknown(inbound);
+    if (exchange.method !== "GET" && exchange.method !== "HEAD") {
+      return this.#refuse(inbound, methodNotAllowed("GET, HEAD"));
+    }
+    await handler(exchange, headers);
+  }
+
+  async #serveCall(inbound: Inbound, route: Route): Promise<void> {
+    const { tracer } = this.#dependencies;
+    if (route.spec.kind !== "unary") return this.#serveStream(inbound, route);
+    const negotiated = negotiate(inbound.exchange, route);
+    if ("refusal" in negotiated) return this.#refuse(inbound, negotiated.refusal, route);
+    const { wire } = negotiated;
+    const span = tracer?.start(route.name, wire.protocol, inbound);
+    const { error } = await serveUnary(this.#dependencies, route, wire, inbound);
+    span?.end(error);
+    this.#finish({ method: route.name, protocol: wire.protocol, quiet: route.quiet, error, inbound });
+  }
+
+  async #serveStream(inbound: Inbound, route: Route): Promise<void> {
+    const { streams, tracer } = this.#dependencies;
+    const refusal = streams.refuse(inbound, route);
+    if (refusal !== undefined) return this.#refuse(inbound, refusal, route);
+    const protocol = streamProtocol(inbound.exchange);
+    const span = tracer?.start(route.name, protocol, inbound);
+    const { error } = await streams.serve(inbound, route);
+    span?.end(error);
+    this.#finish({ method: route.name, protocol, quiet: route.quiet, error, inbound });
+  }
+
+  #receive(exchange: Exchange): Inbound {
+    const { access, name, peers } = this.#dependencies;
+    const startedAt = performance.now();
+    const requestId = requestIdOf(exchange);
+    const forwardedFor = exchange.header("x-forwarded-for");
+    if (forwardedFor !== undefined && !exchange.peer.trustedProxy) this.#warnOfForwarding(exchange);
+    const address = peers.clientAddress(exchange.peer, forwardedFor);
+    const tenant = access.tenantOf(exchange);
+    const headers = baseHeaders(requestId, exchange.peer.encrypted || (name === "public" && isHttps(tenant)));
+    if (name === "public") addCorsHeaders(exchange, tenant.settings.allowedOrigins, headers);
+    return { exchange, requestId, address, headers, startedAt, caller: undefined };
+  }
+
+  /** Says that this listener has no such method, in the protocol that was spoken. */
+  #refuseUnknown(inbound: Inbound): void {
+    const { exchange, headers, requestId } = inbound;
+    const wire = wireOf(exchange.header("content-type"));
+    const method = exchange.path.slice(1);
+    const error = toConnectError(domainError("METHOD_UNKNOWN", { method }), requestId);
+    (wire ?? connectPost.json).fail(exchange, { headers, trailers: {} }, error, 404);
+    this.#finish({ method: "unknown", protocol: wire?.protocol ?? "http", quiet: true, error, inbound });
+  }
+
+  /** Answers what HTTP itself refuses; with a body, as everything is. */
+  #refuse(inbound: Inbound, { status, headers, error }: Refusal, route?: Route): void {
+    Object.assign(inbound.headers, headers);
+    connectPost.json.fail(inbound.exchange, { headers: inbound.headers, trailers: {} }, error, status);
+    const method = route?.name ?? "unknown";
+    this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, inbound });
+  }
+
+  #finish(call: FinishedCall): void {
+    const { metrics, requestLog } = this.#dependencies;
+    const durationMs = performance.now() - call.inbound.startedAt;
+    metrics.observe(call.method, call.protocol, codeName(call.error), durationMs);
+    requestLog(call, durationMs);
+  }
+
+  /** Once: it is a mistake in the configuration, or someone who tries to be someone else. */
+  #warnOfForwarding(exchange: Exchange): void {
+    if (this.#warnedOfForwarding) return;
+    this.#warnedOfForwarding = true;
+    this.#dependencies.logger.warn(
+      { peer: exchange.peer.address, listener: this.#dependencies.name },
+      "X-Forwarded-For arrives from an address that is not in server.trusted_proxies; it is ignored",
+    );
+  }
+}
+
+function streamProtocol(exchange: Exchange): string {
+  const type = exchange.header("content-type") ?? "";
+  if (type.startsWith("application/grpc-web")) return "grpc-web";
+  return type.startsWith("application/grpc") ? "grpc" : "connect";
+}
+
+function tooManyHeaders(): Refusal {
+  return {
+    status: 431,
+    headers: { connection: "close" },
+    error: malformedHeaders("There are too many headers."),
+  };
+}
+
+function ambiguousHost(): Refusal {
+  return { status: 400, headers: {}, error: malformedHeaders("The Host header was sent more than once.") };
+}
+
+function malformedHeaders(message: string): ConnectError {
+  return protocolError(Code.InvalidArgument, "REQUEST_MALFORMED", message);
+}

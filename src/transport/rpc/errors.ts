@@ -1,0 +1,198 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../gen/google/rpc/error_details_pb.js";
+import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { DomainError, type ErrorReason, errorTexts, type FieldViolation } from "../../domain/errors.ts";
+
+/** The domain of google.rpc.ErrorInfo in every error of the server. */
+export const errorDomain = "ostiary";
+
+/** The code of each reason: what a caller sees who knows nothing of reasons. TypeScript fails if one is missing. */
+const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
+  INTERNAL: Code.Internal,
+  REQUEST_MALFORMED: Code.InvalidArgument,
+  REQUEST_INVALID: Code.InvalidArgument,
+  REQUEST_TOO_LARGE: Code.ResourceExhausted,
+  REQUEST_TIMEOUT: Code.DeadlineExceeded,
+  REQUEST_CANCELED: Code.Canceled,
+  METHOD_UNKNOWN: Code.Unimplemented,
+  PAGE_TOKEN_INVALID: Code.InvalidArgument,
+  REQUEST_ID_REUSED: Code.FailedPrecondition,
+  DATABASE_UNAVAILABLE: Code.Unavailable,
+  SERVER_OVERLOADED: Code.ResourceExhausted,
+  ACCESS_UNDECLARED: Code.PermissionDenied,
+  ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
+  FLOW_NOT_FOUND: Code.NotFound,
+  FLOW_EXPIRED: Code.FailedPrecondition,
+  FLOW_COMPLETED: Code.FailedPrecondition,
+  FLOW_CLIENT_MISMATCH: Code.FailedPrecondition,
+  CSRF_TOKEN_MISSING: Code.PermissionDenied,
+  CSRF_TOKEN_INVALID: Code.PermissionDenied,
+  RETURN_TO_NOT_ALLOWED: Code.InvalidArgument,
+  REGISTRATION_DISABLED: Code.FailedPrecondition,
+  CREDENTIALS_INVALID: Code.Unauthenticated,
+  TRAITS_INVALID: Code.InvalidArgument,
+  PASSWORD_REJECTED: Code.InvalidArgument,
+  PASSWORD_HASH_UNSUPPORTED: Code.InvalidArgument,
+  IDENTIFIER_TAKEN: Code.AlreadyExists,
+  EXTERNAL_ID_TAKEN: Code.AlreadyExists,
+  IDENTITY_NOT_FOUND: Code.NotFound,
+  CREDENTIAL_NOT_FOUND: Code.NotFound,
+  SCHEMA_NOT_FOUND: Code.NotFound,
+  ETAG_MISMATCH: Code.Aborted,
+  SESSION_CREDENTIAL_MISSING: Code.Unauthenticated,
+  SESSION_TOKEN_MALFORMED: Code.Unauthenticated,
+  SESSION_TOKEN_KIND_MISMATCH: Code.Unauthenticated,
+  SESSION_TOKEN_UNKNOWN: Code.Unauthenticated,
+  SESSION_EXPIRED: Code.Unauthenticated,
+  SESSION_REVOKED: Code.Unauthenticated,
+  SESSION_ASSURANCE_TOO_LOW: Code.Unauthenticated,
+  SESSION_AUTHENTICATION_TOO_OLD: Code.Unauthenticated,
+  SESSION_NOT_FOUND: Code.NotFound,
+  API_KEY_MISSING: Code.Unauthenticated,
+  API_KEY_MALFORMED: Code.Unauthenticated,
+  API_KEY_KIND_MISMATCH: Code.Unauthenticated,
+  API_KEY_UNKNOWN: Code.Unauthenticated,
+  API_KEY_EXPIRED: Code.Unauthenticated,
+  API_KEY_REVOKED: Code.Unauthenticated,
+  CLIENT_CERTIFICATE_UNKNOWN: Code.Unauthenticated,
+  API_KEY_SCOPE_MISSING: Code.PermissionDenied,
+  API_KEY_SCOPE_EXCEEDED: Code.PermissionDenied,
+  API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
+  API_KEY_NOT_FOUND: Code.NotFound,
+  FORM_INCOMPLETE: Code.InvalidArgument,
+};
+
+// What a client sent may come back in metadata and descriptions, and trailers have a small budget.
+const maxTextLength = 512;
+const maxViolations = 100;
+
+/** When to try again where the error itself does not know. */
+const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
+  DATABASE_UNAVAILABLE: 1_000,
+  SERVER_OVERLOADED: 1_000,
+};
+
+/** The code that a reason is sent with. */
+export function codeOf(reason: ErrorReason): Code {
+  return reasonCodes[reason];
+}
+
+/**
+ * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo and Remedy where
+ * there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
+ * `cause`, which is for the log and never sent.
+ */
+export function toConnectError(error: unknown, requestId: string): ConnectError {
+  if (error instanceof DomainError) return fromDomainError(error, codeOf(error.reason), requestId);
+  if (error instanceof ConnectError) return fromConnectError(error, requestId);
+  return fromDomainError(
+    new DomainError("INTERNAL", {}, { message: "internal error", cause: error }),
+    Code.Internal,
+    requestId,
+  );
+}
+
+/** An error of a protocol's own code where the reason's usual one does not fit, such as an unknown compression. */
+export function protocolError(
+  code: Code,
+  reason: ErrorReason,
+  message: string,
+  metadata: Readonly<Record<string, string>> = {},
+): ConnectError {
+  const error = new DomainError(reason, metadata, { message });
+  return new ConnectError(message, code, undefined, detailsOf(error, ""), error);
+}
+
+/** The reason that an error carries, for the log. */
+export function reasonOf(error: ConnectError): string | undefined {
+  return error.findDetails(ErrorInfoSchema)[0]?.reason;
+}
+
+/** Whole seconds for the Retry-After header; undefined if the error does not say when to try again. */
+export function retryAfterSeconds(error: ConnectError): number | undefined {
+  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  return delay === undefined ? undefined : Number(delay.seconds) + (delay.nanos > 0 ? 1 : 0);
+}
+
+function fromDomainError(error: DomainError, code: Code, requestId: string): ConnectError {
+  return new ConnectError(clip(error.message), code, undefined, detailsOf(error, requestId), error.cause);
+}
+
+function fromConnectError(error: ConnectError, requestId: string): ConnectError {
+  if (reasonOf(error) !== undefined) return error;
+  const reason = reasonOfCode(error.code);
+  if (reason === "INTERNAL") return toConnectError(error.cause ?? new Error(error.message), requestId);
+  const info = new DomainError(reason, {}, { message: error.rawMessage });
+  const sent = new ConnectError(
+    clip(error.rawMessage),
+    error.code,
+    error.metadata,
+    detailsOf(info, requestId),
+    error.cause,
+  );
+  sent.details.push(...error.details);
+  return sent;
+}
+
+/** The reason of an error that Connect itself raised while it read or cut off a request. */
+function reasonOfCode(code: Code): ErrorReason {
+  switch (code) {
+    case Code.Canceled:
+    case Code.Aborted:
+      return "REQUEST_CANCELED";
+    case Code.DeadlineExceeded:
+      return "REQUEST_TIMEOUT";
+    case Code.ResourceExhausted:
+      return "REQUEST_TOO_LARGE";
+    case Code.InvalidArgument:
+      return "REQUEST_MALFORMED";
+    case Code.Unimplemented:
+    case Code.NotFound:
+      return "METHOD_UNKNOWN";
+    case Code.Unavailable:
+      return "DATABASE_UNAVAILABLE";
+    default:
+      return "INTERNAL";
+  }
+}
+
+function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
+  const { reason, violations } = error;
+  const retryAfterMs = error.retryAfterMs ?? defaultRetryAfterMs[reason];
+  const metadata: Record<string, string> = {};
+  for (const [key, value] of Object.entries(error.metadata)) metadata[key] = clip(value);
+  if (reason === "INTERNAL") metadata.request_id = requestId;
+
+  const details: OutgoingDetails = [
+    { desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } },
+  ];
+  if (violations.length > 0) {
+    const fieldViolations = violations.slice(0, maxViolations).map(toFieldViolation);
+    details.push({ desc: BadRequestSchema, value: { fieldViolations } });
+  }
+  if (retryAfterMs !== undefined) {
+    details.push({ desc: RetryInfoSchema, value: { retryDelay: toDuration(retryAfterMs) } });
+  }
+  const { remedy } = errorTexts[reason];
+  if (remedy !== "") details.push({ desc: RemedySchema, value: { description: remedy } });
+  return details;
+}
+
+type OutgoingDetails = NonNullable<ConstructorParameters<typeof ConnectError>[3]>;
+
+function toFieldViolation({ field, description, reason = "" }: FieldViolation) {
+  return { field: clip(field), description: clip(description), reason: clip(reason) };
+}
+
+function toDuration(milliseconds: number) {
+  const whole = Math.max(0, Math.ceil(milliseconds));
+  return { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 };
+}
+
+function clip(text: string): string {
+  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;
+}

@@ -1,0 +1,75 @@
+import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
+import { createServiceImplSpec, type MethodImplSpec } from "@connectrpc/connect";
+import { Listener, listener } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { type AccessRule, accessRuleOf, isQuiet, openForeignServices } from "./access-rule.ts";
+
+/** A service with the object that carries it out. */
+export interface ServiceBinding {
+  readonly service: DescService;
+  /** A `ServiceImpl<typeof service>`. */
+  readonly implementation: object;
+}
+
+/** The name of a listener. */
+export type ListenerName = "public" | "admin";
+
+/** One method that a listener serves, with all that can be known of it before a call. */
+export interface Route {
+  /** `/ostiary.session.v1.SessionService/CheckSession`. */
+  readonly path: string;
+  /** The path without the first slash, as log, metrics and errors name it. */
+  readonly name: string;
+  readonly method: DescMethod;
+  readonly spec: MethodImplSpec;
+  readonly access: AccessRule;
+  /** Whether Connect may call it by GET. */
+  readonly allowsGet: boolean;
+  /** Whether its calls are logged at `debug` only. */
+  readonly quiet: boolean;
+}
+
+const listenerOptions: Readonly<Record<ListenerName, Listener>> = {
+  public: Listener.PUBLIC,
+  admin: Listener.ADMIN,
+};
+
+/**
+ * The methods of a listener by path. Throws if a service does not belong to it: a service is served by the
+ * listener that its `listener` option names and by no other, whatever the wiring says.
+ */
+export function createRoutes(
+  name: ListenerName,
+  bindings: readonly ServiceBinding[],
+): ReadonlyMap<string, Route> {
+  const routes = new Map<string, Route>();
+  for (const { service, implementation } of bindings) {
+    const foreign = openForeignServices.includes(service);
+    if (!foreign && getOption(service, listener) !== listenerOptions[name]) {
+      throw new Error(`${service.typeName} does not declare the ${name} listener`);
+    }
+    const { methods } = createServiceImplSpec(service, implementation);
+    for (const method of service.methods) {
+      const spec = methods[method.localName];
+      if (spec !== undefined) routes.set(pathOf(method), createRoute(method, spec));
+    }
+  }
+  return routes;
+}
+
+function createRoute(method: DescMethod, spec: MethodImplSpec): Route {
+  const path = pathOf(method);
+  return {
+    path,
+    name: path.slice(1),
+    method,
+    spec,
+    access: accessRuleOf(method),
+    allowsGet: method.methodKind === "unary" && method.idempotency === Idempotency.NO_SIDE_EFFECTS,
+    quiet: isQuiet(method),
+  };
+}
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}

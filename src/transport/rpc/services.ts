@@ -1,0 +1,19 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
+import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
+
+/** All services of the contract. Each declares its listener; `servicesOf` in src/app.ts binds their classes. */
+export const allServices: readonly DescService[] = [
+  LoginService,
+  RegistrationService,
+  SessionService,
+  SessionAdminService,
+  IdentityService,
+  IdentitySchemaService,
+  ApiKeyService,
+];

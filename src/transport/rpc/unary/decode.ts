@@ -1,0 +1,67 @@
+import { type DescMessage, fromBinary, fromJsonString, type MessageShape } from "@bufbuild/protobuf";
+import { domainError, type FieldViolation } from "../../../domain/errors.ts";
+import { exceedsJsonDepth } from "./json-depth.ts";
+import { locateJsonError } from "./json-path.ts";
+
+/** How a message is written. */
+export type Codec = "json" | "proto";
+
+/** How many objects and arrays, or messages, may lie within each other. */
+export const maxNesting = 100;
+
+// Strict, so that two texts never become the same by replacement characters; a byte-order mark is no JSON.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
+const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
+
+/**
+ * Reads a message. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON a violation names the field.
+ * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
+ */
+export function decodeMessage<Desc extends DescMessage>(
+  schema: Desc,
+  codec: Codec,
+  bytes: Uint8Array,
+): MessageShape<Desc> {
+  return codec === "json" ? decodeJson(schema, bytes) : decodeBinary(schema, bytes);
+}
+
+/** The error of a request that cannot be read. */
+export function malformed(
+  message: string,
+  violations: readonly FieldViolation[] = [],
+  cause?: unknown,
+): Error {
+  return domainError("REQUEST_MALFORMED", {}, { message, violations, cause });
+}
+
+function decodeBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes, binaryOptions);
+  } catch (cause) {
+    // The library's sentence may quote what was sent, which may be a secret: it goes no further than `cause`.
+    throw malformed(`The request is not a ${schema.typeName} in Protobuf's binary form.`, [], cause);
+  }
+}
+
+function decodeJson<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  if (bytes.length === 0) throw malformed("The request has no body; an empty message is {}.");
+  // Before anything that recurses, so that no depth can exhaust the stack.
+  if (exceedsJsonDepth(bytes, maxNesting)) {
+    throw malformed(`The JSON is nested deeper than ${maxNesting} levels.`);
+  }
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw malformed("The body is not valid UTF-8.", [], cause);
+  }
+  try {
+    return fromJsonString(schema, text, jsonOptions);
+  } catch (cause) {
+    const violation = locateJsonError(schema, text);
+    if (violation === undefined) throw malformed("The body is not valid JSON.", [], cause);
+    const where = violation.field === "" ? "The request" : `The field ${violation.field}`;
+    throw malformed(`${where} ${violation.description}.`, [violation], cause);
+  }
+}

@@ -1,0 +1,61 @@
+import { trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
+import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import { acceptedEncodings } from "./compression.ts";
+import { type Codec, malformed } from "./decode.ts";
+import { encloseMessage, envelopeHeaderBytes, readEnvelopedBody } from "./envelope.ts";
+import { statusTrailers } from "./grpc-status.ts";
+import { readGrpcMessage } from "./grpc-wire.ts";
+import { parseGrpcTimeout } from "./timeouts.ts";
+import type { Wire } from "./wire.ts";
+
+/** gRPC-Web, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: trailers come at the end of the body. */
+export const grpcWeb: Readonly<Record<Codec, Wire>> = {
+  json: createWire("json", "application/grpc-web+json", false),
+  proto: createWire("proto", "application/grpc-web+proto", false),
+};
+
+/** gRPC-Web for clients that can only read text: the same, in base64. */
+export const grpcWebText: Readonly<Record<Codec, Wire>> = {
+  json: createWire("json", "application/grpc-web-text+json", true),
+  proto: createWire("proto", "application/grpc-web-text+proto", true),
+};
+
+function createWire(codec: Codec, contentType: string, text: boolean): Wire {
+  const respond = (exchange: Exchange, headers: ResponseHeaders, body: Buffer) => {
+    headers["content-type"] = contentType;
+    headers["grpc-accept-encoding"] = acceptedEncodings;
+    exchange.respond({ status: 200, headers, body: text ? Buffer.from(body.toString("base64")) : body });
+  };
+  return {
+    protocol: "grpc-web",
+    codec,
+    timeoutMs: (exchange) => parseGrpcTimeout(exchange.header("grpc-timeout")),
+    readMessage: (exchange, limitBytes) =>
+      readGrpcMessage(exchange, limitBytes, text ? readTextBody : readEnvelopedBody),
+    succeed(exchange, { headers, trailers }, message) {
+      trailers["grpc-status"] = "0";
+      respond(exchange, headers, Buffer.concat([encloseMessage(message), encloseTrailers(trailers)]));
+    },
+    fail(exchange, { headers, trailers }, error) {
+      Object.assign(trailers, statusTrailers(error));
+      respond(exchange, headers, encloseTrailers(trailers));
+    },
+  };
+}
+
+function encloseTrailers(trailers: ResponseHeaders): Buffer {
+  const lines = Object.entries(trailers).flatMap(([name, value]) =>
+    [value].flat().map((item) => `${name}: ${item}\r\n`),
+  );
+  return encloseMessage(Buffer.from(lines.join("")), trailerFlag);
+}
+
+async function readTextBody(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+  const overheadBytes = Math.ceil((maxBytes + envelopeHeaderBytes) / 3) * 4 + 4 - maxBytes;
+  const body = await exchange.readBody({ maxBytes, overheadBytes });
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
+  // Clients encode piece by piece, so padding may stand in the middle.
+  if (!/^[A-Za-z0-9+/=]*$/.test(text)) throw malformed("The body is not base64.");
+  const pieces = text.match(/[A-Za-z0-9+/]+={0,2}/g) ?? [];
+  return Buffer.concat(pieces.map((piece) => Buffer.from(piece, "base64")));
+}

@@ -1,0 +1,120 @@
+import { create, type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { domainError } from "../../../domain/errors.ts";
+import type { Clock } from "../../../domain/ports.ts";
+import type { Access } from "../access.ts";
+import { setCall } from "../call.ts";
+import { toConnectError } from "../errors.ts";
+import { createCall, type Inbound } from "../inbound.ts";
+import type { Route } from "../routes.ts";
+import type { ValidateRequest } from "../validation.ts";
+import { addCookies, UnaryContext } from "./context.ts";
+import { type Codec, decodeMessage } from "./decode.ts";
+import type { EncodedMessage, Wire } from "./wire.ts";
+
+/** What a unary call is served with. */
+export interface UnaryDependencies {
+  readonly access: Access;
+  readonly validate: ValidateRequest;
+  readonly maxRequestBytes: number;
+  readonly clock: Clock;
+}
+
+/** How a call ended. */
+export interface CallResult {
+  /** Undefined: it succeeded. */
+  readonly error: ConnectError | undefined;
+}
+
+const succeeded: CallResult = { error: undefined };
+
+/**
+ * Serves a unary call: reads the request, authenticates, authorizes, validates, calls the service, and answers.
+ * The order is the same for streams (streaming.ts). Whatever goes wrong is answered; nothing is thrown.
+ */
+export async function serveUnary(
+  dependencies: UnaryDependencies,
+  route: Route,
+  wire: Wire,
+  inbound: Inbound,
+): Promise<CallResult> {
+  const { exchange, headers } = inbound;
+  const setCookies: string[] = [];
+  let context: UnaryContext | undefined;
+  let result = succeeded;
+  let message: EncodedMessage | undefined;
+  try {
+    const timeoutMs = wire.timeoutMs(exchange);
+    context = new UnaryContext(exchange, route.method, wire.protocol, timeoutMs);
+    const work = carryOut(dependencies, route, wire, inbound, context, setCookies);
+    message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, context));
+  } catch (error) {
+    result = { error: toConnectError(error, inbound.requestId) };
+  }
+
+  try {
+    context?.copyHeadersTo(headers);
+    if (setCookies.length > 0) addCookies(headers, setCookies);
+    const head = { headers, trailers: context?.trailers() ?? {} };
+    if (exchange.gone) return { error: result.error ?? canceled(inbound) };
+    if (result.error === undefined && message !== undefined) wire.succeed(exchange, head, message);
+    else if (result.error !== undefined) wire.fail(exchange, head, result.error);
+  } catch (error) {
+    // A header or trailer that cannot be sent, for example one with a line break in it.
+    result = { error: toConnectError(error, inbound.requestId) };
+    wire.fail(
+      exchange,
+      { headers: { "x-request-id": inbound.requestId }, trailers: {} },
+      result.error as ConnectError,
+    );
+  }
+  return result;
+}
+
+async function carryOut(
+  dependencies: UnaryDependencies,
+  route: Route,
+  wire: Wire,
+  inbound: Inbound,
+  context: UnaryContext,
+  setCookies: string[],
+): Promise<EncodedMessage> {
+  const { access, validate, maxRequestBytes, clock } = dependencies;
+  const { exchange } = inbound;
+  const bytes = await wire.readMessage(exchange, maxRequestBytes);
+  const admission = await access.admit(exchange, route.access, route.name);
+  inbound.caller = admission.caller;
+  setCall(context, createCall(inbound, admission, clock.now(), setCookies));
+
+  // Decoded only now, so that nobody without credentials makes the server parse, and validated in the same turn,
+  // so that of many large messages one at a time is in memory in its decoded form.
+  const request = decodeMessage(route.method.input, wire.codec, bytes);
+  validate(route.method.input, request);
+  if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
+  const response = await route.spec.impl(request, context);
+  return encode(route.method.output, wire.codec, create(route.method.output, response));
+}
+
+function encode(schema: DescMessage, codec: Codec, message: MessageShape<DescMessage>): EncodedMessage {
+  return codec === "json" ? toJsonString(schema, message) : toBinary(schema, message);
+}
+
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number, context: UnaryContext): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const error = domainError("REQUEST_TIMEOUT", {});
+      context.abort(error);
+      reject(error);
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function canceled({ requestId }: Inbound): ConnectError {
+  return toConnectError(domainError("REQUEST_CANCELED", {}), requestId);
+}

@@ -1,0 +1,60 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Path } from "@bufbuild/protobuf/reflect";
+import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { domainError, type FieldViolation } from "../../domain/errors.ts";
+
+/** Checks a request against the limits that the contract declares. */
+export type ValidateRequest = <Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>) => void;
+
+/**
+ * Makes the check. It throws REQUEST_INVALID, whose violations name each field by its path in the JSON form of the
+ * request: `password.password`, `requests.0.traits`.
+ */
+export function createRequestValidator(): ValidateRequest {
+  const validator = createValidator();
+  return (schema, message) => {
+    const result = validator.validate(schema, message);
+    if (result.kind === "valid") return;
+    // A rule that cannot be evaluated is a mistake in the contract: INTERNAL, with the cause in the log.
+    if (result.kind === "error") throw result.error;
+    throw domainError("REQUEST_INVALID", {}, { violations: result.violations.map(toFieldViolation) });
+  };
+}
+
+function toFieldViolation(violation: Violation): FieldViolation {
+  return {
+    field: jsonPath(violation.field),
+    description: describe(violation),
+    reason: violation.ruleId,
+  };
+}
+
+function describe({ message, field, ruleId }: Violation): string {
+  const last = field.at(-1);
+  if (last?.kind === "oneof") {
+    return `one of ${last.fields.map((alternative) => alternative.jsonName).join(", ")} is required`;
+  }
+  return message === "" ? `breaks the rule ${ruleId}` : message;
+}
+
+function jsonPath(path: Path): string {
+  return path
+    .map((element) => {
+      switch (element.kind) {
+        case "field":
+        case "extension":
+          return element.jsonName;
+        case "oneof":
+          return element.localName;
+        case "list_sub":
+          return String(element.index);
+        case "map_sub":
+          return String(element.key);
+        default: {
+          const unreachable: never = element;
+          return unreachable;
+        }
+      }
+    })
+    .join(".");
+}

@@ -1,0 +1,158 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { loadConfig } from "../../src/config/load-config.ts";
+import { runOstiary } from "./run-ostiary.ts";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "ostiary-cli-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const run = (words: readonly string[], environment: Record<string, string> = {}) =>
+  runOstiary(words, { directory, environment });
+
+describe("config check", () => {
+  test("says OK, and makes nothing", async () => {
+    expect(await run(["config", "check"])).toEqual({ code: 0, stdout: "OK\n", stderr: "" });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("names every problem on a line of its own, and ends with 1", async () => {
+    writeFileSync(join(directory, "o.yaml"), "server:\n  publik: {}\ndatabase:\n  pool_size: many\n");
+    const { code, stdout, stderr } = await run([
+      "config",
+      "check",
+      "--config",
+      "o.yaml",
+      "--admin-port",
+      "x",
+    ]);
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      "ostiary: server.publik (o.yaml:2): unknown key; did you mean server.public?",
+      "ostiary: database.pool_size (o.yaml:4): must be a whole number",
+      "ostiary: server.admin.port (--admin-port): must be a whole number from 0 to 4294967295",
+    ]);
+  });
+
+  test("finds the file by its variable, warns in development mode of what it would refuse", async () => {
+    writeFileSync(join(directory, "o.yaml"), "server: {admin: {host: 0.0.0.0}}");
+    const refused = await run(["config", "check"], { OSTIARY_CONFIG: "o.yaml" });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      "server.admin.host (o.yaml:1): the admin listener beyond loopback needs",
+    );
+    const warned = await run(["config", "check", "--dev"], { OSTIARY_CONFIG: "o.yaml" });
+    expect(warned).toMatchObject({ code: 0, stdout: "OK\n" });
+    expect(warned.stderr).toContain("warning: server.admin.host (o.yaml:1)");
+  });
+});
+
+describe("config print", () => {
+  test("prints what is in effect as YAML, without secrets", async () => {
+    const { code, stdout } = await run(["config", "print", "--public-port", "5000", "--sources"], {
+      OSTIARY_SECRETS_SEALING: "hunter2".repeat(6),
+      OSTIARY_DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary",
+    });
+    expect(code).toBe(0);
+    expect(stdout).not.toContain("hunter2");
+    expect(stdout).toContain("port: 5000 # --public-port");
+    expect(parse(stdout)).toMatchObject({
+      server: { public: { port: 5000 } },
+      database: { url: "postgresql://ostiary:[secret]@db/ostiary" },
+      secrets: { sealing: ["[secret]"] },
+    });
+  });
+});
+
+describe("hash calibrate", () => {
+  test("prints parameters that the configuration accepts as they are", async () => {
+    const { code, stdout } = await run(["hash", "calibrate", "--target", "1ms", "--max-memory", "19"]);
+    expect(code).toBe(0);
+    const file = join(directory, "calibrated.yaml");
+    writeFileSync(file, stdout);
+    const { config } = loadConfig({ file, environment: {}, flags: {} });
+    expect(config.tenantDefaults.password.argon2).toMatchObject({ memoryKib: 19_456, iterations: 2 });
+  });
+
+  test.each([
+    ["--target", "soon"],
+    ["--target", "1h"],
+    ["--max-memory", "lots"],
+  ])("refuses %s %s in one line", async (...words) => {
+    const { code, stderr } = await run(["hash", "calibrate", ...words]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ostiary: --(target|max-memory) must be [^\n]+\n$/);
+  });
+});
+
+describe("a wrong command line", () => {
+  test.each([
+    [["bogus"], "ostiary: there is no command bogus"],
+    [["config", "check", "--confg", "x"], "ostiary: unknown option '--confg'"],
+    [["serve", "--config", "none.yaml"], "ostiary: none.yaml: the configuration file does not exist"],
+    [["keys", "bootstrap"], "ostiary: the key is only shown on a terminal"],
+    [["keys", "bootstrap", "--output", "k"], "ostiary: with the embedded database"],
+  ])("%o ends with 1 and says why, without a stack", async (words, message) => {
+    const { code, stdout, stderr } = await run(words);
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("    at ");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("shows the stack at log level debug", async () => {
+    const { stderr } = await run(["serve", "--config", "none.yaml", "--log-level", "debug"]);
+    expect(stderr).toContain("    at ");
+  });
+});
+
+describe("the program", () => {
+  test("prints its version, which is the package's", async () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    expect(await run(["version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    expect((await run(["--version"])).stdout).toBe(`${version}\n`);
+  });
+
+  test("is found through symbolic links, from anywhere", () => {
+    const link = join(directory, "ostiary");
+    symlinkSync(resolve("bin/ostiary"), link);
+    expect(execFileSync(link, ["version"], { cwd: "/", encoding: "utf8" })).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("says what is missing in a checkout without dependencies", async () => {
+    execFileSync("sh", ["-c", `mkdir bin && cp ${resolve("bin/ostiary")} bin/`], { cwd: directory });
+    const attempt = () => execFileSync(join(directory, "bin/ostiary"), ["version"], { stdio: "pipe" });
+    expect(attempt).toThrow(/the dependencies are missing: run `npm ci`/);
+  });
+});
+
+describe("the documentation", () => {
+  test("has an example that is accepted", async () => {
+    const page = readFileSync("docs/configuration.md", "utf8");
+    const [, example = ""] = /```yaml config\n(.*?)```/s.exec(page) ?? [];
+    const sealing = join(directory, "sealing");
+    writeFileSync(sealing, "s".repeat(32), { mode: 0o600 });
+    writeFileSync(join(directory, "o.yaml"), example.replace("/run/secrets/ostiary-sealing", sealing));
+    const words = ["config", "check", "--config", "o.yaml"];
+    const environment = { DATABASE_URL: "postgresql://ostiary@db/ostiary" };
+    expect(await run(words, environment)).toEqual({ code: 0, stdout: "OK\n", stderr: "" });
+  });
+
+  test("has a reference that is up to date", () => {
+    const check = () =>
+      execFileSync(process.execPath, ["scripts/generate-config-reference.ts", "--check"], { stdio: "pipe" });
+    expect(check).not.toThrow();
+  });
+});

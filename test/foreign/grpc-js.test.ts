@@ -1,0 +1,85 @@
+import * as grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+
+interface Answer {
+  [field: string]: Answer & string;
+}
+type Unary = (
+  request: object,
+  metadata: grpc.Metadata,
+  done: (error: grpc.ServiceError | null, answer: Answer) => void,
+) => void;
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+function load(file: string, name: string, address: string) {
+  const definition = loadSync(`ostiary/${file}.proto`, {
+    includeDirs: ["proto", ".cache/proto", "node_modules/google-proto-files"],
+    keepCase: false,
+    enums: String,
+    oneofs: true,
+  });
+  const Service = definition[name];
+  if (Service === undefined) throw new Error(`${name} is not in the proto files`);
+  const Client = grpc.makeGenericClientConstructor(Service as grpc.ServiceDefinition, name);
+  const client = new Client(address, grpc.credentials.createInsecure());
+  const call = (method: string, request: object, bearer?: string) => {
+    const metadata = new grpc.Metadata();
+    if (bearer !== undefined) metadata.set("authorization", `Bearer ${bearer}`);
+    const unary = client[method] as unknown as Unary;
+    return new Promise<Answer>((resolve, reject) => {
+      unary.call(client, request, metadata, (error, answer) =>
+        error === null ? resolve(answer) : reject(error),
+      );
+    });
+  };
+  return { call, close: () => client.close() };
+}
+
+test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and checks the session", async () => {
+  const address = new URL(app.localUrl).host;
+  const registration = load("flow/v1/registration_service", "ostiary.flow.v1.RegistrationService", address);
+  const login = load("flow/v1/login_service", "ostiary.flow.v1.LoginService", address);
+  const sessions = load("session/v1/session_service", "ostiary.session.v1.SessionService", address);
+  try {
+    const email = freshEmail();
+    const fields = { email: { stringValue: email } };
+    const created = await registration.call("CreateRegistrationFlow", { client: "CLIENT_NATIVE" });
+    const registered = await registration.call("SubmitRegistrationFlow", {
+      flowId: created.flow?.id,
+      traits: { fields },
+      password: { password: goodPassword },
+    });
+    expect(registered.outcome).toBe("completed");
+    const begun = await login.call("CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const done = await login.call("SubmitLoginFlow", {
+      flowId: begun.flow?.id,
+      identifier: email,
+      password: { password: goodPassword },
+    });
+    const token = done.completed?.sessionToken ?? "";
+    const checked = await sessions.call("CheckSession", { token });
+    expect(checked.session?.identityId).toBe(registered.completed?.identity?.id);
+    const current = await sessions.call("GetCurrentSession", {}, token);
+    expect(current.session?.id).toBe(checked.session?.id);
+
+    const refused = await sessions.call("CheckSession", { token: "nonsense" }).then(
+      () => undefined,
+      (error: grpc.ServiceError) => error,
+    );
+    expect(refused?.code).toBe(grpc.status.UNAUTHENTICATED);
+    const details = refused?.metadata.get("grpc-status-details-bin")[0];
+    expect(Buffer.isBuffer(details) ? details.toString("latin1") : "").toContain("SESSION_TOKEN_MALFORMED");
+  } finally {
+    for (const client of [registration, login, sessions]) client.close();
+  }
+});

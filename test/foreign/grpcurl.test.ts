@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { isInstalled, runProgram } from "../support/foreign.ts";
+
+const installed = await isInstalled("grpcurl", ["-version"]);
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
+  const ask = async (url: string, ...question: readonly string[]) => {
+    const { stdout, stderr } = await runProgram("grpcurl", ["-plaintext", new URL(url).host, ...question]);
+    return stdout + stderr;
+  };
+  const call = async (method: string, message: object) => {
+    const host = new URL(app.localUrl).host;
+    const { stdout, stderr } = await runProgram("grpcurl", [
+      "-plaintext",
+      "-d",
+      JSON.stringify(message),
+      host,
+      `ostiary.${method}`,
+    ]);
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout);
+  };
+
+  test("sees on each listener only what it serves", async () => {
+    const open = (await ask(app.localUrl, "list")).trim().split("\n").sort();
+    const admin = (await ask(app.adminUrl, "list")).trim().split("\n").sort();
+    expect(open.filter((name) => name.startsWith("ostiary."))).toEqual([
+      "ostiary.flow.v1.LoginService",
+      "ostiary.flow.v1.RegistrationService",
+      "ostiary.session.v1.SessionService",
+    ]);
+    expect(admin.filter((name) => name.startsWith("ostiary."))).toEqual([
+      "ostiary.access.v1.ApiKeyService",
+      "ostiary.identity.v1.IdentitySchemaService",
+      "ostiary.identity.v1.IdentityService",
+      "ostiary.session.v1.SessionAdminService",
+    ]);
+    expect(open).toContain("grpc.health.v1.Health");
+  });
+
+  test("describes a message with its limits and its access rule", async () => {
+    expect(await ask(app.localUrl, "describe", "ostiary.flow.v1.LoginService")).toContain("access");
+  });
+
+  test("registers, logs in and checks the session", async () => {
+    const email = freshEmail();
+    const { flow } = await call("flow.v1.RegistrationService/CreateRegistrationFlow", {
+      client: "CLIENT_NATIVE",
+    });
+    await call("flow.v1.RegistrationService/SubmitRegistrationFlow", {
+      flowId: flow.id,
+      traits: { email },
+      password: { password: goodPassword },
+    });
+    const login = await call("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const { completed } = await call("flow.v1.LoginService/SubmitLoginFlow", {
+      flowId: login.flow.id,
+      identifier: email,
+      password: { password: goodPassword },
+    });
+    const checked = await call("session.v1.SessionService/CheckSession", { token: completed.sessionToken });
+    expect(checked.identity.traits).toEqual({ email });
+  });
+
+  test("is told the reason of a refusal, and its remedy", async () => {
+    const host = new URL(app.localUrl).host;
+    const { stderr } = await runProgram("grpcurl", [
+      "-plaintext",
+      "-d",
+      '{"token":"x"}',
+      host,
+      "ostiary.session.v1.SessionService/CheckSession",
+    ]);
+    expect(stderr).toContain("SESSION_TOKEN_MALFORMED");
+    expect(stderr).toContain("Send the token exactly as it was issued.");
+  });
+});

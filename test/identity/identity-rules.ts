@@ -1,0 +1,161 @@
+import { createCommonPasswords } from "../../src/crypto/common-passwords.ts";
+import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
+import { createSealer } from "../../src/crypto/sealer.ts";
+import { Credentials } from "../../src/domain/identity/credentials.ts";
+import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
+import { Identities } from "../../src/domain/identity/identities.ts";
+import type { NewIdentity } from "../../src/domain/identity/identity-input.ts";
+import { NewPasswords } from "../../src/domain/identity/new-passwords.ts";
+import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
+import type { JsonObject } from "../../src/domain/json.ts";
+import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
+import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
+import type { Argon2Parameters, PasswordHasher, Scope, Sealer } from "../../src/domain/ports.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
+import { noon } from "../support/records.ts";
+
+/** Cheap parameters of argon2id. */
+export const cheapArgon2: Argon2Parameters = { memoryKib: 64, iterations: 1, parallelism: 1 };
+
+/** A password that every rule of the policy allows. */
+export const goodPassword = "correct horse battery";
+
+/** What one call of the decoy, the hash or the verification was. */
+export type HashCall = "hash" | "verify" | "decoy";
+
+/** The rules of identities on a database of their own, with a clock that the test moves. */
+export interface IdentityRules extends TwoTenants {
+  readonly identities: Identities;
+  readonly credentials: Credentials;
+  readonly schemas: IdentitySchemas;
+  readonly tenant: Tenant;
+  readonly otherTenant: Tenant;
+  readonly sealer: Sealer;
+  readonly clock: { at: Date; now(): Date };
+  /** The hashing that was done, in order; a test may empty it. */
+  readonly hashCalls: HashCall[];
+}
+
+/** A schema beside the default one: a username and several e-mail addresses. */
+export const namesDocument: JsonObject = {
+  properties: {
+    username: { type: "string", ostiary: { identifier: "username" } },
+    emails: {
+      type: "array",
+      items: { type: "string", ostiary: { identifier: "email", verifiable: "email" } },
+    },
+  },
+};
+
+/** Opens everything; `storage.close` removes it. */
+export async function openIdentityRules(): Promise<IdentityRules> {
+  const tenants = await openTwoTenants();
+  const { storage } = tenants;
+  const clock = {
+    at: noon,
+    now() {
+      return clock.at;
+    },
+  };
+  const hashCalls: HashCall[] = [];
+  const hasher = recording(createPasswordHasher({ concurrency: 2, queueLimit: 2 }), hashCalls);
+  const sealer = createSealer(() => [secret]);
+  const pageTokens = new PageTokens({ sealer });
+  const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
+  for (const scope of [tenants.scope, tenants.other]) {
+    await schemas.load(scope, [
+      { id: "default", document: defaultSchemaDocument },
+      { id: "names", document: namesDocument },
+    ]);
+  }
+  const passwords = new NewPasswords({
+    policy: createPasswordPolicy({ commonPasswords: createCommonPasswords() }),
+    hasher,
+  });
+  return {
+    ...tenants,
+    schemas,
+    sealer,
+    clock,
+    hashCalls,
+    tenant: tenantOf(tenants.scope, "default"),
+    otherTenant: tenantOf(tenants.other, "other"),
+    identities: new Identities({ store: storage.identities, schemas, passwords, pageTokens, clock }),
+    credentials: new Credentials({
+      identities: storage.identities,
+      sessions: storage.sessions,
+      events: storage.events,
+      transactions: storage,
+      passwords,
+      hasher,
+      clock,
+    }),
+  };
+}
+
+/** An identity to make, of the default schema. */
+export function newIdentity(traits: JsonObject, change: Partial<NewIdentity> = {}): NewIdentity {
+  return {
+    schemaId: "",
+    traits,
+    password: undefined,
+    externalId: "",
+    publicMetadata: {},
+    adminMetadata: {},
+    verifiedAddresses: [],
+    ...change,
+  };
+}
+
+/** A password in plain text. */
+export function plain(password: string) {
+  return { kind: "plain", password: new Secret(password) } as const;
+}
+
+const secret = new Secret("a secret of the tests, long enough");
+
+function tenantOf(scope: Scope, name: string): Tenant {
+  return {
+    id: scope.tenantId,
+    name,
+    settings: {
+      publicUrl: "http://127.0.0.1:4433",
+      allowedOrigins: new Set(),
+      allowedReturnUrls: new Set(),
+      defaultReturnUrl: undefined,
+      login: { uiUrl: undefined, lifetimeMs: 900_000 },
+      registration: { uiUrl: undefined, lifetimeMs: 900_000, enabled: true },
+      session: {
+        lifetimeMs: 86_400_000,
+        maxLifetimeMs: 86_400_000,
+        idleTimeoutMs: 0,
+        maxParallel: 50,
+        cookie: { domain: undefined, persistent: true },
+      },
+      password: { minLength: 8, maxLength: 64, argon2: cheapArgon2 },
+      defaultSchemaId: "default",
+      selfServiceSchemaIds: new Set(["default"]),
+    },
+  };
+}
+
+/** The real hasher; notes which work was done. */
+function recording(hasher: PasswordHasher, calls: HashCall[]): PasswordHasher {
+  return {
+    ...hasher,
+    hash: (password, parameters) => {
+      calls.push("hash");
+      return hasher.hash(password, parameters);
+    },
+    verify: (password, hash) => {
+      calls.push("verify");
+      return hasher.verify(password, hash);
+    },
+    verifyDecoy: (password, parameters) => {
+      calls.push("decoy");
+      return hasher.verifyDecoy(password, parameters);
+    },
+  };
+}

@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/session/v1/session_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
+import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { refusal } from "../support/errors.ts";
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+describe.each(protocols)("a native client over %s", (protocol) => {
+  test("registers, logs in, and another service checks the session", async () => {
+    const { email, identity } = await register(app, { protocol });
+    const outcome = await logIn(app, email.toUpperCase(), goodPassword, protocol);
+    if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
+    const { sessionToken } = outcome.value;
+    expect(sessionToken).toMatch(/^ost_ses_default_[0-9A-Za-z]{49}$/);
+
+    const checker = app.client(SessionService, { protocol });
+    const checked = await checker.checkSession({ credential: { case: "token", value: sessionToken } });
+    expect(checked.session?.identityId).toBe(identity?.id);
+    expect(checked.session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
+    expect(checked.identity?.traits).toEqual({ email });
+
+    const holder = app.client(SessionService, { protocol, bearer: sessionToken });
+    const current = await holder.getCurrentSession({});
+    expect(current.session?.id).toBe(checked.session?.id);
+    expect(current.session?.current).toBe(true);
+  });
+
+  test("is told that a wrong password and an unknown identifier are the same thing (ASVS V6.3.8)", async () => {
+    const { email } = await register(app, { protocol });
+    const wrong = await logIn(app, email, "not the password", protocol);
+    const unknown = await logIn(app, freshEmail(), goodPassword, protocol);
+    for (const outcome of [wrong, unknown]) {
+      if (outcome.case !== "rejected") throw new Error(`the login was ${outcome.case}`);
+      expect(outcome.value.reason).toBe("CREDENTIALS_INVALID");
+      expect(outcome.value.flow?.form?.messages.map((message) => message.id)).toEqual([4000006]);
+    }
+  });
+
+  test("is told by form messages what registration did not accept", async () => {
+    const { email } = await register(app, { protocol });
+    const client = app.client(RegistrationService, { protocol });
+    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const submit = async (traits: { [key: string]: string }, password: string) => {
+      const { outcome } = await client.submitRegistrationFlow({
+        flowId: flow?.id ?? "",
+        traits,
+        step: { case: "password", value: { password } },
+      });
+      if (outcome.case !== "rejected") throw new Error(`the registration was ${outcome.case}`);
+      const { nodes = [], messages = [] } = outcome.value.flow?.form ?? {};
+      return {
+        reason: outcome.value.reason,
+        fields: nodes
+          .filter((node) => node.messages.length > 0)
+          .map((node) => [node.name, node.messages[0]?.id]),
+        form: messages.map((message) => message.id),
+      };
+    };
+    expect(await submit({ email }, goodPassword)).toEqual({
+      reason: "IDENTIFIER_TAKEN",
+      fields: [["traits.email", 4000007]],
+      form: [],
+    });
+    expect(await submit({}, goodPassword)).toEqual({
+      reason: "TRAITS_INVALID",
+      fields: [["traits.email", 4000002]],
+      form: [],
+    });
+    expect(await submit({ email: "not an address" }, goodPassword)).toMatchObject({
+      reason: "TRAITS_INVALID",
+      fields: [["traits.email", 4000040]],
+    });
+    expect(await submit({ email: freshEmail() }, "short")).toMatchObject({
+      reason: "PASSWORD_REJECTED",
+      fields: [["password.password", 4000032]],
+    });
+    expect(await submit({ email: freshEmail() }, "password1")).toMatchObject({
+      fields: [["password.password", 9000001]],
+    });
+    expect(await submit({ email: freshEmail() }, "")).toMatchObject({
+      reason: "FORM_INCOMPLETE",
+      fields: [["password.password", 4000002]],
+    });
+    // The flow survived all of this, and still completes.
+    const { outcome } = await client.submitRegistrationFlow({
+      flowId: flow?.id ?? "",
+      traits: { email: freshEmail() },
+      step: { case: "password", value: { password: goodPassword } },
+    });
+    expect(outcome.case).toBe("completed");
+  });
+
+  test("gets a fresh flow for an expired one, on submit and on get", async () => {
+    const client = app.client(LoginService, { protocol });
+    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    app.clock.advance(3_600_000);
+    const flowId = flow?.id ?? "";
+    const { outcome } = await client.submitLoginFlow({
+      flowId,
+      identifier: "x",
+      step: { case: "password", value: { password: "y" } },
+    });
+    if (outcome.case !== "expired") throw new Error(`the login was ${outcome.case}`);
+    expect(outcome.value.replacement?.client).toBe(Client.NATIVE);
+    expect(outcome.value.replacement?.id).not.toBe(flowId);
+
+    const refused = await refusal(client.getLoginFlow({ flowId }));
+    expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "FLOW_EXPIRED" });
+    const replacement = await client.getLoginFlow({ flowId: refused.metadata.replacement_flow_id ?? "" });
+    expect(replacement.flow?.kind).toBe(flow?.kind);
+  });
+
+  test("cannot use a flow twice", async () => {
+    const { email } = await register(app, { protocol });
+    const client = app.client(LoginService, { protocol });
+    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const submission = {
+      flowId: flow?.id ?? "",
+      identifier: email,
+      step: { case: "password", value: { password: goodPassword } },
+    } as const;
+    expect((await client.submitLoginFlow(submission)).outcome.case).toBe("completed");
+    expect(await refusal(client.submitLoginFlow(submission))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "FLOW_COMPLETED",
+    });
+  });
+
+  test("is told that an unknown flow, and one of another kind, do not exist", async () => {
+    const login = app.client(LoginService, { protocol });
+    const registration = app.client(RegistrationService, { protocol });
+    const { flow } = await registration.createRegistrationFlow({ client: Client.NATIVE });
+    for (const flowId of ["nonsense", flow?.id ?? ""]) {
+      expect(await refusal(login.getLoginFlow({ flowId }))).toMatchObject({
+        code: "NotFound",
+        reason: "FLOW_NOT_FOUND",
+      });
+    }
+  });
+
+  test("lists, extends, revokes and ends its sessions", async () => {
+    const { email, sessionToken: first } = await register(app, { protocol });
+    const second = await sessionTokenOf(app, email);
+    const third = await sessionTokenOf(app, email);
+    const client = app.client(SessionService, { protocol, bearer: second });
+    const listed = await client.listSessions({});
+    expect(listed.sessions.map((session) => session.current)).toEqual([false, true, false]);
+
+    app.clock.advance(60_000);
+    const before = (await client.getCurrentSession({})).session?.expireTime?.seconds ?? 0n;
+    const extended = await client.extendSession({});
+    expect((extended.session?.expireTime?.seconds ?? 0n) - before).toBe(60n);
+
+    const newest = listed.sessions[0]?.id ?? "";
+    await client.revokeSession({ sessionId: newest });
+    await client.revokeSession({ sessionId: newest });
+    const check = (token: string) => client.checkSession({ credential: { case: "token", value: token } });
+    expect(await refusal(check(third))).toMatchObject({ code: "Unauthenticated", reason: "SESSION_REVOKED" });
+
+    expect((await client.revokeOtherSessions({})).revokedCount).toBe(1);
+    expect(await refusal(check(first))).toMatchObject({ reason: "SESSION_REVOKED" });
+
+    await client.logout({});
+    expect(await refusal(client.getCurrentSession({}))).toMatchObject({
+      code: "Unauthenticated",
+      reason: "SESSION_REVOKED",
+    });
+  });
+
+  test("cannot touch somebody else's session, nor learn that it exists (ASVS V8.2.2)", async () => {
+    const victim = await register(app, { protocol });
+    const { sessionToken } = await register(app, { protocol });
+    const client = app.client(SessionService, { protocol, bearer: sessionToken });
+    const theirs = await refusal(client.revokeSession({ sessionId: victim.session?.id ?? "" }));
+    const nobodys = await refusal(
+      client.revokeSession({ sessionId: "01890000-0000-7000-8000-000000000000" }),
+    );
+    expect(theirs).toEqual(nobodys);
+    expect(theirs).toMatchObject({ code: "NotFound", reason: "SESSION_NOT_FOUND" });
+    const checked = await client.checkSession({ credential: { case: "token", value: victim.sessionToken } });
+    expect(checked.session?.id).toBe(victim.session?.id);
+  });
+});
+
+describe.each(protocols)("a session check over %s", (protocol) => {
+  test("names what is wrong with a credential", async () => {
+    const { sessionToken } = await register(app);
+    const client = app.client(SessionService, { protocol });
+    const check = (token: string) =>
+      refusal(client.checkSession({ credential: { case: "token", value: token } }));
+    const damaged = sessionToken.slice(0, -1) + (sessionToken.endsWith("0") ? "1" : "0");
+    expect(await check("nonsense")).toMatchObject({
+      code: "Unauthenticated",
+      reason: "SESSION_TOKEN_MALFORMED",
+    });
+    expect(await check(damaged)).toMatchObject({ reason: "SESSION_TOKEN_MALFORMED" });
+    expect(await check(app.apiKey)).toMatchObject({
+      reason: "SESSION_TOKEN_KIND_MISMATCH",
+      metadata: { expected: "session", actual: "api_key" },
+    });
+    // The same token as a cookie is a token of another kind (ASVS V9.2.2).
+    const asCookie = client.checkSession({ credential: { case: "cookie", value: sessionToken } });
+    expect(await refusal(asCookie)).toMatchObject({ reason: "SESSION_TOKEN_KIND_MISMATCH" });
+    expect(await refusal(client.getCurrentSession({}))).toMatchObject({
+      reason: "SESSION_CREDENTIAL_MISSING",
+    });
+  });
+
+  test("refuses what does not meet its demands", async () => {
+    const { sessionToken } = await register(app);
+    const client = app.client(SessionService, { protocol });
+    const credential = { case: "token", value: sessionToken } as const;
+    const strong = client.checkSession({ credential, requiredAssuranceLevel: AssuranceLevel.AAL2 });
+    expect(await refusal(strong)).toMatchObject({
+      code: "Unauthenticated",
+      reason: "SESSION_ASSURANCE_TOO_LOW",
+      metadata: { required: "aal2", actual: "aal1" },
+    });
+    app.clock.advance(61_000);
+    const fresh = client.checkSession({ credential, maxAuthenticationAge: { seconds: 60n } });
+    expect(await refusal(fresh)).toMatchObject({
+      code: "Unauthenticated",
+      reason: "SESSION_AUTHENTICATION_TOO_OLD",
+      metadata: { max_age_seconds: "60" },
+    });
+    const bare = await client.checkSession({ credential, view: SessionView.SESSION });
+    expect(bare.identity).toBeUndefined();
+  });
+
+  test("refuses a session at its end", async () => {
+    const { sessionToken } = await register(app);
+    const client = app.client(SessionService, { protocol });
+    app.clock.advance(24 * 3_600_000);
+    const check = client.checkSession({ credential: { case: "token", value: sessionToken } });
+    expect(await refusal(check)).toMatchObject({ code: "Unauthenticated", reason: "SESSION_EXPIRED" });
+  });
+});

@@ -1,0 +1,357 @@
+import { randomUUID } from "node:crypto";
+import { Code } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CredentialKind, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
+import { IdentitySchemaService } from "../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
+import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { refusal } from "../support/errors.ts";
+
+let app: TestApp;
+const nobody = "01890000-0000-7000-8000-000000000000";
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+describe.each(protocols)("identities over %s", (protocol) => {
+  const identities = () => app.client(IdentityService, { protocol });
+  const create = async (email = freshEmail()) => {
+    const { identity } = await identities().createIdentity({
+      traits: { email },
+      credentials: { password: { value: { case: "password", value: goodPassword } } },
+    });
+    return { email, id: identity?.id ?? "", identity };
+  };
+
+  test("are created, read, looked up, listed, updated and deleted", async () => {
+    const { id, email } = await create();
+    const client = identities();
+    expect((await client.getIdentity({ identityId: id })).identity?.identifiers).toEqual([email]);
+    const byEmail = await client.lookUpIdentity({
+      by: { case: "identifier", value: ` ${email.toUpperCase()} ` },
+    });
+    expect(byEmail.identity?.id).toBe(id);
+    const updated = await client.updateIdentity({
+      identityId: id,
+      etag: byEmail.identity?.etag ?? "",
+      traits: { email, name: "Ada" },
+      externalId: `crm-${id}`,
+      publicMetadata: { plan: "gold" },
+    });
+    expect(updated.identity?.displayName).toBe("Ada");
+    const byExternal = await client.lookUpIdentity({ by: { case: "externalId", value: `crm-${id}` } });
+    expect(byExternal.identity?.publicMetadata).toEqual({ plan: "gold" });
+    const stale = client.updateIdentity({
+      identityId: id,
+      etag: byEmail.identity?.etag ?? "",
+      traits: { email },
+    });
+    expect(await refusal(stale)).toMatchObject({ code: "Aborted", reason: "ETAG_MISMATCH" });
+
+    const found = await client.listIdentities({ identifierPrefix: email.slice(0, -4) });
+    expect(found.identities.map((identity) => identity.id)).toEqual([id]);
+    const byTrait = await client.listIdentities({
+      trait: { path: "email", value: { kind: { case: "stringValue", value: email } } },
+    });
+    expect(byTrait.identities.map((identity) => identity.id)).toEqual([id]);
+
+    await client.deleteIdentity({ identityId: id });
+    expect(await refusal(client.getIdentity({ identityId: id }))).toMatchObject({
+      code: "NotFound",
+      reason: "IDENTITY_NOT_FOUND",
+    });
+  });
+
+  test("are listed page by page, and a page token serves no other list", async () => {
+    await create();
+    await create();
+    await create();
+    const client = identities();
+    const seen: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await client.listIdentities({ pageSize: 2, pageToken });
+      expect(page.identities.length).toBeLessThanOrEqual(2);
+      seen.push(...page.identities.map((identity) => identity.id));
+      pageToken = page.nextPageToken;
+      if (pageToken === "" || seen.length > 2) continue;
+      const changed = client.listIdentities({ pageSize: 2, pageToken, state: IdentityState.INACTIVE });
+      expect(await refusal(changed)).toMatchObject({ code: "InvalidArgument", reason: "PAGE_TOKEN_INVALID" });
+      const elsewhere = app.client(ApiKeyService, { protocol }).listApiKeys({ pageToken });
+      expect(await refusal(elsewhere)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    } while (pageToken !== "");
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toEqual([...seen].sort().reverse());
+  });
+
+  test("are refused with the field where an identifier or external id is taken, or traits are wrong", async () => {
+    const { email, id } = await create();
+    const client = identities();
+    expect(await refusal(client.createIdentity({ traits: { email } }))).toMatchObject({
+      code: "AlreadyExists",
+      reason: "IDENTIFIER_TAKEN",
+      metadata: { field: "traits.email" },
+    });
+    await client.updateIdentity({ identityId: id, externalId: `x-${id}` });
+    expect(
+      await refusal(client.createIdentity({ traits: { email: freshEmail() }, externalId: `x-${id}` })),
+    ).toMatchObject({ code: "AlreadyExists", reason: "EXTERNAL_ID_TAKEN" });
+    expect(await refusal(client.createIdentity({ traits: { email: "nope", extra: 1 } }))).toMatchObject({
+      code: "InvalidArgument",
+      reason: "TRAITS_INVALID",
+      fields: expect.arrayContaining(["traits.email"]),
+    });
+    expect(
+      await refusal(
+        client.createIdentity({
+          traits: { email: freshEmail() },
+          credentials: { password: { value: { case: "password", value: "short" } } },
+        }),
+      ),
+    ).toMatchObject({
+      code: "InvalidArgument",
+      reason: "PASSWORD_REJECTED",
+      metadata: { rule: "too_short" },
+      fields: ["credentials.password.password"],
+    });
+    expect(await refusal(client.createIdentity({ schemaId: "nope", traits: {} }))).toMatchObject({
+      code: "NotFound",
+      reason: "SCHEMA_NOT_FOUND",
+    });
+  });
+
+  test("are created once for one request id, and another request with it is refused", async () => {
+    const client = identities();
+    const request = { requestId: randomUUID(), traits: { email: freshEmail() } };
+    const answers = await Promise.all([1, 2, 3, 4].map(() => client.createIdentity(request)));
+    expect(new Set(answers.map((answer) => answer.identity?.id)).size).toBe(1);
+    const other = client.createIdentity({ ...request, traits: { email: freshEmail() } });
+    expect(await refusal(other)).toMatchObject({ code: "FailedPrecondition", reason: "REQUEST_ID_REUSED" });
+  });
+
+  test("are created in a batch, each on its own", async () => {
+    const email = freshEmail();
+    const { results } = await identities().batchCreateIdentities({
+      requests: [
+        { traits: { email } },
+        { traits: { email } },
+        { traits: {} },
+        {
+          traits: { email: freshEmail() },
+          credentials: { password: { value: { case: "password", value: goodPassword } } },
+        },
+      ],
+    });
+    expect(
+      results.map(({ result }) => (result.case === "error" ? result.value.errorInfo?.reason : result.case)),
+    ).toEqual(["identity", "IDENTIFIER_TAKEN", "TRAITS_INVALID", "identity"]);
+  });
+
+  test("that are deactivated lose their sessions at once, and cannot log in (ASVS V7.4.2)", async () => {
+    const { email, sessionToken, identity } = await register(app);
+    const client = identities();
+    const identityId = identity?.id ?? "";
+    const deactivated = await client.deactivateIdentity({ identityId });
+    expect(deactivated.identity?.state).toBe(IdentityState.INACTIVE);
+    const checker = app.client(SessionService, { protocol });
+    const credential = { case: "token", value: sessionToken } as const;
+    expect(await refusal(checker.checkSession({ credential }))).toMatchObject({ reason: "SESSION_REVOKED" });
+    const refused = await logIn(app, email);
+    if (refused.case !== "rejected") throw new Error(`the login was ${refused.case}`);
+    // Nothing tells that the account exists (ASVS V6.3.8).
+    expect(refused.value.reason).toBe("CREDENTIALS_INVALID");
+    await client.activateIdentity({ identityId });
+    expect((await logIn(app, email)).case).toBe("completed");
+  });
+
+  test("have their password checked, set, imported and deleted", async () => {
+    const { email, sessionToken, identity } = await register(app);
+    const client = identities();
+    const identityId = identity?.id ?? "";
+    const matches = async (password: string) =>
+      (await client.checkPassword({ identityId, password })).matches;
+    expect([await matches(goodPassword), await matches("wrong")]).toEqual([true, false]);
+    await client.setPassword({
+      identityId,
+      password: { value: { case: "password", value: "another fine password" } },
+    });
+    const checker = app.client(SessionService, { protocol });
+    const ended = checker.checkSession({ credential: { case: "token", value: sessionToken } });
+    expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
+    expect(await matches("another fine password")).toBe(true);
+
+    // bcrypt of "imported secret", cost 4, made with the reference algorithm at run time elsewhere would do as well.
+    const bcrypt = await import("bcrypt");
+    const hash = await bcrypt.default.hash("imported secret", 4);
+    const imported = await client.setPassword({
+      identityId,
+      password: { value: { case: "hash", value: hash } },
+    });
+    expect(imported.credential?.passwordHashAlgorithm).toBe("bcrypt");
+    expect((await logIn(app, email, "imported secret")).case).toBe("completed");
+    const { credentials } = await client.listCredentials({ identityId });
+    expect(credentials.map((credential) => credential.passwordHashAlgorithm)).toEqual(["argon2id"]);
+    expect((await logIn(app, email, "imported secret")).case).toBe("completed");
+
+    const unknown = client.setPassword({
+      identityId,
+      password: { value: { case: "hash", value: "$nope$x" } },
+    });
+    expect(await refusal(unknown)).toMatchObject({ reason: "PASSWORD_HASH_UNSUPPORTED" });
+    await client.deleteCredential({ identityId, kind: CredentialKind.PASSWORD });
+    expect((await logIn(app, email, "imported secret")).case).toBe("rejected");
+    const again = client.deleteCredential({ identityId, kind: CredentialKind.PASSWORD });
+    expect(await refusal(again)).toMatchObject({ code: "NotFound", reason: "CREDENTIAL_NOT_FOUND" });
+  });
+
+  test("that do not exist are NOT_FOUND for every method", async () => {
+    const client = identities();
+    const password = { value: { case: "password", value: goodPassword } } as const;
+    const calls = [
+      () => client.getIdentity({ identityId: nobody }),
+      () => client.updateIdentity({ identityId: nobody, traits: { email: freshEmail() } }),
+      () => client.activateIdentity({ identityId: nobody }),
+      () => client.deactivateIdentity({ identityId: nobody }),
+      () => client.deleteIdentity({ identityId: nobody }),
+      () => client.listCredentials({ identityId: nobody }),
+      () => client.setPassword({ identityId: nobody, password }),
+      () => client.checkPassword({ identityId: nobody, password: "x" }),
+      () => client.lookUpIdentity({ by: { case: "identifier", value: "nobody@example.com" } }),
+      () => app.client(SessionAdminService, { protocol }).revokeIdentitySessions({ identityId: nobody }),
+    ];
+    for (const call of calls) {
+      expect(await refusal(call())).toMatchObject({ code: "NotFound", reason: "IDENTITY_NOT_FOUND" });
+    }
+  });
+});
+
+describe.each(protocols)("sessions of others over %s", (protocol) => {
+  test("are listed, read, extended and revoked", async () => {
+    const { email, identity } = await register(app);
+    const token = await sessionTokenOf(app, email);
+    const client = app.client(SessionAdminService, { protocol });
+    const identityId = identity?.id ?? "";
+    const { sessions } = await client.listSessions({ identityId, active: true });
+    expect(sessions.length).toBe(2);
+    const newest = sessions[0]?.id ?? "";
+    expect((await client.getSession({ sessionId: newest })).session?.identityId).toBe(identityId);
+    app.clock.advance(5000);
+    expect((await client.extendSession({ sessionId: newest })).session?.id).toBe(newest);
+    await client.revokeSession({ sessionId: newest });
+    const checker = app.client(SessionService, { protocol });
+    const ended = checker.checkSession({ credential: { case: "token", value: token } });
+    expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
+    expect((await client.listSessions({ identityId, active: false })).sessions.map((one) => one.id)).toEqual([
+      newest,
+    ]);
+    expect((await client.revokeIdentitySessions({ identityId })).revokedCount).toBe(1);
+    expect(await refusal(client.getSession({ sessionId: nobody }))).toMatchObject({
+      reason: "SESSION_NOT_FOUND",
+    });
+  });
+});
+
+describe.each(protocols)("API keys over %s", (protocol) => {
+  test("are made with scopes, listed without secrets, and end when revoked", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const { apiKey, secret } = await client.createApiKey({ name: "reader", scopes: ["identity:read"] });
+    expect(secret).toMatch(/^ost_key_default_[0-9A-Za-z]{49}$/);
+    const reader = app.client(IdentityService, { protocol, bearer: secret });
+    expect((await reader.listIdentities({ pageSize: 1 })).identities.length).toBe(1);
+    expect(await refusal(reader.createIdentity({ traits: { email: freshEmail() } }))).toMatchObject({
+      code: "PermissionDenied",
+      reason: "API_KEY_SCOPE_MISSING",
+      metadata: { scope: "identity:create" },
+    });
+    const { apiKeys } = await client.listApiKeys({});
+    expect(
+      JSON.stringify(apiKeys, (_key, value) => (typeof value === "bigint" ? Number(value) : value)),
+    ).not.toContain(secret);
+    await client.revokeApiKey({ apiKeyId: apiKey?.id ?? "" });
+    expect(await refusal(reader.listIdentities({}))).toMatchObject({
+      code: "Unauthenticated",
+      reason: "API_KEY_REVOKED",
+    });
+  });
+
+  test("cannot make keys of more scopes or a longer life than their own (peers D4.13, D4.24)", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const expireTime = { seconds: BigInt(Math.floor(app.clock.now().getTime() / 1000) + 3600) };
+    const { secret } = await client.createApiKey({
+      name: "maker",
+      scopes: ["api_key:create", "identity:read"],
+      expireTime,
+    });
+    const maker = app.client(ApiKeyService, { protocol, bearer: secret });
+    for (const scope of ["*", "identity:*", "identity:create", "api_key:*"]) {
+      const refused = await refusal(maker.createApiKey({ name: "wider", scopes: ["identity:read", scope] }));
+      expect(refused).toMatchObject({
+        code: "PermissionDenied",
+        reason: "API_KEY_SCOPE_EXCEEDED",
+        metadata: { scope },
+      });
+    }
+    const longer = { seconds: expireTime.seconds + 1n };
+    expect(
+      await refusal(maker.createApiKey({ name: "longer", scopes: ["identity:read"], expireTime: longer })),
+    ).toMatchObject({ code: "PermissionDenied", reason: "API_KEY_EXPIRY_EXCEEDED" });
+    const child = await maker.createApiKey({ name: "narrower", scopes: ["identity:read"] });
+    expect(child.apiKey?.expireTime?.seconds).toBe(expireTime.seconds);
+    app.clock.advance(3_600_000);
+    const reader = app.client(IdentityService, { protocol, bearer: child.secret });
+    expect(await refusal(reader.listIdentities({}))).toMatchObject({ reason: "API_KEY_EXPIRED" });
+  });
+
+  test("of the wrong form or kind are named as such", async () => {
+    const { sessionToken } = await register(app);
+    const reasonOf = async (bearer: string) =>
+      (await refusal(app.client(IdentityService, { protocol, bearer }).listIdentities({}))).reason;
+    expect(await reasonOf("nonsense")).toBe("API_KEY_MALFORMED");
+    expect(await reasonOf(sessionToken)).toBe("API_KEY_KIND_MISMATCH");
+  });
+});
+
+describe("schemas", () => {
+  test.each(protocols)("are listed with their versions over %s", async (protocol) => {
+    const client = app.client(IdentitySchemaService, { protocol });
+    const { schemas } = await client.listIdentitySchemas({});
+    expect(schemas.map((schema) => [schema.id, schema.version, schema.current])).toEqual([
+      ["default", 1, true],
+    ]);
+    expect((await client.getIdentitySchema({ schemaId: "default" })).schema?.document).toMatchObject({
+      type: "object",
+    });
+    expect(await refusal(client.getIdentitySchema({ schemaId: "default", version: 9 }))).toMatchObject({
+      code: "NotFound",
+      reason: "SCHEMA_NOT_FOUND",
+    });
+  });
+});
+
+describe("the public listener", () => {
+  test("does not know the admin services", async () => {
+    const response = await fetch(`${app.localUrl}/ostiary.identity.v1.IdentityService/ListIdentities`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${app.apiKey}` },
+      body: "{}",
+    });
+    const body = (await response.json()) as { code: string };
+    expect(body.code).toBe(Code[Code.Unimplemented].toLowerCase());
+  });
+
+  test("and the admin listener does not know the public ones", async () => {
+    const response = await fetch(`${app.adminUrl}/ostiary.session.v1.SessionService/CheckSession`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token: "x" }),
+    });
+    expect(((await response.json()) as { code: string }).code).toBe("unimplemented");
+  });
+});

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { freshEmail, goodPassword, register } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+/** How many statements a call sends; each is a round trip, BEGIN and COMMIT as well. */
+async function roundTrips<T>(call: () => Promise<T>): Promise<{ count: number; result: T }> {
+  app.statements.length = 0;
+  const result = await call();
+  return { count: app.statements.length, result };
+}
+
+test("the budget of round trips to the database is kept", async () => {
+  const { email, sessionToken } = await register(app);
+  const login = app.client(LoginService);
+  const registration = app.client(RegistrationService);
+
+  const createLogin = await roundTrips(() => login.createLoginFlow({ client: Client.NATIVE }));
+  const submitLogin = await roundTrips(() =>
+    login.submitLoginFlow({
+      flowId: createLogin.result.flow?.id ?? "",
+      identifier: email,
+      step: { case: "password", value: { password: goodPassword } },
+    }),
+  );
+  const createRegistration = await roundTrips(() =>
+    registration.createRegistrationFlow({ client: Client.NATIVE }),
+  );
+  const submitRegistration = await roundTrips(() =>
+    registration.submitRegistrationFlow({
+      flowId: createRegistration.result.flow?.id ?? "",
+      traits: { email: freshEmail() },
+      step: { case: "password", value: { password: goodPassword } },
+    }),
+  );
+  const check = await roundTrips(() =>
+    app.client(SessionService).checkSession({ credential: { case: "token", value: sessionToken } }),
+  );
+
+  expect(submitLogin.result.outcome.case).toBe("completed");
+  expect(submitRegistration.result.outcome.case).toBe("completed");
+  // The design allows 1, 4, 1, 5 and 1.
+  expect({
+    createLoginFlow: createLogin.count,
+    submitLoginFlow: submitLogin.count,
+    createRegistrationFlow: createRegistration.count,
+    submitRegistrationFlow: submitRegistration.count,
+    checkSession: check.count,
+  }).toEqual({
+    createLoginFlow: 1,
+    submitLoginFlow: 2,
+    createRegistrationFlow: 1,
+    submitRegistrationFlow: 2,
+    checkSession: 1,
+  });
+});

@@ -1,0 +1,257 @@
+import { createServer } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type GuardRules,
+  requireSession,
+  SessionRefusedError,
+  sessionOf,
+} from "../../sdk/typescript/src/server.ts";
+import { frameworks, type GuardedServer } from "./guarded-servers.ts";
+import { goodToken, refusal, type SessionServer, startSessionServer } from "./session-server.ts";
+
+let ostiary: SessionServer;
+beforeAll(async () => {
+  ostiary = await startSessionServer();
+});
+afterAll(() => ostiary.stop());
+beforeEach(() => {
+  ostiary.asked.length = 0;
+  ostiary.failure = undefined;
+});
+
+describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
+  const servers: GuardedServer[] = [];
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.stop()));
+  });
+
+  async function guarded(options: GuardRules & { readonly baseUrl?: string } = {}) {
+    const start = frameworks[framework];
+    if (start === undefined) throw new Error(framework);
+    const server = await start(requireSession({ baseUrl: ostiary.url, ...options }));
+    servers.push(server);
+    return server;
+  }
+
+  test("lets a bearer of a good token through, and says who it is", async () => {
+    const server = await guarded();
+    const { status } = await server.call(post(bearer(goodToken)));
+    expect(status).toBe(200);
+    expect(server.callers).toMatchObject([
+      { session: { id: "session-1" }, identity: { displayName: "Ada" }, credential: "bearer" },
+    ]);
+    expect(ostiary.asked[0]?.credential).toEqual({ case: "token", value: goodToken });
+  });
+
+  test("lets the holder of a good cookie through", async () => {
+    const server = await guarded();
+    const { status } = await server.call(post({ cookie: `a=b; __Host-ostiary_session=${goodToken}; c=d` }));
+    expect(status).toBe(200);
+    expect(server.callers).toMatchObject([{ credential: "cookie" }]);
+    expect(ostiary.asked[0]?.credential).toEqual({ case: "cookie", value: goodToken });
+  });
+
+  test("answers 401 with reason and remedy where there is no credential, without asking", async () => {
+    const server = await guarded();
+    const answer = await server.call(post({}));
+    expect(reasonIn(answer.body)).toBe("SESSION_CREDENTIAL_MISSING");
+    expect(remedyIn(answer.body)).toContain("Log in");
+    expect(answer.status).toBe(401);
+    expect(server.callers).toEqual([]);
+    expect(ostiary.asked).toEqual([]);
+  });
+
+  test("answers 401 with Ostiary's own reason, remedy and metadata for a wrong token", async () => {
+    const server = await guarded();
+    const answer = await server.call(post(bearer("ost_ses_wrong")));
+    expect(answer.status).toBe(401);
+    expect(reasonIn(answer.body)).toBe("SESSION_TOKEN_UNKNOWN");
+    expect(remedyIn(answer.body)).toBe("Log in.");
+    expect(metadataIn(answer.body)).toEqual({ key: "value" });
+    expect(server.callers).toEqual([]);
+  });
+
+  // Security rule: a bearer token wins over a cookie, also when it is worthless.
+  test.each(["ost_ses_wrong", "", "two words", "x".repeat(513), "caf\u00e9"])(
+    "does not fall back from the bearer token %j to a good cookie",
+    async (token) => {
+      const server = await guarded();
+      const answer = await server.call(
+        post({ ...bearer(token), cookie: `__Host-ostiary_session=${goodToken}` }),
+      );
+      expect(answer.status).toBe(401);
+      expect(server.callers).toEqual([]);
+    },
+  );
+
+  test("demands an assurance level", async () => {
+    const server = await guarded({ assuranceLevel: "aal2" });
+    const answer = await server.call(post(bearer(goodToken)));
+    expect(answer.status).toBe(401);
+    expect(reasonIn(answer.body)).toBe("SESSION_ASSURANCE_TOO_LOW");
+  });
+
+  test("demands that the login is not too long ago", async () => {
+    const strict = await guarded({ maxAge: "30s" });
+    const answer = await strict.call(post(bearer(goodToken)));
+    expect(answer.status).toBe(401);
+    expect(reasonIn(answer.body)).toBe("SESSION_AUTHENTICATION_TOO_OLD");
+    const lenient = await guarded({ maxAge: "15m" });
+    expect((await lenient.call(post(bearer(goodToken)))).status).toBe(200);
+  });
+
+  // Security rule: a guard that cannot ask lets nobody through.
+  test.each<[string, ConnectError]>([
+    ["an internal error", new ConnectError("secret detail", Code.Internal)],
+    ["a bare 401 of some proxy", new ConnectError("go away", Code.Unauthenticated)],
+    ["a complaint about the caller's own key", refusal(Code.Unauthenticated, "API_KEY_MISSING")],
+    ["a method that is not there", new ConnectError("what", Code.Unimplemented)],
+    ["a reason with a code that does not fit", refusal(Code.Internal, "SESSION_EXPIRED")],
+  ])("answers 503 to %s, and tells strangers nothing of it", async (_, failure) => {
+    ostiary.failure = failure;
+    const server = await guarded();
+    const answer = await server.call(post(bearer(goodToken)));
+    expect(answer.status).toBe(503);
+    expect(server.callers).toEqual([]);
+    expect(JSON.stringify(answer.body)).not.toContain("secret detail");
+  });
+
+  test("answers 503 with the delay that Ostiary names while its database is gone", async () => {
+    ostiary.failure = refusal(Code.Unavailable, "DATABASE_UNAVAILABLE", { retrySeconds: 2 });
+    const seen: SessionRefusedError[] = [];
+    const server = await guarded({ onUnavailable: (error) => seen.push(error) });
+    const { status, body, response } = await server.call(post(bearer(goodToken)));
+    expect(status).toBe(503);
+    expect(reasonIn(body)).toBe("DATABASE_UNAVAILABLE");
+    if (framework !== "connect") expect(response.headers.get("retry-after")).toBe("2");
+    expect(seen.map((error) => error.reason)).toEqual(["DATABASE_UNAVAILABLE"]);
+    expect(seen[0]?.cause).toBeInstanceOf(ConnectError);
+  });
+
+  test("answers 503 when nobody listens", async () => {
+    const server = await guarded({ baseUrl: await closedPort() });
+    const answer = await server.call(post(bearer(goodToken)));
+    expect(answer.status).toBe(503);
+    expect(reasonIn(answer.body)).toBe("OSTIARY_UNAVAILABLE");
+    expect(server.callers).toEqual([]);
+  });
+
+  test("answers 503 when the answer takes too long", async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const address = silent.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const server = await guarded({ baseUrl: `http://127.0.0.1:${port}`, checkTimeout: "50ms" });
+    expect((await server.call(post(bearer(goodToken)))).status).toBe(503);
+    silent.close();
+  });
+
+  // Security rule: what a cookie authenticates and may change something must come from an allowed origin.
+  test("refuses a changing request with a cookie that another site has started", async () => {
+    const server = await guarded();
+    const answer = await server.call(
+      post({ cookie: `__Host-ostiary_session=${goodToken}`, origin: "https://evil.example" }),
+    );
+    expect(answer.status).toBe(403);
+    expect(reasonIn(answer.body)).toBe("ORIGIN_NOT_ALLOWED");
+    expect(metadataIn(answer.body)).toEqual({ origin: "https://evil.example" });
+    expect(ostiary.asked).toEqual([]);
+  });
+
+  test("takes the same request with a bearer token, and from an origin that is listed", async () => {
+    const origin = "https://app.example";
+    const server = await guarded({ allowedOrigins: [origin] });
+    expect((await server.call(post({ ...bearer(goodToken), origin: "https://evil.example" }))).status).toBe(
+      200,
+    );
+    const withCookie = await server.call(post({ cookie: `__Host-ostiary_session=${goodToken}`, origin }));
+    expect(withCookie.status).toBe(200);
+  });
+});
+
+describe("requireSession", () => {
+  test.each([
+    ["an assurance level that there is not", { assuranceLevel: "aal9" }],
+    ["an age that is no span", { maxAge: "soon" }],
+    ["an age below a second", { maxAge: 10 }],
+    ["an age that is not a number", { maxAge: Number.NaN }],
+    ["an origin with a path", { allowedOrigins: ["https://a.example/"] }],
+    ["a wildcard for an origin", { allowedOrigins: ["*"] }],
+  ])("refuses %s when it is made, not when it is too late", (_, options) => {
+    expect(() => requireSession({ baseUrl: ostiary.url, ...(options as object) })).toThrow(TypeError);
+  });
+
+  test("asks for no personal data with the view of the session alone", async () => {
+    const guard = requireSession({ baseUrl: ostiary.url, view: "session" });
+    const { session, identity } = await guard.check(request(bearer(goodToken)));
+    expect(session.identityId).toBe("identity-1");
+    expect(identity).toBeUndefined();
+  });
+
+  test("throws an error that knows how to answer", async () => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    const error = await guard.check(request({})).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(SessionRefusedError);
+    const response = error instanceof SessionRefusedError ? error.toResponse() : undefined;
+    expect(response?.status).toBe(401);
+    expect(response?.headers.get("www-authenticate")).toBe("Bearer");
+    expect(response?.headers.get("cache-control")).toBe("no-store");
+    expect(await response?.json()).toMatchObject({
+      code: "unauthenticated",
+      reason: "SESSION_CREDENTIAL_MISSING",
+    });
+  });
+
+  test("reads plain objects of node:http as it reads Fetch requests", async () => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    const { credential } = await guard.check({
+      method: "GET",
+      headers: { host: "localhost:3000", cookie: `ostiary_session=${goodToken}` },
+    });
+    expect(credential).toBe("cookie");
+  });
+
+  test("has sessionOf fail where no guard has run", () => {
+    expect(() => sessionOf({ headers: {} })).toThrow(/no session guard/);
+    expect(() => sessionOf({ ostiary: undefined })).toThrow(/no session guard/);
+  });
+});
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
+
+function post(headers: Record<string, string>): RequestInit {
+  return { method: "POST", body: "{}", headers: { "content-type": "application/json", ...headers } };
+}
+
+function request(headers: Record<string, string>): Request {
+  return new Request("https://app.example/", { headers });
+}
+
+async function closedPort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+}
+
+/** The reason in a guard's JSON body, or in the details of a Connect error. */
+function reasonIn(body: Record<string, unknown>): unknown {
+  return body.reason ?? detailIn(body, "google.rpc.ErrorInfo")?.reason;
+}
+
+function metadataIn(body: Record<string, unknown>): unknown {
+  return body.metadata ?? detailIn(body, "google.rpc.ErrorInfo")?.metadata;
+}
+
+function remedyIn(body: Record<string, unknown>): unknown {
+  return body.remedy ?? detailIn(body, "ostiary.error.v1.Remedy")?.description;
+}
+
+function detailIn(body: Record<string, unknown>, type: string): Record<string, unknown> | undefined {
+  const details = body.details as { type: string; debug: Record<string, unknown> }[] | undefined;
+  return details?.find((detail) => detail.type === type)?.debug;
+}

@@ -1,0 +1,272 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { rolldown } from "rolldown";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Packed, pack, projectWithInstalledModules, run, temporaryFolder, unpack } from "./packages.ts";
+
+const temporary = temporaryFolder();
+const consumer = join(temporary.path, "consumer");
+let packed: Packed;
+
+// An empty project that has installed the tarball, with npm. Its other packages are those of the repository, by
+// link, so that the test needs no registry.
+beforeAll(() => {
+  packed = pack("scripts/build-sdk.ts", "sdk/typescript", temporary.path);
+  mkdirSync(consumer);
+  const linked = [
+    "@bufbuild/protobuf",
+    "@connectrpc/connect",
+    "@connectrpc/connect-web",
+    "@types/node",
+    "undici-types",
+  ];
+  const dependencies = Object.fromEntries(
+    linked.map((name) => [name, `file:${resolve("node_modules", name)}`]),
+  );
+  const manifest = {
+    type: "module",
+    dependencies: { ...dependencies, "@ostiary/sdk": `file:${packed.tarball}` },
+  };
+  writeFileSync(join(consumer, "package.json"), JSON.stringify(manifest));
+  run("npm", ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"], consumer);
+  cpSync("test/fixtures/sdk-consumer", consumer, { recursive: true });
+}, 120_000);
+afterAll(() => temporary.remove());
+
+describe("the tarball of @ostiary/sdk", () => {
+  test("holds code, declarations, sources and papers, and nothing else", () => {
+    const expected = /^(package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
+    expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
+    expect(packed.files).toEqual(
+      expect.arrayContaining(["README.md", "LICENSE", "package.json", "src/index.ts"]),
+    );
+  });
+
+  test("holds the contract's nouns and services, but neither the server's configuration nor foreign rules", () => {
+    const generated = packed.files.filter((name) => name.startsWith("dist/gen/") && name.endsWith(".js"));
+    expect(generated).toEqual([
+      "dist/gen/google/rpc/error_details_pb.js",
+      "dist/gen/ostiary/access/v1/access_pb.js",
+      "dist/gen/ostiary/access/v1/api_key_pb.js",
+      "dist/gen/ostiary/access/v1/api_key_service_pb.js",
+      "dist/gen/ostiary/error/v1/error_detail_pb.js",
+      "dist/gen/ostiary/error/v1/error_reason_pb.js",
+      "dist/gen/ostiary/flow/v1/flow_pb.js",
+      "dist/gen/ostiary/flow/v1/form_pb.js",
+      "dist/gen/ostiary/flow/v1/login_service_pb.js",
+      "dist/gen/ostiary/flow/v1/outcome_pb.js",
+      "dist/gen/ostiary/flow/v1/registration_service_pb.js",
+      "dist/gen/ostiary/identity/v1/identity_pb.js",
+      "dist/gen/ostiary/identity/v1/identity_schema_service_pb.js",
+      "dist/gen/ostiary/identity/v1/identity_service_pb.js",
+      "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
+      "dist/gen/ostiary/session/v1/session_pb.js",
+      "dist/gen/ostiary/session/v1/session_service_pb.js",
+    ]);
+  });
+
+  test("is of the server's version, licence and protobuf", () => {
+    const server = readManifest("package.json");
+    const sdk = readManifest("sdk/typescript/package.json");
+    expect(sdk.version).toBe(server.version);
+    expect(sdk.license).toBe(server.license);
+    expect(readFileSync("sdk/typescript/LICENSE", "utf8")).toBe(readFileSync("LICENSE", "utf8"));
+    expect(sdk.peerDependencies).toEqual({
+      "@bufbuild/protobuf": `^${server.dependencies["@bufbuild/protobuf"]}`,
+      "@connectrpc/connect": `^${server.dependencies["@connectrpc/connect"]}`,
+    });
+  });
+
+  test("exports exactly this", async () => {
+    expect(Object.keys(readManifest("sdk/typescript/package.json").exports)).toEqual([
+      ".",
+      "./server",
+      "./v1/access",
+      "./v1/error",
+      "./v1/flow",
+      "./v1/identity",
+      "./v1/session",
+      "./package.json",
+    ]);
+    expect(exportsOf("@ostiary/sdk")).toEqual([
+      "createOstiary",
+      "createOstiaryAdmin",
+      "fieldViolationsOf",
+      "formDataToRequest",
+      "isErrorReason",
+      "metadataOf",
+      "reasonOf",
+      "remedyOf",
+      "retryAfterOf",
+      "submit",
+      "textOf",
+    ]);
+    expect(exportsOf("@ostiary/sdk/server")).toEqual([
+      "SessionRefusedError",
+      "createServerOstiary",
+      "requireSession",
+      "sessionKey",
+      "sessionOf",
+    ]);
+  });
+
+  test.each([
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ])("type-checks in a strict project with module %s and resolution %s", (module, moduleResolution) => {
+    const compilerOptions = {
+      module,
+      moduleResolution,
+      target: "es2022",
+      lib: ["es2023", "dom", "dom.iterable"],
+      types: ["node"],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      noPropertyAccessFromIndexSignature: true,
+      verbatimModuleSyntax: true,
+      skipLibCheck: false,
+      preserveSymlinks: true,
+      outDir: "out",
+    };
+    writeFileSync(
+      join(consumer, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, include: ["consumer.ts"] }),
+    );
+    run("tsc", ["-p", "tsconfig.json"], consumer);
+  });
+
+  test("runs on Node", () => {
+    run("tsc", ["-p", "tsconfig.json"], consumer);
+    expect(JSON.parse(run("node", ["out/consumer.js"], consumer))).toEqual({
+      id: "ost_flw_1",
+      session: "ost_ses_2",
+      name: "Ada",
+      nobody: true,
+      reasons: 1,
+      services: [
+        "ostiary.identity.v1.IdentityService",
+        "ostiary.access.v1.ApiKeyService",
+        "ostiary.session.v1.SessionAdminService",
+      ],
+      admin: ["identities", "identitySchemas", "sessions", "apiKeys"],
+    });
+  });
+
+  test("has declarations and maps that lead to files that are there", () => {
+    const files = new Set(packed.files);
+    const maps = packed.files.filter((name) => name.endsWith(".map"));
+    expect(maps.length).toBeGreaterThan(20);
+    for (const name of maps) {
+      const text = readFileSync(join(consumer, "node_modules/@ostiary/sdk", name), "utf8");
+      const { sources } = JSON.parse(text) as { readonly sources: readonly string[] };
+      for (const source of sources) expect(files).toContain(join(name, "..", source));
+    }
+    const code = packed.files.filter((name) => name.endsWith(".js"));
+    for (const name of code) expect(files).toContain(name.replace(/\.js$/, ".d.ts"));
+  });
+
+  test("pleases publint", () => {
+    run("publint", ["run", "--strict", packed.tarball]);
+  });
+
+  test("pleases arethetypeswrong, for ESM alone", () => {
+    run("attw", ["--profile", "esm-only", "--no-emoji", "--no-color", packed.tarball]);
+  });
+});
+
+describe("a web page's bundle", () => {
+  test("of reasonOf holds the error messages, but no service, flow or transport", async () => {
+    const { modules } = await bundle('export { reasonOf } from "@ostiary/sdk";');
+    expect(modules.filter((name) => name.startsWith("dist/gen/"))).toEqual([
+      "dist/gen/google/rpc/error_details_pb.js",
+      "dist/gen/ostiary/error/v1/error_reason_pb.js",
+    ]);
+    expect(modules.filter((name) => name.startsWith("dist/sdk/"))).toEqual([
+      "dist/sdk/typescript/src/errors.js",
+    ]);
+  });
+
+  test("of a login adds at most a quarter to what Connect and Protobuf weigh by themselves", async () => {
+    const floor = await bundle(
+      'export { createClient } from "@connectrpc/connect"; export { createConnectTransport } from "@connectrpc/connect-web";',
+    );
+    const login = await bundle('export { createOstiary, reasonOf, submit } from "@ostiary/sdk";');
+    expect(login.modules.filter((name) => /admin|identity_service|api_key|server\//.test(name))).toEqual([]);
+    expect(login.bytes / floor.bytes).toBeLessThan(1.25);
+  });
+});
+
+describe("the README of the SDK", () => {
+  test("has examples that compile against the packed package", () => {
+    const text = readFileSync("sdk/typescript/README.md", "utf8");
+    const examples = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code);
+    expect(examples.length).toBeGreaterThanOrEqual(10);
+    const project = join(temporary.path, "readme");
+    mkdirSync(project);
+    projectWithInstalledModules(project);
+    unpack(packed.tarball, join(project, "node_modules/@ostiary/sdk"));
+    writeFileSync(join(project, "package.json"), '{"type":"module"}');
+    writeFileSync(join(project, "surroundings.d.ts"), surroundings);
+    examples.forEach((code, index) => {
+      writeFileSync(join(project, `example-${index}.ts`), `${code}\nexport {};\n`);
+    });
+    const compilerOptions = {
+      module: "nodenext",
+      target: "es2022",
+      lib: ["es2023", "dom", "dom.iterable"],
+      types: ["node"],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: true,
+      noEmit: true,
+    };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    run("tsc", ["-p", "tsconfig.json"], project);
+  });
+});
+
+/** What the examples leave to their reader. */
+const surroundings = `
+declare function draw(flow: import("@ostiary/sdk/v1/flow").Flow): string;
+declare const GreetService: import("@bufbuild/protobuf/codegenv2").GenService<{
+  greet: {
+    methodKind: "unary";
+    input: import("@bufbuild/protobuf/codegenv2").GenMessage<import("@bufbuild/protobuf").Message<"GreetRequest">>;
+    output: import("@bufbuild/protobuf/codegenv2").GenMessage<
+      import("@bufbuild/protobuf").Message<"GreetResponse"> & { greeting: string }
+    >;
+  };
+}>;
+`;
+
+/** The names of a subpath's exports, as Node sees them in the consumer's project. */
+function exportsOf(specifier: string): unknown {
+  const program = `console.log(JSON.stringify(Object.keys(await import("${specifier}"))))`;
+  return JSON.parse(run("node", ["--input-type=module", "--eval", program], consumer));
+}
+
+async function bundle(code: string): Promise<{ modules: string[]; bytes: number }> {
+  const entry = join(consumer, "entry.js");
+  writeFileSync(entry, code);
+  const build = await rolldown({ input: entry, platform: "browser" });
+  const { output } = await build.generate({ minify: true });
+  await build.close();
+  const [chunk] = output;
+  const kept = Object.entries(chunk.modules).filter(([, module]) => module.renderedLength > 0);
+  const modules = kept.flatMap(([name]) => name.split("@ostiary/sdk/").slice(1)).sort();
+  return { modules, bytes: Buffer.byteLength(chunk.code) };
+}
+
+/** What the tests read of a package.json. */
+interface Manifest {
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+function readManifest(path: string): Manifest {
+  return JSON.parse(readFileSync(path, "utf8")) as Manifest;
+}

@@ -1,0 +1,49 @@
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Packed, pack, projectWithInstalledModules, run, temporaryFolder, unpack } from "./packages.ts";
+
+const temporary = temporaryFolder();
+const project = join(temporary.path, "project");
+const installed = join(project, "node_modules/@ostiary/server");
+let packed: Packed;
+
+// Below node_modules, where Node strips no types; the dependencies are those of the repository, by link.
+beforeAll(() => {
+  packed = pack("scripts/build-server.ts", ".", temporary.path);
+  mkdirSync(project);
+  projectWithInstalledModules(project);
+  unpack(packed.tarball, installed);
+}, 120_000);
+afterAll(() => temporary.remove());
+
+describe("the tarball of @ostiary/server", () => {
+  test("holds compiled code with declarations, and no sources, tests or tools", () => {
+    const expected = /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map))$/;
+    expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
+    expect(packed.files).toEqual(expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts"]));
+  });
+
+  test("has the command that package.json names, ready to run", () => {
+    const { bin } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
+      bin: { ostiary: string };
+    };
+    const command = join(installed, bin.ostiary);
+    expect(readFileSync(command, "utf8").split("\n")[0]).toBe("#!/usr/bin/env node");
+    expect(statSync(command).mode & 0o111).toBe(0o111);
+  });
+
+  test("prints its version", () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect(run("node", [join(installed, "dist/src/main.js"), "--version"], project)).toContain(version);
+  });
+
+  test("loads every room of the server, down to the ones that only serve needs", () => {
+    const program = `await import("./dist/src/app.js"); await import("./dist/src/cli/cli.js"); console.log("loaded");`;
+    expect(run("node", ["--input-type=module", "--eval", program], installed)).toContain("loaded");
+  });
+
+  test("pleases publint", () => {
+    run("publint", ["run", "--strict", packed.tarball]);
+  });
+});

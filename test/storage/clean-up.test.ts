@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { openStorage } from "../../src/storage/storage.ts";
+import { defaultTestOptions, openTestStorage } from "../support/database.ts";
+import { administer } from "../support/postgres.ts";
+import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
+
+let storage: Awaited<ReturnType<typeof openTestStorage>>;
+beforeAll(async () => {
+  storage = await openTestStorage();
+});
+afterAll(() => storage.close());
+
+const retentionMs = 60 * 60_000;
+
+async function seed() {
+  const scope = { tenantId: await storage.ensureTenant("default", noon) };
+  const flows = [
+    aFlow("login", { expiresAt: afterNoon(-61) }),
+    aFlow("login", { expiresAt: afterNoon(-59) }),
+  ];
+  for (const flow of flows) await storage.flows.create(scope, flow);
+  const identity = anIdentity();
+  const sessions = [
+    aSession(identity.id, { expiresAt: afterNoon(-61) }),
+    aSession(identity.id, { expiresAt: afterNoon(-59) }),
+    aSession(identity.id, { expiresAt: afterNoon(999), revokedAt: afterNoon(-61) }),
+    aSession(identity.id, { expiresAt: afterNoon(999), revokedAt: afterNoon(-59) }),
+    aSession(identity.id, { expiresAt: afterNoon(999) }),
+  ];
+  await storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  for (const session of sessions) {
+    const flow = aFlow("login");
+    await storage.flows.create(scope, flow);
+    const value = identity.identifiers[0]?.value ?? "";
+    const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
+    if (candidate === undefined) throw new Error("the identity was not found");
+    const result = await storage.flows.completeLogin(scope, {
+      flowDigest: flow.digest,
+      candidate,
+      credentialKind: "password",
+      session,
+      rehash: undefined,
+      maxSessions: 100,
+      idleSince: undefined,
+      at: afterNoon(-120),
+      events: [],
+      evictionEvent: anEvent("session.revoked"),
+    });
+    expect(result).toBe("completed");
+  }
+  for (const [requestId, expiresAt] of [
+    ["old", afterNoon(-1)],
+    ["new", afterNoon(1)],
+  ] as const) {
+    const key = { caller: "c", method: "m", requestId };
+    await storage.transaction(scope, async (tx) => {
+      await storage.idempotency.claim(tx, key, randomDigest(), afterNoon(-120), expiresAt);
+      await storage.idempotency.complete(tx, key, "done");
+    });
+  }
+  return { scope, flows, sessions };
+}
+
+test("the server's own job removes what has expired, keeps the rest, and survives the loss of its connections", async () => {
+  const { scope, flows, sessions } = await seed();
+  const jobs = await storage.startJobs({ retentionMs, clock: { now: () => noon } });
+  try {
+    await enqueue();
+    await vi.waitFor(
+      async () =>
+        expect(
+          await storage.flows.find(scope, "login", flows[0]?.digest ?? new Uint8Array()),
+        ).toBeUndefined(),
+      { timeout: 10_000 },
+    );
+    await vi.waitFor(
+      async () =>
+        expect(
+          await administer(storage.url, (query) =>
+            query("SELECT request_id FROM ostiary.idempotency_record"),
+          ),
+        ).toEqual([{ request_id: "new" }]),
+      { timeout: 5_000 },
+    );
+    expect(await storage.flows.find(scope, "login", flows[1]?.digest ?? new Uint8Array())).toBeDefined();
+    const left = await Promise.all(sessions.map(({ id }) => storage.sessions.find(scope, id)));
+    expect(left.map((session) => session !== undefined)).toEqual([false, true, false, true, true]);
+
+    await administer(storage.url, (query) =>
+      query(
+        `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'ostiary jobs'`,
+      ),
+    );
+    const late = aFlow("login", { expiresAt: afterNoon(-61) });
+    await openStorageAndCreate(late);
+    await enqueue();
+    await vi.waitFor(
+      async () => expect(await storage.flows.find(scope, "login", late.digest)).toBeUndefined(),
+      { timeout: 15_000 },
+    );
+  } finally {
+    await jobs.stop();
+  }
+
+  async function openStorageAndCreate(flow: ReturnType<typeof aFlow>) {
+    const second = await openStorage({ ...defaultTestOptions, url: storage.url });
+    await second.flows.create(scope, flow);
+    await second.close();
+  }
+});
+
+test("jobs are stopped even before they have started", async () => {
+  const jobs = await storage.startJobs({ retentionMs, clock: { now: () => noon } });
+  await jobs.stop();
+});
+
+/** What the schedule does every few minutes. */
+async function enqueue(): Promise<void> {
+  await vi.waitFor(
+    () => administer(storage.url, (query) => query("SELECT graphile_worker.add_job('remove_expired')")),
+    { timeout: 10_000 },
+  );
+}

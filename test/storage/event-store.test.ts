@@ -1,0 +1,177 @@
+import { Client } from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { newEvent } from "../../src/domain/event/event.ts";
+import type { EventCursor, RecordedEvent } from "../../src/domain/event/store.ts";
+import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
+import type { Scope } from "../../src/domain/ports.ts";
+import { openStorage, type Storage } from "../../src/storage/storage.ts";
+import { defaultTestOptions, openTestStorage } from "../support/database.ts";
+import { administer, cloneDatabase, databaseUrl, dropDatabase } from "../support/postgres.ts";
+import { anEvent, noon, origin } from "../support/records.ts";
+
+let storage: Storage & { readonly url: string };
+let scope: Scope;
+let other: Scope;
+beforeAll(async () => {
+  storage = await openTestStorage();
+});
+afterAll(() => storage.close());
+let tenantCount = 0;
+beforeEach(async () => {
+  tenantCount++;
+  scope = { tenantId: await storage.ensureTenant(`tenant-${tenantCount}`, noon) };
+  other = { tenantId: await storage.ensureTenant(`other-${tenantCount}`, noon) };
+});
+
+function types(events: readonly RecordedEvent[]): string[] {
+  return events.map((event) => event.type);
+}
+
+test("events are read back as they were written, in order, within their tenant", async () => {
+  const event = newEvent(
+    "session.revoked",
+    noon,
+    {
+      actor: { kind: "certificate", name: "CN=x" },
+      requestId: "r",
+      ipAddress: undefined,
+      userAgent: undefined,
+    },
+    { identityId: newId<IdentityId>(noon), sessionId: newId<SessionId>(noon), data: { reason: "é", n: 1 } },
+  );
+  await storage.events.append(scope, [event, anEvent("login.failed")]);
+  await storage.events.append(scope, []);
+  await storage.events.append(other, [anEvent("password.checked")]);
+  const [first, second, ...rest] = await storage.events.readAfter(scope, undefined, 10);
+  const { cursor, ...read } = first ?? { cursor: undefined };
+  expect(read).toEqual(event);
+  expect(cursor?.epoch).toMatch(/^[0-9a-f-]{36}$/);
+  expect(second).toMatchObject({ type: "login.failed", origin });
+  expect(rest).toEqual([]);
+  expect(types(await storage.events.readAfter(scope, cursor, 10))).toEqual(["login.failed"]);
+  expect(types(await storage.events.readAfter(scope, undefined, 1))).toEqual(["session.revoked"]);
+  expect(types(await storage.events.readAfter(other, undefined, 10))).toEqual(["password.checked"]);
+});
+
+describe("an event of a transaction that commits late", () => {
+  /** What a reader would do that remembers the greatest position it has seen. */
+  async function naiveReadAfter(position: string): Promise<string[]> {
+    const rows = await administer(storage.url, (query) =>
+      query<{ type: string }>(
+        "SELECT type FROM ostiary.event WHERE tenant_id = $1 AND position > $2 ORDER BY position",
+        [scope.tenantId, position],
+      ),
+    );
+    return rows.map(({ type }) => type);
+  }
+
+  /** Two readers poll while one transaction overtakes another; what each has seen at the end. */
+  async function interleave(): Promise<{ readonly careful: string[]; readonly naive: string[] }> {
+    const careful: RecordedEvent[] = [];
+    const naive: string[] = [];
+    let naivePosition = "0";
+    const poll = async () => {
+      careful.push(...(await storage.events.readAfter(scope, careful.at(-1)?.cursor, 100)));
+      naive.push(...(await naiveReadAfter(naivePosition)));
+      const [last] = await administer(storage.url, (query) =>
+        query<{ position: string }>(
+          "SELECT coalesce(max(position), 0) AS position FROM ostiary.event WHERE tenant_id = $1",
+          [scope.tenantId],
+        ),
+      );
+      naivePosition = last?.position ?? "0";
+    };
+    await storage.transaction(scope, async (slow) => {
+      await storage.events.append(slow, [anEvent("identity.created")]);
+      // Takes a greater position, and commits first.
+      await storage.events.append(scope, [anEvent("login.succeeded")]);
+      await poll();
+    });
+    await poll();
+    return { careful: types(careful), naive };
+  }
+
+  test("is not skipped", async () => {
+    expect((await interleave()).careful).toEqual(["identity.created", "login.succeeded"]);
+  });
+
+  test("is skipped by a reader that remembers positions (the control)", async () => {
+    expect((await interleave()).naive).toEqual(["login.succeeded"]);
+  });
+
+  test("is not skipped if the transaction took its id before and its position after", async () => {
+    const careful: RecordedEvent[] = [];
+    const client = new Client({ connectionString: storage.url });
+    await client.connect();
+    await client.query("BEGIN");
+    await client.query("SELECT pg_current_xact_id()");
+    await storage.events.append(scope, [anEvent("login.succeeded")]);
+    careful.push(...(await storage.events.readAfter(scope, undefined, 10)));
+    expect(careful).toEqual([]);
+    await client.query("COMMIT");
+    await client.end();
+    careful.push(...(await storage.events.readAfter(scope, undefined, 10)));
+    expect(types(careful)).toEqual(["login.succeeded"]);
+  });
+});
+
+test("an event belongs to the transaction that it is written in", async () => {
+  await expect(
+    storage.transaction(scope, async (tx) => {
+      await storage.events.append(tx, [anEvent("login.failed")]);
+      throw new Error("taken back");
+    }),
+  ).rejects.toThrow("taken back");
+  expect(await storage.events.readAfter(scope, undefined, 10)).toEqual([]);
+});
+
+describe("the epoch", () => {
+  test("stays while the database is the same", async () => {
+    await storage.events.append(scope, [anEvent("login.failed")]);
+    const [before] = await storage.events.readAfter(scope, undefined, 1);
+    await Promise.all(Array.from({ length: 8 }, () => storage.ensureTenant(`tenant-${tenantCount}`, noon)));
+    const [after] = await storage.events.readAfter(scope, undefined, 1);
+    expect(after?.cursor).toEqual(before?.cursor);
+  });
+
+  test("changes when the data turns up in another database, and a former cursor reads from the beginning", async () => {
+    const own = await openTestStorage();
+    const tenant = { tenantId: await own.ensureTenant("default", noon) };
+    await own.events.append(tenant, [anEvent("login.failed"), anEvent("login.succeeded")]);
+    const before = await own.events.readAfter(tenant, undefined, 10);
+    // A dump from another cluster: its transaction ids are far ahead of this one's.
+    await administer(own.url, (query) =>
+      query("UPDATE ostiary.event SET transaction_id = '4000000000000'::xid8"),
+    );
+    const cursor: EventCursor = {
+      epoch: before.at(-1)?.cursor.epoch ?? "",
+      transactionId: "4000000000000",
+      position: before.at(-1)?.cursor.position ?? "",
+    };
+    const template = new URL(own.url).pathname.slice(1);
+    const copy = `${template}_copy`;
+    await copyIdleDatabase(own.url, template, copy);
+    const restored = await openStorage({ ...defaultTestOptions, url: databaseUrl(own.url, copy) });
+    try {
+      expect(await restored.ensureTenant("default", noon)).toBe(tenant.tenantId);
+      await restored.events.append(tenant, [anEvent("identity.created")]);
+      const after = await restored.events.readAfter(tenant, cursor, 10);
+      expect(types(after)).toEqual(["login.failed", "login.succeeded", "identity.created"]);
+      expect(after[0]?.cursor.epoch).not.toBe(cursor.epoch);
+      expect(await restored.events.readAfter(tenant, after.at(-1)?.cursor, 10)).toEqual([]);
+    } finally {
+      await restored.close();
+      await dropDatabase(databaseUrl(own.url, "postgres"), copy);
+      await own.close();
+    }
+  });
+});
+
+/** Copying needs a database that nobody is connected to. */
+async function copyIdleDatabase(url: string, template: string, name: string): Promise<void> {
+  const server = databaseUrl(url, "postgres");
+  await administer(server, (query) =>
+    query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", [template]),
+  );
+  await cloneDatabase(server, template, name);
+}

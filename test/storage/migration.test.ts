@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { migrateDatabase, revertMigrations } from "../../src/storage/migrator.ts";
+import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
+import { openStorage } from "../../src/storage/storage.ts";
+import { createTestDatabase, defaultTestOptions } from "../support/database.ts";
+import { administer, cloneDatabase, databaseUrl, dropDatabase } from "../support/postgres.ts";
+import { noon } from "../support/records.ts";
+
+const name = `ostiary_test_empty_${process.pid}_${randomBytes(4).toString("hex")}`;
+let url: string;
+beforeAll(async () => {
+  await cloneDatabase(inject("postgresUrl"), "template1", name);
+  url = databaseUrl(inject("postgresUrl"), name);
+});
+afterAll(() => dropDatabase(inject("postgresUrl"), name));
+
+/** Everything of our schema, in an order that stays. */
+async function describeSchema(): Promise<unknown> {
+  return administer(url, async (query) => ({
+    columns: await query(
+      `SELECT table_name, column_name, data_type, is_nullable, collation_name FROM information_schema.columns
+        WHERE table_schema = 'ostiary' AND table_name <> 'migration' ORDER BY table_name, ordinal_position`,
+    ),
+    indexes: await query(
+      "SELECT indexdef FROM pg_indexes WHERE schemaname = 'ostiary' AND tablename <> 'migration' ORDER BY indexdef",
+    ),
+  }));
+}
+
+describe("the migrations", () => {
+  test("bring an empty database up to date, once, though eight servers start at once", async () => {
+    const storage = await openStorage({ ...defaultTestOptions, url });
+    try {
+      expect(await storage.pendingMigrations()).not.toEqual([]);
+      await expect(storage.ensureTenant("default", noon)).rejects.toThrow("SQLSTATE 42P01");
+      await Promise.all(Array.from({ length: 8 }, () => storage.migrate()));
+      expect(await storage.pendingMigrations()).toEqual([]);
+      const done = await administer(url, (query) => query("SELECT name FROM ostiary.migration"));
+      expect(done).toHaveLength(new Set(done.map((row) => JSON.stringify(row))).size);
+      await storage.ensureTenant("default", noon);
+    } finally {
+      await storage.close();
+    }
+  });
+
+  test("lead back, and forward again to the same schema", async () => {
+    await migrateDatabase(url);
+    const before = await describeSchema();
+    await revertMigrations(url);
+    expect(await describeSchema()).toEqual({ columns: [], indexes: [] });
+    await migrateDatabase(url);
+    expect(await describeSchema()).toEqual(before);
+  });
+});
+
+test("the migrated schema is the one that the entities describe", async () => {
+  const database = await createTestDatabase();
+  const orm = await openMikroOrm(database.url, {
+    schemaName: "ostiary",
+    tableName: "migration",
+    database: new URL(database.url).pathname.slice(1),
+  });
+  try {
+    const differences = (await orm.schema.getUpdateSchemaSQL({ wrap: false }))
+      .split("\n")
+      .filter((line) => line.trim() !== "")
+      // Foreign keys and the event's counter are in the migrations alone, see entities.ts.
+      .filter((line) => !/drop constraint "\w+_tenant_id_identity_id_fkey"/.test(line))
+      .filter((line) => !/"event" alter column "position" drop default/.test(line));
+    expect(differences).toEqual([]);
+    // The control: a column that only the database has is seen.
+    await administer(database.url, (query) => query("ALTER TABLE ostiary.flow ADD COLUMN stray text"));
+    expect(await orm.schema.getUpdateSchemaSQL({ wrap: false })).toContain("stray");
+  } finally {
+    await orm.close();
+    await database.drop();
+  }
+});

@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, expect, test } from "vitest";
+
+/**
+ * Which rooms a room may import, as the map in the README draws it. A room not named here may import nothing of
+ * ours but its own files.
+ */
+const allowed: Record<string, readonly string[]> = {
+  "src/main.ts": ["src/cli"],
+  "src/app.ts": ["*"],
+  "src/app-types.ts": ["src/config", "src/domain"],
+  "src/app-settings.ts": ["src/config", "src/domain", "gen"],
+  "src/app-listeners.ts": ["src/app-types.ts", "src/transport", "src/domain", "gen"],
+  "src/cli": ["src/app.ts", "src/app-types.ts", "src/config", "src/domain", "src/crypto", "gen"],
+  "src/config": ["gen", "src/domain"],
+  "src/domain": [],
+  "src/crypto": ["src/domain"],
+  "src/storage": ["src/domain"],
+  "src/transport": ["src/domain", "gen"],
+  "sdk/typescript/src": ["gen"],
+};
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+describe("the map of rooms", () => {
+  test.each(Object.keys(allowed))("%s imports only what the map allows", (room) => {
+    const forbidden = importsOf(room).filter(({ target }) => !isAllowed(room, target));
+    expect(forbidden).toEqual([]);
+  });
+
+  test("names every file below src", () => {
+    const rooms = Object.keys(allowed);
+    const homeless = sourceFiles("src").filter(
+      (file) => !rooms.some((room) => file === room || file.startsWith(`${room}/`)),
+    );
+    expect(homeless).toEqual([]);
+  });
+
+  test("would notice an arrow in the wrong direction", () => {
+    expect(isAllowed("src/domain", "src/storage/storage.ts")).toBe(false);
+    expect(isAllowed("src/storage", "src/domain/errors.ts")).toBe(true);
+  });
+
+  test("no flow kind imports a concrete method, and no method another one", () => {
+    const methodFolder = /^src\/domain\/method\/([^/]+)\//;
+    const wrong = importsOf("src/domain").filter(({ file, target }) => {
+      const targetMethod = methodFolder.exec(target)?.[1];
+      if (targetMethod === undefined) return false;
+      const ownMethod = methodFolder.exec(file)?.[1];
+      return file.startsWith("src/domain/flow/") || (ownMethod !== undefined && ownMethod !== targetMethod);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("only main.ts and the command line read the environment or the arguments", () => {
+    const readers = sourceFiles("src").filter(
+      (file) =>
+        !file.startsWith("src/cli/") &&
+        file !== "src/main.ts" &&
+        /process\.(env|argv)\b/.test(readFileSync(file, "utf8")),
+    );
+    expect(readers).toEqual([]);
+  });
+});
+
+function isAllowed(room: string, target: string): boolean {
+  if (target === room || target.startsWith(`${room}/`)) return true;
+  return (allowed[room] ?? []).some(
+    (other) => other === "*" || target === other || target.startsWith(`${other}/`),
+  );
+}
+
+function importsOf(room: string): Import[] {
+  const files = room.endsWith(".ts") ? [room] : sourceFiles(room);
+  return files.flatMap((file) => {
+    const text = readFileSync(file, "utf8");
+    const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(
+      (match) => match[1] ?? "",
+    );
+    return specifiers.map((specifier) => ({ file, target: relative(".", join(dirname(file), specifier)) }));
+  });
+}
+
+/** Source files of the product; tests beside the code may import what they like. */
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .map((name) => join(folder, name))
+    .sort();
+}

@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import { getOption, hasOption } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { describe, expect, test } from "vitest";
+import { access, Listener, listener, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
+import { ErrorReason, ErrorReasonSchema } from "../../gen/ostiary/error/v1/error_reason_pb.js";
+import { errorReasons } from "../../src/domain/errors.ts";
+import { allServices } from "../../src/transport/rpc/services.ts";
+
+const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
+
+describe("every service", () => {
+  test.each(allServices.map((service) => [service.typeName, service] as const))(
+    "%s declares the one listener that serves it",
+    (_name, service: DescService) => {
+      expect([Listener.PUBLIC, Listener.ADMIN]).toContain(getOption(service, listener));
+    },
+  );
+
+  test("is in the list that the server serves from", () => {
+    expect(allServices.map((service) => service.typeName).sort()).toEqual([
+      "ostiary.access.v1.ApiKeyService",
+      "ostiary.flow.v1.LoginService",
+      "ostiary.flow.v1.RegistrationService",
+      "ostiary.identity.v1.IdentitySchemaService",
+      "ostiary.identity.v1.IdentityService",
+      "ostiary.session.v1.SessionAdminService",
+      "ostiary.session.v1.SessionService",
+    ]);
+  });
+});
+
+describe("every method", () => {
+  const cases = methods.map(
+    ({ service, method }) => [`${service.name}.${method.name}`, service, method] as const,
+  );
+
+  test.each(cases)(
+    "%s declares who may call it, and its rate class",
+    (_name, service, method: DescMethod) => {
+      expect(hasOption(method, access)).toBe(true);
+      const declared = getOption(method, access);
+      expect(declared.caller.case).toBeDefined();
+      expect(declared.rateClass).not.toBe(RateClass.UNSPECIFIED);
+      const isAdmin = getOption(service, listener) === Listener.ADMIN;
+      // Nothing on the admin listener is open, and nothing on the public one takes an API key.
+      expect(declared.caller.case === "apiKey").toBe(isAdmin);
+    },
+  );
+
+  test.each(cases)("%s states its idempotency level", (_name, _service, method: DescMethod) => {
+    expect(method.proto.options?.idempotencyLevel).toBeDefined();
+  });
+
+  test.each(cases)("%s cannot be called by GET if its request holds a secret", (_name, _service, method) => {
+    if (method.idempotency !== Level.NO_SIDE_EFFECTS) return;
+    expect(secretFields(method.input)).toEqual([]);
+  });
+
+  test("the check for secrets finds the ones that are there", () => {
+    const submit = methods.find(({ method }) => method.name === "SubmitLoginFlow");
+    expect(submit === undefined ? [] : secretFields(submit.method.input)).toEqual([
+      "flow_id",
+      "csrf_token",
+      "password.password",
+    ]);
+  });
+
+  test.each(cases)("%s limits each field of its request", (_name, _service, method: DescMethod) => {
+    expect(unlimitedFields(method.input)).toEqual([]);
+  });
+
+  test.each(cases)("%s says in its comment who may call it and how it fails", (_name, service, method) => {
+    const source = readFileSync(`proto/${service.file.proto.name}`, "utf8");
+    const before = source.slice(0, source.indexOf(`  rpc ${method.name}(`));
+    const comment = before.slice(before.lastIndexOf("\n\n"));
+    expect(comment).toMatch(/\/\/ Access: /);
+    expect(comment).toMatch(/\/\/ Errors: /);
+  });
+});
+
+describe("error reasons", () => {
+  test("of the domain equal those of the contract", () => {
+    const contract = ErrorReasonSchema.values
+      .filter((value) => value.number !== ErrorReason.UNSPECIFIED)
+      .map((value) => value.name.replace(/^ERROR_REASON_/, ""));
+    expect(contract).toEqual(errorReasons);
+  });
+
+  test("are short enough for google.rpc.ErrorInfo", () => {
+    for (const reason of errorReasons) expect(reason).toMatch(/^[A-Z][A-Z0-9_]{1,62}$/);
+  });
+});
+
+/** Secret fields of a request, by path. */
+function secretFields(message: DescMessage, prefix = "", seen = new Set<string>()): string[] {
+  if (seen.has(message.typeName)) return [];
+  const within = new Set([...seen, message.typeName]);
+  return message.fields.flatMap((field) => {
+    const own = field.proto.options?.debugRedact === true ? [prefix + field.name] : [];
+    const nested =
+      field.message === undefined ? [] : secretFields(field.message, `${prefix}${field.name}.`, within);
+    return [...own, ...nested];
+  });
+}
+
+/** Fields of a request that could grow without limit, by path. */
+function unlimitedFields(message: DescMessage, prefix = "", seen = new Set<string>()): string[] {
+  if (seen.has(message.typeName) || !message.typeName.startsWith("ostiary.")) return [];
+  const within = new Set([...seen, message.typeName]);
+  return message.fields.flatMap((field) => {
+    const own = isLimited(field) ? [] : [prefix + field.name];
+    const nested =
+      field.message === undefined ? [] : unlimitedFields(field.message, `${prefix}${field.name}.`, within);
+    return [...own, ...nested];
+  });
+}
+
+function isLimited(field: DescField): boolean {
+  // Messages are limited by their own fields; Structs by the domain, which bounds traits and metadata.
+  if (field.fieldKind === "message") return true;
+  if (field.fieldKind === "scalar" && field.scalar === 8 /* bool */) return true;
+  if (!hasOption(field, fieldRules)) return false;
+  const rules = getOption(field, fieldRules);
+  if (field.fieldKind === "list") return rules.type.case === "repeated" && rules.type.value.maxItems > 0n;
+  if (rules.type.case === "string") {
+    const { maxLen, maxBytes, wellKnown } = rules.type.value;
+    return maxLen > 0n || maxBytes > 0n || wellKnown.case !== undefined;
+  }
+  return rules.type.case !== undefined;
+}

@@ -1,0 +1,60 @@
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import {
+  type RegistrationCompleted,
+  RegistrationService,
+} from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { Protocol, TestApp } from "./app.ts";
+
+/** A password that every rule of the policy allows. */
+export const goodPassword = "correct horse battery";
+
+let count = 0;
+
+/** An e-mail address that no other test has. */
+export function freshEmail(): string {
+  return `person${++count}-${process.pid}@example.com`;
+}
+
+/** Registers a native account, and gives what its completed flow gave. */
+export async function register(
+  app: TestApp,
+  account: { readonly email?: string; readonly password?: string; readonly protocol?: Protocol } = {},
+): Promise<RegistrationCompleted & { readonly email: string }> {
+  const email = account.email ?? freshEmail();
+  const client = app.client(RegistrationService, { protocol: account.protocol ?? "Connect JSON" });
+  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const { outcome } = await client.submitRegistrationFlow({
+    flowId: flow?.id ?? "",
+    traits: { email },
+    step: { case: "password", value: { password: account.password ?? goodPassword } },
+  });
+  if (outcome.case !== "completed") throw new Error(`registration was ${outcome.case}`);
+  return Object.assign(outcome.value, { email });
+}
+
+/** Submits a native login, and gives its outcome. */
+export async function logIn(
+  app: TestApp,
+  identifier: string,
+  password = goodPassword,
+  protocol: Protocol = "Connect JSON",
+) {
+  // Ids sort by their time, which stands still otherwise.
+  app.clock.advance(1);
+  const client = app.client(LoginService, { protocol });
+  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { outcome } = await client.submitLoginFlow({
+    flowId: flow?.id ?? "",
+    identifier,
+    step: { case: "password", value: { password } },
+  });
+  return outcome;
+}
+
+/** Logs in, and gives the token of the new session. */
+export async function sessionTokenOf(app: TestApp, identifier: string): Promise<string> {
+  const outcome = await logIn(app, identifier);
+  if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
+  return outcome.value.sessionToken;
+}

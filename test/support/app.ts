@@ -1,0 +1,172 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { stringify } from "yaml";
+import { bootstrapAdminKey, startApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
+import type { Clock, Logger } from "../../src/domain/ports.ts";
+import { createTestDatabase } from "./database.ts";
+
+/** A clock that stands still until it is moved. */
+export class TestClock implements Clock {
+  #now = new Date("2026-11-24T12:00:00Z");
+
+  now(): Date {
+    return new Date(this.#now);
+  }
+
+  /** Moves the time forward. */
+  advance(milliseconds: number): void {
+    this.#now = new Date(this.#now.getTime() + milliseconds);
+  }
+}
+
+/** One line of the server's log. */
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** A whole server on a database of its own, with two free ports. */
+export interface TestApp {
+  /** Where the server believes to be reached. */
+  readonly publicUrl: string;
+  /** Where the public listener is reached in fact. */
+  readonly localUrl: string;
+  readonly adminUrl: string;
+  /** The bootstrap key: it may do everything. */
+  readonly apiKey: string;
+  readonly databaseUrl: string;
+  readonly clock: TestClock;
+  readonly log: readonly LogLine[];
+  /** The statements sent since it was last emptied. */
+  readonly statements: string[];
+  /** A client of a service of the contract, over one of the protocols. */
+  client<Service extends DescService>(
+    service: Service,
+    options?: { readonly protocol?: Protocol; readonly bearer?: string; readonly headers?: HeadersInit },
+  ): Client<Service>;
+  reload(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The ways to call the same method. */
+export type Protocol = "Connect JSON" | "Connect binary" | "gRPC" | "gRPC-Web";
+
+/** All of them, for `describe.each`. */
+export const protocols: readonly Protocol[] = ["Connect JSON", "Connect binary", "gRPC", "gRPC-Web"];
+
+/**
+ * Starts a server for a test. Its passwords are hashed with cheap parameters, which only development mode allows;
+ * `config` is merged into the configuration file, as in YAML.
+ */
+export async function startTestApp(options: { readonly config?: object } = {}): Promise<TestApp> {
+  const database = await createTestDatabase();
+  const directory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
+  const file = join(directory, "ostiary.yaml");
+  const defaults = {
+    dev: true,
+    server: { public: { port: 0 }, admin: { port: 0 } },
+    database: { url: database.url, data_directory: directory },
+    secrets: { sealing: [randomBytes(32).toString("hex")] },
+    tenant_defaults: { password: { argon2: { memory_kib: 64, iterations: 1 } } },
+  };
+  await writeFile(file, stringify(merge(defaults, options.config ?? {})), { mode: 0o600 });
+  const log: LogLine[] = [];
+  const statements: string[] = [];
+  const clock = new TestClock();
+  const appOptions = {
+    config: loadConfig({ file, environment: {}, flags: {} }),
+    logger: memoryLogger(log),
+    version: "0.0.0-test",
+    clock,
+    onStatement: (text: string) => statements.push(text),
+  };
+  const app = await startApp(appOptions);
+  const key = await bootstrapAdminKey(appOptions);
+  const { publicUrl, adminUrl, publicPort } = app;
+  const localUrl = `http://127.0.0.1:${publicPort}`;
+  return {
+    publicUrl,
+    localUrl,
+    adminUrl,
+    apiKey: key?.reveal() ?? "",
+    databaseUrl: database.url,
+    clock,
+    log,
+    statements,
+    client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
+      const isAdmin = /ApiKey|Identity|Admin/.test(service.typeName);
+      const baseUrl = isAdmin ? adminUrl : localUrl;
+      const token = bearer ?? (isAdmin ? key?.reveal() : undefined);
+      return createClient(service, transportOf(protocol, baseUrl, token, headers));
+    },
+    reload: () => app.reload(),
+    stop: async () => {
+      await app.stop();
+      await database.drop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** A transport of a protocol, with headers for each call. */
+export function transportOf(
+  protocol: Protocol,
+  baseUrl: string,
+  bearer: string | undefined,
+  headers: HeadersInit = {},
+): Transport {
+  const interceptor: Interceptor = (next) => (request) => {
+    if (bearer !== undefined) request.header.set("authorization", `Bearer ${bearer}`);
+    new Headers(headers).forEach((value, name) => {
+      request.header.set(name, value);
+    });
+    return next(request);
+  };
+  const options = { baseUrl, interceptors: [interceptor] };
+  switch (protocol) {
+    case "Connect JSON":
+      return createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: false });
+    case "Connect binary":
+      return createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: true });
+    case "gRPC":
+      return createGrpcTransport(options);
+    case "gRPC-Web":
+      return createGrpcWebTransport({ ...options, httpVersion: "1.1" });
+    default: {
+      const unreachable: never = protocol;
+      return unreachable;
+    }
+  }
+}
+
+function memoryLogger(lines: LogLine[]): Logger {
+  const write = (level: LogLine["level"]) => (fields: object, message: string) => {
+    lines.push({ level, fields, message });
+  };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+function merge(base: object, over: object): object {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const own = merged[key];
+    const both = isPlainObject(own) && isPlainObject(value);
+    merged[key] = both ? merge(own, value) : value;
+  }
+  return merged;
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

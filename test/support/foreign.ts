@@ -1,0 +1,37 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** Whether a foreign client that is missing fails the suite (on CI) instead of skipping its test by name. */
+export const foreignClientsRequired = process.env.OSTIARY_TEST_REQUIRE_FOREIGN_CLIENTS === "1";
+
+/** Runs a foreign program to its end, and gives what it printed. */
+export async function runProgram(
+  file: string,
+  args: readonly string[],
+  options: { readonly input?: string; readonly env?: Record<string, string>; readonly cwd?: string } = {},
+): Promise<{ readonly stdout: string; readonly stderr: string; readonly failed: boolean }> {
+  const child = run(file, [...args], {
+    timeout: 120_000,
+    maxBuffer: 10_000_000,
+    env: { ...process.env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  if (options.input !== undefined) child.child.stdin?.end(options.input);
+  return child.then(
+    ({ stdout, stderr }) => ({ stdout, stderr, failed: false }),
+    (error: { stdout?: string; stderr?: string; message: string }) => ({
+      stdout: error.stdout ?? "",
+      stderr: error.stderr ?? error.message,
+      failed: true,
+    }),
+  );
+}
+
+/** Whether a program can be started; where it cannot and must be, an error says so. */
+export async function isInstalled(file: string, args: readonly string[]): Promise<boolean> {
+  const { failed, stderr } = await runProgram(file, args);
+  if (failed && foreignClientsRequired) throw new Error(`${file} is needed and cannot be started: ${stderr}`);
+  return !failed;
+}

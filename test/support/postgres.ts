@@ -1,0 +1,39 @@
+import { Client } from "pg";
+import type { Logger } from "../../src/domain/ports.ts";
+
+/** A log that nobody reads. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Sends statements of any text. */
+export type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** Runs work on one connection of its own. */
+export async function administer<T>(url: string, work: (query: Query) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+      const result = await client.query<Row>(text, [...values]);
+      return result.rows;
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+/** The URL of another database of the same server. */
+export function databaseUrl(url: string, name: string): string {
+  const other = new URL(url);
+  other.pathname = `/${name}`;
+  return other.href;
+}
+
+/** Copies a database that nobody is connected to. */
+export async function cloneDatabase(url: string, template: string, name: string): Promise<void> {
+  await administer(url, (query) => query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`));
+}
+
+/** Removes a database, and whoever is connected to it. */
+export async function dropDatabase(url: string, name: string): Promise<void> {
+  await administer(url, (query) => query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+}

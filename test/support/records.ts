@@ -1,0 +1,121 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { NewApiKey } from "../../src/domain/access/api-key.ts";
+import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
+import type { FlowKind, FlowRecord } from "../../src/domain/flow/flow.ts";
+import type { Identity } from "../../src/domain/identity/identity.ts";
+import { type IdentityId, newId } from "../../src/domain/ids.ts";
+import type { NewSession } from "../../src/domain/session/session.ts";
+
+/** The moment that the tests' records are of. */
+export const noon = new Date("2026-01-01T12:00:00.000Z");
+
+/** A moment after noon. */
+export function afterNoon(minutes: number): Date {
+  return new Date(noon.getTime() + minutes * 60_000);
+}
+
+/** 32 random bytes, as the digest of a token that nobody knows. */
+export function randomDigest(): Uint8Array {
+  return createHash("sha256").update(randomBytes(32)).digest();
+}
+
+/** Where the tests' changes come from. */
+export const origin: CallOrigin = {
+  actor: { kind: "server" },
+  requestId: "request-1",
+  ipAddress: "192.0.2.1",
+  userAgent: "test",
+};
+
+/** An event. */
+export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] = {}): Event {
+  return newEvent(type, noon, origin, about);
+}
+
+/** An identity with an e-mail address as its identifier. */
+export function anIdentity(change: Partial<Identity> = {}): Identity {
+  const email = `${randomUUID()}@example.com`;
+  return {
+    id: newId(noon),
+    createdAt: noon,
+    updatedAt: noon,
+    revision: 1,
+    externalId: undefined,
+    schemaId: "person",
+    schemaVersion: 1,
+    state: "active",
+    stateChangedAt: noon,
+    traits: { email },
+    publicMetadata: {},
+    adminMetadata: {},
+    identifiers: [{ kind: "email", value: email, path: "email" }],
+    verifiableAddresses: [{ kind: "email", value: email, verifiedAt: undefined }],
+    recoveryAddresses: [{ kind: "email", value: email }],
+    displayName: "Ada",
+    lastLoginAt: undefined,
+    ...change,
+  };
+}
+
+/** An identity that signs in with these identifiers. */
+export function anIdentityNamed(...identifiers: readonly string[]): Identity {
+  return anIdentity({
+    traits: { names: [...identifiers] },
+    identifiers: identifiers.map((value, index) => ({ kind: "username", value, path: `names.${index}` })),
+    verifiableAddresses: [],
+    recoveryAddresses: [],
+  });
+}
+
+/** An active session of an identity. */
+export function aSession(identityId: IdentityId, change: Partial<NewSession> = {}): NewSession {
+  return {
+    id: newId(noon),
+    identityId,
+    createdAt: noon,
+    updatedAt: noon,
+    assuranceLevel: "aal1",
+    authenticationMethods: [{ kind: "password", assuranceLevel: "aal1", completedAt: noon }],
+    authenticatedAt: noon,
+    expiresAt: afterNoon(24 * 60),
+    lastUsedAt: noon,
+    revokedAt: undefined,
+    device: { ipAddress: "192.0.2.1", userAgent: "test" },
+    tokenDigest: randomDigest(),
+    ...change,
+  };
+}
+
+/** An open flow. */
+export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRecord {
+  return {
+    digest: randomDigest(),
+    kind,
+    client: "native",
+    state: "active",
+    createdAt: noon,
+    expiresAt: afterNoon(15),
+    returnTo: undefined,
+    browserDigest: undefined,
+    identityId: undefined,
+    data: {},
+    ...change,
+  };
+}
+
+/** An API key. */
+export function anApiKey(change: Partial<NewApiKey> = {}): NewApiKey {
+  return {
+    id: newId(noon),
+    createdAt: noon,
+    updatedAt: noon,
+    name: "key",
+    scopes: ["identity:read"],
+    expiresAt: undefined,
+    lastUsedAt: undefined,
+    revokedAt: undefined,
+    bootstrap: false,
+    tokenDigest: randomDigest(),
+    ...change,
+  };
+}

@@ -1,0 +1,341 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  type HandlerContext,
+  type Transport,
+} from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { domainError } from "../../src/domain/errors.ts";
+import type { Identity } from "../../src/domain/identity/identity.ts";
+import type { ApiKeyId, IdentityId, SessionId, TenantId } from "../../src/domain/ids.ts";
+import type { Logger } from "../../src/domain/ports.ts";
+import type { Session } from "../../src/domain/session/session.ts";
+import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
+import { Metrics } from "../../src/transport/http/metrics.ts";
+import { Readiness } from "../../src/transport/http/readiness.ts";
+import { createListener, type Listener, type ListenerOptions } from "../../src/transport/listener.ts";
+import { type Access, createAccess } from "../../src/transport/rpc/access.ts";
+import { callOf } from "../../src/transport/rpc/call.ts";
+import type { CertificateGrant } from "../../src/transport/rpc/client-certificates.ts";
+
+/** What the service under test was last called with. */
+export interface Seen {
+  context: HandlerContext | undefined;
+  calls: number;
+}
+
+/** A listener on a free port with services whose answers are written here. */
+export interface Running {
+  readonly port: number;
+  readonly baseUrl: string;
+  readonly listener: Listener;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly log: LogLine[];
+  readonly seen: Seen;
+  close(): Promise<void>;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Record<string, unknown>;
+}
+
+export const goodToken = "ost_ses_good";
+export const goodCookie = "ost_cki_good";
+export const allowedOrigin = "https://app.example.com";
+export const foreignOrigin = "https://evil.example";
+export const maxRequestBytes = 64 * 1024;
+
+const settings: TenantSettings = {
+  publicUrl: "http://127.0.0.1:4433",
+  allowedOrigins: new Set([allowedOrigin]),
+  allowedReturnUrls: new Set(),
+  defaultReturnUrl: undefined,
+  login: { uiUrl: undefined, lifetimeMs: 3_600_000 },
+  registration: { uiUrl: undefined, lifetimeMs: 3_600_000, enabled: true },
+  session: {
+    lifetimeMs: 86_400_000,
+    maxLifetimeMs: 86_400_000,
+    idleTimeoutMs: 0,
+    maxParallel: 50,
+    cookie: { domain: undefined, persistent: true },
+  },
+  password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+  defaultSchemaId: "default",
+  selfServiceSchemaIds: new Set(["default"]),
+};
+
+/** The one tenant, with some settings replaced. */
+export function testTenant(overrides: Partial<TenantSettings> = {}): Tenant {
+  return { id: "tenant" as TenantId, name: "default", settings: { ...settings, ...overrides } };
+}
+
+const now = new Date("2026-01-02T03:04:05Z");
+const identity: Identity = {
+  id: "01890000-0000-7000-8000-000000000001" as IdentityId,
+  createdAt: now,
+  updatedAt: now,
+  revision: 1,
+  externalId: undefined,
+  schemaId: "default",
+  schemaVersion: 1,
+  state: "active",
+  stateChangedAt: now,
+  traits: {},
+  publicMetadata: {},
+  adminMetadata: {},
+  identifiers: [],
+  verifiableAddresses: [],
+  recoveryAddresses: [],
+  displayName: "Ada",
+  lastLoginAt: undefined,
+};
+const session: Session = {
+  id: "01890000-0000-7000-8000-000000000002" as SessionId,
+  identityId: identity.id,
+  createdAt: now,
+  updatedAt: now,
+  assuranceLevel: "aal1",
+  authenticationMethods: [],
+  authenticatedAt: now,
+  expiresAt: now,
+  lastUsedAt: now,
+  revokedAt: undefined,
+  device: { ipAddress: undefined, userAgent: undefined },
+};
+
+/** Access whose keys and sessions are spelled out: `ost_key_<scope>,<scope>` is a key of these scopes. */
+export function testAccess(tenant: Tenant, certificates: readonly CertificateGrant[] = []): Access {
+  return createAccess({
+    tenants: { byName: () => tenant, byHost: () => tenant },
+    certificates: () => certificates,
+    clock: { now: () => new Date() },
+    sessions: {
+      async authenticate(_tenant, { kind, text }) {
+        if (text !== (kind === "session" ? goodToken : goodCookie))
+          throw domainError("SESSION_TOKEN_UNKNOWN", {});
+        return { session, identity };
+      },
+    },
+    apiKeys: {
+      async authenticate(text) {
+        if (!text.startsWith("ost_key_")) throw domainError("API_KEY_MALFORMED", {});
+        const scopes = text.slice("ost_key_".length).split(",");
+        const apiKey = {
+          id: "key" as ApiKeyId,
+          createdAt: now,
+          updatedAt: now,
+          name: "test",
+          scopes,
+          expiresAt: undefined,
+          lastUsedAt: undefined,
+          revokedAt: undefined,
+          bootstrap: false,
+        };
+        return { tenant, apiKey };
+      },
+    },
+  });
+}
+
+/** Starts a listener. `overrides` replace its options. */
+export async function startListener(
+  overrides: Partial<ListenerOptions> & {
+    readonly tenant?: Tenant;
+    readonly certificates?: readonly CertificateGrant[];
+  } = {},
+): Promise<Running> {
+  const { tenant = testTenant(), certificates, ...options } = overrides;
+  const log: LogLine[] = [];
+  const seen: Seen = { context: undefined, calls: 0 };
+  const readiness = new Readiness(["database"]);
+  readiness.report("database", true);
+  const metrics = new Metrics();
+  const name = options.name ?? "public";
+  const listener = createListener({
+    name,
+    host: "127.0.0.1",
+    port: 0,
+    services: name === "public" ? [publicService(seen)] : [adminService(seen)],
+    access: testAccess(tenant, certificates),
+    readiness,
+    metrics,
+    version: { version: "test" },
+    logger: recordingLogger(log),
+    trustedProxies: [],
+    maxRequestBytes,
+    clock: { now: () => new Date() },
+    ...options,
+  });
+  const { port } = await listener.listen();
+  const scheme = options.tls === undefined ? "http" : "https";
+  return {
+    port,
+    baseUrl: `${scheme}://127.0.0.1:${port}`,
+    listener,
+    readiness,
+    metrics,
+    log,
+    seen,
+    close: () => listener.close(0),
+  };
+}
+
+/** SessionService with answers that show what it was called with, and failures on demand. */
+function publicService(seen: Seen) {
+  const note = (context: HandlerContext) => {
+    seen.context = context;
+    seen.calls++;
+    return callOf(context);
+  };
+  const implementation = {
+    getCurrentSession(_request: object, context: HandlerContext) {
+      const { caller } = note(context);
+      return { session: { id: caller.kind === "session" ? caller.session.id : "" } };
+    },
+    async checkSession(request: { credential: { value?: string } }, context: HandlerContext) {
+      const call = note(context);
+      const token = request.credential.value ?? "";
+      if (token === "crash") throw new TypeError("a secret detail of the inside");
+      if (token === "expired") throw domainError("SESSION_EXPIRED", {});
+      if (token === "overloaded") throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1500 });
+      if (token === "denied") throw new ConnectError("not like this", Code.PermissionDenied);
+      if (token === "violations") throw manyViolations();
+      if (token === "never") await new Promise(() => {});
+      if (token === "wait") await untilAborted(context.signal);
+      if (token === "cookies") {
+        call.setCookie("a=1; Path=/");
+        call.setCookie("b=2; Path=/");
+        context.responseHeader.set("x-extra", "header");
+        context.responseTrailer.set("x-after", "trailer");
+      }
+      return { session: { id: token } };
+    },
+    listSessions: (_request: object, context: HandlerContext) => {
+      note(context);
+      return { sessions: [], nextPageToken: "" };
+    },
+    revokeSession: () => ({}),
+    revokeOtherSessions: () => ({ revokedCount: 0 }),
+    logout: () => ({}),
+    extendSession: () => ({}),
+  };
+  return { service: SessionService, implementation };
+}
+
+function adminService(seen: Seen) {
+  const implementation = {
+    getIdentity(request: { identityId: string }, context: HandlerContext) {
+      seen.context = context;
+      seen.calls++;
+      return { identity: { id: request.identityId } };
+    },
+    createIdentity(request: { externalId?: string }, context: HandlerContext) {
+      seen.context = context;
+      seen.calls++;
+      return { identity: { id: "created", externalId: request.externalId } };
+    },
+  };
+  return { service: IdentityService, implementation };
+}
+
+function manyViolations(): Error {
+  const violations = Array.from({ length: 300 }, (_, index) => ({
+    field: `traits.field_${index}`,
+    description: `must not be ${"long ".repeat(50)}`,
+  }));
+  return domainError("TRAITS_INVALID", {}, { violations });
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+function recordingLogger(lines: LogLine[]): Logger {
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, message, fields: { ...fields } });
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** The ways in which one call can be made; each test of behaviour runs over all of them. */
+export const protocols = [
+  "Connect JSON, HTTP/1.1",
+  "Connect binary, HTTP/1.1",
+  "Connect JSON, HTTP/2",
+  "Connect binary, HTTP/2",
+  "gRPC binary",
+  "gRPC JSON",
+  "gRPC-Web binary, HTTP/1.1",
+  "gRPC-Web JSON, HTTP/2",
+] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** A transport of connect-node for a protocol. */
+export function transportOf(
+  protocol: Protocol,
+  baseUrl: string,
+  headers: Record<string, string> = {},
+): Transport {
+  const httpVersion = protocol.includes("HTTP/1.1") ? "1.1" : "2";
+  const options = {
+    baseUrl,
+    httpVersion,
+    useBinaryFormat: protocol.includes("binary"),
+    interceptors: [
+      (next: (request: never) => Promise<never>) => (request: { header: Headers }) => {
+        for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
+        return next(request as never);
+      },
+    ],
+  } as const;
+  if (protocol.startsWith("gRPC-Web")) return createGrpcWebTransport(options as never);
+  if (protocol.startsWith("gRPC")) return createGrpcTransport(options as never);
+  return createConnectTransport(options as never);
+}
+
+export function sessionClient(
+  protocol: Protocol,
+  baseUrl: string,
+  headers?: Record<string, string>,
+): Client<typeof SessionService> {
+  return createClient(SessionService, transportOf(protocol, baseUrl, headers));
+}
+
+export function identityClient(
+  protocol: Protocol,
+  baseUrl: string,
+  headers?: Record<string, string>,
+): Client<typeof IdentityService> {
+  return createClient(IdentityService, transportOf(protocol, baseUrl, headers));
+}
+
+/** The error that a call ends with; fails if it succeeds. */
+export async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ConnectError) return error;
+    throw error;
+  }
+  throw new Error("the call should have failed");
+}
+
+/** The first detail of a type. */
+export function detailOf<Desc extends DescMessage>(
+  error: ConnectError,
+  schema: Desc,
+): MessageShape<Desc> | undefined {
+  return error.findDetails(schema)[0];
+}
