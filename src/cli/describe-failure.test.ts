@@ -31,8 +31,8 @@ describe("a failure is described in one line", () => {
     ],
     [
       "an unreadable directory",
-      systemError({ code: "EACCES", syscall: "mkdir", path: "/root/x" }),
-      "/root/x: permission denied",
+      systemError({ code: "EACCES", syscall: "mkdir", path: "/srv/x" }),
+      "/srv/x: permission denied",
     ],
     ["anything else", new Error("line one\nline two"), "line one line two"],
     ["no error at all", "text", "text"],
