@@ -1,7 +1,9 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+import { AddressProof } from "../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
+import type { FlowKind } from "./domain/flow/flow.ts";
 import type { TenantSettings } from "./domain/tenant/tenant.ts";
 
 /**
@@ -12,18 +14,44 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
   const settings = config.tenantDefaults;
   const { session, password, identity, flows } = settings;
   const publicUrl = publicUrlOf(config, publicPort);
-  const uiUrls = { login: textOf(flows.login.uiUrl), registration: textOf(flows.registration.uiUrl) };
+  const uiUrls = {
+    login: textOf(flows.login.uiUrl),
+    registration: textOf(flows.registration.uiUrl),
+    verification: textOf(flows.verification.uiUrl),
+    recovery: textOf(flows.recovery.uiUrl),
+    settings: textOf(flows.settings.uiUrl),
+  };
   const origins = [publicUrl, ...Object.values(uiUrls), ...settings.allowedOrigins];
   return Object.freeze({
     publicUrl,
     allowedOrigins: new Set(origins.filter((url) => url !== undefined).map((url) => new URL(url).origin)),
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
-    login: { uiUrl: uiUrls.login, lifetimeMs: durationToMs(flows.login.lifetime) },
+    uiUrls,
+    login: { lifetimeMs: durationToMs(flows.login.lifetime) },
     registration: {
-      uiUrl: uiUrls.registration,
       lifetimeMs: durationToMs(flows.registration.lifetime),
       enabled: flows.registration.enabled,
+      addressProof: addressProofOf(flows.registration.addressProof),
+    },
+    verification: {
+      lifetimeMs: durationToMs(flows.verification.lifetime),
+      enabled: flows.verification.enabled,
+      afterRegistration: flows.verification.afterRegistration,
+    },
+    recovery: {
+      lifetimeMs: durationToMs(flows.recovery.lifetime),
+      enabled: flows.recovery.enabled,
+      sessionAtOnce: flows.recovery.sessionAtOnce,
+    },
+    settings: {
+      lifetimeMs: durationToMs(flows.settings.lifetime),
+      privilegedMs: durationToMs(flows.settings.privilegedFor),
+    },
+    code: codeSettings(settings),
+    link: {
+      enabledFor: new Set<FlowKind>(settings.link.enabled ? ["login", "verification", "recovery"] : []),
+      lifetimeMs: durationToMs(settings.link.lifetime),
     },
     session: {
       lifetimeMs: durationToMs(session.lifetime),
@@ -47,6 +75,24 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
 
 /** The id of the schema that is there when none is configured. */
 export const builtInSchemaId = "default";
+
+function addressProofOf(proof: AddressProof): TenantSettings["registration"]["addressProof"] {
+  return proof === AddressProof.BEFORE_SESSION ? "before_session" : "none";
+}
+
+function codeSettings({ code, flows }: CompleteConfig["tenantDefaults"]): TenantSettings["code"] {
+  const enabledFor = new Set<FlowKind>(["verification", "recovery", "settings"]);
+  if (code.login) enabledFor.add("login");
+  const provesAddress = flows.registration.addressProof === AddressProof.BEFORE_SESSION;
+  if (code.registration || provesAddress) enabledFor.add("registration");
+  return {
+    enabledFor,
+    length: code.length,
+    lifetimeMs: durationToMs(code.lifetime),
+    maxTries: code.maxTries,
+    resendAfterMs: durationToMs(code.resendAfter),
+  };
+}
 
 function schemaIdsOf(identity: CompleteConfig["tenantDefaults"]["identity"]) {
   const [first] = identity.schemas;

@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService as SettingsContract } from "../gen/ostiary/flow/v1/settings_service_pb.js";
+import { VerificationService as VerificationContract } from "../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -18,13 +21,19 @@ import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
+import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
 import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
+import { Outbox } from "./domain/courier/outbox.ts";
+import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
+import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
+import { SettingsFlows } from "./domain/flow/settings-flows.ts";
+import { VerificationFlows } from "./domain/flow/verification-flows.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
@@ -32,6 +41,8 @@ import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
+import { CodeMethod } from "./domain/method/code/code-method.ts";
+import { LinkMethod } from "./domain/method/link/link-method.ts";
 import { PasswordMethod } from "./domain/method/password/password-method.ts";
 import { createPasswordPolicy } from "./domain/method/password/policy.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
@@ -47,9 +58,12 @@ import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { LoginService } from "./transport/rpc/login-service.ts";
+import { RecoveryService } from "./transport/rpc/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
+import { SettingsService } from "./transport/rpc/settings-service.ts";
+import { VerificationService } from "./transport/rpc/verification-service.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
@@ -214,20 +228,55 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
 
+  const outbox = new Outbox({ sealer });
   const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const proofs = new AddressProofs({
+    methods: [
+      new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
+      new LinkMethod({ tokens }),
+    ],
+    flows: storage.flows,
+    tokens,
+    outbox,
+    clock,
+  });
   const loginFlows = new LoginFlows({
     keeper,
     flows: storage.flows,
     events: storage.events,
     methods: [passwordMethod],
+    proofs,
     tokens,
     clock,
   });
+  const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
   const registrationFlows = new RegistrationFlows({
     keeper,
     flows: storage.flows,
     schemas,
     methods: [passwordMethod],
+    proofs,
+    verifications: verificationFlows,
+    tokens,
+    clock,
+  });
+  const settingsFlows = new SettingsFlows({
+    keeper,
+    flows: storage.flows,
+    schemas,
+    methods: [passwordMethod],
+    proofs,
+    logins: loginFlows,
+    outbox,
+    tokens,
+    clock,
+  });
+  const recoveryFlows = new RecoveryFlows({
+    keeper,
+    flows: storage.flows,
+    proofs,
+    settings: settingsFlows,
+    outbox,
     tokens,
     clock,
   });
@@ -249,6 +298,9 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     apiKeyUses,
     loginFlows,
     registrationFlows,
+    verificationFlows,
+    recoveryFlows,
+    settingsFlows,
     identities,
     credentials,
     schemas,
@@ -267,6 +319,12 @@ function createServices(domain: Domain) {
       service: RegistrationContract,
       implementation: new RegistrationService({ flows: domain.registrationFlows }),
     },
+    {
+      service: VerificationContract,
+      implementation: new VerificationService({ flows: domain.verificationFlows }),
+    },
+    { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
+    { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
     { service: SessionContract, implementation: new SessionService({ sessions }) },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {

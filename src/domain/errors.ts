@@ -275,6 +275,47 @@ const texts = {
     remedy: "Fill in the fields that carry a message.",
     metadata: [],
   },
+  CODE_INVALID: {
+    message: "The code is wrong, has expired, was used, or another one was sent since.",
+    remedy: "Enter the newest code, or have another one sent.",
+    metadata: [],
+  },
+  CODE_TRIES_EXCEEDED: {
+    message: "Too many wrong codes were entered.",
+    remedy: "Have another code sent.",
+    metadata: [],
+  },
+  LINK_INVALID: {
+    message:
+      "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
+    remedy: "Begin again, and have another link sent.",
+    metadata: [],
+  },
+  RESEND_TOO_EARLY: {
+    message: "Another code or link was asked for too soon after the last one.",
+    remedy: "Wait until the time that the flow's step names.",
+    metadata: [],
+  },
+  FLOW_CHANGED: {
+    message: "Another submit changed the flow at the same moment.",
+    remedy: "Get the flow again and go on with the step that it is at.",
+    metadata: [],
+  },
+  VERIFICATION_DISABLED: {
+    message: "Verification is switched off.",
+    remedy: "Ask the operator to verify the address, or set tenant_defaults.flows.verification.enabled.",
+    metadata: [],
+  },
+  RECOVERY_DISABLED: {
+    message: "Recovery is switched off.",
+    remedy: "Ask the operator for help, or set tenant_defaults.flows.recovery.enabled.",
+    metadata: [],
+  },
+  STEP_NOT_OFFERED: {
+    message: "The step is not one that the flow waits for.",
+    remedy: "Submit one of the steps whose buttons are in the flow's form.",
+    metadata: ["step"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -33,7 +33,7 @@ export interface Transactions {
 }
 
 /** The kinds of tokens, by the prefix that each carries. A token of one kind is never accepted as another. */
-export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser";
+export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser" | "link";
 
 /** A token just made. Only the digest is stored. */
 export interface IssuedToken {
@@ -61,6 +61,19 @@ export interface FormTokens {
   make(browserToken: string, flowId: string): Secret;
   /** Whether it is that token; takes the same time whatever differs. */
   matches(candidate: string, browserToken: string, flowId: string): boolean;
+}
+
+/** Makes and compares the codes that people type in. Implemented in src/crypto. */
+export interface OneTimeCodes {
+  /** So many random digits. */
+  make(length: number): Secret;
+  /**
+   * What is stored of a code: a digest under a key of the server's, since so few digits could all be tried. What the
+   * code is bound to is digested with it.
+   */
+  digest(context: readonly (string | Uint8Array)[], code: string): Uint8Array;
+  /** Whether a digest is that of the code, made with any of the keys; takes the same time whatever differs. */
+  matches(digest: Uint8Array, context: readonly (string | Uint8Array)[], code: string): boolean;
 }
 
 /** The parameters of argon2id. */

@@ -24,6 +24,11 @@ export function isDuplicate(error: unknown): boolean {
   return sqlState(originalOf(error)) === "23505";
 }
 
+/** Whether the statement refers to a row that is not there, for example because it was deleted at the same moment. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return sqlState(originalOf(error)) === "23503";
+}
+
 /** Whether running the same again can succeed: a deadlock, or a serialization failure. */
 export function isRetryable(error: unknown): boolean {
   const state = sqlState(originalOf(error));

@@ -2,19 +2,39 @@ import type { Statement } from "./database.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
+import { insertMessages } from "./message-sql.ts";
 import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
 
 const flowColumns = `
   f.digest AS f_digest, f.kind AS f_kind, f.client AS f_client, f.state AS f_state,
   f.created_at AS f_created_at, f.expires_at AS f_expires_at, f.return_to AS f_return_to,
-  f.browser_digest AS f_browser_digest, f.identity_id AS f_identity_id, f.data AS f_data`;
+  f.browser_digest AS f_browser_digest, f.identity_id AS f_identity_id, f.revision AS f_revision,
+  f.challenge_kind AS f_challenge_kind, f.challenge_digest AS f_challenge_digest,
+  f.challenge_expires_at AS f_challenge_expires_at, f.challenge_attempts AS f_challenge_attempts, f.data AS f_data`;
 
-/** $1 tenant, then the columns in order. */
+const flowWriteColumns = `digest, kind, client, state, created_at, expires_at, return_to, browser_digest, identity_id,
+  challenge_kind, challenge_digest, challenge_expires_at, data`;
+
+/** What `flowParameter` unfolds to; digests are hexadecimal there. */
+const flowRecord = `AS given(digest text, kind text, client text, state text, created_at timestamptz,
+  expires_at timestamptz, return_to text, browser_digest text, identity_id uuid, challenge_kind text,
+  challenge_digest text, challenge_expires_at timestamptz, data jsonb)`;
+
+const flowValues = `decode(given.digest, 'hex'), given.kind, given.client, given.state, given.created_at,
+  given.expires_at, given.return_to, decode(given.browser_digest, 'hex'), given.identity_id, given.challenge_kind,
+  decode(given.challenge_digest, 'hex'), given.challenge_expires_at, given.data`;
+
+/** Writes a new flow. $1 tenant, `flow` its parameter, `from` a part with one row if it is to be written. */
+function insertFlow(flow: string, from: string): string {
+  return `INSERT INTO ostiary.flow (tenant_id, ${flowWriteColumns})
+    SELECT $1, ${flowValues} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${flowRecord}`;
+}
+
+/** $1 tenant, $2 flow, $3 messages. */
 export const createFlowStatement: Statement = {
   name: "create_flow",
-  text: `INSERT INTO ostiary.flow (tenant_id, digest, kind, client, state, created_at, expires_at, return_to,
-      browser_digest, identity_id, data)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+  text: `WITH always AS (SELECT), created AS (${insertFlow("$2", "always")})
+    ${insertMessages({ tenant: "$1", messages: "$3", from: "always" })}`,
 };
 
 /** $1 tenant, $2 digest, $3 kind. */
@@ -24,109 +44,316 @@ export const findFlowStatement: Statement = {
     WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
 };
 
-/** $1 tenant, $2 digest, $3 identifier, $4 kind of credential. Always one row. */
+/** $1 tenant, $2 digest of the link, $3 kind. */
+export const findByLinkStatement: Statement = {
+  name: "find_flow_by_link",
+  text: `SELECT ${flowColumns} FROM ostiary.flow f
+    WHERE f.tenant_id = $1 AND f.challenge_kind = 'link' AND f.challenge_digest = $2 AND f.kind = $3`,
+};
+
+/** $1 tenant, $2 digest, $3 kind. */
+export const findWithIdentityStatement: Statement = {
+  name: "find_flow_with_identity",
+  text: `SELECT ${flowColumns}, ${identityColumns} FROM ostiary.flow f
+    LEFT JOIN ostiary.identity i ON i.tenant_id = f.tenant_id AND i.id = f.identity_id
+    WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
+};
+
+/** $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null. Always one row. */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
   text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id AND found.value = $3
-    LEFT JOIN ostiary.identity i ON i.tenant_id = found.tenant_id AND i.id = found.identity_id
+    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id
+      AND i.id = CASE WHEN $3::text IS NULL THEN f.identity_id ELSE found.identity_id END
     LEFT JOIN ostiary.identity_credential c
       ON c.tenant_id = i.tenant_id AND c.identity_id = i.id AND c.kind = $4`,
 };
 
+/** $1 tenant, $2 kind, $3 value. At most two rows: those who sign in with the address come first. */
+export const findByAddressStatement: Statement = {
+  name: "find_identity_by_address",
+  text: `SELECT ${identityColumns}, owner.signs_in AS a_signs_in
+    FROM (
+      SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
+      FROM ostiary.identity_verifiable_address v
+      LEFT JOIN ostiary.identity_identifier n
+        ON n.tenant_id = v.tenant_id AND n.value = v.value AND n.identity_id = v.identity_id
+      WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3
+      ORDER BY (n.identity_id IS NULL), v.identity_id
+      LIMIT 2
+    ) owner
+    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id
+    ORDER BY owner.signs_in DESC`,
+};
+
 /**
- * Completes a login. $1 tenant, $2 flow, $3 identity, $4 login sequence, $5 kind and $6 secret of the credential,
- * $7 now, $8 session, $9 its digest, $10 and $11 the new hash or null, $12 how many other sessions may stay,
- * $13 idle since or null, $14 events, $15 the eviction's event.
+ * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
+ * $9 messages, $10 events. A row if the flow was still as it was read.
+ */
+export const advanceStatement: Statement = {
+  name: "advance_flow",
+  text: `WITH moved AS (
+    UPDATE ostiary.flow SET revision = revision + 1, data = $4, challenge_kind = $5, challenge_digest = $6,
+      challenge_expires_at = $7, challenge_attempts = 0, identity_id = $8
+    WHERE tenant_id = $1 AND digest = $2 AND revision = $3 AND state = 'active'
+    RETURNING digest
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$9", from: "moved" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$10", from: "moved" })}
+  )
+  SELECT digest FROM moved`,
+};
+
+/**
+ * $1 tenant, $2 digest, $3 now, $4 limit. One guarded statement: of many tries at the same moment each raises the count,
+ * and none beyond the limit gets to see what it would be compared with.
+ */
+export const countAttemptStatement: Statement = {
+  name: "count_attempt",
+  text: `UPDATE ostiary.flow SET challenge_attempts = challenge_attempts + 1
+    WHERE tenant_id = $1 AND digest = $2 AND state = 'active' AND challenge_digest IS NOT NULL
+      AND challenge_expires_at > $3 AND challenge_attempts < $4
+    RETURNING revision AS f_revision, challenge_kind AS f_challenge_kind, challenge_digest AS f_challenge_digest,
+      challenge_expires_at AS f_challenge_expires_at, challenge_attempts AS f_challenge_attempts`,
+};
+
+/**
+ * The parts with which every completion begins. `open_flow` locks the flows, $2 with revisions $3, before anything is
+ * written: of two submits of one flow the second waits, then PostgreSQL reads the row again, finds it changed, and nothing
+ * else happens. `all_open` has a row if all of them were still as they were read.
+ */
+const openFlowParts = `open_flow AS MATERIALIZED (
+    SELECT f.digest FROM ostiary.flow f
+    JOIN unnest($2::bytea[], $3::int[]) AS held(digest, revision)
+      ON held.digest = f.digest AND held.revision = f.revision
+    WHERE f.tenant_id = $1 AND f.state = 'active'
+    ORDER BY f.digest
+    FOR UPDATE OF f
+  ), all_open AS MATERIALIZED (
+    SELECT WHERE (SELECT count(*) FROM open_flow) = cardinality($2::bytea[])
+  )`;
+
+/** Closes the flows of $2, for an identity; `when` is a part with a row if that is to be done. */
+function closeFlows(identity: string, when: string): string {
+  return `UPDATE ostiary.flow SET state = 'completed', identity_id = ${identity}, revision = revision + 1
+    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})`;
+}
+
+/**
+ * Closes whatever else is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of
+ * it may outlive a new secret or address.
+ */
+function closeOtherFlows(identity: string, when: string): string {
+  return `UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
+    WHERE tenant_id = $1 AND identity_id = ${identity} AND state = 'active' AND digest <> ALL ($2::bytea[])
+      AND EXISTS (SELECT FROM ${when})`;
+}
+
+/** Writes a session if its parameter is not null. */
+function insertSession(session: string, digest: string, from: string): string {
+  return `INSERT INTO ostiary.session (tenant_id, ${sessionWriteColumns})
+    SELECT $1, ${sessionValues(digest)}
+    FROM ${from}, jsonb_to_record(${session}::jsonb) ${sessionRecord}
+    WHERE ${session}::jsonb IS NOT NULL`;
+}
+
+/**
+ * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 kind and $7 secret of
+ * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the new hash or null, $13 how many other sessions
+ * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
+ * null, $19 the session that this one replaces or null.
  *
- * The parts of one statement see the same snapshot. What makes it right under concurrency:
+ * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
- * - `open_flow` locks the flow before anything is written. Of two submits of one flow the second waits, then
- *   PostgreSQL reads the row again, finds it completed, and nothing else happens: neither is the identity touched.
  * - `guard` updates the identity only if `login_sequence` is still the one that was read. A concurrent login,
  *   deactivation or change of password or traits has raised it: this statement then waits for that one, reads the
  *   row again, and the guard fails. So if the guard passes, the identity's row in this statement's snapshot is the
  *   newest there is, hence the snapshot includes the transaction that wrote it, and with it the sessions of every
  *   earlier login. `evicted` therefore counts all of them: the limit is exact, and the losers come again.
- * - The new session is not in the snapshot, so $12 of the others may stay.
+ * - The new session is not in the snapshot, so $13 of the others may stay.
  */
 export const completeLoginStatement: Statement = {
   name: "complete_login",
-  text: `WITH open_flow AS MATERIALIZED (
-    SELECT f.digest FROM ostiary.flow f
-    WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = 'login' AND f.state = 'active'
-    FOR UPDATE
-  ), guard AS (
-    UPDATE ostiary.identity SET login_sequence = login_sequence + 1, last_login_at = $7
-    WHERE tenant_id = $1 AND id = $3 AND state = 'active' AND login_sequence = $4
-      AND EXISTS (SELECT FROM open_flow)
-      AND EXISTS (
+  text: `WITH ${openFlowParts}, guard AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1, last_login_at = $8
+    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND login_sequence = $5
+      AND EXISTS (SELECT FROM all_open)
+      AND ($6::text IS NULL OR EXISTS (
         SELECT FROM ostiary.identity_credential c
-        WHERE c.tenant_id = $1 AND c.identity_id = $3 AND c.kind = $5 AND c.secret = $6
-      )
+        WHERE c.tenant_id = $1 AND c.identity_id = $4 AND c.kind = $6 AND c.secret = $7
+      ))
+      AND ($17::text IS NULL OR EXISTS (
+        SELECT FROM ostiary.identity_verifiable_address v
+        WHERE v.tenant_id = $1 AND v.identity_id = $4 AND v.kind = $17 AND v.value = $18
+          AND v.verified_at IS NOT NULL
+      ))
     RETURNING id
   ), completed AS (
-    UPDATE ostiary.flow SET state = 'completed', identity_id = $3
-    WHERE tenant_id = $1 AND digest = $2 AND state = 'active' AND EXISTS (SELECT FROM guard)
-    RETURNING digest
+    ${closeFlows("$4", "guard")}
   ), created AS (
-    INSERT INTO ostiary.session (tenant_id, ${sessionWriteColumns})
-    SELECT $1, ${sessionValues("$9")}
-    FROM completed, jsonb_to_record($8::jsonb) ${sessionRecord}
+    ${insertSession("$9", "$10", "guard")}
+  ), replaced AS (
+    UPDATE ostiary.session SET revoked_at = $8, updated_at = $8
+    WHERE tenant_id = $1 AND id = $19 AND identity_id = $4 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard)
   ), evicted AS (
-    UPDATE ostiary.session SET revoked_at = $7, updated_at = $7
-    WHERE tenant_id = $1 AND revoked_at IS NULL AND EXISTS (SELECT FROM completed) AND id IN (
+    UPDATE ostiary.session SET revoked_at = $8, updated_at = $8
+    WHERE tenant_id = $1 AND revoked_at IS NULL AND EXISTS (SELECT FROM guard) AND id IN (
       SELECT s.id FROM ostiary.session s
-      WHERE s.tenant_id = $1 AND s.identity_id = $3 AND s.revoked_at IS NULL AND s.expires_at > $7
-        AND ($13::timestamptz IS NULL OR s.last_used_at > $13)
+      WHERE s.tenant_id = $1 AND s.identity_id = $4 AND s.revoked_at IS NULL AND s.expires_at > $8
+        AND ($14::timestamptz IS NULL OR s.last_used_at > $14) AND s.id IS DISTINCT FROM $19
       ORDER BY s.last_used_at DESC, s.id DESC
-      OFFSET $12::int
+      OFFSET $13::int
     )
     RETURNING id
   ), rehashed AS (
-    UPDATE ostiary.identity_credential SET secret = $10, algorithm = $11, updated_at = $7
-    WHERE tenant_id = $1 AND identity_id = $3 AND kind = $5 AND secret = $6 AND $10::text IS NOT NULL
-      AND EXISTS (SELECT FROM completed)
+    UPDATE ostiary.identity_credential SET secret = $11, algorithm = $12, updated_at = $8
+    WHERE tenant_id = $1 AND identity_id = $4 AND kind = $6 AND secret = $7 AND $11::text IS NOT NULL
+      AND EXISTS (SELECT FROM guard)
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$14", from: "completed" })}
+    ${insertEvents({ tenant: "$1", events: "$15", from: "guard" })}
   ), recorded_evictions AS (
-    ${insertEvents({ tenant: "$1", events: "$15", from: "evicted", sessionId: "evicted.id", identityId: "$3", id: derivedEventId })}
+    ${insertEvents({ tenant: "$1", events: "$16", from: "evicted", sessionId: "evicted.id", identityId: "$4", id: derivedEventId })}
   )
-  SELECT EXISTS (SELECT FROM open_flow) AS flow_open, EXISTS (SELECT FROM completed) AS completed`,
+  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM guard) AS completed`,
 };
 
 /**
- * Completes a registration. $1 tenant, $2 flow, $3 identity, $4 identifiers, $5 verifiable and $6 recovery
- * addresses, $7 and $8 the password's hash and algorithm or null, $9 now, $10 session, $11 its digest, $12 events.
+ * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
+ * recovery addresses, $8 and $9 the password's hash and algorithm or null, $10 now, $11 session, $12 its digest, $13 events.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
 export const completeRegistrationStatement: Statement = {
   name: "complete_registration",
-  text: `WITH open_flow AS MATERIALIZED (
-    SELECT f.digest FROM ostiary.flow f
-    WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = 'registration' AND f.state = 'active'
-    FOR UPDATE
-  ), ${insertIdentityParts({
-    when: "open_flow",
-    identity: "$3",
-    identifiers: "$4",
-    verifiableAddresses: "$5",
-    recoveryAddresses: "$6",
-    secret: "$7",
-    algorithm: "$8",
-    at: "$9",
+  text: `WITH ${openFlowParts}, ${insertIdentityParts({
+    when: "all_open",
+    identity: "$4",
+    identifiers: "$5",
+    verifiableAddresses: "$6",
+    recoveryAddresses: "$7",
+    secret: "$8",
+    algorithm: "$9",
+    at: "$10",
   })}, completed AS (
-    UPDATE ostiary.flow SET state = 'completed', identity_id = (SELECT id FROM new_identity)
-    WHERE tenant_id = $1 AND digest = $2 AND state = 'active' AND EXISTS (SELECT FROM new_identity)
-    RETURNING digest
+    ${closeFlows("(SELECT id FROM new_identity)", "new_identity")}
   ), created AS (
-    INSERT INTO ostiary.session (tenant_id, ${sessionWriteColumns})
-    SELECT $1, ${sessionValues("$11")}
-    FROM completed, jsonb_to_record($10::jsonb) ${sessionRecord}
+    ${insertSession("$11", "$12", "new_identity")}
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$12", from: "completed" })}
+    ${insertEvents({ tenant: "$1", events: "$13", from: "new_identity" })}
   )
-  SELECT EXISTS (SELECT FROM completed) AS completed`,
+  SELECT EXISTS (SELECT FROM new_identity) AS completed`,
+};
+
+/**
+ * Completes a verification. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 kind and $6 value of the address,
+ * $7 now, $8 events. The identity's revision is raised, so that a change which read the address unverified does not put
+ * that back.
+ */
+export const completeVerificationStatement: Statement = {
+  name: "complete_verification",
+  text: `WITH ${openFlowParts}, changed AS (
+    UPDATE ostiary.identity i SET updated_at = $7, revision = i.revision + 1
+    WHERE i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND EXISTS (SELECT FROM all_open)
+      AND EXISTS (
+        SELECT FROM ostiary.identity_verifiable_address v
+        WHERE v.tenant_id = $1 AND v.identity_id = $4 AND v.kind = $5 AND v.value = $6
+      )
+    RETURNING i.id
+  ), verified AS (
+    UPDATE ostiary.identity_verifiable_address SET verified_at = $7
+    WHERE tenant_id = $1 AND identity_id = $4 AND kind = $5 AND value = $6 AND verified_at IS NULL
+      AND EXISTS (SELECT FROM changed)
+  ), completed AS (
+    ${closeFlows("$4", "changed")}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$8", from: "changed" })}
+  )
+  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM changed) AS completed`,
+};
+
+/**
+ * Completes a recovery. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 settings flow, $6 session or null, $7 its
+ * digest, $8 now, $9 messages, $10 events. Raises `login_sequence`, as whatever changes what can sign in does.
+ */
+export const completeRecoveryStatement: Statement = {
+  name: "complete_recovery",
+  text: `WITH ${openFlowParts}, guard AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND EXISTS (SELECT FROM all_open)
+    RETURNING id
+  ), completed AS (
+    ${closeFlows("$4", "guard")}
+  ), closed AS (
+    ${closeOtherFlows("$4", "guard")}
+  ), settings AS (
+    ${insertFlow("$5", "guard")}
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $8, updated_at = $8
+    WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND $6::jsonb IS NOT NULL
+      AND EXISTS (SELECT FROM guard)
+  ), created AS (
+    ${insertSession("$6", "$7", "guard")}
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$9", from: "guard" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$10", from: "guard" })}
+  )
+  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM guard) AS completed`,
+};
+
+/**
+ * What follows a change in settings. `when` is a part with a row if the change was made. $1 tenant, $2 flow, $4 identity, $5
+ * now, $6 whether other sessions end, $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its
+ * way ends, $10 messages, $11 events, $12 the event of the sessions that ended.
+ */
+function settingsParts(when: string): string {
+  return `moved AS (
+    UPDATE ostiary.flow SET revision = revision + 1, data = jsonb_build_object('language', data -> 'language'),
+      challenge_kind = NULL, challenge_digest = NULL, challenge_expires_at = NULL,
+      state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
+    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})
+  ), closed AS (
+    ${closeOtherFlows("$4", when)} AND $9::boolean
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
+    WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $5 AND $6::boolean
+      AND id IS DISTINCT FROM $7 AND EXISTS (SELECT FROM ${when})
+    RETURNING id
+  ), ended_once AS (
+    SELECT FROM ended LIMIT 1
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$10", from: when })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$11", from: when })}
+  ), recorded_end AS (
+    ${insertEvents({ tenant: "$1", events: "$12", from: "ended_once" })}
+  )`;
+}
+
+/** The parameters of `settingsParts`, then $13 and $14 the password's hash and algorithm, $15 session or null, $16 its digest. */
+export const changePasswordStatement: Statement = {
+  name: "change_password",
+  text: `WITH ${openFlowParts}, changed AS (
+    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
+    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND EXISTS (SELECT FROM all_open)
+    RETURNING id
+  ), written AS (
+    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
+    SELECT $1, changed.id, 'password', $13, $14, $5, $5 FROM changed
+    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
+      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+  ), created AS (
+    ${insertSession("$15", "$16", "changed")}
+  ), ${settingsParts("changed")}
+  SELECT EXISTS (SELECT FROM changed) AS completed`,
+};
+
+/** The parameters of `settingsParts`. The second half of a change of traits, in the same transaction. */
+export const finishProfileStatement: Statement = {
+  name: "finish_profile",
+  text: `WITH ${openFlowParts}, ${settingsParts("all_open")}
+  SELECT EXISTS (SELECT FROM all_open) AS completed`,
 };

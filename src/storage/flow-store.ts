@@ -1,24 +1,25 @@
-import type { FlowClient, FlowKind, FlowRecord, FlowState } from "../domain/flow/flow.ts";
+import type { SealedMessage } from "../domain/courier/outbox.ts";
+import type { Challenge, FlowKind, FlowRecord } from "../domain/flow/flow.ts";
 import type {
+  Completion,
+  FlowAdvance,
   FlowStore,
+  HeldRevision,
   LoginCandidate,
   LoginCompletion,
+  PasswordChange,
+  ProfileChange,
+  RecoveryCompletion,
   RegistrationCompletion,
+  VerificationCompletion,
 } from "../domain/flow/store.ts";
-import type { CredentialKind } from "../domain/identity/identity.ts";
-import type { IdentityId } from "../domain/ids.ts";
-import type { JsonObject } from "../domain/json.ts";
+import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
-import { isDuplicate } from "./database-errors.ts";
+import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
-import {
-  completeLoginStatement,
-  completeRegistrationStatement,
-  createFlowStatement,
-  findFlowStatement,
-  findForLoginStatement,
-} from "./flow-statements.ts";
+import { type ChallengeRow, challengeFromRow, type FlowRow, flowFromRow, flowParameter } from "./flow-row.ts";
+import * as statements from "./flow-statements.ts";
 import {
   addressesParameter,
   type IdentityRow,
@@ -26,20 +27,9 @@ import {
   identityFromRow,
   identityParameter,
 } from "./identity-row.ts";
+import { updateIdentityStatement } from "./identity-statements.ts";
+import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
-
-interface FlowRow {
-  readonly f_digest: Uint8Array;
-  readonly f_kind: FlowKind;
-  readonly f_client: FlowClient;
-  readonly f_state: FlowState;
-  readonly f_created_at: Date;
-  readonly f_expires_at: Date;
-  readonly f_return_to: string | null;
-  readonly f_browser_digest: Uint8Array | null;
-  readonly f_identity_id: IdentityId | null;
-  readonly f_data: JsonObject;
-}
 
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
@@ -49,6 +39,21 @@ interface CandidateRow extends IdentityRow {
 /** Every column of the part that was not found is null. */
 type Nullable<Row> = { readonly [Column in keyof Row]: Row[Column] | null };
 
+/** What a completing statement says of itself. */
+interface CompletionRow {
+  readonly flow_open: boolean;
+  readonly completed: boolean;
+}
+
+/** Takes a change of traits back, with what it came to. */
+class Rollback extends Error {
+  readonly result: "identity_changed" | "identifier_taken" | "flow_taken";
+  constructor(result: Rollback["result"]) {
+    super("rolled back");
+    this.result = result;
+  }
+}
+
 /** Flows on PostgreSQL. The statements, and why they are right, are in flow-statements.ts. */
 export class PostgresFlowStore implements FlowStore {
   readonly #database: Database;
@@ -57,39 +62,49 @@ export class PostgresFlowStore implements FlowStore {
     this.#database = database;
   }
 
-  async create(scope: Scope, flow: FlowRecord): Promise<void> {
-    await this.#database.query(scope, createFlowStatement, [
-      scope.tenantId,
-      flow.digest,
-      flow.kind,
-      flow.client,
-      flow.state,
-      flow.createdAt,
-      flow.expiresAt,
-      flow.returnTo,
-      flow.browserDigest,
-      flow.identityId,
-      JSON.stringify(flow.data),
-    ]);
+  async create(scope: Scope, flow: FlowRecord, messages: readonly SealedMessage[] = []): Promise<void> {
+    const values = [scope.tenantId, flowParameter(flow), messagesParameter(messages)];
+    await this.#database.query(scope, statements.createFlowStatement, values);
   }
 
   async find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined> {
     const values = [scope.tenantId, digest, kind];
-    const [row] = await this.#database.query<FlowRow>(scope, findFlowStatement, values);
+    const [row] = await this.#database.query<FlowRow>(scope, statements.findFlowStatement, values);
     return row && flowFromRow(row);
+  }
+
+  async findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined> {
+    const values = [scope.tenantId, linkDigest, kind];
+    const [row] = await this.#database.query<FlowRow>(scope, statements.findByLinkStatement, values);
+    return row && flowFromRow(row);
+  }
+
+  async findWithIdentity(
+    scope: Scope,
+    kind: FlowKind,
+    digest: Uint8Array,
+  ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }> {
+    const [row] = await this.#database.query<FlowRow & Nullable<IdentityRow>>(
+      scope,
+      statements.findWithIdentityStatement,
+      [scope.tenantId, digest, kind],
+    );
+    return {
+      flow: row && flowFromRow(row),
+      identity: row && isIdentity(row) ? identityFromRow(row) : undefined,
+    };
   }
 
   async findForLogin(
     scope: Scope,
     digest: Uint8Array,
-    identifier: string,
-    credential: CredentialKind,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }> {
-    const values = [scope.tenantId, digest, identifier, credential];
     const [row] = await this.#database.query<Nullable<FlowRow> & Nullable<CandidateRow>>(
       scope,
-      findForLoginStatement,
-      values,
+      statements.findForLoginStatement,
+      [scope.tenantId, digest, identifier, credential],
     );
     return {
       flow: row && isFlow(row) ? flowFromRow(row) : undefined,
@@ -97,35 +112,82 @@ export class PostgresFlowStore implements FlowStore {
     };
   }
 
+  async findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined> {
+    const [first, second] = await this.#database.query<IdentityRow & { readonly a_signs_in: boolean }>(
+      scope,
+      statements.findByAddressStatement,
+      [scope.tenantId, kind, value],
+    );
+    if (first === undefined) return undefined;
+    return first.a_signs_in || second === undefined ? identityFromRow(first) : undefined;
+  }
+
+  async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {
+    const { challenge } = advance;
+    try {
+      const rows = await this.#database.query(scope, statements.advanceStatement, [
+        scope.tenantId,
+        held.digest,
+        held.revision,
+        JSON.stringify(advance.data),
+        challenge?.kind,
+        challenge?.digest,
+        challenge?.expiresAt,
+        advance.identityId,
+        messagesParameter(advance.messages),
+        eventsParameter(advance.events),
+      ]);
+      return rows.length > 0;
+    } catch (error) {
+      // The identity was deleted at the same moment, and takes its flows along.
+      if (isForeignKeyViolation(error)) return false;
+      throw error;
+    }
+  }
+
+  async countAttempt(
+    scope: Scope,
+    digest: Uint8Array,
+    now: Date,
+    limit: number,
+  ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined> {
+    const [row] = await this.#database.query<ChallengeRow & Pick<FlowRow, "f_revision">>(
+      scope,
+      statements.countAttemptStatement,
+      [scope.tenantId, digest, now, limit],
+    );
+    const challenge = row && challengeFromRow(row);
+    return row && challenge && { challenge, revision: row.f_revision };
+  }
+
   async completeLogin(
     scope: Scope,
     completion: LoginCompletion,
   ): Promise<"completed" | "flow_taken" | "candidate_changed"> {
-    const { candidate, session } = completion;
-    const [row] = await this.#database.query<{ readonly flow_open: boolean; readonly completed: boolean }>(
-      scope,
-      completeLoginStatement,
-      [
-        scope.tenantId,
-        completion.flowDigest,
-        candidate.identity.id,
-        candidate.loginSequence,
-        completion.credentialKind,
-        candidate.credential,
-        completion.at,
-        sessionParameter(session),
-        session.tokenDigest,
-        completion.rehash?.hash,
-        completion.rehash?.algorithm,
-        // The new session is one of them.
-        Math.max(0, completion.maxSessions - 1),
-        completion.idleSince,
-        eventsParameter(completion.events),
-        eventsParameter([completion.evictionEvent]),
-      ],
-    );
-    if (row?.completed) return "completed";
-    return row?.flow_open ? "candidate_changed" : "flow_taken";
+    const { candidate, session, proof } = completion;
+    const credentialKind = proof.kind === "credential" ? proof.credential : undefined;
+    const target = proof.kind === "address" ? proof.target : undefined;
+    const [row] = await this.#database.query<CompletionRow>(scope, statements.completeLoginStatement, [
+      ...[scope.tenantId, ...heldParameters(completion.held)],
+      candidate.identity.id,
+      candidate.loginSequence,
+      credentialKind,
+      credentialKind && candidate.credential,
+      completion.at,
+      sessionParameter(session),
+      session.tokenDigest,
+      completion.rehash?.hash,
+      completion.rehash?.algorithm,
+      // The new session is one of them.
+      Math.max(0, completion.maxSessions - 1),
+      completion.idleSince,
+      eventsParameter(completion.events),
+      eventsParameter([completion.evictionEvent]),
+      target?.kind,
+      target?.value,
+      completion.replaces,
+    ]);
+    return outcomeOf(row, "candidate_changed");
   }
 
   async completeRegistration(
@@ -136,10 +198,9 @@ export class PostgresFlowStore implements FlowStore {
     try {
       const [row] = await this.#database.query<{ readonly completed: boolean }>(
         scope,
-        completeRegistrationStatement,
+        statements.completeRegistrationStatement,
         [
-          scope.tenantId,
-          completion.flowDigest,
+          ...[scope.tenantId, ...heldParameters(completion.held)],
           identityParameter(identity),
           identifiersParameter(identity.identifiers),
           addressesParameter(identity.verifiableAddresses),
@@ -160,6 +221,110 @@ export class PostgresFlowStore implements FlowStore {
     }
   }
 
+  async completeVerification(
+    scope: Scope,
+    completion: VerificationCompletion,
+  ): Promise<Completion | "address_gone"> {
+    const { target } = completion;
+    const [row] = await this.#database.query<CompletionRow>(scope, statements.completeVerificationStatement, [
+      ...[scope.tenantId, ...heldParameters(completion.held)],
+      ...[target.identityId, target.kind, target.value],
+      completion.at,
+      eventsParameter(completion.events),
+    ]);
+    return outcomeOf(row, "address_gone");
+  }
+
+  async completeRecovery(
+    scope: Scope,
+    completion: RecoveryCompletion,
+  ): Promise<Completion | "identity_gone"> {
+    const { session } = completion;
+    const [row] = await this.#database.query<CompletionRow>(scope, statements.completeRecoveryStatement, [
+      ...[scope.tenantId, ...heldParameters(completion.held)],
+      completion.identityId,
+      flowParameter(completion.settingsFlow),
+      session && sessionParameter(session),
+      session?.tokenDigest,
+      completion.at,
+      messagesParameter(completion.messages),
+      eventsParameter(completion.events),
+    ]);
+    return outcomeOf(row, "identity_gone");
+  }
+
+  async changePassword(scope: Scope, change: PasswordChange): Promise<Completion> {
+    const { session, password, keep } = change;
+    const [row] = await this.#database.query<Pick<CompletionRow, "completed">>(
+      scope,
+      statements.changePasswordStatement,
+      [
+        ...[scope.tenantId, ...heldParameters([change.held])],
+        change.identityId,
+        change.at,
+        keep !== "all",
+        keep === "all" ? undefined : keep,
+        change.completes,
+        true,
+        messagesParameter(change.messages),
+        eventsParameter(change.events),
+        eventsParameter([change.revocationEvent]),
+        password.hash,
+        password.algorithm,
+        session && sessionParameter(session),
+        session?.tokenDigest,
+      ],
+    );
+    return row?.completed ? "completed" : "flow_taken";
+  }
+
+  async changeProfile(
+    scope: Scope,
+    change: ProfileChange,
+  ): Promise<Completion | "identity_changed" | "identifier_taken"> {
+    const { identity } = change;
+    try {
+      return await this.#database.transaction(scope, async (tx): Promise<Completion> => {
+        const [row] = await this.#database.query<{ readonly updated: boolean; readonly complete: boolean }>(
+          tx,
+          updateIdentityStatement,
+          [
+            tx.tenantId,
+            identityParameter(identity),
+            change.expectedRevision,
+            identifiersParameter(identity.identifiers),
+            addressesParameter(identity.verifiableAddresses),
+            addressesParameter(identity.recoveryAddresses),
+            eventsParameter([]),
+          ],
+        );
+        if (!row?.updated) throw new Rollback("identity_changed");
+        if (!row.complete) throw new Rollback("identifier_taken");
+        const [finished] = await this.#database.query<Pick<CompletionRow, "completed">>(
+          tx,
+          statements.finishProfileStatement,
+          [
+            ...[tx.tenantId, ...heldParameters([change.held])],
+            identity.id,
+            change.at,
+            change.endsOthers,
+            change.keep,
+            false,
+            change.endsOthers,
+            messagesParameter(change.messages),
+            eventsParameter(change.events),
+            eventsParameter([change.revocationEvent]),
+          ],
+        );
+        if (!finished?.completed) throw new Rollback("flow_taken");
+        return "completed";
+      });
+    } catch (error) {
+      if (error instanceof Rollback) return error.result;
+      throw error;
+    }
+  }
+
   async takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]> {
     if (identifiers.length === 0) return [];
     const rows = await this.#database.query<{ readonly value: string }>(
@@ -174,8 +339,22 @@ export class PostgresFlowStore implements FlowStore {
   }
 }
 
+/** The flows of a completion, as two parameters. */
+function heldParameters(held: readonly HeldRevision[]) {
+  return [held.map(({ digest }) => digest), held.map(({ revision }) => revision)];
+}
+
+function outcomeOf<Lost>(row: CompletionRow | undefined, lost: Lost): Completion | Lost {
+  if (row?.completed) return "completed";
+  return row?.flow_open ? lost : "flow_taken";
+}
+
 function isFlow(row: Nullable<FlowRow>): row is FlowRow {
   return row.f_digest !== null;
+}
+
+function isIdentity(row: Nullable<IdentityRow>): row is IdentityRow {
+  return row.i_id !== null;
 }
 
 function isCandidate(row: Nullable<CandidateRow>): row is CandidateRow {
@@ -187,20 +366,5 @@ function candidateFromRow(row: CandidateRow): LoginCandidate {
     identity: identityFromRow(row),
     credential: row.c_secret ?? undefined,
     loginSequence: row.i_login_sequence,
-  };
-}
-
-function flowFromRow(row: FlowRow): FlowRecord {
-  return {
-    digest: row.f_digest,
-    kind: row.f_kind,
-    client: row.f_client,
-    state: row.f_state,
-    createdAt: row.f_created_at,
-    expiresAt: row.f_expires_at,
-    returnTo: row.f_return_to ?? undefined,
-    browserDigest: row.f_browser_digest ?? undefined,
-    identityId: row.f_identity_id ?? undefined,
-    data: row.f_data,
   };
 }

@@ -14,7 +14,7 @@ import type { Argon2Parameters, PasswordHasher, Scope, Sealer } from "../../src/
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { noon } from "../support/records.ts";
+import { noon, someSettings } from "../support/records.ts";
 
 /** Cheap parameters of argon2id. */
 export const cheapArgon2: Argon2Parameters = { memoryKib: 64, iterations: 1, parallelism: 1 };
@@ -120,24 +120,7 @@ function tenantOf(scope: Scope, name: string): Tenant {
   return {
     id: scope.tenantId,
     name,
-    settings: {
-      publicUrl: "http://127.0.0.1:4433",
-      allowedOrigins: new Set(),
-      allowedReturnUrls: new Set(),
-      defaultReturnUrl: undefined,
-      login: { uiUrl: undefined, lifetimeMs: 900_000 },
-      registration: { uiUrl: undefined, lifetimeMs: 900_000, enabled: true },
-      session: {
-        lifetimeMs: 86_400_000,
-        maxLifetimeMs: 86_400_000,
-        idleTimeoutMs: 0,
-        maxParallel: 50,
-        cookie: { domain: undefined, persistent: true },
-      },
-      password: { minLength: 8, maxLength: 64, argon2: cheapArgon2 },
-      defaultSchemaId: "default",
-      selfServiceSchemaIds: new Set(["default"]),
-    },
+    settings: someSettings({ password: { minLength: 8, maxLength: 64, argon2: cheapArgon2 } }),
   };
 }
 

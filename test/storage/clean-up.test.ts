@@ -2,7 +2,17 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openStorage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { administer } from "../support/postgres.ts";
-import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
+import {
+  aFlow,
+  afterNoon,
+  anEvent,
+  anIdentity,
+  aSession,
+  heldFlow,
+  noon,
+  passwordProof,
+  randomDigest,
+} from "../support/records.ts";
 
 let storage: Awaited<ReturnType<typeof openTestStorage>>;
 beforeAll(async () => {
@@ -35,9 +45,10 @@ async function seed() {
     const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
     if (candidate === undefined) throw new Error("the identity was not found");
     const result = await storage.flows.completeLogin(scope, {
-      flowDigest: flow.digest,
+      held: [heldFlow(flow)],
       candidate,
-      credentialKind: "password",
+      proof: passwordProof,
+      replaces: undefined,
       session,
       rehash: undefined,
       maxSessions: 100,

@@ -8,7 +8,9 @@ import {
   anIdentity,
   anIdentityNamed,
   aSession,
+  heldFlow,
   noon,
+  passwordProof,
   randomDigest,
 } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
@@ -39,9 +41,10 @@ async function openLogin(
   const { candidate } = await storage.flows.findForLogin(scope, flow.digest, identifier, "password");
   if (candidate === undefined) throw new Error("the identity was not found");
   return {
-    flowDigest: flow.digest,
+    held: [heldFlow(flow)],
     candidate,
-    credentialKind: "password",
+    proof: passwordProof,
+    replaces: undefined,
     session: aSession(identity.id),
     rehash: undefined,
     maxSessions: 50,
@@ -60,7 +63,7 @@ describe("a flow", () => {
       client: "browser",
       returnTo: "https://example.com/a?b=c",
       browserDigest: randomDigest(),
-      data: { a: [1, "two", null, { deep: true }] },
+      data: { traits: { a: [1, "two", null, { deep: true }] } },
     });
     await storage.flows.create(scope, flow);
     const found = await storage.flows.find(scope, "login", flow.digest);
@@ -117,7 +120,7 @@ describe("completeLogin", () => {
     const identity = await storeIdentity();
     const login = await openLogin(identity);
     expect(await storage.flows.completeLogin(scope, login)).toBe("completed");
-    const flow = await storage.flows.find(scope, "login", login.flowDigest);
+    const flow = await storage.flows.find(scope, "login", digestOf(login));
     expect(flow).toMatchObject({ state: "completed", identityId: identity.id });
     const found = await storage.sessions.findByTokenDigest(scope, login.session.tokenDigest);
     const { tokenDigest: _, ...session } = login.session;
@@ -132,7 +135,7 @@ describe("completeLogin", () => {
     const identity = await storeIdentity();
     const first = await openLogin(identity);
     await storage.flows.completeLogin(scope, first);
-    const second = { ...(await openLogin(identity)), flowDigest: first.flowDigest, at: afterNoon(2) };
+    const second = { ...(await openLogin(identity)), held: first.held, at: afterNoon(2) };
     expect(await storage.flows.completeLogin(scope, second)).toBe("flow_taken");
     expect(await storage.sessions.find(scope, second.session.id)).toBeUndefined();
     expect((await storage.identities.find(scope, identity.id))?.lastLoginAt).toEqual(first.at);
@@ -164,7 +167,7 @@ describe("completeLogin", () => {
     await changes[name]?.(identity);
     expect(await storage.flows.completeLogin(scope, login)).toBe("candidate_changed");
     expect(await storage.sessions.find(scope, login.session.id)).toBeUndefined();
-    expect((await storage.flows.find(scope, "login", login.flowDigest))?.state).toBe("active");
+    expect((await storage.flows.find(scope, "login", digestOf(login)))?.state).toBe("active");
   });
 
   test("does not see another tenant's flow", async () => {
@@ -241,9 +244,9 @@ describe("races", () => {
     const { storage, scope } = tenants;
     const identities = await Promise.all(Array.from({ length: 16 }, () => storeIdentity()));
     const logins = await Promise.all(identities.map((identity) => openLogin(identity)));
-    const flowDigest = logins[0]?.flowDigest ?? randomDigest();
+    const held = logins[0]?.held ?? [];
     const results = await Promise.all(
-      logins.map((login) => storage.flows.completeLogin(scope, { ...login, flowDigest })),
+      logins.map((login) => storage.flows.completeLogin(scope, { ...login, held })),
     );
     expect(results.filter((result) => result === "completed")).toHaveLength(1);
     expect(results.filter((result) => result === "flow_taken")).toHaveLength(15);
@@ -359,9 +362,13 @@ describe("completeRegistration", () => {
   });
 });
 
+function digestOf({ held }: LoginCompletion): Uint8Array {
+  return held[0]?.digest ?? new Uint8Array();
+}
+
 function registration(identity: Identity, flowDigest: Uint8Array, session = aSession(identity.id)) {
   return {
-    flowDigest,
+    held: [{ digest: flowDigest, revision: 0 }],
     identity,
     password: { hash, algorithm: "argon2id" },
     session,

@@ -9,6 +9,7 @@ import {
   anIdentity,
   anIdentityNamed,
   aSession,
+  heldFlow,
   noon,
 } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
@@ -374,7 +375,7 @@ async function loggedIn(): Promise<{ identity: Identity; digest: Uint8Array }> {
   const identity = anIdentity();
   const session = aSession(identity.id);
   await storage.flows.completeRegistration(scope, {
-    flowDigest: flow.digest,
+    held: [heldFlow(flow)],
     identity,
     password: { hash: "$h", algorithm: "argon2id" },
     session,

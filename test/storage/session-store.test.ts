@@ -3,7 +3,17 @@ import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts"
 import type { Scope } from "../../src/domain/ports.ts";
 import type { NewSession, Session } from "../../src/domain/session/session.ts";
 import type { SessionFilter } from "../../src/domain/session/store.ts";
-import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
+import {
+  aFlow,
+  afterNoon,
+  anEvent,
+  anIdentity,
+  aSession,
+  heldFlow,
+  noon,
+  passwordProof,
+  randomDigest,
+} from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -29,9 +39,10 @@ async function store(identityId: IdentityId, change: Partial<NewSession> = {}): 
   const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
   if (candidate === undefined) throw new Error("the identity was not found");
   await storage.flows.completeLogin(scope, {
-    flowDigest: flow.digest,
+    held: [heldFlow(flow)],
     candidate,
-    credentialKind: "password",
+    proof: passwordProof,
+    replaces: undefined,
     session,
     rehash: undefined,
     maxSessions: 1000,

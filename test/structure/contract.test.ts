@@ -23,7 +23,10 @@ describe("every service", () => {
     expect(allServices.map((service) => service.typeName).sort()).toEqual([
       "ostiary.access.v1.ApiKeyService",
       "ostiary.flow.v1.LoginService",
+      "ostiary.flow.v1.RecoveryService",
       "ostiary.flow.v1.RegistrationService",
+      "ostiary.flow.v1.SettingsService",
+      "ostiary.flow.v1.VerificationService",
       "ostiary.identity.v1.IdentitySchemaService",
       "ostiary.identity.v1.IdentityService",
       "ostiary.session.v1.SessionAdminService",
@@ -65,6 +68,7 @@ describe("every method", () => {
       "flow_id",
       "csrf_token",
       "password.password",
+      "code.code",
     ]);
   });
 

@@ -12,8 +12,14 @@ import {
 import { stringify } from "yaml";
 import { bootstrapAdminKey, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { createSealer } from "../../src/crypto/sealer.ts";
+import type { MessageTemplate } from "../../src/domain/courier/message.ts";
+import { Outbox } from "../../src/domain/courier/outbox.ts";
+import type { MessageId } from "../../src/domain/ids.ts";
 import type { Clock, Logger } from "../../src/domain/ports.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { createTestDatabase } from "./database.ts";
+import { administer } from "./postgres.ts";
 
 /** A clock that stands still until it is moved. */
 export class TestClock implements Clock {
@@ -50,6 +56,8 @@ export interface TestApp {
   readonly log: readonly LogLine[];
   /** The statements sent since it was last emptied. */
   readonly statements: string[];
+  /** What was sent, oldest first; to one recipient if one is given. */
+  messages(recipient?: string): Promise<readonly SentMessage[]>;
   /** A client of a service of the contract, over one of the protocols. */
   client<Service extends DescService>(
     service: Service,
@@ -57,6 +65,17 @@ export interface TestApp {
   ): Client<Service>;
   reload(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** A message on its way out. */
+export interface SentMessage {
+  readonly recipient: string;
+  readonly template: string;
+  /** Whether it is only there so that sending and not sending are alike. */
+  readonly suppressed: boolean;
+  /** What it says; empty where the template has no data of that name. */
+  readonly code: string;
+  readonly url: string;
 }
 
 /** The ways to call the same method. */
@@ -73,11 +92,12 @@ export async function startTestApp(options: { readonly config?: object } = {}): 
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
   const file = join(directory, "ostiary.yaml");
+  const secret = randomBytes(32).toString("hex");
   const defaults = {
     dev: true,
     server: { public: { port: 0 }, admin: { port: 0 } },
     database: { url: database.url, data_directory: directory },
-    secrets: { sealing: [randomBytes(32).toString("hex")] },
+    secrets: { sealing: [secret] },
     tenant_defaults: { password: { argon2: { memory_kib: 64, iterations: 1 } } },
   };
   await writeFile(file, stringify(merge(defaults, options.config ?? {})), { mode: 0o600 });
@@ -104,8 +124,9 @@ export async function startTestApp(options: { readonly config?: object } = {}): 
     clock,
     log,
     statements,
+    messages: (recipient) => readMessages(database.url, secret, recipient),
     client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
-      const isAdmin = /ApiKey|Identity|Admin/.test(service.typeName);
+      const isAdmin = /ApiKey|Identity|Admin|Courier|Throttle/.test(service.typeName);
       const baseUrl = isAdmin ? adminUrl : localUrl;
       const token = bearer ?? (isAdmin ? key?.reveal() : undefined);
       return createClient(service, transportOf(protocol, baseUrl, token, headers));
@@ -148,6 +169,25 @@ export function transportOf(
       return unreachable;
     }
   }
+}
+
+async function readMessages(
+  databaseUrl: string,
+  secret: string,
+  recipient: string | undefined,
+): Promise<readonly SentMessage[]> {
+  const outbox = new Outbox({ sealer: createSealer(() => [new Secret(secret)]) });
+  const rows = await administer(databaseUrl, (query) =>
+    query<{ id: MessageId; template: MessageTemplate; recipient: string; state: string; sealedData: string }>(
+      `SELECT id, template, recipient, state, sealed_data AS "sealedData" FROM ostiary.message
+        WHERE $1::text IS NULL OR recipient = $1 ORDER BY created_at, id`,
+      [recipient],
+    ),
+  );
+  return rows.map((row) => {
+    const data = { code: "", url: "", ...outbox.open(row)?.data };
+    return { ...row, suppressed: row.state === "suppressed", code: data.code, url: data.url };
+  });
 }
 
 function memoryLogger(lines: LogLine[]): Logger {

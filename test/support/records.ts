@@ -2,9 +2,11 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
 import type { FlowKind, FlowRecord } from "../../src/domain/flow/flow.ts";
+import type { HeldRevision } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
+import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 
 /** The moment that the tests' records are of. */
 export const noon = new Date("2026-01-01T12:00:00.000Z");
@@ -98,7 +100,48 @@ export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRec
     returnTo: undefined,
     browserDigest: undefined,
     identityId: undefined,
+    revision: 0,
+    challenge: undefined,
     data: {},
+    ...change,
+  };
+}
+
+/** A flow as it is when it was just stored, for what completes it. */
+export function heldFlow({ digest, revision }: Pick<FlowRecord, "digest" | "revision">): HeldRevision {
+  return { digest, revision };
+}
+
+/** That a password was proven. */
+export const passwordProof = { kind: "credential", credential: "password" } as const;
+
+/** The settings of a tenant. */
+export function someSettings(change: Partial<TenantSettings> = {}): TenantSettings {
+  const hourMs = 3_600_000;
+  const none = undefined;
+  return {
+    publicUrl: "http://127.0.0.1:4433",
+    allowedOrigins: new Set(),
+    allowedReturnUrls: new Set(),
+    defaultReturnUrl: undefined,
+    uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
+    login: { lifetimeMs: hourMs },
+    registration: { lifetimeMs: hourMs, enabled: true, addressProof: "none" },
+    verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },
+    recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false },
+    settings: { lifetimeMs: hourMs, privilegedMs: hourMs },
+    code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
+    link: { enabledFor: new Set(), lifetimeMs: 600_000 },
+    session: {
+      lifetimeMs: 24 * hourMs,
+      maxLifetimeMs: 24 * hourMs,
+      idleTimeoutMs: 0,
+      maxParallel: 50,
+      cookie: { domain: undefined, persistent: true },
+    },
+    password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+    defaultSchemaId: "default",
+    selfServiceSchemaIds: new Set(["default"]),
     ...change,
   };
 }

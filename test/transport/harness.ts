@@ -26,6 +26,7 @@ import { createListener, type Listener, type ListenerOptions } from "../../src/t
 import { type Access, createAccess } from "../../src/transport/rpc/access.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
 import type { CertificateGrant } from "../../src/transport/rpc/client-certificates.ts";
+import { someSettings } from "../support/records.ts";
 
 /** What the service under test was last called with. */
 export interface Seen {
@@ -57,24 +58,7 @@ export const allowedOrigin = "https://app.example.com";
 export const foreignOrigin = "https://evil.example";
 export const maxRequestBytes = 64 * 1024;
 
-const settings: TenantSettings = {
-  publicUrl: "http://127.0.0.1:4433",
-  allowedOrigins: new Set([allowedOrigin]),
-  allowedReturnUrls: new Set(),
-  defaultReturnUrl: undefined,
-  login: { uiUrl: undefined, lifetimeMs: 3_600_000 },
-  registration: { uiUrl: undefined, lifetimeMs: 3_600_000, enabled: true },
-  session: {
-    lifetimeMs: 86_400_000,
-    maxLifetimeMs: 86_400_000,
-    idleTimeoutMs: 0,
-    maxParallel: 50,
-    cookie: { domain: undefined, persistent: true },
-  },
-  password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
-  defaultSchemaId: "default",
-  selfServiceSchemaIds: new Set(["default"]),
-};
+const settings = someSettings({ allowedOrigins: new Set([allowedOrigin]) });
 
 /** The one tenant, with some settings replaced. */
 export function testTenant(overrides: Partial<TenantSettings> = {}): Tenant {

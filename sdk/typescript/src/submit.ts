@@ -16,6 +16,8 @@ import { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 export type SubmitOutcome =
   /** It worked. Go on to `completed.returnTo`, or keep `completed.sessionToken` in a native client. */
   | { readonly kind: "completed"; readonly completed: LoginCompleted | RegistrationCompleted }
+  /** There is more to do: draw the flow again, with the form of its next step. */
+  | { readonly kind: "next_step"; readonly flow: Flow }
   /** Something was not accepted: draw the flow again, with its messages. `reason` is for programs. */
   | { readonly kind: "rejected"; readonly reason: string; readonly flow: Flow }
   /** It came too late: draw this fresh flow instead. */
@@ -35,6 +37,9 @@ export async function submit(
   switch (outcome.case) {
     case "completed":
       return { kind: "completed", completed: outcome.value };
+    case "nextStep":
+      if (outcome.value.flow === undefined) break;
+      return { kind: "next_step", flow: outcome.value.flow };
     case "rejected":
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":

@@ -17,6 +17,8 @@ export type EventType =
   | "login.succeeded"
   | "login.failed"
   | "registration.succeeded"
+  | "recovery.succeeded"
+  | "address.verified"
   | "password.checked"
   | "api_key.created"
   | "api_key.revoked";

@@ -1,11 +1,22 @@
+import type { SealedMessage } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
-import type { JsonObject } from "../json.ts";
-import type { MethodKind } from "../method/method.ts";
+import type { IdentityId } from "../ids.ts";
+import type { StepRejected } from "../method/method.ts";
 import type { Clock, FormTokens, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowClient, FlowKind, FlowRecord } from "./flow.ts";
-import type { Form, Node } from "./form.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowClient,
+  FlowData,
+  FlowKind,
+  FlowOutcome,
+  FlowRecord,
+  FlowStep,
+} from "./flow.ts";
+import { type Form, type Node, withProblems } from "./form.ts";
 import { resolveReturnTo } from "./return-to.ts";
 import type { FlowStore } from "./store.ts";
 
@@ -13,9 +24,20 @@ import type { FlowStore } from "./store.ts";
 export interface FlowShape {
   readonly kind: FlowKind;
   lifetimeMs(tenant: Tenant): number;
-  methods(tenant: Tenant): readonly MethodKind[];
-  /** The nodes of the empty form, without the form token. */
-  nodes(tenant: Tenant, data: JsonObject): readonly Node[];
+  /** Where an active flow stands. */
+  step(tenant: Tenant, flow: FlowRecord): FlowStep;
+  /** The form of an active flow, without the form token. */
+  form(tenant: Tenant, flow: FlowRecord): Form;
+}
+
+/** What a flow begins with. */
+export interface FlowStart {
+  readonly client: FlowClient;
+  readonly returnTo: string | undefined;
+  readonly data: FlowData;
+  readonly identityId?: IdentityId | undefined;
+  /** Changes the record before it is stored, for a flow that begins with something to be sent. */
+  readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
 }
 
 interface FlowKeeperDependencies {
@@ -23,6 +45,12 @@ interface FlowKeeperDependencies {
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
   readonly clock: Clock;
+}
+
+/** What every submit holds. */
+export interface FlowSubmission {
+  readonly flowId: string;
+  readonly csrfToken: string;
 }
 
 /** How far a flow has come when its holder turns up with it. */
@@ -49,17 +77,28 @@ export class FlowKeeper {
   }
 
   /** Begins a flow. A browser that has no browser token yet gets one to keep as a cookie. One round trip. */
-  async create(
+  async create(caller: FlowCaller, shape: FlowShape, start: FlowStart): Promise<CreatedFlow> {
+    const { record, messages, created } = this.draft(caller, shape, start);
+    await this.#flows.create({ tenantId: caller.tenant.id }, record, messages);
+    return created;
+  }
+
+  /** A flow that is only to be stored. Throws RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED. */
+  draft(
     caller: FlowCaller,
     shape: FlowShape,
-    start: { readonly client: FlowClient; readonly returnTo: string | undefined; readonly data: JsonObject },
-  ): Promise<CreatedFlow> {
+    start: FlowStart,
+  ): {
+    readonly record: FlowRecord;
+    readonly messages: readonly SealedMessage[];
+    readonly created: CreatedFlow;
+  } {
     const { tenant } = caller;
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
     const id = this.#tokens.issue("flow", tenant.name);
     const createdAt = this.#clock.now();
-    const record: FlowRecord = {
+    const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
       kind: shape.kind,
       client: start.client,
@@ -68,20 +107,99 @@ export class FlowKeeper {
       expiresAt: new Date(createdAt.getTime() + shape.lifetimeMs(tenant)),
       returnTo,
       browserDigest: browser?.digest,
-      identityId: undefined,
-      data: start.data,
-    };
-    await this.#flows.create({ tenantId: tenant.id }, record);
+      identityId: start.identityId,
+      revision: 0,
+      challenge: undefined,
+      data: { ...start.data, language: languageOf(caller) },
+    });
+    const flow = this.present(tenant, shape, id.token, record, browser?.token);
     return {
-      flow: this.present(tenant, shape, id.token, record, browser?.token),
-      newBrowserToken: browser?.isNew === true ? browser.token : undefined,
+      record,
+      messages,
+      created: { flow, newBrowserToken: browser?.isNew === true ? browser.token : undefined },
     };
   }
 
-  /** Begins a fresh flow in place of an expired one. */
+  /** Begins a fresh flow in place of an expired one. What was proven in the old one is not taken along. */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
-    const { client, returnTo, data } = expired;
-    return this.create(caller, shape, { client, returnTo, data });
+    const { client, returnTo, identityId } = expired;
+    const { schemaId, refreshes } = expired.data;
+    const data = { ...(schemaId && { schemaId }), ...(refreshes && { refreshes }) };
+    const isOwned = expired.kind === "settings" || refreshes !== undefined;
+    return this.create(caller, shape, {
+      client,
+      returnTo,
+      data,
+      identityId: isOwned ? identityId : undefined,
+    });
+  }
+
+  /** The flow as its holder sees it. Throws FLOW_EXPIRED with the id of a fresh one. */
+  async get(
+    caller: FlowCaller,
+    shape: FlowShape,
+    flowId: string,
+  ): Promise<{ record: FlowRecord; flow: Flow }> {
+    const held = this.hold(caller, await this.find(caller.tenant, shape.kind, flowId));
+    if (held.kind === "expired") {
+      const { flow } = await this.replace(caller, shape, held.record);
+      throw domainError("FLOW_EXPIRED", { replacement_flow_id: flow.id.reveal() });
+    }
+    return { record: held.record, flow: this.presentTo(caller, shape, flowId, held.record) };
+  }
+
+  /** The record behind a flow's id; undefined if there is none. */
+  find(tenant: Tenant, kind: FlowKind, flowId: string): Promise<FlowRecord | undefined> {
+    return this.#flows.find({ tenantId: tenant.id }, kind, this.digestOf(tenant, flowId));
+  }
+
+  /**
+   * Lets a submit through to an active flow: whoever makes it holds the flow, and the form was drawn for them. Otherwise
+   * throws, or answers that the flow has expired.
+   */
+  async enter(
+    caller: FlowCaller,
+    shape: FlowShape,
+    record: FlowRecord | undefined,
+    submission: FlowSubmission,
+  ): Promise<
+    | { readonly kind: "entered"; readonly record: FlowRecord }
+    | { readonly kind: "expired"; readonly replacement: CreatedFlow }
+  > {
+    const held = this.hold(caller, record);
+    this.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
+    if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
+    if (held.kind === "expired") {
+      return { kind: "expired", replacement: await this.replace(caller, shape, held.record) };
+    }
+    return { kind: "entered", record: held.record };
+  }
+
+  /** The outcome of a step that leaves more to do. */
+  nextStep(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): FlowOutcome<never> {
+    return { kind: "next_step", flow: this.presentTo(caller, shape, flowId, record) };
+  }
+
+  /** The outcome of a step that was not accepted: the form with what is wrong with it. */
+  rejected(
+    caller: FlowCaller,
+    shape: FlowShape,
+    flowId: string,
+    record: FlowRecord,
+    { reason, problems }: StepRejected,
+    nodes: readonly Node[] = shape.form(caller.tenant, record).nodes,
+  ): FlowOutcome<never> {
+    const form = withProblems(nodes, problems);
+    return { kind: "rejected", reason, flow: this.presentTo(caller, shape, flowId, record, form) };
+  }
+
+  /**
+   * What to tell the loser of two submits at the same moment: FLOW_CHANGED if the flow goes on with another step, else
+   * FLOW_COMPLETED.
+   */
+  async taken(tenant: Tenant, record: FlowRecord): Promise<Error> {
+    const now = await this.#flows.find({ tenantId: tenant.id }, record.kind, record.digest);
+    return domainError(now?.state === "active" ? "FLOW_CHANGED" : "FLOW_COMPLETED", {});
   }
 
   /** The digest of a flow's id. Throws FLOW_NOT_FOUND for anything that cannot be one. */
@@ -126,7 +244,7 @@ export class FlowKeeper {
       active && record.client === "browser" && browserToken !== undefined
         ? this.#formTokens.make(browserToken.reveal(), id.reveal())
         : undefined;
-    const drawn = form ?? { nodes: active ? shape.nodes(tenant, record.data) : [], messages: [] };
+    const drawn = form ?? (active ? shape.form(tenant, record) : emptyForm);
     const nodes = csrfToken === undefined ? drawn.nodes : [csrfNode(csrfToken), ...drawn.nodes];
     return {
       id,
@@ -136,7 +254,7 @@ export class FlowKeeper {
       createdAt: record.createdAt,
       expiresAt: record.expiresAt,
       returnTo: record.returnTo,
-      methods: active ? shape.methods(tenant) : [],
+      step: active ? shape.step(tenant, record) : undefined,
       form: { nodes, messages: drawn.messages },
       csrfToken,
     };
@@ -170,6 +288,17 @@ export class FlowKeeper {
     }
     caller.assertOriginAllowed();
   }
+}
+
+const emptyForm: Form = { nodes: [], messages: [] };
+
+function plain(flow: FlowRecord): { flow: FlowRecord; messages: readonly SealedMessage[] } {
+  return { flow, messages: [] };
+}
+
+/** The first language that the caller asks for, as a short tag; the templates' own fallback does the rest. */
+function languageOf({ languages }: FlowCaller): string {
+  return /^\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})/.exec(languages ?? "")?.[1]?.toLowerCase() ?? "";
 }
 
 function csrfNode(csrfToken: Secret): Node {

@@ -1,16 +1,17 @@
 import type { ErrorReason } from "../errors.ts";
 import type { CallOrigin } from "../event/event.ts";
-import type { Identity } from "../identity/identity.ts";
-import type { IdentityId } from "../ids.ts";
+import type { AddressKind, Identity } from "../identity/identity.ts";
+import type { PasswordRecord } from "../identity/store.ts";
+import type { IdentityId, SessionId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import type { MethodKind } from "../method/method.ts";
+import type { Authentication, MethodKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
-import type { Session } from "../session/session.ts";
+import type { AuthenticatedSession, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Form } from "./form.ts";
 
 /** What a flow is for. */
-export type FlowKind = "login" | "registration";
+export type FlowKind = "login" | "registration" | "verification" | "recovery" | "settings";
 
 /** The kind of client that a flow is for. */
 export type FlowClient = "browser" | "native";
@@ -32,8 +33,75 @@ export interface FlowRecord {
   readonly browserDigest: Uint8Array | undefined;
   /** Whose flow it is, where that is known. */
   readonly identityId: IdentityId | undefined;
+  /** Counts the steps that changed the flow: of two at the same moment one wins. */
+  readonly revision: number;
+  /** The secret that the flow waits for. */
+  readonly challenge: Challenge | undefined;
   /** What the flow's kind and methods remember. */
-  readonly data: JsonObject;
+  readonly data: FlowData;
+}
+
+/** A secret that was sent and that a flow waits for. There is at most one: a newer one takes its place. */
+export interface Challenge {
+  readonly kind: "code" | "link";
+  /** Of a code keyed, since so few digits could be tried out; of a link SHA-256. */
+  readonly digest: Uint8Array;
+  readonly expiresAt: Date;
+  /** How often something was tried against it. */
+  readonly attempts: number;
+}
+
+/** What a flow remembers from step to step. Kept as JSON; times are ISO 8601, digests base64url. */
+export interface FlowData {
+  /** The language of the messages that the flow sends. */
+  readonly language?: string;
+  /** Registration: the schema, and what was filled in so far. */
+  readonly schemaId?: string;
+  readonly traits?: JsonObject;
+  /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
+  readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
+  /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
+  readonly refreshes?: SessionId;
+  /** Settings after a recovery: how the holder was recovered. */
+  readonly recovery?: Authentication;
+  /** Settings: what a fresh login was asked for. */
+  readonly interrupted?: SettingsChange;
+  /** What the flow waits for; without it the form of its kind is shown. */
+  readonly pending?: PendingStep;
+}
+
+/** A change of settings that was checked, and waits. A password is hashed by then. */
+export type SettingsChange =
+  | { readonly kind: "profile"; readonly traits: JsonObject }
+  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean };
+
+/** What a flow waits for. */
+export type PendingStep =
+  /** A code to be entered, or a link to be opened. */
+  | {
+      readonly kind: "code" | "link";
+      /** As its holder is told. */
+      readonly sentTo: string;
+      /** Where it really went; absent where nothing was sent, which the holder must not notice. */
+      readonly target?: ProofTarget;
+      readonly sentAt: string;
+    }
+  /** The click that uses an opened link, or the code that came with it. */
+  | {
+      readonly kind: "confirm";
+      /** The flow that holds the challenge. */
+      readonly parent: string;
+      /** Masked. */
+      readonly sentTo: string;
+      readonly target: ProofTarget;
+    };
+
+/** An address that something is sent to. */
+export interface ProofTarget {
+  readonly kind: AddressKind;
+  /** Normalised. */
+  readonly value: string;
+  readonly identityId?: IdentityId;
 }
 
 /** A flow as its holder sees it. */
@@ -46,16 +114,34 @@ export interface Flow {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly returnTo: string | undefined;
-  /** The methods on offer; empty once the flow is completed. */
-  readonly methods: readonly MethodKind[];
+  /** Where it stands; undefined once it is completed. */
+  readonly step: FlowStep | undefined;
   readonly form: Form;
   /** Of browser flows: what a submit must carry beside the cookie. */
   readonly csrfToken: Secret | undefined;
 }
 
+/** Where a flow stands, for hand-written forms. */
+export type FlowStep =
+  | { readonly kind: "choose_method"; readonly methods: readonly MethodKind[] }
+  | {
+      readonly kind: "enter_code" | "link_sent";
+      readonly sentTo: string;
+      readonly expiresAt: Date;
+      readonly resendAt: Date;
+      readonly codeLength: number;
+    }
+  | { readonly kind: "confirm_link"; readonly address: string }
+  | { readonly kind: "change_settings"; readonly parts: readonly SettingsPart[] }
+  | { readonly kind: "set_new_secret"; readonly methods: readonly MethodKind[] };
+
+/** A part of a settings flow. */
+export type SettingsPart = "profile" | "password";
+
 /** What came of a submit. */
 export type FlowOutcome<Completed> =
   | { readonly kind: "completed"; readonly completed: Completed }
+  | { readonly kind: "next_step"; readonly flow: Flow }
   | { readonly kind: "rejected"; readonly reason: ErrorReason; readonly flow: Flow }
   | { readonly kind: "expired"; readonly replacement: CreatedFlow };
 
@@ -73,12 +159,18 @@ export interface FlowCompleted {
   readonly client: FlowClient;
   readonly identity: Identity;
   readonly returnTo: string | undefined;
+  /** A verification that waits, after a registration. */
+  readonly verification?: Flow | undefined;
 }
 
 /** The call that a flow is used in. */
 export interface FlowCaller {
   readonly tenant: Tenant;
   readonly origin: CallOrigin;
+  /** The languages that the caller reads, as in Accept-Language. */
+  readonly languages: string | undefined;
+  /** The caller's session. Throws a SESSION_ reason if there is none. */
+  session(): Promise<AuthenticatedSession>;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */

@@ -2,7 +2,7 @@ import type { JsonValue } from "../json.ts";
 import type { Message } from "../message/message.ts";
 
 /** What a node belongs to. */
-export type NodeGroup = "default" | "profile" | "password";
+export type NodeGroup = "default" | "profile" | "password" | "code" | "link";
 
 /** What is filled in. */
 export type InputType =
@@ -15,7 +15,8 @@ export type InputType =
   | "date"
   | "date_time"
   | "password"
-  | "hidden";
+  | "hidden"
+  | "code";
 
 /** A field to fill in. */
 export interface InputKind {
@@ -34,6 +35,8 @@ export interface InputKind {
 export interface ButtonKind {
   readonly kind: "button";
   readonly step: string;
+  /** Whether the form may be sent although required fields are empty. */
+  readonly skipsRequired?: boolean | undefined;
 }
 
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */

@@ -1,4 +1,4 @@
-import { domainError, type ErrorReason } from "../errors.ts";
+import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
@@ -6,10 +6,16 @@ import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type IdentityId, newId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
-import type { RegistrationMethod, RegistrationProved, SubmittedStep } from "../method/method.ts";
+import type {
+  RegistrationMethod,
+  RegistrationProved,
+  StepRejected,
+  SubmittedStep,
+} from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import { type AddressProofs, isProofRequest, type ProofRequest } from "./address-proofs.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -18,18 +24,26 @@ import type {
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
+  ProofTarget,
 } from "./flow.ts";
-import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
-import { type FormProblems, nodeName, withProblems } from "./form.ts";
-import type { FlowStore } from "./store.ts";
-import { traitNodes, traitProblems } from "./trait-nodes.ts";
+import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { Form, Node } from "./form.ts";
+import { identifiersTaken, traitsInvalid } from "./settings-form.ts";
+import type { FlowStore, HeldRevision } from "./store.ts";
+import { traitNodes } from "./trait-nodes.ts";
+import type { VerificationFlows } from "./verification-flows.ts";
 
 /** What was submitted to a registration flow. */
-export interface RegistrationSubmission {
-  readonly flowId: string;
-  readonly csrfToken: string;
+export interface RegistrationSubmission extends FlowSubmission {
   readonly traits: JsonObject;
   readonly step: SubmittedStep;
+}
+
+/** What a registration flow begins with. */
+export interface RegistrationStart {
+  readonly client: FlowClient;
+  readonly returnTo: string;
+  readonly schemaId: string;
 }
 
 interface RegistrationFlowsDependencies {
@@ -37,8 +51,21 @@ interface RegistrationFlowsDependencies {
   readonly flows: FlowStore;
   readonly schemas: IdentitySchemas;
   readonly methods: readonly RegistrationMethod[];
+  readonly proofs: AddressProofs;
+  readonly verifications: VerificationFlows;
   readonly tokens: Tokens;
   readonly clock: Clock;
+}
+
+/** An account that is ready to be made. */
+interface NewAccount {
+  readonly schema: CompiledSchema;
+  readonly traits: JsonObject;
+  readonly derived: DerivedTraits;
+  readonly proved: Omit<RegistrationProved, "kind">;
+  readonly held: readonly HeldRevision[];
+  /** Proven on the way. */
+  readonly verified: ProofTarget | undefined;
 }
 
 /** Making an account. */
@@ -47,6 +74,8 @@ export class RegistrationFlows {
   readonly #flows: FlowStore;
   readonly #schemas: IdentitySchemas;
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
+  readonly #proofs: AddressProofs;
+  readonly #verifications: VerificationFlows;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -56,175 +85,261 @@ export class RegistrationFlows {
     this.#flows = dependencies.flows;
     this.#schemas = dependencies.schemas;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
+    this.#proofs = dependencies.proofs;
+    this.#verifications = dependencies.verifications;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
-    this.#shape = registrationShape(dependencies.methods, (tenant, data) => this.#schemaOf(tenant, data));
+    this.#shape = {
+      kind: "registration",
+      lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
+      step: (tenant, flow) =>
+        this.#proofs.stepOf(tenant, flow) ?? {
+          kind: "choose_method",
+          methods: [...this.#methods.values()]
+            .map((method) => method.kind)
+            .concat(this.#proofs.offered(tenant, "registration")),
+        },
+      form: (tenant, flow) => this.#form(tenant, flow, flow.data.traits ?? {}),
+    };
   }
 
   /** Begins a registration. Throws REGISTRATION_DISABLED, and SCHEMA_NOT_FOUND for a schema that is not on offer. */
-  async create(
-    caller: FlowCaller,
-    start: { client: FlowClient; returnTo: string; schemaId: string },
-  ): Promise<CreatedFlow> {
+  async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
     const { settings } = caller.tenant;
     assertEnabled(caller.tenant);
+    const { client, returnTo } = start;
     const schemaId = start.schemaId === "" ? settings.defaultSchemaId : start.schemaId;
     // A schema that is not for self-service is answered as one that does not exist.
     if (!settings.selfServiceSchemaIds.has(schemaId)) {
       throw domainError("SCHEMA_NOT_FOUND", { schema_id: schemaId });
     }
-    const { client, returnTo } = start;
-    return this.#keeper.create(caller, this.#shape, { client, returnTo, data: { schema_id: schemaId } });
+    return this.#keeper.create(caller, this.#shape, { client, returnTo, data: { schemaId } });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
+  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    const held = this.#keeper.hold(caller, await this.#find(caller.tenant, flowId));
-    if (held.kind === "expired") {
-      assertEnabled(caller.tenant);
-      const { flow } = await this.#keeper.replace(caller, this.#shape, held.record);
-      throw domainError("FLOW_EXPIRED", { replacement_flow_id: flow.id.reveal() });
-    }
-    return this.#keeper.presentTo(caller, this.#shape, flowId, held.record);
+    const held = this.#keeper.hold(caller, await this.#keeper.find(caller.tenant, "registration", flowId));
+    if (held.kind === "expired") assertEnabled(caller.tenant);
+    return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
   }
 
-  /** Tries what was submitted. Two round trips when it succeeds. */
+  /** Tries what was submitted. Two round trips where a password succeeds. */
   async submit(caller: FlowCaller, submission: RegistrationSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
-    const method = this.#methods.get(submission.step.method);
-    if (method === undefined) throw new Error(`no registration method ${submission.step.method}`);
-    const held = this.#keeper.hold(caller, await this.#find(tenant, submission.flowId));
-    this.#keeper.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
-    if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
-    // Also for flows that began while registration was open.
+    const { step, flowId } = submission;
+    const found = await this.#keeper.find(tenant, "registration", flowId);
+    // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
+    this.#keeper.hold(caller, found);
     assertEnabled(tenant);
-    if (held.kind === "expired") {
-      return { kind: "expired", replacement: await this.#keeper.replace(caller, this.#shape, held.record) };
-    }
-    const reject = (reason: ErrorReason, problems: FormProblems) =>
-      this.#rejected(caller, submission, held.record, reason, problems);
+    const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
+    if (entered.kind === "expired") return entered;
+    const { record } = entered;
+    if (record.data.pending !== undefined) return this.#submitProof(caller, record, submission);
 
-    const schema = this.#schemaOf(tenant, held.record.data);
-    const validated = schema.validate(submission.traits);
-    if (!validated.valid) return reject("TRAITS_INVALID", traitProblems(validated.violations));
+    const method = this.#methods.get(step.name);
+    if (method === undefined && !isProofRequest(step))
+      throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    const { traits } = submission;
+    const reject = (rejected: StepRejected) => {
+      const { nodes } = this.#form(tenant, record, traits);
+      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
+    };
+    const schema = this.#schemaOf(tenant, record);
+    const validated = schema.validate(traits);
+    if (!validated.valid) return reject(traitsInvalid(validated.violations));
     const { derived } = validated;
-    if (derived.identifiers.length === 0) {
-      return reject("TRAITS_INVALID", { fields: [], form: [messages.identifierMissing()] });
-    }
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
-    const account = { traits: submission.traits, identifiers };
-    const proof = await method.proveRegistration(tenant, submission.step, account);
-    if (proof.kind === "rejected") return reject(proof.reason, proof.problems);
+    if (identifiers.length === 0) return reject(noIdentifier());
 
-    const completed = await this.#complete(caller, held.record, schema, submission.traits, derived, proof);
-    if (completed !== "identifier_taken") return { kind: "completed", completed };
-    const taken = new Set(await this.#flows.takenIdentifiers({ tenantId: tenant.id }, identifiers));
-    return reject("IDENTIFIER_TAKEN", {
-      fields: derived.identifiers
-        .filter((identifier) => taken.has(identifier.value))
-        .map((identifier) => ({
-          name: nodeName("traits", ...identifier.path.split(".")),
-          message: messages.duplicateIdentifier(),
-        })),
-      // The other account may be gone again by now; the form must say something all the same.
-      form: taken.size === 0 ? [messages.duplicateIdentifier()] : [],
+    let proved: Omit<RegistrationProved, "kind">;
+    if (method !== undefined) {
+      const result = await method.proveRegistration(tenant, step, { traits, identifiers });
+      if (result.kind === "rejected") return reject(result);
+      proved = { password: result.password, authentication: result.authentication };
+      if (tenant.settings.registration.addressProof === "none") {
+        const held = [{ digest: record.digest, revision: record.revision }];
+        const account = { schema, traits, derived, proved, held, verified: undefined };
+        const completed = await this.#complete(caller, record, account);
+        return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
+      }
+    } else {
+      const kind = this.#proofs.requested(tenant, "registration", step);
+      proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } };
+    }
+
+    const target = addressOf(derived);
+    if (target === undefined) return reject(noIdentifier());
+    const taken = await this.#takenBeside(tenant, derived, target);
+    if (taken !== undefined) return reject(taken);
+    const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
+    const { schemaId } = record.data;
+    const data = { ...(schemaId && { schemaId }), traits, account: proved };
+    const request = await this.#proofRequest(tenant, target, { kind, data });
+    const next = await this.#proofs.request(caller, record, request);
+    return this.#keeper.nextStep(caller, this.#shape, flowId, next);
+  }
+
+  /** Goes on where a code or link is awaited; what was filled in before stands. */
+  async #submitProof(
+    caller: FlowCaller,
+    record: FlowRecord,
+    { step, flowId, traits: sent }: RegistrationSubmission,
+  ): Promise<FlowOutcome<FlowCompleted>> {
+    const { tenant } = caller;
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
+    const { traits = {}, account } = record.data;
+    // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
+    if (Object.keys(sent).length > 0 && !isSameJson(sent, traits)) return reject(traitsChanged());
+    const result = await this.#proofs.submit(caller, record, step);
+    if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
+    if (result.kind === "rejected") return reject(result);
+
+    const schema = this.#schemaOf(tenant, record);
+    const validated = schema.validate(traits);
+    // The schema may have changed since.
+    if (!validated.valid) return reject(traitsInvalid(validated.violations));
+    const { password, authentication = result.authentication } = account ?? {};
+    const completed = await this.#complete(caller, record, {
+      schema,
+      traits,
+      derived: validated.derived,
+      proved: { password, authentication },
+      held: result.held,
+      verified: result.target,
     });
+    // Whoever gets here has shown that the address is theirs, so they may know.
+    return completed === "identifier_taken"
+      ? reject(await this.#taken(tenant, validated.derived))
+      : completed;
   }
 
   async #complete(
     caller: FlowCaller,
     flow: FlowRecord,
-    schema: CompiledSchema,
-    traits: JsonObject,
-    derived: DerivedTraits,
-    proof: RegistrationProved,
-  ): Promise<FlowCompleted | "identifier_taken"> {
+    account: NewAccount,
+  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
-    const identity = newIdentity(schema, traits, derived, at);
+    const identity = newIdentity(account, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      method: { ...proof.authentication, completedAt: at },
+      method: { ...account.proved.authentication, completedAt: at },
       origin,
       at,
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
+    const method = account.proved.authentication.kind;
     const result = await this.#flows.completeRegistration(
       { tenantId: tenant.id },
       {
-        flowDigest: flow.digest,
+        held: account.held,
         identity,
-        password: proof.password,
+        password: account.proved.password,
         session,
         at,
         events: [
-          newEvent("registration.succeeded", at, actor, about),
+          newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
           newEvent("session.created", at, actor, about),
         ],
       },
     );
-    if (result === "flow_taken") throw domainError("FLOW_COMPLETED", {});
+    if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
     if (result === "identifier_taken") return result;
-    return { session, token, client: flow.client, identity, returnTo: flow.returnTo };
+    const verification = await this.#verifications.afterRegistration(caller, flow, identity);
+    const { client, returnTo } = flow;
+    return { kind: "completed", completed: { session, token, client, identity, returnTo, verification } };
   }
 
-  #rejected(
-    caller: FlowCaller,
-    submission: RegistrationSubmission,
-    record: FlowRecord,
-    reason: ErrorReason,
-    problems: FormProblems,
-  ): FlowOutcome<never> {
-    const schema = this.#schemaOf(caller.tenant, record.data);
-    const form = withProblems(
-      formNodes(caller.tenant, schema, this.#methods.values(), submission.traits),
-      problems,
+  /**
+   * Security rule: a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
+   * of the address leads further, and none is sent for a taken one.
+   */
+  async #proofRequest(
+    tenant: Tenant,
+    target: ProofTarget,
+    request: Pick<ProofRequest, "kind" | "data">,
+  ): Promise<ProofRequest> {
+    const taken = await this.#flows.takenIdentifiers({ tenantId: tenant.id }, [target.value]);
+    if (taken.length === 0) return { ...request, sentTo: target.value, target };
+    const instead = { template: "registration_taken", data: {}, recipient: target } as const;
+    return { ...request, sentTo: target.value, target: undefined, instead };
+  }
+
+  /** What is wrong with identifiers beside the address: a user name cannot be kept secret from who wants to have it. */
+  async #takenBeside(
+    tenant: Tenant,
+    derived: DerivedTraits,
+    address: ProofTarget,
+  ): Promise<StepRejected | undefined> {
+    const others = derived.identifiers.filter(({ value }) => value !== address.value);
+    if (others.length === 0) return undefined;
+    const taken = await this.#flows.takenIdentifiers(
+      { tenantId: tenant.id },
+      others.map(({ value }) => value),
     );
-    return {
-      kind: "rejected",
-      reason,
-      flow: this.#keeper.presentTo(caller, this.#shape, submission.flowId, record, form),
-    };
+    return taken.length === 0 ? undefined : identifiersTaken(derived, new Set(taken));
   }
 
-  #find(tenant: Tenant, flowId: string): Promise<FlowRecord | undefined> {
-    const digest = this.#keeper.digestOf(tenant, flowId);
-    return this.#flows.find({ tenantId: tenant.id }, "registration", digest);
+  async #taken(tenant: Tenant, derived: DerivedTraits): Promise<StepRejected> {
+    const values = derived.identifiers.map(({ value }) => value);
+    return identifiersTaken(
+      derived,
+      new Set(await this.#flows.takenIdentifiers({ tenantId: tenant.id }, values)),
+    );
   }
 
-  #schemaOf(tenant: Tenant, data: JsonObject): CompiledSchema {
-    const schemaId = data.schema_id;
-    return this.#schemas.current({ tenantId: tenant.id }, typeof schemaId === "string" ? schemaId : "");
+  #form(tenant: Tenant, flow: FlowRecord, traits: JsonObject): Form {
+    const awaited = this.#proofs.nodesOf(tenant, flow);
+    const nodes: readonly Node[] = awaited ?? [
+      ...traitNodes(this.#schemaOf(tenant, flow).fields, traits),
+      ...[...this.#methods.values()].flatMap((method) => method.registrationNodes(tenant)),
+      ...this.#proofs.requestNodes(tenant, "registration"),
+    ];
+    return { nodes, messages: this.#proofs.messagesOf(flow) };
+  }
+
+  #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {
+    return this.#schemas.current({ tenantId: tenant.id }, data.schemaId ?? "");
   }
 }
 
-function registrationShape(
-  methods: readonly RegistrationMethod[],
-  schemaOf: (tenant: Tenant, data: JsonObject) => CompiledSchema,
-): FlowShape {
-  return {
-    kind: "registration",
-    lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-    methods: () => methods.map((method) => method.kind),
-    nodes: (tenant, data) => formNodes(tenant, schemaOf(tenant, data), methods, {}),
-  };
+/** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
+function addressOf(derived: DerivedTraits): ProofTarget | undefined {
+  const isAddress = ({ kind }: { kind: string }) => kind === "email" || kind === "phone";
+  const first = derived.identifiers.find(isAddress) ?? derived.verifiableAddresses[0];
+  return first === undefined
+    ? undefined
+    : { kind: first.kind === "phone" ? "phone" : "email", value: first.value };
 }
 
-function formNodes(
-  tenant: Tenant,
-  schema: CompiledSchema,
-  methods: Iterable<RegistrationMethod>,
-  traits: JsonObject,
-) {
-  return [
-    ...traitNodes(schema.fields, traits),
-    ...[...methods].flatMap((method) => method.registrationNodes(tenant)),
-  ];
+function noIdentifier(): StepRejected {
+  const problems = { fields: [], form: [messages.identifierMissing()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
 }
 
-function newIdentity(schema: CompiledSchema, traits: JsonObject, derived: DerivedTraits, at: Date): Identity {
+function traitsChanged(): StepRejected {
+  const problems = { fields: [], form: [messages.traitsMismatch()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+/** Whether two values are the same JSON, whatever the order of their keys. */
+function isSameJson(one: unknown, other: unknown): boolean {
+  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null)
+    return one === other;
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const entries = Object.entries(one);
+  return (
+    entries.length === Object.keys(other).length &&
+    entries.every(([key, value]) => Object.hasOwn(other, key) && isSameJson(value, Reflect.get(other, key)))
+  );
+}
+
+function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date): Identity {
+  const isVerified = (address: { kind: string; value: string }) =>
+    address.kind === verified?.kind && address.value === verified.value;
   return {
     id: newId<IdentityId>(at),
     createdAt: at,
@@ -241,7 +356,7 @@ function newIdentity(schema: CompiledSchema, traits: JsonObject, derived: Derive
     identifiers: derived.identifiers,
     verifiableAddresses: derived.verifiableAddresses.map((address) => ({
       ...address,
-      verifiedAt: undefined,
+      verifiedAt: isVerified(address) ? at : undefined,
     })),
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,

@@ -1,9 +1,11 @@
+import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
-import type { CredentialKind, Identity } from "../identity/identity.ts";
+import type { AddressKind, CredentialKind, Identity } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
+import type { IdentityId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
-import type { FlowKind, FlowRecord } from "./flow.ts";
+import type { Challenge, FlowData, FlowKind, FlowRecord, ProofTarget } from "./flow.ts";
 
 /** Who might be logging in: an identity and the credential that a method asked for. */
 export interface LoginCandidate {
@@ -14,14 +16,36 @@ export interface LoginCandidate {
   readonly loginSequence: number;
 }
 
+/** A flow as it was read: what is written to it is written only while it is still the same. */
+export interface HeldRevision {
+  readonly digest: Uint8Array;
+  readonly revision: number;
+}
+
+/** What a step that leaves more to do writes. */
+export interface FlowAdvance {
+  readonly data: FlowData;
+  readonly challenge: Challenge | undefined;
+  /** Whose flow it is from now on, where that is known. */
+  readonly identityId: IdentityId | undefined;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
 /** What a successful login writes. */
 export interface LoginCompletion {
-  readonly flowDigest: Uint8Array;
+  /** The flow, and the one that holds the challenge where that is another one. */
+  readonly held: readonly HeldRevision[];
   readonly candidate: LoginCandidate;
-  readonly credentialKind: CredentialKind;
+  /** What was proven: the credential that was read, or a verified address. */
+  readonly proof:
+    | { readonly kind: "credential"; readonly credential: CredentialKind }
+    | { readonly kind: "address"; readonly target: ProofTarget };
   readonly session: NewSession;
   /** Replaces the credential's hash, where its parameters have changed. */
   readonly rehash: PasswordRecord | undefined;
+  /** The session that ends because this one takes its place. */
+  readonly replaces: SessionId | undefined;
   /** How many sessions may be active afterwards; the least recently used ones are ended. */
   readonly maxSessions: number;
   /** Sessions not used since then do not count as active. */
@@ -34,7 +58,7 @@ export interface LoginCompletion {
 
 /** What a successful registration writes. */
 export interface RegistrationCompletion {
-  readonly flowDigest: Uint8Array;
+  readonly held: readonly HeldRevision[];
   readonly identity: Identity;
   readonly password: PasswordRecord | undefined;
   readonly session: NewSession;
@@ -42,32 +66,113 @@ export interface RegistrationCompletion {
   readonly events: readonly Event[];
 }
 
+/** What a successful verification writes. */
+export interface VerificationCompletion {
+  readonly held: readonly HeldRevision[];
+  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  readonly at: Date;
+  readonly events: readonly Event[];
+}
+
+/** What a successful recovery writes. */
+export interface RecoveryCompletion {
+  readonly held: readonly HeldRevision[];
+  readonly identityId: IdentityId;
+  /** The flow in which the new secret is set. */
+  readonly settingsFlow: FlowRecord;
+  /** Only where the session comes at once. */
+  readonly session: NewSession | undefined;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
+/** A new secret, from a settings flow. */
+export interface PasswordChange {
+  readonly held: HeldRevision;
+  /** Whether the flow is over: it was for this alone. */
+  readonly completes: boolean;
+  readonly identityId: IdentityId;
+  readonly password: PasswordRecord;
+  /** A new session, after a recovery. */
+  readonly session: NewSession | undefined;
+  /** Which of the other sessions stay: one, or all. */
+  readonly keep: SessionId | "all" | undefined;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
+}
+
+/** New traits, from a settings flow. */
+export interface ProfileChange {
+  readonly held: HeldRevision;
+  readonly identity: Identity;
+  readonly expectedRevision: number;
+  /** Whether an address or identifier changed: then other sessions end, and so does what is on its way. */
+  readonly endsOthers: boolean;
+  readonly keep: SessionId | undefined;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  readonly revocationEvent: Event;
+}
+
+/** Whether a completion was written; `flow_taken` if one of the flows is no longer as it was read. */
+export type Completion = "completed" | "flow_taken";
+
 /**
  * Flows, and the hot writes that complete them. Implemented in src/storage/flow-store.ts; each method is one
- * statement, and so one round trip.
+ * statement, and so one round trip, unless it says otherwise.
  */
 export interface FlowStore {
-  /** Stores a new flow. */
-  create(scope: Scope, flow: FlowRecord): Promise<void>;
+  /** Stores a new flow, and what it sends. */
+  create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
   /** The flow of this kind with this digest, whatever its state; undefined if there is none. */
   find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
-  /** A login flow and, by normalised identifier, the candidate with a credential, read at the same moment. */
+  /** The flow that waits for this link; undefined if there is none. */
+  findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
+  /** A flow with the identity that it belongs to, read at the same moment. */
+  findWithIdentity(
+    scope: Scope,
+    kind: FlowKind,
+    digest: Uint8Array,
+  ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }>;
+  /**
+   * A login flow and the candidate with a credential, read at the same moment: by normalised identifier, or, without
+   * one, the identity that the flow belongs to.
+   */
   findForLogin(
     scope: Scope,
     digest: Uint8Array,
-    identifier: string,
-    credential: CredentialKind,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }>;
+  /**
+   * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody
+   * where several have it that do not.
+   */
+  findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined>;
+  /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
+  advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
+  /**
+   * Counts a try against the code of a flow, before anything is compared; undefined if the flow has none that can
+   * be tried: it is over, the code expired, or was tried as often as it may be.
+   */
+  countAttempt(
+    scope: Scope,
+    digest: Uint8Array,
+    now: Date,
+    limit: number,
+  ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined>;
   /**
    * Completes a login, or changes nothing: `flow_taken` if the flow is no longer active, `candidate_changed` if
    * the identity was deactivated or changed, its credential replaced, or another login completed since the
    * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
    * log in at once.
    */
-  completeLogin(
-    scope: Scope,
-    completion: LoginCompletion,
-  ): Promise<"completed" | "flow_taken" | "candidate_changed">;
+  completeLogin(scope: Scope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
   /**
    * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active,
    * `identifier_taken` if another identity has one of the identifiers.
@@ -75,7 +180,24 @@ export interface FlowStore {
   completeRegistration(
     scope: Scope,
     completion: RegistrationCompletion,
-  ): Promise<"completed" | "flow_taken" | "identifier_taken">;
+  ): Promise<Completion | "identifier_taken">;
+  /** Marks an address as verified, or changes nothing; `address_gone` if the identity no longer has it. */
+  completeVerification(
+    scope: Scope,
+    completion: VerificationCompletion,
+  ): Promise<Completion | "address_gone">;
+  /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
+  completeRecovery(scope: Scope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
+  /** Sets a password, ends other sessions and everything that is on its way for the identity. Or changes nothing. */
+  changePassword(scope: Scope, change: PasswordChange): Promise<Completion>;
+  /**
+   * Replaces traits, identifiers and addresses. Or changes nothing: `identity_changed` if it is no longer as it was
+   * read, `identifier_taken`. Four round trips.
+   */
+  changeProfile(
+    scope: Scope,
+    change: ProfileChange,
+  ): Promise<Completion | "identity_changed" | "identifier_taken">;
   /** Which of these normalised identifiers are taken. */
   takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]>;
 }

@@ -1,3 +1,4 @@
+import type { FlowKind } from "../flow/flow.ts";
 import type { JsonObject } from "../json.ts";
 
 /** A sentence for people with a permanent number to translate it by. */
@@ -144,10 +145,227 @@ export function unknownProperty(property: string): Message {
   return error(9000002, `Property ${property} is not allowed.`, { property });
 }
 
+/** "Send sign in code" and the like, on the button that asks for a code. */
+export function sendCode(flow: FlowKind): Message {
+  if (flow === "login") return info(1010015, "Send sign in code");
+  if (flow === "registration") return info(1040006, "Send sign up code");
+  return info(9000010, "Send code");
+}
+
+/** On the button that asks for a link. */
+export function sendLink(flow: FlowKind): Message {
+  if (flow === "login") return info(9000011, "Send sign in link");
+  return info(9000012, "Send link");
+}
+
+/** The label of the field for a code. */
+export function codeLabel(flow: FlowKind): Message {
+  switch (flow) {
+    case "login":
+      return info(1070013, "Login code");
+    case "registration":
+      return info(1070012, "Registration code");
+    case "recovery":
+      return info(1070010, "Recovery code");
+    case "verification":
+    case "settings":
+      return info(1070011, "Verification code");
+    default: {
+      const unreachable: never = flow;
+      return unreachable;
+    }
+  }
+}
+
+/** The label of the field for an address. */
+export function addressLabel(): Message {
+  return info(1070018, "Email or phone number");
+}
+
+/** "Continue", on a button. */
+export function continueLabel(): Message {
+  return info(1070009, "Continue");
+}
+
+/** "Resend", on the button that asks for another code or link. */
+export function resendLabel(): Message {
+  return info(1070008, "Resend code");
+}
+
+/** "Back", on the button that gives up the code or link. */
+export function backLabel(flow: FlowKind): Message {
+  if (flow === "registration") return info(1040008, "Back");
+  if (flow === "recovery") return info(1060007, "Back");
+  return info(9000013, "Back");
+}
+
+/** "Save", on the button of a part of the settings. */
+export function saveLabel(): Message {
+  return info(1070003, "Save");
+}
+
+/** On the button that carries out what waited for a fresh login. */
+export function resumeLabel(): Message {
+  return info(9000014, "Go on with the change");
+}
+
+/** A code was sent, or nobody knows that none was. */
+export function codeSent(flow: FlowKind, sentTo: string): Message {
+  const context = { sent_to: sentTo };
+  switch (flow) {
+    case "login":
+      return info(1010014, "If there is an account, a code has been sent to its address.", context);
+    case "registration":
+      return info(1040005, "A code has been sent to the address you provided.", context);
+    case "recovery":
+      return info(
+        1060003,
+        "If this address is a verified one of an account, a code has been sent to it.",
+        context,
+      );
+    case "verification":
+      return info(
+        1080003,
+        "If this address waits for its verification, a code has been sent to it.",
+        context,
+      );
+    case "settings":
+      return info(
+        9000015,
+        "A code has been sent to the new address. It counts once the code is entered.",
+        context,
+      );
+    default: {
+      const unreachable: never = flow;
+      return unreachable;
+    }
+  }
+}
+
+/** A link was sent, or nobody knows that none was. */
+export function linkSent(flow: FlowKind, sentTo: string): Message {
+  const context = { sent_to: sentTo };
+  switch (flow) {
+    case "recovery":
+      return info(
+        1060002,
+        "If this address is a verified one of an account, a link has been sent to it.",
+        context,
+      );
+    case "verification":
+      return info(
+        1080001,
+        "If this address waits for its verification, a link has been sent to it.",
+        context,
+      );
+    case "login":
+    case "registration":
+    case "settings":
+      return info(9000016, "If there is an account, a link has been sent to its address.", context);
+    default: {
+      const unreachable: never = flow;
+      return unreachable;
+    }
+  }
+}
+
+/** What the one click in the flow of an opened link does. */
+export function confirmLink(flow: FlowKind, address: string): Message {
+  const context = { address };
+  switch (flow) {
+    case "login":
+      return info(9000017, `Continue to sign in with ${address}.`, context);
+    case "recovery":
+      return info(9000018, `Continue to recover the account of ${address}.`, context);
+    case "registration":
+    case "verification":
+    case "settings":
+      return info(9000019, `Continue to confirm that ${address} is yours.`, context);
+    default: {
+      const unreachable: never = flow;
+      return unreachable;
+    }
+  }
+}
+
+/** A login of somebody who is signed in already. */
+export function confirmIdentity(): Message {
+  return info(1010003, "Please confirm this action by verifying that it is you.");
+}
+
+/** A change of the settings was saved. */
+export function settingsSaved(): Message {
+  return success(1050001, "Your changes have been saved!");
+}
+
+/** The account is recovered; a new secret must be set. */
+export function recoverySucceeded(): Message {
+  return success(1060001, "You successfully recovered your account. Set a new password to go on.");
+}
+
+/** The code is wrong, used or too old. */
+export function invalidCode(flow: FlowKind): Message {
+  switch (flow) {
+    case "login":
+      return error(4010008, "The login code is invalid or has already been used. Please try again.");
+    case "registration":
+      return error(4040003, "The registration code is invalid or has already been used. Please try again.");
+    case "recovery":
+      return error(4060006, "The recovery code is invalid or has already been used. Please try again.");
+    case "verification":
+    case "settings":
+      return error(4070006, "The verification code is invalid or has already been used. Please try again.");
+    default: {
+      const unreachable: never = flow;
+      return unreachable;
+    }
+  }
+}
+
+/** The link is wrong, used or too old. */
+export function invalidLink(flow: FlowKind): Message {
+  if (flow === "recovery") return error(4060004, "The recovery link is invalid or has already been used.");
+  if (flow === "verification")
+    return error(4070001, "The verification link is invalid or has already been used.");
+  return error(9000020, "The link is invalid or has already been used.");
+}
+
+/** The code was tried too often. */
+export function tooManyTries(): Message {
+  return error(9000021, "The code was entered wrongly too often. Have another one sent.");
+}
+
+/** Another code or link was asked for too soon. */
+export function resendTooEarly(): Message {
+  return error(
+    9000022,
+    "A message was sent just now. Please wait a moment before you have another one sent.",
+  );
+}
+
+/** Neither an e-mail address nor a telephone number. */
+export function invalidAddress(): Message {
+  return error(9000023, "Enter a valid email address, or a phone number with its country code.");
+}
+
+/** The traits that came with a code are not those that it was asked for with. */
+export function traitsMismatch(): Message {
+  return error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
+}
+
+/** Several addresses were changed at once. */
+export function oneAddressAtATime(): Message {
+  return error(4050002, "Only one address can be changed at a time.");
+}
+
 function info(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "info", text, context };
 }
 
 function error(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "error", text, context };
+}
+
+function success(id: number, text: string): Message {
+  return { id, type: "success", text, context: {} };
 }

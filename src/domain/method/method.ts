@@ -1,18 +1,21 @@
 import type { ErrorReason } from "../errors.ts";
+import type { Challenge, FlowKind } from "../flow/flow.ts";
 import type { FormProblems, Node } from "../flow/form.ts";
 import type { LoginCandidate } from "../flow/store.ts";
 import type { CredentialKind } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { JsonObject } from "../json.ts";
+import type { Message } from "../message/message.ts";
+import type { Secret } from "../secret.ts";
 import type { AssuranceLevel, AuthenticationMethodKind } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 
 /** The ways to get through a flow; each is a step of the Submit requests by the same name. */
-export type MethodKind = "password";
+export type MethodKind = "password" | "code" | "link";
 
-/** The step that was submitted, with its fields, as they came off the wire. */
+/** A step that was submitted, with its fields, as they came off the wire. */
 export interface SubmittedStep {
-  readonly method: MethodKind;
+  readonly name: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -23,31 +26,39 @@ export interface StepRejected {
   readonly problems: FormProblems;
 }
 
+/** What a proof is worth in a session. */
+export interface Authentication {
+  readonly kind: AuthenticationMethodKind;
+  readonly assuranceLevel: AssuranceLevel;
+}
+
 /** A login step that proved who somebody is. */
 export interface LoginProved {
   readonly kind: "proved";
   readonly candidate: LoginCandidate;
-  readonly authentication: {
-    readonly kind: AuthenticationMethodKind;
-    readonly assuranceLevel: AssuranceLevel;
-  };
+  readonly authentication: Authentication;
   /** Replaces the stored hash, where its parameters have changed. */
-  readonly rehash: PasswordRecord | undefined;
+  readonly rehash?: PasswordRecord | undefined;
 }
 
 /** A registration step that gave a credential to store. */
 export interface RegistrationProved {
   readonly kind: "proved";
   readonly password: PasswordRecord | undefined;
-  readonly authentication: {
-    readonly kind: AuthenticationMethodKind;
-    readonly assuranceLevel: AssuranceLevel;
-  };
+  readonly authentication: Authentication;
+}
+
+/** What a step of a login is tried with. */
+export interface LoginAttempt {
+  readonly tenant: Tenant;
+  readonly step: SubmittedStep;
+  /** Who might be logging in: by the identifier that was submitted, or else the one that the flow belongs to. */
+  readonly candidate: LoginCandidate | undefined;
 }
 
 /**
- * One way to sign in. Flow kinds know only this interface; adding a method is one folder beside password/ and a
- * line in src/app.ts. A method imports no other method.
+ * A way to sign in with something that is known or had. Flow kinds know only this interface and the ones below; adding a
+ * method is one folder beside password/ and a line in src/app.ts. A method imports no other method.
  */
 export interface LoginMethod {
   readonly kind: MethodKind;
@@ -59,11 +70,7 @@ export interface LoginMethod {
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
    */
-  proveLogin(
-    tenant: Tenant,
-    step: SubmittedStep,
-    candidate: LoginCandidate | undefined,
-  ): Promise<LoginProved | StepRejected>;
+  proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected>;
 }
 
 /** One way to make an account. */
@@ -77,4 +84,59 @@ export interface RegistrationMethod {
     step: SubmittedStep,
     account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
   ): Promise<RegistrationProved | StepRejected>;
+}
+
+/** One way to set a new secret in settings. */
+export interface SettingsMethod {
+  readonly kind: MethodKind;
+  /** The method's own nodes, its button last. */
+  settingsNodes(tenant: Tenant): readonly Node[];
+  /** Checks the new secret, and makes the credential. */
+  changeSecret(
+    tenant: Tenant,
+    step: SubmittedStep,
+    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
+  ): Promise<{ readonly kind: "changed"; readonly password: PasswordRecord } | StepRejected>;
+}
+
+/** What a proof of an address is asked for. A secret that was made for one of these is worth nothing for another. */
+export type ProofPurpose = FlowKind;
+
+/** The kinds of proofs of an address. */
+export type ProofKind = "code" | "link";
+
+/** A secret that was made: what is stored of it, and what its message says. */
+export interface IssuedProof {
+  readonly challenge: Challenge;
+  readonly secret: Secret;
+}
+
+/**
+ * A way to show that one receives what is sent to an address. It serves signing in, registration, verification, recovery
+ * and changes of an address alike: those flow kinds say what the proof is for, and what follows from it.
+ */
+export interface AddressProofMethod {
+  readonly kind: ProofKind;
+  /** What a proof is worth in a session. */
+  readonly authentication: Authentication;
+  /** The step that uses the secret: the method's own, or `confirm` in the flow that an opened link began. */
+  readonly useStep: "code" | "confirm";
+  /** The button that asks for the secret. */
+  requestNodes(purpose: ProofPurpose): readonly Node[];
+  /** The nodes while the secret is awaited, without `resend` and `back`. */
+  awaitNodes(tenant: Tenant, purpose: ProofPurpose): readonly Node[];
+  /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
+  issue(tenant: Tenant, flow: ProofBinding, at: Date): IssuedProof;
+  /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
+  matches(flow: ProofBinding, challenge: Challenge, step: SubmittedStep): boolean;
+  /** The message about a secret that was not accepted. */
+  invalid(purpose: ProofPurpose): { readonly reason: ErrorReason; readonly message: Message };
+}
+
+/** What a secret is bound to. */
+export interface ProofBinding {
+  readonly flowDigest: Uint8Array;
+  readonly purpose: ProofPurpose;
+  /** Normalised; empty where nothing is really sent. */
+  readonly address: string;
 }

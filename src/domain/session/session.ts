@@ -1,10 +1,11 @@
+import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 
 /** How strongly somebody has signed in. */
 export type AssuranceLevel = "aal1" | "aal2";
 
 /** The kinds of proof. */
-export type AuthenticationMethodKind = "password";
+export type AuthenticationMethodKind = "password" | "code" | "link" | "code_recovery" | "link_recovery";
 
 /** One proof that was given. */
 export interface AuthenticationMethod {
@@ -40,4 +41,10 @@ export interface Session {
 /** A session to store, with the digest of its token. */
 export interface NewSession extends Session {
   readonly tokenDigest: Uint8Array;
+}
+
+/** A session and whose it is. */
+export interface AuthenticatedSession {
+  readonly session: Session;
+  readonly identity: Identity;
 }

@@ -1,6 +1,5 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { Identity } from "../identity/identity.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Tokens } from "../ports.ts";
@@ -9,14 +8,14 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
 import { extendedExpiry, idleSince, sessionEnd } from "./lifetime.ts";
-import type { AssuranceLevel, AuthenticationMethod, NewSession, Session } from "./session.ts";
+import type {
+  AssuranceLevel,
+  AuthenticatedSession,
+  AuthenticationMethod,
+  NewSession,
+  Session,
+} from "./session.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
-
-/** A session and whose it is. */
-export interface AuthenticatedSession {
-  readonly session: Session;
-  readonly identity: Identity;
-}
 
 /** What a caller of CheckSession demands of a session. */
 export interface SessionDemands {

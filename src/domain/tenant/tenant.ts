@@ -1,3 +1,4 @@
+import type { FlowKind } from "../flow/flow.ts";
 import type { TenantId } from "../ids.ts";
 import type { Argon2Parameters } from "../ports.ts";
 
@@ -9,12 +10,41 @@ export interface TenantSettings {
   readonly allowedOrigins: ReadonlySet<string>;
   readonly allowedReturnUrls: ReadonlySet<string>;
   readonly defaultReturnUrl: string | undefined;
-  readonly login: { readonly uiUrl: string | undefined; readonly lifetimeMs: number };
+  /** The page that draws each kind of flow. Links in messages lead there. */
+  readonly uiUrls: Readonly<Record<FlowKind, string | undefined>>;
+  readonly login: { readonly lifetimeMs: number };
   readonly registration: {
-    readonly uiUrl: string | undefined;
     readonly lifetimeMs: number;
     readonly enabled: boolean;
+    /** Whether the address is proven before there is an account. */
+    readonly addressProof: "none" | "before_session";
   };
+  readonly verification: {
+    readonly lifetimeMs: number;
+    readonly enabled: boolean;
+    readonly afterRegistration: boolean;
+  };
+  readonly recovery: {
+    readonly lifetimeMs: number;
+    readonly enabled: boolean;
+    /** Whether the session comes before the new secret is set. */
+    readonly sessionAtOnce: boolean;
+  };
+  readonly settings: {
+    readonly lifetimeMs: number;
+    /** How long after a login secrets and addresses can be changed. */
+    readonly privilegedMs: number;
+  };
+  readonly code: {
+    readonly enabledFor: ReadonlySet<FlowKind>;
+    /** In digits. */
+    readonly length: number;
+    readonly lifetimeMs: number;
+    readonly maxTries: number;
+    /** How long after one was sent another one can be asked for; of links as well. */
+    readonly resendAfterMs: number;
+  };
+  readonly link: { readonly enabledFor: ReadonlySet<FlowKind>; readonly lifetimeMs: number };
   readonly session: {
     readonly lifetimeMs: number;
     readonly maxLifetimeMs: number;

@@ -12,4 +12,12 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261124000000-foundation",
     load: async () => (await import("./20261124000000-foundation.ts")).Foundation,
   },
+  {
+    name: "20261125090000-flow-challenges",
+    load: async () => (await import("./20261125090000-flow-challenges.ts")).FlowChallenges,
+  },
+  {
+    name: "20261125100000-courier",
+    load: async () => (await import("./20261125100000-courier.ts")).Courier,
+  },
 ];

@@ -6,8 +6,7 @@ import { access, RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 
 /** Who may call a method, as its `access` option says. */
 export type AccessRule =
-  | { readonly kind: "anyone" }
-  | { readonly kind: "flow" }
+  | { readonly kind: "anyone" | "flow"; readonly withSession: boolean }
   | { readonly kind: "session" }
   | { readonly kind: "api_key"; readonly scope: string }
   /** Says nothing, so nobody may. */
@@ -21,14 +20,13 @@ export const openForeignServices: readonly DescService[] = [Health, ServerReflec
 
 /** The rule of a method. Default deny: without the option, or with an empty one, it is `undeclared`. */
 export function accessRuleOf(method: DescMethod): AccessRule {
-  if (openForeignServices.includes(method.parent)) return { kind: "anyone" };
+  if (openForeignServices.includes(method.parent)) return { kind: "anyone", withSession: false };
   if (!hasOption(method, access)) return { kind: "undeclared" };
   const { caller } = getOption(method, access);
   switch (caller.case) {
     case "anyone":
-      return { kind: "anyone" };
     case "flow":
-      return { kind: "flow" };
+      return { kind: caller.case, withSession: caller.value.withSession };
     case "session":
       return { kind: "session" };
     case "apiKey":

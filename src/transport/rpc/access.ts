@@ -1,10 +1,9 @@
 import type { ApiKey } from "../../domain/access/api-key.ts";
 import { scopeAllows } from "../../domain/access/scopes.ts";
 import { domainError } from "../../domain/errors.ts";
-import type { Identity } from "../../domain/identity/identity.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
-import type { Session } from "../../domain/session/session.ts";
+import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
 import { findCookie, sessionCookieName } from "../http/cookies.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -16,10 +15,7 @@ import { type CertificateGrant, grantOf } from "./client-certificates.ts";
 /** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
 export interface SessionAuthenticator {
   /** Throws a SESSION_ reason if the credential is not that of an active session. */
-  authenticate(
-    tenant: Tenant,
-    credential: SessionCredential,
-  ): Promise<{ readonly session: Session; readonly identity: Identity }>;
+  authenticate(tenant: Tenant, credential: SessionCredential): Promise<AuthenticatedSession>;
 }
 
 /** Finds the API key of a secret. Implemented by domain/access/api-keys.ts. */
@@ -32,6 +28,11 @@ export interface ApiKeyAuthenticator {
 export interface Admission {
   readonly tenant: Tenant;
   readonly caller: Caller;
+  /**
+   * Authenticates the caller's session, where the method's rule lets it look at one. Throws a SESSION_ reason if there
+   * is none.
+   */
+  readonly session?: () => Promise<AuthenticatedSession>;
 }
 
 /** Authenticates and authorizes calls. */
@@ -64,8 +65,12 @@ export function createAccess(dependencies: AccessDependencies): Access {
       switch (rule.kind) {
         // Nothing is authenticated here: a stale cookie or token must not break a call that needs none.
         case "anyone":
-        case "flow":
-          return { tenant: tenantOf(exchange), caller: anonymous };
+        case "flow": {
+          const tenant = tenantOf(exchange);
+          if (!rule.withSession) return { tenant, caller: anonymous };
+          const session = async () => (await admitSession(dependencies.sessions, exchange, tenant)).caller;
+          return { tenant, caller: anonymous, session };
+        }
         case "session":
           return admitSession(dependencies.sessions, exchange, tenantOf(exchange));
         case "api_key":
@@ -86,7 +91,7 @@ async function admitSession(
   sessions: SessionAuthenticator,
   exchange: Exchange,
   tenant: Tenant,
-): Promise<Admission> {
+): Promise<Admission & { readonly caller: Extract<Caller, { kind: "session" }> }> {
   const bearer = bearerOf(exchange);
   // A bearer token wins over a cookie: whoever sends one means it, and no page can make a browser send one.
   if (bearer.kind === "malformed")

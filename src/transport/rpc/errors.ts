@@ -64,6 +64,14 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
   FORM_INCOMPLETE: Code.InvalidArgument,
+  CODE_INVALID: Code.InvalidArgument,
+  CODE_TRIES_EXCEEDED: Code.InvalidArgument,
+  LINK_INVALID: Code.InvalidArgument,
+  RESEND_TOO_EARLY: Code.InvalidArgument,
+  FLOW_CHANGED: Code.Aborted,
+  VERIFICATION_DISABLED: Code.FailedPrecondition,
+  RECOVERY_DISABLED: Code.FailedPrecondition,
+  STEP_NOT_OFFERED: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

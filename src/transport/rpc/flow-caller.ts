@@ -1,7 +1,8 @@
-import type { CreatedFlow, Flow, FlowCaller, FlowCompleted } from "../../domain/flow/flow.ts";
+import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
+import type { SubmittedStep } from "../../domain/method/method.ts";
 import { browserCookie, browserCookieName, sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
-import { toIdentityProfile } from "./convert/identity.ts";
+import { toFlow } from "./convert/flow.ts";
 import { toSession } from "./convert/session.ts";
 
 /** The call, as the flows' rules see it. */
@@ -9,9 +10,18 @@ export function flowCallerOf(call: Call): FlowCaller {
   return {
     tenant: call.tenant,
     origin: call.origin,
+    languages: call.languages,
+    session: () => call.session(),
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
   };
+}
+
+/** The step that was submitted: the name of the field that is set, and the fields within. */
+export function stepOf(step: { case: string | undefined; value?: object }): SubmittedStep {
+  if (step.case === undefined) throw new Error("validation lets no request without a step through");
+  const { $typeName: _name, ...fields } = { $typeName: "", ...step.value };
+  return { name: step.case, fields };
 }
 
 /** Sets the browser cookie where one was made for the flow, and gives the flow. */
@@ -20,18 +30,52 @@ export function acceptCreated(call: Call, { flow, newBrowserToken }: CreatedFlow
   return flow;
 }
 
-/** What a completed flow answers; a browser gets the session as a cookie, everyone else as a token. */
-export function toCompleted(call: Call, completed: FlowCompleted) {
-  const { session, identity, client, token } = completed;
+/** What every outcome but `completed` answers. */
+export function toOutcome(call: Call, outcome: Exclude<FlowOutcome<never>, { kind: "completed" }>) {
+  switch (outcome.kind) {
+    case "next_step":
+      return { case: "nextStep" as const, value: { flow: toFlow(outcome.flow) } };
+    case "rejected":
+      return { case: "rejected" as const, value: { reason: outcome.reason, flow: toFlow(outcome.flow) } };
+    case "expired":
+      return {
+        case: "expired" as const,
+        value: { replacement: toFlow(acceptCreated(call, outcome.replacement)) },
+      };
+    default: {
+      const unreachable: never = outcome;
+      return unreachable;
+    }
+  }
+}
+
+/** A new session as it is handed over: a browser gets it as a cookie, everyone else as a token. */
+export function handOverSession(
+  call: Call,
+  { session, token, client }: Pick<FlowCompleted, "session" | "token" | "client">,
+) {
   if (client === "browser") {
-    call.setCookie(
-      sessionCookie(call.tenant, token.reveal(), { now: call.now, expiresAt: session.expiresAt }),
-    );
+    const span = { now: call.now, expiresAt: session.expiresAt };
+    call.setCookie(sessionCookie(call.tenant, token.reveal(), span));
   }
   return {
     session: toSession(session, call.tenant, session.id),
     sessionToken: client === "native" ? token.reveal() : "",
-    identity: toIdentityProfile(identity),
-    returnTo: completed.returnTo ?? "",
   };
+}
+
+/** Flows to go on with. */
+export function toContinueWith(flows: {
+  readonly verification?: Flow | undefined;
+  readonly settings?: Flow | undefined;
+}) {
+  const { verification, settings } = flows;
+  return [
+    ...(verification === undefined
+      ? []
+      : [{ action: { case: "verification" as const, value: { flow: toFlow(verification) } } }]),
+    ...(settings === undefined
+      ? []
+      : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
+  ];
 }

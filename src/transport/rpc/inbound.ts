@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { CallOrigin, EventActor } from "../../domain/event/event.ts";
 import type { Scope } from "../../domain/ports.ts";
+import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
@@ -45,8 +46,9 @@ class InboundCall implements Call {
   readonly origin: CallOrigin;
   readonly #exchange: Exchange;
   readonly #setCookies: string[];
+  readonly #session: Admission["session"];
 
-  constructor(inbound: Inbound, { tenant, caller }: Admission, now: Date, setCookies: string[]) {
+  constructor(inbound: Inbound, { tenant, caller, session }: Admission, now: Date, setCookies: string[]) {
     const { exchange, requestId, address } = inbound;
     this.requestId = requestId;
     this.now = now;
@@ -61,6 +63,18 @@ class InboundCall implements Call {
     };
     this.#exchange = exchange;
     this.#setCookies = setCookies;
+    this.#session = session;
+  }
+
+  get languages(): string | undefined {
+    return this.#exchange.header("accept-language");
+  }
+
+  async session(): Promise<AuthenticatedSession> {
+    if (this.caller.kind === "session") return this.caller;
+    if (this.#session === undefined)
+      throw new Error("the method's access option does not let it look at sessions");
+    return this.#session();
   }
 
   cookie(name: string): string | undefined {

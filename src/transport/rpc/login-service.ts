@@ -6,10 +6,10 @@ import type {
   SubmitLoginFlowRequest,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { LoginFlows } from "../../domain/flow/login-flows.ts";
-import type { SubmittedStep } from "../../domain/method/method.ts";
 import { callOf } from "./call.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { acceptCreated, flowCallerOf, toCompleted } from "./flow-caller.ts";
+import { toIdentityProfile } from "./convert/identity.ts";
+import { acceptCreated, flowCallerOf, handOverSession, stepOf, toOutcome } from "./flow-caller.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
@@ -24,6 +24,8 @@ export class LoginService implements ServiceImpl<typeof Contract> {
     const created = await this.#flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
+      refresh: request.refresh,
+      linkToken: request.linkToken,
     });
     return { flow: toFlow(acceptCreated(call, created)) };
   }
@@ -35,40 +37,20 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 
   async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
+    const { flowId, csrfToken } = request;
     const outcome = await this.#flows.submit(flowCallerOf(call), {
-      flowId: request.flowId,
-      csrfToken: request.csrfToken,
+      flowId,
+      csrfToken,
       identifier: request.identifier,
-      step: stepOf(request),
+      step: stepOf(request.step),
     });
-    switch (outcome.kind) {
-      case "completed":
-        return { outcome: { case: "completed" as const, value: toCompleted(call, outcome.completed) } };
-      case "rejected": {
-        const { reason, flow } = outcome;
-        return { outcome: { case: "rejected" as const, value: { reason, flow: toFlow(flow) } } };
-      }
-      case "expired": {
-        const replacement = toFlow(acceptCreated(call, outcome.replacement));
-        return { outcome: { case: "expired" as const, value: { replacement } } };
-      }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
-    }
-  }
-}
-
-function stepOf({ step }: SubmitLoginFlowRequest): SubmittedStep {
-  switch (step.case) {
-    case "password":
-      return { method: "password", fields: { password: step.value.password } };
-    case undefined:
-      throw new Error("validation lets no request without a step through");
-    default: {
-      const unreachable: never = step;
-      return unreachable;
-    }
+    if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
+    const { identity, returnTo = "" } = outcome.completed;
+    const value = {
+      ...handOverSession(call, outcome.completed),
+      identity: toIdentityProfile(identity),
+      returnTo,
+    };
+    return { outcome: { case: "completed" as const, value } };
   }
 }

@@ -6,11 +6,18 @@ import type {
   SubmitRegistrationFlowRequest,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
 import type { RegistrationFlows } from "../../domain/flow/registration-flows.ts";
-import type { SubmittedStep } from "../../domain/method/method.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { acceptCreated, flowCallerOf, toCompleted } from "./flow-caller.ts";
+import { toIdentityProfile } from "./convert/identity.ts";
+import {
+  acceptCreated,
+  flowCallerOf,
+  handOverSession,
+  stepOf,
+  toContinueWith,
+  toOutcome,
+} from "./flow-caller.ts";
 
 /** ostiary.flow.v1.RegistrationService. */
 export class RegistrationService implements ServiceImpl<typeof Contract> {
@@ -37,40 +44,21 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
 
   async submitRegistrationFlow(request: SubmitRegistrationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
+    const { flowId, csrfToken } = request;
     const outcome = await this.#flows.submit(flowCallerOf(call), {
-      flowId: request.flowId,
-      csrfToken: request.csrfToken,
+      flowId,
+      csrfToken,
       traits: fromStruct(request.traits) ?? {},
-      step: stepOf(request),
+      step: stepOf(request.step),
     });
-    switch (outcome.kind) {
-      case "completed":
-        return { outcome: { case: "completed" as const, value: toCompleted(call, outcome.completed) } };
-      case "rejected": {
-        const { reason, flow } = outcome;
-        return { outcome: { case: "rejected" as const, value: { reason, flow: toFlow(flow) } } };
-      }
-      case "expired": {
-        const replacement = toFlow(acceptCreated(call, outcome.replacement));
-        return { outcome: { case: "expired" as const, value: { replacement } } };
-      }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
-    }
-  }
-}
-
-function stepOf({ step }: SubmitRegistrationFlowRequest): SubmittedStep {
-  switch (step.case) {
-    case "password":
-      return { method: "password", fields: { password: step.value.password } };
-    case undefined:
-      throw new Error("validation lets no request without a step through");
-    default: {
-      const unreachable: never = step;
-      return unreachable;
-    }
+    if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
+    const { identity, returnTo = "", verification } = outcome.completed;
+    const value = {
+      ...handOverSession(call, outcome.completed),
+      identity: toIdentityProfile(identity),
+      returnTo,
+      continueWith: toContinueWith({ verification }),
+    };
+    return { outcome: { case: "completed" as const, value } };
   }
 }

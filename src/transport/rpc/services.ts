@@ -1,7 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import { VerificationService } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -11,6 +14,9 @@ import { SessionService } from "../../../gen/ostiary/session/v1/session_service_
 export const allServices: readonly DescService[] = [
   LoginService,
   RegistrationService,
+  RecoveryService,
+  VerificationService,
+  SettingsService,
   SessionService,
   SessionAdminService,
   IdentityService,

@@ -13,7 +13,8 @@ import {
 } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 import type { SessionId } from "../../domain/ids.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
-import type { AuthenticatedSession, Sessions } from "../../domain/session/sessions.ts";
+import type { AuthenticatedSession } from "../../domain/session/session.ts";
+import type { Sessions } from "../../domain/session/sessions.ts";
 import { clearSessionCookie, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import { type Call, callOf } from "./call.ts";
 import { toIdentityProfile } from "./convert/identity.ts";

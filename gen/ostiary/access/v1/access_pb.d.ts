@@ -78,6 +78,12 @@ export declare const AccessSchema: GenMessage<Access>;
  * @generated from message ostiary.access.v1.AnyoneAccess
  */
 export declare type AnyoneAccess = Message<"ostiary.access.v1.AnyoneAccess"> & {
+  /**
+   * Whether the method looks at the caller's session where the request asks for it.
+   *
+   * @generated from field: bool with_session = 1;
+   */
+  withSession: boolean;
 };
 
 /**
@@ -92,6 +98,12 @@ export declare const AnyoneAccessSchema: GenMessage<AnyoneAccess>;
  * @generated from message ostiary.access.v1.FlowAccess
  */
 export declare type FlowAccess = Message<"ostiary.access.v1.FlowAccess"> & {
+  /**
+   * Whether the flow may demand the session of its owner as well.
+   *
+   * @generated from field: bool with_session = 1;
+   */
+  withSession: boolean;
 };
 
 /**

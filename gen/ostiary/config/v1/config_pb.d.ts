@@ -549,6 +549,20 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
    * @generated from field: ostiary.config.v1.IdentityConfig identity = 8;
    */
   identity?: IdentityConfig | undefined;
+
+  /**
+   * The one-time codes.
+   *
+   * @generated from field: ostiary.config.v1.CodeConfig code = 9;
+   */
+  code?: CodeConfig | undefined;
+
+  /**
+   * The links in messages.
+   *
+   * @generated from field: ostiary.config.v1.LinkConfig link = 10;
+   */
+  link?: LinkConfig | undefined;
 };
 
 /**
@@ -576,6 +590,27 @@ export declare type Flows = Message<"ostiary.config.v1.Flows"> & {
    * @generated from field: ostiary.config.v1.RegistrationFlowConfig registration = 2;
    */
   registration?: RegistrationFlowConfig | undefined;
+
+  /**
+   * Showing that an address is one's own.
+   *
+   * @generated from field: ostiary.config.v1.VerificationFlowConfig verification = 3;
+   */
+  verification?: VerificationFlowConfig | undefined;
+
+  /**
+   * Getting back into an account.
+   *
+   * @generated from field: ostiary.config.v1.RecoveryFlowConfig recovery = 4;
+   */
+  recovery?: RecoveryFlowConfig | undefined;
+
+  /**
+   * Changing one's own account.
+   *
+   * @generated from field: ostiary.config.v1.SettingsFlowConfig settings = 5;
+   */
+  settings?: SettingsFlowConfig | undefined;
 };
 
 /**
@@ -637,6 +672,14 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
    * @generated from field: bool enabled = 3;
    */
   enabled: boolean;
+
+  /**
+   * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
+   * latter a taken address is answered like a free one, and its owner is told.
+   *
+   * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
+   */
+  addressProof: AddressProof;
 };
 
 /**
@@ -644,6 +687,206 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
  * Use `create(RegistrationFlowConfigSchema)` to create a new message.
  */
 export declare const RegistrationFlowConfigSchema: GenMessage<RegistrationFlowConfig>;
+
+/**
+ * VerificationFlowConfig configures verification flows.
+ *
+ * @generated from message ostiary.config.v1.VerificationFlowConfig
+ */
+export declare type VerificationFlowConfig = Message<"ostiary.config.v1.VerificationFlowConfig"> & {
+  /**
+   * The page that draws verification flows. Its origin is an allowed one. Links in messages lead there.
+   *
+   * @generated from field: string ui_url = 1;
+   */
+  uiUrl: string;
+
+  /**
+   * How long a flow can be filled in.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * Whether people can verify addresses by themselves.
+   *
+   * @generated from field: bool enabled = 3;
+   */
+  enabled: boolean;
+
+  /**
+   * Whether a registration sends a code to the first address and names the flow to enter it in.
+   *
+   * @generated from field: bool after_registration = 4;
+   */
+  afterRegistration: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.VerificationFlowConfig.
+ * Use `create(VerificationFlowConfigSchema)` to create a new message.
+ */
+export declare const VerificationFlowConfigSchema: GenMessage<VerificationFlowConfig>;
+
+/**
+ * RecoveryFlowConfig configures recovery flows.
+ *
+ * @generated from message ostiary.config.v1.RecoveryFlowConfig
+ */
+export declare type RecoveryFlowConfig = Message<"ostiary.config.v1.RecoveryFlowConfig"> & {
+  /**
+   * The page that draws recovery flows. Its origin is an allowed one. Links in messages lead there.
+   *
+   * @generated from field: string ui_url = 1;
+   */
+  uiUrl: string;
+
+  /**
+   * How long a flow can be filled in.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * Whether people can recover accounts by themselves.
+   *
+   * @generated from field: bool enabled = 3;
+   */
+  enabled: boolean;
+
+  /**
+   * Whether the session comes with the recovery, before a new secret is set.
+   *
+   * @generated from field: bool session_at_once = 4;
+   */
+  sessionAtOnce: boolean;
+};
+
+/**
+ * Describes the message ostiary.config.v1.RecoveryFlowConfig.
+ * Use `create(RecoveryFlowConfigSchema)` to create a new message.
+ */
+export declare const RecoveryFlowConfigSchema: GenMessage<RecoveryFlowConfig>;
+
+/**
+ * SettingsFlowConfig configures settings flows.
+ *
+ * @generated from message ostiary.config.v1.SettingsFlowConfig
+ */
+export declare type SettingsFlowConfig = Message<"ostiary.config.v1.SettingsFlowConfig"> & {
+  /**
+   * The page that draws settings flows. Its origin is an allowed one.
+   *
+   * @generated from field: string ui_url = 1;
+   */
+  uiUrl: string;
+
+  /**
+   * How long a flow can be filled in.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * How long after a login secrets and addresses can be changed without another one.
+   *
+   * @generated from field: google.protobuf.Duration privileged_for = 3;
+   */
+  privilegedFor?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SettingsFlowConfig.
+ * Use `create(SettingsFlowConfigSchema)` to create a new message.
+ */
+export declare const SettingsFlowConfigSchema: GenMessage<SettingsFlowConfig>;
+
+/**
+ * CodeConfig configures one-time codes, which are sent to addresses and typed in.
+ *
+ * @generated from message ostiary.config.v1.CodeConfig
+ */
+export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
+  /**
+   * Whether people can sign in with a code instead of a password. E-mail is no second factor (NIST SP 800-63B-4, section
+   * 3.1.3.1); where an account needs more than its mailbox, switch it off.
+   *
+   * @generated from field: bool login = 1;
+   */
+  login: boolean;
+
+  /**
+   * Whether people can make accounts without a password, by a code.
+   *
+   * @generated from field: bool registration = 2;
+   */
+  registration: boolean;
+
+  /**
+   * How many digits a code has.
+   *
+   * @generated from field: uint32 length = 3;
+   */
+  length: number;
+
+  /**
+   * How long a code is accepted; at most 10 minutes (ASVS V6.5.5).
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 4;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * How often a code can be tried.
+   *
+   * @generated from field: uint32 max_tries = 5;
+   */
+  maxTries: number;
+
+  /**
+   * How long after a code or link was sent another one can be asked for in the same flow.
+   *
+   * @generated from field: google.protobuf.Duration resend_after = 6;
+   */
+  resendAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CodeConfig.
+ * Use `create(CodeConfigSchema)` to create a new message.
+ */
+export declare const CodeConfigSchema: GenMessage<CodeConfig>;
+
+/**
+ * LinkConfig configures links in messages. They are offered beside codes by login, verification and recovery flows whose
+ * `ui_url` is set.
+ *
+ * @generated from message ostiary.config.v1.LinkConfig
+ */
+export declare type LinkConfig = Message<"ostiary.config.v1.LinkConfig"> & {
+  /**
+   * Whether they are.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * How long a link is accepted.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.LinkConfig.
+ * Use `create(LinkConfigSchema)` to create a new message.
+ */
+export declare const LinkConfigSchema: GenMessage<LinkConfig>;
 
 /**
  * SessionConfig configures sessions.
@@ -913,6 +1156,39 @@ export enum LogLevel {
  * Describes the enum ostiary.config.v1.LogLevel.
  */
 export declare const LogLevelSchema: GenEnum<LogLevel>;
+
+/**
+ * AddressProof says when an address is proven.
+ *
+ * @generated from enum ostiary.config.v1.AddressProof
+ */
+export enum AddressProof {
+  /**
+   * Taken as none.
+   *
+   * @generated from enum value: ADDRESS_PROOF_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Not by the registration.
+   *
+   * @generated from enum value: ADDRESS_PROOF_NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * Before there is an account and a session.
+   *
+   * @generated from enum value: ADDRESS_PROOF_BEFORE_SESSION = 2;
+   */
+  BEFORE_SESSION = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.AddressProof.
+ */
+export declare const AddressProofSchema: GenEnum<AddressProof>;
 
 /**
  * The default of a key, as it would be written in YAML.

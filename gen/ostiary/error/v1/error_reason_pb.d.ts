@@ -440,6 +440,70 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FORM_INCOMPLETE = 52;
    */
   FORM_INCOMPLETE = 52,
+
+  /**
+   * The code is wrong, has expired, was used, or another one was sent since. Only as the reason of a rejected outcome.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_CODE_INVALID = 60;
+   */
+  CODE_INVALID = 60,
+
+  /**
+   * Too many wrong codes were entered; another one must be sent. Only as the reason of a rejected outcome.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_CODE_TRIES_EXCEEDED = 61;
+   */
+  CODE_TRIES_EXCEEDED = 61,
+
+  /**
+   * The link is wrong, has expired, was used, is for something else, or another one was sent since.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_LINK_INVALID = 62;
+   */
+  LINK_INVALID = 62,
+
+  /**
+   * Another code or link was asked for too soon after the last one. Only as the reason of a rejected outcome.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_RESEND_TOO_EARLY = 63;
+   */
+  RESEND_TOO_EARLY = 63,
+
+  /**
+   * Another submit changed the flow at the same moment.
+   * Code: ABORTED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_FLOW_CHANGED = 64;
+   */
+  FLOW_CHANGED = 64,
+
+  /**
+   * Verification is switched off, because nothing can be sent.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_VERIFICATION_DISABLED = 65;
+   */
+  VERIFICATION_DISABLED = 65,
+
+  /**
+   * Recovery is switched off.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_RECOVERY_DISABLED = 66;
+   */
+  RECOVERY_DISABLED = 66,
+
+  /**
+   * The step is not one that the flow waits for.
+   * Code: FAILED_PRECONDITION. Metadata: step.
+   *
+   * @generated from enum value: ERROR_REASON_STEP_NOT_OFFERED = 67;
+   */
+  STEP_NOT_OFFERED = 67,
 }
 
 /**

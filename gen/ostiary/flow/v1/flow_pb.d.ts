@@ -15,7 +15,8 @@ import type { Form } from "./form_pb.js";
 export declare const file_ostiary_flow_v1_flow: GenFile;
 
 /**
- * Flow is one attempt at something that takes a form: logging in, registering. The same message serves every
+ * Flow is one attempt at something that takes a form: logging in, registering, recovering an account, verifying an
+ * address, changing one's settings. The same message serves every
  * kind of client: draw `form`, send what was filled in to Submit, repeat until the outcome is `completed`.
  *
  * @generated from message ostiary.flow.v1.Flow
@@ -76,6 +77,46 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: ChooseMethodStep;
     case: "chooseMethod";
+  } | {
+    /**
+     * Enter the code that was sent.
+     *
+     * @generated from field: ostiary.flow.v1.EnterCodeStep enter_code = 11;
+     */
+    value: EnterCodeStep;
+    case: "enterCode";
+  } | {
+    /**
+     * Open the link that was sent, or ask for another one.
+     *
+     * @generated from field: ostiary.flow.v1.LinkSentStep link_sent = 12;
+     */
+    value: LinkSentStep;
+    case: "linkSent";
+  } | {
+    /**
+     * Press the one button that uses the link which was opened.
+     *
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStep confirm_link = 13;
+     */
+    value: ConfirmLinkStep;
+    case: "confirmLink";
+  } | {
+    /**
+     * Settings: change what is to be changed.
+     *
+     * @generated from field: ostiary.flow.v1.ChangeSettingsStep change_settings = 14;
+     */
+    value: ChangeSettingsStep;
+    case: "changeSettings";
+  } | {
+    /**
+     * Settings after a recovery: set a new secret; nothing else is possible before.
+     *
+     * @generated from field: ostiary.flow.v1.SetNewSecretStep set_new_secret = 15;
+     */
+    value: SetNewSecretStep;
+    case: "setNewSecret";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -127,6 +168,143 @@ export declare type ChooseMethodStep = Message<"ostiary.flow.v1.ChooseMethodStep
 export declare const ChooseMethodStepSchema: GenMessage<ChooseMethodStep>;
 
 /**
+ * EnterCodeStep waits for a code. It is the same whether or not a code was really sent.
+ *
+ * @generated from message ostiary.flow.v1.EnterCodeStep
+ */
+export declare type EnterCodeStep = Message<"ostiary.flow.v1.EnterCodeStep"> & {
+  /**
+   * Where the code was sent to: what was typed, or a masked address where nobody typed it.
+   *
+   * @generated from field: string sent_to = 1;
+   */
+  sentTo: string;
+
+  /**
+   * When the code stops being accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp code_expire_time = 2;
+   */
+  codeExpireTime?: Timestamp | undefined;
+
+  /**
+   * From when on another one can be asked for with the step `resend`.
+   *
+   * @generated from field: google.protobuf.Timestamp resend_time = 3;
+   */
+  resendTime?: Timestamp | undefined;
+
+  /**
+   * How many digits it has.
+   *
+   * @generated from field: int32 code_length = 4;
+   */
+  codeLength: number;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.EnterCodeStep.
+ * Use `create(EnterCodeStepSchema)` to create a new message.
+ */
+export declare const EnterCodeStepSchema: GenMessage<EnterCodeStep>;
+
+/**
+ * LinkSentStep waits for a link to be opened, on this device or another one. It is the same whether or not a link
+ * was really sent.
+ *
+ * @generated from message ostiary.flow.v1.LinkSentStep
+ */
+export declare type LinkSentStep = Message<"ostiary.flow.v1.LinkSentStep"> & {
+  /**
+   * Where the link was sent to: what was typed, or a masked address where nobody typed it.
+   *
+   * @generated from field: string sent_to = 1;
+   */
+  sentTo: string;
+
+  /**
+   * When the link stops being accepted.
+   *
+   * @generated from field: google.protobuf.Timestamp link_expire_time = 2;
+   */
+  linkExpireTime?: Timestamp | undefined;
+
+  /**
+   * From when on another one can be asked for with the step `resend`.
+   *
+   * @generated from field: google.protobuf.Timestamp resend_time = 3;
+   */
+  resendTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.LinkSentStep.
+ * Use `create(LinkSentStepSchema)` to create a new message.
+ */
+export declare const LinkSentStepSchema: GenMessage<LinkSentStep>;
+
+/**
+ * ConfirmLinkStep waits for the one click that uses a link. Opening a link uses nothing, since programs that look into
+ * mail open links as well.
+ *
+ * @generated from message ostiary.flow.v1.ConfirmLinkStep
+ */
+export declare type ConfirmLinkStep = Message<"ostiary.flow.v1.ConfirmLinkStep"> & {
+  /**
+   * The address that the link was sent to, masked.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ConfirmLinkStep.
+ * Use `create(ConfirmLinkStepSchema)` to create a new message.
+ */
+export declare const ConfirmLinkStepSchema: GenMessage<ConfirmLinkStep>;
+
+/**
+ * ChangeSettingsStep is the only step of a settings flow; any part of the form can be submitted, as often as needed.
+ *
+ * @generated from message ostiary.flow.v1.ChangeSettingsStep
+ */
+export declare type ChangeSettingsStep = Message<"ostiary.flow.v1.ChangeSettingsStep"> & {
+  /**
+   * The parts on offer; each is a step of the Submit request by the same name.
+   *
+   * @generated from field: repeated ostiary.flow.v1.SettingsPart parts = 1;
+   */
+  parts: SettingsPart[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ChangeSettingsStep.
+ * Use `create(ChangeSettingsStepSchema)` to create a new message.
+ */
+export declare const ChangeSettingsStepSchema: GenMessage<ChangeSettingsStep>;
+
+/**
+ * SetNewSecretStep is the step of a settings flow that follows a recovery.
+ *
+ * @generated from message ostiary.flow.v1.SetNewSecretStep
+ */
+export declare type SetNewSecretStep = Message<"ostiary.flow.v1.SetNewSecretStep"> & {
+  /**
+   * The methods on offer.
+   *
+   * @generated from field: repeated ostiary.flow.v1.MethodKind methods = 1;
+   */
+  methods: MethodKind[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SetNewSecretStep.
+ * Use `create(SetNewSecretStepSchema)` to create a new message.
+ */
+export declare const SetNewSecretStepSchema: GenMessage<SetNewSecretStep>;
+
+/**
  * FlowKind says what a flow is for.
  *
  * @generated from enum ostiary.flow.v1.FlowKind
@@ -152,6 +330,27 @@ export enum FlowKind {
    * @generated from enum value: FLOW_KIND_REGISTRATION = 2;
    */
   REGISTRATION = 2,
+
+  /**
+   * Getting back into an account whose secret is lost.
+   *
+   * @generated from enum value: FLOW_KIND_RECOVERY = 3;
+   */
+  RECOVERY = 3,
+
+  /**
+   * Showing that an address is one's own.
+   *
+   * @generated from enum value: FLOW_KIND_VERIFICATION = 4;
+   */
+  VERIFICATION = 4,
+
+  /**
+   * Changing one's own account.
+   *
+   * @generated from enum value: FLOW_KIND_SETTINGS = 5;
+   */
+  SETTINGS = 5,
 }
 
 /**
@@ -244,10 +443,57 @@ export enum MethodKind {
    * @generated from enum value: METHOD_KIND_PASSWORD = 1;
    */
   PASSWORD = 1,
+
+  /**
+   * With a one-time code that is sent to an address.
+   *
+   * @generated from enum value: METHOD_KIND_CODE = 2;
+   */
+  CODE = 2,
+
+  /**
+   * With a link that is sent to an address.
+   *
+   * @generated from enum value: METHOD_KIND_LINK = 3;
+   */
+  LINK = 3,
 }
 
 /**
  * Describes the enum ostiary.flow.v1.MethodKind.
  */
 export declare const MethodKindSchema: GenEnum<MethodKind>;
+
+/**
+ * SettingsPart names the parts of a settings flow.
+ *
+ * @generated from enum ostiary.flow.v1.SettingsPart
+ */
+export enum SettingsPart {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: SETTINGS_PART_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The traits.
+   *
+   * @generated from enum value: SETTINGS_PART_PROFILE = 1;
+   */
+  PROFILE = 1,
+
+  /**
+   * The password.
+   *
+   * @generated from enum value: SETTINGS_PART_PASSWORD = 2;
+   */
+  PASSWORD = 2,
+}
+
+/**
+ * Describes the enum ostiary.flow.v1.SettingsPart.
+ */
+export declare const SettingsPartSchema: GenEnum<SettingsPart>;
 

@@ -12,7 +12,7 @@ import { file_ostiary_flow_v1_form } from "./form_pb.js";
  * Describes the file ostiary/flow/v1/flow.proto.
  */
 export const file_ostiary_flow_v1_flow = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIosDCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEicKBmNsaWVudBgFIAEoDjIXLm9zdGlhcnkuZmxvdy52MS5DbGllbnQSKQoFc3RhdGUYBiABKA4yGi5vc3RpYXJ5LmZsb3cudjEuRmxvd1N0YXRlEjoKDWNob29zZV9tZXRob2QYByABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RlcEgAEhEKCXJldHVybl90bxgIIAEoCRIjCgRmb3JtGAkgASgLMhUub3N0aWFyeS5mbG93LnYxLkZvcm0SFwoKY3NyZl90b2tlbhgKIAEoCUIDgAEBQgYKBHN0ZXAiQAoQQ2hvb3NlTWV0aG9kU3RlcBIsCgdtZXRob2RzGAEgAygOMhsub3N0aWFyeS5mbG93LnYxLk1ldGhvZEtpbmQqVgoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX0xPR0lOEAESGgoWRkxPV19LSU5EX1JFR0lTVFJBVElPThACKkcKBkNsaWVudBIWChJDTElFTlRfVU5TUEVDSUZJRUQQABISCg5DTElFTlRfQlJPV1NFUhABEhEKDUNMSUVOVF9OQVRJVkUQAipYCglGbG93U3RhdGUSGgoWRkxPV19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUZMT1dfU1RBVEVfQUNUSVZFEAESGAoURkxPV19TVEFURV9DT01QTEVURUQQAipDCgpNZXRob2RLaW5kEhsKF01FVEhPRF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTUVUSE9EX0tJTkRfUEFTU1dPUkQQAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_flow_v1_form]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIqwFCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEicKBmNsaWVudBgFIAEoDjIXLm9zdGlhcnkuZmxvdy52MS5DbGllbnQSKQoFc3RhdGUYBiABKA4yGi5vc3RpYXJ5LmZsb3cudjEuRmxvd1N0YXRlEjoKDWNob29zZV9tZXRob2QYByABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RlcEgAEjQKCmVudGVyX2NvZGUYCyABKAsyHi5vc3RpYXJ5LmZsb3cudjEuRW50ZXJDb2RlU3RlcEgAEjIKCWxpbmtfc2VudBgMIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5MaW5rU2VudFN0ZXBIABI4Cgxjb25maXJtX2xpbmsYDSABKAsyIC5vc3RpYXJ5LmZsb3cudjEuQ29uZmlybUxpbmtTdGVwSAASPgoPY2hhbmdlX3NldHRpbmdzGA4gASgLMiMub3N0aWFyeS5mbG93LnYxLkNoYW5nZVNldHRpbmdzU3RlcEgAEjsKDnNldF9uZXdfc2VjcmV0GA8gASgLMiEub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0ZXBIABIRCglyZXR1cm5fdG8YCCABKAkSIwoEZm9ybRgJIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5Gb3JtEhcKCmNzcmZfdG9rZW4YCiABKAlCA4ABAUIGCgRzdGVwIkAKEENob29zZU1ldGhvZFN0ZXASLAoHbWV0aG9kcxgBIAMoDjIbLm9zdGlhcnkuZmxvdy52MS5NZXRob2RLaW5kIpwBCg1FbnRlckNvZGVTdGVwEg8KB3NlbnRfdG8YASABKAkSNAoQY29kZV9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NvZGVfbGVuZ3RoGAQgASgFIoYBCgxMaW5rU2VudFN0ZXASDwoHc2VudF90bxgBIAEoCRI0ChBsaW5rX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIgoPQ29uZmlybUxpbmtTdGVwEg8KB2FkZHJlc3MYASABKAkiQgoSQ2hhbmdlU2V0dGluZ3NTdGVwEiwKBXBhcnRzGAEgAygOMh0ub3N0aWFyeS5mbG93LnYxLlNldHRpbmdzUGFydCJAChBTZXROZXdTZWNyZXRTdGVwEiwKB21ldGhvZHMYASADKA4yGy5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kS2luZCqiAQoIRmxvd0tpbmQSGQoVRkxPV19LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRkxPV19LSU5EX0xPR0lOEAESGgoWRkxPV19LSU5EX1JFR0lTVFJBVElPThACEhYKEkZMT1dfS0lORF9SRUNPVkVSWRADEhoKFkZMT1dfS0lORF9WRVJJRklDQVRJT04QBBIWChJGTE9XX0tJTkRfU0VUVElOR1MQBSpHCgZDbGllbnQSFgoSQ0xJRU5UX1VOU1BFQ0lGSUVEEAASEgoOQ0xJRU5UX0JST1dTRVIQARIRCg1DTElFTlRfTkFUSVZFEAIqWAoJRmxvd1N0YXRlEhoKFkZMT1dfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFGTE9XX1NUQVRFX0FDVElWRRABEhgKFEZMT1dfU1RBVEVfQ09NUExFVEVEEAIqbwoKTWV0aG9kS2luZBIbChdNRVRIT0RfS0lORF9VTlNQRUNJRklFRBAAEhgKFE1FVEhPRF9LSU5EX1BBU1NXT1JEEAESFAoQTUVUSE9EX0tJTkRfQ09ERRACEhQKEE1FVEhPRF9LSU5EX0xJTksQAypkCgxTZXR0aW5nc1BhcnQSHQoZU0VUVElOR1NfUEFSVF9VTlNQRUNJRklFRBAAEhkKFVNFVFRJTkdTX1BBUlRfUFJPRklMRRABEhoKFlNFVFRJTkdTX1BBUlRfUEFTU1dPUkQQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_flow_v1_form]);
 
 /**
  * Describes the message ostiary.flow.v1.Flow.
@@ -27,6 +27,41 @@ export const FlowSchema = /*@__PURE__*/
  */
 export const ChooseMethodStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 1);
+
+/**
+ * Describes the message ostiary.flow.v1.EnterCodeStep.
+ * Use `create(EnterCodeStepSchema)` to create a new message.
+ */
+export const EnterCodeStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.LinkSentStep.
+ * Use `create(LinkSentStepSchema)` to create a new message.
+ */
+export const LinkSentStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 3);
+
+/**
+ * Describes the message ostiary.flow.v1.ConfirmLinkStep.
+ * Use `create(ConfirmLinkStepSchema)` to create a new message.
+ */
+export const ConfirmLinkStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 4);
+
+/**
+ * Describes the message ostiary.flow.v1.ChangeSettingsStep.
+ * Use `create(ChangeSettingsStepSchema)` to create a new message.
+ */
+export const ChangeSettingsStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 5);
+
+/**
+ * Describes the message ostiary.flow.v1.SetNewSecretStep.
+ * Use `create(SetNewSecretStepSchema)` to create a new message.
+ */
+export const SetNewSecretStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 6);
 
 /**
  * Describes the enum ostiary.flow.v1.FlowKind.
@@ -83,4 +118,18 @@ export const MethodKindSchema = /*@__PURE__*/
  */
 export const MethodKind = /*@__PURE__*/
   tsEnum(MethodKindSchema);
+
+/**
+ * Describes the enum ostiary.flow.v1.SettingsPart.
+ */
+export const SettingsPartSchema = /*@__PURE__*/
+  enumDesc(file_ostiary_flow_v1_flow, 4);
+
+/**
+ * SettingsPart names the parts of a settings flow.
+ *
+ * @generated from enum ostiary.flow.v1.SettingsPart
+ */
+export const SettingsPart = /*@__PURE__*/
+  tsEnum(SettingsPartSchema);
 

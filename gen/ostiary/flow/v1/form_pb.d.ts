@@ -215,6 +215,13 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
    * @generated from field: string step = 1;
    */
   step: string;
+
+  /**
+   * Whether the form may be sent although required fields are empty: `resend` and `back` need none of them.
+   *
+   * @generated from field: bool skips_required = 2;
+   */
+  skipsRequired: boolean;
 };
 
 /**
@@ -298,6 +305,20 @@ export enum NodeGroup {
    * @generated from enum value: NODE_GROUP_PASSWORD = 3;
    */
   PASSWORD = 3,
+
+  /**
+   * The code method.
+   *
+   * @generated from enum value: NODE_GROUP_CODE = 4;
+   */
+  CODE = 4,
+
+  /**
+   * The link method.
+   *
+   * @generated from enum value: NODE_GROUP_LINK = 5;
+   */
+  LINK = 5,
 }
 
 /**
@@ -387,6 +408,13 @@ export enum InputType {
    * @generated from enum value: INPUT_TYPE_HIDDEN = 10;
    */
   HIDDEN = 10,
+
+  /**
+   * A one-time code: digits.
+   *
+   * @generated from enum value: INPUT_TYPE_CODE = 11;
+   */
+  CODE = 11,
 }
 
 /**

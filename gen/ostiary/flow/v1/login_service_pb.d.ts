@@ -7,7 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
-import type { Expired, Rejected } from "./outcome_pb.js";
+import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 
@@ -36,6 +37,20 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
    * @generated from field: string return_to = 2;
    */
   returnTo: string;
+
+  /**
+   * Whether the holder of the session proves again who they are. The session that comes of it replaces theirs.
+   *
+   * @generated from field: bool refresh = 3;
+   */
+  refresh: boolean;
+
+  /**
+   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm`.
+   *
+   * @generated from field: string link_token = 4;
+   */
+  linkToken: string;
 };
 
 /**
@@ -144,6 +159,46 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: LoginPasswordStep;
     case: "password";
+  } | {
+    /**
+     * With a one-time code: an empty one asks for it.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     */
+    value: CodeStep;
+    case: "code";
+  } | {
+    /**
+     * With a link: asks for it.
+     *
+     * @generated from field: ostiary.flow.v1.LinkStep link = 11;
+     */
+    value: LinkStep;
+    case: "link";
+  } | {
+    /**
+     * With the link that was opened.
+     *
+     * @generated from field: ostiary.flow.v1.ConfirmStep confirm = 12;
+     */
+    value: ConfirmStep;
+    case: "confirm";
+  } | {
+    /**
+     * Sends the code or link again.
+     *
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     */
+    value: ResendStep;
+    case: "resend";
+  } | {
+    /**
+     * Goes back to the choice of the method.
+     *
+     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     */
+    value: BackStep;
+    case: "back";
   } | { case: undefined; value?: undefined };
 };
 
@@ -194,7 +249,8 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "completed";
   } | {
     /**
-     * Something in the form was not accepted: CREDENTIALS_INVALID.
+     * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
+     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -208,6 +264,14 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
      */
     value: Expired;
     case: "expired";
+  } | {
+    /**
+     * A code or link was sent.
+     *
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     */
+    value: NextStep;
+    case: "nextStep";
   } | { case: undefined; value?: undefined };
 };
 
@@ -265,10 +329,11 @@ export declare const LoginCompletedSchema: GenMessage<LoginCompleted>;
  */
 export declare const LoginService: GenService<{
   /**
-   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to.
+   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With `refresh` the
+   * holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
    *
-   * Access: anyone.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED.
+   * Access: anyone; with `refresh` the holder of a session.
+   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, LINK_INVALID, and with `refresh` those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */
@@ -297,7 +362,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, FLOW_CHANGED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow
    */

@@ -60,3 +60,79 @@ export declare type Expired = Message<"ostiary.flow.v1.Expired"> & {
  */
 export declare const ExpiredSchema: GenMessage<Expired>;
 
+/**
+ * NextStep is the outcome of a submit that worked and leaves more to do.
+ *
+ * @generated from message ostiary.flow.v1.NextStep
+ */
+export declare type NextStep = Message<"ostiary.flow.v1.NextStep"> & {
+  /**
+   * The flow, with the form of the step that is next.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.NextStep.
+ * Use `create(NextStepSchema)` to create a new message.
+ */
+export declare const NextStepSchema: GenMessage<NextStep>;
+
+/**
+ * ContinueWith is something to go on with after a flow. Unknown actions are to be skipped.
+ *
+ * @generated from message ostiary.flow.v1.ContinueWith
+ */
+export declare type ContinueWith = Message<"ostiary.flow.v1.ContinueWith"> & {
+  /**
+   * What to go on with.
+   *
+   * @generated from oneof ostiary.flow.v1.ContinueWith.action
+   */
+  action: {
+    /**
+     * An address waits for its verification: draw this flow, whose code or link is on its way.
+     *
+     * @generated from field: ostiary.flow.v1.ContinueWithFlow verification = 1;
+     */
+    value: ContinueWithFlow;
+    case: "verification";
+  } | {
+    /**
+     * A recovered account waits for its new secret: draw this settings flow.
+     *
+     * @generated from field: ostiary.flow.v1.ContinueWithFlow settings = 2;
+     */
+    value: ContinueWithFlow;
+    case: "settings";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ContinueWith.
+ * Use `create(ContinueWithSchema)` to create a new message.
+ */
+export declare const ContinueWithSchema: GenMessage<ContinueWith>;
+
+/**
+ * ContinueWithFlow goes on with another flow of the same client.
+ *
+ * @generated from message ostiary.flow.v1.ContinueWithFlow
+ */
+export declare type ContinueWithFlow = Message<"ostiary.flow.v1.ContinueWithFlow"> & {
+  /**
+   * The flow, ready to fill in.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ContinueWithFlow.
+ * Use `create(ContinueWithFlowSchema)` to create a new message.
+ */
+export declare const ContinueWithFlowSchema: GenMessage<ContinueWithFlow>;
+

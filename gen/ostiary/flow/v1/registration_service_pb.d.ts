@@ -7,7 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
-import type { Expired, Rejected } from "./outcome_pb.js";
+import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
+import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 
@@ -151,6 +152,31 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
      */
     value: RegistrationPasswordStep;
     case: "password";
+  } | {
+    /**
+     * With a one-time code: an empty one asks for it. Where `registration.address_proof` asks for a proof, it is
+     * entered here whatever the method.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     */
+    value: CodeStep;
+    case: "code";
+  } | {
+    /**
+     * Sends the code again.
+     *
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     */
+    value: ResendStep;
+    case: "resend";
+  } | {
+    /**
+     * Goes back to the form.
+     *
+     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     */
+    value: BackStep;
+    case: "back";
   } | { case: undefined; value?: undefined };
 };
 
@@ -201,7 +227,8 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     case: "completed";
   } | {
     /**
-     * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN.
+     * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
+     * CODE_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -215,6 +242,14 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
      */
     value: Expired;
     case: "expired";
+  } | {
+    /**
+     * A code was sent.
+     *
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     */
+    value: NextStep;
+    case: "nextStep";
   } | { case: undefined; value?: undefined };
 };
 
@@ -257,6 +292,13 @@ export declare type RegistrationCompleted = Message<"ostiary.flow.v1.Registratio
    * @generated from field: string return_to = 4;
    */
   returnTo: string;
+
+  /**
+   * What to go on with: the verification of an address.
+   *
+   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 5;
+   */
+  continueWith: ContinueWith[];
 };
 
 /**
@@ -304,7 +346,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, REGISTRATION_DISABLED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, REGISTRATION_DISABLED, FLOW_CHANGED.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
    */

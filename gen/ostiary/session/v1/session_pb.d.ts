@@ -230,6 +230,34 @@ export enum AuthenticationMethodKind {
    * @generated from enum value: AUTHENTICATION_METHOD_KIND_PASSWORD = 1;
    */
   PASSWORD = 1,
+
+  /**
+   * A one-time code that was sent to an address.
+   *
+   * @generated from enum value: AUTHENTICATION_METHOD_KIND_CODE = 2;
+   */
+  CODE = 2,
+
+  /**
+   * A link that was sent to an address.
+   *
+   * @generated from enum value: AUTHENTICATION_METHOD_KIND_LINK = 3;
+   */
+  LINK = 3,
+
+  /**
+   * A recovery by a one-time code.
+   *
+   * @generated from enum value: AUTHENTICATION_METHOD_KIND_CODE_RECOVERY = 4;
+   */
+  CODE_RECOVERY = 4,
+
+  /**
+   * A recovery by a link.
+   *
+   * @generated from enum value: AUTHENTICATION_METHOD_KIND_LINK_RECOVERY = 5;
+   */
+  LINK_RECOVERY = 5,
 }
 
 /**

@@ -1,6 +1,5 @@
 import { errorTexts } from "../../errors.ts";
 import type { Node } from "../../flow/form.ts";
-import type { LoginCandidate } from "../../flow/store.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
@@ -8,10 +7,12 @@ import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type {
+  LoginAttempt,
   LoginMethod,
   LoginProved,
   RegistrationMethod,
   RegistrationProved,
+  SettingsMethod,
   StepRejected,
   SubmittedStep,
 } from "../method.ts";
@@ -21,7 +22,7 @@ const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
 const fieldName = "password.password";
 
 /** Signing in and making an account with a password. */
-export class PasswordMethod implements LoginMethod, RegistrationMethod {
+export class PasswordMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
   readonly kind = "password";
   readonly credential = "password";
   readonly #hasher: PasswordHasher;
@@ -40,11 +41,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod {
     return [passwordNode(tenant, "new-password"), submitButton(messages.signUp())];
   }
 
-  async proveLogin(
-    tenant: Tenant,
-    step: SubmittedStep,
-    candidate: LoginCandidate | undefined,
-  ): Promise<LoginProved | StepRejected> {
+  async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const { argon2, maxLength } = tenant.settings.password;
@@ -68,6 +65,28 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod {
     step: SubmittedStep,
     account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
   ): Promise<RegistrationProved | StepRejected> {
+    const made = await this.#makePassword(tenant, step, account);
+    return made.kind === "rejected" ? made : { kind: "proved", password: made.password, authentication };
+  }
+
+  settingsNodes(tenant: Tenant): readonly Node[] {
+    return [passwordNode(tenant, "new-password"), submitButton(messages.saveLabel())];
+  }
+
+  async changeSecret(
+    tenant: Tenant,
+    step: SubmittedStep,
+    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
+  ): Promise<{ readonly kind: "changed"; readonly password: PasswordRecord } | StepRejected> {
+    return this.#makePassword(tenant, step, account);
+  }
+
+  /** Checks a new password against the policy, and hashes it. */
+  async #makePassword(
+    tenant: Tenant,
+    step: SubmittedStep,
+    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
+  ) {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const violation = this.#policy.check(password, account, tenant);
@@ -76,9 +95,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod {
         kind: "rejected",
         reason: "PASSWORD_REJECTED",
         problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
-      };
+      } as const;
     }
-    return { kind: "proved", password: await this.#hash(tenant, new Secret(password)), authentication };
+    return { kind: "changed", password: await this.#hash(tenant, new Secret(password)) } as const;
   }
 
   async #hash(tenant: Tenant, password: Secret): Promise<PasswordRecord> {

@@ -5,6 +5,7 @@ import {
   FlowKind as ProtoFlowKind,
   FlowState as ProtoFlowState,
   MethodKind as ProtoMethodKind,
+  SettingsPart as ProtoSettingsPart,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormMessageSchema,
@@ -13,7 +14,14 @@ import {
   InputType as ProtoInputType,
   NodeGroup as ProtoNodeGroup,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import type { Flow, FlowClient, FlowKind, FlowState } from "../../../domain/flow/flow.ts";
+import type {
+  Flow,
+  FlowClient,
+  FlowKind,
+  FlowState,
+  FlowStep,
+  SettingsPart,
+} from "../../../domain/flow/flow.ts";
 import type { InputType, Node, NodeGroup } from "../../../domain/flow/form.ts";
 import type { JsonValue } from "../../../domain/json.ts";
 import type { Message } from "../../../domain/message/message.ts";
@@ -25,16 +33,29 @@ const clients: Record<FlowClient, Client> = { browser: Client.BROWSER, native: C
 const kinds: Record<FlowKind, ProtoFlowKind> = {
   login: ProtoFlowKind.LOGIN,
   registration: ProtoFlowKind.REGISTRATION,
+  verification: ProtoFlowKind.VERIFICATION,
+  recovery: ProtoFlowKind.RECOVERY,
+  settings: ProtoFlowKind.SETTINGS,
 };
 const states: Record<FlowState, ProtoFlowState> = {
   active: ProtoFlowState.ACTIVE,
   completed: ProtoFlowState.COMPLETED,
 };
-const methods: Record<MethodKind, ProtoMethodKind> = { password: ProtoMethodKind.PASSWORD };
+const methods: Record<MethodKind, ProtoMethodKind> = {
+  password: ProtoMethodKind.PASSWORD,
+  code: ProtoMethodKind.CODE,
+  link: ProtoMethodKind.LINK,
+};
+const settingsParts: Record<SettingsPart, ProtoSettingsPart> = {
+  profile: ProtoSettingsPart.PROFILE,
+  password: ProtoSettingsPart.PASSWORD,
+};
 const groups: Record<NodeGroup, ProtoNodeGroup> = {
   default: ProtoNodeGroup.DEFAULT,
   profile: ProtoNodeGroup.PROFILE,
   password: ProtoNodeGroup.PASSWORD,
+  code: ProtoNodeGroup.CODE,
+  link: ProtoNodeGroup.LINK,
 };
 const inputTypes: Record<InputType, ProtoInputType> = {
   text: ProtoInputType.TEXT,
@@ -47,6 +68,7 @@ const inputTypes: Record<InputType, ProtoInputType> = {
   date_time: ProtoInputType.DATE_TIME,
   password: ProtoInputType.PASSWORD,
   hidden: ProtoInputType.HIDDEN,
+  code: ProtoInputType.CODE,
 };
 const messageTypes: Record<Message["type"], FormMessageType> = {
   info: FormMessageType.INFO,
@@ -63,10 +85,7 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     kind: kinds[flow.kind],
     client: clients[flow.client],
     state: states[flow.state],
-    step:
-      flow.methods.length === 0
-        ? { case: undefined }
-        : { case: "chooseMethod", value: { methods: flow.methods.map((method) => methods[method]) } },
+    step: toStep(flow.step),
     returnTo: flow.returnTo ?? "",
     form: { nodes: flow.form.nodes.map(toNode), messages: flow.form.messages.map(toMessage) },
     csrfToken: flow.csrfToken?.reveal() ?? "",
@@ -76,6 +95,44 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
 /** The kind of client of a request that passed validation, which refuses unspecified. */
 export function fromClient(client: Client): FlowClient {
   return client === Client.BROWSER ? "browser" : "native";
+}
+
+function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>["step"] {
+  switch (step?.kind) {
+    case undefined:
+      return { case: undefined };
+    case "choose_method":
+      return { case: "chooseMethod", value: { methods: step.methods.map((method) => methods[method]) } };
+    case "enter_code":
+      return {
+        case: "enterCode",
+        value: {
+          sentTo: step.sentTo,
+          codeExpireTime: toTimestamp(step.expiresAt),
+          resendTime: toTimestamp(step.resendAt),
+          codeLength: step.codeLength,
+        },
+      };
+    case "link_sent":
+      return {
+        case: "linkSent",
+        value: {
+          sentTo: step.sentTo,
+          linkExpireTime: toTimestamp(step.expiresAt),
+          resendTime: toTimestamp(step.resendAt),
+        },
+      };
+    case "confirm_link":
+      return { case: "confirmLink", value: { address: step.address } };
+    case "change_settings":
+      return { case: "changeSettings", value: { parts: step.parts.map((part) => settingsParts[part]) } };
+    case "set_new_secret":
+      return { case: "setNewSecret", value: { methods: step.methods.map((method) => methods[method]) } };
+    default: {
+      const unreachable: never = step;
+      return unreachable;
+    }
+  }
 }
 
 function toNode(node: Node): MessageInitShape<typeof NodeSchema> {
@@ -91,7 +148,7 @@ function toNode(node: Node): MessageInitShape<typeof NodeSchema> {
 function toElement(element: Node["element"]): MessageInitShape<typeof NodeSchema>["kind"] {
   switch (element.kind) {
     case "button":
-      return { case: "button", value: { step: element.step } };
+      return { case: "button", value: { step: element.step, skipsRequired: element.skipsRequired ?? false } };
     case "input":
       return {
         case: "input",

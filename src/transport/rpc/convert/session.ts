@@ -16,6 +16,10 @@ const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
 
 const methodKinds: Record<Session["authenticationMethods"][number]["kind"], AuthenticationMethodKind> = {
   password: AuthenticationMethodKind.PASSWORD,
+  code: AuthenticationMethodKind.CODE,
+  link: AuthenticationMethodKind.LINK,
+  code_recovery: AuthenticationMethodKind.CODE_RECOVERY,
+  link_recovery: AuthenticationMethodKind.LINK_RECOVERY,
 };
 
 /** A session as the contract shows it. */

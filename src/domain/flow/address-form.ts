@@ -1,0 +1,63 @@
+import { normaliseIdentifier } from "../identity/normalise.ts";
+import * as messages from "../message/message.ts";
+import type { StepRejected, SubmittedStep } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AddressProofs } from "./address-proofs.ts";
+import type { FlowKind, ProofTarget } from "./flow.ts";
+import type { FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { Node } from "./form.ts";
+
+/** What was submitted to a flow that begins with an address: verification, recovery. */
+export interface AddressSubmission extends FlowSubmission {
+  readonly address: string;
+  readonly step: SubmittedStep;
+}
+
+/** A flow that asks for an address, then for what was sent to it. */
+export function addressShape(
+  kind: Extract<FlowKind, "verification" | "recovery">,
+  proofs: AddressProofs,
+  lifetimeMs: (tenant: Tenant) => number,
+): FlowShape {
+  return {
+    kind,
+    lifetimeMs,
+    step: (tenant, flow) =>
+      proofs.stepOf(tenant, flow) ?? { kind: "choose_method", methods: proofs.offered(tenant, kind) },
+    form: (tenant, flow) => ({
+      nodes: proofs.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, ""),
+      messages: proofs.messagesOf(flow),
+    }),
+  };
+}
+
+/** The form that asks for the address. */
+export function addressNodes(
+  tenant: Tenant,
+  kind: FlowKind,
+  proofs: AddressProofs,
+  value: string,
+): readonly Node[] {
+  const address: Node = {
+    name: "address",
+    group: "default",
+    label: messages.addressLabel(),
+    messages: [],
+    element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },
+  };
+  return [address, ...proofs.requestNodes(tenant, kind)];
+}
+
+/** What was typed as an address, or what is wrong with it. */
+export function toAddress(
+  typed: string,
+): Pick<ProofTarget, "kind" | "value"> | { readonly rejected: StepRejected } {
+  const normalised = normaliseIdentifier(typed);
+  if (normalised.kind === "email" || normalised.kind === "phone") {
+    return { kind: normalised.kind, value: normalised.value };
+  }
+  const isEmpty = normalised.kind === "problem" && normalised.problem === "empty";
+  const message = isEmpty ? messages.required("address") : messages.invalidAddress();
+  const problems = { fields: [{ name: "address", message }], form: [] };
+  return { rejected: { kind: "rejected", reason: "FORM_INCOMPLETE", problems } };
+}

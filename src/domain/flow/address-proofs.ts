@@ -1,0 +1,389 @@
+import { type MessageContent, newMessage } from "../courier/message.ts";
+import type { Outbox, SealedMessage } from "../courier/outbox.ts";
+import { domainError } from "../errors.ts";
+import type { Event } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
+import { maskAddress } from "../identity/mask-address.ts";
+import type { IdentityId } from "../ids.ts";
+import * as messages from "../message/message.ts";
+import type {
+  AddressProofMethod,
+  Authentication,
+  ProofKind,
+  StepRejected,
+  SubmittedStep,
+} from "../method/method.ts";
+import type { Clock, Tokens } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type {
+  FlowCaller,
+  FlowData,
+  FlowKind,
+  FlowRecord,
+  FlowStep,
+  PendingStep,
+  ProofTarget,
+} from "./flow.ts";
+import type { Node } from "./form.ts";
+import type { FlowStore, HeldRevision } from "./store.ts";
+
+/** A proof that was given: by which flow and challenge, of which address. */
+export interface ProvedAddress {
+  readonly kind: "proved";
+  readonly authentication: Authentication;
+  readonly target: ProofTarget;
+  /** The flow, and the one that holds the challenge where that is another one. */
+  readonly held: readonly HeldRevision[];
+}
+
+/** Where a secret goes, and what else is remembered with it. */
+export interface ProofRequest {
+  readonly kind: ProofKind;
+  /** As the holder of the flow is told. */
+  readonly sentTo: string;
+  /** Undefined: nothing is sent, and nobody must notice. */
+  readonly target: ProofTarget | undefined;
+  /** Sent in place of the secret, to tell the owner of an address what somebody tried. */
+  readonly instead?: MessageContent & { readonly recipient: ProofTarget };
+  /** What the flow remembers beside the secret. */
+  readonly data?: FlowData;
+  readonly events?: readonly Event[];
+}
+
+interface AddressProofsDependencies {
+  readonly methods: readonly AddressProofMethod[];
+  readonly flows: FlowStore;
+  readonly tokens: Tokens;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/**
+ * Codes and links within flows of all kinds: asked for, sent again, given up, checked.
+ *
+ * Security rules: a secret that is sent for somebody and one that is sent for nobody cost the same work and give the
+ * same answer (ASVS V6.3.8). A try is counted before it is compared, so that of parallel tries each counts (V6.3.1).
+ * A newer secret of a flow takes the place of the older one, which is dead at once; no other flow can do that.
+ */
+export class AddressProofs {
+  readonly #methods: ReadonlyMap<string, AddressProofMethod>;
+  readonly #flows: FlowStore;
+  readonly #tokens: Tokens;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+
+  constructor({ methods, flows, tokens, outbox, clock }: AddressProofsDependencies) {
+    this.#methods = new Map(methods.map((method) => [method.kind, method]));
+    this.#flows = flows;
+    this.#tokens = tokens;
+    this.#outbox = outbox;
+    this.#clock = clock;
+  }
+
+  /** The kinds that a tenant offers for a kind of flow. */
+  offered(tenant: Tenant, flow: FlowKind): readonly ProofKind[] {
+    const { code, link } = tenant.settings;
+    const kinds: ProofKind[] = [];
+    if (code.enabledFor.has(flow)) kinds.push("code");
+    // A link leads to a page.
+    if (link.enabledFor.has(flow) && tenant.settings.uiUrls[flow] !== undefined) kinds.push("link");
+    return kinds.filter((kind) => this.#methods.has(kind));
+  }
+
+  /** The buttons that ask for them. */
+  requestNodes(tenant: Tenant, flow: FlowKind): readonly Node[] {
+    return this.offered(tenant, flow).flatMap((kind) => this.#method(kind).requestNodes(flow));
+  }
+
+  /** Makes a secret, sends it, and moves the flow on. Throws FLOW_CHANGED if another submit was first. */
+  async request(caller: FlowCaller, flow: FlowRecord, request: ProofRequest): Promise<FlowRecord> {
+    const at = this.#clock.now();
+    const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at);
+    const data: FlowData = { ...flow.data, ...request.data, pending };
+    return this.#advance(caller.tenant, flow, {
+      data,
+      challenge,
+      identityId: request.target?.identityId ?? fixedIdentity(flow),
+      messages: sealed,
+      events: request.events ?? [],
+    });
+  }
+
+  /** A new flow's first secret, to be stored with the flow. */
+  begin(
+    tenant: Tenant,
+    flow: FlowRecord,
+    request: ProofRequest,
+  ): { flow: FlowRecord; messages: readonly SealedMessage[] } {
+    const { pending, challenge, sealed } = this.#issue(tenant, flow, request, this.#clock.now());
+    return {
+      flow: { ...flow, data: { ...flow.data, ...request.data, pending }, challenge },
+      messages: sealed,
+    };
+  }
+
+  /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED. */
+  requested(tenant: Tenant, flow: FlowKind, step: SubmittedStep): ProofKind {
+    const kind = step.name === "link" ? "link" : "code";
+    if (!isProofRequest(step) || !this.offered(tenant, flow).includes(kind)) {
+      throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    }
+    return kind;
+  }
+
+  /** Tries the step of a flow that waits for a secret: use it, send another one, or give it up. */
+  async submit(
+    caller: FlowCaller,
+    flow: FlowRecord,
+    step: SubmittedStep,
+  ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
+    const { pending } = flow.data;
+    if (pending === undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    if (pending.kind === "confirm") {
+      const digest = Buffer.from(pending.parent, "base64url");
+      const parent = await this.#flows.find({ tenantId: caller.tenant.id }, flow.kind, digest);
+      const kind = parent?.challenge?.kind ?? "link";
+      return this.#check(caller, {
+        flow,
+        holder: parent,
+        method: this.#method(kind),
+        target: pending.target,
+        step,
+      });
+    }
+    if (step.name === "resend") return this.#resend(caller, flow, pending);
+    if (step.name === "back") return this.#back(caller, flow);
+    // A link is used in the flow that it opens, not in the one that waits for it.
+    if (pending.kind === "link") throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    const method = this.#method(pending.kind);
+    return this.#check(caller, { flow, holder: flow, method, target: pending.target, step });
+  }
+
+  /**
+   * The step of the flow that an opened link begins. Throws LINK_INVALID, the same for whatever is wrong with the link.
+   * Nothing is used: programs that look into mail open links as well.
+   */
+  async open(
+    tenant: Tenant,
+    kind: FlowKind,
+    linkToken: string,
+  ): Promise<{ pending: PendingStep; parent: FlowRecord }> {
+    const parsed = this.#tokens.parse("link", linkToken);
+    const invalid = domainError("LINK_INVALID", {});
+    if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw invalid;
+    const parent = await this.#flows.findByLink({ tenantId: tenant.id }, kind, parsed.digest);
+    const now = this.#clock.now();
+    const target = parent?.data.pending?.target;
+    const isOpen =
+      parent?.state === "active" && parent.challenge !== undefined && parent.challenge.expiresAt > now;
+    if (parent === undefined || !isOpen || target === undefined) throw invalid;
+    const digest = Buffer.from(parent.digest).toString("base64url");
+    return { parent, pending: { kind: "confirm", parent: digest, sentTo: maskAddress(target), target } };
+  }
+
+  /** Where a flow stands that waits for a secret; undefined if it waits for none. */
+  stepOf(tenant: Tenant, { data, challenge }: FlowRecord): FlowStep | undefined {
+    const { pending } = data;
+    if (pending === undefined) return undefined;
+    if (pending.kind === "confirm") return { kind: "confirm_link", address: pending.sentTo };
+    return {
+      kind: pending.kind === "code" ? "enter_code" : "link_sent",
+      sentTo: pending.sentTo,
+      expiresAt: challenge?.expiresAt ?? new Date(pending.sentAt),
+      resendAt: this.#resendAt(tenant, pending),
+      codeLength: tenant.settings.code.length,
+    };
+  }
+
+  /** The form of a flow that waits for a secret; undefined if it waits for none. */
+  nodesOf(tenant: Tenant, { kind, data }: FlowRecord): readonly Node[] | undefined {
+    const { pending } = data;
+    if (pending === undefined) return undefined;
+    if (pending.kind === "confirm") return [button("confirm", messages.continueLabel())];
+    const method = this.#method(pending.kind);
+    return [
+      ...method.awaitNodes(tenant, kind),
+      button("resend", messages.resendLabel(), true),
+      button("back", messages.backLabel(kind), true),
+    ];
+  }
+
+  /** What is said about a flow that waits for a secret. */
+  messagesOf({ kind, data }: FlowRecord): readonly messages.Message[] {
+    const { pending } = data;
+    if (pending === undefined) return [];
+    if (pending.kind === "confirm") return [messages.confirmLink(kind, pending.sentTo)];
+    return [
+      pending.kind === "code"
+        ? messages.codeSent(kind, pending.sentTo)
+        : messages.linkSent(kind, pending.sentTo),
+    ];
+  }
+
+  #issue(tenant: Tenant, flow: FlowRecord, request: ProofRequest, at: Date) {
+    const { kind, sentTo, target, instead } = request;
+    const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target?.value ?? "" };
+    const { challenge, secret } = this.#method(kind).issue(tenant, binding, at);
+    const minutes = Math.max(1, Math.round((challenge.expiresAt.getTime() - at.getTime()) / 60_000));
+    const content =
+      instead ??
+      (kind === "code"
+        ? contentOf(flow.kind, { code: secret.reveal(), minutes })
+        : contentOf(flow.kind, { url: linkUrl(tenant, flow.kind, secret.reveal()), minutes }));
+    const to = instead?.recipient ?? target;
+    const message = newMessage(content, at, {
+      channel: to?.kind === "phone" ? "sms" : "email",
+      recipient: to?.value ?? sentTo,
+      language: flow.data.language ?? "",
+      identityId: to?.identityId,
+      suppressed: to === undefined,
+    });
+    const pending: PendingStep = {
+      kind,
+      sentTo,
+      sentAt: at.toISOString(),
+      ...(target === undefined ? {} : { target }),
+    };
+    return { pending, challenge, sealed: [this.#outbox.seal(message)] };
+  }
+
+  async #advance(
+    tenant: Tenant,
+    flow: FlowRecord,
+    advance: Parameters<FlowStore["advance"]>[2],
+  ): Promise<FlowRecord> {
+    const held = { digest: flow.digest, revision: flow.revision };
+    if (!(await this.#flows.advance({ tenantId: tenant.id }, held, advance)))
+      throw domainError("FLOW_CHANGED", {});
+    const { data, challenge, identityId } = advance;
+    return { ...flow, revision: flow.revision + 1, data, challenge, identityId };
+  }
+
+  async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
+    if (this.#clock.now() < this.#resendAt(caller.tenant, pending)) {
+      const problems = { fields: [], form: [messages.resendTooEarly()] };
+      return { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
+    }
+    const { kind, sentTo, target } = pending;
+    return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
+  }
+
+  async #back(caller: FlowCaller, flow: FlowRecord) {
+    const { pending: _given, ...data } = flow.data;
+    const change = { data, challenge: undefined, identityId: fixedIdentity(flow), messages: [], events: [] };
+    return { kind: "moved", record: await this.#advance(caller.tenant, flow, change) } as const;
+  }
+
+  async #check(
+    caller: FlowCaller,
+    attempt: {
+      readonly flow: FlowRecord;
+      /** The flow that holds the challenge. */
+      readonly holder: FlowRecord | undefined;
+      readonly method: AddressProofMethod;
+      readonly target: ProofTarget | undefined;
+      readonly step: SubmittedStep;
+    },
+  ): Promise<ProvedAddress | StepRejected> {
+    const { flow, holder, method, target, step } = attempt;
+    if (step.name !== method.useStep) throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    if (isProofRequest(step)) return codeRequired();
+    if (holder === undefined) return invalid(flow.kind, method);
+    const limit = caller.tenant.settings.code.maxTries;
+    const scope = { tenantId: caller.tenant.id };
+    const counted = await this.#flows.countAttempt(scope, holder.digest, this.#clock.now(), limit);
+    if (counted === undefined) {
+      return (holder.challenge?.attempts ?? 0) >= limit ? tooManyTries() : invalid(flow.kind, method);
+    }
+    const binding = { flowDigest: holder.digest, purpose: flow.kind, address: target?.value ?? "" };
+    // Where nothing was sent no guess is right, not even the one in a million.
+    if (!method.matches(binding, counted.challenge, step) || target === undefined) {
+      return counted.challenge.attempts >= limit ? tooManyTries() : invalid(flow.kind, method);
+    }
+    const held = { digest: holder.digest, revision: counted.revision };
+    const own = { digest: flow.digest, revision: flow.revision };
+    const { authentication } = method;
+    return { kind: "proved", authentication, target, held: holder === flow ? [held] : [own, held] };
+  }
+
+  #resendAt(tenant: Tenant, pending: { readonly sentAt: string }): Date {
+    return new Date(new Date(pending.sentAt).getTime() + tenant.settings.code.resendAfterMs);
+  }
+
+  #method(kind: ProofKind): AddressProofMethod {
+    const method = this.#methods.get(kind);
+    if (method === undefined) throw new Error(`no method ${kind}`);
+    return method;
+  }
+}
+
+/** Whether a step asks for a code or link, instead of using one. */
+export function isProofRequest({ name, fields }: SubmittedStep): boolean {
+  return name === "link" || (name === "code" && (fields.code ?? "") === "");
+}
+
+/** The addresses of an identity that it has shown to be its own. */
+export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
+  return identity.verifiableAddresses
+    .filter((address) => address.verifiedAt !== undefined)
+    .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));
+}
+
+type SentStep = Extract<PendingStep, { kind: ProofKind }>;
+
+/** Whose a flow is from its beginning, whatever was typed in it. */
+function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
+  return flow.kind === "settings" || flow.data.refreshes !== undefined ? flow.identityId : undefined;
+}
+
+function invalid(purpose: FlowKind, method: AddressProofMethod): StepRejected {
+  const { reason, message } = method.invalid(purpose);
+  const isTyped = method.useStep === "code";
+  const problems = isTyped
+    ? { fields: [{ name: "code.code", message }], form: [] }
+    : { fields: [], form: [message] };
+  return { kind: "rejected", reason, problems };
+}
+
+function codeRequired(): StepRejected {
+  const problems = { fields: [{ name: "code.code", message: messages.required("code") }], form: [] };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
+}
+
+function tooManyTries(): StepRejected {
+  const problems = { fields: [{ name: "code.code", message: messages.tooManyTries() }], form: [] };
+  return { kind: "rejected", reason: "CODE_TRIES_EXCEEDED", problems };
+}
+
+function button(step: string, label: messages.Message, skipsRequired = false): Node {
+  return {
+    name: step,
+    group: "default",
+    label,
+    messages: [],
+    element: { kind: "button", step, skipsRequired },
+  };
+}
+
+/**
+ * Security rule: the page comes from the configuration of the flow's kind; no header of a request has a part in it.
+ * The token is in the fragment, which browsers send to no server, so it ends up in no access log.
+ */
+function linkUrl(tenant: Tenant, flow: FlowKind, token: string): string {
+  const url = new URL(tenant.settings.uiUrls[flow] ?? "");
+  url.hash = new URLSearchParams({ link: token }).toString();
+  return url.href;
+}
+
+function contentOf(
+  flow: FlowKind,
+  data:
+    | { readonly code: string; readonly minutes: number }
+    | { readonly url: string; readonly minutes: number },
+): MessageContent {
+  // The proof of a new address is the same to its reader, wherever it was asked for.
+  const name = flow === "settings" ? "verification" : flow;
+  if ("code" in data) return { template: `${name}_code`, data };
+  if (name === "registration") throw new Error("registration sends no links");
+  return { template: `${name}_link`, data };
+}

@@ -1,0 +1,225 @@
+import { noticesTo } from "../courier/notices.ts";
+import type { Outbox } from "../courier/outbox.ts";
+import { domainError } from "../errors.ts";
+import { newEvent } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
+import * as messages from "../message/message.ts";
+import type { StepRejected, SubmittedStep } from "../method/method.ts";
+import type { Clock, Tokens } from "../ports.ts";
+import { newSession } from "../session/sessions.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { type AddressSubmission, addressNodes, addressShape, toAddress } from "./address-form.ts";
+import { type AddressProofs, type ProvedAddress, verifiedAddresses } from "./address-proofs.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowClient,
+  FlowCompleted,
+  FlowOutcome,
+  FlowRecord,
+  ProofTarget,
+} from "./flow.ts";
+import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import type { SettingsFlows } from "./settings-flows.ts";
+import type { FlowStore } from "./store.ts";
+
+/** What a completed recovery gives. */
+export interface RecoveryCompleted {
+  /** The flow in which the new secret is set. */
+  readonly settings: Flow;
+  /** Only where the configuration gives the session at once. */
+  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> | undefined;
+}
+
+interface RecoveryFlowsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: FlowStore;
+  readonly proofs: AddressProofs;
+  readonly settings: SettingsFlows;
+  readonly outbox: Outbox;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/**
+ * Getting back into an account whose secret is lost. What comes of it is a settings flow in which a new secret must be
+ * set, and only then a session: a stolen mailbox leaves its owner a changed password to notice.
+ */
+export class RecoveryFlows {
+  readonly #keeper: FlowKeeper;
+  readonly #flows: FlowStore;
+  readonly #proofs: AddressProofs;
+  readonly #settings: SettingsFlows;
+  readonly #outbox: Outbox;
+  readonly #tokens: Tokens;
+  readonly #clock: Clock;
+  readonly #shape: FlowShape;
+
+  constructor(dependencies: RecoveryFlowsDependencies) {
+    this.#keeper = dependencies.keeper;
+    this.#flows = dependencies.flows;
+    this.#proofs = dependencies.proofs;
+    this.#settings = dependencies.settings;
+    this.#outbox = dependencies.outbox;
+    this.#tokens = dependencies.tokens;
+    this.#clock = dependencies.clock;
+    this.#shape = addressShape("recovery", this.#proofs, (tenant) => tenant.settings.recovery.lifetimeMs);
+  }
+
+  /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
+  async create(
+    caller: FlowCaller,
+    { client, returnTo, linkToken }: { client: FlowClient; returnTo: string; linkToken: string },
+  ): Promise<CreatedFlow> {
+    assertEnabled(caller.tenant);
+    if (linkToken === "") return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
+    const { pending, parent } = await this.#proofs.open(caller.tenant, "recovery", linkToken);
+    const start = { client, returnTo: returnTo || parent.returnTo, data: { pending } };
+    return this.#keeper.create(caller, this.#shape, { ...start, identityId: pending.target?.identityId });
+  }
+
+  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
+  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
+    return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
+  }
+
+  /** Tries what was submitted. */
+  async submit(caller: FlowCaller, submission: AddressSubmission): Promise<FlowOutcome<RecoveryCompleted>> {
+    const { tenant } = caller;
+    const { step, flowId } = submission;
+    assertEnabled(tenant);
+    const digest = this.#keeper.digestOf(tenant, flowId);
+    const { flow, identity } = await this.#flows.findWithIdentity(
+      { tenantId: tenant.id },
+      "recovery",
+      digest,
+    );
+    const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
+    if (entered.kind === "expired") return entered;
+    const { record } = entered;
+    if (record.data.pending !== undefined) return this.#submitProof(caller, record, identity, flowId, step);
+
+    const kind = this.#proofs.requested(tenant, "recovery", step);
+    const address = toAddress(submission.address);
+    if ("rejected" in address) {
+      const nodes = addressNodes(tenant, "recovery", this.#proofs, submission.address);
+      return this.#keeper.rejected(caller, this.#shape, flowId, record, address.rejected, nodes);
+    }
+    const target = await this.#targetOf(tenant, address);
+    const next = await this.#proofs.request(caller, record, {
+      kind,
+      sentTo: submission.address.trim(),
+      target,
+    });
+    return this.#keeper.nextStep(caller, this.#shape, flowId, next);
+  }
+
+  async #submitProof(
+    caller: FlowCaller,
+    record: FlowRecord,
+    identity: Identity | undefined,
+    flowId: string,
+    step: SubmittedStep,
+  ): Promise<FlowOutcome<RecoveryCompleted>> {
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
+    const result = await this.#proofs.submit(caller, record, step);
+    if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
+    if (result.kind === "rejected") return reject(result);
+    // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing.
+    const stands =
+      identity?.state === "active" &&
+      identity.id === result.target.identityId &&
+      isRecoverable(identity, result.target);
+    if (identity === undefined || !stands) return reject(proofWorthless());
+    const completed = await this.#complete(caller, record, result, identity);
+    return completed === undefined ? reject(proofWorthless()) : { kind: "completed", completed };
+  }
+
+  async #complete(
+    caller: FlowCaller,
+    record: FlowRecord,
+    { held, authentication }: ProvedAddress,
+    identity: Identity,
+  ): Promise<RecoveryCompleted | undefined> {
+    const { tenant, origin } = caller;
+    const at = this.#clock.now();
+    const method = authentication.kind === "link" ? "link_recovery" : "code_recovery";
+    const proof = { kind: method, assuranceLevel: authentication.assuranceLevel } as const;
+    const settings = this.#settings.draftAfterRecovery(caller, {
+      client: record.client,
+      returnTo: record.returnTo,
+      identityId: identity.id,
+      recovery: proof,
+    });
+    const issued = tenant.settings.recovery.sessionAtOnce
+      ? newSession(this.#tokens, tenant, identity.id, {
+          client: record.client,
+          method: { ...proof, completedAt: at },
+          origin,
+          at,
+        })
+      : undefined;
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const about = { identityId: identity.id, sessionId: issued?.session.id };
+    const events = [newEvent("recovery.succeeded", at, actor, { ...about, data: { method } })];
+    if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
+    const result = await this.#flows.completeRecovery(
+      { tenantId: tenant.id },
+      {
+        held,
+        identityId: identity.id,
+        settingsFlow: settings.record,
+        session: issued?.session,
+        at,
+        messages: noticesTo(
+          this.#outbox,
+          identity,
+          { template: "recovery_completed", data: {} },
+          { at, language: record.data.language ?? "" },
+        ),
+        events,
+      },
+    );
+    if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
+    if (result === "identity_gone") return undefined;
+    const session = issued && {
+      session: issued.session,
+      token: issued.token,
+      client: record.client,
+      identity,
+    };
+    return { settings: settings.created.flow, session };
+  }
+
+  /** Security rule: only an address that was verified recovers; all else is answered the same (ASVS V6.3.8). */
+  async #targetOf(
+    tenant: Tenant,
+    address: Pick<ProofTarget, "kind" | "value">,
+  ): Promise<ProofTarget | undefined> {
+    const owner = await this.#flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
+    return owner?.state === "active" && isRecoverable(owner, address)
+      ? { ...address, identityId: owner.id }
+      : undefined;
+  }
+}
+
+/** Whether an address is one that the schema recovers by, and that was verified. */
+export function isRecoverable(
+  identity: Identity,
+  { kind, value }: Pick<ProofTarget, "kind" | "value">,
+): boolean {
+  const isSame = (address: { kind: string; value: string }) =>
+    address.kind === kind && address.value === value;
+  return identity.recoveryAddresses.some(isSame) && verifiedAddresses(identity).some(isSame);
+}
+
+function proofWorthless(): StepRejected {
+  const problems = { fields: [], form: [messages.invalidCode("recovery")] };
+  return { kind: "rejected", reason: "CODE_INVALID", problems };
+}
+
+function assertEnabled(tenant: Tenant): void {
+  if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
+}

@@ -1,0 +1,90 @@
+import type { CompiledSchema } from "../identity/compiled-schema.ts";
+import type { DerivedTraits, Identity } from "../identity/identity.ts";
+import * as messages from "../message/message.ts";
+import type { SettingsMethod, StepRejected } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AddressProofs } from "./address-proofs.ts";
+import type { FlowRecord } from "./flow.ts";
+import type { FlowShape } from "./flow-keeper.ts";
+import { type Node, nodeName } from "./form.ts";
+import { traitNodes, traitProblems } from "./trait-nodes.ts";
+
+/** The settings of one account, as a form. After a recovery only a new secret is on offer. */
+export function settingsShape(
+  methods: readonly SettingsMethod[],
+  proofs: AddressProofs,
+  schema: CompiledSchema | undefined,
+  identity: Identity | undefined,
+): FlowShape {
+  const profileNodes = (): readonly Node[] =>
+    schema === undefined || identity === undefined
+      ? []
+      : [
+          ...traitNodes(schema.fields, identity.traits),
+          {
+            name: "profile",
+            group: "profile",
+            label: messages.saveLabel(),
+            messages: [],
+            element: { kind: "button", step: "profile" },
+          },
+        ];
+  const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
+  return {
+    kind: "settings",
+    lifetimeMs: (tenant) => tenant.settings.settings.lifetimeMs,
+    step: (tenant, flow) => {
+      const waiting = proofs.stepOf(tenant, flow);
+      if (waiting !== undefined) return waiting;
+      if (flow.data.recovery !== undefined) {
+        return { kind: "set_new_secret", methods: methods.map((method) => method.kind) };
+      }
+      return { kind: "change_settings", parts: ["profile", "password"] };
+    },
+    form: (tenant, flow) => {
+      const awaited = proofs.nodesOf(tenant, flow);
+      if (awaited !== undefined) return { nodes: awaited, messages: proofs.messagesOf(flow) };
+      if (flow.data.recovery !== undefined) {
+        return { nodes: secretNodes(tenant), messages: [messages.recoverySucceeded()] };
+      }
+      return { nodes: [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)], messages: [] };
+    },
+  };
+}
+
+/** Traits that do not follow the schema, as what is wrong with a form. */
+export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): StepRejected {
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
+}
+
+/** Several new addresses at once: each needs a proof of its own. */
+export function oneAddressAtATime(): StepRejected {
+  const problems = { fields: [], form: [messages.oneAddressAtATime()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+/** Identifiers that somebody else has; all of them where it is not known which. */
+export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<string>): StepRejected {
+  const fields = derived.identifiers
+    .filter((identifier) => taken === undefined || taken.has(identifier.value))
+    .map((identifier) => ({
+      name: nodeName("traits", ...identifier.path.split(".")),
+      message: messages.duplicateIdentifier(),
+    }));
+  // The other account may be gone again by now; the form must say something all the same.
+  const form = fields.length === 0 ? [messages.duplicateIdentifier()] : [];
+  return { kind: "rejected", reason: "IDENTIFIER_TAKEN", problems: { fields, form } };
+}
+
+function resumeNodes({ data }: FlowRecord): readonly Node[] {
+  if (data.interrupted === undefined) return [];
+  return [
+    {
+      name: "resume",
+      group: "default",
+      label: messages.resumeLabel(),
+      messages: [],
+      element: { kind: "button", step: "resume", skipsRequired: true },
+    },
+  ];
+}

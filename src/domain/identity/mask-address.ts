@@ -1,0 +1,11 @@
+import type { AddressKind } from "./identity.ts";
+
+/**
+ * An address as far as it may be shown to somebody who might not know it: an e-mail address by its first character and
+ * its domain, a telephone number by its first three and last two characters.
+ */
+export function maskAddress({ kind, value }: { readonly kind: AddressKind; readonly value: string }): string {
+  if (kind === "phone") return `${value.slice(0, 3)}****${value.slice(-2)}`;
+  const at = value.lastIndexOf("@");
+  return `${[...value.slice(0, at)][0] ?? ""}****${value.slice(at)}`;
+}

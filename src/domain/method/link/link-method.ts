@@ -1,0 +1,60 @@
+import type { Challenge } from "../../flow/flow.ts";
+import type { Node } from "../../flow/form.ts";
+import * as messages from "../../message/message.ts";
+import type { Tokens } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { AddressProofMethod, IssuedProof, ProofBinding, ProofPurpose } from "../method.ts";
+
+/**
+ * The link: 256 random bits that are sent to an address. Opening it begins a flow on the device that it is opened on;
+ * one click there uses it.
+ */
+export class LinkMethod implements AddressProofMethod {
+  readonly kind = "link";
+  readonly useStep = "confirm";
+  readonly authentication = { kind: "link", assuranceLevel: "aal1" } as const;
+  readonly #tokens: Tokens;
+
+  constructor({ tokens }: { tokens: Tokens }) {
+    this.#tokens = tokens;
+  }
+
+  requestNodes(purpose: ProofPurpose): readonly Node[] {
+    return [
+      {
+        name: "link",
+        group: "link",
+        label: messages.sendLink(purpose),
+        messages: [],
+        element: { kind: "button", step: "link" },
+      },
+    ];
+  }
+
+  /** There is nothing to type in: the link is opened. */
+  awaitNodes(): readonly Node[] {
+    return [];
+  }
+
+  issue(tenant: Tenant, _binding: ProofBinding, at: Date): IssuedProof {
+    const { token, digest } = this.#tokens.issue("link", tenant.name);
+    return {
+      secret: token,
+      challenge: {
+        kind: "link",
+        digest,
+        expiresAt: new Date(at.getTime() + tenant.settings.link.lifetimeMs),
+        attempts: 0,
+      },
+    };
+  }
+
+  /** Whoever holds the flow that the opened link began has shown the link: that flow was found by its digest. */
+  matches(_binding: ProofBinding, challenge: Challenge): boolean {
+    return challenge.kind === "link";
+  }
+
+  invalid(purpose: ProofPurpose) {
+    return { reason: "LINK_INVALID", message: messages.invalidLink(purpose) } as const;
+  }
+}
