@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import { VerificationService } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
@@ -20,6 +23,12 @@ export interface Ostiary {
   readonly login: Client<typeof LoginService>;
   /** Making an account. */
   readonly registration: Client<typeof RegistrationService>;
+  /** Showing that an address is one's own. */
+  readonly verification: Client<typeof VerificationService>;
+  /** Getting back into an account whose secret is lost. */
+  readonly recovery: Client<typeof RecoveryService>;
+  /** Changing one's own account. */
+  readonly settings: Client<typeof SettingsService>;
   /** The caller's sessions, and checking the session of somebody else's request. */
   readonly sessions: Client<typeof SessionService>;
 }
@@ -34,6 +43,9 @@ export function publicClients(transport: Transport): Ostiary {
   return {
     login: createClient(LoginService, transport),
     registration: createClient(RegistrationService, transport),
+    verification: createClient(VerificationService, transport),
+    recovery: createClient(RecoveryService, transport),
+    settings: createClient(SettingsService, transport),
     sessions: createClient(SessionService, transport),
   };
 }

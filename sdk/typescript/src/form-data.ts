@@ -8,18 +8,38 @@ import {
   SubmitLoginFlowRequestSchema,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import {
+  type SubmitRecoveryFlowRequest,
+  SubmitRecoveryFlowRequestSchema,
+} from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import {
   type SubmitRegistrationFlowRequest,
   SubmitRegistrationFlowRequestSchema,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import {
+  type SubmitSettingsFlowRequest,
+  SubmitSettingsFlowRequestSchema,
+} from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import {
+  type SubmitVerificationFlowRequest,
+  SubmitVerificationFlowRequestSchema,
+} from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { JsonTree, parseNodeName } from "./form-path.ts";
 import { valueOfInput } from "./form-value.ts";
 
 /** The request of a Submit method; `$typeName` tells which. */
-export type SubmitRequest = SubmitLoginFlowRequest | SubmitRegistrationFlowRequest;
+export type SubmitRequest =
+  | SubmitLoginFlowRequest
+  | SubmitRegistrationFlowRequest
+  | SubmitVerificationFlowRequest
+  | SubmitRecoveryFlowRequest
+  | SubmitSettingsFlowRequest;
 
 const schemas = {
   [FlowKind.LOGIN]: SubmitLoginFlowRequestSchema,
   [FlowKind.REGISTRATION]: SubmitRegistrationFlowRequestSchema,
+  [FlowKind.VERIFICATION]: SubmitVerificationFlowRequestSchema,
+  [FlowKind.RECOVERY]: SubmitRecoveryFlowRequestSchema,
+  [FlowKind.SETTINGS]: SubmitSettingsFlowRequestSchema,
 };
 
 /**
@@ -83,6 +103,9 @@ function schemaOf(flow: Flow): GenMessage<SubmitRequest> {
   switch (flow.kind) {
     case FlowKind.LOGIN:
     case FlowKind.REGISTRATION:
+    case FlowKind.VERIFICATION:
+    case FlowKind.RECOVERY:
+    case FlowKind.SETTINGS:
       return schemas[flow.kind];
     default:
       throw new TypeError(

@@ -1,34 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
-import type {
-  LoginCompleted,
-  SubmitLoginFlowResponse,
-} from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import type {
-  RegistrationCompleted,
-  SubmitRegistrationFlowResponse,
-} from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { LoginCompleted } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import type { ContinueWith } from "../../../gen/ostiary/flow/v1/outcome_pb.js";
+import type { RecoveryCompleted } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import type { RegistrationCompleted } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { SettingsCompleted } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type { VerificationCompleted } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
+import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { Session } from "../../../gen/ostiary/session/v1/session_pb.js";
 import type { Ostiary } from "./client.ts";
 import { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
 export type SubmitOutcome =
-  /** It worked. Go on to `completed.returnTo`, or keep `completed.sessionToken` in a native client. */
-  | { readonly kind: "completed"; readonly completed: LoginCompleted | RegistrationCompleted }
+  /**
+   * It worked. Go on with what `completed.continueWith` names, or to `completed.returnTo`; a native client keeps
+   * `completed.sessionToken`.
+   */
+  | { readonly kind: "completed"; readonly completed: Completed }
   /** There is more to do: draw the flow again, with the form of its next step. */
   | { readonly kind: "next_step"; readonly flow: Flow }
   /** Something was not accepted: draw the flow again, with its messages. `reason` is for programs. */
   | { readonly kind: "rejected"; readonly reason: string; readonly flow: Flow }
+  /** Settings: it was saved. Draw the flow again; it goes on, for more changes. */
+  | { readonly kind: "saved"; readonly flow: Flow; readonly identity: IdentityProfile | undefined }
+  /**
+   * Settings: the change needs a fresh login. Draw `loginFlow`; once it is completed, submit `flow` with the step `resume`
+   * to carry the change out.
+   */
+  | { readonly kind: "login_required"; readonly loginFlow: Flow; readonly flow: Flow }
   /** It came too late: draw this fresh flow instead. */
   | { readonly kind: "expired"; readonly flow: Flow };
+
+/** What a flow gives when it is over, whatever its kind; what it does not give is empty or undefined. */
+export interface Completed {
+  /** The new session. */
+  readonly session: Session | undefined;
+  /** Native flows only: the token of the new session. A browser has it as a cookie. */
+  readonly sessionToken: string;
+  /** Whose account it is. */
+  readonly identity: IdentityProfile | undefined;
+  /** Where the browser should go now. */
+  readonly returnTo: string;
+  /** What to go on with before that, for example the verification of an address. */
+  readonly continueWith: readonly ContinueWith[];
+}
+
+/** The clients that flows are submitted with. */
+type FlowClients = Pick<Ostiary, "login" | "registration" | "verification" | "recovery" | "settings">;
 
 /**
  * Submits a filled-in HTML form, whatever its flow is for: `formDataToRequest`, the method that fits, and its
  * answer in one shape. Throws what these throw; a wrong password is an outcome, not an error.
  */
 export async function submit(
-  ostiary: Pick<Ostiary, "login" | "registration">,
+  ostiary: FlowClients,
   flow: Flow,
   data: FormData,
   pressed: Node | string,
@@ -36,7 +63,7 @@ export async function submit(
   const { outcome } = await send(ostiary, formDataToRequest(flow, data, pressed));
   switch (outcome.case) {
     case "completed":
-      return { kind: "completed", completed: outcome.value };
+      return { kind: "completed", completed: toCompleted(outcome.value) };
     case "nextStep":
       if (outcome.value.flow === undefined) break;
       return { kind: "next_step", flow: outcome.value.flow };
@@ -45,6 +72,11 @@ export async function submit(
     case "expired":
       if (outcome.value.replacement === undefined) break;
       return { kind: "expired", flow: outcome.value.replacement };
+    case "saved":
+      return { kind: "saved", flow: outcome.value.flow ?? flow, identity: outcome.value.identity };
+    case "loginRequired":
+      if (outcome.value.loginFlow === undefined) break;
+      return { kind: "login_required", loginFlow: outcome.value.loginFlow, flow: outcome.value.flow ?? flow };
     case undefined:
       break;
     default: {
@@ -55,18 +87,38 @@ export async function submit(
   throw new Error("the server's answer is newer than this version of @ostiary/sdk: update it");
 }
 
-function send(
-  ostiary: Pick<Ostiary, "login" | "registration">,
-  request: SubmitRequest,
-): Promise<SubmitLoginFlowResponse | SubmitRegistrationFlowResponse> {
+function send(ostiary: FlowClients, request: SubmitRequest) {
   switch (request.$typeName) {
     case "ostiary.flow.v1.SubmitLoginFlowRequest":
       return ostiary.login.submitLoginFlow(request);
     case "ostiary.flow.v1.SubmitRegistrationFlowRequest":
       return ostiary.registration.submitRegistrationFlow(request);
+    case "ostiary.flow.v1.SubmitVerificationFlowRequest":
+      return ostiary.verification.submitVerificationFlow(request);
+    case "ostiary.flow.v1.SubmitRecoveryFlowRequest":
+      return ostiary.recovery.submitRecoveryFlow(request);
+    case "ostiary.flow.v1.SubmitSettingsFlowRequest":
+      return ostiary.settings.submitSettingsFlow(request);
     default: {
       const unreachable: never = request;
       return unreachable;
     }
   }
+}
+
+type CompletedMessage =
+  | LoginCompleted
+  | RegistrationCompleted
+  | VerificationCompleted
+  | RecoveryCompleted
+  | SettingsCompleted;
+
+function toCompleted(message: CompletedMessage): Completed {
+  return {
+    session: "session" in message ? message.session : undefined,
+    sessionToken: "sessionToken" in message ? message.sessionToken : "",
+    identity: "identity" in message ? message.identity : undefined,
+    returnTo: "returnTo" in message ? message.returnTo : "",
+    continueWith: "continueWith" in message ? message.continueWith : [],
+  };
 }
