@@ -11,7 +11,6 @@ import {
   heldFlow,
   noon,
   passwordProof,
-  randomDigest,
 } from "../support/records.ts";
 
 let storage: Awaited<ReturnType<typeof openTestStorage>>;
@@ -65,7 +64,7 @@ async function seed() {
   ] as const) {
     const key = { caller: "c", method: "m", requestId };
     await storage.transaction(scope, async (tx) => {
-      await storage.idempotency.claim(tx, key, randomDigest(), afterNoon(-120), expiresAt);
+      await storage.idempotency.claim(tx, key, afterNoon(-120), expiresAt);
       await storage.idempotency.complete(tx, key, "done");
     });
   }

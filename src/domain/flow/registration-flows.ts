@@ -242,6 +242,9 @@ export class RegistrationFlows {
         events: [
           newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
+          ...(account.proved.password === undefined
+            ? []
+            : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
           newEvent("session.created", at, actor, about),
         ],
       },
@@ -305,6 +308,8 @@ export class RegistrationFlows {
     return this.#schemas.current({ tenantId: tenant.id }, data.schemaId ?? "");
   }
 }
+
+const passwordSet = { kind: "password", imported: false } as const;
 
 /** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
 function addressOf(derived: DerivedTraits): ProofTarget | undefined {

@@ -6,7 +6,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { type Node, nodeName } from "./form.ts";
+import type { Node } from "./form.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
 
 /** The settings of one account, as a form. After a recovery only a new secret is on offer. */
@@ -68,7 +68,8 @@ export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<str
   const fields = derived.identifiers
     .filter((identifier) => taken === undefined || taken.has(identifier.value))
     .map((identifier) => ({
-      name: nodeName("traits", ...identifier.path.split(".")),
+      // The path is escaped as the names of nodes are.
+      name: `traits.${identifier.path}`,
       message: messages.duplicateIdentifier(),
     }));
   // The other account may be gone again by now; the form must say something all the same.

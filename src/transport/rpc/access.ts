@@ -134,8 +134,9 @@ async function admitApiKey(
     throw domainError("CLIENT_CERTIFICATE_UNKNOWN", {}, { message: "The client certificate has expired." });
   }
   const { name, scopes } = grantOf(certificate, certificates());
+  const expiresAt = certificate.validToDate;
   if (!scopeAllows(scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
-  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes } };
+  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes, expiresAt } };
 }
 
 /** What an Authorization header holds. */

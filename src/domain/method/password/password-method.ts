@@ -16,7 +16,7 @@ import type {
   StepRejected,
   SubmittedStep,
 } from "../method.ts";
-import type { PasswordPolicy, PasswordViolation } from "./policy.ts";
+import { type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 
 const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
 const fieldName = "password.password";
@@ -46,7 +46,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     if (password === undefined) return incomplete();
     const { argon2, maxLength } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
-    if ([...password].length > maxLength) return credentialsInvalid();
+    if (passwordLength(password) > maxLength) return credentialsInvalid();
     const secret = new Secret(password);
     const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;
     if (candidate === undefined || hash === undefined) {

@@ -60,7 +60,7 @@ export function checkPassword(
   isCommon: (password: string) => boolean,
 ): PasswordViolation | undefined {
   const form = password.normalize("NFC");
-  const actual = countCodePoints(form);
+  const actual = passwordLength(password);
   const { minLength: min, maxLength: max } = rules;
   if (actual < min) return { rule: "too_short", params: { min, actual } };
   if (actual > max) return { rule: "too_long", params: { max, actual } };
@@ -71,18 +71,19 @@ export function checkPassword(
   return undefined;
 }
 
+/** The length that the rules speak of: in Unicode code points of the NFC form, which is what gets hashed. */
+export function passwordLength(password: string): number {
+  let count = 0;
+  for (const _ of password.normalize("NFC")) count++;
+  return count;
+}
+
 const shortestWord = 4;
 // An account's words are bounded, so that huge traits cost no more than a few milliseconds. Identifiers come first.
 const maxWords = 128;
 const maxWordLength = 128;
 const maxSplitLength = 64;
 const maxVisited = 1_000;
-
-function countCodePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
-}
 
 function isPredictable(folded: string, isCommon: (password: string) => boolean): boolean {
   if (new Set(folded).size <= 2 || isCommon(folded)) return true;
