@@ -132,7 +132,8 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   csrfToken: string;
 
   /**
-   * What the schema describes.
+   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * whatever the schema allows.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */

@@ -38,7 +38,8 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes.
+   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * whatever the schema allows.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -395,7 +396,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   schemaId?: string | undefined;
 
   /**
-   * New traits, whole.
+   * New traits, whole. Limited as in CreateIdentity.
    *
    * @generated from field: google.protobuf.Struct traits = 4;
    */
@@ -409,14 +410,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   externalId?: string | undefined;
 
   /**
-   * New public metadata, whole.
+   * New public metadata, whole. At most 16 KiB as JSON.
    *
    * @generated from field: google.protobuf.Struct public_metadata = 6;
    */
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * New admin metadata, whole.
+   * New admin metadata, whole. At most 16 KiB as JSON.
    *
    * @generated from field: google.protobuf.Struct admin_metadata = 7;
    */
