@@ -111,7 +111,11 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const tracing = await startTracing(options.environment ?? {}, options.version);
+  const tracing = await startTracing({
+    environment: options.environment ?? {},
+    version: options.version,
+    logger,
+  });
   if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
