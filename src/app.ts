@@ -346,7 +346,7 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   if (pending.length === 0) return;
   if (!config.config.database.migrateOnStart) {
     throw new Error(
-      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+      `The database lacks the migrations ${pending.join(", ")}: run "ostiary migrate", or set database.migrate_on_start`,
     );
   }
   await storage.migrate();

@@ -120,5 +120,12 @@ function openError(where: string, error: unknown): Error {
   // Several addresses of one host were tried, and each failed by itself.
   if (reason instanceof AggregateError) reason = reason.errors[0];
   const text = reason instanceof Error ? reason.message || reason.name : String(reason);
-  return new Error(`Cannot use the database ${where}: ${text.split("\n")[0]}`, { cause: error });
+  const [, clearer] = driverWords.find(([pattern]) => pattern.test(text)) ?? [];
+  return new Error(`Cannot use the database ${where}: ${clearer ?? text.split("\n")[0]}`, { cause: error });
 }
+
+/** Where the driver's own words tell an operator nothing. */
+const driverWords: readonly (readonly [RegExp, string])[] = [
+  [/client password must be a string/, "it asks for a password, and the URL has none"],
+  [/^(Connection terminated|timeout e)/, "it does not answer"],
+];
