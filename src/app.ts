@@ -168,7 +168,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     reload: async () => {
-      config.secrets.reload();
+      config.reload();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
       listeners.public.reloadTls();
       listeners.admin.reloadTls();
     },

@@ -11,7 +11,7 @@ import { postmasterPid } from "../../src/storage/embedded/processes.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestDatabase, defaultTestOptions, openTestStorage } from "../support/database.ts";
-import { administer, silentLogger } from "../support/postgres.ts";
+import { administer, databaseUrl, silentLogger } from "../support/postgres.ts";
 import { anEvent, anIdentity, noon } from "../support/records.ts";
 
 const unavailable = { name: "DomainError", reason: "DATABASE_UNAVAILABLE", retryAfterMs: 1000 };
@@ -97,6 +97,24 @@ describe("an embedded PostgreSQL that is killed", () => {
     );
     expect(events?.count).toBe(ids.size);
   }, 60_000);
+  test("takes a password that was changed without a restart", async () => {
+    const url = new URL(postgres.url);
+    const own = await openStorage({ ...defaultTestOptions, url: url.href });
+    const oldPassword = url.password;
+    const change = (password: string) =>
+      administer(postgres.superuserUrl, (query) => query(`ALTER ROLE ostiary PASSWORD '${password}'`));
+    try {
+      await change("changed");
+      await terminateOthers(databaseUrl(postgres.superuserUrl, "ostiary"));
+      await expect(own.ping()).rejects.toThrow();
+      url.password = "changed";
+      own.useUrl(url.href);
+      await expect(own.ping()).resolves.toBeUndefined();
+    } finally {
+      await change(oldPassword);
+      await own.close();
+    }
+  });
   test("is not opened with a wrong password or database: one line says which", async () => {
     const open = (change: (url: URL) => void) => {
       const url = new URL(postgres.url);
