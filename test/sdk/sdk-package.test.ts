@@ -197,9 +197,11 @@ describe("a web page's bundle", () => {
   });
 });
 
-describe("the README of the SDK", () => {
-  test("has examples that compile against the packed package", () => {
-    const text = readFileSync("sdk/typescript/README.md", "utf8");
+describe("the READMEs", () => {
+  test("have examples that compile against the packed package", () => {
+    const text = ["sdk/typescript/README.md", "README.md"]
+      .map((page) => readFileSync(page, "utf8"))
+      .join("\n");
     const examples = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code);
     expect(examples.length).toBeGreaterThanOrEqual(10);
     const project = join(temporary.path, "readme");
