@@ -111,7 +111,11 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const tracing = await startTracing(options.environment ?? {}, options.version);
+  const tracing = await startTracing({
+    environment: options.environment ?? {},
+    version: options.version,
+    logger,
+  });
   if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
@@ -164,7 +168,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     reload: async () => {
-      config.secrets.reload();
+      config.reload();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
       listeners.public.reloadTls();
       listeners.admin.reloadTls();
     },
@@ -342,7 +348,7 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   if (pending.length === 0) return;
   if (!config.config.database.migrateOnStart) {
     throw new Error(
-      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+      `The database lacks the migrations ${pending.join(", ")}: run "ostiary migrate", or set database.migrate_on_start`,
     );
   }
   await storage.migrate();

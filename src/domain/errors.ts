@@ -246,9 +246,10 @@ const texts = {
     metadata: [],
   },
   CLIENT_CERTIFICATE_UNKNOWN: {
-    message: "The client certificate is mapped to no scopes.",
-    remedy: "Map it in access.client_certificates.",
-    metadata: [],
+    message: "The client certificate does not count: it is not trusted, or mapped to no scopes.",
+    remedy:
+      "Map it in access.client_certificates if the problem is UNMAPPED; else use a valid one for clients, signed by an authority of server.admin.client_ca_file.",
+    metadata: ["problem"],
   },
   API_KEY_SCOPE_MISSING: {
     message: "The API key or certificate lacks the scope that the method needs.",

@@ -394,8 +394,8 @@ export enum ErrorReason {
   API_KEY_REVOKED = 46,
 
   /**
-   * The client certificate is mapped to no scopes.
-   * Code: UNAUTHENTICATED. Metadata: none.
+   * The client certificate does not count: it is not trusted, or mapped to no scopes.
+   * Code: UNAUTHENTICATED. Metadata: problem (UNMAPPED, or OpenSSL's name such as CERT_HAS_EXPIRED).
    *
    * @generated from enum value: ERROR_REASON_CLIENT_CERTIFICATE_UNKNOWN = 47;
    */
