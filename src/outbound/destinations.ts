@@ -61,7 +61,7 @@ export function bareHost(hostname: string): string {
 function exemptionOf(text: string): string {
   const [, name = "", port] = /^(\[[0-9A-Fa-f:.]+\]|[^:/?#@\\*\s[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const url = URL.parse(`http://${name}`);
-  if (name === "" || url === null || Number(port ?? 1) > 65_535) {
+  if (name === "" || url === null || Number(port ?? 1) > 65_535 || port === "0") {
     throw new RangeError(`server.outbound.allowed_private_hosts: "${text}" is neither host nor host:port`);
   }
   const host = bareHost(url.hostname);

@@ -1,13 +1,13 @@
-import { Agent, type Response as UndiciResponse, fetch as undiciFetch } from "undici";
+import type { Response as UndiciResponse } from "undici";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
 import type { OutgoingHttp, OutgoingRequest } from "../domain/ports.ts";
 import { createDestinations, type DestinationOptions, portOf } from "./destinations.ts";
-import { createGuardedConnector, type GuardedConnectorOptions } from "./guarded-connector.ts";
+import type { GuardedAgentOptions } from "./guarded-agent.ts";
 
 /** What the guarded fetch is made from. */
 export interface GuardedFetchOptions
   extends DestinationOptions,
-    Pick<GuardedConnectorOptions, "lookup" | "isAddressAllowed"> {}
+    Pick<GuardedAgentOptions, "lookup" | "isAddressAllowed"> {}
 
 /** A guarded fetch, with the connections that it keeps open. */
 export interface GuardedFetch extends OutgoingHttp {
@@ -18,24 +18,25 @@ export interface GuardedFetch extends OutgoingHttp {
 const defaultTimeoutMs = 10_000;
 const defaultMaxResponseBytes = 1024 * 1024;
 const maxRedirects = 3;
-/** At most so many connections to one origin; further requests wait within their own time. */
-const maxConnections = 16;
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/**
- * Makes the fetch that everything outgoing uses. It takes no proxy from the environment (a proxy would resolve names
- * itself, past the guard) and keeps no cookies. Responses have no `url`.
- */
+/** Makes the fetch that everything outgoing uses. It keeps no cookies. Responses have no `url`. */
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const destinations = createDestinations(options);
   const { lookup, isAddressAllowed } = options;
-  const connect = createGuardedConnector({ destinations, lookup, isAddressAllowed });
-  // An agent of its own: the process-wide one can be replaced by anything, and may read the proxy's variables.
-  const dispatcher = new Agent({ connect, connections: maxConnections, pipelining: 1 });
+  let opened: Promise<Awaited<ReturnType<typeof load>>> | undefined;
+
+  // At the first call: the library takes 0.1 s and some memory, and many servers never call anybody.
+  const load = async () => {
+    const { createGuardedAgent, fetch } = await import("./guarded-agent.ts");
+    return { fetch, dispatcher: createGuardedAgent({ destinations, lookup, isAddressAllowed }) };
+  };
 
   /** One hop of a request; the redirects are ours to follow, since each is checked like the first URL. */
-  const ask = (url: URL, request: OutgoingRequest, signal: AbortSignal) =>
-    undiciFetch(url, {
+  const ask = async (url: URL, request: OutgoingRequest, signal: AbortSignal) => {
+    opened ??= load();
+    const { fetch, dispatcher } = await opened;
+    return fetch(url, {
       method: request.method ?? "GET",
       headers: { ...request.headers, "user-agent": "Ostiary" },
       body: request.body ?? null,
@@ -43,6 +44,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       dispatcher,
       signal,
     });
+  };
 
   const follow = async (start: URL, request: OutgoingRequest, signal: AbortSignal) => {
     let url = start;
@@ -87,7 +89,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
         throw toOutgoingError(start, error, request.signal);
       }
     },
-    close: () => dispatcher.destroy(),
+    close: async () => (await opened)?.dispatcher.destroy(),
   };
 }
 

@@ -50,6 +50,7 @@ export async function startOtherServer(
     },
     stop: async () => {
       for (const socket of sockets) socket.destroy();
+      if (!server.listening) return;
       server.close();
       await once(server, "close");
     },

@@ -1,17 +1,30 @@
 import { lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
-import { buildConnector } from "undici";
+import { Agent, buildConnector } from "undici";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
 import { bareHost, type Destinations } from "./destinations.ts";
 import { isPublicAddress } from "./public-address.ts";
 
+export { fetch } from "undici";
+
 /** What opens connections. */
-export interface GuardedConnectorOptions {
+export interface GuardedAgentOptions {
   readonly destinations: Destinations;
   /** Resolves names; default the system's resolver, with its hosts file. */
   readonly lookup?: LookupFunction | undefined;
   /** Which addresses may be connected to; default those of the public internet. */
   readonly isAddressAllowed?: ((address: string) => boolean) | undefined;
+}
+
+/** At most so many connections to one origin; further requests wait within their own time. */
+const maxConnections = 16;
+
+/**
+ * Makes the agent whose connections are guarded. One of our own: the process-wide one can be replaced by anything, and
+ * may read the variables that name a proxy, which would resolve names itself, past the guard.
+ */
+export function createGuardedAgent(options: GuardedAgentOptions): Agent {
+  return new Agent({ connect: guardedConnector(options), connections: maxConnections, pipelining: 1 });
 }
 
 /**
@@ -21,7 +34,7 @@ export interface GuardedConnectorOptions {
  * exactly the addresses that were looked at and resolves nothing again, so a name that answers differently the second
  * time (DNS rebinding) gains nothing. Addresses that are not allowed are left out; if none stays, nothing is opened.
  */
-export function createGuardedConnector(options: GuardedConnectorOptions): buildConnector.connector {
+function guardedConnector(options: GuardedAgentOptions): buildConnector.connector {
   const {
     destinations,
     lookup = systemLookup as LookupFunction,
