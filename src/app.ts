@@ -40,6 +40,8 @@ import type { Secret } from "./domain/secret.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
+import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
+import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { Readiness } from "./transport/http/readiness.ts";
@@ -130,6 +132,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const readiness = new Readiness(["database"]);
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
   const { sessions, apiKeys } = domain;
@@ -190,7 +193,11 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
     queueLimit,
   });
-  const policy = createPasswordPolicy({ commonPasswords: createCommonPasswords() });
+  const outbound = createOutbound(options);
+  const policy = createPasswordPolicy({
+    commonPasswords: createCommonPasswords(),
+    breachedPasswords: outbound.breachedPasswords,
+  });
   const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
@@ -249,6 +256,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
   return {
+    outbound,
     sessions,
     sessionUses,
     apiKeys,
@@ -263,6 +271,23 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
 }
 
 type Domain = ReturnType<typeof createDomain>;
+
+/** What calls other servers. */
+function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
+  const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
+  const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
+  return {
+    http,
+    breachedPasswords: createBreachedPasswords({
+      url: breachedPasswords.url,
+      timeoutMs: durationMs(breachedPasswords.timeout),
+      cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
+      http,
+      clock,
+      logger,
+    }),
+  };
+}
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {

@@ -276,6 +276,12 @@ const texts = {
     remedy: "Fill in the fields that carry a message.",
     metadata: [],
   },
+  BREACH_CHECK_UNAVAILABLE: {
+    message: "Whether the password is known from breaches cannot be told at the moment.",
+    remedy:
+      "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -440,6 +440,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FORM_INCOMPLETE = 52;
    */
   FORM_INCOMPLETE = 52,
+
+  /**
+   * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
+   * Code: UNAVAILABLE. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 53;
+   */
+  BREACH_CHECK_UNAVAILABLE = 53,
 }
 
 /**

@@ -305,7 +305,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, REGISTRATION_DISABLED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, REGISTRATION_DISABLED, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
    */

@@ -881,7 +881,7 @@ export declare const IdentityService: GenService<{
    *
    * Access: API key with `identity:create`.
    * Errors: TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, PASSWORD_REJECTED,
-   * PASSWORD_HASH_UNSUPPORTED, REQUEST_ID_REUSED.
+   * PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.CreateIdentity
    */
@@ -988,7 +988,7 @@ export declare const IdentityService: GenService<{
    * are in the order of the requests.
    *
    * Access: API key with `identity:create`.
-   * Errors: REQUEST_ID_REUSED; those of CreateIdentity come in the results.
+   * Errors: REQUEST_ID_REUSED, BREACH_CHECK_UNAVAILABLE; the others of CreateIdentity come in the results.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.BatchCreateIdentities
    */
@@ -1028,7 +1028,7 @@ export declare const IdentityService: GenService<{
    * unless asked to keep them.
    *
    * Access: API key with `identity:update`.
-   * Errors: IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED.
+   * Errors: IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.SetPassword
    */
