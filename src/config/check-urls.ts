@@ -27,6 +27,8 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
     ...checkPage(`${prefix}flows.login.ui_url`, login.uiUrl),
     ...checkPage(`${prefix}flows.registration.ui_url`, registration.uiUrl),
+    ...checkEndpoint(`${prefix}courier.http.url`, settings.courier.http?.url),
+    ...checkEndpoint(`${prefix}courier.sms.url`, settings.courier.sms?.url),
   ];
 }
 
@@ -65,6 +67,15 @@ function checkPage(key: string, text: string): Problem[] {
   if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
   if (text.includes("#")) return [{ key, message: "must have no fragment: the flow's id is added to it" }];
   return checkEncrypted(key, url);
+}
+
+/** Where the server itself posts to. */
+function checkEndpoint(key: string, text: string | undefined): Problem[] {
+  if (text === undefined) return [];
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  if (!isWeb(result.url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  return checkEncrypted(key, result.url);
 }
 
 function checkReturnUrl(key: string, text: string): Problem[] {

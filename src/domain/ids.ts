@@ -7,6 +7,7 @@ export type IdentityId = Branded<"IdentityId">;
 export type SessionId = Branded<"SessionId">;
 export type ApiKeyId = Branded<"ApiKeyId">;
 export type EventId = Branded<"EventId">;
+export type MessageId = Branded<"MessageId">;
 
 /**
  * Makes a UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits, so that ids sort by the

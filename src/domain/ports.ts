@@ -95,6 +95,12 @@ export interface Sealer {
   open(purpose: string, sealed: string): Uint8Array | undefined;
 }
 
+/** Calls other servers over HTTP. Implemented in src/outbound. */
+export interface OutgoingHttp {
+  /** As the global fetch, but it follows no redirects and ends by itself. Rejects if there is no answer. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
 /** Writes the structured log. Fields never hold secrets. Implemented with pino in src/app.ts. */
 export interface Logger {
   debug(fields: object, message: string): void;

@@ -277,9 +277,45 @@ const Event = defineEntity({
   indexes: [{ name: "event_order", properties: ["tenantId", "transactionId", "position"] }],
 });
 
+const Message = defineEntity({
+  name: "Message",
+  tableName: "message",
+  schema,
+  properties: {
+    tenantId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    createdAt: moment(),
+    updatedAt: moment(),
+    state: orderedText(),
+    channel: p.text(),
+    template: p.text(),
+    recipient: orderedText(),
+    language: p.text(),
+    identityId: p.uuid().nullable(),
+    attempts: p.integer(),
+    nextAttemptAt: moment().nullable(),
+    leaseToken: p.uuid().nullable(),
+    expiresAt: moment().nullable(),
+    endedAt: moment().nullable(),
+    lastError: p.text().nullable(),
+    sealedData: p.text().nullable(),
+  },
+  indexes: Object.entries({
+    message_due: "(next_attempt_at) where state in ('queued', 'sending')",
+    message_list: "(tenant_id, created_at desc, id desc)",
+    message_failed: "(tenant_id, created_at desc, id desc) where state = 'failed'",
+    message_recipient: "(tenant_id, recipient, created_at desc, id desc)",
+    message_identity: "(tenant_id, identity_id, created_at desc, id desc) where identity_id is not null",
+    message_end: "(ended_at) where ended_at is not null",
+  }).map(([name, columns]) => ({
+    name,
+    expression: `create index ${name} on ostiary.message ${columns}`,
+  })),
+});
+
 /** All tables but the migrations' own. */
 export const entities = [
   ...[Tenant, Identity, IdentityIdentifier, IdentityVerifiableAddress, IdentityRecoveryAddress],
   ...[IdentityCredential, IdentitySchema, Session, Flow, ApiKey, ApiKeyBootstrap, IdempotencyRecord],
-  ...[EventEpoch, Event],
+  ...[EventEpoch, Event, Message],
 ];

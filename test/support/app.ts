@@ -46,6 +46,7 @@ export interface TestApp {
   /** The bootstrap key: it may do everything. */
   readonly apiKey: string;
   readonly databaseUrl: string;
+  readonly dataDirectory: string;
   readonly clock: TestClock;
   readonly log: readonly LogLine[];
   /** The statements sent since it was last emptied. */
@@ -101,11 +102,12 @@ export async function startTestApp(options: { readonly config?: object } = {}): 
     adminUrl,
     apiKey: key?.reveal() ?? "",
     databaseUrl: database.url,
+    dataDirectory: directory,
     clock,
     log,
     statements,
     client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
-      const isAdmin = /ApiKey|Identity|Admin/.test(service.typeName);
+      const isAdmin = /ApiKey|Identity|Admin|Courier/.test(service.typeName);
       const baseUrl = isAdmin ? adminUrl : localUrl;
       const token = bearer ?? (isAdmin ? key?.reveal() : undefined);
       return createClient(service, transportOf(protocol, baseUrl, token, headers));

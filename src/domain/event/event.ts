@@ -19,7 +19,11 @@ export type EventType =
   | "registration.succeeded"
   | "password.checked"
   | "api_key.created"
-  | "api_key.revoked";
+  | "api_key.revoked"
+  | "message.sent"
+  | "message.failed"
+  | "message.retried"
+  | "message.readdressed";
 
 /** Who did it. */
 export type EventActor =

@@ -12,4 +12,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261124000000-foundation",
     load: async () => (await import("./20261124000000-foundation.ts")).Foundation,
   },
+  {
+    name: "20261125100000-courier",
+    load: async () => (await import("./20261125100000-courier.ts")).Courier,
+  },
 ];

@@ -64,6 +64,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
   FORM_INCOMPLETE: Code.InvalidArgument,
+  MESSAGE_NOT_FOUND: Code.NotFound,
+  MESSAGE_NOT_RETRYABLE: Code.FailedPrecondition,
+  MESSAGE_NOT_READDRESSABLE: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

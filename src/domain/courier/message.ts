@@ -1,0 +1,127 @@
+import { type IdentityId, type MessageId, newId } from "../ids.ts";
+
+/** How a message travels. */
+export type MessageChannel = "email" | "sms";
+
+interface CodeData {
+  readonly code: string;
+  /** For how many minutes from now the code is good. */
+  readonly minutes: number;
+}
+
+interface LinkData {
+  readonly url: string;
+  /** For how many minutes from now the link is good. */
+  readonly minutes: number;
+}
+
+type NoData = Readonly<Record<never, never>>;
+
+/** What each template is filled in with. The names are permanent: overriding template files use them. */
+export interface TemplateData {
+  readonly login_code: CodeData;
+  readonly registration_code: CodeData;
+  readonly verification_code: CodeData;
+  readonly recovery_code: CodeData;
+  readonly login_link: LinkData;
+  readonly verification_link: LinkData;
+  readonly recovery_link: LinkData;
+  /** Somebody tried to register with an address that has an account already. */
+  readonly registration_taken: NoData;
+  readonly password_changed: NoData;
+  readonly recovery_completed: NoData;
+  /** Told to the old address. */
+  readonly address_changed: { readonly new_address_masked: string };
+  readonly address_added: { readonly new_address_masked: string };
+  /** The day that the account will be deleted on. */
+  readonly account_deletion_scheduled: { readonly date: Date };
+}
+
+/** What a message is about. */
+export type MessageTemplate = keyof TemplateData;
+
+/** A template with its data. */
+export type MessageContent = {
+  readonly [Template in MessageTemplate]: {
+    readonly template: Template;
+    readonly data: TemplateData[Template];
+  };
+}[MessageTemplate];
+
+/** All templates, with data to try each of them with. */
+export const sampleData: TemplateData = {
+  login_code: { code: "123456", minutes: 10 },
+  registration_code: { code: "123456", minutes: 10 },
+  verification_code: { code: "123456", minutes: 10 },
+  recovery_code: { code: "123456", minutes: 10 },
+  login_link: { url: "https://id.example.com/login?link=sample", minutes: 10 },
+  verification_link: { url: "https://id.example.com/verification?link=sample", minutes: 60 },
+  recovery_link: { url: "https://id.example.com/recovery?link=sample", minutes: 60 },
+  registration_taken: {},
+  password_changed: {},
+  recovery_completed: {},
+  address_changed: { new_address_masked: "a***@example.com" },
+  address_added: { new_address_masked: "a***@example.com" },
+  account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
+};
+
+/** The names of all templates. */
+export const messageTemplates = Object.keys(sampleData) as readonly MessageTemplate[];
+
+/** A template with the data to try it with. */
+export function sampleContent(template: MessageTemplate): MessageContent {
+  // Each key's data is of that key's type; TypeScript cannot see it through the index.
+  return { template, data: sampleData[template] } as MessageContent;
+}
+
+/** Where a message goes, and how. */
+interface Addressing {
+  readonly channel: MessageChannel;
+  /** A normalised e-mail address, or a telephone number as E.164. */
+  readonly recipient: string;
+  /** A language tag (`de`, `de-AT`); the nearest language that there are templates for is used. Empty: the default. */
+  readonly language: string;
+  /** Whose message it is, if it is an identity's. */
+  readonly identityId?: IdentityId | undefined;
+  /**
+   * Stored, but never sent or shown. Written in place of a message to an address that nobody has, so that known and
+   * unknown ones cost the same work. Default false.
+   */
+  readonly suppressed?: boolean | undefined;
+}
+
+/** A message on its way out. It holds codes and links: seal it before it is stored. */
+export type OutgoingMessage = MessageContent & {
+  readonly id: MessageId;
+  readonly createdAt: Date;
+  readonly channel: MessageChannel;
+  readonly recipient: string;
+  readonly language: string;
+  readonly identityId: IdentityId | undefined;
+  readonly suppressed: boolean;
+};
+
+/** Makes a message of this moment. */
+export function newMessage(content: MessageContent, now: Date, to: Addressing): OutgoingMessage {
+  return {
+    ...content,
+    id: newId(now),
+    createdAt: now,
+    channel: to.channel,
+    recipient: to.recipient,
+    language: to.language,
+    identityId: to.identityId,
+    suppressed: to.suppressed ?? false,
+  };
+}
+
+/** When the code or link of a message ends, after which it is not worth sending; undefined for a notice. */
+export function expiryOf(message: OutgoingMessage): Date | undefined {
+  if (!("minutes" in message.data)) return undefined;
+  return new Date(message.createdAt.getTime() + message.data.minutes * 60_000);
+}
+
+/** Whether a message of this template carries a code or link, which proves something to whoever reads it. */
+export function isProof(template: MessageTemplate): boolean {
+  return "minutes" in sampleData[template];
+}

@@ -1,0 +1,71 @@
+import type { IdentityId, MessageId } from "../ids.ts";
+import type { Sealer } from "../ports.ts";
+import {
+  expiryOf,
+  type MessageChannel,
+  type MessageContent,
+  type MessageTemplate,
+  type OutgoingMessage,
+} from "./message.ts";
+
+/** A message as it is stored: what it says is sealed, where it goes is not. */
+export interface SealedMessage {
+  readonly id: MessageId;
+  readonly createdAt: Date;
+  readonly channel: MessageChannel;
+  readonly template: MessageTemplate;
+  readonly recipient: string;
+  readonly language: string;
+  readonly identityId: IdentityId | undefined;
+  readonly suppressed: boolean;
+  /** When its code or link ends. */
+  readonly expiresAt: Date | undefined;
+  readonly sealedData: string;
+}
+
+const purpose = "message";
+
+/**
+ * Seals messages for the store and opens them again when they are sent.
+ *
+ * Security rule: codes and links lie in the queue sealed, so that a copy of the database signs nobody in. The id is
+ * sealed with them, so that what is in one row says nothing in another.
+ */
+export class Outbox {
+  readonly #sealer: Sealer;
+
+  constructor({ sealer }: { readonly sealer: Sealer }) {
+    this.#sealer = sealer;
+  }
+
+  /** The message as it is stored. A suppressed one is sealed as well: it must cost the same. */
+  seal(message: OutgoingMessage): SealedMessage {
+    const plain = JSON.stringify({ id: message.id, data: message.data });
+    return {
+      id: message.id,
+      createdAt: message.createdAt,
+      channel: message.channel,
+      template: message.template,
+      recipient: message.recipient,
+      language: message.language,
+      identityId: message.identityId,
+      suppressed: message.suppressed,
+      expiresAt: expiryOf(message),
+      sealedData: this.#sealer.seal(purpose, Buffer.from(plain)),
+    };
+  }
+
+  /** What a stored message says; undefined if its secret is gone or the row was tampered with. */
+  open(message: Pick<SealedMessage, "id" | "template" | "sealedData">): MessageContent | undefined {
+    const plain = this.#sealer.open(purpose, message.sealedData);
+    if (plain === undefined) return undefined;
+    // Sealed by us, so its form needs no checking.
+    const { id, data } = JSON.parse(Buffer.from(plain).toString()) as {
+      id: string;
+      data: Record<string, unknown>;
+    };
+    if (id !== message.id) return undefined;
+    const revived = typeof data.date === "string" ? { ...data, date: new Date(data.date) } : data;
+    return { template: message.template, data: revived } as MessageContent;
+  }
+}

@@ -1,0 +1,54 @@
+import type { SealedMessage } from "../domain/courier/outbox.ts";
+
+/** The channel of LISTEN and NOTIFY on which workers hear of new messages. */
+export const messageChannel = "ostiary_message";
+
+/** What `messagesParameter` unfolds to within a statement. */
+const recordset = `AS given(id uuid, created_at timestamptz, channel text, template text, recipient text,
+      language text, identity_id uuid, suppressed boolean, expires_at timestamptz, sealed_data text)`;
+
+/** How the messages of one statement are written. Each value is a piece of SQL that holds no input. */
+interface MessageInsertion {
+  /** The parameter with the tenant: `$1`. */
+  readonly tenant: string;
+  /** The parameter made by `messagesParameter`: `$7`. */
+  readonly messages: string;
+  /** Further sources: one row for the messages to be written; none if they are not. */
+  readonly from: string;
+}
+
+/**
+ * The INSERT that writes messages in the statement that makes them necessary, and wakes the workers when it commits.
+ *
+ * Security rule: a suppressed message is written, and announced, like any other; only its state differs. So a
+ * statement does the same work for an address that somebody has and for one that nobody has.
+ */
+export function insertMessages(options: MessageInsertion): string {
+  return `INSERT INTO ostiary.message (tenant_id, id, created_at, updated_at, state, channel, template, recipient,
+      language, identity_id, attempts, next_attempt_at, expires_at, ended_at, sealed_data)
+    SELECT ${options.tenant}, given.id, given.created_at, given.created_at,
+      CASE WHEN given.suppressed THEN 'suppressed' ELSE 'queued' END, given.channel, given.template,
+      given.recipient, given.language, given.identity_id, 0,
+      CASE WHEN given.suppressed THEN NULL ELSE given.created_at END, given.expires_at,
+      CASE WHEN given.suppressed THEN given.created_at END, given.sealed_data
+    FROM ${options.from}, jsonb_to_recordset(${options.messages}::jsonb) ${recordset},
+      LATERAL (SELECT pg_notify('${messageChannel}', left(given.template, 0))) woken`;
+}
+
+/** Messages as one parameter. */
+export function messagesParameter(messages: readonly SealedMessage[]): string {
+  return JSON.stringify(
+    messages.map((message) => ({
+      id: message.id,
+      created_at: message.createdAt,
+      channel: message.channel,
+      template: message.template,
+      recipient: message.recipient,
+      language: message.language,
+      identity_id: message.identityId,
+      suppressed: message.suppressed,
+      expires_at: message.expiresAt,
+      sealed_data: message.sealedData,
+    })),
+  );
+}
