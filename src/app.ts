@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -15,6 +16,7 @@ import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
+import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
 import { createListeners } from "./app-listeners.ts";
 import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
@@ -26,6 +28,7 @@ import { availableHashingConcurrency, createPasswordHasher } from "./crypto/pass
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
+import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
@@ -57,6 +60,7 @@ import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { Readiness } from "./transport/http/readiness.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
+import { CourierService } from "./transport/rpc/courier-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { LoginService } from "./transport/rpc/login-service.ts";
@@ -127,6 +131,7 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
+  const renderer = await createRenderer(config);
   const tracing = await startTracing({
     environment: options.environment ?? {},
     version: options.version,
@@ -149,8 +154,10 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
-  const { sessions, apiKeys } = domain;
+  const { sessions, apiKeys, outbox } = domain;
   const services = createServices(domain);
+  const messages = { store: storage.messages, outbox, renderer };
+  const mailbox = await openMailbox(config, { ...messages, tenants });
   const tracer = tracing?.tracer;
   const listeners = createListeners({
     options,
@@ -161,6 +168,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     services,
     tracer,
     clock,
+    publicRoutes: mailbox?.routes,
   });
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
@@ -172,9 +180,13 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
   const jobs = await storage.startJobs({
     retentionMs: durationMs(config.config.database.retention),
+    messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,
   });
   cleanup.add(() => jobs.stop());
+  const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
+  const courier = await startCourier(options, { ...messages, clock, listen, http: domain.outbound.http });
+  cleanup.add(() => courier.stop());
   for (const warning of config.warnings) logger.warn({}, warning);
 
   const { admin } = config.config.server;
@@ -184,6 +196,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
     publicPort,
     bootstrapKey,
+    mailboxLink: await mailbox?.announce(publicPort),
     reload: async () => {
       config.reload();
       const url = config.secrets.databaseUrl();
@@ -202,6 +215,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   const { concurrency, queueLimit } = config.config.hashing;
   const tokens = createTokens();
   const sealer = createSealer(() => config.secrets.sealing());
+  const outbox = new Outbox({ sealer });
   const pageTokens = new PageTokens({ sealer });
   const hasher = createPasswordHasher({
     concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
@@ -241,7 +255,6 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
 
-  const outbox = new Outbox({ sealer });
   const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
   const proofs = new AddressProofs({
     methods: [
@@ -304,8 +317,11 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     hasher,
     clock,
   });
+  const messages = new Messages({ store: storage.messages, pageTokens, clock });
   return {
     outbound,
+    outbox,
+    messages,
     sessions,
     sessionUses,
     apiKeys,
@@ -366,6 +382,7 @@ function createServices(domain: Domain) {
       service: IdentitySchemaContract,
       implementation: new IdentitySchemaService({ schemas }),
     },
+    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
     { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
   ];
 }

@@ -28,6 +28,8 @@ export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig):
     ...checkPage(`${prefix}flows.login.ui_url`, login.uiUrl),
     ...checkPage(`${prefix}flows.registration.ui_url`, registration.uiUrl),
     ...checkService("server.outbound.breached_passwords.url", server.outbound.breachedPasswords.url),
+    ...checkEndpoint(`${prefix}courier.http.url`, settings.courier.http?.url),
+    ...checkEndpoint(`${prefix}courier.sms.url`, settings.courier.sms?.url),
   ];
 }
 
@@ -75,6 +77,15 @@ function checkService(key: string, text: string): Problem[] {
   if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
   if (/[?#]/.test(text)) return [{ key, message: "must have no query or fragment: a path is added to it" }];
   return checkEncrypted(key, url);
+}
+
+/** Where the server itself posts to. */
+function checkEndpoint(key: string, text: string | undefined): Problem[] {
+  if (text === undefined) return [];
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  if (!isWeb(result.url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  return checkEncrypted(key, result.url);
 }
 
 function checkReturnUrl(key: string, text: string): Problem[] {

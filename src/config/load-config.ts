@@ -5,6 +5,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { checkCombinations } from "./check-combinations.ts";
+import { checkCourier } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
@@ -70,6 +71,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...secrets.problems,
     ...files.problems,
     ...checkCombinations(config),
+    ...checkCourier(config),
     ...checkUrls(config),
     ...checkSecurity(config, secrets.resolved),
   ];

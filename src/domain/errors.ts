@@ -323,6 +323,21 @@ const texts = {
     remedy: "Submit one of the steps whose buttons are in the flow's form.",
     metadata: ["step"],
   },
+  MESSAGE_NOT_FOUND: {
+    message: "There is no such message, or it was removed after its retention.",
+    remedy: "",
+    metadata: [],
+  },
+  MESSAGE_NOT_RETRYABLE: {
+    message: "Only a message that has failed, and whose code or link is still good, can be sent again.",
+    remedy: "Let the person ask for a new code or link, or wait for the attempt under way.",
+    metadata: ["state"],
+  },
+  MESSAGE_NOT_READDRESSABLE: {
+    message: "A code or link proves an address, so it is never sent to another one.",
+    remedy: "Correct the address of the identity and let the person ask for a new code or link.",
+    metadata: ["template"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -22,6 +22,8 @@ export interface Jobs {
 export interface JobsOptions {
   /** How long what has ended is still kept. */
   readonly retentionMs: number;
+  /** How long messages are kept after they were sent or given up. */
+  readonly messageRetentionMs: number;
   readonly clock: Clock;
   readonly database: Database;
   readonly logger: Logger;
@@ -102,7 +104,7 @@ class WorkerKeeper {
 
   async #start(pool: Pool): Promise<Runner> {
     const { Logger: WorkerLogger, run } = await import("graphile-worker");
-    const { database, clock, retentionMs, logger } = this.#options;
+    const { database, clock, retentionMs, messageRetentionMs, logger } = this.#options;
     return run({
       pgPool: pool,
       concurrency: 1,
@@ -115,7 +117,11 @@ class WorkerKeeper {
       crontab,
       taskList: {
         [cleanUpTask]: async () => {
-          const removed = await removeExpired(database, { now: clock.now(), retentionMs });
+          const removed = await removeExpired(database, {
+            now: clock.now(),
+            retentionMs,
+            messageRetentionMs,
+          });
           logger.info(removed, "removed what has expired");
         },
       },

@@ -32,6 +32,7 @@ describe("every service", () => {
   test("is in the list that the server serves from", () => {
     expect(allServices.map((service) => service.typeName).sort()).toEqual([
       "ostiary.access.v1.ApiKeyService",
+      "ostiary.courier.v1.CourierService",
       "ostiary.flow.v1.LoginService",
       "ostiary.flow.v1.RecoveryService",
       "ostiary.flow.v1.RegistrationService",

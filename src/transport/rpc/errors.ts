@@ -73,6 +73,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   VERIFICATION_DISABLED: Code.FailedPrecondition,
   RECOVERY_DISABLED: Code.FailedPrecondition,
   STEP_NOT_OFFERED: Code.FailedPrecondition,
+  MESSAGE_NOT_FOUND: Code.NotFound,
+  MESSAGE_NOT_RETRYABLE: Code.FailedPrecondition,
+  MESSAGE_NOT_READDRESSABLE: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

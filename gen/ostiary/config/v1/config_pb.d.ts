@@ -131,6 +131,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: ostiary.config.v1.Outbound outbound = 6;
    */
   outbound?: Outbound | undefined;
+
+  /**
+   * How this process sends mail and text messages.
+   *
+   * @generated from field: ostiary.config.v1.CourierWorkers courier = 8;
+   */
+  courier?: CourierWorkers | undefined;
 };
 
 /**
@@ -138,6 +145,27 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * CourierWorkers configures the sending of messages by one process.
+ *
+ * @generated from message ostiary.config.v1.CourierWorkers
+ */
+export declare type CourierWorkers = Message<"ostiary.config.v1.CourierWorkers"> & {
+  /**
+   * How many messages this process sends at the same time, each over a connection of its own. 0: none; another
+   * process sends them.
+   *
+   * @generated from field: uint32 workers = 1;
+   */
+  workers: number;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierWorkers.
+ * Use `create(CourierWorkersSchema)` to create a new message.
+ */
+export declare const CourierWorkersSchema: GenMessage<CourierWorkers>;
 
 /**
  * Outbound configures the HTTP requests that the server makes. They reach public addresses only, checked after
@@ -642,6 +670,13 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
    * @generated from field: ostiary.config.v1.LinkConfig link = 10;
    */
   link?: LinkConfig | undefined;
+
+  /**
+   * Mail and text messages.
+   *
+   * @generated from field: ostiary.config.v1.CourierConfig courier = 12;
+   */
+  courier?: CourierConfig | undefined;
 };
 
 /**
@@ -649,6 +684,192 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
  * Use `create(TenantDefaultsSchema)` to create a new message.
  */
 export declare const TenantDefaultsSchema: GenMessage<TenantDefaults>;
+
+/**
+ * CourierConfig configures how mail and text messages are sent. With neither `smtp`, `http` nor `sms`, and only with
+ * the embedded database on loopback or in development mode, messages stay in the development mailbox, `/mailbox`.
+ *
+ * @generated from message ostiary.config.v1.CourierConfig
+ */
+export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> & {
+  /**
+   * The address that mail comes from. Needed with `smtp` and `http`.
+   *
+   * @generated from field: string from_address = 1;
+   */
+  fromAddress: string;
+
+  /**
+   * The name of the service, in the sender of mail and in texts.
+   *
+   * @generated from field: string from_name = 2;
+   */
+  fromName: string;
+
+  /**
+   * Sends mail through an SMTP server.
+   *
+   * @generated from field: optional ostiary.config.v1.SmtpConfig smtp = 3;
+   */
+  smtp?: SmtpConfig | undefined;
+
+  /**
+   * Sends mail through a provider's HTTP endpoint. Not together with `smtp`.
+   *
+   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig http = 4;
+   */
+  http?: HttpDeliveryConfig | undefined;
+
+  /**
+   * Sends text messages through a provider's HTTP endpoint.
+   *
+   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig sms = 5;
+   */
+  sms?: HttpDeliveryConfig | undefined;
+
+  /**
+   * A folder with templates that replace the built-in ones: docs/templates.md. Empty: only the built-in ones.
+   *
+   * @generated from field: string template_directory = 6;
+   */
+  templateDirectory: string;
+
+  /**
+   * The language where there are no templates for the one of the flow: `en` and `de` are built in.
+   *
+   * @generated from field: string default_language = 7;
+   */
+  defaultLanguage: string;
+
+  /**
+   * How messages are tried again.
+   *
+   * @generated from field: ostiary.config.v1.CourierRetryConfig retry = 8;
+   */
+  retry?: CourierRetryConfig | undefined;
+
+  /**
+   * How long messages are kept after they were sent or given up. What they said is forgotten as soon as they are sent.
+   *
+   * @generated from field: google.protobuf.Duration retention = 9;
+   */
+  retention?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierConfig.
+ * Use `create(CourierConfigSchema)` to create a new message.
+ */
+export declare const CourierConfigSchema: GenMessage<CourierConfig>;
+
+/**
+ * SmtpConfig names an SMTP server.
+ *
+ * @generated from message ostiary.config.v1.SmtpConfig
+ */
+export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
+  /**
+   * `smtp://user:password@host:587`, which demands STARTTLS unless the host is this machine, or `smtps://…:465`.
+   *
+   * @generated from field: ostiary.config.v1.Secret url = 1;
+   */
+  url?: Secret | undefined;
+
+  /**
+   * Speaks `smtp://` without TLS beyond this machine, for networks that encrypt by themselves.
+   *
+   * @generated from field: bool allow_plain_text = 2;
+   */
+  allowPlainText: boolean;
+
+  /**
+   * A PEM file with the authorities that may sign the server's certificate. Empty: those that Node.js knows.
+   *
+   * @generated from field: string ca_file = 3;
+   */
+  caFile: string;
+
+  /**
+   * How long the server may stay silent before an attempt fails.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SmtpConfig.
+ * Use `create(SmtpConfigSchema)` to create a new message.
+ */
+export declare const SmtpConfigSchema: GenMessage<SmtpConfig>;
+
+/**
+ * HttpDeliveryConfig names an endpoint that takes messages as JSON, signed as Standard Webhooks 1.0.0 has it.
+ *
+ * @generated from message ostiary.config.v1.HttpDeliveryConfig
+ */
+export declare type HttpDeliveryConfig = Message<"ostiary.config.v1.HttpDeliveryConfig"> & {
+  /**
+   * Where each message is posted to. `https://`, or `http://` on this machine.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Sign the messages: `whsec_` and the base64 form of 24 to 64 bytes. Each signs, so that they can be rotated.
+   *
+   * @generated from field: repeated ostiary.config.v1.Secret signing_secrets = 2;
+   */
+  signingSecrets: Secret[];
+
+  /**
+   * How long an attempt may take.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.HttpDeliveryConfig.
+ * Use `create(HttpDeliveryConfigSchema)` to create a new message.
+ */
+export declare const HttpDeliveryConfigSchema: GenMessage<HttpDeliveryConfig>;
+
+/**
+ * CourierRetryConfig configures how messages are tried again after failures that may pass.
+ *
+ * @generated from message ostiary.config.v1.CourierRetryConfig
+ */
+export declare type CourierRetryConfig = Message<"ostiary.config.v1.CourierRetryConfig"> & {
+  /**
+   * How often a message is tried before it is given up.
+   *
+   * @generated from field: uint32 max_attempts = 1;
+   */
+  maxAttempts: number;
+
+  /**
+   * The pause after the first attempt. It doubles after each further one, and is moved by up to a quarter.
+   *
+   * @generated from field: google.protobuf.Duration first_delay = 2;
+   */
+  firstDelay?: Duration | undefined;
+
+  /**
+   * The longest pause.
+   *
+   * @generated from field: google.protobuf.Duration max_delay = 3;
+   */
+  maxDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierRetryConfig.
+ * Use `create(CourierRetryConfigSchema)` to create a new message.
+ */
+export declare const CourierRetryConfigSchema: GenMessage<CourierRetryConfig>;
 
 /**
  * Flows configures the flows.

@@ -512,6 +512,30 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STEP_NOT_OFFERED = 67;
    */
   STEP_NOT_OFFERED = 67,
+
+  /**
+   * There is no such message, or it was removed after its retention.
+   * Code: NOT_FOUND. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 80;
+   */
+  MESSAGE_NOT_FOUND = 80,
+
+  /**
+   * Only a message that has failed, and whose code or link is still good, can be sent again.
+   * Code: FAILED_PRECONDITION. Metadata: state (`queued`, `sending`, `sent` or `expired`).
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_RETRYABLE = 81;
+   */
+  MESSAGE_NOT_RETRYABLE = 81,
+
+  /**
+   * A code or link proves an address, so it is never sent to another one.
+   * Code: FAILED_PRECONDITION. Metadata: template.
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_READDRESSABLE = 82;
+   */
+  MESSAGE_NOT_READDRESSABLE = 82,
 }
 
 /**
