@@ -69,6 +69,7 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
         parallelism: password.argon2.parallelism,
       },
     },
+    enumerationSafe: settings.enumerationSafe,
     ...schemaIdsOf(identity),
   });
 }

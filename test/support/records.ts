@@ -140,6 +140,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       cookie: { domain: undefined, persistent: true },
     },
     password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+    enumerationSafe: true,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
     ...change,

@@ -58,6 +58,8 @@ export interface TenantSettings {
     readonly maxLength: number;
     readonly argon2: Argon2Parameters;
   };
+  /** Whether answers hide who has an account. */
+  readonly enumerationSafe: boolean;
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;

@@ -72,6 +72,10 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   VERIFICATION_DISABLED: Code.FailedPrecondition,
   RECOVERY_DISABLED: Code.FailedPrecondition,
   STEP_NOT_OFFERED: Code.FailedPrecondition,
+  IDENTITY_INACTIVE: Code.FailedPrecondition,
+  ADDRESS_NOT_USABLE: Code.FailedPrecondition,
+  UI_URL_MISSING: Code.FailedPrecondition,
+  LINKS_DISABLED: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
