@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -36,6 +36,7 @@ describe("the commands of the docs", () => {
   test.each([
     ["README.md", "ada@example.com"],
     ["docs/quickstart.md", "alan@example.com"],
+    ["docs/flows.md", "edith@example.com"],
     ["docs/admin-api.md", "grace@example.com"],
   ])("%s, pasted in order, work", async (page, email) => {
     const script = await blocksOf(page);
@@ -56,6 +57,13 @@ describe("the commands of the docs", () => {
   });
 });
 
+test("docs/security.md names tests that exist", async () => {
+  const text = await readFile("docs/security.md", "utf8");
+  const named = [...text.matchAll(/`((?:test|src)\/[\w/.-]+)`/g)].map((match) => match[1] ?? "");
+  expect(named.length).toBeGreaterThan(20);
+  for (const path of named) await expect(stat(path), path).resolves.toBeDefined();
+});
+
 describe("links between the pages", () => {
   test.each([
     "README.md",
@@ -63,6 +71,9 @@ describe("links between the pages", () => {
     "CONTRIBUTING.md",
     "docs/quickstart.md",
     "docs/concepts.md",
+    "docs/flows.md",
+    "docs/admin-api.md",
+    "docs/security.md",
     "docs/clients.md",
     "docs/session-checks.md",
   ])("%s points at files that exist", async (page) => {
