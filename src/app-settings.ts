@@ -70,6 +70,7 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
       },
       breachCheck: breachCheckOf(config),
     },
+    enumerationSafe: settings.enumerationSafe,
     ...schemaIdsOf(identity),
   });
 }

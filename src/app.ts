@@ -30,9 +30,11 @@ import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
+import { LoginHistory } from "./domain/event/login-history.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
+import { OperatorFlows } from "./domain/flow/operator-flows.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
@@ -306,15 +308,30 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     tokens,
     clock,
   });
+  const operatorFlows = new OperatorFlows({
+    identities: storage.identities,
+    flows: storage.flows,
+    proofs,
+    tokens,
+    clock,
+  });
+  const logins = new LoginHistory({ events: storage.events, pageTokens });
   const passwords = new NewPasswords({ policy, hasher });
-  const identities = new Identities({ store: storage.identities, schemas, passwords, pageTokens, clock });
+  const identities = new Identities({
+    store: storage.identities,
+    schemas,
+    passwords,
+    pageTokens,
+    outbox,
+    clock,
+  });
   const credentials = new Credentials({
     identities: storage.identities,
-    sessions: storage.sessions,
     events: storage.events,
     transactions: storage,
     passwords,
     hasher,
+    outbox,
     clock,
   });
   const messages = new Messages({ store: storage.messages, pageTokens, clock });
@@ -331,6 +348,8 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     verificationFlows,
     recoveryFlows,
     settingsFlows,
+    operatorFlows,
+    logins,
     identities,
     credentials,
     schemas,
@@ -372,11 +391,17 @@ function createServices(domain: Domain) {
     },
     { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
     { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
-    { service: SessionContract, implementation: new SessionService({ sessions }) },
+    { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {
       service: IdentityContract,
-      implementation: new IdentityService({ identities, credentials, idempotency }),
+      implementation: new IdentityService({
+        identities,
+        credentials,
+        operatorFlows: domain.operatorFlows,
+        logins: domain.logins,
+        idempotency,
+      }),
     },
     {
       service: IdentitySchemaContract,

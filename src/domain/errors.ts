@@ -338,6 +338,28 @@ const texts = {
     remedy: "Correct the address of the identity and let the person ask for a new code or link.",
     metadata: ["template"],
   },
+  IDENTITY_INACTIVE: {
+    message: "The identity is inactive.",
+    remedy: "Activate it first.",
+    metadata: [],
+  },
+  ADDRESS_NOT_USABLE: {
+    message: "The identity has no such address, or none that the message can go to.",
+    remedy:
+      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink.",
+    metadata: [],
+  },
+  UI_URL_MISSING: {
+    message: "No page is configured that a link could lead to.",
+    remedy: "Set the ui_url of this kind of flow in tenant_defaults.flows.",
+    metadata: ["flow"],
+  },
+  LINKS_DISABLED: {
+    message: "Links in messages are switched off.",
+    remedy:
+      "Set tenant_defaults.link.enabled, or let the person begin the flow, which sends a code. A link to hand over is made by CreateRecoveryLink.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

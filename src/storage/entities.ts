@@ -284,7 +284,14 @@ const Event = defineEntity({
     userAgent: p.text().nullable(),
     data: p.json(),
   },
-  indexes: [{ name: "event_order", properties: ["tenantId", "transactionId", "position"] }],
+  indexes: [
+    { name: "event_order", properties: ["tenantId", "transactionId", "position"] },
+    {
+      name: "event_logins",
+      expression: `create index event_logins on ostiary.event (tenant_id, identity_id, created_at desc, id desc)
+        where type in ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')`,
+    },
+  ],
 });
 
 const Message = defineEntity({

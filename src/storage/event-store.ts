@@ -1,15 +1,14 @@
 import type { Event, EventActor, EventType } from "../domain/event/event.ts";
+import type { LoginEvent, LoginEventType } from "../domain/event/login-history.ts";
 import type { EventCursor, EventStore, RecordedEvent } from "../domain/event/store.ts";
 import type { EventId, IdentityId, SessionId } from "../domain/ids.ts";
 import type { JsonObject } from "../domain/json.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
+import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 
 interface EventRow {
-  readonly epoch: string;
-  readonly transaction_id: string;
-  readonly position: string;
   readonly id: EventId;
   readonly created_at: Date;
   readonly type: EventType;
@@ -21,6 +20,15 @@ interface EventRow {
   readonly user_agent: string | null;
   readonly data: JsonObject;
 }
+
+interface RecordedRow extends EventRow {
+  readonly epoch: string;
+  readonly transaction_id: string;
+  readonly position: string;
+}
+
+const eventColumns = `e.id, e.created_at, e.type, e.identity_id, e.session_id, e.actor, e.request_id, e.ip_address,
+  e.user_agent, e.data`;
 
 const appendStatement: Statement = {
   name: "append_events",
@@ -36,8 +44,7 @@ const appendStatement: Statement = {
  */
 const readAfterStatement: Statement = {
   name: "read_events_after",
-  text: `SELECT p.epoch, e.transaction_id, e.position, e.id, e.created_at, e.type, e.identity_id, e.session_id,
-      e.actor, e.request_id, e.ip_address, e.user_agent, e.data
+  text: `SELECT p.epoch, e.transaction_id, e.position, ${eventColumns}
     FROM ostiary.event_epoch p
     JOIN ostiary.event e ON e.tenant_id = p.tenant_id
     WHERE p.tenant_id = $1
@@ -45,6 +52,14 @@ const readAfterStatement: Statement = {
       AND e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY e.transaction_id, e.position
     LIMIT $5`,
+};
+
+/** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. The types are those of the index. */
+const listLoginsStatement: Statement = {
+  text: `SELECT ${eventColumns} FROM ostiary.event e
+    WHERE e.tenant_id = $1 AND e.identity_id = $2 AND ${afterPosition("e", "$3", "$4")}
+      AND e.type IN ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')
+    ORDER BY e.created_at DESC, e.id DESC LIMIT $5`,
 };
 
 /**
@@ -68,14 +83,28 @@ export class PostgresEventStore implements EventStore {
     cursor: EventCursor | undefined,
     limit: number,
   ): Promise<readonly RecordedEvent[]> {
-    const rows = await this.#database.query<EventRow>(scope, readAfterStatement, [
+    const rows = await this.#database.query<RecordedRow>(scope, readAfterStatement, [
       ...[scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit],
     ]);
-    return rows.map(eventFromRow);
+    return rows.map((row) => ({
+      ...eventFromRow(row),
+      cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
+    }));
+  }
+
+  async listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>> {
+    const { createdAt, id } = positionOf(page);
+    const rows = await this.#database.query<EventRow & { readonly type: LoginEventType }>(
+      scope,
+      listLoginsStatement,
+      [scope.tenantId, identityId, createdAt, id, page.size + 1],
+    );
+    const items = rows.map((row) => ({ ...eventFromRow(row), type: row.type }));
+    return toPage(items, page.size, byCreation);
   }
 }
 
-function eventFromRow(row: EventRow): RecordedEvent {
+function eventFromRow(row: EventRow): Event {
   return {
     id: row.id,
     createdAt: row.created_at,
@@ -89,6 +118,5 @@ function eventFromRow(row: EventRow): RecordedEvent {
       userAgent: row.user_agent ?? undefined,
     },
     data: row.data,
-    cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
   };
 }

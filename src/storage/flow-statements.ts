@@ -37,6 +37,32 @@ export const createFlowStatement: Statement = {
     ${insertMessages({ tenant: "$1", messages: "$3", from: "always" })}`,
 };
 
+/**
+ * $1 tenant, $2 identity. Keeps the identity as it is until the transaction ends: of two operators the second waits, and
+ * sees in its next statement what the first one began.
+ */
+export const lockActiveIdentityStatement: Statement = {
+  name: "lock_active_identity",
+  text: `SELECT id FROM ostiary.identity WHERE tenant_id = $1 AND id = $2 AND state = 'active' FOR NO KEY UPDATE`,
+};
+
+/** $1 tenant, $2 identity, $3 flow, $4 its kind, $5 the address whose flows end or null, $6 messages, $7 events. */
+export const beginByOperatorStatement: Statement = {
+  name: "begin_by_operator",
+  text: `WITH ended AS (
+    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
+    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active' AND kind = $4 AND data ? 'operator'
+      AND challenge_digest IS NOT NULL AND ($5::text IS NULL OR data #>> '{pending,target,value}' = $5)
+  ), always AS (
+    SELECT
+  ), created AS (
+    ${insertFlow("$3", "always")}
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$6", from: "always" })}
+  )
+  ${insertEvents({ tenant: "$1", events: "$7", from: "always" })}`,
+};
+
 /** $1 tenant, $2 digest, $3 kind. */
 export const findFlowStatement: Statement = {
   name: "find_flow",

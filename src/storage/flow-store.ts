@@ -7,6 +7,7 @@ import type {
   HeldRevision,
   LoginCandidate,
   LoginCompletion,
+  OperatorStart,
   PasswordChange,
   ProfileChange,
   RecoveryCompletion,
@@ -65,6 +66,23 @@ export class PostgresFlowStore implements FlowStore {
   async create(scope: Scope, flow: FlowRecord, messages: readonly SealedMessage[] = []): Promise<void> {
     const values = [scope.tenantId, flowParameter(flow), messagesParameter(messages)];
     await this.#database.query(scope, statements.createFlowStatement, values);
+  }
+
+  async beginByOperator(scope: Scope, start: OperatorStart): Promise<boolean> {
+    return this.#database.transaction(scope, async (tx) => {
+      const owner = [tx.tenantId, start.identityId];
+      const locked = await this.#database.query(tx, statements.lockActiveIdentityStatement, owner);
+      if (locked.length === 0) return false;
+      await this.#database.query(tx, statements.beginByOperatorStatement, [
+        ...owner,
+        flowParameter(start.flow),
+        start.flow.kind,
+        start.address,
+        messagesParameter(start.messages),
+        eventsParameter(start.events),
+      ]);
+      return true;
+    });
   }
 
   async find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined> {

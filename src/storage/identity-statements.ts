@@ -1,6 +1,7 @@
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
 import { addressRecord, identifierRecord, identityRecord, identityWriteColumns } from "./identity-row.ts";
+import { insertMessages } from "./message-sql.ts";
 
 /** The parameters of `insertIdentityParts`: pieces of SQL that hold no input. $1 is the tenant. */
 interface IdentityInsertion {
@@ -149,6 +150,30 @@ export const endAccessStatement: Statement = {
   )
   UPDATE ostiary.flow SET state = 'completed'
   WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active'`,
+};
+
+/**
+ * What follows when a secret or address was changed from outside: codes and links that were sent and flows that were begun
+ * end, other sessions if $4 says so, and the owner is told. $1 tenant, $2 identity, $3 now, $5 messages, $6 the event of the
+ * sessions that ended. A statement of its own, after the change in the same transaction: it sees the session of a login and
+ * the settings flow of a recovery that the change had to wait for.
+ */
+export const endPendingStatement: Statement = {
+  text: `WITH closed AS (
+    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
+    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active'
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
+    WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3 AND $4::boolean
+    RETURNING id
+  ), once AS (
+    SELECT FROM ended LIMIT 1
+  ), always AS (
+    SELECT
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$5", from: "always" })}
+  )
+  ${insertEvents({ tenant: "$1", events: "$6", from: "once" })}`,
 };
 
 /** $1 tenant, $2 identity, $3 events. Everything of the identity goes with it by its foreign keys. */

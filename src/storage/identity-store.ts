@@ -1,7 +1,7 @@
 import { type DomainError, domainError } from "../domain/errors.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { Credential, CredentialKind, Identity, IdentityState } from "../domain/identity/identity.ts";
-import type { IdentityFilter, IdentityStore, PasswordRecord } from "../domain/identity/store.ts";
+import type { IdentityFilter, IdentityStore, PasswordRecord, PendingEnd } from "../domain/identity/store.ts";
 import type { IdentityId } from "../domain/ids.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
@@ -21,12 +21,14 @@ import {
   deleteCredentialStatement,
   deleteIdentityStatement,
   endAccessStatement,
+  endPendingStatement,
   rehashPasswordStatement,
   setPasswordStatement,
   setStateStatement,
   updateIdentityStatement,
 } from "./identity-statements.ts";
 import { byCreation, toPage } from "./keyset.ts";
+import { messagesParameter } from "./message-sql.ts";
 
 /** Thrown to roll a change back, once it is known that identifiers of it are somebody else's. */
 class IdentifiersTaken extends Error {
@@ -98,6 +100,7 @@ export class PostgresIdentityStore implements IdentityStore {
     identity: Identity,
     expectedRevision: number,
     events: readonly Event[],
+    end?: PendingEnd,
   ): Promise<boolean> {
     const values = [
       scope.tenantId,
@@ -117,6 +120,7 @@ export class PostgresIdentityStore implements IdentityStore {
         );
         if (row?.updated !== true) return false;
         if (!row.complete) throw new IdentifiersTaken();
+        if (end !== undefined) await this.endPending(tx, identity.id, end);
         return true;
       }),
     );
@@ -202,6 +206,17 @@ export class PostgresIdentityStore implements IdentityStore {
   ): Promise<void> {
     const values = [scope.tenantId, id, previous, password.hash, password.algorithm, at];
     await this.#database.query(scope, rehashPasswordStatement, values);
+  }
+
+  async endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void> {
+    await this.#database.query(scope, endPendingStatement, [
+      scope.tenantId,
+      id,
+      end.at,
+      end.endsSessions,
+      messagesParameter(end.messages),
+      eventsParameter([end.revocationEvent]),
+    ]);
   }
 
   async deleteCredential(

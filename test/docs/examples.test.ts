@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -74,6 +74,7 @@ describe("the commands of the docs", () => {
   test.each([
     ["README.md", "ada@example.com"],
     ["docs/quickstart.md", "alan@example.com"],
+    ["docs/flows.md", "edith@example.com"],
     ["docs/admin-api.md", "grace@example.com"],
   ])("%s, pasted in order, work", async (page, email) => {
     const script = await scriptOf(page);
@@ -204,6 +205,13 @@ function withOwnFiles(yaml: string): string {
 async function writeSecret(name: string, text = "s".repeat(32)): Promise<void> {
   await writeFile(join(folder, name), text, { mode: 0o600 });
 }
+
+test("docs/security.md names tests that exist", async () => {
+  const text = await readFile("docs/security.md", "utf8");
+  const named = [...text.matchAll(/`((?:test|src)\/[\w/.-]+)`/g)].map((match) => match[1] ?? "");
+  expect(named.length).toBeGreaterThan(20);
+  for (const path of named) await expect(stat(path), path).resolves.toBeDefined();
+});
 
 describe("links between the pages", () => {
   test.each(pages)("%s points at files that exist", async (page) => {

@@ -33,6 +33,7 @@ function change(id: IdentityId, wanted: Partial<IdentityChange> = {}): IdentityC
     externalId: undefined,
     publicMetadata: undefined,
     adminMetadata: undefined,
+    keepSessions: false,
     ...wanted,
   };
 }

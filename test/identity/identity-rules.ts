@@ -1,6 +1,7 @@
 import { createCommonPasswords } from "../../src/crypto/common-passwords.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
+import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { Credentials } from "../../src/domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import { Identities } from "../../src/domain/identity/identities.ts";
@@ -86,14 +87,21 @@ export async function openIdentityRules(): Promise<IdentityRules> {
     hashCalls,
     tenant: tenantOf(tenants.scope, "default"),
     otherTenant: tenantOf(tenants.other, "other"),
-    identities: new Identities({ store: storage.identities, schemas, passwords, pageTokens, clock }),
+    identities: new Identities({
+      store: storage.identities,
+      schemas,
+      passwords,
+      pageTokens,
+      outbox: new Outbox({ sealer }),
+      clock,
+    }),
     credentials: new Credentials({
       identities: storage.identities,
-      sessions: storage.sessions,
       events: storage.events,
       transactions: storage,
       passwords,
       hasher,
+      outbox: new Outbox({ sealer }),
       clock,
     }),
   };

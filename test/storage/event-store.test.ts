@@ -7,7 +7,7 @@ import type { Scope } from "../../src/domain/ports.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { administer, cloneDatabase, databaseUrl, dropDatabase } from "../support/postgres.ts";
-import { anEvent, noon, origin } from "../support/records.ts";
+import { afterNoon, anEvent, noon, origin } from "../support/records.ts";
 
 let storage: Storage & { readonly url: string };
 let scope: Scope;
@@ -187,6 +187,22 @@ describe("the epoch", () => {
       await own.close();
     }
   });
+});
+
+test("the logins of an identity are listed newest first, page by page, within their tenant", async () => {
+  const [identityId, somebody] = [newId<IdentityId>(noon), newId<IdentityId>(noon)];
+  const kinds = ["registration.succeeded", "login.failed", "login.succeeded", "recovery.succeeded"] as const;
+  const events = kinds.map((type, index) => newEvent(type, afterNoon(index), origin, { identityId }));
+  const others = [
+    anEvent("session.created", { identityId }),
+    anEvent("login.failed", { identityId: somebody }),
+  ];
+  await storage.events.append(scope, [...events, ...others, anEvent("login.failed")]);
+  await storage.events.append(other, [anEvent("login.failed", { identityId })]);
+  const first = await storage.events.listLogins(scope, identityId, { size: 3 });
+  expect(first.items).toEqual(events.slice(1).reverse());
+  const second = await storage.events.listLogins(scope, identityId, { size: 3, after: first.next });
+  expect(second).toEqual({ items: events.slice(0, 1) });
 });
 
 /** Copying needs a database that nobody is connected to. */

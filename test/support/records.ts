@@ -145,6 +145,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },
       breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
     },
+    enumerationSafe: true,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
     ...change,

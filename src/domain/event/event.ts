@@ -18,6 +18,8 @@ export type EventType =
   | "login.failed"
   | "registration.succeeded"
   | "recovery.succeeded"
+  | "recovery.started_by_operator"
+  | "verification.started_by_operator"
   | "address.verified"
   | "password.checked"
   | "api_key.created"

@@ -1,5 +1,7 @@
-import type { Scope } from "../ports.ts";
+import type { IdentityId } from "../ids.ts";
+import type { Page, PageRequest, Scope } from "../ports.ts";
 import type { Event } from "./event.ts";
+import type { LoginEvent } from "./login-history.ts";
 
 /** A place in the event log. Opaque to everyone but the store. */
 export interface EventCursor {
@@ -25,4 +27,6 @@ export interface EventStore {
    * are older than every running one are returned, so none can appear behind the cursor later.
    */
   readAfter(scope: Scope, cursor: EventCursor | undefined, limit: number): Promise<readonly RecordedEvent[]>;
+  /** Who got into an identity's account, or tried to, newest first. */
+  listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>>;
 }

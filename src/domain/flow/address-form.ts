@@ -48,6 +48,12 @@ export function addressNodes(
   return [address, ...proofs.requestNodes(tenant, kind)];
 }
 
+/** What is said of an address that nobody has, where the configuration prefers friendly answers to safe ones. */
+export function nobodyHasIt(): StepRejected {
+  const problems = { fields: [{ name: "address", message: messages.accountNotFound() }], form: [] };
+  return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
+}
+
 /** What was typed as an address, or what is wrong with it. */
 export function toAddress(
   typed: string,

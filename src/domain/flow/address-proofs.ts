@@ -14,6 +14,7 @@ import type {
   SubmittedStep,
 } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
+import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type {
   FlowCaller,
@@ -122,6 +123,31 @@ export class AddressProofs {
     };
   }
 
+  /** A link that is handed over instead of being sent, and the flow that holds it, which is to be stored. */
+  handOver(
+    tenant: Tenant,
+    flow: FlowRecord,
+    how: Pick<ProofRequest, "sentTo"> & {
+      readonly target: ProofTarget;
+      /** Undefined: the configured one. */
+      readonly lifetimeMs: number | undefined;
+    },
+  ): {
+    readonly flow: FlowRecord;
+    readonly link: { readonly url: Secret; readonly token: Secret; readonly expiresAt: Date };
+  } {
+    const { sentTo, target, lifetimeMs = tenant.settings.link.lifetimeMs } = how;
+    const at = this.#clock.now();
+    const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target.value };
+    const { challenge, secret: token } = this.#method("link").issue(tenant, binding, at);
+    const expiresAt = new Date(at.getTime() + lifetimeMs);
+    const pending: PendingStep = { kind: "link", sentTo, sentAt: at.toISOString(), target };
+    return {
+      flow: { ...flow, data: { ...flow.data, pending }, challenge: { ...challenge, expiresAt } },
+      link: { token, url: new Secret(linkUrl(tenant, flow.kind, token.reveal())), expiresAt },
+    };
+  }
+
   /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED. */
   requested(tenant: Tenant, flow: FlowKind, step: SubmittedStep): ProofKind {
     const kind = step.name === "link" ? "link" : "code";
@@ -173,12 +199,14 @@ export class AddressProofs {
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw invalid;
     const parent = await this.#flows.findByLink({ tenantId: tenant.id }, kind, parsed.digest);
     const now = this.#clock.now();
-    const target = parent?.data.pending?.target;
+    const waiting = parent?.data.pending;
+    const target = waiting?.target;
     const isOpen =
       parent?.state === "active" && parent.challenge !== undefined && parent.challenge.expiresAt > now;
-    if (parent === undefined || !isOpen || target === undefined) throw invalid;
+    if (parent === undefined || !isOpen || waiting === undefined || target === undefined) throw invalid;
     const digest = Buffer.from(parent.digest).toString("base64url");
-    return { parent, pending: { kind: "confirm", parent: digest, sentTo: maskAddress(target), target } };
+    const sentTo = parent.data.operator === "vouches" ? waiting.sentTo : maskAddress(target);
+    return { parent, pending: { kind: "confirm", parent: digest, sentTo, target } };
   }
 
   /** Where a flow stands that waits for a secret; undefined if it waits for none. */

@@ -62,6 +62,11 @@ export interface FlowData {
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
+  /**
+   * Recovery, verification: begun by an operator, who had a link sent to an address of the identity, or vouches for the
+   * holder of the link, so that no address is proven.
+   */
+  readonly operator?: "sends" | "vouches";
   /** Settings after a recovery: how the holder was recovered. */
   readonly recovery?: Authentication;
   /** Settings: what a fresh login was asked for. */
@@ -99,7 +104,7 @@ export type PendingStep =
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
-  /** Normalised. */
+  /** Normalised. Empty where an operator vouches for somebody without an address. */
   readonly value: string;
   readonly identityId?: IdentityId;
 }
@@ -171,6 +176,11 @@ export interface FlowCaller {
   readonly languages: string | undefined;
   /** The caller's session. Throws a SESSION_ reason if there is none. */
   session(): Promise<AuthenticatedSession>;
+  /**
+   * The session that the browser's cookie shows; undefined without a cookie, which costs nothing, and for one that shows
+   * no active session.
+   */
+  browserSession(): Promise<Session | undefined>;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */

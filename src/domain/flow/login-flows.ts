@@ -174,7 +174,11 @@ export class LoginFlows {
       if (result.kind === "moved") return this.#keeper.nextStep(caller, this.shape, flowId, result.record);
       if (result.kind === "proved")
         return this.#completeProof(caller, { record, proved: result, owned, read, reject });
-      await this.#recordFailure(caller, owned, result.reason);
+      const { kind } = record.data.pending;
+      await this.#recordFailure(caller, owned, {
+        reason: result.reason,
+        method: kind === "code" ? kind : "link",
+      });
       return reject(result);
     }
     if (!isRequest) throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -184,6 +188,7 @@ export class LoginFlows {
     }
     const kind = this.#proofs.requested(tenant, "login", step);
     const target = owned === undefined ? undefined : loginTarget(owned.identity, identifier);
+    if (target === undefined && !tenant.settings.enumerationSafe) return reject(nobodyToSendTo());
     const sentTo = typed !== "" ? typed : target === undefined ? "" : maskAddress(target);
     const next = await this.#proofs.request(caller, record, { kind, sentTo, target });
     return this.#keeper.nextStep(caller, this.shape, flowId, next);
@@ -205,7 +210,7 @@ export class LoginFlows {
     let result = await method.proveLogin({ tenant, step, candidate });
     for (let round = 0; round < mostRounds; round++) {
       if (result.kind === "rejected") {
-        await this.#recordFailure(caller, candidate, result.reason);
+        await this.#recordFailure(caller, candidate, { reason: result.reason, method: method.kind });
         return reject(result);
       }
       const completed = await this.#complete(caller, record, {
@@ -282,16 +287,17 @@ export class LoginFlows {
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
-    const replaces = flow.data.refreshes;
+    const replaces = flow.data.refreshes ?? (await this.#shownSession(caller, flow, identity));
+    const isRefresh = flow.data.refreshes !== undefined;
     const events = [
       newEvent("login.succeeded", at, actor, {
         ...about,
-        data: { method: method.kind, refresh: replaces !== undefined },
+        data: { method: method.kind, refresh: isRefresh },
       }),
       newEvent("session.created", at, actor, about),
     ];
     if (replaces !== undefined) {
-      const data = { reason: "refreshed" };
+      const data = { reason: isRefresh ? "refreshed" : "replaced" };
       events.push(
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );
@@ -326,6 +332,22 @@ export class LoginFlows {
     };
   }
 
+  /**
+   * The session that the browser still shows, if it is of whoever signs in: the new one takes its place.
+   *
+   * Security rule: the secret of a session that was in the browser before a login is worth nothing after it (ASVS V7.2.4,
+   * peers D 33). A session of somebody else is left alone; its cookie is replaced.
+   */
+  async #shownSession(
+    caller: FlowCaller,
+    flow: FlowRecord,
+    identity: Identity,
+  ): Promise<LoginCompletion["replaces"]> {
+    if (flow.client !== "browser") return undefined;
+    const session = await caller.browserSession();
+    return session?.identityId === identity.id ? session.id : undefined;
+  }
+
   /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */
   #ownedCandidate(record: FlowRecord, candidate: LoginCandidate | undefined): LoginCandidate | undefined {
     const isForeign = record.data.refreshes !== undefined && candidate?.identity.id !== record.identityId;
@@ -346,12 +368,12 @@ export class LoginFlows {
   async #recordFailure(
     caller: FlowCaller,
     candidate: LoginCandidate | undefined,
-    reason: string,
+    failure: { readonly reason: string; readonly method: string },
   ): Promise<void> {
-    if (reason === "FORM_INCOMPLETE") return;
+    if (failure.reason === "FORM_INCOMPLETE") return;
     const event = newEvent("login.failed", this.#clock.now(), caller.origin, {
       identityId: candidate?.identity.id,
-      data: { reason },
+      data: failure,
     });
     await this.#events.append({ tenantId: caller.tenant.id }, [event]);
   }
@@ -370,6 +392,12 @@ function loginTarget(identity: Identity, identifier: string | undefined): ProofT
   if (typed !== undefined) return typed;
   const isAddress = identifier !== undefined && normaliseIdentifier(identifier).kind !== "username";
   return isAddress ? undefined : addresses[0];
+}
+
+/** Only where the configuration prefers friendly answers to safe ones. */
+function nobodyToSendTo(): StepRejected {
+  const problems = { fields: [{ name: "identifier", message: messages.noCodeSignIn() }], form: [] };
+  return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
 }
 
 function isSame(one: ProofTarget, other: ProofTarget): boolean {

@@ -8,7 +8,13 @@ import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { type AddressSubmission, addressNodes, addressShape, toAddress } from "./address-form.ts";
+import {
+  type AddressSubmission,
+  addressNodes,
+  addressShape,
+  nobodyHasIt,
+  toAddress,
+} from "./address-form.ts";
 import { type AddressProofs, type ProvedAddress, verifiedAddresses } from "./address-proofs.ts";
 import type {
   CreatedFlow,
@@ -72,10 +78,16 @@ export class RecoveryFlows {
     caller: FlowCaller,
     { client, returnTo, linkToken }: { client: FlowClient; returnTo: string; linkToken: string },
   ): Promise<CreatedFlow> {
-    assertEnabled(caller.tenant);
-    if (linkToken === "") return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
+    if (linkToken === "") {
+      assertEnabled(caller.tenant);
+      return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
+    }
     const { pending, parent } = await this.#proofs.open(caller.tenant, "recovery", linkToken);
-    const start = { client, returnTo: returnTo || parent.returnTo, data: { pending } };
+    const { operator } = parent.data;
+    // What an operator begins works also where people cannot begin it themselves.
+    if (operator === undefined) assertEnabled(caller.tenant);
+    const data = { pending, ...(operator && { operator }) };
+    const start = { client, returnTo: returnTo || parent.returnTo, data };
     return this.#keeper.create(caller, this.#shape, { ...start, identityId: pending.target?.identityId });
   }
 
@@ -88,13 +100,13 @@ export class RecoveryFlows {
   async submit(caller: FlowCaller, submission: AddressSubmission): Promise<FlowOutcome<RecoveryCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
-    assertEnabled(tenant);
     const digest = this.#keeper.digestOf(tenant, flowId);
     const { flow, identity } = await this.#flows.findWithIdentity(
       { tenantId: tenant.id },
       "recovery",
       digest,
     );
+    if (flow?.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -102,11 +114,13 @@ export class RecoveryFlows {
 
     const kind = this.#proofs.requested(tenant, "recovery", step);
     const address = toAddress(submission.address);
-    if ("rejected" in address) {
+    const reject = (rejected: StepRejected) => {
       const nodes = addressNodes(tenant, "recovery", this.#proofs, submission.address);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, address.rejected, nodes);
-    }
+      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
+    };
+    if ("rejected" in address) return reject(address.rejected);
     const target = await this.#targetOf(tenant, address);
+    if (target === undefined && !tenant.settings.enumerationSafe) return reject(nobodyHasIt());
     const next = await this.#proofs.request(caller, record, {
       kind,
       sentTo: submission.address.trim(),
@@ -127,11 +141,12 @@ export class RecoveryFlows {
     const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
-    // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing.
+    // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
+    // operator vouches no address does; a change of addresses has closed the flow.
     const stands =
       identity?.state === "active" &&
       identity.id === result.target.identityId &&
-      isRecoverable(identity, result.target);
+      (record.data.operator === "vouches" || isRecoverable(identity, result.target));
     if (identity === undefined || !stands) return reject(proofWorthless());
     const completed = await this.#complete(caller, record, result, identity);
     return completed === undefined ? reject(proofWorthless()) : { kind: "completed", completed };
@@ -163,7 +178,8 @@ export class RecoveryFlows {
       : undefined;
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: issued?.session.id };
-    const events = [newEvent("recovery.succeeded", at, actor, { ...about, data: { method } })];
+    const data = { method, started_by: record.data.operator === undefined ? "owner" : "operator" };
+    const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
     const result = await this.#flows.completeRecovery(
       { tenantId: tenant.id },

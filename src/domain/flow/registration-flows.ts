@@ -175,6 +175,9 @@ export class RegistrationFlows {
     const { schemaId } = record.data;
     const data = { ...(schemaId && { schemaId }), traits, account: proved };
     const request = await this.#proofRequest(tenant, target, { kind, data });
+    if (request.target === undefined && !tenant.settings.enumerationSafe) {
+      return reject(identifiersTaken(derived, new Set([target.value])));
+    }
     const next = await this.#proofs.request(caller, record, request);
     return this.#keeper.nextStep(caller, this.#shape, flowId, next);
   }

@@ -192,7 +192,7 @@ export class SettingsFlows {
     if (added === undefined || !this.#proofs.offered(tenant, "settings").includes("code")) {
       return this.#saveProfile(caller, holder, plan, undefined);
     }
-    return this.#proveAddress(caller, holder, change.traits, added);
+    return this.#proveAddress(caller, holder, change.traits, { added, plan });
   }
 
   /**
@@ -201,13 +201,23 @@ export class SettingsFlows {
    */
   async #proveAddress(
     caller: FlowCaller,
-    { record, flowId, identity }: Holder,
+    holder: Holder,
     traits: JsonObject,
-    added: Pick<ProofTarget, "kind" | "value">,
+    {
+      added,
+      plan,
+    }: {
+      readonly added: Pick<ProofTarget, "kind" | "value">;
+      readonly plan: Extract<ProfilePlan, { kind: "planned" }>;
+    },
   ): Promise<SettingsOutcome> {
     const { tenant } = caller;
+    const { record, flowId, identity } = holder;
     const address = { ...added, identityId: identity.id };
     const isTaken = (await this.#flows.takenIdentifiers({ tenantId: tenant.id }, [added.value])).length > 0;
+    if (isTaken && !tenant.settings.enumerationSafe) {
+      return this.#rejected(caller, holder, identifiersTaken(plan.derived, new Set([added.value])), traits);
+    }
     const instead = { template: "registration_taken", data: {}, recipient: added } as const;
     const next = await this.#proofs.request(caller, record, {
       kind: "code",

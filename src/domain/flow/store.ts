@@ -87,6 +87,17 @@ export interface RecoveryCompletion {
   readonly events: readonly Event[];
 }
 
+/** What is written when an operator begins a flow. */
+export interface OperatorStart {
+  /** Holds the link. */
+  readonly flow: FlowRecord;
+  readonly identityId: IdentityId;
+  /** Only what an operator began for this address ends. Undefined: all that one began of this kind. */
+  readonly address: string | undefined;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
 /** A new secret, from a settings flow. */
 export interface PasswordChange {
   readonly held: HeldRevision;
@@ -129,6 +140,11 @@ export type Completion = "completed" | "flow_taken";
 export interface FlowStore {
   /** Stores a new flow, and what it sends. */
   create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
+  /**
+   * Stores a flow that an operator begins for an identity, and what it sends; ends the flows of its kind that an operator
+   * began before. False if the identity is gone or inactive; then nothing is written. Two statements in a transaction.
+   */
+  beginByOperator(scope: Scope, start: OperatorStart): Promise<boolean>;
   /** The flow of this kind with this digest, whatever its state; undefined if there is none. */
   find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
   /** The flow that waits for this link; undefined if there is none. */

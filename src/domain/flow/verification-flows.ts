@@ -6,7 +6,13 @@ import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { type AddressSubmission, addressNodes, addressShape, toAddress } from "./address-form.ts";
+import {
+  type AddressSubmission,
+  addressNodes,
+  addressShape,
+  nobodyHasIt,
+  toAddress,
+} from "./address-form.ts";
 import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
 import type {
   CreatedFlow,
@@ -53,10 +59,16 @@ export class VerificationFlows {
     caller: FlowCaller,
     { client, returnTo, linkToken }: { client: FlowClient; returnTo: string; linkToken: string },
   ): Promise<CreatedFlow> {
-    assertEnabled(caller.tenant);
-    if (linkToken === "") return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
+    if (linkToken === "") {
+      assertEnabled(caller.tenant);
+      return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
+    }
     const { pending, parent } = await this.#proofs.open(caller.tenant, "verification", linkToken);
-    const start = { client, returnTo: returnTo || parent.returnTo, data: { pending } };
+    const { operator } = parent.data;
+    // What an operator begins works also where people cannot begin it themselves.
+    if (operator === undefined) assertEnabled(caller.tenant);
+    const data = { pending, ...(operator && { operator }) };
+    const start = { client, returnTo: returnTo || parent.returnTo, data };
     return this.#keeper.create(caller, this.#shape, { ...start, identityId: pending.target?.identityId });
   }
 
@@ -97,8 +109,8 @@ export class VerificationFlows {
   ): Promise<FlowOutcome<VerificationCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
-    assertEnabled(tenant);
     const found = await this.#keeper.find(tenant, "verification", flowId);
+    if (found?.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -106,11 +118,14 @@ export class VerificationFlows {
 
     const kind = this.#proofs.requested(tenant, "verification", step);
     const address = toAddress(submission.address);
-    if ("rejected" in address) {
+    const reject = (rejected: StepRejected) => {
       const nodes = addressNodes(tenant, "verification", this.#proofs, submission.address);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, address.rejected, nodes);
-    }
-    const target = await this.#targetOf(tenant, address);
+      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
+    };
+    if ("rejected" in address) return reject(address.rejected);
+    const owner = await this.#flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
+    if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return reject(nobodyHasIt());
+    const target = targetOf(owner, address);
     const next = await this.#proofs.request(caller, record, {
       kind,
       sentTo: submission.address.trim(),
@@ -157,19 +172,18 @@ export class VerificationFlows {
     if (result === "flow_taken") throw await this.#keeper.taken(caller.tenant, record);
     return result === "completed";
   }
+}
 
-  /** Security rule: what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
-  async #targetOf(
-    tenant: Tenant,
-    address: Pick<ProofTarget, "kind" | "value">,
-  ): Promise<ProofTarget | undefined> {
-    const owner = await this.#flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
-    const waits = owner?.verifiableAddresses.some(
-      ({ kind, value, verifiedAt }) =>
-        kind === address.kind && value === address.value && verifiedAt === undefined,
-    );
-    return owner?.state === "active" && waits ? { ...address, identityId: owner.id } : undefined;
-  }
+/** Security rule: what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
+function targetOf(
+  owner: Identity | undefined,
+  address: Pick<ProofTarget, "kind" | "value">,
+): ProofTarget | undefined {
+  const waits = owner?.verifiableAddresses.some(
+    ({ kind, value, verifiedAt }) =>
+      kind === address.kind && value === address.value && verifiedAt === undefined,
+  );
+  return owner?.state === "active" && waits ? { ...address, identityId: owner.id } : undefined;
 }
 
 function addressGone(): StepRejected {

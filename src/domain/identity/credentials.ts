@@ -1,3 +1,5 @@
+import { noticesTo } from "../courier/notices.ts";
+import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { EventStore } from "../event/store.ts";
@@ -5,7 +7,6 @@ import type { IdentityId } from "../ids.ts";
 import { passwordLength } from "../method/password/policy.ts";
 import type { Clock, PasswordHasher, Scope, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import type { SessionStore } from "../session/store.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, CredentialKind, Identity } from "./identity.ts";
 import type { NewPassword, NewPasswords } from "./new-passwords.ts";
@@ -13,31 +14,31 @@ import type { IdentityStore } from "./store.ts";
 
 interface CredentialsDependencies {
   readonly identities: IdentityStore;
-  readonly sessions: SessionStore;
   readonly events: EventStore;
   readonly transactions: Transactions;
   readonly passwords: NewPasswords;
   readonly hasher: PasswordHasher;
+  readonly outbox: Outbox;
   readonly clock: Clock;
 }
 
 /** The rules of credentials, as operators manage them. */
 export class Credentials {
   readonly #identities: IdentityStore;
-  readonly #sessions: SessionStore;
   readonly #events: EventStore;
   readonly #transactions: Transactions;
   readonly #passwords: NewPasswords;
   readonly #hasher: PasswordHasher;
+  readonly #outbox: Outbox;
   readonly #clock: Clock;
 
   constructor(dependencies: CredentialsDependencies) {
     this.#identities = dependencies.identities;
-    this.#sessions = dependencies.sessions;
     this.#events = dependencies.events;
     this.#transactions = dependencies.transactions;
     this.#passwords = dependencies.passwords;
     this.#hasher = dependencies.hasher;
+    this.#outbox = dependencies.outbox;
     this.#clock = dependencies.clock;
   }
 
@@ -48,23 +49,24 @@ export class Credentials {
   }
 
   /**
-   * Removes a credential, also the last one, and ends the identity's sessions. Throws IDENTITY_NOT_FOUND,
-   * CREDENTIAL_NOT_FOUND.
+   * Removes a credential, also the last one; ends the identity's sessions and what is on its way for it, and tells the
+   * owner. Throws IDENTITY_NOT_FOUND, CREDENTIAL_NOT_FOUND.
    */
   async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId, kind: CredentialKind): Promise<void> {
-    await this.#get(tenant, id);
+    const identity = await this.#get(tenant, id);
     const at = this.#clock.now();
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data: { kind } });
     await this.#transactions.transaction(scopeOf(tenant), async (tx) => {
       const deleted = await this.#identities.deleteCredential(tx, id, kind, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { kind });
-      await this.#endSessions(tx, origin, id, at);
+      await this.#endPending(tx, origin, identity, { at, endsSessions: true });
     });
   }
 
   /**
-   * Sets or replaces the password. Whoever signed in with the old one is signed out, unless `keepSessions`. Throws
-   * IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
+   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in
+   * with the old one is signed out, unless `keepSessions`. Throws IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
+   * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(
     tenant: Tenant,
@@ -72,7 +74,8 @@ export class Credentials {
     change: { readonly id: IdentityId; readonly password: NewPassword; readonly keepSessions: boolean },
   ): Promise<Credential> {
     const { id } = change;
-    const { traits, identifiers } = await this.#get(tenant, id);
+    const identity = await this.#get(tenant, id);
+    const { traits, identifiers } = identity;
     const account = { traits, identifiers: identifiers.map((identifier) => identifier.value) };
     const record = await this.#passwords.make(tenant, change.password, account, "password");
     const at = this.#clock.now();
@@ -81,7 +84,7 @@ export class Credentials {
     return this.#transactions.transaction(scopeOf(tenant), async (tx) => {
       const credential = await this.#identities.setPassword(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-      if (!change.keepSessions) await this.#endSessions(tx, origin, id, at);
+      await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
       return credential;
     });
   }
@@ -131,10 +134,24 @@ export class Credentials {
     }
   }
 
-  async #endSessions(scope: Scope, origin: CallOrigin, identityId: IdentityId, at: Date): Promise<void> {
+  /**
+   * Security rule: nothing that was begun with the old secret outlives it: no code or link that was sent, no recovery that
+   * is under way (ASVS V7.4.3, peers D 37). The owner is told at every address of theirs (V6.3.7).
+   */
+  async #endPending(
+    scope: Scope,
+    origin: CallOrigin,
+    identity: Identity,
+    { at, endsSessions }: { readonly at: Date; readonly endsSessions: boolean },
+  ): Promise<void> {
+    const content = { template: "password_changed", data: {} } as const;
     const data = { reason: "credential_changed", all: true };
-    const event = newEvent("session.revoked", at, origin, { identityId, data });
-    await this.#sessions.revokeAll(scope, identityId, { at, event });
+    await this.#identities.endPending(scope, identity.id, {
+      at,
+      endsSessions,
+      messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
+      revocationEvent: newEvent("session.revoked", at, origin, { identityId: identity.id, data }),
+    });
   }
 
   async #get(tenant: Tenant, id: IdentityId): Promise<Identity> {

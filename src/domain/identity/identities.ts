@@ -1,5 +1,9 @@
+import { noticesTo } from "../courier/notices.ts";
+import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError, type ErrorReason } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
+import { verifiedAddresses } from "../flow/address-proofs.ts";
+import { planProfileChange } from "../flow/profile-change.ts";
 import { type IdentityId, newId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
@@ -18,11 +22,12 @@ import {
   toFilter,
   vouchedAddresses,
 } from "./identity-input.ts";
+import { maskAddress } from "./mask-address.ts";
 import type { NewPasswords } from "./new-passwords.ts";
 import { normaliseForLogin } from "./normalise.ts";
 import type { IdentitySchemas } from "./schemas.ts";
 import { isStorableText } from "./storable-text.ts";
-import type { IdentityStore, PasswordRecord } from "./store.ts";
+import type { IdentityStore, PasswordRecord, PendingEnd } from "./store.ts";
 
 /** An identity that is checked and only needs storing. Made by `prepare`. */
 export interface PreparedIdentity {
@@ -47,6 +52,7 @@ interface IdentitiesDependencies {
   readonly schemas: IdentitySchemas;
   readonly passwords: NewPasswords;
   readonly pageTokens: PageTokens;
+  readonly outbox: Outbox;
   readonly clock: Clock;
 }
 
@@ -61,6 +67,7 @@ export class Identities {
   readonly #schemas: IdentitySchemas;
   readonly #passwords: NewPasswords;
   readonly #pageTokens: PageTokens;
+  readonly #outbox: Outbox;
   readonly #clock: Clock;
 
   constructor(dependencies: IdentitiesDependencies) {
@@ -68,6 +75,7 @@ export class Identities {
     this.#schemas = dependencies.schemas;
     this.#passwords = dependencies.passwords;
     this.#pageTokens = dependencies.pageTokens;
+    this.#outbox = dependencies.outbox;
     this.#clock = dependencies.clock;
   }
 
@@ -185,7 +193,8 @@ export class Identities {
 
   /**
    * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change
-   * that somebody else makes at the same moment is built upon. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
+   * that somebody else makes at the same moment is built upon. With other identifiers or addresses what is on its way
+   * for the identity ends, its sessions too unless `keepSessions`, and the owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
    * SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
    */
   async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {
@@ -193,7 +202,7 @@ export class Identities {
       throw invalid({ field: "schemaId", description: "can only change together with traits" });
     }
     assertMetadata({ publicMetadata: change.publicMetadata, adminMetadata: change.adminMetadata });
-    const { id, etag, ...wanted } = change;
+    const { id, etag, keepSessions, ...wanted } = change;
     const fields = Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [name]));
     for (let round = 0; round < mostRounds; round++) {
       const before = await this.get(tenant, id);
@@ -202,7 +211,8 @@ export class Identities {
       const at = this.#clock.now();
       const after = this.#changed(tenant, before, change, at);
       const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
-      if (await this.#store.update(scopeOf(tenant), after, before.revision, [event])) return after;
+      const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
+      if (await this.#store.update(scopeOf(tenant), after, before.revision, [event], end)) return after;
     }
     throw domainError("ETAG_MISMATCH", {});
   }
@@ -234,6 +244,37 @@ export class Identities {
     const type = state === "active" ? "identity.activated" : "identity.deactivated";
     const event = newEvent(type, at, origin, { identityId: id });
     return found(await this.#store.setState(scopeOf(tenant), id, state, at, [event]));
+  }
+
+  /**
+   * Security rule: no code, link or session outlives the identifier or address that it rests on, and the owner is told at
+   * the old ones, which whoever changed them may not read (ASVS V6.3.7).
+   */
+  #pendingEnd(
+    tenant: Tenant,
+    origin: CallOrigin,
+    before: Identity,
+    after: Identity,
+    keepSessions: boolean,
+  ): PendingEnd | undefined {
+    if (after.traits === before.traits) return undefined;
+    const schema = this.#schemas.current(scopeOf(tenant), after.schemaId);
+    const { isSensitive, added } = planProfileChange(before, schema, after.traits, after);
+    if (!isSensitive) return undefined;
+    const at = after.updatedAt;
+    const [address] = added;
+    const content = {
+      template: "address_changed",
+      data: { new_address_masked: address === undefined ? "" : maskAddress(address) },
+    } as const;
+    const to = address === undefined ? [] : verifiedAddresses(before);
+    const data = { reason: "credential_changed", all: true };
+    return {
+      at,
+      endsSessions: !keepSessions,
+      messages: noticesTo(this.#outbox, before, content, { at, language: "", to }),
+      revocationEvent: newEvent("session.revoked", at, origin, { identityId: before.id, data }),
+    };
   }
 
   #changed(tenant: Tenant, before: Identity, change: IdentityChange, at: Date): Identity {

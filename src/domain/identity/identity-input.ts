@@ -37,6 +37,8 @@ export interface IdentityChange {
   readonly externalId: string | undefined;
   readonly publicMetadata: JsonObject | undefined;
   readonly adminMetadata: JsonObject | undefined;
+  /** Whether sessions go on although identifiers or addresses change. */
+  readonly keepSessions: boolean;
 }
 
 /** Which identities to list; empty and undefined filter nothing. */

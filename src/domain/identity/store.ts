@@ -1,3 +1,4 @@
+import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -17,6 +18,15 @@ export interface IdentityFilter {
 export interface PasswordRecord {
   readonly hash: string;
   readonly algorithm: string;
+}
+
+/** What ends, and who is told, when a secret or address of an identity was changed by an operator. */
+export interface PendingEnd {
+  readonly at: Date;
+  readonly endsSessions: boolean;
+  readonly messages: readonly SealedMessage[];
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
 }
 
 /**
@@ -44,13 +54,15 @@ export interface IdentityStore {
   list(scope: Scope, filter: IdentityFilter, page: PageRequest): Promise<Page<Identity>>;
   /**
    * Replaces an identity's fields, identifiers and addresses if its revision is still `expectedRevision`; the new
-   * revision is that of `identity`. False if it was changed or deleted meanwhile. Throws as `create`.
+   * revision is that of `identity`. False if it was changed or deleted meanwhile. With `end` what is on its way ends as
+   * in `endPending`. Throws as `create`.
    */
   update(
     scope: Scope,
     identity: Identity,
     expectedRevision: number,
     events: readonly Event[],
+    end?: PendingEnd,
   ): Promise<boolean>;
   /**
    * Sets the state. Inactive: also ends all sessions and the open flows bound to the identity. The events are
@@ -85,6 +97,8 @@ export interface IdentityStore {
     password: PasswordRecord,
     at: Date,
   ): Promise<void>;
+  /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */
+  endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void>;
   /** Removes a credential. False if there is none. */
   deleteCredential(
     scope: Scope,

@@ -354,6 +354,16 @@ export function invalidAddress(): Message {
   return error(9000023, "Enter a valid email address, or a phone number with its country code.");
 }
 
+/** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
+export function noCodeSignIn(): Message {
+  return error(4000035, "This account does not exist or has not set up sign in with a code.");
+}
+
+/** Nobody has this address. Only where answers need not hide who has an account. */
+export function accountNotFound(): Message {
+  return error(4000037, "This account does not exist or cannot be reached at this address.");
+}
+
 /** The traits that came with a code are not those that it was asked for with. */
 export function traitsMismatch(): Message {
   return error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");

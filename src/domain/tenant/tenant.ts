@@ -68,6 +68,8 @@ export interface TenantSettings {
     readonly argon2: Argon2Parameters;
     readonly breachCheck: BreachCheckSettings;
   };
+  /** Whether answers hide who has an account. */
+  readonly enumerationSafe: boolean;
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;

@@ -20,4 +20,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261125100000-courier",
     load: async () => (await import("./20261125100000-courier.ts")).Courier,
   },
+  {
+    name: "20261125130000-login-history",
+    load: async () => (await import("./20261125130000-login-history.ts")).LoginHistory,
+  },
 ];

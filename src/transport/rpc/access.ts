@@ -32,7 +32,7 @@ export interface Admission {
    * Authenticates the caller's session, where the method's rule lets it look at one. Throws a SESSION_ reason if there
    * is none.
    */
-  readonly session?: () => Promise<AuthenticatedSession>;
+  readonly session?: () => Promise<Extract<Caller, { kind: "session" }>>;
 }
 
 /** Authenticates and authorizes calls. */

@@ -3,7 +3,7 @@ import type { ApiKey } from "../../domain/access/api-key.ts";
 import type { CallOrigin } from "../../domain/event/event.ts";
 import type { Identity } from "../../domain/identity/identity.ts";
 import type { Scope } from "../../domain/ports.ts";
-import type { AuthenticatedSession, Session } from "../../domain/session/session.ts";
+import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 
 /** Who makes a call, once it is authenticated. */
@@ -42,7 +42,7 @@ export interface Call {
    * The caller's session. Throws a SESSION_ reason if there is none. Only for methods whose access option admits session
    * holders or has `with_session`.
    */
-  session(): Promise<AuthenticatedSession>;
+  session(): Promise<Extract<Caller, { kind: "session" }>>;
   /** The value of a cookie of the request; undefined if it was not sent. */
   cookie(name: string): string | undefined;
   /** Adds a Set-Cookie header to the response. */

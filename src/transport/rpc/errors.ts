@@ -76,6 +76,10 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   MESSAGE_NOT_FOUND: Code.NotFound,
   MESSAGE_NOT_RETRYABLE: Code.FailedPrecondition,
   MESSAGE_NOT_READDRESSABLE: Code.FailedPrecondition,
+  IDENTITY_INACTIVE: Code.FailedPrecondition,
+  ADDRESS_NOT_USABLE: Code.FailedPrecondition,
+  UI_URL_MISSING: Code.FailedPrecondition,
+  LINKS_DISABLED: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

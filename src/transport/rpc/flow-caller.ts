@@ -1,6 +1,8 @@
+import { DomainError } from "../../domain/errors.ts";
 import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
-import { browserCookie, browserCookieName, sessionCookie } from "../http/cookies.ts";
+import type { Session } from "../../domain/session/session.ts";
+import { browserCookie, browserCookieName, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toSession } from "./convert/session.ts";
@@ -12,9 +14,23 @@ export function flowCallerOf(call: Call): FlowCaller {
     origin: call.origin,
     languages: call.languages,
     session: () => call.session(),
+    browserSession: () => browserSessionOf(call),
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
   };
+}
+
+async function browserSessionOf(call: Call): Promise<Session | undefined> {
+  if (call.cookie(sessionCookieName(call.tenant)) === undefined) return undefined;
+  try {
+    const { session, credential } = await call.session();
+    // A bearer token wins over a cookie, and is not the browser's.
+    return credential === "cookie" ? session : undefined;
+  } catch (error) {
+    // A stale cookie is no reason not to sign in.
+    if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return undefined;
+    throw error;
+  }
 }
 
 /** The step that was submitted: the name of the field that is set, and the fields within. */

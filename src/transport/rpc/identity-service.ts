@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectError, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
@@ -13,18 +14,27 @@ import {
   type IdentityService as Contract,
   type CreateIdentityRequest,
   CreateIdentityResponseSchema,
+  type CreateRecoveryLinkRequest,
+  CreateRecoveryLinkResponseSchema,
   type DeactivateIdentityRequest,
   type DeleteCredentialRequest,
   type DeleteIdentityRequest,
   type GetIdentityRequest,
   type ListCredentialsRequest,
   type ListIdentitiesRequest,
+  type ListLoginHistoryRequest,
   type LookUpIdentityRequest,
   type NewPassword as ProtoNewPassword,
+  type SendRecoveryMessageRequest,
+  SendRecoveryMessageResponseSchema,
+  type SendVerificationMessageRequest,
+  SendVerificationMessageResponseSchema,
   type SetPasswordRequest,
   type UpdateIdentityRequest,
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { DomainError } from "../../domain/errors.ts";
+import type { LoginHistory } from "../../domain/event/login-history.ts";
+import type { OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
 import type { Credentials } from "../../domain/identity/credentials.ts";
 import type { BatchItem, Identities } from "../../domain/identity/identities.ts";
@@ -34,8 +44,9 @@ import type { NewPassword } from "../../domain/identity/new-passwords.ts";
 import type { IdentityId } from "../../domain/ids.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callOf } from "./call.ts";
-import { fromStruct } from "./convert/common.ts";
+import { fromStruct, toTimestamp } from "./convert/common.ts";
 import { fromIdentityState, toCredential, toIdentity } from "./convert/identity.ts";
+import { toLoginRecord } from "./convert/login-record.ts";
 import { fromValue } from "./convert/value.ts";
 import { toConnectError } from "./errors.ts";
 import { runOnce } from "./idempotent.ts";
@@ -44,15 +55,21 @@ import { runOnce } from "./idempotent.ts";
 export class IdentityService implements ServiceImpl<typeof Contract> {
   readonly #identities: Identities;
   readonly #credentials: Credentials;
+  readonly #operatorFlows: OperatorFlows;
+  readonly #logins: LoginHistory;
   readonly #idempotency: IdempotencyRunner;
 
   constructor(dependencies: {
     identities: Identities;
     credentials: Credentials;
+    operatorFlows: OperatorFlows;
+    logins: LoginHistory;
     idempotency: IdempotencyRunner;
   }) {
     this.#identities = dependencies.identities;
     this.#credentials = dependencies.credentials;
+    this.#operatorFlows = dependencies.operatorFlows;
+    this.#logins = dependencies.logins;
     this.#idempotency = dependencies.idempotency;
   }
 
@@ -120,6 +137,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       externalId: request.externalId,
       publicMetadata: fromStruct(request.publicMetadata),
       adminMetadata: fromStruct(request.adminMetadata),
+      keepSessions: request.keepSessions,
     });
     return { identity: toIdentity(identity) };
   }
@@ -166,6 +184,55 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const check = { id: idOf(request), password: new Secret(request.password) };
     return { matches: await this.#credentials.checkPassword(tenant, origin, check) };
   }
+
+  async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const lifetimeMs = request.lifetime && durationMs(request.lifetime);
+    const once = { method: "CreateRecoveryLink", request, response: CreateRecoveryLinkResponseSchema };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const wanted = { identityId: idOf(request), lifetimeMs };
+      const link = await this.#operatorFlows.createRecoveryLink({ tenant, scope, origin }, wanted);
+      return {
+        recoveryUrl: link.url.reveal(),
+        linkToken: link.token.reveal(),
+        expireTime: toTimestamp(link.expiresAt),
+      };
+    });
+  }
+
+  async sendRecoveryMessage(request: SendRecoveryMessageRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const once = { method: "SendRecoveryMessage", request, response: SendRecoveryMessageResponseSchema };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const to = { identityId: idOf(request), address: request.address };
+      return toSent(await this.#operatorFlows.sendRecovery({ tenant, scope, origin }, to));
+    });
+  }
+
+  async sendVerificationMessage(request: SendVerificationMessageRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const response = SendVerificationMessageResponseSchema;
+    const once = { method: "SendVerificationMessage", request, response };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const to = { identityId: idOf(request), address: request.address };
+      return toSent(await this.#operatorFlows.sendVerification({ tenant, scope, origin }, to));
+    });
+  }
+
+  async listLoginHistory(request: ListLoginHistoryRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    const { id } = await this.#identities.get(tenant, idOf(request));
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#logins.list(tenant, id, page, 500);
+    return { records: items.map(toLoginRecord), nextPageToken: nextToken };
+  }
+}
+
+function toSent({ address, expiresAt }: SentLink) {
+  return { address, expireTime: toTimestamp(expiresAt) };
 }
 
 function idOf({ identityId }: { readonly identityId: string }): IdentityId {

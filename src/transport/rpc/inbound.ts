@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { CallOrigin, EventActor } from "../../domain/event/event.ts";
 import type { Scope } from "../../domain/ports.ts";
-import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
@@ -70,7 +69,7 @@ class InboundCall implements Call {
     return this.#exchange.header("accept-language");
   }
 
-  async session(): Promise<AuthenticatedSession> {
+  async session(): ReturnType<Call["session"]> {
     if (this.caller.kind === "session") return this.caller;
     if (this.#session === undefined)
       throw new Error("the method's access option does not let it look at sessions");

@@ -5,12 +5,14 @@ import {
   type SessionService as Contract,
   type ExtendSessionRequest,
   type GetCurrentSessionRequest,
+  type ListOwnLoginsRequest,
   type ListSessionsRequest,
   type LogoutRequest,
   type RevokeOtherSessionsRequest,
   type RevokeSessionRequest,
   SessionView,
 } from "../../../gen/ostiary/session/v1/session_service_pb.js";
+import type { LoginHistory } from "../../domain/event/login-history.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { AuthenticatedSession } from "../../domain/session/session.ts";
@@ -18,14 +20,17 @@ import type { Sessions } from "../../domain/session/sessions.ts";
 import { clearSessionCookie, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import { type Call, callOf } from "./call.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
+import { toLoginRecord } from "./convert/login-record.ts";
 import { fromAssuranceLevel, toSession } from "./convert/session.ts";
 
 /** ostiary.session.v1.SessionService. */
 export class SessionService implements ServiceImpl<typeof Contract> {
   readonly #sessions: Sessions;
+  readonly #logins: LoginHistory;
 
-  constructor({ sessions }: { sessions: Sessions }) {
+  constructor({ sessions, logins }: { sessions: Sessions; logins: LoginHistory }) {
     this.#sessions = sessions;
+    this.#logins = logins;
   }
 
   getCurrentSession(_request: GetCurrentSessionRequest, context: HandlerContext) {
@@ -97,6 +102,14 @@ export class SessionService implements ServiceImpl<typeof Contract> {
       call.setCookie(sessionCookie(call.tenant, token, { now: call.now, expiresAt: extended.expiresAt }));
     }
     return { session: toSession(extended, call.tenant, extended.id) };
+  }
+
+  async listOwnLogins(request: ListOwnLoginsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { identity } = holderOf(call);
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#logins.list(call.tenant, identity.id, page, 250);
+    return { records: items.map(toLoginRecord), nextPageToken: nextToken };
   }
 }
 

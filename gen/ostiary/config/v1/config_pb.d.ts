@@ -677,6 +677,15 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
    * @generated from field: ostiary.config.v1.CourierConfig courier = 12;
    */
   courier?: CourierConfig | undefined;
+
+  /**
+   * Whether answers hide who has an account: codes, recovery, verification, and registration where it proves the address.
+   * Switched off, these say that there is no such account, or that an address is taken, and whoever asks can find out who
+   * has one.
+   *
+   * @generated from field: bool enumeration_safe = 20;
+   */
+  enumerationSafe: boolean;
 };
 
 /**
@@ -975,7 +984,7 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
 
   /**
    * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
-   * latter a taken address is answered like a free one, and its owner is told.
+   * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched off).
    *
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */

@@ -536,6 +536,38 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_MESSAGE_NOT_READDRESSABLE = 82;
    */
   MESSAGE_NOT_READDRESSABLE = 82,
+
+  /**
+   * The identity is inactive.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_IDENTITY_INACTIVE = 90;
+   */
+  IDENTITY_INACTIVE = 90,
+
+  /**
+   * The identity has no such address, or none that the message can go to.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_ADDRESS_NOT_USABLE = 91;
+   */
+  ADDRESS_NOT_USABLE = 91,
+
+  /**
+   * No page is configured that a link could lead to.
+   * Code: FAILED_PRECONDITION. Metadata: flow.
+   *
+   * @generated from enum value: ERROR_REASON_UI_URL_MISSING = 92;
+   */
+  UI_URL_MISSING = 92,
+
+  /**
+   * Links in messages are switched off.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_LINKS_DISABLED = 93;
+   */
+  LINKS_DISABLED = 93,
 }
 
 /**

@@ -358,7 +358,8 @@ export declare const LoginService: GenService<{
   },
   /**
    * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the
-   * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins.
+   * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a
+   * browser shows by its cookie ends when its own identity signs in again.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,

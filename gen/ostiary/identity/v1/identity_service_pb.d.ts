@@ -7,9 +7,10 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Credential, CredentialKind, Identity, IdentityState } from "./identity_pb.js";
-import type { Value } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import type { BadRequest, ErrorInfo } from "../../../google/rpc/error_details_pb.js";
 import type { Remedy } from "../../error/v1/error_detail_pb.js";
+import type { LoginRecord } from "./login_record_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/identity_service.proto.
@@ -422,6 +423,13 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    * @generated from field: google.protobuf.Struct admin_metadata = 7;
    */
   adminMetadata?: JsonObject | undefined;
+
+  /**
+   * Whether the identity's sessions go on although its identifiers or addresses change.
+   *
+   * @generated from field: bool keep_sessions = 8;
+   */
+  keepSessions: boolean;
 };
 
 /**
@@ -871,6 +879,258 @@ export declare type CheckPasswordResponse = Message<"ostiary.identity.v1.CheckPa
 export declare const CheckPasswordResponseSchema: GenMessage<CheckPasswordResponse>;
 
 /**
+ * CreateRecoveryLinkRequest is the request of CreateRecoveryLink.
+ *
+ * @generated from message ostiary.identity.v1.CreateRecoveryLinkRequest
+ */
+export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.CreateRecoveryLinkRequest"> & {
+  /**
+   * Makes the call idempotent for a day, as in CreateIdentity.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * How long the link works, from a minute to a day. Unset: `tenant_defaults.link.lifetime`.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 3;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CreateRecoveryLinkRequest.
+ * Use `create(CreateRecoveryLinkRequestSchema)` to create a new message.
+ */
+export declare const CreateRecoveryLinkRequestSchema: GenMessage<CreateRecoveryLinkRequest>;
+
+/**
+ * CreateRecoveryLinkResponse is the response of CreateRecoveryLink.
+ *
+ * @generated from message ostiary.identity.v1.CreateRecoveryLinkResponse
+ */
+export declare type CreateRecoveryLinkResponse = Message<"ostiary.identity.v1.CreateRecoveryLinkResponse"> & {
+  /**
+   * The page that draws recovery flows, with the token in the fragment, which browsers send to no server. Whoever opens it
+   * can take over the account.
+   *
+   * @generated from field: string recovery_url = 1;
+   */
+  recoveryUrl: string;
+
+  /**
+   * The token alone, `ost_lnk_…`: the `link_token` of CreateRecoveryFlow.
+   *
+   * @generated from field: string link_token = 2;
+   */
+  linkToken: string;
+
+  /**
+   * When the link ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CreateRecoveryLinkResponse.
+ * Use `create(CreateRecoveryLinkResponseSchema)` to create a new message.
+ */
+export declare const CreateRecoveryLinkResponseSchema: GenMessage<CreateRecoveryLinkResponse>;
+
+/**
+ * SendRecoveryMessageRequest is the request of SendRecoveryMessage.
+ *
+ * @generated from message ostiary.identity.v1.SendRecoveryMessageRequest
+ */
+export declare type SendRecoveryMessageRequest = Message<"ostiary.identity.v1.SendRecoveryMessageRequest"> & {
+  /**
+   * Makes the call idempotent for a day, as in CreateIdentity.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * One of its verified recovery addresses, as a person would type it. Empty: the first.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendRecoveryMessageRequest.
+ * Use `create(SendRecoveryMessageRequestSchema)` to create a new message.
+ */
+export declare const SendRecoveryMessageRequestSchema: GenMessage<SendRecoveryMessageRequest>;
+
+/**
+ * SendRecoveryMessageResponse is the response of SendRecoveryMessage.
+ *
+ * @generated from message ostiary.identity.v1.SendRecoveryMessageResponse
+ */
+export declare type SendRecoveryMessageResponse = Message<"ostiary.identity.v1.SendRecoveryMessageResponse"> & {
+  /**
+   * Where the message goes, normalised.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * When its link ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendRecoveryMessageResponse.
+ * Use `create(SendRecoveryMessageResponseSchema)` to create a new message.
+ */
+export declare const SendRecoveryMessageResponseSchema: GenMessage<SendRecoveryMessageResponse>;
+
+/**
+ * SendVerificationMessageRequest is the request of SendVerificationMessage.
+ *
+ * @generated from message ostiary.identity.v1.SendVerificationMessageRequest
+ */
+export declare type SendVerificationMessageRequest = Message<"ostiary.identity.v1.SendVerificationMessageRequest"> & {
+  /**
+   * Makes the call idempotent for a day, as in CreateIdentity.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 2;
+   */
+  identityId: string;
+
+  /**
+   * One of its addresses that is not verified yet, as a person would type it. Empty: the first.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendVerificationMessageRequest.
+ * Use `create(SendVerificationMessageRequestSchema)` to create a new message.
+ */
+export declare const SendVerificationMessageRequestSchema: GenMessage<SendVerificationMessageRequest>;
+
+/**
+ * SendVerificationMessageResponse is the response of SendVerificationMessage.
+ *
+ * @generated from message ostiary.identity.v1.SendVerificationMessageResponse
+ */
+export declare type SendVerificationMessageResponse = Message<"ostiary.identity.v1.SendVerificationMessageResponse"> & {
+  /**
+   * Where the message goes, normalised.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * When its link ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendVerificationMessageResponse.
+ * Use `create(SendVerificationMessageResponseSchema)` to create a new message.
+ */
+export declare const SendVerificationMessageResponseSchema: GenMessage<SendVerificationMessageResponse>;
+
+/**
+ * ListLoginHistoryRequest is the request of ListLoginHistory.
+ *
+ * @generated from message ostiary.identity.v1.ListLoginHistoryRequest
+ */
+export declare type ListLoginHistoryRequest = Message<"ostiary.identity.v1.ListLoginHistoryRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * How many records to return. Default 50; more than 500 is taken as 500.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ListLoginHistoryRequest.
+ * Use `create(ListLoginHistoryRequestSchema)` to create a new message.
+ */
+export declare const ListLoginHistoryRequestSchema: GenMessage<ListLoginHistoryRequest>;
+
+/**
+ * ListLoginHistoryResponse is the response of ListLoginHistory.
+ *
+ * @generated from message ostiary.identity.v1.ListLoginHistoryResponse
+ */
+export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.ListLoginHistoryResponse"> & {
+  /**
+   * The records of this page.
+   *
+   * @generated from field: repeated ostiary.identity.v1.LoginRecord records = 1;
+   */
+  records: LoginRecord[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.ListLoginHistoryResponse.
+ * Use `create(ListLoginHistoryResponseSchema)` to create a new message.
+ */
+export declare const ListLoginHistoryResponseSchema: GenMessage<ListLoginHistoryResponse>;
+
+/**
  * IdentityService manages identities for operators and services.
  *
  * @generated from service ostiary.identity.v1.IdentityService
@@ -931,7 +1191,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * UpdateIdentity changes the given fields of an identity. New traits are validated with the current version of
-   * the schema; an address that stays keeps its verification.
+   * the schema; an address that stays keeps its verification. With other identifiers or addresses the identity's sessions
+   * end unless asked to keep them, codes and links on their way end, and the owner is told at the old addresses.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN,
@@ -1011,7 +1272,8 @@ export declare const IdentityService: GenService<{
     output: typeof ListCredentialsResponseSchema;
   },
   /**
-   * DeleteCredential removes a credential, also the last one, and ends the identity's sessions.
+   * DeleteCredential removes a credential, also the last one, and ends the identity's sessions and the codes and links on
+   * their way. The owner is told.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, CREDENTIAL_NOT_FOUND.
@@ -1025,7 +1287,7 @@ export declare const IdentityService: GenService<{
   },
   /**
    * SetPassword sets or replaces the password, from plain text or from a hash, and ends the identity's sessions
-   * unless asked to keep them.
+   * unless asked to keep them. Codes and links on their way end as well, and the owner is told.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE.
@@ -1049,6 +1311,63 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof CheckPasswordRequestSchema;
     output: typeof CheckPasswordResponseSchema;
+  },
+  /**
+   * CreateRecoveryLink makes a link by which whoever gets it sets a new secret for the identity, for an operator who has made
+   * sure who that is; nothing is sent. The identity needs no verified address, and recovery by people themselves may be
+   * switched off. The link works once. It ends with its time, with a change of the password or an address, with another
+   * recovery, when the identity is deactivated or deleted, and when an operator begins another recovery of it.
+   *
+   * Access: API key with `identity:recover`.
+   * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, UI_URL_MISSING, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.CreateRecoveryLink
+   */
+  createRecoveryLink: {
+    methodKind: "unary";
+    input: typeof CreateRecoveryLinkRequestSchema;
+    output: typeof CreateRecoveryLinkResponseSchema;
+  },
+  /**
+   * SendRecoveryMessage sends a link to recover the identity to one of its verified addresses. It ends what an operator
+   * began before to recover the identity, and leaves alone what its owner began.
+   *
+   * Access: API key with `identity:recover`.
+   * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.SendRecoveryMessage
+   */
+  sendRecoveryMessage: {
+    methodKind: "unary";
+    input: typeof SendRecoveryMessageRequestSchema;
+    output: typeof SendRecoveryMessageResponseSchema;
+  },
+  /**
+   * SendVerificationMessage sends a link to verify one of the identity's addresses to that address. It ends the link that
+   * an operator had sent there before.
+   *
+   * Access: API key with `identity:recover`.
+   * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.SendVerificationMessage
+   */
+  sendVerificationMessage: {
+    methodKind: "unary";
+    input: typeof SendVerificationMessageRequestSchema;
+    output: typeof SendVerificationMessageResponseSchema;
+  },
+  /**
+   * ListLoginHistory lists who got into an identity's account, or tried to, newest first.
+   *
+   * Access: API key with `identity:read`.
+   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.ListLoginHistory
+   */
+  listLoginHistory: {
+    methodKind: "unary";
+    input: typeof ListLoginHistoryRequestSchema;
+    output: typeof ListLoginHistoryResponseSchema;
   },
 }>;
 

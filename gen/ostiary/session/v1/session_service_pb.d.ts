@@ -9,6 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { AssuranceLevel, Session } from "./session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { LoginRecord } from "../../identity/v1/login_record_pb.js";
 
 /**
  * Describes the file ostiary/session/v1/session_service.proto.
@@ -325,6 +326,60 @@ export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSe
 export declare const ExtendSessionResponseSchema: GenMessage<ExtendSessionResponse>;
 
 /**
+ * ListOwnLoginsRequest is the request of ListOwnLogins.
+ *
+ * @generated from message ostiary.session.v1.ListOwnLoginsRequest
+ */
+export declare type ListOwnLoginsRequest = Message<"ostiary.session.v1.ListOwnLoginsRequest"> & {
+  /**
+   * How many records to return. Default 50; more than 250 is taken as 250.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message ostiary.session.v1.ListOwnLoginsRequest.
+ * Use `create(ListOwnLoginsRequestSchema)` to create a new message.
+ */
+export declare const ListOwnLoginsRequestSchema: GenMessage<ListOwnLoginsRequest>;
+
+/**
+ * ListOwnLoginsResponse is the response of ListOwnLogins.
+ *
+ * @generated from message ostiary.session.v1.ListOwnLoginsResponse
+ */
+export declare type ListOwnLoginsResponse = Message<"ostiary.session.v1.ListOwnLoginsResponse"> & {
+  /**
+   * The records of this page.
+   *
+   * @generated from field: repeated ostiary.identity.v1.LoginRecord records = 1;
+   */
+  records: LoginRecord[];
+
+  /**
+   * The token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message ostiary.session.v1.ListOwnLoginsResponse.
+ * Use `create(ListOwnLoginsResponseSchema)` to create a new message.
+ */
+export declare const ListOwnLoginsResponseSchema: GenMessage<ListOwnLoginsResponse>;
+
+/**
  * SessionView says how much CheckSession returns.
  *
  * @generated from enum ostiary.session.v1.SessionView
@@ -460,6 +515,19 @@ export declare const SessionService: GenService<{
     methodKind: "unary";
     input: typeof ExtendSessionRequestSchema;
     output: typeof ExtendSessionResponseSchema;
+  },
+  /**
+   * ListOwnLogins lists who got into the caller's own account, or tried to, newest first.
+   *
+   * Access: session.
+   * Errors: as GetCurrentSession, and PAGE_TOKEN_INVALID.
+   *
+   * @generated from rpc ostiary.session.v1.SessionService.ListOwnLogins
+   */
+  listOwnLogins: {
+    methodKind: "unary";
+    input: typeof ListOwnLoginsRequestSchema;
+    output: typeof ListOwnLoginsResponseSchema;
   },
 }>;
 

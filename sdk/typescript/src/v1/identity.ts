@@ -3,3 +3,4 @@
 export * from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 export * from "../../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 export * from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
+export * from "../../../../gen/ostiary/identity/v1/login_record_pb.js";

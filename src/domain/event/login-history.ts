@@ -1,0 +1,40 @@
+import type { IdentityId } from "../ids.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { Event, EventType } from "./event.ts";
+import type { EventStore } from "./store.ts";
+
+/** The events that say who got into an account, or tried to. */
+export type LoginEventType = Extract<
+  EventType,
+  "login.succeeded" | "login.failed" | "registration.succeeded" | "recovery.succeeded"
+>;
+
+/** An event of the login history. */
+export interface LoginEvent extends Event {
+  readonly type: LoginEventType;
+}
+
+/** Who got into accounts, or tried to, as the event log has it. */
+export class LoginHistory {
+  readonly #events: EventStore;
+  readonly #pageTokens: PageTokens;
+
+  constructor({ events, pageTokens }: { events: EventStore; pageTokens: PageTokens }) {
+    this.#events = events;
+    this.#pageTokens = pageTokens;
+  }
+
+  /** The history of an identity, newest first. Throws PAGE_TOKEN_INVALID. */
+  list(
+    tenant: Tenant,
+    identityId: IdentityId,
+    page: PageAsk,
+    maxPageSize: number,
+  ): Promise<PageAnswer<LoginEvent>> {
+    const list = { tenantId: tenant.id, name: "logins", filters: { identityId } };
+    return readPage(this.#pageTokens, list, page, maxPageSize, (request) =>
+      this.#events.listLogins({ tenantId: tenant.id }, identityId, request),
+    );
+  }
+}

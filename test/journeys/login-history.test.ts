@@ -1,0 +1,126 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import {
+  LoginMethod,
+  LoginOutcome,
+  type LoginRecord,
+  LoginRecordKind,
+} from "../../gen/ostiary/identity/v1/login_record_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { logIn, register, sessionTokenOf } from "../support/accounts.ts";
+import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { refusal } from "../support/errors.ts";
+import { tokenOf } from "../support/links.ts";
+import { administer } from "../support/postgres.ts";
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp({
+    config: {
+      tenant_defaults: {
+        link: { enabled: true },
+        flows: { recovery: { ui_url: "https://app.example.com/recover" } },
+      },
+    },
+  });
+});
+
+afterAll(() => app.stop());
+
+function brief({ kind, outcome, method, failureReason }: LoginRecord) {
+  return [LoginRecordKind[kind], LoginOutcome[outcome], LoginMethod[method], failureReason].join(" ").trim();
+}
+
+/** An account with a history: made, a wrong password, a wrong code, a right password, an operator's recovery link. */
+async function withHistory() {
+  const { email, identity, session } = await register(app);
+  const identityId = identity?.id ?? "";
+  await logIn(app, email, "not the password");
+  app.clock.advance(1);
+  const client = app.client(LoginService);
+  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const flowId = flow?.id ?? "";
+  await client.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
+  await client.submitLoginFlow({ flowId, step: { case: "code", value: { code: "000000" } } });
+  const token = await sessionTokenOf(app, email);
+  app.clock.advance(1);
+  const { recoveryUrl } = await app.client(IdentityService).createRecoveryLink({ identityId });
+  const recovery = app.client(RecoveryService);
+  const begun = await recovery.createRecoveryFlow({ client: Client.NATIVE, linkToken: tokenOf(recoveryUrl) });
+  await recovery.submitRecoveryFlow({ flowId: begun.flow?.id ?? "", step: { case: "confirm", value: {} } });
+  return { identityId, token, sessionId: session?.id ?? "" };
+}
+
+const history = [
+  "RECOVERY SUCCEEDED LINK",
+  "LOGIN SUCCEEDED PASSWORD",
+  // Nothing was sent to the unverified address, and no identity is named: the code was nobody's.
+  "LOGIN FAILED PASSWORD CREDENTIALS_INVALID",
+  "REGISTRATION SUCCEEDED PASSWORD",
+];
+
+describe.each(protocols)("the login history over %s", (protocol) => {
+  test("is shown to operators and to the owner, newest first, with how and from where", async () => {
+    const { identityId, token, sessionId } = await withHistory();
+    const { records } = await app.client(IdentityService, { protocol }).listLoginHistory({ identityId });
+    expect(records.map(brief)).toEqual(history);
+    const own = await app.client(SessionService, { protocol, bearer: token }).listOwnLogins({});
+    expect(own.records).toEqual(records);
+    const made = records.at(-1);
+    expect(made).toMatchObject({ ipAddress: "127.0.0.1", sessionId, refresh: false });
+    expect(made?.userAgent).not.toBe("");
+    const times = records.map(({ createTime }) => createTime && timestampDate(createTime).getTime());
+    expect(times).toEqual([...times].sort((one, other) => (other ?? 0) - (one ?? 0)));
+  });
+
+  test("is read page by page; a page token is good for one identity alone", async () => {
+    const { identityId, token } = await withHistory();
+    const client = app.client(IdentityService, { protocol });
+    const seen: string[] = [];
+    let pageToken = "";
+    do {
+      const answer = await client.listLoginHistory({ identityId, pageSize: 3, pageToken });
+      seen.push(...answer.records.map(brief));
+      pageToken = answer.nextPageToken;
+      if (pageToken === "") break;
+      const other = client.listLoginHistory({
+        identityId: (await register(app)).identity?.id ?? "",
+        pageToken,
+      });
+      expect((await refusal(other)).reason).toBe("PAGE_TOKEN_INVALID");
+      const owned = await app
+        .client(SessionService, { protocol, bearer: token })
+        .listOwnLogins({ pageToken });
+      expect(owned.records.map(brief)).toEqual(history.slice(3));
+    } while (pageToken !== "");
+    expect(seen).toEqual(history);
+  });
+});
+
+test("is nobody else's: the owner sees their own, and unknown identities are refused (V8.2.1)", async () => {
+  const [ada, bob] = [await withHistory(), await register(app)];
+  const { records } = await app.client(SessionService, { bearer: bob.sessionToken }).listOwnLogins({});
+  expect(records.map(brief)).toEqual(["REGISTRATION SUCCEEDED PASSWORD"]);
+  const anonymous = app.client(SessionService).listOwnLogins({});
+  expect((await refusal(anonymous)).reason).toBe("SESSION_CREDENTIAL_MISSING");
+  const identityId = ada.identityId.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
+  const unknown = app.client(IdentityService).listLoginHistory({ identityId });
+  expect((await refusal(unknown)).reason).toBe("IDENTITY_NOT_FOUND");
+});
+
+test("is found by an index", async () => {
+  const plan = await administer(app.databaseUrl, async (query) => {
+    await query("SET enable_seqscan = off");
+    return query<{ "QUERY PLAN": string }>(
+      `EXPLAIN SELECT id FROM ostiary.event e WHERE e.tenant_id = gen_random_uuid() AND e.identity_id = gen_random_uuid()
+        AND e.type IN ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')
+        ORDER BY e.created_at DESC, e.id DESC LIMIT 3`,
+    );
+  });
+  expect(JSON.stringify(plan)).toContain("event_logins");
+});
