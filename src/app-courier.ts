@@ -18,7 +18,7 @@ import { startCourierWorkers } from "./outbound/courier-worker.ts";
 import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import { readTemplateFiles } from "./outbound/templates/template-files.ts";
+import { readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
 import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
 import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
 
@@ -34,7 +34,12 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
   const directory = templateDirectory === "" ? undefined : templateDirectory;
   const { files, overridden } = readTemplateFiles(directory);
   const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: fromName });
-  if (overridden.length > 0) await renderer.check();
+  try {
+    if (overridden.length > 0) await renderer.check();
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    throw new TemplateError(`a template of ${templateDirectory} cannot be used: ${error.message}`);
+  }
   return renderer;
 }
 

@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -154,5 +162,53 @@ describe("the documentation", () => {
     const check = () =>
       execFileSync(process.execPath, ["scripts/generate-config-reference.ts", "--check"], { stdio: "pipe" });
     expect(check).not.toThrow();
+  });
+});
+
+describe("templates", () => {
+  const template = (text: string) => {
+    mkdirSync(join(directory, "mails/en"), { recursive: true });
+    writeFileSync(join(directory, "mails/en/login_code.text.liquid"), text);
+    return { OSTIARY_TENANT_DEFAULTS_COURIER_TEMPLATE_DIRECTORY: "mails" };
+  };
+
+  test("check says OK, or names file and line and ends with 1", async () => {
+    expect(await run(["templates", "check"])).toMatchObject({ code: 0, stdout: "OK\n" });
+    expect(await run(["templates", "check"], template("{{ code }}"))).toMatchObject({ code: 0 });
+    const { code, stderr } = await run(["templates", "check"], template("one\n{{ cod }}"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("en/login_code.text.liquid:2: undefined variable: cod");
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("preview prints a message in a language, with the templates of the configuration", async () => {
+    const german = await run(["templates", "preview", "login_code", "--language", "de"]);
+    expect(german.stdout).toMatch(/^Ihr Anmeldecode: 123456\n\nGuten Tag,/);
+    const own = await run(["templates", "preview", "login_code"], template("own {{ code }}"));
+    expect(own.stdout).toBe("Your sign-in code: 123456\n\nown 123456\n");
+    const html = await run(["templates", "preview", "login_code", "--html"]);
+    expect(html.stdout).toMatch(/^<!doctype html>/);
+    const sms = await run(["templates", "preview", "login_code", "--sms"]);
+    expect(sms.stdout).toMatch(/^123456 is your sign-in code/);
+    const unknown = await run(["templates", "preview", "login_cod"]);
+    expect(unknown).toMatchObject({ code: 1 });
+    expect(unknown.stderr).toContain("there is no template login_cod; there is login_code,");
+  });
+
+  test("that cannot be used are refused at start, before anything is made", async () => {
+    const { code, stderr } = await run(["serve"], template("{% if %}"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("en/login_code.text.liquid:1");
+    expect(readdirSync(directory)).toEqual(["mails"]);
+  });
+
+  test("and the examples of the page on mail can be used", async () => {
+    const page = readFileSync("docs/courier.md", "utf8");
+    const examples = [...page.matchAll(/```yaml config\n(.*?)```/gs)].map((match) => match[1] ?? "");
+    expect(examples).toHaveLength(2);
+    for (const example of examples) {
+      writeFileSync(join(directory, "o.yaml"), example);
+      expect(await run(["config", "check", "--config", "o.yaml"])).toMatchObject({ code: 0, stdout: "OK\n" });
+    }
   });
 });

@@ -53,6 +53,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/access/v1/access_pb.js",
       "dist/gen/ostiary/access/v1/api_key_pb.js",
       "dist/gen/ostiary/access/v1/api_key_service_pb.js",
+      "dist/gen/ostiary/courier/v1/courier_service_pb.js",
+      "dist/gen/ostiary/courier/v1/message_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
       "dist/gen/ostiary/error/v1/error_reason_pb.js",
       "dist/gen/ostiary/flow/v1/flow_pb.js",
@@ -91,6 +93,7 @@ describe("the tarball of @ostiary/sdk", () => {
       ".",
       "./server",
       "./v1/access",
+      "./v1/courier",
       "./v1/error",
       "./v1/flow",
       "./v1/identity",
@@ -158,7 +161,7 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "sessions", "apiKeys"],
+      admin: ["identities", "identitySchemas", "sessions", "courier", "apiKeys"],
     });
   });
 

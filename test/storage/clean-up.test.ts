@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openStorage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
+import { aMessage, testOutbox } from "../support/messages.ts";
 import { administer } from "../support/postgres.ts";
 import {
   aFlow,
@@ -118,6 +120,38 @@ test("the server's own job removes what has expired, keeps the rest, and survive
     const second = await openStorage({ ...defaultTestOptions, url: storage.url });
     await second.flows.create(scope, flow);
     await second.close();
+  }
+});
+
+test("messages are removed when they ended longer ago than their retention, suppressed ones as well", async () => {
+  const scope = { tenantId: await storage.ensureTenant("default", noon) };
+  const now = afterNoon(-180);
+  const [sent, waiting, suppressed] = [
+    aMessage({ now }),
+    aMessage({ now: afterNoon(-999) }),
+    aMessage({ now, suppressed: true }),
+  ];
+  const fresh = aMessage({ now: afterNoon(-60), suppressed: true });
+  const sealed = [sent, suppressed, fresh].map((message) => testOutbox.seal(message));
+  await storage.messages.enqueue(scope, sealed);
+  const leaseToken = randomUUID();
+  const [claimed] = await storage.messages.claim({ now, leaseUntil: noon, leaseToken, limit: 1 });
+  if (claimed === undefined) throw new Error("nothing was claimed");
+  const event = anEvent("message.sent");
+  await storage.messages.recordSent(claimed, { at: afterNoon(-121), keepData: false, event });
+  // However old: what was not sent yet is not lost.
+  await storage.messages.enqueue(scope, [testOutbox.seal(waiting)]);
+  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  try {
+    await enqueue();
+    const left = () =>
+      administer(storage.url, (query) => query<{ id: string }>("SELECT id FROM ostiary.message ORDER BY id"));
+    const expected = [waiting.id, fresh.id].sort();
+    await vi.waitFor(async () => expect((await left()).map(({ id }) => id)).toEqual(expected), {
+      timeout: 10_000,
+    });
+  } finally {
+    await jobs.stop();
   }
 });
 
