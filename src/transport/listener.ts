@@ -1,5 +1,6 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -52,6 +53,8 @@ export interface ListenerOptions {
   readonly trustedProxies: readonly string[];
   /** The largest message that is read, before and after decompression. */
   readonly maxRequestBytes: number;
+  /** What a google.protobuf.Any may hold in JSON. Unset: nothing, because no message of the contract has one. */
+  readonly jsonTypes?: Registry | undefined;
   readonly clock: Clock;
   /** Default `defaultLimits`. */
   readonly limits?: Partial<ListenerLimits> | undefined;
@@ -141,8 +144,8 @@ function createDispatcher(
   const httpRoutes = new Map(healthRoutes(readiness, options.version));
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
 
-  const { maxRequestBytes, clock } = options;
-  const serving = { access, validate: createRequestValidator(), maxRequestBytes, clock };
+  const { maxRequestBytes, jsonTypes, clock } = options;
+  const serving = { access, validate: createRequestValidator(), maxRequestBytes, jsonTypes, clock };
   return new Dispatcher({
     ...serving,
     name,

@@ -96,7 +96,7 @@ export class Http1Exchange implements Exchange {
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
     else response.end(body);
-    if (!this.#request.complete && !unusable) this.#discardRest();
+    if (!unusable) this.#discardRest();
   }
 
   onGone(listener: () => void): void {
@@ -106,6 +106,7 @@ export class Http1Exchange implements Exchange {
   }
 
   toNode(): NodePair {
+    this.#response.once("finish", () => this.#discardRest());
     return { request: this.#request, response: this.#response };
   }
 
@@ -114,8 +115,11 @@ export class Http1Exchange implements Exchange {
    * would lose the answer. It holds nothing, and ends at `maxDiscardedBytes` or with the listener's time limit.
    */
   #discardRest(): void {
+    if (this.#request.complete || this.#request.destroyed) return;
     let discarded = 0;
     this.#request.on("error", () => {});
+    // An abandoned reader of a stream has left its listener, which would keep the rest from flowing.
+    this.#request.removeAllListeners("readable");
     this.#request.on("data", (chunk: Buffer) => {
       discarded += chunk.length;
       if (discarded > maxDiscardedBytes) this.#request.socket.destroy();

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -20,7 +20,7 @@ import { setCall } from "./call.ts";
 import { protocolError, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
-import { malformed, maxNesting } from "./unary/decode.ts";
+import { binaryOptions, jsonOptions, malformed } from "./unary/decode.ts";
 import { methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
 import type { ValidateRequest } from "./validation.ts";
@@ -30,6 +30,7 @@ interface StreamingDependencies {
   readonly access: Access;
   readonly validate: ValidateRequest;
   readonly maxRequestBytes: number;
+  readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
   /** Ends all streams when the listener closes. */
   readonly shutdownSignal: AbortSignal;
@@ -61,12 +62,12 @@ export function createStreamServer(
   dependencies: StreamingDependencies,
   routes: Iterable<Route>,
 ): StreamServer {
-  const { maxRequestBytes, shutdownSignal } = dependencies;
+  const { maxRequestBytes, jsonTypes, shutdownSignal } = dependencies;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     readMaxBytes: maxRequestBytes,
-    jsonOptions: { ignoreUnknownFields: false, recursionLimit: maxNesting },
-    binaryOptions: { readUnknownFields: false, recursionLimit: maxNesting },
+    jsonOptions: { ...jsonOptions, registry: jsonTypes },
+    binaryOptions,
     shutdownSignal,
     requestGate: (context) => admit(dependencies, context),
     interceptors: [createInterceptor(dependencies.validate)],
@@ -89,7 +90,11 @@ export function createStreamServer(
       const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
       try {
         const values = createContextValues().set(streamKey, stream);
-        const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+        const received = universalRequestFromNodeRequest(request, response, undefined, values);
+        // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of
+        // the body would then stand before the next request of the connection.
+        const body = request.iterator({ destroyOnReturn: false });
+        const answer = await handler({ ...received, body });
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
       } catch (error) {
