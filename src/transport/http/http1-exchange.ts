@@ -91,8 +91,11 @@ export class Http1Exchange implements Exchange {
     if (response.destroyed || response.headersSent) return;
     // A client that was told not to send its body may send it all the same: that connection is of no more use.
     const unusable = this.#context.expectsContinue && !this.#continued;
-    if (unusable || this.#context.closing()) headers.connection = "close";
-    if (body !== undefined || status !== 204) headers["content-length"] = String(byteLengthOf(body));
+    const length = byteLengthOf(body);
+    // Over TLS, Node's parser loses parts of a request that comes before the socket has drained (tls.test.ts).
+    const undrained = this.peer.encrypted && length >= response.writableHighWaterMark;
+    if (unusable || undrained || this.#context.closing()) headers.connection = "close";
+    if (body !== undefined || status !== 204) headers["content-length"] = String(length);
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
     else response.end(body);
