@@ -23,6 +23,10 @@ const { Dir: folder } = JSON.parse(download) as { readonly Dir: string };
 mkdirSync(".cache/conformance", { recursive: true });
 execFileSync("buf", ["build", `${folder}/proto`, "-o", ".cache/conformance/descriptors.binpb"]);
 
+// The runner gives a server little time to start, which a machine may need to read its files for the first time.
+const warmUp = 'await import("./test/conformance/service.ts"); await import("./test/transport/harness.ts")';
+execFileSync("node", ["--input-type=module", "--eval", warmUp]);
+
 const flags = ["--mode", "server", "--conf", "test/conformance/config.yaml", "--max-servers", "2"];
 const { stdout } = spawnSync(
   `${tools}/connectconformance`,
