@@ -78,10 +78,10 @@ export function createListener(options: ListenerOptions): Listener {
   const limits = { ...defaultLimits, ...options.limits };
   const shutdown = new AbortController();
   const peers = createPeers(options.trustedProxies);
-  const dispatcher = createDispatcher(options, peers, shutdown.signal);
-  const servers = createProtocolServers(limits, peers, (exchange, headerFields) => {
-    void dispatcher.dispatch(exchange, headerFields);
-  });
+  const dispatcher = createDispatcher(options, limits, peers, shutdown.signal);
+  const servers = createProtocolServers(limits, peers, (exchange, headerFields) =>
+    dispatcher.dispatch(exchange, headerFields),
+  );
 
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
@@ -125,6 +125,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 function createDispatcher(
   options: ListenerOptions,
+  { requestTimeoutMs }: ListenerLimits,
   peers: ReturnType<typeof createPeers>,
   shutdownSignal: AbortSignal,
 ): Dispatcher {
@@ -152,7 +153,7 @@ function createDispatcher(
     peers,
     routes,
     httpRoutes,
-    streams: createStreamServer({ ...serving, shutdownSignal }, routes.values()),
+    streams: createStreamServer({ ...serving, requestTimeoutMs, shutdownSignal }, routes.values()),
     requestLog: createRequestLog(logger),
     metrics,
     tracer: options.tracer,
