@@ -61,6 +61,10 @@ build: node_modules/.installed ## Compile the two published packages into dist/
 bench: node_modules/.installed ## Print the figures: round trips, start-up, memory, throughput
 	node bench/report.ts
 
+.PHONY: conformance
+conformance: node_modules/.installed ## Run the official Connect conformance suite (needs Go)
+	node test/conformance/run.ts
+
 .PHONY: check
 check: generate lint build test ## All that CI checks; the tree must be clean afterwards
 	@if [ -n "$$(git status --porcelain)" ]; then git status --short; git --no-pager diff | head -100; echo "the tree is not clean: commit what make generate changed"; exit 1; fi
