@@ -65,6 +65,10 @@ bench: node_modules/.installed ## Print the figures: round trips, start-up, memo
 bench-enumeration: node_modules/.installed ## Measure whether answers take longer for accounts that exist
 	node bench/enumeration.ts
 
+.PHONY: conformance
+conformance: node_modules/.installed ## Run the official Connect conformance suite (needs Go)
+	node test/conformance/run.ts
+
 .PHONY: check
 check: generate lint build test ## All that CI checks; the tree must be clean afterwards
 	@if [ -n "$$(git status --porcelain)" ]; then git status --short; git --no-pager diff | head -100; echo "the tree is not clean: commit what make generate changed"; exit 1; fi

@@ -3,9 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import argon2 from "argon2";
+import { createCall, logIn, password, register } from "./journey.ts";
 import { type LoadResult, runLoad } from "./load.ts";
+import { countRoundTrips } from "./round-trips.ts";
 import { type MeasuredServer, startMeasured } from "./server-process.ts";
 
+const email = "bench@example.com";
 const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 const directory = mkdtempSync(join(tmpdir(), "ostiary-bench-"));
 const serveArguments = ["serve", "--data-directory", directory, "--public-port", "0", "--admin-port", "0"];
@@ -14,13 +17,15 @@ try {
   const first = await startMeasured("bin/ostiary", serveArguments);
   console.log(`ready, with a new data directory        ${first.readyMs.toFixed(0)} ms`);
   await first.stop();
+  const roundTrips = [...(await countRoundTrips(directory))].map(([method, count]) => `${method} ${count}`);
   const server = await startMeasured("bin/ostiary", serveArguments);
   console.log(`ready, with an existing data directory  ${server.readyMs.toFixed(0)} ms (budget 1500)`);
-  console.log(`resident memory after start             ${server.residentMib().toFixed(0)} MiB (budget 150)`);
+  console.log(`resident memory after start             ${server.residentMb().toFixed(0)} MB (budget 150)`);
+  console.log(`round trips to the database             ${roundTrips.join(", ")}`);
   try {
     await reportChecks(server);
     await reportLogins(server);
-    console.log(`resident memory after the load          ${server.residentMib().toFixed(0)} MiB`);
+    console.log(`resident memory after the load          ${server.residentMb().toFixed(0)} MB`);
   } finally {
     await server.stop();
   }
@@ -29,7 +34,7 @@ try {
 }
 
 async function reportChecks(server: MeasuredServer): Promise<void> {
-  const token = await register(server.publicUrl);
+  const token = await register(createCall(server.publicUrl), email);
   const url = `${server.publicUrl}/ostiary.session.v1.SessionService/CheckSession`;
   const floor = await startMeasured(process.execPath, ["bench/floor.ts"]);
   try {
@@ -48,7 +53,6 @@ async function reportChecks(server: MeasuredServer): Promise<void> {
 }
 
 async function reportLogins(server: MeasuredServer): Promise<void> {
-  const password = "correct horse battery";
   const hash = await argon2.hash(password, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
   const before = process.cpuUsage();
   const count = 40;
@@ -56,9 +60,10 @@ async function reportLogins(server: MeasuredServer): Promise<void> {
   const used = process.cpuUsage(before);
   const perHash = (used.user + used.system) / 1e6 / count;
 
+  const call = createCall(server.publicUrl);
   const cpu = server.cpuSeconds();
   const logins = 60;
-  for (let index = 0; index < logins; index++) await logIn(server.publicUrl);
+  for (let index = 0; index < logins; index++) await logIn(call, email);
   const perLogin = (server.cpuSeconds() - cpu) / logins;
   console.log(
     `password login (two calls): ${(1 / perLogin).toFixed(0)} per CPU-s; the hash alone ${(1 / perHash).toFixed(0)}; ` +
@@ -80,35 +85,4 @@ function line(result: LoadResult, perCpuSecond: number): string {
   const { callsPerSecond, p50Ms, p99Ms, failed } = result;
   const failures = failed === 0 ? "" : `, ${failed} FAILED`;
   return `${callsPerSecond.toFixed(0)}/s, ${perCpuSecond.toFixed(0)} per CPU-s, p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms${failures}`;
-}
-
-async function call(url: string, message: object): Promise<Record<string, Record<string, string>>> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(message),
-  });
-  return (await response.json()) as Record<string, Record<string, string>>;
-}
-
-async function register(publicUrl: string): Promise<string> {
-  const service = `${publicUrl}/ostiary.flow.v1.RegistrationService`;
-  const { flow } = await call(`${service}/CreateRegistrationFlow`, { client: "CLIENT_NATIVE" });
-  const { completed } = await call(`${service}/SubmitRegistrationFlow`, {
-    flowId: flow?.id,
-    traits: { email: "bench@example.com" },
-    password: { password: "correct horse battery" },
-  });
-  return completed?.sessionToken ?? "";
-}
-
-async function logIn(publicUrl: string): Promise<void> {
-  const service = `${publicUrl}/ostiary.flow.v1.LoginService`;
-  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
-  const { completed } = await call(`${service}/SubmitLoginFlow`, {
-    flowId: flow?.id,
-    identifier: "bench@example.com",
-    password: { password: "correct horse battery" },
-  });
-  if (completed === undefined) throw new Error("a login of the benchmark failed");
 }

@@ -10,8 +10,8 @@ export interface MeasuredServer {
   /** Empty for a program that prints one URL only. */
   readonly adminUrl: string;
   readonly pid: number;
-  /** Resident memory of the server's own process, in MiB. */
-  residentMib(): number;
+  /** Resident memory of the server's own process, in MB. */
+  residentMb(): number;
   /** CPU seconds that the server's own process has spent; PostgreSQL not counted. */
   cpuSeconds(): number;
   stop(): Promise<void>;
@@ -20,24 +20,30 @@ export interface MeasuredServer {
 /** Starts a program and waits for the URLs that it prints: one, or the server's two. */
 export async function startMeasured(file: string, args: readonly string[]): Promise<MeasuredServer> {
   const started = performance.now();
-  const child: ChildProcess = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const child: ChildProcess = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] });
   const { pid } = child;
-  if (pid === undefined || child.stdout === null) throw new Error(`${file} could not be started`);
+  if (pid === undefined || child.stdout === null || child.stderr === null) {
+    throw new Error(`${file} could not be started`);
+  }
   let output = "";
+  let log = "";
+  child.stderr.on("data", (chunk) => {
+    log = (log + chunk).slice(-2000);
+  });
   for await (const chunk of child.stdout) {
     output += String(chunk);
     if (urlsIn(output).length > 0) break;
   }
   const readyMs = performance.now() - started;
   const [publicUrl, adminUrl = ""] = urlsIn(output);
-  if (publicUrl === undefined) throw new Error(`${file} ended without a URL: ${output}`);
+  if (publicUrl === undefined) throw new Error(`${file} ended without a URL: ${output}${log}`);
   return {
     readyMs,
     publicUrl,
     adminUrl,
     pid,
-    residentMib: () =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
+    residentMb: () =>
+      (Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024) / 1e6,
     cpuSeconds: () => cpuSecondsOf(pid),
     stop: async () => {
       const exited = once(child, "exit");

@@ -1,5 +1,6 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
@@ -54,6 +55,8 @@ export interface ListenerOptions {
   readonly trustedProxies: readonly string[];
   /** The largest message that is read, before and after decompression. */
   readonly maxRequestBytes: number;
+  /** What a google.protobuf.Any may hold in JSON. Unset: nothing, because no message of the contract has one. */
+  readonly jsonTypes?: Registry | undefined;
   readonly clock: Clock;
   /** Default `defaultLimits`. */
   readonly limits?: Partial<ListenerLimits> | undefined;
@@ -77,10 +80,10 @@ export function createListener(options: ListenerOptions): Listener {
   const limits = { ...defaultLimits, ...options.limits };
   const shutdown = new AbortController();
   const peers = createPeers(options.trustedProxies);
-  const dispatcher = createDispatcher(options, peers, shutdown.signal);
-  const servers = createProtocolServers(limits, peers, (exchange, headerFields) => {
-    void dispatcher.dispatch(exchange, headerFields);
-  });
+  const dispatcher = createDispatcher(options, limits, peers, shutdown.signal);
+  const servers = createProtocolServers(limits, peers, (exchange, headerFields) =>
+    dispatcher.dispatch(exchange, headerFields),
+  );
 
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
@@ -124,6 +127,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 function createDispatcher(
   options: ListenerOptions,
+  { requestTimeoutMs }: ListenerLimits,
   peers: ReturnType<typeof createPeers>,
   shutdownSignal: AbortSignal,
 ): Dispatcher {
@@ -143,15 +147,15 @@ function createDispatcher(
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
 
-  const { maxRequestBytes, clock } = options;
-  const serving = { access, validate: createRequestValidator(), maxRequestBytes, clock };
+  const { maxRequestBytes, jsonTypes, clock } = options;
+  const serving = { access, validate: createRequestValidator(), maxRequestBytes, jsonTypes, clock };
   return new Dispatcher({
     ...serving,
     name,
     peers,
     routes,
     httpRoutes,
-    streams: createStreamServer({ ...serving, shutdownSignal }, routes.values()),
+    streams: createStreamServer({ ...serving, requestTimeoutMs, shutdownSignal }, routes.values()),
     requestLog: createRequestLog(logger),
     metrics,
     tracer: options.tracer,

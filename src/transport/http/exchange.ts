@@ -59,7 +59,10 @@ export interface Exchange {
   respond(response: Response): void;
   /** Calls back once if the client goes away before it was answered. */
   onGone(listener: () => void): void;
-  /** The request and response of Node, for what this interface does not cover. Nothing else may be used after. */
+  /**
+   * The request and response of Node, for what this interface does not cover. Nothing else may be used after. What
+   * is not read of the request once the response is complete is thrown away here as well.
+   */
   toNode(): NodePair;
 }
 

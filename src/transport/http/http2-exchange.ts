@@ -91,11 +91,7 @@ export class Http2Exchange implements Exchange {
     else if (status !== 204) headers["content-length"] = String(byteLengthOf(body));
     stream.respond(headers, { endStream, waitForTrailers: trailers !== undefined });
     if (!endStream) stream.end(body);
-    // The answer is complete without the rest of the request, and says so (RFC 9113, section 8.1).
-    if (!stream.readableEnded && !stream.endAfterHeaders) {
-      stream.resume();
-      stream.close(constants.NGHTTP2_NO_ERROR);
-    }
+    this.#discardRest();
   }
 
   onGone(listener: () => void): void {
@@ -104,6 +100,17 @@ export class Http2Exchange implements Exchange {
 
   toNode(): NodePair {
     const request = new Http2ServerRequest(this.#stream, this.#headers, {}, [...this.#context.rawHeaders]);
-    return { request, response: new Http2ServerResponse(this.#stream) };
+    const response = new Http2ServerResponse(this.#stream);
+    // Emitted when all of the body has gone out; the response's own listener sends the trailers first.
+    this.#stream.once("wantTrailers", () => setImmediate(() => this.#discardRest()));
+    return { request, response };
+  }
+
+  /** Tells the client that the answer is complete without the rest of the request (RFC 9113, section 8.1). */
+  #discardRest(): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.readableEnded || stream.endAfterHeaders) return;
+    stream.resume();
+    stream.close(constants.NGHTTP2_NO_ERROR);
   }
 }

@@ -1,6 +1,10 @@
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import type { ErrorReason } from "../../domain/errors.ts";
+import { protocolError } from "../rpc/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
@@ -30,8 +34,8 @@ export const defaultLimits: ListenerLimits = {
   maxConcurrentStreams: 250,
 };
 
-/** Takes over a request. `headerFields` is how many header fields it has. */
-export type HandleExchange = (exchange: Exchange, headerFields: number) => void;
+/** Takes over a request, and resolves once it is answered. `headerFields` is how many header fields it has. */
+export type HandleExchange = (exchange: Exchange, headerFields: number) => Promise<void>;
 
 /** The two servers behind a listener; connections are handed to them once it is known what they speak. */
 export interface ProtocolServers {
@@ -48,15 +52,19 @@ export function createProtocolServers(
   handle: HandleExchange,
 ): ProtocolServers {
   let closing = false;
-  const sessions = new Set<ServerHttp2Session>();
+  // How many calls each HTTP/2 connection has under way.
+  const sessions = new Map<Http2Session, number>();
   const isClosing = () => closing;
 
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
     // A reset connection is no news; without a listener it would end the process.
     request.on("error", () => {});
     response.on("error", () => {});
+    if (request.httpVersion === "1.1" && request.headers.host === undefined) {
+      return answerBadRequest({ code: "HOST_MISSING" }, request.socket);
+    }
     const context = { peer: peers.of(request.socket), limits, expectsContinue, closing: isClosing };
-    handle(new Http1Exchange(request, response, context), request.rawHeaders.length / 2);
+    void handle(new Http1Exchange(request, response, context), request.rawHeaders.length / 2);
   };
   const http1 = createHttp1Server({
     headersTimeout: limits.headerTimeoutMs,
@@ -65,6 +73,8 @@ export function createProtocolServers(
     connectionsCheckingInterval: Math.min(limits.headerTimeoutMs, 5_000),
     maxHeaderSize: limits.maxHeaderBytes,
     insecureHTTPParser: false,
+    // Node would refuse a request without Host by itself, and without a word; it is refused below.
+    requireHostHeader: false,
     noDelay: true,
   });
   // Beyond a count Node would drop headers in silence, Origin and Authorization included: they are refused instead.
@@ -89,19 +99,29 @@ export function createProtocolServers(
     },
   });
   http2.on("session", (session) => {
-    sessions.add(session);
+    sessions.set(session, 0);
     session.once("close", () => sessions.delete(session));
     session.on("error", () => {});
-    session.setTimeout(limits.idleTimeoutMs, () => session.close());
+    session.setTimeout(limits.idleTimeoutMs, () => {
+      session.close();
+      // Half a request, or an answer that nobody reads, would keep it open for ever; a quiet stream may.
+      if (sessions.get(session) === 0) session.destroy();
+    });
     if (closing) session.close();
   });
   http2.on("sessionError", () => {});
   http2.on("stream", (stream, headers, _flags, rawHeaders) => {
     stream.on("error", () => {});
-    const socket = stream.session?.socket;
-    if (socket === undefined) return;
-    const peer = peers.of(socket);
-    handle(new Http2Exchange(stream, headers, { peer, limits, rawHeaders }), rawHeaders.length / 2);
+    const { session } = stream;
+    if (session?.socket === undefined) return;
+    const count = (change: number) => {
+      const calls = sessions.get(session);
+      if (calls !== undefined) sessions.set(session, calls + change);
+    };
+    count(1);
+    const peer = peers.of(session.socket);
+    const exchange = new Http2Exchange(stream, headers, { peer, limits, rawHeaders });
+    void handle(exchange, rawHeaders.length / 2).finally(() => count(-1));
   });
 
   return {
@@ -111,36 +131,55 @@ export function createProtocolServers(
       closing = true;
       // Closes what is idle; a connection in the middle of a call is told `Connection: close` with its answer.
       http1.close();
-      for (const session of sessions) session.close();
+      for (const session of sessions.keys()) session.close();
     },
   };
 }
 
 /** Answers what the parser refuses. The request cannot be trusted in any part, so the connection ends. */
 function answerBadRequest(
-  error: NodeJS.ErrnoException,
+  { code = "" }: { readonly code?: string },
   socket: NodeJS.WritableStream & { destroy(): void },
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  if (code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
   }
-  const [status, message] = refusals[error.code ?? ""] ?? [
-    "400 Bad Request",
-    "The request is not valid HTTP.",
-  ];
-  const body = JSON.stringify({ code: "invalid_argument", message });
+  const { status, message, ...known } = refusals[code] ?? invalid;
+  const { connectCode = Code.InvalidArgument, reason = "REQUEST_MALFORMED" } = known;
+  const body = Buffer.from(errorToJsonBytes(protocolError(connectCode, reason, message), undefined));
   const head = [
     `HTTP/1.1 ${status}`,
     "Content-Type: application/json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Content-Length: ${body.length}`,
     "Connection: close",
   ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]), () => socket.destroy());
 }
 
-const refusals: Readonly<Record<string, readonly [status: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The headers are too large."],
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "The chunk extensions are too large."],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
+interface ParserRefusal {
+  readonly status: string;
+  readonly message: string;
+  readonly connectCode?: Code;
+  readonly reason?: ErrorReason;
+}
+
+const invalid: ParserRefusal = { status: "400 Bad Request", message: "The request is not valid HTTP." };
+
+const refusals: Readonly<Record<string, ParserRefusal>> = {
+  HOST_MISSING: { status: "400 Bad Request", message: "The request has no Host header." },
+  HPE_HEADER_OVERFLOW: {
+    status: "431 Request Header Fields Too Large",
+    message: "The headers are too large.",
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    status: "413 Payload Too Large",
+    message: "The chunk extensions are too large.",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: "408 Request Timeout",
+    message: "The request did not arrive in time.",
+    connectCode: Code.DeadlineExceeded,
+    reason: "REQUEST_TIMEOUT",
+  },
 };

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -14,14 +14,16 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
+import { tooLarge } from "../http/body-reader.ts";
 import type { Access } from "./access.ts";
 import { setCall } from "./call.ts";
-import { protocolError, toConnectError } from "./errors.ts";
+import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
-import { malformed, maxNesting } from "./unary/decode.ts";
-import { methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
+import { binaryOptions, jsonOptions, malformed } from "./unary/decode.ts";
+import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
 import type { ValidateRequest } from "./validation.ts";
 
@@ -30,7 +32,10 @@ interface StreamingDependencies {
   readonly access: Access;
   readonly validate: ValidateRequest;
   readonly maxRequestBytes: number;
+  readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
+  /** How long the one request of a server-streaming call may take to arrive. */
+  readonly requestTimeoutMs: number;
   /** Ends all streams when the listener closes. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -61,15 +66,15 @@ export function createStreamServer(
   dependencies: StreamingDependencies,
   routes: Iterable<Route>,
 ): StreamServer {
-  const { maxRequestBytes, shutdownSignal } = dependencies;
+  const { maxRequestBytes, jsonTypes, shutdownSignal } = dependencies;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     readMaxBytes: maxRequestBytes,
-    jsonOptions: { ignoreUnknownFields: false, recursionLimit: maxNesting },
-    binaryOptions: { readUnknownFields: false, recursionLimit: maxNesting },
+    jsonOptions: { ...jsonOptions, registry: jsonTypes },
+    binaryOptions,
     shutdownSignal,
     requestGate: (context) => admit(dependencies, context),
-    interceptors: [createInterceptor(dependencies.validate)],
+    interceptors: [createInterceptor(dependencies)],
   });
   for (const { method, spec } of routes) if (spec.kind !== "unary") router.rpc(method, spec.impl as never);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -77,8 +82,11 @@ export function createStreamServer(
   return {
     refuse({ exchange }, route) {
       if (exchange.method !== "POST") return methodNotAllowed("POST");
-      const supports = handlers.get(route.path)?.supportedContentType;
-      return supports?.(exchange.header("content-type") ?? "") ? undefined : unknownContentType(exchange);
+      const type = exchange.header("content-type") ?? "";
+      if (handlers.get(route.path)?.supportedContentType(type) !== true) return unknownContentType(exchange);
+      const isGrpc = /^application\/grpc(?!-web)/i.test(type);
+      const needsHttp2 = isGrpc || route.spec.kind === "bidi_streaming";
+      return needsHttp2 && exchange.httpVersion === 1 ? http2Needed(isGrpc) : undefined;
     },
     async serve(inbound, route) {
       const handler = handlers.get(route.path);
@@ -89,7 +97,11 @@ export function createStreamServer(
       const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
       try {
         const values = createContextValues().set(streamKey, stream);
-        const answer = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+        const received = universalRequestFromNodeRequest(request, response, undefined, values);
+        // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of
+        // the body would then stand before the next request of the connection.
+        const body = request.iterator({ destroyOnReturn: false });
+        const answer = await handler({ ...received, body });
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
       } catch (error) {
@@ -115,12 +127,12 @@ async function admit({ access, clock }: StreamingDependencies, context: HandlerC
 }
 
 /** Maps errors and validates messages. The gate has run by then. */
-function createInterceptor(validate: ValidateRequest): Interceptor {
+function createInterceptor(dependencies: StreamingDependencies): Interceptor {
   return (next) => async (request) => {
     const stream = streamOf(request.contextValues);
     try {
       if (!request.stream) throw new Error("unary calls are not served here");
-      const message = validated(request.message, validate, request.method.input);
+      const message = validated(request.message, dependencies, request.method);
       const response = await next({ ...request, message } as typeof request);
       if (stream.setCookies.length > 0) {
         for (const cookie of stream.setCookies) response.header.append("set-cookie", cookie);
@@ -132,27 +144,54 @@ function createInterceptor(validate: ValidateRequest): Interceptor {
   };
 }
 
-async function* validated<T>(messages: AsyncIterable<T>, validate: ValidateRequest, schema: DescMessage) {
+async function* validated<T>(
+  messages: AsyncIterable<T>,
+  { validate, maxRequestBytes, requestTimeoutMs }: StreamingDependencies,
+  { input, methodKind }: DescMethod,
+) {
   const iterator = messages[Symbol.asyncIterator]();
+  // A client may take its time between messages of its own stream, but not with the one that asks for the server's.
+  const timeoutMs = methodKind === "server_streaming" ? requestTimeoutMs : undefined;
   try {
     for (;;) {
-      const next = await readNext(iterator);
+      const next = await readNext(iterator, maxRequestBytes, timeoutMs);
       if (next.done === true) return;
-      validate(schema, next.value as MessageShape<DescMessage>);
+      validate(input, next.value as MessageShape<DescMessage>);
       yield next.value;
     }
   } finally {
-    await iterator.return?.();
+    // Not awaited: it would wait for a read that is still under way.
+    iterator.return?.().catch(() => {});
   }
 }
 
-async function readNext<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
-  try {
-    return await iterator.next();
-  } catch (error) {
-    // Connect calls a message that cannot be parsed an internal error; it is the client's.
-    const isParseError = error instanceof ConnectError && error.code === Code.Internal;
-    throw isParseError ? malformed("A message of the stream could not be read.", [], error) : error;
+async function readNext<T>(
+  iterator: AsyncIterator<T>,
+  maxRequestBytes: number,
+  timeoutMs: number | undefined,
+): Promise<IteratorResult<T>> {
+  const next = iterator.next().catch((error: unknown) => {
+    throw readingError(error, maxRequestBytes);
+  });
+  if (timeoutMs === undefined) return next;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(domainError("REQUEST_TIMEOUT", {})), timeoutMs);
+  });
+  return Promise.race([next, late]).finally(() => clearTimeout(timer));
+}
+
+/** What Connect throws while it reads is about what the client sent; its own words for it are for a server's author. */
+function readingError(error: unknown, maxRequestBytes: number): unknown {
+  // Of the socket: the client went away.
+  if (!(error instanceof ConnectError)) return domainError("REQUEST_CANCELED", {}, { cause: error });
+  switch (error.code) {
+    case Code.Internal:
+      return malformed("A message of the stream could not be read.", [], error);
+    case Code.ResourceExhausted:
+      return tooLarge(maxRequestBytes);
+    default:
+      return error;
   }
 }
 
@@ -165,7 +204,13 @@ async function* mapErrors<T>(messages: AsyncIterable<T>, stream: Stream) {
 }
 
 function remember(stream: Stream, error: unknown): ConnectError {
-  stream.error = toConnectError(error, stream.inbound.requestId);
+  // All methods are implemented: Connect says so of a compression that it does not understand, and of more or fewer
+  // messages than one.
+  const isConnects =
+    error instanceof ConnectError && error.code === Code.Unimplemented && reasonOf(error) === undefined;
+  stream.error = isConnects
+    ? protocolError(Code.Unimplemented, "REQUEST_MALFORMED", error.rawMessage)
+    : toConnectError(error, stream.inbound.requestId);
   return stream.error;
 }
 

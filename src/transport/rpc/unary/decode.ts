@@ -1,4 +1,10 @@
-import { type DescMessage, fromBinary, fromJsonString, type MessageShape } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  fromBinary,
+  fromJsonString,
+  type MessageShape,
+  type Registry,
+} from "@bufbuild/protobuf";
 import { domainError, type FieldViolation } from "../../../domain/errors.ts";
 import { exceedsJsonDepth } from "./json-depth.ts";
 import { locateJsonError } from "./json-path.ts";
@@ -11,19 +17,24 @@ export const maxNesting = 100;
 
 // Strict, so that two texts never become the same by replacement characters; a byte-order mark is no JSON.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
-const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
+
+/** How messages are read from binary: what is unknown is dropped. */
+export const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
+
+/** How messages are read from JSON: what is unknown is refused. */
+export const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
 
 /**
- * Reads a message. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON a violation names the field.
+ * Reads a message; `jsonTypes` are what a google.protobuf.Any in its JSON may hold. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON a violation names the field.
  * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
  */
 export function decodeMessage<Desc extends DescMessage>(
   schema: Desc,
   codec: Codec,
   bytes: Uint8Array,
+  jsonTypes?: Registry,
 ): MessageShape<Desc> {
-  return codec === "json" ? decodeJson(schema, bytes) : decodeBinary(schema, bytes);
+  return codec === "json" ? decodeJson(schema, bytes, jsonTypes) : decodeBinary(schema, bytes);
 }
 
 /** The error of a request that cannot be read. */
@@ -44,7 +55,11 @@ function decodeBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array)
   }
 }
 
-function decodeJson<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+function decodeJson<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  jsonTypes: Registry | undefined,
+): MessageShape<Desc> {
   if (bytes.length === 0) throw malformed("The request has no body; an empty message is {}.");
   // Before anything that recurses, so that no depth can exhaust the stack.
   if (exceedsJsonDepth(bytes, maxNesting)) {
@@ -57,7 +72,7 @@ function decodeJson<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): 
     throw malformed("The body is not valid UTF-8.", [], cause);
   }
   try {
-    return fromJsonString(schema, text, jsonOptions);
+    return fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
   } catch (cause) {
     const violation = locateJsonError(schema, text);
     if (violation === undefined) throw malformed("The body is not valid JSON.", [], cause);

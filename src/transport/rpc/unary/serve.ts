@@ -1,4 +1,11 @@
-import { create, type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type MessageShape,
+  type Registry,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
@@ -17,6 +24,8 @@ export interface UnaryDependencies {
   readonly access: Access;
   readonly validate: ValidateRequest;
   readonly maxRequestBytes: number;
+  /** What a google.protobuf.Any may hold in JSON. */
+  readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
 }
 
@@ -79,7 +88,7 @@ async function carryOut(
   context: UnaryContext,
   setCookies: string[],
 ): Promise<EncodedMessage> {
-  const { access, validate, maxRequestBytes, clock } = dependencies;
+  const { access, validate, maxRequestBytes, jsonTypes, clock } = dependencies;
   const { exchange } = inbound;
   const bytes = await wire.readMessage(exchange, maxRequestBytes);
   const admission = await access.admit(exchange, route.access, route.name);
@@ -88,15 +97,22 @@ async function carryOut(
 
   // Decoded only now, so that nobody without credentials makes the server parse, and validated in the same turn,
   // so that of many large messages one at a time is in memory in its decoded form.
-  const request = decodeMessage(route.method.input, wire.codec, bytes);
+  const request = decodeMessage(route.method.input, wire.codec, bytes, jsonTypes);
   validate(route.method.input, request);
   if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
   const response = await route.spec.impl(request, context);
-  return encode(route.method.output, wire.codec, create(route.method.output, response));
+  return encode(route.method.output, wire.codec, create(route.method.output, response), jsonTypes);
 }
 
-function encode(schema: DescMessage, codec: Codec, message: MessageShape<DescMessage>): EncodedMessage {
-  return codec === "json" ? toJsonString(schema, message) : toBinary(schema, message);
+function encode(
+  schema: DescMessage,
+  codec: Codec,
+  message: MessageShape<DescMessage>,
+  jsonTypes: Registry | undefined,
+): EncodedMessage {
+  return codec === "json"
+    ? toJsonString(schema, message, { registry: jsonTypes })
+    : toBinary(schema, message);
 }
 
 async function withDeadline<T>(work: Promise<T>, timeoutMs: number, context: UnaryContext): Promise<T> {
