@@ -10,6 +10,7 @@ import type {
   SubmitRegistrationFlowResponse,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
 import type { Ostiary } from "./client.ts";
+import { keepTyped } from "./form/keep-typed.ts";
 import { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
@@ -18,7 +19,7 @@ export type SubmitOutcome =
   | { readonly kind: "completed"; readonly completed: LoginCompleted | RegistrationCompleted }
   /** Something was not accepted: draw the flow again, with its messages. `reason` is for programs. */
   | { readonly kind: "rejected"; readonly reason: string; readonly flow: Flow }
-  /** It came too late: draw this fresh flow instead. */
+  /** It came too late: draw this fresh flow instead. It holds what was typed, except secrets. */
   | { readonly kind: "expired"; readonly flow: Flow };
 
 /**
@@ -39,7 +40,7 @@ export async function submit(
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":
       if (outcome.value.replacement === undefined) break;
-      return { kind: "expired", flow: outcome.value.replacement };
+      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data) };
     case undefined:
       break;
     default: {
