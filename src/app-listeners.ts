@@ -19,6 +19,8 @@ interface Served {
   readonly sessions: SessionAuthenticator;
   readonly apiKeys: ApiKeyAuthenticator;
   readonly services: readonly ServiceBinding[];
+  /** The files of the self-service pages; undefined if they are not served. */
+  readonly pages: ListenerOptions["pages"];
   readonly tracer: CallTracer | undefined;
   readonly clock: Clock;
 }
@@ -49,6 +51,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
+      pages: served.pages,
     }),
     admin: createListener({
       ...shared,

@@ -1,18 +1,28 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isWildcardAddress } from "./config/hosts.ts";
+import { isLoopbackAddress, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { TenantSettings } from "./domain/tenant/tenant.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
- * may be 0. It only matters where no `public_url` is configured.
+ * may be 0. It only matters where no `public_url` is configured. `servesPages` says whether the server's own pages are
+ * there to draw the flows that have no `ui_url`.
  */
-export function toTenantSettings(config: CompleteConfig, publicPort: number): TenantSettings {
+export function toTenantSettings(
+  config: CompleteConfig,
+  publicPort: number,
+  servesPages = false,
+): TenantSettings {
   const settings = config.tenantDefaults;
   const { session, password, identity, flows } = settings;
   const publicUrl = publicUrlOf(config, publicPort);
-  const uiUrls = { login: textOf(flows.login.uiUrl), registration: textOf(flows.registration.uiUrl) };
+  const uiUrlOf = (configured: string, page: string) =>
+    textOf(configured) ?? (servesPages ? `${publicUrl}/ui/${page}` : undefined);
+  const uiUrls = {
+    login: uiUrlOf(flows.login.uiUrl, "login"),
+    registration: uiUrlOf(flows.registration.uiUrl, "registration"),
+  };
   const origins = [publicUrl, ...Object.values(uiUrls), ...settings.allowedOrigins];
   return Object.freeze({
     publicUrl,
@@ -43,6 +53,16 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
     },
     ...schemaIdsOf(identity),
   });
+}
+
+/**
+ * Whether the server shall serve its own pages. By default it does if nothing is configured, or in development mode,
+ * and then a checkout in which they are not built is no mistake.
+ */
+export function pagesWanted({ server, database, dev }: CompleteConfig): "always" | "if_built" | "never" {
+  if (server.ui.enabled !== undefined) return server.ui.enabled ? "always" : "never";
+  const nothingConfigured = database.url === undefined && isLoopbackAddress(server.public.host);
+  return nothingConfigured || dev ? "if_built" : "never";
 }
 
 /** The id of the schema that is there when none is configured. */

@@ -163,6 +163,7 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
     `  Admin API        ${app.adminUrl}`,
     ...keyLines,
     "",
+    ...(app.pagesUrl === undefined ? [] : [`Open in a browser: ${app.pagesUrl}`, ""]),
     "Try it: begin a registration.",
     `  curl -s -H 'Content-Type: application/json' -d '{"client":"CLIENT_NATIVE"}' \\`,
     `    ${app.publicUrl}/ostiary.flow.v1.RegistrationService/CreateRegistrationFlow`,

@@ -92,7 +92,8 @@ export class Http1Exchange implements Exchange {
     // A client that was told not to send its body may send it all the same: that connection is of no more use.
     const unusable = this.#context.expectsContinue && !this.#continued;
     if (unusable || this.#context.closing()) headers.connection = "close";
-    if (body !== undefined || status !== 204) headers["content-length"] = String(byteLengthOf(body));
+    if (body !== undefined || (status !== 204 && status !== 304))
+      headers["content-length"] = String(byteLengthOf(body));
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
     else response.end(body);

@@ -124,6 +124,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: uint32 max_request_bytes = 5;
    */
   maxRequestBytes: number;
+
+  /**
+   * The self-service pages that come with the server.
+   *
+   * @generated from field: ostiary.config.v1.Ui ui = 6;
+   */
+  ui?: Ui | undefined;
 };
 
 /**
@@ -131,6 +138,27 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * Ui configures the self-service pages at `/ui/` of the public listener.
+ *
+ * @generated from message ostiary.config.v1.Ui
+ */
+export declare type Ui = Message<"ostiary.config.v1.Ui"> & {
+  /**
+   * Whether they are served. Flows without a `ui_url` are then drawn by them. Unset: yes if nothing is configured
+   * (the embedded database, the public listener on loopback) or in development mode, no otherwise.
+   *
+   * @generated from field: optional bool enabled = 1;
+   */
+  enabled?: boolean | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Ui.
+ * Use `create(UiSchema)` to create a new message.
+ */
+export declare const UiSchema: GenMessage<Ui>;
 
 /**
  * PublicListener configures the public listener.

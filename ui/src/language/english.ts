@@ -1,0 +1,62 @@
+import { englishFormTexts } from "@ostiary/sdk/form";
+import type { Words } from "./words.ts";
+
+/** English. Most messages are said in the server's own words, which are English as well. */
+export const english: Words = {
+  tag: "en",
+  name: "English",
+  form: englishFormTexts,
+  messages: {
+    1010022: "Sign in",
+    1040001: "Create account",
+    1070004: "E-mail or user name",
+    4000002: "Fill this in.",
+    4000006: "The e-mail, user name or password is wrong. Check them and try again.",
+    4000007: "There is an account with this address or name already.",
+    4000009: "Fill in something to sign in with.",
+    4000032: "The password needs at least {min_length} characters.",
+    4000033: "The password may have at most {max_length} characters.",
+  },
+  errors: {
+    REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",
+    RETURN_TO_NOT_ALLOWED: "The link that led here names an address that is not allowed.",
+    ORIGIN_NOT_ALLOWED:
+      "This page was opened at an address that is not its own. Open it from the link you were given.",
+    SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
+  },
+  tryAgainIn: "Try again in {time}.",
+  cannotReach: "The server cannot be reached. Check your connection and try again.",
+  unknownError: "That did not work. Try again in a moment.",
+  tryAgain: "Try again",
+  language: "Language",
+  login: { title: "Sign in", other: "No account yet?", link: "Create one" },
+  registration: { title: "Create an account", other: "Have an account?", link: "Sign in" },
+  sessions: {
+    title: "Your sessions",
+    signedInAs: "Signed in as {name}.",
+    current: "This device",
+    device: "Device",
+    browserOn: "{browser} on {system}",
+    unknownDevice: "Unknown device",
+    lastUsed: "Last used",
+    expires: "Ends",
+    extend: "Stay signed in longer",
+    extended: "This session was extended.",
+    logOut: "Sign out",
+    revoke: "End",
+    revokeNamed: "End the session of {device}",
+    revoked: "The session was ended.",
+    others: "Other devices",
+    revokeOthers: "End all others",
+    othersRevoked: "Other sessions ended: {count}.",
+    none: "You are signed in nowhere else.",
+    more: "Show more",
+  },
+  example: {
+    identifier: "E-mail",
+    password: "Password",
+    submit: "Sign in",
+    wrong: "The e-mail or the password is wrong.",
+  },
+  notFound: { title: "Nothing here", text: "There is no page at this address." },
+};

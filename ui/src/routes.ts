@@ -1,0 +1,5 @@
+/** The paths of the pages, below /ui/. The build makes a file for each of them, which the server then serves. */
+export const routes = ["", "login", "registration", "sessions", "example-login"] as const;
+
+/** The path of a page, below /ui/. */
+export type Route = (typeof routes)[number];
