@@ -65,6 +65,7 @@ describe("links between the pages", () => {
     "docs/concepts.md",
     "docs/clients.md",
     "docs/session-checks.md",
+    "docs/ui.md",
   ])("%s points at files that exist", async (page) => {
     const text = await readFile(page, "utf8");
     const base = page.includes("/") ? page.slice(0, page.lastIndexOf("/")) : ".";
