@@ -1,8 +1,9 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+import { WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isLoopbackAddress, isWildcardAddress } from "./config/hosts.ts";
+import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
-import type { TenantSettings } from "./domain/tenant/tenant.ts";
+import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
@@ -50,19 +51,41 @@ export function toTenantSettings(
         iterations: password.argon2.iterations,
         parallelism: password.argon2.parallelism,
       },
+      breachCheck: breachCheckOf(config),
     },
     ...schemaIdsOf(identity),
   });
 }
 
 /**
- * Whether the server shall serve its own pages. By default it does if nothing is configured, or in development mode,
- * and then a checkout in which they are not built is no mistake.
+ * Whether the server shall serve its own pages. By default it does while somebody tries it out, and then a checkout in
+ * which they are not built is no mistake.
  */
-export function pagesWanted({ server, database, dev }: CompleteConfig): "always" | "if_built" | "never" {
-  if (server.ui.enabled !== undefined) return server.ui.enabled ? "always" : "never";
-  const nothingConfigured = database.url === undefined && isLoopbackAddress(server.public.host);
-  return nothingConfigured || dev ? "if_built" : "never";
+export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "never" {
+  const { enabled } = config.server.ui;
+  if (enabled !== undefined) return enabled ? "always" : "never";
+  return isTrial(config) ? "if_built" : "never";
+}
+
+/**
+ * Unless configured, breached passwords are looked up as soon as the server is there for others: not while somebody
+ * tries it out on a machine that may have no network, and expects nothing to leave it.
+ */
+function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
+  const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;
+  return {
+    enabled: enabled ?? !isTrial(config),
+    minCount,
+    whenUnavailable: whenUnavailable === WhenUnavailable.REFUSE ? "refuse" : "accept",
+  };
+}
+
+function isTrial({ dev, database, server, tenantDefaults }: CompleteConfig): boolean {
+  const { publicUrl } = tenantDefaults;
+  const isAlone =
+    isLoopbackAddress(server.public.host) &&
+    (publicUrl === "" || isLoopbackHost(new URL(publicUrl).hostname));
+  return dev || (database.url === undefined && isAlone);
 }
 
 /** The id of the schema that is there when none is configured. */

@@ -41,6 +41,8 @@ import type { Secret } from "./domain/secret.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
+import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
+import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import type { HttpHandler } from "./transport/http/health.ts";
@@ -116,7 +118,11 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const tracing = await startTracing(options.environment ?? {}, options.version);
+  const tracing = await startTracing({
+    environment: options.environment ?? {},
+    version: options.version,
+    logger,
+  });
   if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
@@ -131,6 +137,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const readiness = new Readiness(["database"]);
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
   const { sessions, apiKeys } = domain;
@@ -172,7 +179,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     reload: async () => {
-      config.secrets.reload();
+      config.reload();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
       listeners.public.reloadTls();
       listeners.admin.reloadTls();
     },
@@ -206,7 +215,11 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
     queueLimit,
   });
-  const policy = createPasswordPolicy({ commonPasswords: createCommonPasswords() });
+  const outbound = createOutbound(options);
+  const policy = createPasswordPolicy({
+    commonPasswords: createCommonPasswords(),
+    breachedPasswords: outbound.breachedPasswords,
+  });
   const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
@@ -265,6 +278,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
   return {
+    outbound,
     sessions,
     sessionUses,
     apiKeys,
@@ -279,6 +293,23 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
 }
 
 type Domain = ReturnType<typeof createDomain>;
+
+/** What calls other servers. */
+function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
+  const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
+  const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
+  return {
+    http,
+    breachedPasswords: createBreachedPasswords({
+      url: breachedPasswords.url,
+      timeoutMs: durationMs(breachedPasswords.timeout),
+      cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
+      http,
+      clock,
+      logger,
+    }),
+  };
+}
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {
@@ -364,7 +395,7 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   if (pending.length === 0) return;
   if (!config.config.database.migrateOnStart) {
     throw new Error(
-      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+      `The database lacks the migrations ${pending.join(", ")}: run "ostiary migrate", or set database.migrate_on_start`,
     );
   }
   await storage.migrate();
