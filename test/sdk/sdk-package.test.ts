@@ -279,7 +279,9 @@ describe("the examples of the READMEs", () => {
   });
 
   test.each([
-    "onSubmit",
+    "onSubmit(flow",
+    "renderForm(",
+    "<FlowForm",
     "logIn(flow",
     "guard.node(",
     "express()",

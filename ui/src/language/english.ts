@@ -16,6 +16,7 @@ export const english: Words = {
     4000009: "Fill in something to sign in with.",
     4000032: "The password needs at least {min_length} characters.",
     4000033: "The password may have at most {max_length} characters.",
+    4000034: "This password is known from data breaches. Choose another one.",
   },
   errors: {
     REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",

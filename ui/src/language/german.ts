@@ -41,6 +41,7 @@ export const german: Words = {
     4000031: "Das Passwort ähnelt zu sehr Ihren übrigen Angaben.",
     4000032: "Das Passwort braucht mindestens {min_length} Zeichen.",
     4000033: "Das Passwort darf höchstens {max_length} Zeichen haben.",
+    4000034: "Dieses Passwort ist aus Datenlecks bekannt. Wählen Sie ein anderes.",
     4000040: "Geben Sie eine gültige E-Mail-Adresse an.",
     4000041: "Geben Sie eine gültige Telefonnummer mit Landesvorwahl an, zum Beispiel +41 44 668 18 00.",
     9000001: "Dieses Passwort verwenden viele; es ist leicht zu erraten.",
