@@ -1,88 +1,29 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const email = "[name='traits.email']";
-const identifier = "[name='identifier']";
-const password = "[name='password.password']";
-const submit = "button[type='submit']";
+import { email, identifier, password, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => {
   let app: TestApp;
-  let browser: Browser;
-  const contexts: BrowserContext[] = [];
-  /** What the pages of a test complained of, and whom they asked. */
-  const complaints: string[] = [];
-  const hosts = new Set<string>();
+  let visitors: Visitors;
 
   beforeAll(async () => {
     app = await startTestApp();
-    browser = await launchChromium();
+    visitors = await Visitors.of(app.publicUrl);
   });
-
+  afterEach(() => visitors.leave());
   afterAll(async () => {
-    await browser.close();
+    await visitors.close();
     await app.stop();
   });
-
-  afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close();
-    // Of every test: nothing broke the content security policy or threw, and no one else was asked for anything.
-    expect(complaints.splice(0)).toEqual([]);
-    expect([...hosts].filter((host) => host !== new URL(app.publicUrl).host)).toEqual([]);
-  });
-
-  /** A browser of its own with the page at a path. */
-  async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce", ...options });
-    contexts.push(context);
-    const page = await context.newPage();
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("console", (message) => {
-      // A call that the server refuses, for example because nobody is signed in, is an error to the browser.
-      const refused = /the server responded with a status of 4\d\d/.test(message.text());
-      if (message.type() === "error" && !refused) complaints.push(message.text());
-    });
-    page.on("request", (request) => hosts.add(new URL(request.url()).host));
-    await page.goto(app.publicUrl + path);
-    return page;
-  }
-
-  async function signedIn(options: BrowserContextOptions = {}): Promise<{ page: Page; address: string }> {
-    const page = await open("/ui/registration", options);
-    const address = freshEmail();
-    await page.fill(email, address);
-    await page.fill(password, goodPassword);
-    await page.click(submit);
-    await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(".facts");
-    return { page, address };
-  }
-
-  /** What the accessibility scan finds against WCAG 2.2 AA and its best practices. */
-  async function violationsOf(page: Page): Promise<string[]> {
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-    // By the debugger, which the content security policy of the page does not bind.
-    if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-    return page.evaluate(async (values) => {
-      const { axe } = window as unknown as {
-        axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-      };
-      const { violations } = await axe.run({ runOnly: values });
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-    }, tags);
-  }
 
   const focused = (page: Page) =>
     page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.className);
 
   test("lead a stranger from the door to the login, and from there to a new account", async () => {
-    const page = await open("/ui/");
+    const page = await visitors.open("/ui/");
     await page.waitForSelector(identifier);
     expect(await page.title()).toBe("Sign in · Ostiary");
     await page.click("text=Create one");
@@ -102,7 +43,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("say that the password is wrong, keep the name, and let in with the right one", async () => {
     const { email: address } = await register(app);
-    const page = await open("/ui/login");
+    const page = await visitors.open("/ui/login");
     await page.fill(identifier, address);
     await page.fill(password, "not the password");
     await page.click(submit);
@@ -116,7 +57,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 
   test("put the focus on the first field that is wrong, tied to what is wrong with it", async () => {
-    const page = await open("/ui/registration");
+    const page = await visitors.open("/ui/registration");
     await page.fill(email, "no address");
     await page.fill(password, "short");
     await page.click(submit);
@@ -129,7 +70,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("go on with a fresh flow when one has expired, and keep what was typed, except the password", async () => {
     const { email: address } = await register(app);
-    const page = await open("/ui/login");
+    const page = await visitors.open("/ui/login");
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     const before = page.url();
@@ -145,7 +86,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 
   test("go on with the same flow when loaded anew, and with its replacement when that is too late", async () => {
-    const page = await open("/ui/login");
+    const page = await visitors.open("/ui/login");
     await page.waitForSelector(identifier);
     const first = page.url();
     expect(first).toContain("#flow=ost_flw_");
@@ -161,7 +102,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
 
   test("go on with a fresh flow when the cookie of the old one is gone", async () => {
     const { email: address } = await register(app);
-    const page = await open("/ui/login");
+    const page = await visitors.open("/ui/login");
     await page.fill(identifier, address);
     await page.fill(password, goodPassword);
     await page.context().clearCookies();
@@ -174,7 +115,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 
   test("say that the server cannot be reached, and keep everything that was typed", async () => {
-    const page = await open("/ui/login");
+    const page = await visitors.open("/ui/login");
     await page.fill(identifier, "ada@example.com");
     await page.fill(password, goodPassword);
     await page.context().setOffline(true);
@@ -182,11 +123,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForSelector("text=cannot be reached");
     expect(await page.inputValue(identifier)).toBe("ada@example.com");
     expect(await page.inputValue(password)).toBe(goodPassword);
-    complaints.splice(0);
   });
 
   test("send a form once, however often its button is pressed", async () => {
-    const page = await open("/ui/registration");
+    const page = await visitors.open("/ui/registration");
     await page.fill(email, freshEmail());
     await page.fill(password, goodPassword);
     const submits: string[] = [];
@@ -199,7 +139,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 
   test("list the sessions, end one, end all others, extend, and sign out", async () => {
-    const { page, address } = await signedIn();
+    const { page, address } = await visitors.register();
     for (let count = 0; count < 3; count++) await logIn(app, address);
     await page.reload();
     const others = page.locator(".list > li");
@@ -227,39 +167,8 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForURL("**/ui/login*");
   });
 
-  test("can be used with the keyboard alone", async () => {
-    const { email: address } = await register(app);
-    const page = await open("/ui/login");
-    await page.waitForSelector(identifier);
-    const order: unknown[] = [];
-    for (let count = 0; count < 6; count++) {
-      await page.keyboard.press("Tab");
-      order.push(
-        await page.evaluate(
-          () => document.activeElement?.getAttribute("name") ?? document.activeElement?.textContent,
-        ),
-      );
-      if (count === 1) await page.keyboard.type(address);
-      if (count === 2) await page.keyboard.type(goodPassword);
-      // What has the focus can be seen to have it.
-      const outline = await page.evaluate(() => {
-        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement ?? document.body);
-        return `${outlineStyle} ${outlineWidth}`;
-      });
-      expect(outline).toBe("solid 3px");
-    }
-    expect(order.slice(1)).toEqual(["identifier", "password.password", "Show", "Sign in", "Create one"]);
-    await page.focus(password);
-    await page.keyboard.press("Enter");
-    await page.waitForURL("**/ui/sessions");
-    await page.waitForSelector(".facts");
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
-    await page.waitForSelector(identifier);
-  });
-
   test("show a password and hide it again, take a pasted one, and name it to password managers", async () => {
-    const page = await open("/ui/registration");
+    const page = await visitors.open("/ui/registration");
     await page.waitForSelector(password);
     expect(await page.getAttribute(password, "autocomplete")).toBe("new-password");
     expect(await page.getAttribute(email, "autocomplete")).toBe("email");
@@ -279,7 +188,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 
   test("speak German to a German browser, and whatever is chosen from then on", async () => {
-    const page = await open("/ui/login", { locale: "de-CH" });
+    const page = await visitors.open("/ui/login", { locale: "de-CH" });
     await page.waitForSelector(identifier);
     expect(await page.getAttribute("html", "lang")).toBe("de");
     expect(await page.textContent("h1")).toBe("Anmelden");
@@ -296,71 +205,9 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await page.getAttribute("html", "lang")).toBe("en");
   });
 
-  test.each([
-    ["light", 1280],
-    ["dark", 1280],
-    ["light", 320],
-    ["dark", 320],
-  ] as const)(
-    "have no accessibility violations and fit, in %s at %i pixels",
-    async (colorScheme, width) => {
-      const options = { colorScheme, viewport: { width, height: 640 } };
-      const { page, address } = await signedIn(options);
-      await logIn(app, address);
-      await page.reload();
-      await page.waitForSelector(".list > li");
-      expect(await violationsOf(page)).toEqual([]);
-      expect(await overflowOf(page)).toBe(0);
-
-      for (const path of ["login", "registration", "example-login", "nothing-here"]) {
-        // Within the app, since the server itself has no page for the last of them.
-        await page.evaluate((to) => {
-          window.history.pushState(null, "", `/ui/${to}`);
-          window.dispatchEvent(new PopStateEvent("popstate"));
-        }, path);
-        await page.waitForSelector(path === "nothing-here" ? "text=There is no page" : submit);
-        expect(await violationsOf(page), path).toEqual([]);
-        expect(await overflowOf(page), path).toBe(0);
-        if (path !== "login" && path !== "registration") continue;
-        await page.fill("form input:not([type='hidden']) >> nth=0", "x");
-        await page.click(submit);
-        await page.waitForSelector("[data-kind='error'], .ostiary-error");
-        expect(await violationsOf(page), `${path} with errors`).toEqual([]);
-        expect(await overflowOf(page), `${path} with errors`).toBe(0);
-      }
-    },
-    60_000,
-  );
-
-  test("the accessibility scan would find what is wrong", async () => {
-    const page = await open("/ui/login");
-    await page.waitForSelector(identifier);
-    await page.evaluate(() => document.querySelector("label[for]")?.remove());
-    expect((await violationsOf(page)).join()).toContain("label");
-  });
-
-  test("do not move about while they load", async () => {
-    const page = await open("/ui/registration", { viewport: { width: 320, height: 480 } });
-    await page.waitForSelector(email);
-    const shift = await page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const observer = new PerformanceObserver(() => {});
-          observer.observe({ type: "layout-shift", buffered: true });
-          requestAnimationFrame(() =>
-            requestAnimationFrame(() => {
-              const entries = observer.takeRecords() as (PerformanceEntry & { value: number })[];
-              resolve(entries.reduce((sum, { value }) => sum + value, 0));
-            }),
-          );
-        }),
-    );
-    expect(shift).toBeLessThan(0.01);
-  });
-
   test("have a login form written by hand beside the general one", async () => {
     const { email: address } = await register(app);
-    const page = await open("/ui/example-login");
+    const page = await visitors.open("/ui/example-login");
     await page.fill("#identifier", address);
     await page.fill("#password", "not the password");
     await page.click(submit);
@@ -369,10 +216,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click(submit);
     await page.waitForURL("**/ui/sessions");
   });
-
-  function overflowOf(page: Page): Promise<number> {
-    return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  }
 });
 
 describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is closed to new people", () => {
