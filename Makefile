@@ -16,9 +16,13 @@ TEST_ARGS ?=
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  %-12s %s\n", $$1, $$2 }'
 
-node_modules/.installed: package.json package-lock.json sdk/typescript/package.json
+node_modules/.installed: package.json package-lock.json sdk/typescript/package.json ui/package.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
+
+.PHONY: ui
+ui: node_modules/.installed ## Build the self-service pages, if something of them has changed
+	@node scripts/build-ui.ts
 
 # The sources of the protos that ours import: for buf, and for the foreign clients of the suite.
 .cache/proto/.written: node_modules/.installed scripts/foreign-protos.ts scripts/print-proto.ts
@@ -26,7 +30,7 @@ node_modules/.installed: package.json package-lock.json sdk/typescript/package.j
 	touch $@
 
 .PHONY: run
-run: node_modules/.installed ## Install, start the embedded database, migrate and serve
+run: node_modules/.installed ui ## Install, start the embedded database, migrate and serve
 	@exec bin/ostiary serve $(ARGS)
 
 .PHONY: test
@@ -53,7 +57,7 @@ lint: .cache/proto/.written ## Check the contract, the types and the style
 	biome check .
 
 .PHONY: build
-build: node_modules/.installed ## Compile the two published packages into dist/
+build: node_modules/.installed ui ## Compile the two published packages into dist/, with the pages
 	node scripts/build-sdk.ts
 	node scripts/build-server.ts
 

@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
+import { sdkSources } from "./ui/vite.config.ts";
 
 export default defineConfig({
   test: {
     projects: [
       {
+        resolve: { alias: [...sdkSources] },
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "sdk/typescript/src/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "sdk/typescript/src/**/*.test.ts", "ui/src/**/*.test.ts"],
           environment: "node",
         },
       },

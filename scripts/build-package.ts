@@ -20,11 +20,11 @@ export function buildPackage(tsconfig: string, outDir: string): void {
 
 /**
  * The compiler rewrites `./x.ts` to `./x.js` in code, but not in declarations. Both are of one length, so that the
- * declaration maps still fit.
+ * declaration maps still fit; after `./x.tsx` there is nothing on the line that they could point to.
  */
 function nameCompiledImports(file: string): void {
   const text = readFileSync(file, "utf8");
-  writeFileSync(file, text.replace(/((?:from|import)\s*\(?\s*"\.[^"]*)\.ts"/g, '$1.js"'));
+  writeFileSync(file, text.replace(/((?:from|import)\s*\(?\s*"\.[^"]*)\.tsx?"/g, '$1.js"'));
 }
 
 /** Copies what a file imports and the build has not made, and what that imports, with its declarations. */

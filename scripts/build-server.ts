@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles @ostiary/server into dist/, with the command that package.json names as its bin.
-import { chmodSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+// Compiles @ostiary/server into dist/, with the command that package.json names as its bin, and adds the
+// pages.
+import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { buildPackage } from "./build-package.ts";
 
 const command = "dist/src/main.js";
@@ -10,6 +11,9 @@ buildPackage("tsconfig.build.json", "dist");
 // The built-in templates lie beside the code that reads them.
 const templates = "src/outbound/templates/built-in";
 cpSync(templates, `dist/${templates}`, { recursive: true });
+// The self-service pages, where src/app.ts looks for them: beside the compiled sources.
+if (!existsSync("ui/dist/index.html")) throw new Error("the pages are not built: run `make ui` first");
+cpSync("ui/dist", "dist/ui/dist", { recursive: true, filter: (source) => !source.endsWith(".inputs") });
 
 // npm links the command as it is, so it says itself what runs it.
 const text = readFileSync(command, "utf8");

@@ -20,6 +20,8 @@ interface Served {
   readonly sessions: SessionAuthenticator;
   readonly apiKeys: ApiKeyAuthenticator;
   readonly services: readonly ServiceBinding[];
+  /** The files of the self-service pages; undefined if they are not served. */
+  readonly pages: ReadonlyMap<string, HttpHandler> | undefined;
   readonly tracer: CallTracer | undefined;
   readonly clock: Clock;
   /** Plain HTTP paths that only the public listener has. */
@@ -52,7 +54,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
-      httpRoutes: served.publicRoutes,
+      httpRoutes: new Map([...(served.publicRoutes ?? []), ...(served.pages ?? [])]),
     }),
     admin: createListener({
       ...shared,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { toTenantSettings } from "./app-settings.ts";
+import { pagesWanted, toTenantSettings } from "./app-settings.ts";
 import { loadConfig } from "./config/load-config.ts";
 
 function settingsOf(environment: Record<string, string>, port = 4433) {
@@ -119,5 +119,38 @@ describe("the settings of the tenant", () => {
       defaultSchemaId: "staff",
       selfServiceSchemaIds: new Set(["customer"]),
     });
+  });
+});
+
+describe("the server's own pages", () => {
+  const external = {
+    OSTIARY_DATABASE_URL: "postgresql://localhost/ostiary",
+    OSTIARY_SECRETS_SEALING: "s".repeat(32),
+  };
+
+  test.each([
+    ["nothing configured", {}, "if_built"],
+    ["an external database", external, "never"],
+    ["an external database in development mode", { ...external, OSTIARY_DEV: "true" }, "if_built"],
+    [
+      "a listener that others reach",
+      {
+        OSTIARY_SERVER_PUBLIC_HOST: "0.0.0.0",
+        OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com",
+      },
+      "never",
+    ],
+    ["an external database and the key", { ...external, OSTIARY_SERVER_UI_ENABLED: "true" }, "always"],
+    ["the key switched off", { OSTIARY_SERVER_UI_ENABLED: "false" }, "never"],
+  ])("with %s are wanted: %s %s", (_, environment, expected) => {
+    expect(pagesWanted(loadConfig({ environment, flags: {} }).config)).toBe(expected);
+  });
+
+  test("draw the flows that have no ui_url", () => {
+    const environment = { OSTIARY_TENANT_DEFAULTS_FLOWS_LOGIN_UI_URL: "https://app.example.com/login" };
+    const { config } = loadConfig({ environment, flags: {} });
+    const settings = toTenantSettings(config, 4433, true);
+    expect(settings.uiUrls.login).toBe("https://app.example.com/login");
+    expect(settings.uiUrls.registration).toBe("http://127.0.0.1:4433/ui/registration");
   });
 });

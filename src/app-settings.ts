@@ -8,18 +8,25 @@ import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
- * may be 0. It only matters where no `public_url` is configured.
+ * may be 0. It only matters where no `public_url` is configured. `servesPages` says whether the server's own pages are
+ * there to draw the flows that have no `ui_url`.
  */
-export function toTenantSettings(config: CompleteConfig, publicPort: number): TenantSettings {
+export function toTenantSettings(
+  config: CompleteConfig,
+  publicPort: number,
+  servesPages = false,
+): TenantSettings {
   const settings = config.tenantDefaults;
   const { session, password, identity, flows } = settings;
   const publicUrl = publicUrlOf(config, publicPort);
+  const uiUrlOf = (configured: string, page: string) =>
+    textOf(configured) ?? (servesPages ? `${publicUrl}/ui/${page}` : undefined);
   const uiUrls = {
-    login: textOf(flows.login.uiUrl),
-    registration: textOf(flows.registration.uiUrl),
-    verification: textOf(flows.verification.uiUrl),
-    recovery: textOf(flows.recovery.uiUrl),
-    settings: textOf(flows.settings.uiUrl),
+    login: uiUrlOf(flows.login.uiUrl, "login"),
+    registration: uiUrlOf(flows.registration.uiUrl, "registration"),
+    verification: uiUrlOf(flows.verification.uiUrl, "verification"),
+    recovery: uiUrlOf(flows.recovery.uiUrl, "recovery"),
+    settings: uiUrlOf(flows.settings.uiUrl, "settings"),
   };
   const origins = [publicUrl, ...Object.values(uiUrls), ...settings.allowedOrigins];
   return Object.freeze({
@@ -73,6 +80,16 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
     enumerationSafe: settings.enumerationSafe,
     ...schemaIdsOf(identity),
   });
+}
+
+/**
+ * Whether the server shall serve its own pages. By default it does while somebody tries it out, and then a checkout in
+ * which they are not built is no mistake.
+ */
+export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "never" {
+  const { enabled } = config.server.ui;
+  if (enabled !== undefined) return enabled ? "always" : "never";
+  return isTrial(config) ? "if_built" : "never";
 }
 
 /**

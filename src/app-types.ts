@@ -21,6 +21,8 @@ export interface AppOptions {
 export interface RunningApp {
   /** Where clients reach the public listener. */
   readonly publicUrl: string;
+  /** Where a browser finds the self-service pages; undefined if they are not served. */
+  readonly pagesUrl: string | undefined;
   readonly adminUrl: string;
   /** The port that the public listener is bound to. */
   readonly publicPort: number;

@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
 import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
@@ -18,7 +19,7 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
 import { createListeners } from "./app-listeners.ts";
-import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
+import { builtInSchemaId, pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
@@ -60,7 +61,9 @@ import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
+import type { HttpHandler } from "./transport/http/health.ts";
 import { Readiness } from "./transport/http/readiness.ts";
+import { loadStaticFiles } from "./transport/http/static-files.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
@@ -79,6 +82,8 @@ const tenantName = "default";
 const flushIntervalMs = 15_000;
 /** How often the database is asked whether it is there. */
 const watchIntervalMs = 500;
+/** Where the build puts the self-service pages, in a checkout and in the published package. */
+const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 const systemClock: Clock = { now: () => new Date() };
 
 /** What was started, to be stopped in reverse order. */
@@ -157,6 +162,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
   const { sessions, apiKeys, outbox } = domain;
+  const pages = loadPages(options, () => tenant.settings.publicUrl);
   const services = createServices(domain);
   const messages = { store: storage.messages, outbox, renderer };
   const mailbox = await openMailbox(config, { ...messages, tenants });
@@ -168,6 +174,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     sessions,
     apiKeys,
     services,
+    pages,
     tracer,
     clock,
     publicRoutes: mailbox?.routes,
@@ -175,7 +182,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
   // With port 0 the public URL is only known now.
-  tenant = { ...tenant, settings: toTenantSettings(config.config, publicPort) };
+  tenant = { ...tenant, settings: toTenantSettings(config.config, publicPort, pages !== undefined) };
   const { port: adminPort } = await listeners.admin.listen();
   cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
   cleanup.add(() => readiness.stop());
@@ -195,6 +202,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const scheme = admin.tls === undefined ? "http" : "https";
   return {
     publicUrl: tenant.settings.publicUrl,
+    pagesUrl: pages === undefined ? undefined : `${tenant.settings.publicUrl}/ui/`,
     adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
     publicPort,
     bootstrapKey,
@@ -209,6 +217,20 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     stop: () => cleanup.run(),
     failed: database.failed,
   };
+}
+
+/** The files of the self-service pages by their paths; undefined if they are not served. */
+function loadPages(
+  { config }: AppOptions,
+  publicUrl: () => string,
+): ReadonlyMap<string, HttpHandler> | undefined {
+  const wanted = pagesWanted(config.config);
+  if (wanted === "never") return undefined;
+  const pages = loadStaticFiles(pagesFolder, "ui", publicUrl);
+  if (pages === undefined && wanted === "always") {
+    throw new Error("server.ui.enabled: the pages are not built: run `make ui`, or switch them off");
+  }
+  return pages;
 }
 
 /** Everything that decides, on everything that is stored. */

@@ -166,6 +166,7 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
     ...keyLines,
     ...(app.mailboxLink === undefined ? [] : [`  Mailbox          ${mailbox}`]),
     "",
+    ...(app.pagesUrl === undefined ? [] : [`Open in a browser: ${app.pagesUrl}`, ""]),
     "Try it: begin a registration.",
     `  curl -s -H 'Content-Type: application/json' -d '{"client":"CLIENT_NATIVE"}' \\`,
     `    ${app.publicUrl}/ostiary.flow.v1.RegistrationService/CreateRegistrationFlow`,

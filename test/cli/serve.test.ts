@@ -46,6 +46,11 @@ describe("serve with nothing configured", () => {
     expect(output).not.toContain(readFileSync(keyFile, "utf8").trim());
     expect(urlIn(output, "Admin")).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
 
+    // The self-service pages, for whoever has a browser.
+    const [, pages = ""] = /Open in a browser: (http\S+)/.exec(output) ?? [];
+    expect(pages).toBe(`${urlIn(output, "Public")}/ui/`);
+    expect(await (await fetch(pages)).text()).toContain("<title>Ostiary</title>");
+
     const [, command = ""] = /(curl .*)$/s.exec(output) ?? [];
     const address = /http:\S+$/.exec(command.trim())?.[0] ?? "";
     expect(address).toContain(urlIn(output, "Public"));

@@ -1,14 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { chromium } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { isInstalled } from "../support/foreign.ts";
-
-const executablePath = process.env.OSTIARY_TEST_CHROMIUM ?? "/usr/bin/chromium";
-const installed = await isInstalled(executablePath, ["--version"]);
+import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 
 /** The page's script, bundled as an application would bundle it. */
 async function bundlePage(): Promise<string> {
@@ -26,7 +22,7 @@ async function bundlePage(): Promise<string> {
   return output.output[0].code;
 }
 
-describe.skipIf(!installed)("connect-web in Chromium", () => {
+describe.skipIf(!chromiumInstalled)("connect-web in Chromium", () => {
   let app: TestApp;
   let pageUrl: string;
   let close: () => void;
@@ -50,16 +46,7 @@ describe.skipIf(!installed)("connect-web in Chromium", () => {
   });
 
   test("registers with cookies from an allowed origin, and a page of another origin gets nothing", async () => {
-    const browser = await chromium.launch({
-      executablePath,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-      ],
-    });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       await page.goto(pageUrl);

@@ -4,7 +4,7 @@ import { projectWithInstalledModules, run, unpack } from "./packages.ts";
 
 /** The TypeScript blocks of a page, in order. */
 export function examplesOf(page: string): readonly string[] {
-  return [...readFileSync(page, "utf8").matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code);
+  return [...readFileSync(page, "utf8").matchAll(/```tsx?\n(.*?)```/gs)].map(([, code = ""]) => code);
 }
 
 /**
@@ -22,13 +22,15 @@ export function compileExamples(
   writeFileSync(join(project, "package.json"), '{"type":"module"}');
   writeFileSync(join(project, "surroundings.d.ts"), surroundings);
   examples.forEach((code, index) => {
-    writeFileSync(join(project, `example-${index}.ts`), `${code}\nexport {};\n`);
+    const extension = code.includes("@ostiary/sdk/react") ? "tsx" : "ts";
+    writeFileSync(join(project, `example-${index}.${extension}`), `${code}\nexport {};\n`);
   });
   const compilerOptions = {
     module: "nodenext",
     target: "es2022",
     lib: ["es2023", "dom", "dom.iterable"],
     types: ["node"],
+    jsx: "react-jsx",
     strict: true,
     exactOptionalPropertyTypes: true,
     skipLibCheck: true,

@@ -39,7 +39,7 @@ afterAll(() => temporary.remove());
 
 describe("the tarball of @ostiary/sdk", () => {
   test("holds code, declarations, sources and papers, and nothing else", () => {
-    const expected = /^(package\.json|README\.md|LICENSE|src\/.+\.ts|dist\/.+\.(js|d\.ts)(\.map)?)$/;
+    const expected = /^(package\.json|README\.md|LICENSE|src\/.+\.tsx?|dist\/.+\.(js|d\.ts)(\.map)?)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
     expect(packed.files).toEqual(
       expect.arrayContaining(["README.md", "LICENSE", "package.json", "src/index.ts"]),
@@ -85,12 +85,16 @@ describe("the tarball of @ostiary/sdk", () => {
     expect(sdk.peerDependencies).toEqual({
       "@bufbuild/protobuf": `^${server.dependencies["@bufbuild/protobuf"]}`,
       "@connectrpc/connect": `^${server.dependencies["@connectrpc/connect"]}`,
+      // Optional: only ./react needs it.
+      react: ">=19",
     });
   });
 
   test("exports exactly this", async () => {
     expect(Object.keys(readManifest("sdk/typescript/package.json").exports)).toEqual([
       ".",
+      "./form",
+      "./react",
       "./server",
       "./v1/access",
       "./v1/courier",
@@ -112,6 +116,20 @@ describe("the tarball of @ostiary/sdk", () => {
       "retryAfterOf",
       "submit",
       "textOf",
+    ]);
+    expect(exportsOf("@ostiary/sdk/form")).toEqual([
+      "buttonForEnter",
+      "createFlow",
+      "describeForm",
+      "englishFormTexts",
+      "fieldOf",
+      "fillIn",
+      "focusFirstProblem",
+      "getFlow",
+      "keepTyped",
+      "renderForm",
+      "translator",
+      "viewMessage",
     ]);
     expect(exportsOf("@ostiary/sdk/server")).toEqual([
       "SessionRefusedError",
@@ -199,6 +217,13 @@ describe("a web page's bundle", () => {
     ]);
   });
 
+  test("of the form renderer holds neither React nor a transport", async () => {
+    const { modules, code } = await bundle('export { renderForm, translator } from "@ostiary/sdk/form";');
+    expect(modules).toContain("dist/sdk/typescript/src/form/render-form.js");
+    expect(modules.filter((name) => /react|flows\.js|client\.js|transport|_service/.test(name))).toEqual([]);
+    expect(code).not.toMatch(/innerHTML|connect-web/);
+  });
+
   test("of all flows adds at most two fifths to what Connect and Protobuf weigh by themselves", async () => {
     const floor = await bundle(
       'export { createClient } from "@connectrpc/connect"; export { createConnectTransport } from "@connectrpc/connect-web";',
@@ -262,7 +287,9 @@ describe("the examples of the READMEs", () => {
   });
 
   test.each([
-    "onSubmit",
+    "onSubmit(flow",
+    "renderForm(",
+    "<FlowForm",
     "logIn(flow",
     "guard.node(",
     "express()",
@@ -279,7 +306,7 @@ function exportsOf(specifier: string): unknown {
   return JSON.parse(run("node", ["--input-type=module", "--eval", program], consumer));
 }
 
-async function bundle(code: string): Promise<{ modules: string[]; bytes: number }> {
+async function bundle(code: string): Promise<{ modules: string[]; bytes: number; code: string }> {
   const entry = join(consumer, "entry.js");
   writeFileSync(entry, code);
   const build = await rolldown({ input: entry, platform: "browser" });
@@ -288,7 +315,7 @@ async function bundle(code: string): Promise<{ modules: string[]; bytes: number 
   const [chunk] = output;
   const kept = Object.entries(chunk.modules).filter(([, module]) => module.renderedLength > 0);
   const modules = kept.flatMap(([name]) => name.split("@ostiary/sdk/").slice(1)).sort();
-  return { modules, bytes: Buffer.byteLength(chunk.code) };
+  return { modules, bytes: Buffer.byteLength(chunk.code), code: chunk.code };
 }
 
 /** What the tests read of a package.json. */

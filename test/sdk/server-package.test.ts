@@ -20,9 +20,11 @@ afterAll(() => temporary.remove());
 describe("the tarball of @ostiary/server", () => {
   test("holds compiled code with declarations, and no sources, tests or tools", () => {
     const expected =
-      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid)$/;
+      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid|dist\/ui\/dist\/.+\.(html|js|css|svg)(\.br|\.gz)?)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
-    expect(packed.files).toEqual(expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts"]));
+    expect(packed.files).toEqual(
+      expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts", "dist/ui/dist/login.html.br"]),
+    );
   });
 
   test("has the command that package.json names, ready to run", () => {

@@ -29,6 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   "src/outbound": ["src/domain"],
   "src/transport": ["src/domain", "gen"],
   "sdk/typescript/src": ["gen"],
+  "ui/src": [],
 };
 
 interface Import {
@@ -53,6 +54,21 @@ describe("the map of rooms", () => {
   test("would notice an arrow in the wrong direction", () => {
     expect(isAllowed("src/domain", "src/storage/storage.ts")).toBe(false);
     expect(isAllowed("src/storage", "src/domain/errors.ts")).toBe(true);
+  });
+
+  test("the pages import the SDK and React, and nothing else from elsewhere", () => {
+    const packages = packagesOf("ui/src").filter(
+      (name) => !/^(@ostiary\/sdk|react|react-dom)(\/|$)/.test(name),
+    );
+    expect(packages).toEqual([]);
+    expect(packagesOf("ui/src")).toContain("@ostiary/sdk/form");
+  });
+
+  test("the SDK is free of React but for its component, and of the other packages that only a server has", () => {
+    const withReact = sourceFiles("sdk/typescript/src").filter((file) => packagesIn(file).includes("react"));
+    expect(withReact.every((file) => file.startsWith("sdk/typescript/src/react"))).toBe(true);
+    const packages = packagesOf("sdk/typescript/src").filter((name) => !name.startsWith("node:"));
+    expect(packages.filter((name) => !/^(@bufbuild\/protobuf|@connectrpc\/|react$)/.test(name))).toEqual([]);
   });
 
   test("no flow kind imports a concrete method, and no method another one", () => {
@@ -95,10 +111,20 @@ function importsOf(room: string): Import[] {
   });
 }
 
+/** The packages that a room imports. */
+function packagesOf(room: string): string[] {
+  return [...new Set(sourceFiles(room).flatMap(packagesIn))];
+}
+
+function packagesIn(file: string): string[] {
+  const text = readFileSync(file, "utf8");
+  return [...text.matchAll(/^(?:import|export)[^;]*?from "([^."][^"]*)"/gm)].map((match) => match[1] ?? "");
+}
+
 /** Source files of the product; tests beside the code may import what they like. */
 function sourceFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".test.ts"))
     .map((name) => join(folder, name))
     .sort();
 }

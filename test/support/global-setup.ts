@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,9 +18,11 @@ declare module "vitest" {
 
 /**
  * One PostgreSQL for the whole run, and one migrated database in it that each test file clones. The server is
- * OSTIARY_TEST_DATABASE_URL (a role that may make databases) if that is set, else an embedded one without fsync.
+ * OSTIARY_TEST_DATABASE_URL (a role that may make databases) if that is set, else an embedded one without fsync. The
+ * self-service pages are built as well, if something of them has changed.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  execFileSync(process.execPath, ["scripts/build-ui.ts"], { stdio: "inherit" });
   const external = process.env.OSTIARY_TEST_DATABASE_URL;
   const server = external ? { url: external, stop: async () => {} } : await startServer();
   const templateDatabase = `ostiary_test_template_${process.pid}`;

@@ -13,6 +13,15 @@ export function textOf(value: Value | undefined): string {
   return typeof json === "string" ? json : JSON.stringify(json);
 }
 
+/** As `textOf`, in the form that the control of an input takes: a moment is shown in the local time of the browser. */
+export function inputTextOf(input: InputNode): string {
+  const text = textOf(input.value);
+  const moment = input.type === InputType.DATE_TIME ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(moment)) return text;
+  const local = new Date(moment - new Date(moment).getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, "YYYY-MM-DDThh:mm:ss".length);
+}
+
 /**
  * What an input's texts mean; undefined if nothing was filled in. What does not fit the input is passed on as the
  * text it is: the server then answers with a message beside the field, which no exception here could do.
@@ -30,6 +39,8 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
       return text === undefined ? undefined : numberOf(text.trim());
     case InputType.HIDDEN:
       return hiddenValue(input, text);
+    case InputType.DATE_TIME:
+      return text === undefined ? undefined : momentOf(text);
     default:
       return text === "" ? undefined : text;
   }
@@ -39,6 +50,14 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
 function hiddenValue(input: InputNode, text: string | undefined): JsonValue | undefined {
   if (text !== undefined && text !== textOf(input.value)) return text;
   return input.value === undefined ? undefined : toJson(ValueSchema, input.value);
+}
+
+/** A control for a moment gives local time without its offset; JSON Schema asks for one (RFC 3339). */
+function momentOf(text: string): JsonValue | undefined {
+  if (text === "") return undefined;
+  const isLocal = /^\d{4,}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text);
+  const moment = new Date(text);
+  return isLocal && !Number.isNaN(moment.getTime()) ? moment.toISOString() : text;
 }
 
 function numberOf(text: string): JsonValue | undefined {

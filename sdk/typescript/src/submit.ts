@@ -10,6 +10,7 @@ import type { VerificationCompleted } from "../../../gen/ostiary/flow/v1/verific
 import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Session } from "../../../gen/ostiary/session/v1/session_pb.js";
 import type { Ostiary } from "./client.ts";
+import { keepTyped } from "./form/keep-typed.ts";
 import { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
@@ -30,7 +31,7 @@ export type SubmitOutcome =
    * to carry the change out.
    */
   | { readonly kind: "login_required"; readonly loginFlow: Flow; readonly flow: Flow }
-  /** It came too late: draw this fresh flow instead. */
+  /** It came too late: draw this fresh flow instead. It holds what was typed, except secrets. */
   | { readonly kind: "expired"; readonly flow: Flow };
 
 /** What a flow gives when it is over, whatever its kind; what it does not give is empty or undefined. */
@@ -71,7 +72,7 @@ export async function submit(
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":
       if (outcome.value.replacement === undefined) break;
-      return { kind: "expired", flow: outcome.value.replacement };
+      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data) };
     case "saved":
       return { kind: "saved", flow: outcome.value.flow ?? flow, identity: outcome.value.identity };
     case "loginRequired":

@@ -95,7 +95,7 @@ export class Http1Exchange implements Exchange {
     // Over TLS, Node's parser loses parts of a request that comes before the socket has drained (tls.test.ts).
     const undrained = this.peer.encrypted && length >= response.writableHighWaterMark;
     if (unusable || undrained || this.#context.closing()) headers.connection = "close";
-    if (body !== undefined || status !== 204) headers["content-length"] = String(length);
+    if (body !== undefined || (status !== 204 && status !== 304)) headers["content-length"] = String(length);
     response.writeHead(status, headers);
     if (body === undefined || this.method === "HEAD") response.end();
     else response.end(body);

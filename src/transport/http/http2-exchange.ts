@@ -88,7 +88,7 @@ export class Http2Exchange implements Exchange {
     headers[":status"] = String(status);
     const endStream = (body === undefined || this.method === "HEAD") && trailers === undefined;
     if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-    else if (status !== 204) headers["content-length"] = String(byteLengthOf(body));
+    else if (status !== 204 && status !== 304) headers["content-length"] = String(byteLengthOf(body));
     stream.respond(headers, { endStream, waitForTrailers: trailers !== undefined });
     if (!endStream) stream.end(body);
     this.#discardRest();

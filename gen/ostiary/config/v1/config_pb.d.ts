@@ -133,6 +133,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
   outbound?: Outbound | undefined;
 
   /**
+   * The self-service pages that come with the server.
+   *
+   * @generated from field: ostiary.config.v1.Ui ui = 7;
+   */
+  ui?: Ui | undefined;
+
+  /**
    * How this process sends mail and text messages.
    *
    * @generated from field: ostiary.config.v1.CourierWorkers courier = 8;
@@ -145,6 +152,27 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * Ui configures the self-service pages at `/ui/` of the public listener.
+ *
+ * @generated from message ostiary.config.v1.Ui
+ */
+export declare type Ui = Message<"ostiary.config.v1.Ui"> & {
+  /**
+   * Whether they are served. Flows without a `ui_url` are then drawn by them. Unset: yes if nothing is configured
+   * (the embedded database, the public listener and `public_url` on loopback) or in development mode, no otherwise.
+   *
+   * @generated from field: optional bool enabled = 1;
+   */
+  enabled?: boolean | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Ui.
+ * Use `create(UiSchema)` to create a new message.
+ */
+export declare const UiSchema: GenMessage<Ui>;
 
 /**
  * CourierWorkers configures the sending of messages by one process.

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// @ostiary/sdk/form: draws the form of any flow, without a framework. The React component is in ./react.
+
+export { createFlow, type FlowName, type FlowStart, getFlow } from "./flows.ts";
+export {
+  describeForm,
+  type FormButton,
+  type FormPart,
+  type FormView,
+} from "./form/describe-form.ts";
+export { type FormField, fieldOf } from "./form/field.ts";
+export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
+export { keepTyped } from "./form/keep-typed.ts";
+export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";
+export {
+  type FormHandlers,
+  type RenderedForm,
+  renderForm,
+  type SubmittedForm,
+} from "./form/render-form.ts";
+export {
+  englishFormTexts,
+  type FormTexts,
+  fillIn,
+  type MessageContext,
+  type MessageTexts,
+  type Translate,
+  translator,
+} from "./form/texts.ts";

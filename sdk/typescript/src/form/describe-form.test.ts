@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "vitest";
+import { type Flow, FlowKind, FlowSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { formDataToRequest } from "../form-data.ts";
+import { describeForm } from "./describe-form.ts";
+import type { FormField } from "./field.ts";
+import { keepTyped } from "./keep-typed.ts";
+import { translator } from "./texts.ts";
+
+type NodeInit = MessageInitShape<typeof NodeSchema>;
+type InputInit = Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"];
+
+describe("the parts of a form", () => {
+  test("are the common fields and then the steps, each with its own fields and button", () => {
+    const { parts, hidden } = describeForm(
+      flowOf([
+        input("csrfToken", InputType.HIDDEN, { value: protoValue("token") }),
+        input("identifier"),
+        input("password.password", InputType.PASSWORD),
+        button("password", "Sign in"),
+        input("code.code"),
+        button("code", "Use the code"),
+        button("resend", "Send again"),
+      ]),
+    );
+    expect(hidden).toEqual([{ name: "csrfToken", value: "token" }]);
+    expect(
+      parts.map(({ step, fields, alternative }) => [step, fields.map(({ name }) => name), alternative]),
+    ).toEqual([
+      [undefined, ["identifier"], false],
+      ["password", ["password.password"], false],
+      ["code", ["code.code"], true],
+      ["resend", [], false],
+    ]);
+    expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
+      { step: "password", label: "Sign in", primary: true },
+      { step: "code", label: "Use the code", primary: false },
+      { step: "resend", label: "Send again", primary: false },
+    ]);
+  });
+
+  test("leave out nodes of a kind that is newer than this package", () => {
+    const { parts } = describeForm(flowOf([{ name: "passkey.challenge" }, input("identifier")]));
+    expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["identifier"]);
+  });
+
+  test("of a flow that has no form are none", () => {
+    expect(describeForm(create(FlowSchema, {}))).toEqual({ messages: [], hidden: [], parts: [] });
+  });
+});
+
+describe("the attributes of a field", () => {
+  test.each<[string, NodeInit, Record<string, string | true>]>([
+    ["text", input("x"), { type: "text" }],
+    ["e-mail", input("x", InputType.EMAIL), { type: "email", inputmode: "email", autocapitalize: "none" }],
+    ["phone", input("x", InputType.PHONE), { type: "tel", inputmode: "tel" }],
+    ["url", input("x", InputType.URL), { type: "url", inputmode: "url" }],
+    ["number", input("x", InputType.NUMBER), { type: "text", inputmode: "decimal" }],
+    ["checkbox", input("x", InputType.CHECKBOX), { type: "checkbox", value: "true" }],
+    ["date", input("x", InputType.DATE), { type: "date" }],
+    ["date and time", input("x", InputType.DATE_TIME), { type: "datetime-local" }],
+    ["password", input("x", InputType.PASSWORD), { type: "password", spellcheck: "false" }],
+    ["a type of a newer server", input("x", 99 as InputType), { type: "text" }],
+    ["user name", input("x", InputType.TEXT, { autocomplete: "username" }), { autocapitalize: "none" }],
+    [
+      "one-time code",
+      input("x", InputType.TEXT, { autocomplete: "one-time-code" }),
+      { inputmode: "numeric", autocomplete: "one-time-code" },
+    ],
+    ["required", input("x", InputType.TEXT, { required: true }), { required: true }],
+  ])("of type %s", (_, node, expected) => {
+    expect(fieldOfNode(node).attributes).toMatchObject({ name: "x", id: "ostiary-x", ...expected });
+  });
+
+  // Security rule: a password that is pasted is never cut in silence.
+  test("have neither a greatest length nor a pattern", () => {
+    const limits = { maxLength: 10, pattern: "^a" };
+    expect(Object.keys(fieldOfNode(input("x", InputType.PASSWORD, limits)).attributes).sort()).toEqual(
+      ["autocapitalize", "id", "name", "spellcheck", "type"].sort(),
+    );
+  });
+
+  test("name the hint and the error, and say that the value is wrong", () => {
+    const node = input("traits.a\\.b", InputType.PASSWORD, { autocomplete: "new-password", minLength: 8 });
+    node.messages = [message(4000002, "Property is missing.", FormMessageType.ERROR)];
+    const field = fieldOfNode(node);
+    expect(field.hint).toBe("At least 8 characters.");
+    expect(field.errors).toEqual([{ id: 4000002, kind: "error", text: "Property is missing." }]);
+    expect(field.attributes["aria-describedby"]).toBe(`${field.ids.hint} ${field.ids.errors}`);
+    expect(field.attributes["aria-invalid"]).toBe("true");
+    expect(field.ids.control).toMatch(/^ostiary-[\w-]+$/);
+  });
+
+  test("say nothing of the kind without a hint or an error", () => {
+    const { attributes } = fieldOfNode(input("x"));
+    expect(Object.keys(attributes).filter((name) => name.startsWith("aria-"))).toEqual([]);
+  });
+});
+
+describe("the value to begin with", () => {
+  test("is that of the node, and never a secret", () => {
+    expect(fieldOfNode(input("x", InputType.TEXT, { value: protoValue("Ada") })).value).toBe("Ada");
+    expect(fieldOfNode(input("x", InputType.CHECKBOX, { value: protoValue(true) })).checked).toBe(true);
+    expect(fieldOfNode(input("x", InputType.PASSWORD, { value: protoValue("secret") })).value).toBe("");
+  });
+
+  test("of a moment is the local time, which is sent back as the same moment", () => {
+    const node = input("traits.x", InputType.DATE_TIME, { value: protoValue("2026-03-04T05:06:07Z") });
+    const flow = flowOf([node, button("password", "OK")]);
+    const { value } = fieldOfNode(node);
+    expect(value).toMatch(/^2026-03-0\dT\d\d:\d\d:07$/);
+    const data = new FormData();
+    data.set("traits.x", value);
+    expect(formDataToRequest(flow, data, "password")).toMatchObject({
+      traits: { x: "2026-03-04T05:06:07.000Z" },
+    });
+  });
+
+  test("of a choice is one of its options", () => {
+    const options = [{ value: protoValue("red"), label: "Red" }];
+    const field = fieldOfNode(input("x", InputType.TEXT, { options, value: protoValue("red") }));
+    expect(field).toMatchObject({
+      control: "select",
+      value: "red",
+      options: [{ value: "red", label: "Red" }],
+    });
+  });
+});
+
+describe("keepTyped", () => {
+  const nodes = [
+    input("csrfToken", InputType.HIDDEN, { value: protoValue("new token") }),
+    input("traits.email", InputType.EMAIL),
+    input("traits.age", InputType.NUMBER),
+    input("traits.news", InputType.CHECKBOX),
+    input("code.code", InputType.TEXT, { autocomplete: "one-time-code" }),
+    input("password.password", InputType.PASSWORD),
+    button("password", "OK"),
+  ];
+  const typed = new FormData();
+  typed.set("csrfToken", "old token");
+  typed.set("traits.email", "ada@example.com");
+  typed.set("traits.age", "36");
+  typed.set("traits.news", "true");
+  typed.set("code.code", "123456");
+  typed.set("password.password", "correct horse");
+
+  test("takes over what was typed, with its type", () => {
+    const kept = keepTyped(flowOf(nodes), typed);
+    const request = formDataToRequest(kept, valuesOf(kept), "password");
+    expect(request).toMatchObject({ traits: { email: "ada@example.com", age: 36, news: true } });
+  });
+
+  // Security rule: what was typed as a secret is typed again.
+  test("takes over no password, no code and no hidden value", () => {
+    const kept = JSON.stringify(keepTyped(flowOf(nodes), typed));
+    expect(kept).not.toContain("correct horse");
+    expect(kept).not.toContain("123456");
+    expect(kept).not.toContain("old token");
+    expect(kept).toContain("new token");
+  });
+
+  test("changes nothing of the flow that it is given", () => {
+    const flow = flowOf(nodes);
+    const before = JSON.stringify(flow);
+    keepTyped(flow, typed);
+    expect(JSON.stringify(flow)).toBe(before);
+  });
+});
+
+describe("translator", () => {
+  const translate = translator({
+    4000032: "Mindestens {min_length} Zeichen.",
+    1070002: ({ title }) => (title === "Name" ? "Vorname" : undefined),
+  });
+
+  test("fills in the values of the context", () => {
+    expect(translate(message(4000032, "server", FormMessageType.ERROR, { min_length: 8 }))).toBe(
+      "Mindestens 8 Zeichen.",
+    );
+    expect(translate(message(1070002, "Name", FormMessageType.INFO, { title: "Name" }))).toBe("Vorname");
+  });
+
+  test.each([
+    ["an unknown number", 4999999, {}],
+    ["a value that is missing", 4000032, {}],
+    ["a function that does not know either", 1070002, { title: "Town" }],
+    ["a number that every object has", Number.NaN, {}],
+  ])("falls back to the server's sentence for %s", (_, id, context) => {
+    expect(translate({ ...message(0, "server", FormMessageType.INFO, context), id })).toBe("server");
+  });
+});
+
+function flowOf(nodes: readonly NodeInit[]): Flow {
+  return create(FlowSchema, { id: "ost_flw_1", kind: FlowKind.REGISTRATION, form: { nodes: [...nodes] } });
+}
+
+/** What a page would send if nothing were changed. */
+function valuesOf(flow: Flow): FormData {
+  const data = new FormData();
+  for (const { fields } of describeForm(flow).parts) {
+    for (const { name, control, value, checked } of fields) {
+      if (control !== "checkbox") data.set(name, value);
+      else if (checked) data.set(name, "true");
+    }
+  }
+  return data;
+}
+
+function fieldOfNode(node: NodeInit): FormField {
+  const [field] = describeForm(flowOf([node])).parts.flatMap(({ fields }) => fields);
+  if (field === undefined) throw new Error("the node is no field");
+  return field;
+}
+
+function input(name: string, type: InputType = InputType.TEXT, more: InputInit = {}): NodeInit {
+  return { name, kind: { case: "input", value: { ...more, type } } };
+}
+
+function button(step: string, text: string): NodeInit {
+  return { name: step, label: message(1, text), kind: { case: "button", value: { step } } };
+}
+
+function message(
+  id: number,
+  text: string,
+  type: FormMessageType = FormMessageType.INFO,
+  context: Record<string, JsonValue> = {},
+) {
+  return { $typeName: "ostiary.flow.v1.FormMessage" as const, id, text, type, context };
+}
+
+function protoValue(json: JsonValue) {
+  return fromJson(ValueSchema, json);
+}

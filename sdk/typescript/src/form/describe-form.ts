@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { parseNodeName } from "../form-path.ts";
+import { textOf } from "../form-value.ts";
+import { type FormField, fieldOf } from "./field.ts";
+import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
+
+/** A form as it is drawn. */
+export interface FormView {
+  /** About the form as a whole. */
+  readonly messages: readonly FormMessageView[];
+  /** Not drawn, but sent. */
+  readonly hidden: readonly { readonly name: string; readonly value: string }[];
+  /** The fields that every step sends come first, then the steps in the order of the form. */
+  readonly parts: readonly FormPart[];
+}
+
+/** The fields and buttons of one step; or, without a step, the fields that every step sends. */
+export interface FormPart {
+  readonly step: string | undefined;
+  readonly fields: readonly FormField[];
+  readonly buttons: readonly FormButton[];
+  /** Whether it is another way to go on, with fields of its own, below one that is drawn before. */
+  readonly alternative: boolean;
+}
+
+/** A button that submits the form. */
+export interface FormButton {
+  readonly step: string;
+  readonly label: string;
+  /** The first button of the form: what Enter presses, and what most people are here for. */
+  readonly primary: boolean;
+}
+
+/**
+ * Turns the form of a flow into what a page draws, from its nodes alone. Nodes of kinds that are newer than this
+ * package are left out.
+ */
+export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
+  const nodes = flow.form?.nodes ?? [];
+  const steps = stepsOf(nodes);
+  const [first] = steps;
+  const stepOf = (node: Node) => {
+    const [part] = parseNodeName(node.name) ?? [];
+    return part !== undefined && steps.has(part) ? part : undefined;
+  };
+  let seenFields = false;
+  const parts: FormPart[] = [];
+  for (const step of [undefined, ...steps]) {
+    const own = nodes.filter((node) => node.kind.case !== "button" && stepOf(node) === step);
+    const fields = own.flatMap((node) => fieldOf(node, step, options) ?? []);
+    const buttons = nodes.flatMap((node) => {
+      if (node.kind.case !== "button" || node.kind.value.step !== step) return [];
+      return [{ step, label: labelOf(node, options), primary: step === first }];
+    });
+    if (fields.length === 0 && buttons.length === 0) continue;
+    const alternative = step !== undefined && fields.length > 0 && seenFields;
+    parts.push({ step, fields, buttons, alternative });
+    seenFields ||= step !== undefined && fields.length > 0;
+  }
+  return {
+    messages: (flow.form?.messages ?? []).map((message) => viewMessage(message, options)),
+    hidden: nodes.flatMap(({ name, kind }) =>
+      kind.case === "input" && kind.value.type === InputType.HIDDEN
+        ? [{ name, value: textOf(kind.value.value) }]
+        : [],
+    ),
+    parts,
+  };
+}
+
+/** The steps that the form has buttons for, in their order. */
+function stepsOf(nodes: readonly Node[]): ReadonlySet<string> {
+  return new Set(nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])));
+}
+
+function labelOf(node: Node, options: FormOptions): string {
+  return node.label === undefined ? node.name : viewMessage(node.label, options).text;
+}

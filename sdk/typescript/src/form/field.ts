@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type InputNode, InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { parseNodeName } from "../form-path.ts";
+import { inputTextOf, textOf } from "../form-value.ts";
+import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
+import { englishFormTexts, fillIn } from "./texts.ts";
+
+/** A field as it is drawn: everything that an HTML page needs, with all texts translated. */
+export interface FormField {
+  /** The name of the control, and of the node. */
+  readonly name: string;
+  /** What to draw: a line to type in, one that hides what is typed, a box to tick, a list to choose from. */
+  readonly control: "text" | "password" | "checkbox" | "select";
+  /** The step that the field belongs to; undefined if every step sends it. */
+  readonly step: string | undefined;
+  readonly label: string;
+  readonly required: boolean;
+  /** What helps to fill it in; undefined if there is nothing to say. */
+  readonly hint: string | undefined;
+  /** What is wrong with the value. */
+  readonly errors: readonly FormMessageView[];
+  /** The value to begin with, as text. Never a secret. */
+  readonly value: string;
+  /** Of a box to tick. */
+  readonly checked: boolean;
+  /** Of a list to choose from. */
+  readonly options: readonly { readonly value: string; readonly label: string }[];
+  readonly ids: { readonly control: string; readonly hint: string; readonly errors: string };
+  /**
+   * The attributes of the control, by their names in HTML; true is one without a value. What limits a value
+   * (maxlength, pattern) is not among them: a browser would cut a pasted password in silence, and its patterns are not
+   * those of JSON Schema. The server says what is wrong, in words that can be translated.
+   */
+  readonly attributes: Readonly<Record<string, string | true>>;
+}
+
+/** Draws a node that is a field; undefined for one that is hidden, or no field at all. */
+export function fieldOf(
+  node: Node,
+  step: string | undefined,
+  options: FormOptions = {},
+): FormField | undefined {
+  if (node.kind.case !== "input" || node.kind.value.type === InputType.HIDDEN) return undefined;
+  const input = node.kind.value;
+  const messages = node.messages.map((message) => viewMessage(message, options));
+  const errors = messages.filter(({ kind }) => kind === "error");
+  const hint = hintOf(
+    input,
+    messages.filter(({ kind }) => kind !== "error"),
+    options,
+  );
+  const control = `${options.idPrefix ?? "ostiary"}-${node.name.replace(/[^\w-]+/g, "-")}`;
+  const ids = { control, hint: `${control}-hint`, errors: `${control}-errors` };
+  const value = inputTextOf(input);
+  return {
+    name: node.name,
+    control: controlOf(input),
+    step,
+    label: node.label === undefined ? fallbackLabel(node.name) : viewMessage(node.label, options).text,
+    required: input.required,
+    hint,
+    errors,
+    value: isSecret(input) ? "" : value,
+    checked: value === "true",
+    options: input.options.map((option) => ({ value: textOf(option.value), label: option.label })),
+    ids,
+    attributes: {
+      id: ids.control,
+      name: node.name,
+      ...attributesOf(input),
+      ...describedBy(hint === undefined ? "" : ids.hint, errors.length === 0 ? "" : ids.errors),
+    },
+  };
+}
+
+/** Whether what is typed is a secret: never filled in again, never kept. */
+export function isSecret({ type, autocomplete }: InputNode): boolean {
+  return (
+    type === InputType.PASSWORD ||
+    type === InputType.HIDDEN ||
+    type === InputType.CODE ||
+    autocomplete === "one-time-code"
+  );
+}
+
+function controlOf(input: InputNode): FormField["control"] {
+  if (input.options.length > 0) return "select";
+  if (input.type === InputType.CHECKBOX) return "checkbox";
+  return input.type === InputType.PASSWORD ? "password" : "text";
+}
+
+function attributesOf(input: InputNode): FormField["attributes"] {
+  const attributes: Record<string, string | true> = {};
+  if (input.required) attributes.required = true;
+  if (input.autocomplete !== "") attributes.autocomplete = input.autocomplete;
+  if (input.options.length > 0) return attributes;
+  Object.assign(attributes, typeAttributes(input.type));
+  // Names and codes are not prose: nothing may be capitalised, corrected or underlined in them.
+  if (/^(username|one-time-code|email|tel)$/.test(input.autocomplete)) Object.assign(attributes, notProse);
+  if (input.autocomplete === "one-time-code") attributes.inputmode = "numeric";
+  return attributes;
+}
+
+const notProse = { autocapitalize: "none", spellcheck: "false" } as const;
+
+function typeAttributes(type: InputType): FormField["attributes"] {
+  switch (type) {
+    case InputType.EMAIL:
+      return { type: "email", inputmode: "email", ...notProse };
+    case InputType.PHONE:
+      return { type: "tel", inputmode: "tel", ...notProse };
+    case InputType.URL:
+      return { type: "url", inputmode: "url", ...notProse };
+    case InputType.NUMBER:
+      // Not type="number": its wheel and arrow keys change values unasked, and it hides what it cannot read.
+      return { type: "text", inputmode: "decimal", ...notProse };
+    case InputType.CHECKBOX:
+      return { type: "checkbox", value: "true" };
+    case InputType.DATE:
+      return { type: "date" };
+    case InputType.DATE_TIME:
+      return { type: "datetime-local" };
+    case InputType.PASSWORD:
+      return { type: "password", ...notProse };
+    case InputType.CODE:
+      return { type: "text", inputmode: "numeric", ...notProse };
+    default:
+      // What a newer server asks for is typed in as text.
+      return { type: "text" };
+  }
+}
+
+function describedBy(...ids: readonly [hint: string, errors: string]): FormField["attributes"] {
+  const [, errors] = ids;
+  const attributes: Record<string, string> = {};
+  const present = ids.filter((id) => id !== "");
+  if (present.length > 0) attributes["aria-describedby"] = present.join(" ");
+  if (errors !== "") attributes["aria-invalid"] = "true";
+  return attributes;
+}
+
+function hintOf(
+  input: InputNode,
+  messages: readonly FormMessageView[],
+  { texts }: FormOptions,
+): string | undefined {
+  const hints = messages.map(({ text }) => text);
+  if (input.autocomplete === "new-password" && input.minLength > 0) {
+    const template = texts?.minLength ?? englishFormTexts.minLength;
+    hints.unshift(fillIn(template, { min_length: input.minLength }) ?? template);
+  }
+  return hints.length === 0 ? undefined : hints.join(" ");
+}
+
+/** A control without a name cannot be used with a screen reader: the last part of the path is better than none. */
+function fallbackLabel(name: string): string {
+  return parseNodeName(name)?.at(-1) ?? name;
+}

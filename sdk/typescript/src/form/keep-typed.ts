@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import { fromJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import type { Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { valueOfInput } from "../form-value.ts";
+import { isSecret } from "./field.ts";
+
+/**
+ * A flow with what somebody had typed into the form of another one, so that nobody types it twice when a flow has
+ * expired. Security rule: secrets (passwords, codes, hidden values) are not taken over.
+ */
+export function keepTyped(flow: Flow, data: FormData): Flow {
+  if (flow.form === undefined) return flow;
+  const nodes = flow.form.nodes.map((node) => withTyped(node, data));
+  return { ...flow, form: { ...flow.form, nodes } };
+}
+
+function withTyped(node: Node, data: FormData): Node {
+  if (node.kind.case !== "input" || isSecret(node.kind.value)) return node;
+  const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");
+  const json = valueOfInput(node.kind.value, texts);
+  const value = json === undefined ? undefined : fromJson(ValueSchema, json);
+  return { ...node, kind: { case: "input", value: { ...node.kind.value, value } } };
+}

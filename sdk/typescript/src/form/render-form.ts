@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { describeForm, type FormButton, type FormPart } from "./describe-form.ts";
+import type { FormField } from "./field.ts";
+import { buttonForEnter, focusFirstProblem } from "./focus.ts";
+import type { FormMessageView, FormOptions } from "./message-view.ts";
+import { englishFormTexts, type FormTexts } from "./texts.ts";
+
+/** A form that was sent. */
+export interface SubmittedForm {
+  readonly flow: Flow;
+  readonly data: FormData;
+  /** The step of the button that was pressed. */
+  readonly step: string;
+}
+
+/** What a page does with a form. */
+export interface FormHandlers extends FormOptions {
+  /** Sends the form; resolves with the flow to draw next, or undefined if this was the last. */
+  onSubmit(submitted: SubmittedForm): Promise<Flow | undefined>;
+  /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
+  describeError?: ((error: unknown) => string) | undefined;
+  /** What gets the focus after a submit that brought no error. It needs `tabindex="-1"`. */
+  readonly heading?: HTMLElement | undefined;
+}
+
+/** A form that was drawn. */
+export interface RenderedForm {
+  /** Draws another flow in its place. */
+  update(flow: Flow): void;
+  /** Takes the form away. */
+  remove(): void;
+}
+
+/**
+ * Draws the form of a flow into an element, from its nodes alone, and draws what the handler gives after each
+ * submit. It styles nothing; its classes begin with `ostiary-`. Whatever the server sends becomes text, never markup.
+ */
+export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandlers): RenderedForm {
+  const texts: FormTexts = { ...englishFormTexts, ...handlers.texts };
+  let current = flow;
+  let form = draw([]);
+  element.replaceChildren(form);
+
+  function draw(more: readonly FormMessageView[]): HTMLFormElement {
+    const drawn = drawForm(current, more, texts, handlers);
+    drawn.addEventListener("keydown", (event) => {
+      const button = buttonForEnter(event);
+      if (button === undefined) return;
+      event.preventDefault();
+      button.click();
+    });
+    drawn.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const step = event.submitter?.dataset.step;
+      // One submit at a time: a second press of the button would be answered that the flow is completed.
+      if (step !== undefined && drawn.getAttribute("aria-busy") !== "true") void send(drawn, step);
+    });
+    return drawn;
+  }
+
+  async function send(sent: HTMLFormElement, step: string): Promise<void> {
+    const data = new FormData(sent);
+    setBusy(sent, true, texts);
+    try {
+      const next = await handlers.onSubmit({ flow: current, data, step });
+      if (next === undefined || sent !== form) return;
+      const replaced = next.id !== current.id && next.kind === current.kind;
+      show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
+    } catch (error) {
+      setBusy(sent, false, texts);
+      const text = handlers.describeError?.(error) ?? texts.failed;
+      sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
+      focusFirstProblem(sent);
+    }
+  }
+
+  function show(next: Flow, more: readonly FormMessageView[]): void {
+    current = next;
+    form = draw(more);
+    element.replaceChildren(form);
+    if (!focusFirstProblem(form)) handlers.heading?.focus();
+  }
+
+  return { update: (next) => show(next, []), remove: () => form.remove() };
+}
+
+function drawForm(
+  flow: Flow,
+  more: readonly FormMessageView[],
+  texts: FormTexts,
+  options: FormOptions,
+): HTMLFormElement {
+  const view = describeForm(flow, options);
+  const form = make("form", "ostiary-form", { novalidate: true, method: "post" });
+  const messages = make("div", "ostiary-messages", { tabindex: "-1", role: "alert" });
+  messages.append(...[...more, ...view.messages].map(drawMessage));
+  form.append(messages);
+  for (const { name, value } of view.hidden) form.append(make("input", "", { type: "hidden", name, value }));
+  for (const part of view.parts) form.append(...drawPart(part, texts));
+  form.append(make("p", "ostiary-status", { role: "status" }));
+  return form;
+}
+
+function drawMessage({ kind, text }: FormMessageView): HTMLElement {
+  return make("p", "ostiary-message", { "data-kind": kind }, text);
+}
+
+function drawPart(part: FormPart, texts: FormTexts): readonly HTMLElement[] {
+  const element = make("div", "ostiary-part");
+  for (const field of part.fields) element.append(drawField(field, texts));
+  for (const button of part.buttons) element.append(drawButton(button));
+  return part.alternative ? [make("p", "ostiary-or", {}, texts.or), element] : [element];
+}
+
+function drawField(field: FormField, texts: FormTexts): HTMLElement {
+  const element = make("div", "ostiary-field", { "data-control": field.control });
+  const label = make("label", "ostiary-label", { for: field.ids.control }, field.label);
+  if (!field.required && field.control !== "checkbox") {
+    label.append(" ", make("span", "ostiary-optional", {}, `(${texts.optional})`));
+  }
+  const control = drawControl(field, texts);
+  element.append(...(field.control === "checkbox" ? [control, label] : [label, control]));
+  if (field.hint !== undefined) element.append(make("p", "ostiary-hint", { id: field.ids.hint }, field.hint));
+  if (field.errors.length > 0) {
+    const text = field.errors.map((error) => error.text).join(" ");
+    element.append(make("p", "ostiary-error", { id: field.ids.errors }, text));
+  }
+  return element;
+}
+
+function drawControl(field: FormField, texts: FormTexts): HTMLElement {
+  if (field.control === "select") return drawSelect(field, texts);
+  const input = make("input", "ostiary-input", field.attributes);
+  if (field.control === "checkbox") {
+    input.checked = field.checked;
+    return input;
+  }
+  input.value = field.value;
+  if (field.control === "text") return input;
+  const wrapper = make("div", "ostiary-secret");
+  wrapper.append(input, drawReveal(input, texts));
+  return wrapper;
+}
+
+function drawSelect(field: FormField, texts: FormTexts): HTMLSelectElement {
+  const select = make("select", "ostiary-input", field.attributes);
+  const choices = field.options.map(({ value, label }) => ({
+    value,
+    label,
+    selected: value === field.value,
+  }));
+  const none = { value: "", label: texts.choose, selected: !choices.some(({ selected }) => selected) };
+  for (const { value, label, selected } of [none, ...choices])
+    select.append(new Option(label, value, selected, selected));
+  return select;
+}
+
+function drawReveal(input: HTMLInputElement, texts: FormTexts): HTMLButtonElement {
+  const button = make("button", "ostiary-reveal", { type: "button", "aria-controls": input.id });
+  const show = (visible: boolean) => {
+    input.type = visible ? "text" : "password";
+    button.textContent = visible ? texts.hide : texts.show;
+    button.setAttribute("aria-label", visible ? texts.hidePassword : texts.showPassword);
+  };
+  button.addEventListener("click", () => show(input.type === "password"));
+  show(false);
+  return button;
+}
+
+function drawButton({ step, label, primary }: FormButton): HTMLButtonElement {
+  const importance = primary ? "primary" : "secondary";
+  return make(
+    "button",
+    "ostiary-button",
+    { type: "submit", "data-step": step, "data-importance": importance },
+    label,
+  );
+}
+
+/** Nothing is disabled, so that the focus stays where it is. */
+function setBusy(form: HTMLFormElement, busy: boolean, texts: FormTexts): void {
+  form.setAttribute("aria-busy", String(busy));
+  const status = form.querySelector(".ostiary-status");
+  if (status !== null) status.textContent = busy ? texts.busy : "";
+  if (!busy) return;
+  // A browser keeps what is typed into fields of text; a shown password must not be one when it is sent.
+  for (const secret of form.querySelectorAll<HTMLInputElement>(".ostiary-secret > input"))
+    secret.type = "password";
+}
+
+function make<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  className: string,
+  attributes: Readonly<Record<string, string | true>> = {},
+  text?: string,
+): HTMLElementTagNameMap[Name] {
+  const element = document.createElement(name);
+  if (className !== "") element.className = className;
+  for (const [key, value] of Object.entries(attributes))
+    element.setAttribute(key, value === true ? "" : value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}

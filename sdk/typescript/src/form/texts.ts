@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { JsonValue } from "@bufbuild/protobuf";
+import type { FormMessage } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+
+/** Says what a message of the server is in the language of the page. */
+export type Translate = (message: FormMessage) => string;
+
+/** The values within a message. */
+export type MessageContext = Readonly<Record<string, JsonValue>>;
+
+/**
+ * Sentences by the permanent number of the message. `{min_length}` stands for the value of that name in the
+ * message's context. A function that gives undefined leaves the sentence to the server.
+ */
+export type MessageTexts = Readonly<
+  Record<number, string | ((context: MessageContext) => string | undefined)>
+>;
+
+/** The words of a form that no message of the server has. */
+export interface FormTexts {
+  /** Beside the label of a field that may stay empty. */
+  readonly optional: string;
+  /** Between two ways to go on, each with fields of its own. */
+  readonly or: string;
+  /** On the button that shows a password, and what it is called in full. */
+  readonly show: string;
+  readonly showPassword: string;
+  readonly hide: string;
+  readonly hidePassword: string;
+  /** Below a new password; `{min_length}` is its least length. */
+  readonly minLength: string;
+  /** The first choice of a list: none yet. */
+  readonly choose: string;
+  /** While the server is asked. */
+  readonly busy: string;
+  /** The form was filled in for too long; what was typed is in a fresh one. */
+  readonly expired: string;
+  /** The server could not be asked. */
+  readonly failed: string;
+}
+
+/** The words in English. */
+export const englishFormTexts: FormTexts = {
+  optional: "optional",
+  or: "or",
+  show: "Show",
+  showPassword: "Show password",
+  hide: "Hide",
+  hidePassword: "Hide password",
+  minLength: "At least {min_length} characters.",
+  choose: "Choose…",
+  busy: "One moment…",
+  expired: "This form was open for too long. Check what you filled in, and send it again.",
+  failed: "That did not work. Try again in a moment.",
+};
+
+/** Translates by number, and falls back to the server's own sentence for numbers that the table does not have. */
+export function translator(texts: MessageTexts): Translate {
+  return (message) => {
+    const entry = Object.hasOwn(texts, message.id) ? texts[message.id] : undefined;
+    const context: MessageContext = message.context ?? {};
+    const text = typeof entry === "function" ? entry(context) : entry;
+    return (text === undefined ? undefined : fillIn(text, context)) ?? message.text;
+  };
+}
+
+/** Puts values in the place of `{their_name}`; undefined if there is no value for one of them. */
+export function fillIn(text: string, values: MessageContext): string | undefined {
+  let complete = true;
+  const filled = text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined || value === null) complete = false;
+    return typeof value === "string" ? value : JSON.stringify(value);
+  });
+  return complete ? filled : undefined;
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
+import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { describeForm } from "../form/describe-form.ts";
+import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
+import type { FormMessageView, FormOptions } from "../form/message-view.ts";
+import type { SubmittedForm } from "../form/render-form.ts";
+import { englishFormTexts } from "../form/texts.ts";
+import { FormFieldView } from "./form-field-view.tsx";
+
+/** The properties of `FlowForm`. */
+export interface FlowFormProps extends FormOptions {
+  /** The flow to draw. Give the next one after each submit. */
+  readonly flow: Flow;
+  /** Sends the form. What it throws is shown above the form. */
+  onSubmit(submitted: SubmittedForm): Promise<void>;
+  /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
+  describeError?: ((error: unknown) => string) | undefined;
+  /** Something to say above the form, for example that it had expired. */
+  readonly notice?: FormMessageView | undefined;
+  /** What gets the focus after a submit that brought no error. It needs `tabIndex={-1}`. */
+  readonly heading?: RefObject<HTMLElement | null> | undefined;
+}
+
+/** The form of a flow, drawn from its nodes alone; the same markup as that of `renderForm`. */
+export function FlowForm(props: FlowFormProps): JSX.Element {
+  const { flow, notice, heading, describeError } = props;
+  const texts = { ...englishFormTexts, ...props.texts };
+  const view = describeForm(flow, props);
+  const form = useRef<HTMLFormElement>(null);
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string>();
+  const revision = useRevision(flow);
+  const answered = useRef(revision);
+  const sending = useRef(false);
+
+  useEffect(() => {
+    if (answered.current === revision) return;
+    answered.current = revision;
+    if (form.current !== null && !focusFirstProblem(form.current)) heading?.current?.focus();
+  }, [revision, heading]);
+  useEffect(() => {
+    if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
+  }, [failure]);
+
+  const send = async (data: FormData, step: string) => {
+    // One submit at a time: a second press of the button would be answered that the flow is completed.
+    if (sending.current) return;
+    sending.current = true;
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      await props.onSubmit({ flow, data, step });
+    } catch (error) {
+      setFailure(describeError?.(error) ?? texts.failed);
+    } finally {
+      sending.current = false;
+      setBusy(false);
+    }
+  };
+  const onSubmit = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const { submitter } = event.nativeEvent;
+    const step = submitter instanceof HTMLElement ? submitter.dataset.step : undefined;
+    if (step !== undefined) void send(new FormData(event.currentTarget), step);
+  };
+  const failed: FormMessageView[] = failure === undefined ? [] : [{ id: 0, kind: "error", text: failure }];
+  const messages = [...failed, ...(notice === undefined ? [] : [notice]), ...view.messages];
+  return (
+    <form
+      ref={form}
+      className="ostiary-form"
+      method="post"
+      noValidate
+      aria-busy={busy}
+      onSubmit={onSubmit}
+      onKeyDown={(event) => {
+        const button = buttonForEnter(event);
+        if (button === undefined) return;
+        event.preventDefault();
+        button.click();
+      }}
+    >
+      <div className="ostiary-messages" tabIndex={-1} role="alert">
+        {messages.map(({ id, kind, text }) => (
+          <p key={`${id} ${text}`} className="ostiary-message" data-kind={kind}>
+            {text}
+          </p>
+        ))}
+      </div>
+      {view.hidden.map(({ name, value }) => (
+        <input key={name} type="hidden" name={name} value={value} />
+      ))}
+      {view.parts.map((part) => (
+        // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
+        <Fragment key={`${revision} ${part.step ?? ""}`}>
+          {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
+          <div className="ostiary-part">
+            {part.fields.map((field) => (
+              <FormFieldView key={field.name} field={field} texts={texts} concealed={busy} />
+            ))}
+            {part.buttons.map(({ step, label, primary }) => (
+              <button
+                key={`${step} ${label}`}
+                type="submit"
+                className="ostiary-button"
+                data-step={step}
+                data-importance={primary ? "primary" : "secondary"}
+              >
+                {label}
+              </button>
+            ))}
+          </div>
+        </Fragment>
+      ))}
+      <p className="ostiary-status" role="status">
+        {busy ? texts.busy : ""}
+      </p>
+    </form>
+  );
+}
+
+/** How many flows were drawn before this one. */
+function useRevision(flow: Flow): number {
+  const [seen, setSeen] = useState({ flow, revision: 0 });
+  if (seen.flow === flow) return seen.revision;
+  const next = { flow, revision: seen.revision + 1 };
+  setSeen(next);
+  return next.revision;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type JSX, useState } from "react";
+import type { FormField } from "../form/field.ts";
+import { englishFormTexts, type FormTexts } from "../form/texts.ts";
+
+/** The properties of `FormFieldView`. */
+export interface FormFieldViewProps {
+  readonly field: FormField;
+  /** Default: English. */
+  readonly texts?: FormTexts | undefined;
+  /** Hides a password that is shown; it is set while the form is sent. */
+  readonly concealed?: boolean | undefined;
+}
+
+/** One field with its label, hint and errors, for pages that put a form together by hand. */
+export function FormFieldView({
+  field,
+  texts = englishFormTexts,
+  concealed,
+}: FormFieldViewProps): JSX.Element {
+  const isCheckbox = field.control === "checkbox";
+  const label = (
+    <label className="ostiary-label" htmlFor={field.ids.control}>
+      {field.label}
+      {field.required || isCheckbox ? null : <span className="ostiary-optional"> ({texts.optional})</span>}
+    </label>
+  );
+  const control = <Control field={field} texts={texts} concealed={concealed ?? false} />;
+  return (
+    <div className="ostiary-field" data-control={field.control}>
+      {isCheckbox ? control : label}
+      {isCheckbox ? label : control}
+      {field.hint === undefined ? null : (
+        <p className="ostiary-hint" id={field.ids.hint}>
+          {field.hint}
+        </p>
+      )}
+      {field.errors.length === 0 ? null : (
+        <p className="ostiary-error" id={field.ids.errors}>
+          {field.errors.map((error) => error.text).join(" ")}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface ControlProps {
+  readonly field: FormField;
+  readonly texts: FormTexts;
+  readonly concealed: boolean;
+}
+
+function Control({ field, texts, concealed }: ControlProps): JSX.Element {
+  const properties = propertiesOf(field.attributes);
+  switch (field.control) {
+    case "select":
+      return (
+        <select className="ostiary-input" {...properties} defaultValue={field.value}>
+          <option value="">{texts.choose}</option>
+          {field.options.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </select>
+      );
+    case "checkbox":
+      return <input className="ostiary-input" {...properties} defaultChecked={field.checked} />;
+    case "password":
+      return <Secret field={field} texts={texts} concealed={concealed} />;
+    case "text":
+      return <input className="ostiary-input" {...properties} defaultValue={field.value} />;
+    default: {
+      const unreachable: never = field.control;
+      return unreachable;
+    }
+  }
+}
+
+function Secret({ field, texts, concealed }: ControlProps): JSX.Element {
+  const [shown, setShown] = useState(false);
+  const visible = shown && !concealed;
+  return (
+    <div className="ostiary-secret">
+      <input
+        className="ostiary-input"
+        {...propertiesOf(field.attributes)}
+        type={visible ? "text" : "password"}
+      />
+      <button
+        type="button"
+        className="ostiary-reveal"
+        aria-controls={field.ids.control}
+        aria-label={visible ? texts.hidePassword : texts.showPassword}
+        onClick={() => setShown(!visible)}
+      >
+        {visible ? texts.hide : texts.show}
+      </button>
+    </div>
+  );
+}
+
+/** React has names of its own for some attributes of HTML. */
+const reactNames: Readonly<Record<string, string>> = {
+  autocapitalize: "autoCapitalize",
+  autocomplete: "autoComplete",
+  inputmode: "inputMode",
+  spellcheck: "spellCheck",
+};
+
+function propertiesOf(attributes: FormField["attributes"]): Record<string, string | true> {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [reactNames[name] ?? name, value]),
+  );
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { goodPassword, logIn, register } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { chromiumInstalled } from "../support/chromium.ts";
+import { email, identifier, password, submit, Visitors } from "./visitors.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () => {
+  let app: TestApp;
+  let visitors: Visitors;
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave());
+  afterAll(async () => {
+    await visitors.close();
+    await app.stop();
+  });
+
+  test("can be used with the keyboard alone", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/login");
+    await page.waitForSelector(identifier);
+    const order: unknown[] = [];
+    for (let count = 0; count < 6; count++) {
+      await page.keyboard.press("Tab");
+      order.push(
+        await page.evaluate(
+          () => document.activeElement?.getAttribute("name") ?? document.activeElement?.textContent,
+        ),
+      );
+      if (count === 1) await page.keyboard.type(address);
+      if (count === 2) await page.keyboard.type(goodPassword);
+      // What has the focus can be seen to have it.
+      const outline = await page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement ?? document.body);
+        return `${outlineStyle} ${outlineWidth}`;
+      });
+      expect(outline).toBe("solid 3px");
+    }
+    expect(order.slice(1)).toEqual(["identifier", "password.password", "Show", "Sign in", "Create one"]);
+    await page.focus(password);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ui/sessions");
+    await page.waitForSelector(".facts");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(identifier);
+  });
+
+  test.each([
+    ["light", 1280],
+    ["dark", 1280],
+    ["light", 320],
+    ["dark", 320],
+  ] as const)(
+    "have no accessibility violations and fit, in %s at %i pixels",
+    async (colorScheme, width) => {
+      const options = { colorScheme, viewport: { width, height: 640 } };
+      const { page, address } = await visitors.register(options);
+      await logIn(app, address);
+      await page.reload();
+      await page.waitForSelector(".list > li");
+      expect(await violationsOf(page)).toEqual([]);
+      expect(await overflowOf(page)).toBe(0);
+
+      for (const path of ["login", "registration", "example-login", "nothing-here"]) {
+        // Within the app, since the server itself has no page for the last of them.
+        await page.evaluate((to) => {
+          window.history.pushState(null, "", `/ui/${to}`);
+          window.dispatchEvent(new PopStateEvent("popstate"));
+        }, path);
+        await page.waitForSelector(path === "nothing-here" ? "text=There is no page" : submit);
+        expect(await violationsOf(page), path).toEqual([]);
+        expect(await overflowOf(page), path).toBe(0);
+        if (path !== "login" && path !== "registration") continue;
+        await page.fill("form input:not([type='hidden']) >> nth=0", "x");
+        await page.click(submit);
+        await page.waitForSelector("[data-kind='error'], .ostiary-error");
+        expect(await violationsOf(page), `${path} with errors`).toEqual([]);
+        expect(await overflowOf(page), `${path} with errors`).toBe(0);
+      }
+    },
+    60_000,
+  );
+
+  test("the accessibility scan would find what is wrong", async () => {
+    const page = await visitors.open("/ui/login");
+    await page.waitForSelector(identifier);
+    await page.evaluate(() => document.querySelector("label[for]")?.remove());
+    expect((await violationsOf(page)).join()).toContain("label");
+  });
+
+  test("do not move about while they load", async () => {
+    const page = await visitors.open("/ui/registration", { viewport: { width: 320, height: 480 } });
+    await page.waitForSelector(email);
+    const shift = await page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          const observer = new PerformanceObserver(() => {});
+          observer.observe({ type: "layout-shift", buffered: true });
+          requestAnimationFrame(() =>
+            requestAnimationFrame(() => {
+              const entries = observer.takeRecords() as (PerformanceEntry & { value: number })[];
+              resolve(entries.reduce((sum, { value }) => sum + value, 0));
+            }),
+          );
+        }),
+    );
+    expect(shift).toBeLessThan(0.01);
+  });
+});
+
+/** What the accessibility scan finds against WCAG 2.2 AA and its best practices. */
+async function violationsOf(page: Page): Promise<string[]> {
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  // By the debugger, which the content security policy of the page does not bind.
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
+  return page.evaluate(async (values) => {
+    const { axe } = window as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run({ runOnly: values });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  }, tags);
+}
+
+/** How far the page reaches beyond the side of the window. */
+function overflowOf(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}

@@ -1,0 +1,246 @@
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { email, identifier, password, submit, Visitors } from "./visitors.ts";
+
+describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => {
+  let app: TestApp;
+  let visitors: Visitors;
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave());
+  afterAll(async () => {
+    await visitors.close();
+    await app.stop();
+  });
+
+  const focused = (page: Page) =>
+    page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.className);
+
+  test("lead a stranger from the door to the login, and from there to a new account", async () => {
+    const page = await visitors.open("/ui/");
+    await page.waitForSelector(identifier);
+    expect(await page.title()).toBe("Sign in · Ostiary");
+    await page.click("text=Create one");
+    await page.waitForSelector(email);
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+    await page.waitForSelector(`text=Signed in as ${address}.`);
+    // The door now leads to the sessions.
+    await page.goto(`${app.publicUrl}/ui/`);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("say that the password is wrong, keep the name, and let in with the right one", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/login");
+    await page.fill(identifier, address);
+    await page.fill(password, "not the password");
+    await page.click(submit);
+    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    expect(await focused(page)).toBe("ostiary-messages");
+    expect(await page.inputValue(identifier)).toBe(address);
+    expect(await page.inputValue(password)).toBe("");
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("put the focus on the first field that is wrong, tied to what is wrong with it", async () => {
+    const page = await visitors.open("/ui/registration");
+    await page.fill(email, "no address");
+    await page.fill(password, "short");
+    await page.click(submit);
+    await page.waitForSelector("[aria-invalid='true']");
+    expect(await focused(page)).toBe("traits.email");
+    const described = await page.getAttribute(email, "aria-describedby");
+    expect(await page.textContent(`#${described}`)).toContain("valid email");
+    expect(await page.inputValue(email)).toBe("no address");
+  });
+
+  test("go on with a fresh flow when one has expired, and keep what was typed, except the password", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/login");
+    await page.fill(identifier, address);
+    await page.fill(password, goodPassword);
+    const before = page.url();
+    app.clock.advance(2 * 60 * 60 * 1000);
+    await page.click(submit);
+    await page.waitForSelector("text=open for too long");
+    expect(await page.inputValue(identifier)).toBe(address);
+    expect(await page.inputValue(password)).toBe("");
+    expect(page.url()).not.toBe(before);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("go on with the same flow when loaded anew, and with its replacement when that is too late", async () => {
+    const page = await visitors.open("/ui/login");
+    await page.waitForSelector(identifier);
+    const first = page.url();
+    expect(first).toContain("#flow=ost_flw_");
+    await page.reload();
+    await page.waitForSelector(identifier);
+    expect(page.url()).toBe(first);
+    app.clock.advance(2 * 60 * 60 * 1000);
+    await page.reload();
+    await page.waitForSelector(identifier);
+    expect(page.url()).toMatch(/#flow=ost_flw_/);
+    expect(page.url()).not.toBe(first);
+  });
+
+  test("go on with a fresh flow when the cookie of the old one is gone", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/login");
+    await page.fill(identifier, address);
+    await page.fill(password, goodPassword);
+    await page.context().clearCookies();
+    await page.click(submit);
+    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    expect(await page.inputValue(identifier)).toBe(address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("say that the server cannot be reached, and keep everything that was typed", async () => {
+    const page = await visitors.open("/ui/login");
+    await page.fill(identifier, "ada@example.com");
+    await page.fill(password, goodPassword);
+    await page.context().setOffline(true);
+    await page.click(submit);
+    await page.waitForSelector("text=cannot be reached");
+    expect(await page.inputValue(identifier)).toBe("ada@example.com");
+    expect(await page.inputValue(password)).toBe(goodPassword);
+  });
+
+  test("send a form once, however often its button is pressed", async () => {
+    const page = await visitors.open("/ui/registration");
+    await page.fill(email, freshEmail());
+    await page.fill(password, goodPassword);
+    const submits: string[] = [];
+    page.on("request", (request) => {
+      if (request.url().includes("Submit")) submits.push(request.url());
+    });
+    await page.dblclick(submit);
+    await page.waitForURL("**/ui/sessions");
+    expect(submits).toHaveLength(1);
+  });
+
+  test("list the sessions, end one, end all others, extend, and sign out", async () => {
+    const { page, address } = await visitors.register();
+    for (let count = 0; count < 3; count++) await logIn(app, address);
+    await page.reload();
+    const others = page.locator(".list > li");
+    await others.nth(2).waitFor();
+    expect(await others.count()).toBe(3);
+
+    await page.click(".small-button >> nth=0");
+    await page.waitForSelector("text=The session was ended.");
+    expect(await others.count()).toBe(2);
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+
+    await page.click("text=End all others");
+    await page.waitForSelector("text=Other sessions ended: 2.");
+    expect(await page.textContent(".page")).toContain("You are signed in nowhere else.");
+
+    const ends = await page.textContent(".facts dd >> nth=1");
+    app.clock.advance(60 * 60 * 1000);
+    await page.click("text=Stay signed in longer");
+    await page.waitForSelector("text=This session was extended.");
+    expect(await page.textContent(".facts dd >> nth=1")).not.toBe(ends);
+
+    await page.click("text=Sign out");
+    await page.waitForSelector(identifier);
+    await page.goto(`${app.publicUrl}/ui/sessions`);
+    await page.waitForURL("**/ui/login*");
+  });
+
+  test("show a password and hide it again, take a pasted one, and name it to password managers", async () => {
+    const page = await visitors.open("/ui/registration");
+    await page.waitForSelector(password);
+    expect(await page.getAttribute(password, "autocomplete")).toBe("new-password");
+    expect(await page.getAttribute(email, "autocomplete")).toBe("email");
+    expect(await page.getAttribute(password, "type")).toBe("password");
+    await page.click("button:has-text('Show')");
+    expect(await page.getAttribute(password, "type")).toBe("text");
+    await page.click("button:has-text('Hide')");
+    expect(await page.getAttribute(password, "type")).toBe("password");
+    const long = `${"a long pass phrase, pasted whole ".repeat(8)}`.slice(0, 250);
+    await page.fill(email, long);
+    await page.focus(email);
+    await page.keyboard.press("Control+A");
+    await page.keyboard.press("Control+X");
+    await page.focus(password);
+    await page.keyboard.press("Control+V");
+    expect(await page.inputValue(password)).toBe(long);
+  });
+
+  test("speak German to a German browser, and whatever is chosen from then on", async () => {
+    const page = await visitors.open("/ui/login", { locale: "de-CH" });
+    await page.waitForSelector(identifier);
+    expect(await page.getAttribute("html", "lang")).toBe("de");
+    expect(await page.textContent("h1")).toBe("Anmelden");
+    await page.fill(identifier, "niemand@example.com");
+    await page.click(submit);
+    await page.waitForSelector(".ostiary-error");
+    expect(await page.textContent(".ostiary-error")).toBe("Füllen Sie dieses Feld aus.");
+    await page.selectOption("header select", "en");
+    // What is on the page is translated where it stands, and what was typed stays.
+    expect(await page.textContent(".ostiary-error")).toBe("Fill this in.");
+    expect(await page.inputValue(identifier)).toBe("niemand@example.com");
+    await page.reload();
+    await page.waitForSelector(identifier);
+    expect(await page.getAttribute("html", "lang")).toBe("en");
+  });
+
+  test("have a login form written by hand beside the general one", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/example-login");
+    await page.fill("#identifier", address);
+    await page.fill("#password", "not the password");
+    await page.click(submit);
+    await page.waitForSelector("text=The e-mail or the password is wrong.");
+    await page.fill("#password", goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+});
+
+describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is closed to new people", () => {
+  test("say so, and a page of another site that they are sent to must be on the list", async () => {
+    const closed = await startTestApp({
+      config: {
+        tenant_defaults: {
+          flows: { registration: { enabled: false } },
+          allowed_return_urls: ["https://app.example.com/welcome"],
+        },
+      },
+    });
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage({ locale: "en-GB" });
+      await page.goto(`${closed.publicUrl}/ui/registration`);
+      await page.waitForSelector("text=Accounts cannot be made here at the moment.");
+      // Security rule: the server's list decides where anybody is sent, not the link.
+      await page.goto(`${closed.publicUrl}/ui/login?return_to=https://evil.example/`);
+      await page.waitForSelector("text=names an address that is not allowed");
+      await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);
+      await page.waitForSelector(identifier);
+    } finally {
+      await browser.close();
+      await closed.stop();
+    }
+  });
+});

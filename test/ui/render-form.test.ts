@@ -1,0 +1,177 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Browser, Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import type { DrawnPage } from "./clients/rendered-form.ts";
+
+const identifier = {
+  name: "identifier",
+  label: { id: 1070004, text: "ID" },
+  input: { type: "INPUT_TYPE_TEXT", required: true, autocomplete: "username", value: "ada" },
+};
+const password = {
+  name: "password.password",
+  label: { id: 1070001, text: "Password" },
+  input: { type: "INPUT_TYPE_PASSWORD", required: true, autocomplete: "current-password" },
+};
+const code = {
+  name: "code.code",
+  label: { id: 1070013, text: "Code" },
+  input: { type: "INPUT_TYPE_TEXT", autocomplete: "one-time-code" },
+};
+const colour = {
+  name: "traits.colour",
+  label: { id: 1070002, text: "Colour" },
+  input: {
+    type: "INPUT_TYPE_TEXT",
+    options: [
+      { value: "red", label: "Red" },
+      { value: 7, label: "Seven" },
+    ],
+  },
+};
+const news = {
+  name: "traits.news",
+  label: { id: 1070002, text: "News" },
+  input: { type: "INPUT_TYPE_CHECKBOX", value: true },
+};
+const button = (step: string, text: string) => ({ name: step, label: { id: 1, text }, button: { step } });
+
+function flow(nodes: JsonObject[], more: JsonObject = {}): JsonObject {
+  return { id: "ost_flw_1", kind: "FLOW_KIND_LOGIN", form: { nodes }, ...more };
+}
+
+const wrong = (text: string) => [{ id: 4000006, type: "FORM_MESSAGE_TYPE_ERROR", text }];
+
+describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
+  let browser: Browser;
+  let script: string;
+
+  beforeAll(async () => {
+    const result = await build({
+      configFile: false,
+      logLevel: "silent",
+      build: {
+        write: false,
+        minify: false,
+        lib: { entry: "test/ui/clients/rendered-form.ts", formats: ["iife"], name: "client" },
+      },
+    });
+    const [output] = Array.isArray(result) ? result : [result];
+    if (output === undefined || !("output" in output)) throw new Error("the page could not be bundled");
+    script = output.output[0].code;
+    browser = await launchChromium();
+  });
+
+  afterAll(() => browser.close());
+
+  async function draw(first: JsonObject, ...answers: (JsonObject | "end" | "failure")[]): Promise<Page> {
+    const page = await browser.newPage();
+    await page.setContent('<h1 tabindex="-1">Sign in</h1><main></main>');
+    await page.addScriptTag({ content: script });
+    await page.evaluate(
+      ([flow, rest]) => {
+        // Less exact than DrawnPage: the compiler gives up on JSON that goes through page.evaluate.
+        interface Client {
+          readonly page: { draw(flow: object, answers: readonly (object | string)[]): void };
+        }
+        (window as unknown as { client: Client }).client.page.draw(flow, rest);
+      },
+      [first, answers] as readonly [object, readonly (object | string)[]],
+    );
+    return page;
+  }
+
+  const sentBy = (page: Page) =>
+    page.evaluate(() => (window as unknown as { client: { page: DrawnPage } }).client.page.sent);
+  const focused = (page: Page) =>
+    page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.tagName);
+
+  test("draws labels, values and buttons, and sends what was filled in with the step that was pressed", async () => {
+    const page = await draw(flow([identifier, password, button("password", "Sign in"), colour, news]), "end");
+    expect(await page.getByLabel("ID").inputValue()).toBe("ada");
+    await page.getByLabel("Password", { exact: true }).fill("secret");
+    await page.getByLabel("Colour").selectOption("Seven");
+    await page.getByLabel("News").uncheck();
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect
+      .poll(() => sentBy(page))
+      .toEqual([
+        {
+          step: "password",
+          values: { identifier: "ada", "password.password": "secret", "traits.colour": "7" },
+        },
+      ]);
+  });
+
+  test("lets Enter press the button of the field's own step", async () => {
+    const nodes = [identifier, password, button("password", "Sign in"), code, button("code", "Use the code")];
+    const page = await draw(flow(nodes), "end");
+    expect(await page.locator(".ostiary-or").count()).toBe(1);
+    await page.getByLabel("Code").press("Enter");
+    await expect.poll(async () => (await sentBy(page)).map(({ step }) => step)).toEqual(["code"]);
+  });
+
+  test("lets Enter in a field of every step press the first button", async () => {
+    const nodes = [identifier, password, button("password", "Sign in"), code, button("code", "Use the code")];
+    const page = await draw(flow(nodes), "end");
+    await page.getByLabel("ID").press("Enter");
+    await expect.poll(async () => (await sentBy(page)).map(({ step }) => step)).toEqual(["password"]);
+  });
+
+  test("moves the focus to the first field that is wrong, else to the message, else to the heading", async () => {
+    const nodes = [identifier, password, button("password", "Sign in")];
+    const page = await draw(
+      flow(nodes),
+      flow([{ ...identifier, messages: wrong("Fill this in.") }, password, button("password", "Sign in")]),
+      { ...flow([]), form: { nodes, messages: wrong("Wrong.") } },
+      flow([code, button("code", "Continue")]),
+    );
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForSelector("text=Fill this in.");
+    expect(await focused(page)).toBe("identifier");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForSelector("text=Wrong.");
+    expect(await page.evaluate(() => document.activeElement?.className)).toBe("ostiary-messages");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForSelector("text=Continue");
+    expect(await focused(page)).toBe("H1");
+  });
+
+  test("says that a form had expired, and that a submit has failed without taking away what was typed", async () => {
+    const nodes = [identifier, password, button("password", "Sign in")];
+    const page = await draw(flow(nodes), flow(nodes, { id: "ost_flw_2" }), "failure");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForSelector("text=open for too long");
+    await page.getByLabel("Password", { exact: true }).fill("secret");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForSelector("text=That did not work.");
+    expect(await page.getByLabel("Password", { exact: true }).inputValue()).toBe("secret");
+    expect(await page.getAttribute("form", "aria-busy")).toBe("false");
+  });
+
+  // Security rule: whatever a schema or a person has written becomes text, never markup.
+  test("draws markup as the text that it is", async () => {
+    const markup = '<img src=x onerror="document.title=1">"><script>document.title=2</script>';
+    const page = await draw({
+      ...flow([]),
+      form: {
+        nodes: [
+          {
+            ...identifier,
+            name: `traits.${markup.replaceAll(".", "\\.")}`,
+            label: { id: 1070002, text: markup },
+            messages: wrong(markup),
+            input: { type: "INPUT_TYPE_TEXT", value: markup, options: [{ value: markup, label: markup }] },
+          },
+          button("password", markup),
+        ],
+        messages: wrong(markup),
+      },
+    });
+    expect(await page.locator("main img, main script").count()).toBe(0);
+    expect(await page.title()).toBe("");
+    expect(await page.getByRole("button", { name: markup }).count()).toBe(1);
+  });
+});

@@ -1,0 +1,73 @@
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { expect } from "vitest";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { launchChromium } from "../support/chromium.ts";
+
+/** Where things are on the pages. */
+export const email = "[name='traits.email']";
+export const identifier = "[name='identifier']";
+export const password = "[name='password.password']";
+export const submit = "button[type='submit']";
+
+/** People who visit the pages of one server, each with a browser of their own. */
+export class Visitors {
+  readonly #browser: Browser;
+  readonly #publicUrl: string;
+  readonly #contexts: BrowserContext[] = [];
+  readonly #complaints: string[] = [];
+  readonly #hosts = new Set<string>();
+
+  private constructor(browser: Browser, publicUrl: string) {
+    this.#browser = browser;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** Starts their browser. */
+  static async of(publicUrl: string): Promise<Visitors> {
+    return new Visitors(await launchChromium(), publicUrl);
+  }
+
+  /** Opens a page with a browser that has no cookies. */
+  async open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await this.#browser.newContext({
+      locale: "en-GB",
+      reducedMotion: "reduce",
+      ...options,
+    });
+    this.#contexts.push(context);
+    const page = await context.newPage();
+    page.on("pageerror", (error) => this.#complaints.push(error.message));
+    page.on("console", (message) => {
+      // A call that the server refuses or that never arrives is an error to the browser, and no mistake of the page.
+      const isAnswer = /status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(message.text());
+      if (message.type() === "error" && !isAnswer) this.#complaints.push(message.text());
+    });
+    page.on("request", (request) => this.#hosts.add(new URL(request.url()).host));
+    await page.goto(this.#publicUrl + path);
+    return page;
+  }
+
+  /** Makes an account, and ends at its sessions. */
+  async register(options: BrowserContextOptions = {}): Promise<{ page: Page; address: string }> {
+    const page = await this.open("/ui/registration", options);
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+    await page.waitForSelector(".facts");
+    return { page, address };
+  }
+
+  /** After each test: nothing broke the content security policy or threw, and no one else was asked for anything. */
+  async leave(): Promise<void> {
+    for (const context of this.#contexts.splice(0)) await context.close();
+    expect(this.#complaints.splice(0)).toEqual([]);
+    expect([...this.#hosts]).toEqual([new URL(this.#publicUrl).host]);
+  }
+
+  /** Ends their browser. */
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+}

@@ -1,0 +1,63 @@
+import type { JSX } from "react";
+import { LanguageContext, languages, useLanguage, useWords } from "./language/index.ts";
+import { useRoute } from "./navigation.ts";
+import { EntryPage } from "./pages/entry-page.tsx";
+import { ExampleLoginPage } from "./pages/example-login-page.tsx";
+import { FlowPage } from "./pages/flow-page.tsx";
+import { Page } from "./pages/page.tsx";
+import { SessionsPage } from "./pages/sessions-page.tsx";
+import type { Route } from "./routes.ts";
+
+/** The pages, and the language that they speak. */
+export function App(): JSX.Element {
+  const [words, chooseLanguage] = useLanguage();
+  const route = useRoute();
+  return (
+    <LanguageContext value={words}>
+      <header className="top">
+        <p className="brand">Ostiary</p>
+        <label>
+          <span className="hidden">{words.language}</span>
+          <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
+            {languages.map(({ tag, name }) => (
+              <option key={tag} value={tag} lang={tag}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      </header>
+      <main>{route === undefined ? <NotFoundPage /> : <PageOf key={route} route={route} />}</main>
+    </LanguageContext>
+  );
+}
+
+function NotFoundPage(): JSX.Element {
+  const { notFound } = useWords();
+  return (
+    <Page title={notFound.title}>
+      <p>{notFound.text}</p>
+    </Page>
+  );
+}
+
+function PageOf({ route }: { readonly route: Route }): JSX.Element {
+  switch (route) {
+    case "":
+      return <EntryPage />;
+    case "login":
+    case "registration":
+    case "verification":
+    case "recovery":
+    case "settings":
+      return <FlowPage name={route} />;
+    case "sessions":
+      return <SessionsPage />;
+    case "example-login":
+      return <ExampleLoginPage />;
+    default: {
+      const unreachable: never = route;
+      return unreachable;
+    }
+  }
+}

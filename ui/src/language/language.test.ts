@@ -1,0 +1,42 @@
+import { fillIn } from "@ostiary/sdk/form";
+import { describe, expect, test } from "vitest";
+import * as messages from "../../../src/domain/message/message.ts";
+import { english } from "./english.ts";
+import { german } from "./german.ts";
+
+// Each message of the server, for each kind of flow and with any other values at all: the number and the names in the
+// context count.
+const kinds = ["login", "registration", "verification", "recovery", "settings"];
+const all = Object.values(messages)
+  .flatMap((make) =>
+    [1, ...kinds].flatMap(
+      (first) => (make as (...values: unknown[]) => messages.Message | undefined)(first, 2) ?? [],
+    ),
+  )
+  .filter(({ id }) => id !== undefined);
+
+describe("the messages of the server", () => {
+  test("are all there in German", () => {
+    const missing = all.filter(({ id }) => german.messages[id] === undefined);
+    expect(missing.map(({ id, text }) => `${id} ${text}`)).toEqual([]);
+  });
+
+  test.each([english, german])(
+    "have values for all that their translations name, in $name",
+    ({ messages }) => {
+      for (const { id, context } of all) {
+        const text = messages[id];
+        if (typeof text === "string") expect(fillIn(text, context), `${id}`).toBeDefined();
+      }
+    },
+  );
+
+  test.each([english, german])("have no translations that nothing asks for, in $name", ({ messages }) => {
+    const known = new Set(all.map(({ id }) => id));
+    expect(Object.keys(messages).filter((id) => !known.has(Number(id)))).toEqual([]);
+  });
+});
+
+test("both languages answer the same refusals in words", () => {
+  expect(Object.keys(german.errors).sort()).toEqual(Object.keys(english.errors).sort());
+});

@@ -1,0 +1,69 @@
+import type { ErrorReasonName } from "@ostiary/sdk";
+import type { FormTexts, MessageTexts } from "@ostiary/sdk/form";
+
+/** Everything that the pages say, in one language. */
+export interface Words {
+  /** The language's tag (BCP 47). */
+  readonly tag: string;
+  /** The language's name in itself. */
+  readonly name: string;
+  readonly form: FormTexts;
+  /** The server's messages by their permanent numbers. What is not here is said in the server's own words. */
+  readonly messages: MessageTexts;
+  /** What to say when a call is refused. */
+  readonly errors: Readonly<Partial<Record<ErrorReasonName, string>>>;
+  /** `{time}` is a span such as "3 minutes". */
+  readonly tryAgainIn: string;
+  readonly cannotReach: string;
+  readonly unknownError: string;
+  readonly tryAgain: string;
+  readonly language: string;
+  readonly login: FlowWords;
+  readonly registration: FlowWords;
+  readonly verification: FlowWords;
+  readonly recovery: FlowWords;
+  readonly settings: FlowWords;
+  readonly sessions: SessionWords;
+  readonly example: {
+    readonly identifier: string;
+    readonly password: string;
+    readonly submit: string;
+    readonly wrong: string;
+  };
+  readonly notFound: { readonly title: string; readonly text: string };
+}
+
+/** What the page of a flow says around its form. */
+export interface FlowWords {
+  readonly title: string;
+  /** What leads to the page that people may have meant, and the words of the link. */
+  readonly other: string;
+  readonly link: string;
+}
+
+/** What the page of sessions says. */
+export interface SessionWords {
+  readonly title: string;
+  /** `{name}` is who is signed in. */
+  readonly signedInAs: string;
+  readonly current: string;
+  readonly device: string;
+  /** `{browser}` on `{system}`. */
+  readonly browserOn: string;
+  readonly unknownDevice: string;
+  readonly lastUsed: string;
+  readonly expires: string;
+  readonly extend: string;
+  readonly extended: string;
+  readonly logOut: string;
+  readonly revoke: string;
+  /** The full name of the button for screen readers; `{device}` is which. */
+  readonly revokeNamed: string;
+  readonly revoked: string;
+  readonly others: string;
+  readonly revokeOthers: string;
+  /** `{count}` sessions were ended. */
+  readonly othersRevoked: string;
+  readonly none: string;
+  readonly more: string;
+}

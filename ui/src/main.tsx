@@ -1,0 +1,8 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./app.tsx";
+import "./style.css";
+import "./forms.css";
+
+const element = document.getElementById("app");
+if (element === null) throw new Error("the page has no element for the app");
+createRoot(element).render(<App />);

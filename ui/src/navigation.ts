@@ -1,0 +1,53 @@
+import { useSyncExternalStore } from "react";
+import { type Route, routes } from "./routes.ts";
+
+/** The address of a page. */
+export function addressOf(route: Route): string {
+  return `/ui/${route}`;
+}
+
+/** Goes to a page without loading it anew, to go on with a flow if one is named. */
+export function navigate(route: Route, flowId?: string): void {
+  window.history.pushState(null, "", `${addressOf(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
+  window.dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** The page that the address bar names; undefined if there is none. */
+export function useRoute(): Route | undefined {
+  const path = useSyncExternalStore(subscribe, () => window.location.pathname);
+  return routes.find((route) => addressOf(route) === path || `${addressOf(route)}/` === path);
+}
+
+/**
+ * The id of the flow that the address names. It is looked for in the fragment, which is never sent to a server, and
+ * in the query, where a redirect may have put it.
+ */
+export function flowIdInAddress(): string | undefined {
+  const { hash, search } = window.location;
+  return (
+    new URLSearchParams(hash.slice(1)).get("flow") ?? new URLSearchParams(search).get("flow") ?? undefined
+  );
+}
+
+/** The token of the link that was opened. It is in the fragment, which is never sent to a server. */
+export function linkTokenInAddress(): string | undefined {
+  return new URLSearchParams(window.location.hash.slice(1)).get("link") ?? undefined;
+}
+
+/** Puts the flow's id into the address, so that loading the page anew goes on with it. It takes a link's token away. */
+export function keepFlowId(flowId: string): void {
+  const query = new URLSearchParams(window.location.search);
+  query.delete("flow");
+  const search = query.size === 0 ? "" : `?${query}`;
+  window.history.replaceState(null, "", `${window.location.pathname}${search}#flow=${flowId}`);
+}
+
+/** Where the address asks to go after the flow; the server decides whether that is allowed. */
+export function returnToInAddress(): string | undefined {
+  return new URLSearchParams(window.location.search).get("return_to") ?? undefined;
+}
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener("popstate", listener);
+  return () => window.removeEventListener("popstate", listener);
+}

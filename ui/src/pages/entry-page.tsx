@@ -1,0 +1,33 @@
+import { reasonOf } from "@ostiary/sdk";
+import { type JSX, useEffect, useState } from "react";
+import { useWords } from "../language/index.ts";
+import { navigate } from "../navigation.ts";
+import { ostiary } from "../ostiary.ts";
+import { Failure } from "./failure.tsx";
+import { Page } from "./page.tsx";
+
+/** The door: on to the sessions of whoever is signed in, and to the login of everyone else. */
+export function EntryPage(): JSX.Element | null {
+  const words = useWords();
+  const [failure, setFailure] = useState<unknown>();
+  const [attempt, setAttempt] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt asks again
+  useEffect(() => {
+    setFailure(undefined);
+    ostiary.sessions.getCurrentSession({}).then(
+      () => navigate("sessions"),
+      (error: unknown) => (isSignedOut(error) ? navigate("login") : setFailure(error)),
+    );
+  }, [attempt]);
+  if (failure === undefined) return null;
+  return (
+    <Page title={words.login.title}>
+      <Failure error={failure} retry={() => setAttempt(attempt + 1)} />
+    </Page>
+  );
+}
+
+/** Whether a call was refused because nobody is signed in, or not any more. */
+export function isSignedOut(error: unknown): boolean {
+  return reasonOf(error)?.startsWith("SESSION_") ?? false;
+}

@@ -1,0 +1,137 @@
+import { type SubmitOutcome, submit } from "@ostiary/sdk";
+import { type FlowName, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
+import { FlowForm } from "@ostiary/sdk/react";
+import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
+import { type JSX, useEffect, useRef, useState } from "react";
+import { describeError } from "../describe-error.ts";
+import { useWords } from "../language/index.ts";
+import { keepFlowId, navigate } from "../navigation.ts";
+import { ostiary } from "../ostiary.ts";
+import type { Route } from "../routes.ts";
+import { isSignedOut } from "./entry-page.tsx";
+import { Failure } from "./failure.tsx";
+import { freshFlow, isFlowGone, openFlow } from "./open-flow.ts";
+import { Page } from "./page.tsx";
+import { PageLink } from "./page-link.tsx";
+
+/** Any flow: its form is drawn from what the server sends, whatever that is. */
+export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
+  const words = useWords();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const { stage, draw, retry } = useFlow(name);
+  // The settings flow whose change waits for a fresh login, while that is drawn in its place.
+  const waiting = useRef<Flow>(undefined);
+
+  const follow = async (outcome: SubmitOutcome): Promise<void> => {
+    switch (outcome.kind) {
+      case "completed": {
+        const { current } = waiting;
+        if (current === undefined) return goOn(outcome.completed.returnTo, outcome.completed.continueWith);
+        waiting.current = undefined;
+        return follow(await submit(ostiary, current, new FormData(), "resume"));
+      }
+      case "next_step":
+      case "rejected":
+      case "saved":
+        return draw(outcome.flow, false);
+      case "login_required":
+        waiting.current = outcome.flow;
+        return draw(outcome.loginFlow, false);
+      case "expired":
+        return draw(outcome.flow, true);
+      default: {
+        const unreachable: never = outcome;
+        return unreachable;
+      }
+    }
+  };
+
+  const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
+    try {
+      await follow(await submit(ostiary, flow, data, step));
+    } catch (error) {
+      if (!isFlowGone(error)) throw error;
+      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed.
+      waiting.current = undefined;
+      draw(keepTyped(await freshFlow(name), data), true);
+    }
+  };
+
+  return (
+    <Page title={words[name].title} heading={heading}>
+      {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
+      {stage.kind === "flow" ? (
+        <FlowForm
+          flow={stage.flow}
+          onSubmit={onSubmit}
+          translate={translator(words.messages)}
+          texts={words.form}
+          describeError={(error) => describeError(error, words)}
+          notice={stage.replaced ? { id: 0, kind: "error", text: words.form.expired } : undefined}
+          heading={heading}
+        />
+      ) : null}
+      {stage.kind === "loading" ? null : (
+        <p className="aside">
+          {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
+          {name === "login" ? (
+            <>
+              {" · "}
+              <PageLink to="recovery">{words.recovery.title}</PageLink>
+            </>
+          ) : null}
+        </p>
+      )}
+    </Page>
+  );
+}
+
+/** The page that each leads on to, for whoever is at the wrong one. */
+const otherPage = {
+  login: "registration",
+  registration: "login",
+  verification: "login",
+  recovery: "login",
+  settings: "sessions",
+} as const satisfies Record<FlowName, Route>;
+
+type Stage =
+  | { readonly kind: "loading" }
+  | { readonly kind: "failed"; readonly error: unknown }
+  /** `replaced`: in the place of one that could not be used any more. */
+  | { readonly kind: "flow"; readonly flow: Flow; readonly replaced: boolean };
+
+function useFlow(name: FlowName) {
+  const [stage, setStage] = useState<Stage>({ kind: "loading" });
+  const [attempt, setAttempt] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt opens a flow again
+  useEffect(() => {
+    let left = false;
+    const show = (next: Stage) => {
+      if (!left) setStage(next);
+    };
+    openFlow(name).then(
+      (flow) => show({ kind: "flow", flow, replaced: false }),
+      (error: unknown) => (isSignedOut(error) ? navigate("login") : show({ kind: "failed", error })),
+    );
+    return () => {
+      left = true;
+    };
+  }, [name, attempt]);
+  return {
+    stage,
+    draw: (flow: Flow, replaced: boolean) => {
+      keepFlowId(flow.id);
+      setStage({ kind: "flow", flow, replaced });
+    },
+    retry: () => setAttempt(attempt + 1),
+  };
+}
+
+/** To the flow that comes next, else to where this one was begun for: the server has compared that with its list. */
+function goOn(returnTo: string, [next]: readonly ContinueWith[]): void {
+  const { case: page, value } = next?.action ?? {};
+  if (page !== undefined && value?.flow !== undefined) navigate(page, value.flow.id);
+  else if (returnTo === "") navigate("sessions");
+  else window.location.assign(returnTo);
+}

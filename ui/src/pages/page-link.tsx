@@ -1,0 +1,24 @@
+import type { JSX, MouseEvent, ReactNode } from "react";
+import { addressOf, navigate } from "../navigation.ts";
+import type { Route } from "../routes.ts";
+
+/** A link to another page, which is not loaded anew. */
+export function PageLink({
+  to,
+  children,
+}: {
+  readonly to: Route;
+  readonly children: ReactNode;
+}): JSX.Element {
+  const follow = (event: MouseEvent) => {
+    // A new tab or window is the browser's business.
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    navigate(to);
+  };
+  return (
+    <a href={addressOf(to)} onClick={follow}>
+      {children}
+    </a>
+  );
+}

@@ -1,0 +1,120 @@
+import { fillIn } from "@ostiary/sdk/form";
+import type { Session } from "@ostiary/sdk/v1/session";
+import { type JSX, useRef, useState } from "react";
+import { describeError } from "../describe-error.ts";
+import { useWords } from "../language/index.ts";
+import { navigate } from "../navigation.ts";
+import { ostiary } from "../ostiary.ts";
+import { isSignedOut } from "./entry-page.tsx";
+import { Failure } from "./failure.tsx";
+import { Page } from "./page.tsx";
+import { SessionFacts } from "./session-facts.tsx";
+import { useSessions } from "./use-sessions.ts";
+
+/** The sessions of whoever is signed in, and what can be done with them. */
+export function SessionsPage(): JSX.Element {
+  const words = useWords();
+  const texts = words.sessions;
+  const heading = useRef<HTMLHeadingElement>(null);
+  const sessions = useSessions();
+  const [news, setNews] = useState<{ readonly kind: "success" | "error"; readonly text: string }>();
+
+  /** Does something, shows the list as it is then, and says what was done. */
+  const perform = async (action: () => Promise<string>) => {
+    try {
+      const text = await action();
+      await sessions.reload();
+      setNews({ kind: "success", text });
+    } catch (error) {
+      if (isSignedOut(error)) return navigate("login");
+      setNews({ kind: "error", text: describeError(error, words) });
+    }
+    // The button that was pressed may be gone; what has become of it is said in the messages below the heading.
+    heading.current?.focus();
+  };
+  const extend = () =>
+    perform(async () => {
+      await ostiary.sessions.extendSession({});
+      return texts.extended;
+    });
+  const revoke = (session: Session) =>
+    perform(async () => {
+      await ostiary.sessions.revokeSession({ sessionId: session.id });
+      return texts.revoked;
+    });
+  const revokeOthers = () =>
+    perform(async () => {
+      const { revokedCount } = await ostiary.sessions.revokeOtherSessions({});
+      return fillIn(texts.othersRevoked, { count: revokedCount }) ?? texts.revoked;
+    });
+  const logOut = async () => {
+    try {
+      await ostiary.sessions.logout({});
+      navigate("login");
+    } catch (error) {
+      if (isSignedOut(error)) navigate("login");
+      else setNews({ kind: "error", text: describeError(error, words) });
+    }
+  };
+
+  const { state } = sessions;
+  if (state.kind === "loading") return <Page title={texts.title}>{null}</Page>;
+  if (state.kind === "failed") {
+    return (
+      <Page title={texts.title}>
+        <Failure error={state.error} retry={sessions.reload} />
+      </Page>
+    );
+  }
+  const { current, others, name, hasMore } = state;
+  return (
+    <Page title={texts.title} heading={heading}>
+      <p>{fillIn(texts.signedInAs, { name })}</p>
+      <div role="status" className="news">
+        {news === undefined ? null : (
+          <p className="ostiary-message" data-kind={news.kind}>
+            {news.text}
+          </p>
+        )}
+      </div>
+      <section className="stack" aria-labelledby="current">
+        <h2 id="current">{texts.current}</h2>
+        <SessionFacts session={current} />
+        <div className="row">
+          <button type="button" className="ostiary-button" data-importance="primary" onClick={logOut}>
+            {texts.logOut}
+          </button>
+          <button type="button" className="ostiary-button" data-importance="secondary" onClick={extend}>
+            {texts.extend}
+          </button>
+        </div>
+      </section>
+      <section className="stack" aria-labelledby="others">
+        <h2 id="others">{texts.others}</h2>
+        {others.length === 0 ? <p className="quiet">{texts.none}</p> : null}
+        <ul className="list">
+          {others.map((session) => (
+            <li key={session.id} className="stack">
+              <SessionFacts session={session} onRevoke={() => revoke(session)} />
+            </li>
+          ))}
+        </ul>
+        {hasMore ? (
+          <button
+            type="button"
+            className="ostiary-button"
+            data-importance="secondary"
+            onClick={sessions.showMore}
+          >
+            {texts.more}
+          </button>
+        ) : null}
+        {others.length === 0 ? null : (
+          <button type="button" className="ostiary-button" data-importance="secondary" onClick={revokeOthers}>
+            {texts.revokeOthers}
+          </button>
+        )}
+      </section>
+    </Page>
+  );
+}

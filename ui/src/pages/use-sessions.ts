@@ -1,0 +1,60 @@
+import type { Session } from "@ostiary/sdk/v1/session";
+import { useCallback, useEffect, useState } from "react";
+import { navigate } from "../navigation.ts";
+import { ostiary } from "../ostiary.ts";
+import { isSignedOut } from "./entry-page.tsx";
+
+/** What is known of the sessions of whoever is signed in. */
+export type SessionsState =
+  | { readonly kind: "loading" }
+  | { readonly kind: "failed"; readonly error: unknown }
+  | {
+      readonly kind: "loaded";
+      readonly name: string;
+      readonly current: Session;
+      readonly others: readonly Session[];
+      readonly hasMore: boolean;
+    };
+
+const pageSize = 10;
+
+/** The sessions of whoever is signed in; whoever is not, is sent to the login. */
+export function useSessions(): {
+  readonly state: SessionsState;
+  reload(): Promise<void>;
+  showMore(): void;
+} {
+  const [state, setState] = useState<SessionsState>({ kind: "loading" });
+  const [wanted, setWanted] = useState(pageSize);
+  const reload = useCallback(async () => {
+    try {
+      setState(await load(wanted));
+    } catch (error) {
+      if (isSignedOut(error)) navigate("login");
+      else setState({ kind: "failed", error });
+    }
+  }, [wanted]);
+  useEffect(() => void reload(), [reload]);
+  return { state, reload, showMore: () => setWanted(wanted + pageSize) };
+}
+
+async function load(wanted: number): Promise<SessionsState> {
+  const [{ session, identity }, { sessions, nextPageToken }] = await Promise.all([
+    ostiary.sessions.getCurrentSession({}),
+    ostiary.sessions.listSessions({ pageSize: wanted }),
+  ]);
+  if (session === undefined) throw new Error("the server answered without a session");
+  return {
+    kind: "loaded",
+    name: nameOf(identity?.displayName, identity?.traits),
+    current: session,
+    others: sessions.filter(({ current }) => !current),
+    hasMore: nextPageToken !== "",
+  };
+}
+
+/** A name to show: the schema's, else the first trait that is a text. */
+function nameOf(displayName: string | undefined, traits: object | undefined): string {
+  if (displayName !== undefined && displayName !== "") return displayName;
+  return Object.values(traits ?? {}).find((value) => typeof value === "string") ?? "";
+}

@@ -1,0 +1,35 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vite";
+import { leaveOutValidation } from "../scripts/leave-out-validation.ts";
+
+const sdk = fileURLToPath(new URL("../sdk/typescript/src", import.meta.url));
+
+/** The SDK as it is in this checkout, so that it need not be built first. */
+export const sdkSources = [
+  { find: /^@ostiary\/sdk$/, replacement: `${sdk}/index.ts` },
+  { find: /^@ostiary\/sdk\/form$/, replacement: `${sdk}/form.ts` },
+  { find: /^@ostiary\/sdk\/react$/, replacement: `${sdk}/react.tsx` },
+  { find: /^@ostiary\/sdk\/v1\/(\w+)$/, replacement: `${sdk}/v1/$1.ts` },
+] as const;
+
+/** The generated contract, without the rules that only servers enforce; as in the published SDK. */
+const withoutValidation: Plugin = {
+  name: "without-validation",
+  transform: {
+    filter: { id: /\/gen\/ostiary\/.*\.js$/ },
+    handler: (code) => leaveOutValidation(code),
+  },
+};
+
+export default defineConfig({
+  base: "/ui/",
+  plugins: [withoutValidation],
+  resolve: { alias: [...sdkSources] },
+  build: {
+    // Nothing inline: the content security policy allows files of this server alone.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // Browsers that have had updates within the last two years and a half.
+    target: "baseline-widely-available",
+  },
+});
