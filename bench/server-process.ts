@@ -7,6 +7,8 @@ export interface MeasuredServer {
   /** From the spawn to the line that names the public URL. */
   readonly readyMs: number;
   readonly publicUrl: string;
+  /** Empty for a program that prints one URL only. */
+  readonly adminUrl: string;
   readonly pid: number;
   /** Resident memory of the server's own process, in MiB. */
   residentMib(): number;
@@ -15,7 +17,7 @@ export interface MeasuredServer {
   stop(): Promise<void>;
 }
 
-/** Starts a program and waits for the first URL that it prints. */
+/** Starts a program and waits for the URLs that it prints: one, or the server's two. */
 export async function startMeasured(file: string, args: readonly string[]): Promise<MeasuredServer> {
   const started = performance.now();
   const child: ChildProcess = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
@@ -24,14 +26,15 @@ export async function startMeasured(file: string, args: readonly string[]): Prom
   let output = "";
   for await (const chunk of child.stdout) {
     output += String(chunk);
-    if (/https?:\/\/[^\s]+/.test(output)) break;
+    if (urlsIn(output).length > 0) break;
   }
   const readyMs = performance.now() - started;
-  const publicUrl = /https?:\/\/[^\s/]+/.exec(output)?.[0];
+  const [publicUrl, adminUrl = ""] = urlsIn(output);
   if (publicUrl === undefined) throw new Error(`${file} ended without a URL: ${output}`);
   return {
     readyMs,
     publicUrl,
+    adminUrl,
     pid,
     residentMib: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
@@ -42,6 +45,10 @@ export async function startMeasured(file: string, args: readonly string[]): Prom
       await exited;
     },
   };
+}
+
+function urlsIn(output: string): readonly string[] {
+  return [...new Set(Array.from(output.matchAll(/https?:\/\/[^\s/]+/g), ([url]) => url))];
 }
 
 function cpuSecondsOf(pid: number): number {

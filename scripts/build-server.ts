@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiles @ostiary/server into dist/, with the command that package.json names as its bin.
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, readFileSync, writeFileSync } from "node:fs";
 import { buildPackage } from "./build-package.ts";
 
 const command = "dist/src/main.js";
 
 buildPackage("tsconfig.build.json", "dist");
+
+// The built-in templates lie beside the code that reads them.
+const templates = "src/outbound/templates/built-in";
+cpSync(templates, `dist/${templates}`, { recursive: true });
 
 // npm links the command as it is, so it says itself what runs it.
 const text = readFileSync(command, "utf8");

@@ -4,6 +4,7 @@ import { Listener as ListenerKind, listener as listenerOption } from "../gen/ost
 import type { AppOptions } from "./app-types.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
+import type { HttpHandler } from "./transport/http/health.ts";
 import { Metrics } from "./transport/http/metrics.ts";
 import type { Readiness } from "./transport/http/readiness.ts";
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
@@ -21,6 +22,8 @@ interface Served {
   readonly services: readonly ServiceBinding[];
   readonly tracer: CallTracer | undefined;
   readonly clock: Clock;
+  /** Plain HTTP paths that only the public listener has. */
+  readonly publicRoutes: ReadonlyMap<string, HttpHandler> | undefined;
 }
 
 /** Makes the two listeners. A service is served by the one that its `listener` option names. */
@@ -49,6 +52,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
       port: server.public.port,
       tls: tlsOf(server.public.tls, ""),
       services: servicesOf(ListenerKind.PUBLIC),
+      httpRoutes: served.publicRoutes,
     }),
     admin: createListener({
       ...shared,

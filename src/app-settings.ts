@@ -1,10 +1,10 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
-import { AddressProof } from "../gen/ostiary/config/v1/config_pb.js";
+import { AddressProof, WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isWildcardAddress } from "./config/hosts.ts";
+import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { FlowKind } from "./domain/flow/flow.ts";
-import type { TenantSettings } from "./domain/tenant/tenant.ts";
+import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
@@ -68,10 +68,32 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
         iterations: password.argon2.iterations,
         parallelism: password.argon2.parallelism,
       },
+      breachCheck: breachCheckOf(config),
     },
     enumerationSafe: settings.enumerationSafe,
     ...schemaIdsOf(identity),
   });
+}
+
+/**
+ * Unless configured, breached passwords are looked up as soon as the server is there for others: not while somebody
+ * tries it out on a machine that may have no network, and expects nothing to leave it.
+ */
+function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
+  const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;
+  return {
+    enabled: enabled ?? !isTrial(config),
+    minCount,
+    whenUnavailable: whenUnavailable === WhenUnavailable.REFUSE ? "refuse" : "accept",
+  };
+}
+
+function isTrial({ dev, database, server, tenantDefaults }: CompleteConfig): boolean {
+  const { publicUrl } = tenantDefaults;
+  const isAlone =
+    isLoopbackAddress(server.public.host) &&
+    (publicUrl === "" || isLoopbackHost(new URL(publicUrl).hostname));
+  return dev || (database.url === undefined && isAlone);
 }
 
 /** The id of the schema that is there when none is configured. */

@@ -26,6 +26,8 @@ export interface RunningApp {
   readonly publicPort: number;
   /** The first admin API key: itself, if it was made just now, and the file that holds it, if there is one. */
   readonly bootstrapKey: { readonly key: Secret | undefined; readonly file: string | undefined };
+  /** Opens the development mailbox in a browser, once; undefined if there is none. */
+  readonly mailboxLink: string | undefined;
   /** Reads secrets and certificates again. Throws if one cannot be used, and then goes on with the old ones. */
   reload(): Promise<void>;
   /** Finishes the calls under way, then stops everything, also the embedded database. */

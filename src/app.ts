@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -15,6 +16,7 @@ import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
+import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
 import { createListeners } from "./app-listeners.ts";
 import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
@@ -26,6 +28,7 @@ import { availableHashingConcurrency, createPasswordHasher } from "./crypto/pass
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
 import { ApiKeys } from "./domain/access/api-keys.ts";
+import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
@@ -53,10 +56,13 @@ import type { Secret } from "./domain/secret.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
+import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
+import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { Readiness } from "./transport/http/readiness.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
+import { CourierService } from "./transport/rpc/courier-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { LoginService } from "./transport/rpc/login-service.ts";
@@ -127,7 +133,12 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const tracing = await startTracing(options.environment ?? {}, options.version);
+  const renderer = await createRenderer(config);
+  const tracing = await startTracing({
+    environment: options.environment ?? {},
+    version: options.version,
+    logger,
+  });
   if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
@@ -142,10 +153,13 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const readiness = new Readiness(["database"]);
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
-  const { sessions, apiKeys } = domain;
+  const { sessions, apiKeys, outbox } = domain;
   const services = createServices(domain);
+  const messages = { store: storage.messages, outbox, renderer };
+  const mailbox = await openMailbox(config, { ...messages, tenants });
   const tracer = tracing?.tracer;
   const listeners = createListeners({
     options,
@@ -156,6 +170,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     services,
     tracer,
     clock,
+    publicRoutes: mailbox?.routes,
   });
   const publicPort = (await listeners.public.listen()).port;
   cleanup.add(() => listeners.public.close(durationMs(config.config.server.shutdownTimeout)));
@@ -167,9 +182,13 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
   const jobs = await storage.startJobs({
     retentionMs: durationMs(config.config.database.retention),
+    messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,
   });
   cleanup.add(() => jobs.stop());
+  const listen = (onMessages: () => void) => storage.listenForMessages(onMessages);
+  const courier = await startCourier(options, { ...messages, clock, listen, http: domain.outbound.http });
+  cleanup.add(() => courier.stop());
   for (const warning of config.warnings) logger.warn({}, warning);
 
   const { admin } = config.config.server;
@@ -179,8 +198,11 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     adminUrl: `${scheme}://${admin.host.includes(":") ? `[${admin.host}]` : admin.host}:${adminPort}`,
     publicPort,
     bootstrapKey,
+    mailboxLink: await mailbox?.announce(publicPort),
     reload: async () => {
-      config.secrets.reload();
+      config.reload();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
       listeners.public.reloadTls();
       listeners.admin.reloadTls();
     },
@@ -195,12 +217,17 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   const { concurrency, queueLimit } = config.config.hashing;
   const tokens = createTokens();
   const sealer = createSealer(() => config.secrets.sealing());
+  const outbox = new Outbox({ sealer });
   const pageTokens = new PageTokens({ sealer });
   const hasher = createPasswordHasher({
     concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
     queueLimit,
   });
-  const policy = createPasswordPolicy({ commonPasswords: createCommonPasswords() });
+  const outbound = createOutbound(options);
+  const policy = createPasswordPolicy({
+    commonPasswords: createCommonPasswords(),
+    breachedPasswords: outbound.breachedPasswords,
+  });
   const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
@@ -230,7 +257,6 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
 
-  const outbox = new Outbox({ sealer });
   const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
   const proofs = new AddressProofs({
     methods: [
@@ -308,7 +334,11 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     outbox,
     clock,
   });
+  const messages = new Messages({ store: storage.messages, pageTokens, clock });
   return {
+    outbound,
+    outbox,
+    messages,
     sessions,
     sessionUses,
     apiKeys,
@@ -328,6 +358,23 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
 }
 
 type Domain = ReturnType<typeof createDomain>;
+
+/** What calls other servers. */
+function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
+  const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
+  const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
+  return {
+    http,
+    breachedPasswords: createBreachedPasswords({
+      url: breachedPasswords.url,
+      timeoutMs: durationMs(breachedPasswords.timeout),
+      cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
+      http,
+      clock,
+      logger,
+    }),
+  };
+}
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {
@@ -360,6 +407,7 @@ function createServices(domain: Domain) {
       service: IdentitySchemaContract,
       implementation: new IdentitySchemaService({ schemas }),
     },
+    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
     { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
   ];
 }
@@ -425,7 +473,7 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   if (pending.length === 0) return;
   if (!config.config.database.migrateOnStart) {
     throw new Error(
-      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+      `The database lacks the migrations ${pending.join(", ")}: run "ostiary migrate", or set database.migrate_on_start`,
     );
   }
   await storage.migrate();

@@ -72,6 +72,29 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
     .option("--output <file>", "write it to a new file that only this account can read")
     .action(run(async () => (await import("./keys-command.ts")).bootstrapKey));
 
+  const templates = program.command("templates").description("the templates of mail and text messages");
+  withConfigOptions(templates.command("check").description("say OK, or name the file and line")).action(
+    run(async () => (await import("./templates-command.ts")).checkTemplates),
+  );
+  const preview = templates
+    .command("preview")
+    .argument("<template>", "for example login_code")
+    .description("print a message, filled in with sample data");
+  withConfigOptions(preview)
+    .option("--language <tag>", "for example de")
+    .option("--html", "the HTML of the mail")
+    .option("--sms", "the text message")
+    .action(async (name: string, options: CommandOptions) => {
+      await (await import("./templates-command.ts")).previewTemplate(name, options, context);
+    });
+
+  const mailbox = program.command("mailbox").description("print the messages of the development mailbox");
+  withConfigOptions(mailbox)
+    .option("--follow", "go on with those that come")
+    .option("--json", "one JSON object a line")
+    .option("--link", "print a link instead that opens the mailbox in a browser once")
+    .action(run(async () => (await import("./mailbox-command.ts")).readMailbox));
+
   const hash = program.command("hash").description("password hashing");
   hash
     .command("calibrate")

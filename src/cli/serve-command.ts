@@ -153,6 +153,8 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
   // Security rule: the first key is shown once, at the start that made it, and only to a person at a terminal.
   if (key !== undefined && context.isTerminal)
     keyLines.push(`                   ${key.reveal()} (shown this once)`);
+  // Security rule: the link lets one browser read everybody's codes, so it goes to a person and into no log.
+  const mailbox = context.isTerminal ? app.mailboxLink : "`ostiary mailbox --link` prints a link to it";
   if (!config.embedded && keyLines.length === 0) {
     keyLines.push("  Admin API key    `ostiary keys bootstrap` makes the first one");
   }
@@ -162,6 +164,7 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
     `  Public API       ${app.publicUrl}`,
     `  Admin API        ${app.adminUrl}`,
     ...keyLines,
+    ...(app.mailboxLink === undefined ? [] : [`  Mailbox          ${mailbox}`]),
     "",
     "Try it: begin a registration.",
     `  curl -s -H 'Content-Type: application/json' -d '{"client":"CLIENT_NATIVE"}' \\`,

@@ -1,20 +1,28 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { Tls } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
-import { inspectFile } from "./files.ts";
+import { describeFileError, inspectFile } from "./files.ts";
 import { loadIdentitySchemas } from "./identity-schemas.ts";
 import type { Problem } from "./problems.ts";
 
 /** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
 export function checkFiles(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
+  const { problems, warnings } = checkCertificates(config);
+  const { smtp, templateDirectory } = config.tenantDefaults.courier;
+  checkAuthorities(smtp?.caFile ?? "", "tenant_defaults.courier.smtp.ca_file", problems);
+  checkDirectory(templateDirectory, "tenant_defaults.courier.template_directory", problems);
+  return { problems: [...problems, ...loadIdentitySchemas(config).problems], warnings };
+}
+
+/** The same of certificates and keys alone, which are read again without a restart. */
+export function checkCertificates(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const { public: publicListener, admin } = config.server;
   checkTls(publicListener.tls, "server.public.tls", problems, warnings);
   checkTls(admin.tls, "server.admin.tls", problems, warnings);
-  checkClientCa(admin.clientCaFile, "server.admin.client_ca_file", problems);
-  problems.push(...loadIdentitySchemas(config).problems);
+  checkAuthorities(admin.clientCaFile, "server.admin.client_ca_file", problems);
   return { problems, warnings };
 }
 
@@ -42,7 +50,7 @@ function checkTls(tls: Tls | undefined, key: string, problems: Problem[], warnin
   }
 }
 
-function checkClientCa(path: string, key: string, problems: Problem[]): void {
+function checkAuthorities(path: string, key: string, problems: Problem[]): void {
   if (path === "") return;
   const { message } = inspectFile(path);
   if (message !== undefined) {
@@ -59,6 +67,15 @@ function checkClientCa(path: string, key: string, problems: Problem[]): void {
     createSecureContext({ ca: text });
   } catch (error) {
     problems.push({ key, message: `the file ${path} cannot be used: ${reasonOf(error)}` });
+  }
+}
+
+function checkDirectory(path: string, key: string, problems: Problem[]): void {
+  if (path === "") return;
+  try {
+    if (!statSync(path).isDirectory()) problems.push({ key, message: `${path} is not a directory` });
+  } catch (error) {
+    problems.push({ key, message: `the directory ${path} ${describeFileError(error)}` });
   }
 }
 

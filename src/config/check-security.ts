@@ -1,4 +1,4 @@
-import { checkDatabaseUrl, checkSealingLength } from "./check-secrets.ts";
+import { checkSecrets } from "./check-secrets.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
@@ -10,8 +10,7 @@ export function checkSecurity(config: CompleteConfig, secrets: ResolvedSecrets):
     ...checkListeners(config),
     ...checkPasswords(config),
     ...checkSealing(config),
-    ...checkSealingLength(secrets),
-    ...checkDatabaseUrl(secrets),
+    ...checkSecrets(secrets),
   ];
 }
 

@@ -1,10 +1,16 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { Config, Secret, Tls } from "../../gen/ostiary/config/v1/config_pb.js";
+import type {
+  Config,
+  HttpDeliveryConfig,
+  Secret,
+  SmtpConfig,
+  Tls,
+} from "../../gen/ostiary/config/v1/config_pb.js";
 
 /**
  * The configuration after loading: every section is there and every key that has a default has a value. What may
- * still be absent means something by it: a listener's `tls` and the database's `url`. Frozen.
+ * still be absent means something by it: a listener's `tls`, the database's `url`, the courier's providers. Frozen.
  */
 export type CompleteConfig = Complete<Config>;
 
@@ -13,8 +19,10 @@ type Complete<T> = { readonly [Key in keyof T & string]: CompleteField<T[Key]> }
 type CompleteField<T> =
   NonNullable<T> extends Tls | Secret
     ? T
-    : NonNullable<T> extends Duration
-      ? Duration
-      : NonNullable<T> extends Message
-        ? Complete<NonNullable<T>>
-        : T;
+    : NonNullable<T> extends SmtpConfig | HttpDeliveryConfig
+      ? Complete<NonNullable<T>> | undefined
+      : NonNullable<T> extends Duration
+        ? Duration
+        : NonNullable<T> extends Message
+          ? Complete<NonNullable<T>>
+          : T;

@@ -5,34 +5,52 @@ import {
   type Secret as SecretReference,
 } from "../../gen/ostiary/config/v1/config_pb.js";
 
-/** The secrets that a configuration refers to, with the paths of their keys. */
+/** A secret that a configuration refers to, with the path of its key. */
+interface KeyedReference {
+  readonly key: string;
+  readonly reference: SecretReference;
+}
+
+/** The secrets that a configuration refers to. */
 export function secretReferencesOf(config: Config): {
-  readonly sealing: readonly { readonly key: string; readonly reference: SecretReference }[];
-  readonly databaseUrl: { readonly key: string; readonly reference: SecretReference } | undefined;
+  readonly sealing: readonly KeyedReference[];
+  readonly databaseUrl: KeyedReference | undefined;
+  readonly smtpUrl: KeyedReference | undefined;
+  readonly mailSigning: readonly KeyedReference[];
+  readonly smsSigning: readonly KeyedReference[];
 } {
-  const url = config.database?.url;
+  const courier = config.tenantDefaults?.courier;
+  const prefix = "tenant_defaults.courier.";
   return {
-    sealing: (config.secrets?.sealing ?? []).map((reference, index) => ({
-      key: `secrets.sealing[${index}]`,
-      reference,
-    })),
-    databaseUrl: url === undefined ? undefined : { key: "database.url", reference: url },
+    sealing: listed("secrets.sealing", config.secrets?.sealing),
+    databaseUrl: keyed("database.url", config.database?.url),
+    smtpUrl: keyed(`${prefix}smtp.url`, courier?.smtp?.url),
+    mailSigning: listed(`${prefix}http.signing_secrets`, courier?.http?.signingSecrets),
+    smsSigning: listed(`${prefix}sms.signing_secrets`, courier?.sms?.signingSecrets),
   };
+}
+
+function keyed(key: string, reference: SecretReference | undefined): KeyedReference | undefined {
+  return reference && { key, reference };
+}
+
+function listed(key: string, references: readonly SecretReference[] = []): KeyedReference[] {
+  return references.map((reference, index) => ({ key: `${key}[${index}]`, reference }));
 }
 
 /**
  * A copy of the configuration without its literal secrets: the objects that are passed around and printed hold
- * none, so no log line can show one. A database URL keeps all but its password, because operators look for the host.
+ * none, so no log line can show one. URLs keep all but their password, because operators look for the host.
  */
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
-  const { sealing, databaseUrl } = secretReferencesOf(copy);
-  for (const { reference } of sealing) hide(reference, () => hidden);
-  if (databaseUrl !== undefined) hide(databaseUrl.reference, hidePassword);
+  const { sealing, databaseUrl, smtpUrl, mailSigning, smsSigning } = secretReferencesOf(copy);
+  for (const { reference } of [...sealing, ...mailSigning, ...smsSigning]) hide(reference, () => hidden);
+  for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
   return copy;
 }
 
-/** A database URL for people: the password hidden, all of it if it is no URL. */
+/** A URL for people: the password hidden, all of it if it is no URL. */
 export function hidePassword(text: string): string {
   if (!URL.canParse(text)) return hidden;
   const url = new URL(text);

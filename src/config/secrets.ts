@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Config, Secret as SecretReference } from "../../gen/ostiary/config/v1/config_pb.js";
 import { Secret } from "../domain/secret.ts";
-import { checkDatabaseUrl, checkSealingLength } from "./check-secrets.ts";
+import { checkSecrets } from "./check-secrets.ts";
 import { readSecretFile } from "./files.ts";
 import { ensureLocalSecrets } from "./local-secrets.ts";
 import { ConfigError, describeProblem, type Problem, type Sources } from "./problems.ts";
@@ -13,6 +13,10 @@ export interface SecretSource {
   sealing(): readonly Secret[];
   /** The database's URL; undefined with the embedded database. */
   databaseUrl(): Secret | undefined;
+  /** The SMTP server's URL; undefined if none is configured. */
+  smtpUrl(): Secret | undefined;
+  /** What signs mail and text messages that go out over HTTP. Ask each time: `reload` changes them. */
+  messageSigning(channel: "email" | "sms"): readonly Secret[];
   /**
    * With the embedded database and no sealing secret configured: reads the one in the data directory, or makes it.
    * Otherwise does nothing. To be called once, when the data directory is there and before `sealing` is used.
@@ -24,8 +28,17 @@ export interface SecretSource {
 
 /** Values of secrets, as far as they could be resolved. */
 export interface ResolvedSecrets {
-  readonly sealing: readonly { readonly key: string; readonly secret: Secret }[];
+  readonly sealing: readonly KeyedSecret[];
   readonly databaseUrl: Secret | undefined;
+  readonly smtpUrl: Secret | undefined;
+  readonly mailSigning: readonly KeyedSecret[];
+  readonly smsSigning: readonly KeyedSecret[];
+}
+
+/** A secret with the path of its key. */
+export interface KeyedSecret {
+  readonly key: string;
+  readonly secret: Secret;
 }
 
 interface SecretSourceOptions {
@@ -53,6 +66,9 @@ export function createSecretSource(options: SecretSourceOptions): {
       return secrets;
     },
     databaseUrl: () => current.databaseUrl,
+    smtpUrl: () => current.smtpUrl,
+    messageSigning: (channel) =>
+      (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
     prepare: async () => {
       const directory = config.database?.dataDirectory;
       if (current.sealing.length > 0 || made !== undefined || directory === undefined) return;
@@ -60,11 +76,7 @@ export function createSecretSource(options: SecretSourceOptions): {
     },
     reload: () => {
       const next = resolveAll(config, environment, current);
-      const problems = [
-        ...next.problems,
-        ...checkSealingLength(next.resolved),
-        ...checkDatabaseUrl(next.resolved),
-      ];
+      const problems = [...next.problems, ...checkSecrets(next.resolved)];
       const refused = problems.filter(({ insecure }) => !(insecure && config.dev));
       if (refused.length > 0)
         throw new ConfigError(refused.map((problem) => describeProblem(problem, sources)));
@@ -97,17 +109,28 @@ function resolveAll(
     return result.text;
   };
   const references = secretReferencesOf(config);
-  const sealing = references.sealing.flatMap(({ key, reference }) => {
-    const text = resolveOne(key, reference);
-    if (text === undefined) return [];
-    // What did not change stays the same object, because derived keys are remembered by it.
-    const same = before?.sealing.find(({ secret }) => secret.reveal() === text)?.secret;
-    return [{ key, secret: same ?? new Secret(text) }];
-  });
-  const url = references.databaseUrl;
-  const urlText = url && resolveOne(url.key, url.reference);
-  const databaseUrl = urlText === undefined ? undefined : new Secret(urlText);
-  return { resolved: { sealing, databaseUrl }, problems, warnings };
+  const list = (wanted: readonly Reference[], known: readonly KeyedSecret[] = []): KeyedSecret[] =>
+    wanted.flatMap(({ key, reference }) => {
+      const text = resolveOne(key, reference);
+      if (text === undefined) return [];
+      // What did not change stays the same object, because derived keys are remembered by it.
+      const same = known.find(({ secret }) => secret.reveal() === text)?.secret;
+      return [{ key, secret: same ?? new Secret(text) }];
+    });
+  const one = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0]?.secret;
+  const resolved = {
+    sealing: list(references.sealing, before?.sealing),
+    databaseUrl: one(references.databaseUrl),
+    smtpUrl: one(references.smtpUrl),
+    mailSigning: list(references.mailSigning),
+    smsSigning: list(references.smsSigning),
+  };
+  return { resolved, problems, warnings };
+}
+
+interface Reference {
+  readonly key: string;
+  readonly reference: SecretReference;
 }
 
 type Resolution =

@@ -246,9 +246,10 @@ const texts = {
     metadata: [],
   },
   CLIENT_CERTIFICATE_UNKNOWN: {
-    message: "The client certificate is mapped to no scopes.",
-    remedy: "Map it in access.client_certificates.",
-    metadata: [],
+    message: "The client certificate does not count: it is not trusted, or mapped to no scopes.",
+    remedy:
+      "Map it in access.client_certificates if the problem is UNMAPPED; else use a valid one for clients, signed by an authority of server.admin.client_ca_file.",
+    metadata: ["problem"],
   },
   API_KEY_SCOPE_MISSING: {
     message: "The API key or certificate lacks the scope that the method needs.",
@@ -273,6 +274,12 @@ const texts = {
   FORM_INCOMPLETE: {
     message: "A required field of the form is empty.",
     remedy: "Fill in the fields that carry a message.",
+    metadata: [],
+  },
+  BREACH_CHECK_UNAVAILABLE: {
+    message: "Whether the password is known from breaches cannot be told at the moment.",
+    remedy:
+      "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
     metadata: [],
   },
   CODE_INVALID: {
@@ -315,6 +322,21 @@ const texts = {
     message: "The step is not one that the flow waits for.",
     remedy: "Submit one of the steps whose buttons are in the flow's form.",
     metadata: ["step"],
+  },
+  MESSAGE_NOT_FOUND: {
+    message: "There is no such message, or it was removed after its retention.",
+    remedy: "",
+    metadata: [],
+  },
+  MESSAGE_NOT_RETRYABLE: {
+    message: "Only a message that has failed, and whose code or link is still good, can be sent again.",
+    remedy: "Let the person ask for a new code or link, or wait for the attempt under way.",
+    metadata: ["state"],
+  },
+  MESSAGE_NOT_READDRESSABLE: {
+    message: "A code or link proves an address, so it is never sent to another one.",
+    remedy: "Correct the address of the identity and let the person ask for a new code or link.",
+    metadata: ["template"],
   },
   IDENTITY_INACTIVE: {
     message: "The identity is inactive.",

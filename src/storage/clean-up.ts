@@ -8,18 +8,20 @@ export interface RemovedRows {
   readonly sessions: number;
   readonly flows: number;
   readonly idempotencyRecords: number;
+  readonly messages: number;
 }
 
 /**
  * Removes what has ended longer ago than the retention: sessions that expired or were revoked, flows that expired;
- * and request ids that expired. Events are kept. Works through all tenants, in batches, so that it can be
+ * request ids that expired; messages that were sent, given up or suppressed longer ago than theirs. Events are kept. Works through all tenants, in batches, so that it can be
  * interrupted at any time.
  */
 export async function removeExpired(
   database: Database,
-  options: { readonly now: Date; readonly retentionMs: number },
+  options: { readonly now: Date; readonly retentionMs: number; readonly messageRetentionMs: number },
 ): Promise<RemovedRows> {
   const before = new Date(options.now.getTime() - options.retentionMs);
+  const messagesBefore = new Date(options.now.getTime() - options.messageRetentionMs);
   return {
     sessions:
       (await removeInBatches(database, "session", "id", "expires_at", before)) +
@@ -32,6 +34,7 @@ export async function removeExpired(
       "expires_at",
       options.now,
     ),
+    messages: await removeInBatches(database, "message", "id", "ended_at", messagesBefore),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Runner } from "graphile-worker";
 import { Pool } from "pg";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
-import type { Database } from "./database.ts";
+import { clientOf, type Database } from "./database.ts";
 
 /** The name of the clean-up's job. */
 const cleanUpTask = "remove_expired";
@@ -22,9 +22,10 @@ export interface Jobs {
 export interface JobsOptions {
   /** How long what has ended is still kept. */
   readonly retentionMs: number;
+  /** How long messages are kept after they were sent or given up. */
+  readonly messageRetentionMs: number;
   readonly clock: Clock;
   readonly database: Database;
-  readonly url: string;
   readonly logger: Logger;
 }
 
@@ -75,10 +76,10 @@ class WorkerKeeper {
   }
 
   async #runOnce(): Promise<void> {
-    const { url, logger } = this.#options;
+    const { database, logger } = this.#options;
     // A pool of its own: a job that waits never takes a connection from a call. One listens, one works, one plans.
     const pool = new Pool({
-      connectionString: url,
+      Client: clientOf(() => database.url),
       max: 3,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
@@ -103,7 +104,7 @@ class WorkerKeeper {
 
   async #start(pool: Pool): Promise<Runner> {
     const { Logger: WorkerLogger, run } = await import("graphile-worker");
-    const { database, clock, retentionMs, logger } = this.#options;
+    const { database, clock, retentionMs, messageRetentionMs, logger } = this.#options;
     return run({
       pgPool: pool,
       concurrency: 1,
@@ -116,7 +117,11 @@ class WorkerKeeper {
       crontab,
       taskList: {
         [cleanUpTask]: async () => {
-          const removed = await removeExpired(database, { now: clock.now(), retentionMs });
+          const removed = await removeExpired(database, {
+            now: clock.now(),
+            retentionMs,
+            messageRetentionMs,
+          });
           logger.info(removed, "removed what has expired");
         },
       },

@@ -1,11 +1,12 @@
 import { Client } from "pg";
 import type { ApiKeyStore } from "../domain/access/store.ts";
+import type { CourierStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/event/store.ts";
 import type { FlowStore } from "../domain/flow/store.ts";
 import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/identity/store.ts";
 import type { TenantId } from "../domain/ids.ts";
-import type { Clock, Transactions } from "../domain/ports.ts";
+import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import { PostgresApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
@@ -15,6 +16,8 @@ import { PostgresFlowStore } from "./flow-store.ts";
 import { PostgresIdempotencyStore } from "./idempotency-store.ts";
 import { PostgresIdentityStore } from "./identity-store.ts";
 import { type Jobs, type JobsOptions, startJobs } from "./jobs.ts";
+import { listenForMessages } from "./message-listener.ts";
+import { PostgresMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { PostgresSchemaStore } from "./schema-store.ts";
 import { PostgresSessionStore } from "./session-store.ts";
@@ -35,6 +38,7 @@ export interface Storage extends Transactions {
   readonly schemas: SchemaStore;
   readonly idempotency: IdempotencyStore;
   readonly events: EventStore;
+  readonly messages: CourierStore;
   /** Brings the schema up to date; several servers may do so at once. */
   migrate(): Promise<void>;
   /** The names of the migrations that the database lacks. */
@@ -43,8 +47,15 @@ export interface Storage extends Transactions {
   ensureTenant(name: string, now: Date): Promise<TenantId>;
   /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
   ping(): Promise<void>;
+  /** Makes new connections by another URL, because the password was changed; those that are open stay. */
+  useUrl(url: string): void;
   /** Starts the clean-up of what has expired. Returns at once; a database that is away is waited for. */
-  startJobs(options: { readonly retentionMs: number; readonly clock: Clock }): Promise<Jobs>;
+  startJobs(options: Omit<JobsOptions, "database" | "url" | "logger">): Promise<Jobs>;
+  /**
+   * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
+   * is away or knows no NOTIFY it does not call: whoever listens must look by itself now and then.
+   */
+  listenForMessages(onMessages: () => void): { stop(): Promise<void> };
   /** Ends all connections, after the statements under way. */
   close(): Promise<void>;
 }
@@ -71,14 +82,17 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     schemas: new PostgresSchemaStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     events: new PostgresEventStore(database),
-    migrate: () => migrateDatabase(options.url),
+    messages: new PostgresMessageStore(database),
+    migrate: () => migrateDatabase(database.url),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) =>
-      startJobs({ ...jobs, database, url: options.url, logger: options.logger } satisfies JobsOptions),
+    startJobs: (jobs) => startJobs({ ...jobs, database, logger: options.logger } satisfies JobsOptions),
+    listenForMessages: (onMessages) =>
+      listenForMessages({ url: () => database.url, logger: options.logger, onMessages }),
+    useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };
 }
@@ -120,5 +134,12 @@ function openError(where: string, error: unknown): Error {
   // Several addresses of one host were tried, and each failed by itself.
   if (reason instanceof AggregateError) reason = reason.errors[0];
   const text = reason instanceof Error ? reason.message || reason.name : String(reason);
-  return new Error(`Cannot use the database ${where}: ${text.split("\n")[0]}`, { cause: error });
+  const [, clearer] = driverWords.find(([pattern]) => pattern.test(text)) ?? [];
+  return new Error(`Cannot use the database ${where}: ${clearer ?? text.split("\n")[0]}`, { cause: error });
 }
+
+/** Where the driver's own words tell an operator nothing. */
+const driverWords: readonly (readonly [RegExp, string])[] = [
+  [/client password must be a string/, "it asks for a password, and the URL has none"],
+  [/^(Connection terminated|timeout e)/, "it does not answer"],
+];

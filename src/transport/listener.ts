@@ -5,7 +5,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import type { Clock, Logger } from "../domain/ports.ts";
-import { healthRoutes, type VersionInfo } from "./http/health.ts";
+import { type HttpHandler, healthRoutes, type VersionInfo } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { metricsRoute } from "./http/metrics-route.ts";
 import { createPeers } from "./http/peers.ts";
@@ -41,6 +41,8 @@ export interface ListenerOptions {
   readonly tls?: (() => TlsMaterial) | undefined;
   /** What it serves, besides health and reflection. Each service must declare this listener. */
   readonly services: readonly ServiceBinding[];
+  /** Plain HTTP paths beside health, version and metrics. */
+  readonly httpRoutes?: ReadonlyMap<string, HttpHandler> | undefined;
   readonly access: Access;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
@@ -138,7 +140,7 @@ function createDispatcher(
     { service: ServerReflection, implementation: reflection },
     { service: ServerReflectionAlpha, implementation: reflection },
   ]);
-  const httpRoutes = new Map(healthRoutes(readiness, options.version));
+  const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
 
   const { maxRequestBytes, clock } = options;

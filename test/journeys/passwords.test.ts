@@ -34,8 +34,8 @@ test.each(["2a", "2b", "2y"])("an imported $%s$ hash signs in, and is replaced b
     credentials: { password: { value: { case: "hash", value: hash } } },
   });
   const algorithm = async () =>
-    (await identities.listCredentials({ identityId: identity?.id ?? "" })).credentials[0]
-      ?.passwordHashAlgorithm;
+    (await identities.listCredentials({ identityId: identity?.id ?? "" })).credentials[0]?.details.value
+      ?.hashAlgorithm;
   expect(await algorithm()).toBe("bcrypt");
   expect((await logIn(app, email, "not the password")).case).toBe("rejected");
   expect(await algorithm()).toBe("bcrypt");

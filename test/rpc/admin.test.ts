@@ -241,10 +241,10 @@ describe.each(protocols)("identities over %s", (protocol) => {
       identityId,
       password: { value: { case: "hash", value: hash } },
     });
-    expect(imported.credential?.passwordHashAlgorithm).toBe("bcrypt");
+    expect(imported.credential?.details.value?.hashAlgorithm).toBe("bcrypt");
     expect((await logIn(app, email, "imported secret")).case).toBe("completed");
     const { credentials } = await client.listCredentials({ identityId });
-    expect(credentials.map((credential) => credential.passwordHashAlgorithm)).toEqual(["argon2id"]);
+    expect(credentials.map((credential) => credential.details.value?.hashAlgorithm)).toEqual(["argon2id"]);
     expect((await logIn(app, email, "imported secret")).case).toBe("completed");
 
     const unknown = client.setPassword({

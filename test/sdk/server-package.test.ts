@@ -19,7 +19,8 @@ afterAll(() => temporary.remove());
 
 describe("the tarball of @ostiary/server", () => {
   test("holds compiled code with declarations, and no sources, tests or tools", () => {
-    const expected = /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map))$/;
+    const expected =
+      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
     expect(packed.files).toEqual(expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts"]));
   });
@@ -36,6 +37,12 @@ describe("the tarball of @ostiary/server", () => {
   test("prints its version", () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     expect(run("node", [join(installed, "dist/src/main.js"), "--version"], project)).toContain(version);
+  });
+
+  test("finds its built-in templates", () => {
+    const command = join(installed, "dist/src/main.js");
+    const preview = ["templates", "preview", "login_code", "--language", "de"];
+    expect(run("node", [command, ...preview], project)).toContain("Ihr Anmeldecode: 123456");
   });
 
   test("loads every room of the server, down to the ones that only serve needs", () => {

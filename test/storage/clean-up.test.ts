@@ -20,6 +20,7 @@ beforeAll(async () => {
 afterAll(() => storage.close());
 
 const retentionMs = 60 * 60_000;
+const messageRetentionMs = 2 * retentionMs;
 
 async function seed() {
   const scope = { tenantId: await storage.ensureTenant("default", noon) };
@@ -73,7 +74,7 @@ async function seed() {
 
 test("the server's own job removes what has expired, keeps the rest, and survives the loss of its connections", async () => {
   const { scope, flows, sessions } = await seed();
-  const jobs = await storage.startJobs({ retentionMs, clock: { now: () => noon } });
+  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
     await enqueue();
     await vi.waitFor(
@@ -121,7 +122,7 @@ test("the server's own job removes what has expired, keeps the rest, and survive
 });
 
 test("jobs are stopped even before they have started", async () => {
-  const jobs = await storage.startJobs({ retentionMs, clock: { now: () => noon } });
+  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   await jobs.stop();
 });
 

@@ -52,6 +52,7 @@ export interface TestApp {
   /** The bootstrap key: it may do everything. */
   readonly apiKey: string;
   readonly databaseUrl: string;
+  readonly dataDirectory: string;
   readonly clock: TestClock;
   readonly log: readonly LogLine[];
   /** The statements sent since it was last emptied. */
@@ -121,6 +122,7 @@ export async function startTestApp(options: { readonly config?: object } = {}): 
     adminUrl,
     apiKey: key?.reveal() ?? "",
     databaseUrl: database.url,
+    dataDirectory: directory,
     clock,
     log,
     statements,

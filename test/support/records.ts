@@ -139,7 +139,12 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       maxParallel: 50,
       cookie: { domain: undefined, persistent: true },
     },
-    password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+    password: {
+      minLength: 8,
+      maxLength: 256,
+      argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },
+      breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
+    },
     enumerationSafe: true,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Client, createClient } from "@connectrpc/connect";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -23,6 +24,8 @@ export interface OstiaryAdmin {
   readonly identitySchemas: Client<typeof IdentitySchemaService>;
   /** Everybody's sessions. */
   readonly sessions: Client<typeof SessionAdminService>;
+  /** What became of mail and text messages. */
+  readonly courier: Client<typeof CourierService>;
   /** API keys. */
   readonly apiKeys: Client<typeof ApiKeyService>;
 }
@@ -34,6 +37,7 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
     identities: createClient(IdentityService, transport),
     identitySchemas: createClient(IdentitySchemaService, transport),
     sessions: createClient(SessionAdminService, transport),
+    courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),
   };
 }

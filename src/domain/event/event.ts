@@ -23,7 +23,11 @@ export type EventType =
   | "address.verified"
   | "password.checked"
   | "api_key.created"
-  | "api_key.revoked";
+  | "api_key.revoked"
+  | "message.sent"
+  | "message.failed"
+  | "message.retried"
+  | "message.readdressed";
 
 /** Who did it. */
 export type EventActor =

@@ -64,6 +64,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
   FORM_INCOMPLETE: Code.InvalidArgument,
+  BREACH_CHECK_UNAVAILABLE: Code.Unavailable,
   CODE_INVALID: Code.InvalidArgument,
   CODE_TRIES_EXCEEDED: Code.InvalidArgument,
   LINK_INVALID: Code.InvalidArgument,
@@ -72,6 +73,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   VERIFICATION_DISABLED: Code.FailedPrecondition,
   RECOVERY_DISABLED: Code.FailedPrecondition,
   STEP_NOT_OFFERED: Code.FailedPrecondition,
+  MESSAGE_NOT_FOUND: Code.NotFound,
+  MESSAGE_NOT_RETRYABLE: Code.FailedPrecondition,
+  MESSAGE_NOT_READDRESSABLE: Code.FailedPrecondition,
   IDENTITY_INACTIVE: Code.FailedPrecondition,
   ADDRESS_NOT_USABLE: Code.FailedPrecondition,
   UI_URL_MISSING: Code.FailedPrecondition,
@@ -86,6 +90,7 @@ const maxViolations = 100;
 const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
+  BREACH_CHECK_UNAVAILABLE: 10_000,
 };
 
 /** The code that a reason is sent with. */

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -21,5 +22,6 @@ export const allServices: readonly DescService[] = [
   SessionAdminService,
   IdentityService,
   IdentitySchemaService,
+  CourierService,
   ApiKeyService,
 ];

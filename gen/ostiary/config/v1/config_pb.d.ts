@@ -124,6 +124,20 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: uint32 max_request_bytes = 5;
    */
   maxRequestBytes: number;
+
+  /**
+   * What the server itself calls.
+   *
+   * @generated from field: ostiary.config.v1.Outbound outbound = 6;
+   */
+  outbound?: Outbound | undefined;
+
+  /**
+   * How this process sends mail and text messages.
+   *
+   * @generated from field: ostiary.config.v1.CourierWorkers courier = 8;
+   */
+  courier?: CourierWorkers | undefined;
 };
 
 /**
@@ -131,6 +145,99 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * CourierWorkers configures the sending of messages by one process.
+ *
+ * @generated from message ostiary.config.v1.CourierWorkers
+ */
+export declare type CourierWorkers = Message<"ostiary.config.v1.CourierWorkers"> & {
+  /**
+   * How many messages this process sends at the same time, each over a connection of its own. 0: none; another
+   * process sends them.
+   *
+   * @generated from field: uint32 workers = 1;
+   */
+  workers: number;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierWorkers.
+ * Use `create(CourierWorkersSchema)` to create a new message.
+ */
+export declare const CourierWorkersSchema: GenMessage<CourierWorkers>;
+
+/**
+ * Outbound configures the HTTP requests that the server makes. They reach public addresses only, checked after
+ * names are resolved and at each redirect, at the ports 80 and 443.
+ *
+ * @generated from message ostiary.config.v1.Outbound
+ */
+export declare type Outbound = Message<"ostiary.config.v1.Outbound"> & {
+  /**
+   * Hosts that may be called although they are on a private network: `host` or `host:port`, exact; no wildcards.
+   * Redirects from elsewhere do not lead there.
+   *
+   * @generated from field: repeated string allowed_private_hosts = 1;
+   */
+  allowedPrivateHosts: string[];
+
+  /**
+   * Ports that may be called beside 80 and 443.
+   *
+   * @generated from field: repeated uint32 extra_ports = 2;
+   */
+  extraPorts: number[];
+
+  /**
+   * The service that knows breached passwords.
+   *
+   * @generated from field: ostiary.config.v1.BreachedPasswords breached_passwords = 3;
+   */
+  breachedPasswords?: BreachedPasswords | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Outbound.
+ * Use `create(OutboundSchema)` to create a new message.
+ */
+export declare const OutboundSchema: GenMessage<Outbound>;
+
+/**
+ * BreachedPasswords configures the service that tells whether a password is known from breaches. Whether it is
+ * asked is up to `tenant_defaults.password.breach_check`.
+ *
+ * @generated from message ostiary.config.v1.BreachedPasswords
+ */
+export declare type BreachedPasswords = Message<"ostiary.config.v1.BreachedPasswords"> & {
+  /**
+   * The address of Have I Been Pwned's range service, or of a mirror that speaks its protocol. Only the first five
+   * hexadecimal digits of a password's SHA-1 digest are sent there.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * How long an answer is waited for.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * How long an answer is kept in memory, at most 16 MiB of them.
+   *
+   * @generated from field: google.protobuf.Duration cache_lifetime = 3;
+   */
+  cacheLifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BreachedPasswords.
+ * Use `create(BreachedPasswordsSchema)` to create a new message.
+ */
+export declare const BreachedPasswordsSchema: GenMessage<BreachedPasswords>;
 
 /**
  * PublicListener configures the public listener.
@@ -565,6 +672,13 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
   link?: LinkConfig | undefined;
 
   /**
+   * Mail and text messages.
+   *
+   * @generated from field: ostiary.config.v1.CourierConfig courier = 12;
+   */
+  courier?: CourierConfig | undefined;
+
+  /**
    * Whether answers hide who has an account: codes, recovery, verification, and registration where it proves the address.
    * Switched off, these say that there is no such account, or that an address is taken, and whoever asks can find out who
    * has one.
@@ -579,6 +693,192 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
  * Use `create(TenantDefaultsSchema)` to create a new message.
  */
 export declare const TenantDefaultsSchema: GenMessage<TenantDefaults>;
+
+/**
+ * CourierConfig configures how mail and text messages are sent. With neither `smtp`, `http` nor `sms`, and only with
+ * the embedded database on loopback or in development mode, messages stay in the development mailbox, `/mailbox`.
+ *
+ * @generated from message ostiary.config.v1.CourierConfig
+ */
+export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> & {
+  /**
+   * The address that mail comes from. Needed with `smtp` and `http`.
+   *
+   * @generated from field: string from_address = 1;
+   */
+  fromAddress: string;
+
+  /**
+   * The name of the service, in the sender of mail and in texts.
+   *
+   * @generated from field: string from_name = 2;
+   */
+  fromName: string;
+
+  /**
+   * Sends mail through an SMTP server.
+   *
+   * @generated from field: optional ostiary.config.v1.SmtpConfig smtp = 3;
+   */
+  smtp?: SmtpConfig | undefined;
+
+  /**
+   * Sends mail through a provider's HTTP endpoint. Not together with `smtp`.
+   *
+   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig http = 4;
+   */
+  http?: HttpDeliveryConfig | undefined;
+
+  /**
+   * Sends text messages through a provider's HTTP endpoint.
+   *
+   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig sms = 5;
+   */
+  sms?: HttpDeliveryConfig | undefined;
+
+  /**
+   * A folder with templates that replace the built-in ones: docs/templates.md. Empty: only the built-in ones.
+   *
+   * @generated from field: string template_directory = 6;
+   */
+  templateDirectory: string;
+
+  /**
+   * The language where there are no templates for the one of the flow: `en` and `de` are built in.
+   *
+   * @generated from field: string default_language = 7;
+   */
+  defaultLanguage: string;
+
+  /**
+   * How messages are tried again.
+   *
+   * @generated from field: ostiary.config.v1.CourierRetryConfig retry = 8;
+   */
+  retry?: CourierRetryConfig | undefined;
+
+  /**
+   * How long messages are kept after they were sent or given up. What they said is forgotten as soon as they are sent.
+   *
+   * @generated from field: google.protobuf.Duration retention = 9;
+   */
+  retention?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierConfig.
+ * Use `create(CourierConfigSchema)` to create a new message.
+ */
+export declare const CourierConfigSchema: GenMessage<CourierConfig>;
+
+/**
+ * SmtpConfig names an SMTP server.
+ *
+ * @generated from message ostiary.config.v1.SmtpConfig
+ */
+export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
+  /**
+   * `smtp://user:password@host:587`, which demands STARTTLS unless the host is this machine, or `smtps://…:465`.
+   *
+   * @generated from field: ostiary.config.v1.Secret url = 1;
+   */
+  url?: Secret | undefined;
+
+  /**
+   * Speaks `smtp://` without TLS beyond this machine, for networks that encrypt by themselves.
+   *
+   * @generated from field: bool allow_plain_text = 2;
+   */
+  allowPlainText: boolean;
+
+  /**
+   * A PEM file with the authorities that may sign the server's certificate. Empty: those that Node.js knows.
+   *
+   * @generated from field: string ca_file = 3;
+   */
+  caFile: string;
+
+  /**
+   * How long the server may stay silent before an attempt fails.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.SmtpConfig.
+ * Use `create(SmtpConfigSchema)` to create a new message.
+ */
+export declare const SmtpConfigSchema: GenMessage<SmtpConfig>;
+
+/**
+ * HttpDeliveryConfig names an endpoint that takes messages as JSON, signed as Standard Webhooks 1.0.0 has it.
+ *
+ * @generated from message ostiary.config.v1.HttpDeliveryConfig
+ */
+export declare type HttpDeliveryConfig = Message<"ostiary.config.v1.HttpDeliveryConfig"> & {
+  /**
+   * Where each message is posted to. `https://`, or `http://` on this machine.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Sign the messages: `whsec_` and the base64 form of 24 to 64 bytes. Each signs, so that they can be rotated.
+   *
+   * @generated from field: repeated ostiary.config.v1.Secret signing_secrets = 2;
+   */
+  signingSecrets: Secret[];
+
+  /**
+   * How long an attempt may take.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.HttpDeliveryConfig.
+ * Use `create(HttpDeliveryConfigSchema)` to create a new message.
+ */
+export declare const HttpDeliveryConfigSchema: GenMessage<HttpDeliveryConfig>;
+
+/**
+ * CourierRetryConfig configures how messages are tried again after failures that may pass.
+ *
+ * @generated from message ostiary.config.v1.CourierRetryConfig
+ */
+export declare type CourierRetryConfig = Message<"ostiary.config.v1.CourierRetryConfig"> & {
+  /**
+   * How often a message is tried before it is given up.
+   *
+   * @generated from field: uint32 max_attempts = 1;
+   */
+  maxAttempts: number;
+
+  /**
+   * The pause after the first attempt. It doubles after each further one, and is moved by up to a quarter.
+   *
+   * @generated from field: google.protobuf.Duration first_delay = 2;
+   */
+  firstDelay?: Duration | undefined;
+
+  /**
+   * The longest pause.
+   *
+   * @generated from field: google.protobuf.Duration max_delay = 3;
+   */
+  maxDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.CourierRetryConfig.
+ * Use `create(CourierRetryConfigSchema)` to create a new message.
+ */
+export declare const CourierRetryConfigSchema: GenMessage<CourierRetryConfig>;
 
 /**
  * Flows configures the flows.
@@ -1000,6 +1300,13 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
    * @generated from field: ostiary.config.v1.Argon2 argon2 = 3;
    */
   argon2?: Argon2 | undefined;
+
+  /**
+   * Whether new passwords may be ones that are known from breaches.
+   *
+   * @generated from field: ostiary.config.v1.BreachCheck breach_check = 4;
+   */
+  breachCheck?: BreachCheck | undefined;
 };
 
 /**
@@ -1007,6 +1314,43 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
  * Use `create(PasswordConfigSchema)` to create a new message.
  */
 export declare const PasswordConfigSchema: GenMessage<PasswordConfig>;
+
+/**
+ * BreachCheck configures the check of new passwords against those known from breaches.
+ *
+ * @generated from message ostiary.config.v1.BreachCheck
+ */
+export declare type BreachCheck = Message<"ostiary.config.v1.BreachCheck"> & {
+  /**
+   * Whether new passwords are checked. Unset: they are, unless somebody only tries the server out: in development
+   * mode, or with the embedded database, a public listener on loopback and no `public_url` beyond it. Then nothing leaves
+   * the machine.
+   *
+   * @generated from field: optional bool enabled = 1;
+   */
+  enabled?: boolean | undefined;
+
+  /**
+   * How often a password must be known to be refused.
+   *
+   * @generated from field: uint32 min_count = 2;
+   */
+  minCount: number;
+
+  /**
+   * What happens to a password while the service cannot be asked. `accept`: the other rules decide. `refuse`: the
+   * call fails with BREACH_CHECK_UNAVAILABLE.
+   *
+   * @generated from field: ostiary.config.v1.WhenUnavailable when_unavailable = 3;
+   */
+  whenUnavailable: WhenUnavailable;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BreachCheck.
+ * Use `create(BreachCheckSchema)` to create a new message.
+ */
+export declare const BreachCheckSchema: GenMessage<BreachCheck>;
 
 /**
  * Argon2 are the parameters of argon2id (RFC 9106).
@@ -1198,6 +1542,39 @@ export enum AddressProof {
  * Describes the enum ostiary.config.v1.AddressProof.
  */
 export declare const AddressProofSchema: GenEnum<AddressProof>;
+
+/**
+ * WhenUnavailable says what happens while a service cannot be asked. In YAML: `accept`, `refuse`.
+ *
+ * @generated from enum ostiary.config.v1.WhenUnavailable
+ */
+export enum WhenUnavailable {
+  /**
+   * Taken as accept.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Goes on without its answer.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_ACCEPT = 1;
+   */
+  ACCEPT = 1,
+
+  /**
+   * Goes no further.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_REFUSE = 2;
+   */
+  REFUSE = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.WhenUnavailable.
+ */
+export declare const WhenUnavailableSchema: GenEnum<WhenUnavailable>;
 
 /**
  * The default of a key, as it would be written in YAML.

@@ -394,8 +394,8 @@ export enum ErrorReason {
   API_KEY_REVOKED = 46,
 
   /**
-   * The client certificate is mapped to no scopes.
-   * Code: UNAUTHENTICATED. Metadata: none.
+   * The client certificate does not count: it is not trusted, or mapped to no scopes.
+   * Code: UNAUTHENTICATED. Metadata: problem (UNMAPPED, or OpenSSL's name such as CERT_HAS_EXPIRED).
    *
    * @generated from enum value: ERROR_REASON_CLIENT_CERTIFICATE_UNKNOWN = 47;
    */
@@ -440,6 +440,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FORM_INCOMPLETE = 52;
    */
   FORM_INCOMPLETE = 52,
+
+  /**
+   * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
+   * Code: UNAVAILABLE. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 53;
+   */
+  BREACH_CHECK_UNAVAILABLE = 53,
 
   /**
    * The code is wrong, has expired, was used, or another one was sent since. Only as the reason of a rejected outcome.
@@ -504,6 +512,30 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STEP_NOT_OFFERED = 67;
    */
   STEP_NOT_OFFERED = 67,
+
+  /**
+   * There is no such message, or it was removed after its retention.
+   * Code: NOT_FOUND. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 80;
+   */
+  MESSAGE_NOT_FOUND = 80,
+
+  /**
+   * Only a message that has failed, and whose code or link is still good, can be sent again.
+   * Code: FAILED_PRECONDITION. Metadata: state (`queued`, `sending`, `sent` or `expired`).
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_RETRYABLE = 81;
+   */
+  MESSAGE_NOT_RETRYABLE = 81,
+
+  /**
+   * A code or link proves an address, so it is never sent to another one.
+   * Code: FAILED_PRECONDITION. Metadata: template.
+   *
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_READDRESSABLE = 82;
+   */
+  MESSAGE_NOT_READDRESSABLE = 82,
 
   /**
    * The identity is inactive.

@@ -89,7 +89,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   ) {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
-    const violation = this.#policy.check(password, account, tenant);
+    const violation = await this.#policy.check(password, account, tenant);
     if (violation !== undefined) {
       return {
         kind: "rejected",
@@ -168,6 +168,8 @@ function violationMessage(violation: PasswordViolation): messages.Message {
       return messages.passwordTooCommon();
     case "too_similar":
       return messages.passwordTooSimilar();
+    case "breached":
+      return messages.passwordBreached(numberOf(violation, "count"));
     default: {
       const unreachable: never = violation.rule;
       return messages.invalidValue(errorTexts.PASSWORD_REJECTED.message + String(unreachable));

@@ -1,0 +1,154 @@
+/** The wiring of the courier, apart from src/app.ts to keep that readable. */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AppOptions } from "./app-types.ts";
+import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
+import { durationToMs } from "./config/spans.ts";
+import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
+import { Mailbox } from "./domain/courier/mailbox.ts";
+import { MessageSender } from "./domain/courier/message-sender.ts";
+import type { Outbox } from "./domain/courier/outbox.ts";
+import type { CourierStore } from "./domain/courier/store.ts";
+import type { Clock, OutgoingHttp } from "./domain/ports.ts";
+import { Secret } from "./domain/secret.ts";
+import type { Tenants } from "./domain/tenant/tenant.ts";
+import { startCourierWorkers } from "./outbound/courier-worker.ts";
+import { createHttpTransport } from "./outbound/http-transport.ts";
+import { mailboxTransport } from "./outbound/mailbox-transport.ts";
+import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
+import { readTemplateFiles } from "./outbound/templates/template-files.ts";
+import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
+import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
+
+type Config = AppOptions["config"];
+type HttpDelivery = NonNullable<Config["config"]["tenantDefaults"]["courier"]["http"]>;
+
+/**
+ * The renderer of the configured templates. Throws a TemplateError that names file and line if one of them cannot be
+ * used. The built-in ones are known to work, so they are tried only where files of one's own may change them.
+ */
+export async function createRenderer({ config }: Pick<Config, "config">): Promise<LiquidRenderer> {
+  const { templateDirectory, defaultLanguage, fromName } = config.tenantDefaults.courier;
+  const directory = templateDirectory === "" ? undefined : templateDirectory;
+  const { files, overridden } = readTemplateFiles(directory);
+  const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: fromName });
+  if (overridden.length > 0) await renderer.check();
+  return renderer;
+}
+
+/** Starts the workers of this process. */
+export async function startCourier(
+  options: AppOptions,
+  courier: {
+    readonly store: CourierStore;
+    readonly outbox: Outbox;
+    readonly renderer: LiquidRenderer;
+    readonly http: OutgoingHttp;
+    readonly clock: Clock;
+    readonly listen: (onMessages: () => void) => { stop(): Promise<void> };
+  },
+): Promise<{ stop(): Promise<void> }> {
+  const { config, logger } = options;
+  const { workers } = config.config.server.courier;
+  if (workers === 0) return { stop: async () => {} };
+  const { retry } = config.config.tenantDefaults.courier;
+  const { transports, close } = await createTransports(config, courier, workers);
+  const sender = new MessageSender({
+    ...courier,
+    transports,
+    logger,
+    retry: {
+      maxAttempts: retry.maxAttempts,
+      firstDelayMs: durationToMs(retry.firstDelay),
+      maxDelayMs: durationToMs(retry.maxDelay),
+    },
+  });
+  const running = startCourierWorkers({ sender, workers, logger });
+  const listener = courier.listen(() => running.wake());
+  return {
+    stop: async () => {
+      await Promise.all([listener.stop(), running.stop()]);
+      close();
+    },
+  };
+}
+
+async function createTransports(
+  { config, embedded, secrets }: Config,
+  { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
+  workers: number,
+): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
+  const { smtp, http: mail, sms, fromAddress, fromName } = config.tenantDefaults.courier;
+  if (courierModeOf(config, embedded) === "mailbox") {
+    return { transports: { email: mailboxTransport, sms: mailboxTransport }, close: () => {} };
+  }
+  const from = { address: fromAddress, name: fromName };
+  const overHttp = (channel: "email" | "sms", delivery: HttpDelivery): MessageTransport =>
+    createHttpTransport({
+      url: delivery.url,
+      signingSecrets: () => secrets.messageSigning(channel),
+      from: channel === "email" ? from : undefined,
+      http,
+      timeoutMs: durationToMs(delivery.timeout),
+      clock,
+    });
+  const byHttp = {
+    ...(mail === undefined ? {} : { email: overHttp("email", mail) }),
+    ...(sms === undefined ? {} : { sms: overHttp("sms", sms) }),
+  };
+  const url = secrets.smtpUrl();
+  if (smtp === undefined || url === undefined) return { transports: byHttp, close: () => {} };
+  // Loaded only where it is used.
+  const { createSmtpTransport } = await import("./outbound/smtp-transport.ts");
+  const bySmtp = createSmtpTransport({
+    url,
+    allowPlainText: smtp.allowPlainText,
+    authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
+    timeoutMs: durationToMs(smtp.timeout),
+    connections: workers,
+    from,
+  });
+  return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
+}
+
+/** The name of the file in the data directory by which `ostiary mailbox` finds and enters the mailbox. */
+export const mailboxFile = "mailbox-token";
+
+/** The development mailbox as the server serves it; undefined if this configuration has none, or may not show it. */
+export async function openMailbox(
+  { config, embedded }: Config,
+  mailbox: ConstructorParameters<typeof Mailbox>[0] & { readonly tenants: Tenants },
+) {
+  if (!mayServeMailbox(config, embedded)) return undefined;
+  const { dataDirectory } = config.database;
+  const token = await findMailboxToken(dataDirectory);
+  const access = new MailboxAccess(new Secret(token));
+  const { host, tls } = config.server.public;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    routes: mailboxRoutes({ mailbox: new Mailbox(mailbox), access, tenants: mailbox.tenants }),
+    /** Tells the command line where the mailbox is; gives a link that opens it once. */
+    announce: async (port: number): Promise<string> => {
+      const url = `${tls === undefined ? "http" : "https"}://${name}:${port}`;
+      await writeMailboxFile(dataDirectory, `${url}\n${token}\n`);
+      return `${url}/mailbox?token=${access.newLinkToken()}`;
+    },
+  };
+}
+
+/** The token of the last start, so that a browser that was let in stays so; or a new one. */
+async function findMailboxToken(dataDirectory: string): Promise<string> {
+  const before = await readFile(join(dataDirectory, mailboxFile), "utf8").catch(() => "");
+  return /\n([0-9a-f]{64})\n$/.exec(before)?.[1] ?? randomBytes(32).toString("hex");
+}
+
+/** Beside its place and then over it: the file never exists half, and never with the rights of an older one. */
+async function writeMailboxFile(dataDirectory: string, text: string): Promise<void> {
+  const file = join(dataDirectory, mailboxFile);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, text, { mode: 0o600, flag: "wx" });
+  await rename(draft, file);
+}

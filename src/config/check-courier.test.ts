@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+import { checkCourierPresence, courierModeOf, mayServeMailbox } from "./check-courier.ts";
+import { loadConfig } from "./load-config.ts";
+
+const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
+
+function load(environment: Record<string, string>) {
+  return loadConfig({ environment, flags: {} });
+}
+
+function refusal(environment: Record<string, string>): string {
+  try {
+    load(environment);
+  } catch (error) {
+    return String(error);
+  }
+  return "";
+}
+
+const smtp = {
+  OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtp://user:hunter2@mail.example.com:587",
+  OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "no-reply@example.com",
+};
+
+describe("where messages go", () => {
+  const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
+  const external = { OSTIARY_DATABASE_URL: "postgresql://db.example.com/ostiary" };
+  const sealing = { OSTIARY_SECRETS_SEALING: JSON.stringify(["s".repeat(32)]) };
+  test.each([
+    ["nothing is configured", {}, "mailbox", true],
+    ["a public URL elsewhere", elsewhere, "none", false],
+    ["a listener beyond loopback", { ...elsewhere, OSTIARY_SERVER_PUBLIC_HOST: "0.0.0.0" }, "none", false],
+    ["an external database", { ...external, ...sealing }, "none", false],
+    ["an external database in development", { ...external, OSTIARY_DEV: "true" }, "mailbox", true],
+    ["a public URL elsewhere in development", { ...elsewhere, OSTIARY_DEV: "true" }, "mailbox", false],
+    ["an SMTP server", smtp, "providers", false],
+  ] as const)("%s", (_name, environment, mode, page) => {
+    const { config, embedded } = load(environment);
+    expect(courierModeOf(config, embedded)).toBe(mode);
+    expect(mayServeMailbox(config, embedded)).toBe(page);
+  });
+});
+
+// "A configuration whose flows must send, without courier and without mailbox, is refused at start."
+describe("flows that must send", () => {
+  const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
+  const onlySms = {
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_URL: "https://sms.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_SIGNING_SECRETS: JSON.stringify([secret]),
+  };
+  test.each([
+    ["without anything to send with", elsewhere, true, ["tenant_defaults.courier"]],
+    ["with text messages alone", onlySms, true, ["tenant_defaults.courier"]],
+    ["that do not", elsewhere, false, []],
+    ["with the mailbox", {}, true, []],
+    ["with an SMTP server", { ...elsewhere, ...smtp }, true, []],
+  ] as const)("%s", (_name, environment, mustSend, keys) => {
+    const { config, embedded } = load(environment);
+    expect(checkCourierPresence(config, embedded, mustSend).map(({ key }) => key)).toEqual(keys);
+  });
+});
+
+describe("refused is", () => {
+  const http = {
+    OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_URL: "https://mail.example.com/send",
+    OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
+  };
+  test.each([
+    ["mail by two ways", { ...smtp, ...http }, "courier.http"],
+    ["mail without a sender", http, "courier.from_address"],
+    [
+      "a sender's name that begins another header (peers D4.19)",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_FROM_NAME: "Us\r\nBcc: x@example.com" },
+      "from_name",
+    ],
+    [
+      "an endpoint without encryption beyond this machine",
+      {
+        ...http,
+        OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "a@example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_URL: "http://mail.example.com",
+      },
+      "courier.http.url",
+    ],
+    [
+      "a signing secret of another form",
+      { ...http, OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_SIGNING_SECRETS: JSON.stringify(["short"]) },
+      "courier.http.signing_secrets[0]",
+    ],
+    [
+      "an SMTP URL of another form",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "mail.example.com:25" },
+      "courier.smtp.url",
+    ],
+    [
+      "a template folder that is not there",
+      { OSTIARY_TENANT_DEFAULTS_COURIER_TEMPLATE_DIRECTORY: "/nowhere" },
+      "courier.template_directory",
+    ],
+  ] as const)("%s", (_name, environment, key) => {
+    expect(refusal(environment)).toContain(key);
+  });
+});
+
+// Security rule: the objects that are printed and passed around hold no password.
+test("the SMTP server's password is in no configuration that is passed around", () => {
+  const { config, secrets } = load(smtp);
+  expect(
+    JSON.stringify(config, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
+  ).not.toContain("hunter2");
+  expect(secrets.smtpUrl()?.reveal()).toContain("hunter2");
+});

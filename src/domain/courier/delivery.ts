@@ -1,0 +1,46 @@
+import type { MessageId } from "../ids.ts";
+import type { MessageChannel, MessageContent, MessageTemplate } from "./message.ts";
+
+/** A message as a person reads it. */
+export type RenderedMessage =
+  | { readonly channel: "email"; readonly subject: string; readonly text: string; readonly html: string }
+  | { readonly channel: "sms"; readonly text: string };
+
+/** Fills in templates. Implemented in src/outbound/templates. */
+export interface MessageRenderer {
+  /** Throws an Error whose one line names file and line if the template fails; never with the data in it. */
+  render(content: MessageContent, channel: MessageChannel, language: string): Promise<RenderedMessage>;
+}
+
+/** A rendered message with where it goes. */
+export interface Delivery {
+  readonly id: MessageId;
+  readonly template: MessageTemplate;
+  readonly language: string;
+  readonly recipient: string;
+  readonly message: RenderedMessage;
+}
+
+/** What came of handing a message on. */
+export type DeliveryResult =
+  | { readonly kind: "sent" }
+  | {
+      readonly kind: "failed";
+      /** Whether trying again is pointless. */
+      readonly permanent: boolean;
+      /** For operators; without what the message says. */
+      readonly error: string;
+      /** When the other side wants to be asked again. */
+      readonly retryAfterMs?: number | undefined;
+    };
+
+/** Hands messages of one channel on. Implemented in src/outbound. */
+export interface MessageTransport {
+  /** Whether messages stay on this machine, to be read in the mailbox. Then what they say is kept. */
+  readonly keepsMessages: boolean;
+  /** Never rejects. Each message is handed on once in a call: nothing below may try again by itself. */
+  deliver(delivery: Delivery): Promise<DeliveryResult>;
+}
+
+/** The transport of each channel; one that is not there cannot be sent by. */
+export type MessageTransports = Readonly<Partial<Record<MessageChannel, MessageTransport>>>;

@@ -1,0 +1,59 @@
+import type { MessageId } from "../ids.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { MessageRenderer, RenderedMessage } from "./delivery.ts";
+import type { Outbox } from "./outbox.ts";
+import type { CourierStore, KeptMessage, MessageRecord } from "./store.ts";
+
+/** A message as the mailbox shows it. */
+export interface MailboxMessage {
+  readonly record: MessageRecord;
+  /** Undefined if what it says is no longer kept, or its template fails. */
+  readonly rendered: RenderedMessage | undefined;
+  /** The link that the message is about. */
+  readonly url: string | undefined;
+}
+
+interface MailboxDependencies {
+  readonly store: CourierStore;
+  readonly outbox: Outbox;
+  readonly renderer: MessageRenderer;
+}
+
+/** How many messages the mailbox shows. */
+const shownMessages = 100;
+
+/** The development mailbox: what would have been sent, to be read on this machine. */
+export class Mailbox {
+  readonly #store: CourierStore;
+  readonly #outbox: Outbox;
+  readonly #renderer: MessageRenderer;
+
+  constructor(dependencies: MailboxDependencies) {
+    this.#store = dependencies.store;
+    this.#outbox = dependencies.outbox;
+    this.#renderer = dependencies.renderer;
+  }
+
+  /** The latest messages, newest first. */
+  async list(tenant: Tenant): Promise<readonly MailboxMessage[]> {
+    const kept = await this.#store.listKept({ tenantId: tenant.id }, shownMessages);
+    return Promise.all(kept.map((message) => this.#show(message)));
+  }
+
+  /** One message; undefined if there is none. */
+  async find(tenant: Tenant, id: MessageId): Promise<MailboxMessage | undefined> {
+    const kept = await this.#store.findKept({ tenantId: tenant.id }, id);
+    return kept && this.#show(kept);
+  }
+
+  async #show({ sealedData, ...record }: KeptMessage): Promise<MailboxMessage> {
+    const content = sealedData === undefined ? undefined : this.#outbox.open({ ...record, sealedData });
+    if (content === undefined) return { record, rendered: undefined, url: undefined };
+    const url = "url" in content.data ? content.data.url : undefined;
+    // A template that fails is the worker's to report; the page shows the rest.
+    const rendered = await this.#renderer
+      .render(content, record.channel, record.language)
+      .catch(() => undefined);
+    return { record, rendered, url };
+  }
+}

@@ -1,0 +1,120 @@
+import { domainError } from "../errors.ts";
+import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseIdentifier } from "../identity/normalise.ts";
+import type { MessageId } from "../ids.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
+import type { Clock } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { isProof, type MessageChannel } from "./message.ts";
+import type { CourierStore, MessageFilter, MessageRecord } from "./store.ts";
+
+interface MessagesDependencies {
+  readonly store: CourierStore;
+  readonly pageTokens: PageTokens;
+  readonly clock: Clock;
+}
+
+/** What operators can do with messages. What a message says is never among it. */
+export class Messages {
+  readonly #store: CourierStore;
+  readonly #pageTokens: PageTokens;
+  readonly #clock: Clock;
+
+  constructor(dependencies: MessagesDependencies) {
+    this.#store = dependencies.store;
+    this.#pageTokens = dependencies.pageTokens;
+    this.#clock = dependencies.clock;
+  }
+
+  /** Messages, newest first. */
+  list(tenant: Tenant, filter: MessageFilter, page: PageAsk): Promise<PageAnswer<MessageRecord>> {
+    const recipient =
+      filter.recipient === undefined ? undefined : normalisedOr(filter.recipient, filter.recipient);
+    const filters = {
+      state: filter.state ?? null,
+      recipient: recipient ?? null,
+      identityId: filter.identityId ?? null,
+      template: filter.template ?? null,
+    };
+    const list = { tenantId: tenant.id, name: "messages", filters };
+    return readPage(this.#pageTokens, list, page, 500, (request) =>
+      this.#store.list({ tenantId: tenant.id }, { ...filter, recipient }, request),
+    );
+  }
+
+  /** The message with this id. Throws MESSAGE_NOT_FOUND. */
+  async get(tenant: Tenant, id: MessageId): Promise<MessageRecord> {
+    const message = await this.#store.find({ tenantId: tenant.id }, id);
+    if (message === undefined) throw domainError("MESSAGE_NOT_FOUND", {});
+    return message;
+  }
+
+  /**
+   * Puts a failed message back into the queue. One that waits already is returned as it is. Throws
+   * MESSAGE_NOT_FOUND; MESSAGE_NOT_RETRYABLE if it was sent or its code or link has ended.
+   */
+  async retry(tenant: Tenant, origin: CallOrigin, id: MessageId): Promise<MessageRecord> {
+    const message = await this.get(tenant, id);
+    if (message.state === "queued" || message.state === "sending") return message;
+    const at = this.#clock.now();
+    this.#assertRetryable(message, at);
+    const event = newEvent("message.retried", at, origin, aboutOf(message));
+    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, { at, event }));
+  }
+
+  /**
+   * Sends a failed notice to another address. Throws MESSAGE_NOT_FOUND; MESSAGE_NOT_RETRYABLE if it has not failed;
+   * MESSAGE_NOT_READDRESSABLE for a code or link; REQUEST_INVALID if the channel has no such address.
+   */
+  async readdress(
+    tenant: Tenant,
+    origin: CallOrigin,
+    id: MessageId,
+    recipient: string,
+  ): Promise<MessageRecord> {
+    const message = await this.get(tenant, id);
+    // Security rule: a code or link proves that its reader has the address that it was made for. Sent elsewhere it
+    // would let whoever may read that mail, the operator among them, verify or take over what is not theirs.
+    if (isProof(message.template)) {
+      throw domainError("MESSAGE_NOT_READDRESSABLE", { template: message.template });
+    }
+    const address = addressOf(message.channel, recipient);
+    const at = this.#clock.now();
+    this.#assertRetryable(message, at);
+    const event = newEvent("message.readdressed", at, origin, aboutOf(message));
+    const change = { at, recipient: address, event };
+    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, change));
+  }
+
+  #assertRetryable(message: MessageRecord, now: Date): void {
+    if (message.state !== "failed") throw domainError("MESSAGE_NOT_RETRYABLE", { state: message.state });
+    if (message.expiresAt !== undefined && message.expiresAt <= now) {
+      throw domainError("MESSAGE_NOT_RETRYABLE", { state: "expired" });
+    }
+  }
+
+  /** Somebody else may have been faster; then what they did stands. */
+  async #requeued(tenant: Tenant, id: MessageId, changed: MessageRecord | undefined): Promise<MessageRecord> {
+    if (changed !== undefined) return changed;
+    const { state } = await this.get(tenant, id);
+    throw domainError("MESSAGE_NOT_RETRYABLE", { state });
+  }
+}
+
+function aboutOf({ id, identityId, template, channel }: MessageRecord) {
+  return { identityId, data: { message_id: id, template, channel } };
+}
+
+function addressOf(channel: MessageChannel, text: string): string {
+  const normalised = normaliseIdentifier(text);
+  const wanted = channel === "email" ? "email" : "phone";
+  if (normalised.kind === wanted) return normalised.value;
+  const description =
+    channel === "email" ? "must be an e-mail address" : "must be a telephone number such as +491712345678";
+  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "recipient", description }] });
+}
+
+function normalisedOr(text: string, otherwise: string): string {
+  const normalised = normaliseIdentifier(text);
+  return normalised.kind === "problem" ? otherwise : normalised.value;
+}

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { delayAfter } from "./retry.ts";
+
+const policy = { maxAttempts: 8, firstDelayMs: 1_000, maxDelayMs: 60_000 };
+
+test("the pause doubles after each attempt, up to the longest", () => {
+  const delays = [1, 2, 3, 4, 7, 8, 1_000].map((attempt) => delayAfter(policy, attempt, 0.5));
+  expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 60_000, 60_000, 60_000]);
+});
+
+test("the pause is moved by up to a quarter either way", () => {
+  expect([0, 0.5, 1].map((chance) => delayAfter(policy, 1, chance))).toEqual([750, 1_000, 1_250]);
+});

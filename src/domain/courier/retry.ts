@@ -1,0 +1,19 @@
+/** How a message is tried again. */
+export interface RetryPolicy {
+  /** How often a message is tried before it is given up. */
+  readonly maxAttempts: number;
+  /** The pause after the first attempt; it doubles after each further one. */
+  readonly firstDelayMs: number;
+  /** The longest pause. */
+  readonly maxDelayMs: number;
+}
+
+/**
+ * The pause after the given attempt (1 is the first): exponential, and moved by up to a quarter in either
+ * direction, so that what failed together is not tried again together. `chance` lies between 0 and 1.
+ */
+export function delayAfter(policy: RetryPolicy, attempt: number, chance: number): number {
+  // 2^30 seconds are 34 years; the exponent is bounded so that the product stays a number.
+  const exponential = policy.firstDelayMs * 2 ** Math.min(30, Math.max(0, attempt - 1));
+  return Math.round(Math.min(exponential, policy.maxDelayMs) * (0.75 + chance / 2));
+}

@@ -1,0 +1,109 @@
+import type { Event } from "../event/event.ts";
+import type { IdentityId, MessageId, TenantId } from "../ids.ts";
+import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { MessageChannel, MessageTemplate } from "./message.ts";
+import type { SealedMessage } from "./outbox.ts";
+
+/** Where a message stands. A suppressed one is never shown, so it has no state here. */
+export type MessageState = "queued" | "sending" | "sent" | "failed";
+
+/** A stored message without what it says. */
+export interface MessageRecord {
+  readonly id: MessageId;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly state: MessageState;
+  readonly channel: MessageChannel;
+  readonly template: MessageTemplate;
+  readonly recipient: string;
+  readonly language: string;
+  readonly identityId: IdentityId | undefined;
+  /** How often it was tried, the attempt under way included. */
+  readonly attempts: number;
+  /** When it may be tried next; while it is being sent, when another worker may take over. */
+  readonly nextAttemptAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
+  /** When it was sent or given up. */
+  readonly endedAt: Date | undefined;
+  /** Why the last attempt failed, for operators; holds no secrets. */
+  readonly lastError: string | undefined;
+}
+
+/** A message that a worker holds a lease on. */
+export interface ClaimedMessage extends SealedMessage {
+  readonly tenantId: TenantId;
+  readonly attempts: number;
+  readonly leaseToken: string;
+}
+
+/** Names a claimed message and the lease on it. */
+export type Lease = Pick<ClaimedMessage, "tenantId" | "id" | "leaseToken">;
+
+/** Which messages to list. */
+export interface MessageFilter {
+  readonly state?: MessageState | undefined;
+  readonly recipient?: string | undefined;
+  readonly identityId?: IdentityId | undefined;
+  readonly template?: MessageTemplate | undefined;
+}
+
+/** A message with what it says, as far as that is still kept. */
+export interface KeptMessage extends MessageRecord {
+  /** Undefined once it has left the machine. */
+  readonly sealedData: string | undefined;
+}
+
+/**
+ * The queue of messages. Implemented in src/storage/message-store.ts; each method is one statement. What workers do
+ * is for all tenants at once, and so takes no scope.
+ */
+export interface CourierStore {
+  /** Stores messages that belong to no other change, and wakes the workers. */
+  enqueue(scope: Scope, messages: readonly SealedMessage[]): Promise<void>;
+  /**
+   * Takes messages that are due, or whose lease has run out, until the given time, and counts the attempt. Two
+   * workers never get the same one.
+   */
+  claim(request: {
+    readonly now: Date;
+    readonly leaseUntil: Date;
+    readonly leaseToken: string;
+    readonly limit: number;
+  }): Promise<readonly ClaimedMessage[]>;
+  /** Extends leases; gives the ids of the messages that are still held. */
+  renew(leases: readonly Lease[], leaseUntil: Date): Promise<ReadonlySet<MessageId>>;
+  /** Gives messages back untried. */
+  release(leases: readonly Lease[], now: Date): Promise<void>;
+  /** Notes that a message was sent, with its event; forgets what it said unless it is to be kept. */
+  recordSent(
+    lease: Lease,
+    change: { readonly at: Date; readonly keepData: boolean; readonly event: Event },
+  ): Promise<boolean>;
+  /** Notes why an attempt failed and when the next one is. */
+  recordRetry(
+    lease: Lease,
+    change: { readonly at: Date; readonly nextAttemptAt: Date; readonly error: string },
+  ): Promise<boolean>;
+  /** Notes that a message is given up, with its event. */
+  recordFailed(
+    lease: Lease,
+    change: { readonly at: Date; readonly error: string; readonly event: Event },
+  ): Promise<boolean>;
+  /** The message with this id; undefined if there is none or it is suppressed. */
+  find(scope: Scope, id: MessageId): Promise<MessageRecord | undefined>;
+  /** Messages, newest first, without the suppressed ones. */
+  list(scope: Scope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
+  /** Messages with what they say, newest first, for the development mailbox. */
+  listKept(scope: Scope, limit: number): Promise<readonly KeptMessage[]>;
+  /** One of them; undefined if there is none or it is suppressed. */
+  findKept(scope: Scope, id: MessageId): Promise<KeptMessage | undefined>;
+  /**
+   * Puts a failed message back into the queue as if it had never been tried, with its event, to another recipient if
+   * one is given. Undefined if there is no such message or it has not failed.
+   */
+  requeue(
+    scope: Scope,
+    id: MessageId,
+    change: { readonly at: Date; readonly recipient?: string | undefined; readonly event: Event },
+  ): Promise<MessageRecord | undefined>;
+}

@@ -1,0 +1,231 @@
+import type { SealedMessage } from "../domain/courier/outbox.ts";
+import type {
+  ClaimedMessage,
+  CourierStore,
+  KeptMessage,
+  Lease,
+  MessageFilter,
+  MessageRecord,
+} from "../domain/courier/store.ts";
+import type { Event } from "../domain/event/event.ts";
+import type { MessageId } from "../domain/ids.ts";
+import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { Database, Statement } from "./database.ts";
+import { eventsParameter, insertEvents } from "./event-sql.ts";
+import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
+import {
+  type ClaimedRow,
+  claimedColumns,
+  claimedFromRow,
+  keptFromRow,
+  type MessageRow,
+  messageColumns,
+  messageFromRow,
+} from "./message-row.ts";
+import { insertMessages, messageChannel, messagesParameter } from "./message-sql.ts";
+
+const enqueueStatement: Statement = {
+  name: "enqueue_messages",
+  text: `WITH always AS (SELECT) ${insertMessages({ tenant: "$1", messages: "$2", from: "always" })}`,
+};
+
+/**
+ * $1 now, $2 end of the lease, $3 its token, $4 how many. While a message is being sent, `next_attempt_at` is the end
+ * of the lease: so what waits and what a dead worker left are found by the same index.
+ */
+const claimStatement: Statement = {
+  name: "claim_messages",
+  text: `WITH due AS MATERIALIZED (
+    SELECT tenant_id, id FROM ostiary.message
+    WHERE state IN ('queued', 'sending') AND next_attempt_at <= $1
+    ORDER BY next_attempt_at LIMIT $4 FOR UPDATE SKIP LOCKED
+  )
+  UPDATE ostiary.message m SET state = 'sending', attempts = attempts + 1, lease_token = $3, next_attempt_at = $2,
+    updated_at = $1
+  FROM due WHERE m.tenant_id = due.tenant_id AND m.id = due.id
+  RETURNING ${claimedColumns}`,
+};
+
+/** $1 to $3: tenants, ids and lease tokens; they select what is still held. */
+const held = `FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS given(tenant_id, id, lease_token)
+  WHERE m.tenant_id = given.tenant_id AND m.id = given.id AND m.lease_token = given.lease_token
+    AND m.state = 'sending'`;
+
+const renewStatement: Statement = {
+  text: `UPDATE ostiary.message m SET next_attempt_at = $4 ${held} RETURNING m.id`,
+};
+
+const releaseStatement: Statement = {
+  text: `UPDATE ostiary.message m SET state = 'queued', attempts = m.attempts - 1, next_attempt_at = $4,
+    updated_at = $4, lease_token = NULL ${held}`,
+};
+
+/**
+ * $1 tenant, $2 id, $3 lease token, $4 now, $5 the new state, $6 the next attempt or null, $7 the end or null, $8 the
+ * error or null, $9 whether the content is forgotten, $10 events.
+ */
+const recordStatement: Statement = {
+  name: "record_attempt_at_message",
+  text: `WITH changed AS (
+    UPDATE ostiary.message SET state = $5, updated_at = $4, next_attempt_at = $6, ended_at = $7, last_error = $8,
+      lease_token = NULL, sealed_data = CASE WHEN $9 THEN NULL ELSE sealed_data END
+    WHERE tenant_id = $1 AND id = $2 AND lease_token = $3 AND state = 'sending'
+    RETURNING id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$10", from: "changed" })}
+  )
+  SELECT id FROM changed`,
+};
+
+/** $1 tenant, $2 id, $3 now, $4 recipient or null, $5 event. */
+const requeueStatement: Statement = {
+  text: `WITH m AS (
+    UPDATE ostiary.message SET state = 'queued', updated_at = $3, attempts = 0, next_attempt_at = $3,
+      ended_at = NULL, last_error = NULL, recipient = coalesce($4, recipient)
+    WHERE tenant_id = $1 AND id = $2 AND state = 'failed'
+    RETURNING *
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "m" })}
+  )
+  SELECT ${messageColumns}, pg_notify('${messageChannel}', '') FROM m`,
+};
+
+/** The queue of messages on PostgreSQL. It is never distributed, so workers may look at all tenants at once. */
+export class PostgresMessageStore implements CourierStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async enqueue(scope: Scope, messages: readonly SealedMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    await this.#database.query(scope, enqueueStatement, [scope.tenantId, messagesParameter(messages)]);
+  }
+
+  async claim(request: Parameters<CourierStore["claim"]>[0]): Promise<readonly ClaimedMessage[]> {
+    const values = [request.now, request.leaseUntil, request.leaseToken, request.limit];
+    const rows = await this.#database.query<ClaimedRow>(undefined, claimStatement, values);
+    // UPDATE returns rows in any order; the oldest go first.
+    return rows.map(claimedFromRow).sort((left, right) => (left.id < right.id ? -1 : 1));
+  }
+
+  async renew(leases: readonly Lease[], leaseUntil: Date): Promise<ReadonlySet<MessageId>> {
+    if (leases.length === 0) return new Set();
+    const values = [...leaseValues(leases), leaseUntil];
+    const rows = await this.#database.query<{ readonly id: MessageId }>(undefined, renewStatement, values);
+    return new Set(rows.map((row) => row.id));
+  }
+
+  async release(leases: readonly Lease[], now: Date): Promise<void> {
+    await this.#database.query(undefined, releaseStatement, [...leaseValues(leases), now]);
+  }
+
+  recordSent(lease: Lease, change: Parameters<CourierStore["recordSent"]>[1]): Promise<boolean> {
+    const { at, keepData, event } = change;
+    return this.#record(lease, { at, state: "sent", endedAt: at, forget: !keepData, events: [event] });
+  }
+
+  recordRetry(lease: Lease, change: Parameters<CourierStore["recordRetry"]>[1]): Promise<boolean> {
+    const { at, nextAttemptAt, error } = change;
+    return this.#record(lease, { at, state: "queued", nextAttemptAt, error, forget: false, events: [] });
+  }
+
+  recordFailed(lease: Lease, change: Parameters<CourierStore["recordFailed"]>[1]): Promise<boolean> {
+    const { at, error, event } = change;
+    return this.#record(lease, { at, state: "failed", endedAt: at, error, forget: false, events: [event] });
+  }
+
+  async find(scope: Scope, id: MessageId): Promise<MessageRecord | undefined> {
+    const message = await this.findKept(scope, id);
+    if (message === undefined) return undefined;
+    const { sealedData: _, ...record } = message;
+    return record;
+  }
+
+  async list(scope: Scope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>> {
+    const { createdAt, id } = positionOf(page);
+    const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
+    const conditions = ["m.tenant_id = $1", "m.state <> 'suppressed'", afterPosition("m", "$2", "$3")];
+    const columns = {
+      state: filter.state,
+      recipient: filter.recipient,
+      identity_id: filter.identityId,
+      template: filter.template,
+    };
+    for (const [column, value] of Object.entries(columns)) {
+      if (value !== undefined) conditions.push(`m.${column} = $${values.push(value)}`);
+    }
+    const rows = await this.#database.query<MessageRow>(
+      scope,
+      {
+        text: `SELECT ${messageColumns} FROM ostiary.message m
+          WHERE ${conditions.join(" AND ")} ORDER BY m.created_at DESC, m.id DESC LIMIT $4`,
+      },
+      values,
+    );
+    return toPage(rows.map(messageFromRow), page.size, byCreation);
+  }
+
+  async listKept(scope: Scope, limit: number): Promise<readonly KeptMessage[]> {
+    const rows = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
+      scope,
+      {
+        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
+          WHERE m.tenant_id = $1 AND m.state <> 'suppressed' ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
+      },
+      [scope.tenantId, limit],
+    );
+    return rows.map(keptFromRow);
+  }
+
+  async findKept(scope: Scope, id: MessageId): Promise<KeptMessage | undefined> {
+    const [row] = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
+      scope,
+      {
+        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
+          WHERE m.tenant_id = $1 AND m.id = $2 AND m.state <> 'suppressed'`,
+      },
+      [scope.tenantId, id],
+    );
+    return row && keptFromRow(row);
+  }
+
+  async requeue(
+    scope: Scope,
+    id: MessageId,
+    change: Parameters<CourierStore["requeue"]>[2],
+  ): Promise<MessageRecord | undefined> {
+    const values = [scope.tenantId, id, change.at, change.recipient, eventsParameter([change.event])];
+    const [row] = await this.#database.query<MessageRow>(scope, requeueStatement, values);
+    return row && messageFromRow(row);
+  }
+
+  async #record(
+    lease: Lease,
+    change: {
+      readonly at: Date;
+      readonly state: "sent" | "queued" | "failed";
+      readonly nextAttemptAt?: Date;
+      readonly endedAt?: Date;
+      readonly error?: string;
+      readonly forget: boolean;
+      readonly events: readonly Event[];
+    },
+  ): Promise<boolean> {
+    const { tenantId, id, leaseToken } = lease;
+    const rows = await this.#database.query({ tenantId }, recordStatement, [
+      ...[tenantId, id, leaseToken, change.at, change.state, change.nextAttemptAt, change.endedAt],
+      ...[change.error, change.forget, eventsParameter(change.events)],
+    ]);
+    return rows.length > 0;
+  }
+}
+
+function leaseValues(leases: readonly Lease[]): readonly [string[], string[], string[]] {
+  return [
+    leases.map(({ tenantId }) => tenantId),
+    leases.map(({ id }) => id),
+    leases.map(({ leaseToken }) => leaseToken),
+  ];
+}

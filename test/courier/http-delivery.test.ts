@@ -1,0 +1,176 @@
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Webhook } from "standardwebhooks";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Delivery } from "../../src/domain/courier/delivery.ts";
+import { newId } from "../../src/domain/ids.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
+import { createHttpTransport } from "../../src/outbound/http-transport.ts";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A provider that answers with these statuses, one after the other, the last for good. */
+async function aProvider(...answers: readonly (readonly [number, Record<string, string>?])[]) {
+  const received: Received[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+    const [status, headers] = answers[Math.min(received.length, answers.length) - 1] ?? [204];
+    if (status === 0) request.socket.destroy();
+    else if (status > 0) response.writeHead(status, headers).end("quotes 123456");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  closers.push(() => server.closeAllConnections());
+  closers.push(() => server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/messages`, received };
+}
+
+const secrets = [1, 2].map((byte) => `whsec_${Buffer.alloc(32, byte).toString("base64")}`);
+
+/** The guarded fetch of a configuration that opens the provider's address on loopback. */
+function fetchTo(url: string) {
+  const guarded = createGuardedFetch({ allowedPrivateHosts: [new URL(url).host], extraPorts: [] });
+  closers.push(() => guarded.close());
+  return guarded;
+}
+
+function transportTo(url: string, signing = secrets.slice(0, 1), timeoutMs = 5_000) {
+  return createHttpTransport({
+    url,
+    signingSecrets: () => signing.map((secret) => new Secret(secret)),
+    from: { address: "no-reply@example.com", name: "Acme" },
+    http: fetchTo(url),
+    timeoutMs,
+    clock: { now: () => new Date() },
+  });
+}
+
+const mail: Delivery = {
+  id: newId(new Date()),
+  template: "login_code",
+  language: "de",
+  recipient: "ada@example.com",
+  message: { channel: "email", subject: "Code", text: "123456", html: "<p>123456</p>" },
+};
+
+describe("a mail over HTTP", () => {
+  test("arrives as JSON, signed as Standard Webhooks has it, with its id as the key of idempotency", async () => {
+    const provider = await aProvider([200]);
+    expect(await transportTo(provider.url).deliver(mail)).toEqual({ kind: "sent" });
+    const [received] = provider.received;
+    if (received === undefined) throw new Error("nothing arrived");
+    expect(received.headers).toMatchObject({
+      "content-type": "application/json",
+      "webhook-id": mail.id,
+      "idempotency-key": mail.id,
+    });
+    const headers = received.headers as Record<string, string>;
+    expect(new Webhook(secrets[0] ?? "").verify(received.body, headers)).toMatchObject({
+      type: "message.email",
+      data: {
+        message_id: mail.id,
+        recipient: "ada@example.com",
+        from: { address: "no-reply@example.com", name: "Acme" },
+        language: "de",
+        template: "login_code",
+        subject: "Code",
+        text: "123456",
+        html: "<p>123456</p>",
+      },
+    });
+    // The control: a changed body is noticed.
+    expect(() => new Webhook(secrets[0] ?? "").verify(`${received.body} `, headers)).toThrow();
+  });
+
+  test("carries a signature of each secret, so that they can be rotated", async () => {
+    const provider = await aProvider([200]);
+    await transportTo(provider.url, secrets).deliver(mail);
+    const [received] = provider.received;
+    for (const secret of secrets) {
+      const verified = new Webhook(secret).verify(
+        received?.body ?? "",
+        received?.headers as Record<string, string>,
+      );
+      expect(verified).toMatchObject({ type: "message.email" });
+    }
+  });
+
+  test("keeps its id and signs anew when it is tried again", async () => {
+    const provider = await aProvider([500], [200]);
+    const transport = transportTo(provider.url);
+    await transport.deliver(mail);
+    await transport.deliver(mail);
+    expect(provider.received.map(({ headers }) => headers["webhook-id"])).toEqual([mail.id, mail.id]);
+  });
+});
+
+test("a text message has neither subject nor sender", async () => {
+  const provider = await aProvider([200]);
+  const transport = createHttpTransport({
+    url: provider.url,
+    signingSecrets: () => [new Secret(secrets[0] ?? "")],
+    from: undefined,
+    http: fetchTo(provider.url),
+    timeoutMs: 5_000,
+    clock: { now: () => new Date() },
+  });
+  await transport.deliver({
+    ...mail,
+    recipient: "+491712345678",
+    message: { channel: "sms", text: "123456" },
+  });
+  const body = JSON.parse(provider.received[0]?.body ?? "{}") as { type: string; data: object };
+  expect(body.type).toBe("message.sms");
+  expect(Object.keys(body.data).sort()).toEqual(["language", "message_id", "recipient", "template", "text"]);
+});
+
+describe("what the provider answers", () => {
+  test.each([
+    [200, "sent", undefined],
+    [202, "sent", undefined],
+    [301, "failed", false],
+    [400, "failed", true],
+    [401, "failed", true],
+    [404, "failed", true],
+    [408, "failed", false],
+    [422, "failed", true],
+    [429, "failed", false],
+    [500, "failed", false],
+    [503, "failed", false],
+  ])("%i: %s, for good: %s", async (status, kind, permanent) => {
+    const provider = await aProvider([status, { location: "/elsewhere" }]);
+    const result = await transportTo(provider.url).deliver(mail);
+    expect(result).toMatchObject(permanent === undefined ? { kind } : { kind, permanent });
+    // Redirects are not followed, and the body is kept nowhere: it may quote the message.
+    expect(provider.received).toHaveLength(1);
+    expect(JSON.stringify(result)).not.toContain("123456");
+  });
+
+  test("and when it wants to be asked again is passed on", async () => {
+    const provider = await aProvider([429, { "retry-after": "120" }]);
+    expect(await transportTo(provider.url).deliver(mail)).toMatchObject({ retryAfterMs: 120_000 });
+  });
+
+  test("is awaited for the configured time only", async () => {
+    const provider = await aProvider([-1]);
+    const result = await transportTo(provider.url, secrets, 200).deliver(mail);
+    expect(result).toMatchObject({ kind: "failed", permanent: false });
+  });
+
+  test("may be nothing at all", async () => {
+    const provider = await aProvider([0]);
+    const result = await transportTo(provider.url).deliver(mail);
+    expect(result).toMatchObject({ kind: "failed", permanent: false });
+  });
+});

@@ -1,0 +1,178 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createSealer } from "../../src/crypto/sealer.ts";
+import type { Delivery, DeliveryResult, MessageTransports } from "../../src/domain/courier/delivery.ts";
+import type { OutgoingMessage } from "../../src/domain/courier/message.ts";
+import { MessageSender } from "../../src/domain/courier/message-sender.ts";
+import { Outbox } from "../../src/domain/courier/outbox.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { LiquidRenderer } from "../../src/outbound/templates/liquid-renderer.ts";
+import { readTemplateFiles } from "../../src/outbound/templates/template-files.ts";
+import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
+import { TestClock } from "../support/app.ts";
+import { aMessage, testOutbox } from "../support/messages.ts";
+import { silentLogger } from "../support/postgres.ts";
+
+let tenants: TwoTenants;
+beforeAll(async () => {
+  tenants = await openTwoTenants();
+});
+afterEach(() => tenants.rows("DELETE FROM ostiary.message"));
+afterAll(() => tenants.storage.close());
+
+const { files } = readTemplateFiles(undefined);
+const temporary: DeliveryResult = { kind: "failed", permanent: false, error: "450 later" };
+
+/** A courier on the real queue, with the provider's answers given. */
+function aCourier(answers: readonly DeliveryResult[] = [{ kind: "sent" }], change: { outbox?: Outbox } = {}) {
+  const clock = new TestClock();
+  const deliveries: Delivery[] = [];
+  const transports: MessageTransports = {
+    email: {
+      keepsMessages: false,
+      deliver: async (delivery) => {
+        deliveries.push(delivery);
+        return answers[Math.min(deliveries.length, answers.length) - 1] ?? { kind: "sent" };
+      },
+    },
+  };
+  const sender = new MessageSender({
+    store: tenants.storage.messages,
+    outbox: change.outbox ?? testOutbox,
+    renderer: new LiquidRenderer({ files, defaultLanguage: "en", serviceName: "Acme" }),
+    transports,
+    retry: { maxAttempts: 3, firstDelayMs: 1_000, maxDelayMs: 60_000 },
+    clock,
+    logger: silentLogger,
+    chance: () => 0.5,
+  });
+  return {
+    clock,
+    deliveries,
+    sender,
+    enqueue: async (message: OutgoingMessage) => {
+      await tenants.storage.messages.enqueue(tenants.scope, [testOutbox.seal(message)]);
+      return message.id;
+    },
+    /** Sends what is due; gives how many that were. */
+    work: async () => {
+      const claimed = await sender.claim(10);
+      for (const message of claimed) await sender.send(message);
+      return claimed.length;
+    },
+    find: (id: OutgoingMessage["id"]) => tenants.storage.messages.find(tenants.scope, id),
+  };
+}
+
+const fresh = (courier: ReturnType<typeof aCourier>, change: Parameters<typeof aMessage>[0] = {}) =>
+  aMessage({ now: courier.clock.now(), ...change });
+
+describe("a message", () => {
+  test("is rendered when it is sent, in its language, and is sent once", async () => {
+    const courier = aCourier();
+    const id = await courier.enqueue(fresh(courier, { language: "de" }));
+    expect(await courier.work()).toBe(1);
+    expect(courier.deliveries).toMatchObject([
+      { id, recipient: "ada@example.com", message: { subject: "Ihr Anmeldecode: 048213" } },
+    ]);
+    expect(await courier.work()).toBe(0);
+    expect(await courier.find(id)).toMatchObject({ state: "sent", attempts: 1 });
+  });
+
+  test("is tried again after growing pauses, and then given up with its last error", async () => {
+    const courier = aCourier([temporary]);
+    const failures = await tenants.countEvents("message.failed");
+    const id = await courier.enqueue(fresh(courier));
+    await courier.work();
+    for (const pauseMs of [1_000, 2_000]) {
+      courier.clock.advance(pauseMs - 1);
+      expect(await courier.work()).toBe(0);
+      courier.clock.advance(1);
+      expect(await courier.work()).toBe(1);
+    }
+    expect(await courier.find(id)).toMatchObject({ state: "failed", attempts: 3, lastError: "450 later" });
+    expect(await tenants.countEvents("message.failed")).toBe(failures + 1);
+    courier.clock.advance(24 * 60 * 60_000);
+    expect(await courier.work()).toBe(0);
+  });
+
+  test("is not tried again where that is pointless", async () => {
+    const courier = aCourier([{ kind: "failed", permanent: true, error: "550 no\r\nsuch user" }]);
+    const id = await courier.enqueue(fresh(courier));
+    await courier.work();
+    expect(await courier.find(id)).toMatchObject({ state: "failed", lastError: "550 no such user" });
+  });
+
+  test("waits as long as the provider asks", async () => {
+    const courier = aCourier([{ ...temporary, retryAfterMs: 30_000 }, { kind: "sent" }]);
+    await courier.enqueue(fresh(courier));
+    await courier.work();
+    courier.clock.advance(29_999);
+    expect(await courier.work()).toBe(0);
+    courier.clock.advance(1);
+    expect(await courier.work()).toBe(1);
+  });
+
+  // Security rule: a code that is worth nothing any more is not sent.
+  test("whose code has ended is not sent any more", async () => {
+    const courier = aCourier();
+    const id = await courier.enqueue(fresh(courier));
+    const notice = { template: "password_changed", data: {} } as const;
+    const noticeId = await courier.enqueue(fresh(courier, { content: notice }));
+    courier.clock.advance(10 * 60_000);
+    expect(await courier.work()).toBe(2);
+    expect(courier.deliveries.map((delivery) => delivery.id)).toEqual([noticeId]);
+    expect(await courier.find(id)).toMatchObject({ state: "failed", lastError: "expired" });
+  });
+
+  test("of a worker that died is taken over when its lease of 30 seconds has run out, and not before", async () => {
+    const courier = aCourier();
+    const id = await courier.enqueue(fresh(courier));
+    expect(await courier.sender.claim(10)).toHaveLength(1);
+    courier.clock.advance(29_999);
+    expect(await courier.work()).toBe(0);
+    courier.clock.advance(1);
+    expect(await courier.work()).toBe(1);
+    expect(await courier.find(id)).toMatchObject({ state: "sent", attempts: 2 });
+  });
+
+  test("that kills its worker each time comes to an end", async () => {
+    const courier = aCourier();
+    const id = await courier.enqueue(fresh(courier, { content: { template: "password_changed", data: {} } }));
+    for (let death = 0; death < 3; death++) {
+      expect(await courier.sender.claim(10)).toHaveLength(1);
+      courier.clock.advance(30_000);
+    }
+    expect(await courier.work()).toBe(1);
+    expect(courier.deliveries).toEqual([]);
+    expect(await courier.find(id)).toMatchObject({ state: "failed" });
+  });
+
+  test("of a channel without a provider says what to configure", async () => {
+    const courier = aCourier();
+    const id = await courier.enqueue(fresh(courier, { channel: "sms", recipient: "+491712345678" }));
+    await courier.work();
+    const found = await courier.find(id);
+    expect(found?.state).toBe("failed");
+    expect(found?.lastError).toContain("tenant_defaults.courier");
+  });
+
+  // Security rule: what is sealed for one row opens in no other, and with no other secret.
+  test("that was tampered with, or whose secret is gone, is not sent", async () => {
+    const courier = aCourier();
+    const [first, second] = [fresh(courier), fresh(courier, { recipient: "eve@example.com" })];
+    for (const message of [first, second]) await courier.enqueue(message);
+    await tenants.rows(
+      "UPDATE ostiary.message SET sealed_data = (SELECT sealed_data FROM ostiary.message WHERE id = $1) WHERE id = $2",
+      [first.id, second.id],
+    );
+    await courier.work();
+    expect(courier.deliveries.map(({ id }) => id)).toEqual([first.id]);
+    const stranger = new Outbox({
+      sealer: createSealer(() => [new Secret("another secret, 32 characters...")]),
+    });
+    const other = aCourier([{ kind: "sent" }], { outbox: stranger });
+    await other.enqueue(fresh(other));
+    await other.work();
+    expect(other.deliveries).toEqual([]);
+  });
+});

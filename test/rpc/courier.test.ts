@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { CourierService } from "../../gen/ostiary/courier/v1/courier_service_pb.js";
+import { MessageChannel, MessageState } from "../../gen/ostiary/courier/v1/message_pb.js";
+import type { MessageContent } from "../../src/domain/courier/message.ts";
+import type { MessageId } from "../../src/domain/ids.ts";
+import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { openAppQueue } from "../support/app-queue.ts";
+import { refusal } from "../support/errors.ts";
+import { type MailServer, smtpError, startMailServer } from "../support/mail-server.ts";
+import { sealingSecret } from "../support/messages.ts";
+import { administer } from "../support/postgres.ts";
+
+let app: TestApp;
+let mail: MailServer;
+let queue: Awaited<ReturnType<typeof openAppQueue>>;
+/** Recipients that the mail server refuses. */
+const unknown = new Set<string>();
+
+beforeAll(async () => {
+  mail = await startMailServer({
+    onRcptTo: ({ address }, _session, callback) =>
+      callback(unknown.has(address) ? smtpError(550, "no such user") : null),
+  });
+  app = await startTestApp({
+    config: {
+      secrets: { sealing: [sealingSecret] },
+      tenant_defaults: {
+        courier: {
+          from_address: "no-reply@example.com",
+          smtp: { url: `smtp://127.0.0.1:${mail.port}` },
+        },
+      },
+    },
+  });
+  queue = await openAppQueue(app);
+});
+afterAll(async () => {
+  await queue.close();
+  await app.stop();
+  await mail.close();
+});
+
+const notice: MessageContent = { template: "password_changed", data: {} };
+const code: MessageContent = { template: "login_code", data: { code: "048213", minutes: 10 } };
+let count = 0;
+
+/** A message that was given up because its recipient is unknown. */
+async function failed(content: MessageContent) {
+  const recipient = `nobody${++count}@example.com`;
+  unknown.add(recipient);
+  const id = await queue.enqueue(content, { recipient });
+  await reaches(id, MessageState.FAILED);
+  return { id, recipient };
+}
+
+function reaches(messageId: MessageId, state: MessageState) {
+  return vi.waitFor(async () => {
+    const { message } = await app.client(CourierService).getMessage({ messageId });
+    expect(message?.state).toBe(state);
+    return message;
+  });
+}
+
+const events = (id: MessageId) =>
+  administer(app.databaseUrl, (query) =>
+    query<{ type: string; actor: { kind: string } }>(
+      "SELECT type, actor FROM ostiary.event WHERE data ->> 'message_id' = $1 ORDER BY position",
+      [id],
+    ),
+  );
+
+describe.each(protocols)("messages over %s", (protocol) => {
+  const courier = () => app.client(CourierService, { protocol });
+
+  test("are sent soon after they were enqueued, and listed without what they say", async () => {
+    const recipient = `ada${++count}@example.com`;
+    const id = await queue.enqueue(code, { recipient });
+    await reaches(id, MessageState.SENT);
+    expect(mail.mails.find(({ to }) => to.includes(recipient))?.source).toContain("048213");
+    const { messages } = await courier().listMessages({ recipient: recipient.toUpperCase() });
+    expect(messages).toMatchObject([
+      {
+        id,
+        state: MessageState.SENT,
+        channel: MessageChannel.EMAIL,
+        template: "login_code",
+        recipient,
+        attemptCount: 1,
+        lastError: "",
+      },
+    ]);
+    // Security rule: an operator who may look at messages cannot sign in as somebody by them.
+    expect(
+      JSON.stringify(messages, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
+    ).not.toContain("048213");
+    expect(await events(id)).toMatchObject([{ type: "message.sent", actor: { kind: "server" } }]);
+  });
+
+  test("that failed are listed, retried and sent", async () => {
+    const { id, recipient } = await failed(notice);
+    const listed = await courier().listMessages({ state: MessageState.FAILED, template: "password_changed" });
+    const found = listed.messages.find((message) => message.id === id);
+    expect(found?.lastError).toContain("550");
+    expect(found?.lastError).not.toContain(recipient);
+    unknown.delete(recipient);
+    const { message } = await courier().retryMessage({ messageId: id });
+    expect(message).toMatchObject({ id, lastError: "" });
+    await reaches(id, MessageState.SENT);
+    expect((await events(id)).map(({ type, actor }) => [type, actor.kind])).toEqual([
+      ["message.failed", "server"],
+      ["message.retried", "api_key"],
+      ["message.sent", "server"],
+    ]);
+    expect(await refusal(courier().retryMessage({ messageId: id }))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "MESSAGE_NOT_RETRYABLE",
+      metadata: { state: "sent" },
+    });
+  });
+
+  test("that failed are sent to another address, if it is one", async () => {
+    const { id } = await failed(notice);
+    const wrong = courier().readdressMessage({ messageId: id, recipient: "+491712345678" });
+    expect(await refusal(wrong)).toMatchObject({ reason: "REQUEST_INVALID", fields: ["recipient"] });
+    const recipient = `right${++count}@example.com`;
+    await courier().readdressMessage({ messageId: id, recipient: ` ${recipient.toUpperCase()}` });
+    expect(await reaches(id, MessageState.SENT)).toMatchObject({ recipient });
+    expect(mail.mails.some(({ to }) => to.includes(recipient))).toBe(true);
+    expect((await events(id)).map(({ type }) => type)).toContain("message.readdressed");
+    const again = courier().readdressMessage({ messageId: id, recipient });
+    expect(await refusal(again)).toMatchObject({ reason: "MESSAGE_NOT_RETRYABLE" });
+  });
+
+  // Security rule: a code proves the address that it was made for; whoever may readdress it could prove any other.
+  test("with a code are never sent to another address", async () => {
+    const { id } = await failed(code);
+    const call = courier().readdressMessage({ messageId: id, recipient: "eve@example.com" });
+    expect(await refusal(call)).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "MESSAGE_NOT_READDRESSABLE",
+      metadata: { template: "login_code" },
+    });
+    expect(mail.mails.some(({ to }) => to.includes("eve@example.com"))).toBe(false);
+  });
+
+  test("with a code that has ended cannot be retried", async () => {
+    const { id } = await failed(code);
+    app.clock.advance(10 * 60_000);
+    expect(await refusal(courier().retryMessage({ messageId: id }))).toMatchObject({
+      reason: "MESSAGE_NOT_RETRYABLE",
+      metadata: { state: "expired" },
+    });
+  });
+
+  test("that are unknown or suppressed are not found (peers D4.17)", async () => {
+    const suppressed = await queue.enqueue(code, { recipient: "ada@example.com", suppressed: true });
+    for (const messageId of [suppressed, "01890000-0000-7000-8000-000000000000"]) {
+      const calls = [
+        () => courier().getMessage({ messageId }),
+        () => courier().retryMessage({ messageId }),
+        () => courier().readdressMessage({ messageId, recipient: "eve@example.com" }),
+      ];
+      for (const call of calls) {
+        expect(await refusal(call())).toMatchObject({ code: "NotFound", reason: "MESSAGE_NOT_FOUND" });
+      }
+    }
+  });
+
+  test("are listed page by page, and a page token serves no other filter", async () => {
+    const first = await courier().listMessages({ pageSize: 1 });
+    expect(first.messages).toHaveLength(1);
+    const second = await courier().listMessages({ pageSize: 1, pageToken: first.nextPageToken });
+    expect(second.messages[0]?.id).not.toBe(first.messages[0]?.id);
+    const changed = courier().listMessages({
+      pageToken: first.nextPageToken,
+      state: MessageState.FAILED,
+    });
+    expect(await refusal(changed)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+  });
+
+  test("are read with courier:read and changed with courier:update alone", async () => {
+    const { id: messageId } = await failed(notice);
+    const keyWith = async (scope: string) =>
+      (await app.client(ApiKeyService).createApiKey({ name: scope, scopes: [scope] })).secret;
+    const reader = app.client(CourierService, { protocol, bearer: await keyWith("courier:read") });
+    expect((await reader.getMessage({ messageId })).message?.id).toBe(messageId);
+    expect(await refusal(reader.retryMessage({ messageId }))).toMatchObject({
+      reason: "API_KEY_SCOPE_MISSING",
+      metadata: { scope: "courier:update" },
+    });
+    const other = app.client(CourierService, { protocol, bearer: await keyWith("identity:*") });
+    expect(await refusal(other.listMessages({}))).toMatchObject({ reason: "API_KEY_SCOPE_MISSING" });
+  });
+});
+
+test("nothing that was sent is in the log", () => {
+  expect(JSON.stringify(app.log)).not.toContain("048213");
+});
