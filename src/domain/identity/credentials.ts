@@ -64,9 +64,9 @@ export class Credentials {
   }
 
   /**
-   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in
-   * with the old one is signed out, unless `keepSessions`. Throws IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
-   * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
+   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in with
+   * the old one is signed out, unless `keepSessions`. Throws IDENTITY_NOT_FOUND, PASSWORD_REJECTED,
+   * PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(
     tenant: Tenant,
