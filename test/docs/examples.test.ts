@@ -140,6 +140,12 @@ describe("the configuration on the pages is accepted", () => {
     expect(await check(database)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("rules for passwords, and a mirror for the breached ones", async () => {
+    const yamls = await yamlOf("docs/passwords.md");
+    expect(yamls).toHaveLength(2);
+    for (const yaml of yamls) expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test.skipIf(!withOpenssl)("client certificates (openssl)", async () => {
     const certificates = await makeCertificateFolder();
     try {
@@ -192,6 +198,7 @@ const configured = new Set([
   "docs/operations.md",
   "docs/admin-api.md",
   "docs/identity-schemas.md",
+  "docs/passwords.md",
 ]);
 
 async function yamlOf(page: string): Promise<string[]> {
