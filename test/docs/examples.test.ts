@@ -227,6 +227,6 @@ describe("links between the pages", () => {
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map((match) =>
       join(base, match[1] ?? ""),
     );
-    for (const link of links) await expect(readFile(link), link).resolves.toBeDefined();
+    for (const link of links) await expect(stat(link), link).resolves.toBeDefined();
   });
 });

@@ -44,7 +44,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       });
       expect(outline).toBe("solid 3px");
     }
-    expect(order.slice(1)).toEqual(["identifier", "password.password", "Show", "Sign in", "Create one"]);
+    expect(order.slice(1)).toEqual([
+      "identifier",
+      "password.password",
+      "Show",
+      "Sign in",
+      "Send sign in code",
+    ]);
     await page.focus(password);
     await page.keyboard.press("Enter");
     await page.waitForURL("**/ui/sessions");

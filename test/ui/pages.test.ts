@@ -19,6 +19,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await app.stop();
   });
 
+  const code = "[name='code.code']";
+  const recoveryAddress = "[name='address']";
+  const codeOf = async (address: string, template: string) => {
+    const message = (await app.messages(address)).filter((sent) => sent.template === template).at(-1);
+    return message?.code ?? "";
+  };
+
   const focused = (page: Page) =>
     page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.className);
 
@@ -34,6 +41,9 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
+    // The address is verified next; whoever has no time for that goes on.
+    await page.waitForURL("**/ui/verification#flow=*");
+    await page.click("text=Your sessions");
     await page.waitForURL("**/ui/sessions");
     await page.waitForSelector(`text=Signed in as ${address}.`);
     // The door now leads to the sessions.
@@ -134,7 +144,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
       if (request.url().includes("Submit")) submits.push(request.url());
     });
     await page.dblclick(submit);
-    await page.waitForURL("**/ui/sessions");
+    await page.waitForURL("**/ui/verification*");
     expect(submits).toHaveLength(1);
   });
 
@@ -165,6 +175,49 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForSelector(identifier);
     await page.goto(`${app.publicUrl}/ui/sessions`);
     await page.waitForURL("**/ui/login*");
+  });
+
+  test("verify an address, and recover an account whose password was forgotten", async () => {
+    const page = await visitors.open("/ui/registration");
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/verification*");
+    await page.fill(code, await codeOf(address, "verification_code"));
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+
+    await page.click("text=Sign out");
+    await page.click("text=Recover your account");
+    await page.fill(recoveryAddress, address);
+    await page.click(submit);
+    await page.waitForSelector(code);
+    await page.fill(code, "000000");
+    await page.click(submit);
+    await page.waitForSelector("text=invalid or has already been used");
+    await page.fill(code, await codeOf(address, "recovery_code"));
+    await page.click(submit);
+    await page.waitForURL("**/ui/settings*");
+    await page.fill(password, `${goodPassword}, but another`);
+    await page.click("[data-step='password']");
+    await page.waitForURL("**/ui/sessions");
+    await page.waitForSelector(`text=Signed in as ${address}.`);
+  });
+
+  test("change an address after a fresh login", async () => {
+    const { page } = await visitors.register();
+    app.clock.advance(30 * 60 * 1000);
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.click("[data-step='profile']");
+    await page.fill(password, goodPassword);
+    await page.click("[data-step='password']");
+    await page.fill(code, await codeOf(address, "verification_code"));
+    await page.click(submit);
+    await page.waitForSelector("text=Your changes have been saved!");
+    expect(await page.inputValue(email)).toBe(address);
   });
 
   test("show a password and hide it again, take a pasted one, and name it to password managers", async () => {

@@ -36,6 +36,8 @@ export class Visitors {
     });
     this.#contexts.push(context);
     const page = await context.newPage();
+    // Well below the time of a test, so that what was waited for is said.
+    page.setDefaultTimeout(10_000);
     page.on("pageerror", (error) => this.#complaints.push(error.message));
     page.on("console", (message) => {
       // A call that the server refuses or that never arrives is an error to the browser, and no mistake of the page.
@@ -54,6 +56,8 @@ export class Visitors {
     await page.fill(email, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
+    await page.waitForURL("**/ui/verification*");
+    await page.click(".aside a");
     await page.waitForURL("**/ui/sessions");
     await page.waitForSelector(".facts");
     return { page, address };

@@ -32,7 +32,7 @@ export const english: Words = {
   language: "Language",
   login: { title: "Sign in", other: "No account yet?", link: "Create one" },
   registration: { title: "Create an account", other: "Have an account?", link: "Sign in" },
-  verification: { title: "Verify your address", other: "Not now?", link: "Sign in" },
+  verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
   sessions: {

@@ -108,7 +108,7 @@ export const german: Words = {
   language: "Sprache",
   login: { title: "Anmelden", other: "Noch kein Konto?", link: "Konto anlegen" },
   registration: { title: "Konto anlegen", other: "Schon ein Konto?", link: "Anmelden" },
-  verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Anmelden" },
+  verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
   sessions: {

@@ -90,7 +90,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
 const otherPage = {
   login: "registration",
   registration: "login",
-  verification: "login",
+  verification: "sessions",
   recovery: "login",
   settings: "sessions",
 } as const satisfies Record<FlowName, Route>;
