@@ -1,3 +1,4 @@
+import { AddressProof } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
@@ -58,20 +59,28 @@ export function mayServeMailbox(config: CompleteConfig, embedded: boolean): bool
 }
 
 /**
- * What is wrong if flows of the configuration must send mail and there is nothing to send it with. `mustSend` says
- * whether any of them must.
+ * What to warn of if flows of the configuration send messages and there is nothing to send them with: they wait in the queue,
+ * and go out once there is a courier.
  */
-export function checkCourierPresence(
-  config: CompleteConfig,
-  embedded: boolean,
-  mustSend: boolean,
-): Problem[] {
+export function checkCourierPresence(config: CompleteConfig, embedded: boolean): Problem[] {
   const { courier } = config.tenantDefaults;
-  if (!mustSend || courierModeOf(config, embedded) === "mailbox") return [];
+  if (!sends(config) || courierModeOf(config, embedded) === "mailbox") return [];
   if (courier.smtp !== undefined || courier.http !== undefined) return [];
   const message =
-    "needs smtp or http: flows of this configuration send mail, and the development mailbox is only there with the embedded database on loopback, or with --dev";
+    "needs smtp or http: flows of this configuration send mail, which waits until then. Or switch them off: verification, recovery, code.login and code.registration";
   return [{ key: prefix, message }];
+}
+
+/** Whether any flow of the configuration sends messages. */
+function sends({ tenantDefaults: { flows, code, link } }: CompleteConfig): boolean {
+  const { registration, verification, recovery } = flows;
+  return (
+    verification.enabled ||
+    recovery.enabled ||
+    code.login ||
+    link.enabled ||
+    (registration.enabled && (code.registration || registration.addressProof === AddressProof.BEFORE_SESSION))
+  );
 }
 
 function isLocalOnly({ server, tenantDefaults: { publicUrl } }: CompleteConfig): boolean {

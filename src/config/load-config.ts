@@ -5,7 +5,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { checkCombinations } from "./check-combinations.ts";
-import { checkCourier } from "./check-courier.ts";
+import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
@@ -87,9 +87,12 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       secrets.source.reload();
     },
     embedded,
-    warnings: [...tolerated, ...secrets.warnings, ...files.warnings].map((each) =>
-      describeProblem(each, sources),
-    ),
+    warnings: [
+      ...tolerated,
+      ...secrets.warnings,
+      ...files.warnings,
+      ...checkCourierPresence(config, embedded),
+    ].map((each) => describeProblem(each, sources)),
     directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
     sources,
   });

@@ -154,7 +154,10 @@ describe("the documentation", () => {
     writeFileSync(sealing, "s".repeat(32), { mode: 0o600 });
     writeFileSync(join(directory, "o.yaml"), example.replace("/run/secrets/ostiary-sealing", sealing));
     const words = ["config", "check", "--config", "o.yaml"];
-    const environment = { DATABASE_URL: "postgresql://ostiary@db/ostiary" };
+    const environment = {
+      DATABASE_URL: "postgresql://ostiary@db/ostiary",
+      SMTP_URL: "smtps://mail.example.com",
+    };
     expect(await run(words, environment)).toEqual({ code: 0, stdout: "OK\n", stderr: "" });
   });
 

@@ -114,6 +114,7 @@ describe("the commands of the docs", () => {
     const { stdout, failed } = await shell(commands?.code ?? "exit 1", {
       PATH: `${join(folder, "bin")}:${process.env.PATH}`,
       DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary",
+      SMTP_URL: "smtps://mail.example.com",
     });
     expect(failed).toBe(false);
     expect(stdout).toMatch(/^OK\n/);
@@ -134,6 +135,7 @@ describe("the configuration on the pages is accepted", () => {
   test("secrets, and an external database", async () => {
     for (const name of ["old-sealing", "sealing-key"]) await writeSecret(name);
     await writeSecret("database-url", "postgresql://ostiary@db/ostiary");
+    await writeSecret("smtp-url", "smtps://mail.example.com");
     const secrets = (await yamlOf("docs/configuration.md"))[1] ?? "";
     expect(await check(secrets, { SEALING_SECRET: "s".repeat(32) })).toMatchObject({ stdout: "OK\n" });
     const [database = ""] = await yamlOf("docs/operations.md");
@@ -144,6 +146,27 @@ describe("the configuration on the pages is accepted", () => {
     const yamls = await yamlOf("docs/passwords.md");
     expect(yamls).toHaveLength(2);
     for (const yaml of yamls) expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
+  test("the courier's mail server and web services, and templates of one's own", async () => {
+    const [smtp = "", http = ""] = await yamlOf("docs/courier.md");
+    for (const yaml of [smtp, http]) expect(await check(yaml)).toMatchObject({ stdout: "OK\n" });
+    const [own = ""] = await yamlOf("docs/templates.md");
+    await mkdir(join(folder, "mails"));
+    expect(await check(own)).toMatchObject({ stdout: "OK\n" });
+    const commands = (await blocksOf("docs/templates.md")).find(({ code }) =>
+      code.startsWith("ostiary templates"),
+    );
+    for (const line of commands?.code.trim().split("\n") ?? []) {
+      const words = line.replace(/#.*/, "").trim().split(/\s+/).slice(1);
+      const { failed, stdout, stderr } = await runProgram(
+        resolve("bin/ostiary"),
+        [...words, "--config", "page.yaml"],
+        { cwd: folder },
+      );
+      expect({ failed, stderr }, line).toEqual({ failed: false, stderr: "" });
+      expect(stdout, line).not.toBe("");
+    }
   });
 
   test.skipIf(!withOpenssl)("client certificates (openssl)", async () => {
@@ -187,7 +210,9 @@ test("no block of code is left that nothing runs", async () => {
     // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
     if (code === "make run\n" || (page === "README.md" && language === "")) return false;
     if (language === "yaml" || language === "json") return !configured.has(page);
-    return !code.startsWith("grpcurl ") && !code.startsWith("ostiary config ");
+    return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|admin courier\.v1\.CourierService) ?/.test(
+      code,
+    );
   });
   expect(left).toEqual([]);
 });
@@ -199,6 +224,8 @@ const configured = new Set([
   "docs/admin-api.md",
   "docs/identity-schemas.md",
   "docs/passwords.md",
+  "docs/courier.md",
+  "docs/templates.md",
 ]);
 
 async function yamlOf(page: string): Promise<string[]> {

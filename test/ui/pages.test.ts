@@ -214,6 +214,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click("[data-step='profile']");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
+    await page.waitForSelector(code);
     await page.fill(code, await codeOf(address, "verification_code"));
     await page.click(submit);
     await page.waitForSelector("text=Your changes have been saved!");
