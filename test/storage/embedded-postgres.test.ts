@@ -253,11 +253,17 @@ describe("when PostgreSQL dies", () => {
     expect(await postgresProcessesOf(cluster())).toEqual([]);
   });
 
+  /** A process of the cluster beside its first one. */
+  async function childOf(first: number | undefined): Promise<number> {
+    const child = (await postgresProcessesOf(cluster())).find((pid) => pid !== first);
+    if (child === undefined) throw new Error("PostgreSQL has no processes beside its first one");
+    return child;
+  }
+
   // A child that waits for a lock of a dead one never notices; a stopped one stands in for it here.
   test("a child that does not notice cannot keep it from starting again", async () => {
     const postgres = await started(used);
-    const first = await postmasterPid(cluster());
-    const child = (await postgresProcessesOf(cluster())).find((pid) => pid !== first) ?? 0;
+    const child = await childOf(await postmasterPid(cluster()));
     process.kill(child, "SIGSTOP");
     await killAndAwait(postgres.url);
     expect(await processStartTime(child)).toBe("");
@@ -266,7 +272,7 @@ describe("when PostgreSQL dies", () => {
   test.runIf(process.platform === "linux")("nor can it after the server was killed as well", async () => {
     const server = await startElsewhere(used);
     const first = (await postmasterPid(cluster())) ?? 0;
-    const child = (await postgresProcessesOf(cluster())).find((pid) => pid !== first) ?? 0;
+    const child = await childOf(first);
     process.kill(child, "SIGSTOP");
     server.kill("SIGKILL");
     process.kill(first, "SIGKILL");
