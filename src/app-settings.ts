@@ -3,6 +3,7 @@ import type { CompleteConfig } from "./config/complete-config.ts";
 import { isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { TenantSettings } from "./domain/tenant/tenant.ts";
+import type { ThrottleSettings } from "./domain/throttle/limits.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
@@ -41,8 +42,33 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
         parallelism: password.argon2.parallelism,
       },
     },
+    throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): ThrottleSettings {
+  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationToMs(period) });
+  return {
+    enabled: config.enabled,
+    deviceLifetimeMs: durationToMs(config.deviceLifetime),
+    limits: {
+      account: limit(config.account),
+      account_daily: limit(config.accountDaily),
+      device: limit(config.device),
+      device_daily: limit(config.deviceDaily),
+      address: limit(config.address),
+      flow: limit(config.flow),
+      registration: limit(config.registration),
+      recipient: limit(config.recipient),
+      recipient_daily: limit(config.recipientDaily),
+      sending: limit(config.sending),
+      flow_create: limit(config.flowCreate),
+      flow_submit: limit(config.flowSubmit),
+      self_service: limit(config.selfService),
+      failed_authentication: limit(config.failedAuthentication),
+    },
+  };
 }
 
 /** The id of the schema that is there when none is configured. */

@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
@@ -18,6 +19,7 @@ import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
+import { createKeyedDigests } from "./crypto/keyed-digests.ts";
 import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
 import { createSealer } from "./crypto/sealer.ts";
 import { createTokens } from "./crypto/tokens.ts";
@@ -30,6 +32,7 @@ import { Credentials } from "./domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
+import { PasswordChecks } from "./domain/identity/password-checks.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
 import { PasswordMethod } from "./domain/method/password/password-method.ts";
@@ -39,6 +42,9 @@ import type { Clock } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
+import { Devices } from "./domain/throttle/devices.ts";
+import { Throttle } from "./domain/throttle/throttle.ts";
+import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
@@ -50,6 +56,7 @@ import { LoginService } from "./transport/rpc/login-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
+import { ThrottleService } from "./transport/rpc/throttle-service.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
@@ -214,12 +221,27 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
 
+  const digests = createKeyedDigests(() => config.secrets.sealing());
+  const throttle = new Throttle({
+    store: storage.throttle,
+    digests,
+    devices: new Devices({ tokens, clock }),
+    events: storage.events,
+    clock,
+  });
+  const throttleAdmin = new ThrottleAdmin({
+    store: storage.throttle,
+    identities: storage.identities,
+    digests,
+    clock,
+  });
   const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
   const loginFlows = new LoginFlows({
     keeper,
     flows: storage.flows,
     events: storage.events,
     methods: [passwordMethod],
+    throttle,
     tokens,
     clock,
   });
@@ -228,6 +250,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     flows: storage.flows,
     schemas,
     methods: [passwordMethod],
+    throttle,
     tokens,
     clock,
   });
@@ -236,9 +259,14 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   const credentials = new Credentials({
     identities: storage.identities,
     sessions: storage.sessions,
-    events: storage.events,
     transactions: storage,
     passwords,
+    clock,
+  });
+  const passwordChecks = new PasswordChecks({
+    identities: storage.identities,
+    events: storage.events,
+    throttle,
     hasher,
     clock,
   });
@@ -251,8 +279,10 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     registrationFlows,
     identities,
     credentials,
+    passwordChecks,
     schemas,
     idempotency,
+    throttleAdmin,
   };
 }
 
@@ -260,7 +290,7 @@ type Domain = ReturnType<typeof createDomain>;
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, credentials, schemas, idempotency } = domain;
+  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   return [
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
     {
@@ -271,13 +301,14 @@ function createServices(domain: Domain) {
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {
       service: IdentityContract,
-      implementation: new IdentityService({ identities, credentials, idempotency }),
+      implementation: new IdentityService({ identities, credentials, passwordChecks, idempotency }),
     },
     {
       service: IdentitySchemaContract,
       implementation: new IdentitySchemaService({ schemas }),
     },
     { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
+    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
   ];
 }
 

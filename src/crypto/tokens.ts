@@ -19,6 +19,7 @@ const prefixes: Readonly<Record<TokenKind, string>> = {
   api_key: "ost_key_",
   flow: "ost_flw_",
   browser: "ost_brw_",
+  device: "ost_dev_",
 };
 const kinds: ReadonlyMap<string, TokenKind> = new Map(
   (Object.entries(prefixes) as [TokenKind, string][]).map(([kind, prefix]) => [prefix, kind]),

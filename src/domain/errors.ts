@@ -275,6 +275,12 @@ const texts = {
     remedy: "Fill in the fields that carry a message.",
     metadata: [],
   },
+  RATE_LIMITED: {
+    message: "There were too many attempts; the metadata says what was counted.",
+    remedy:
+      "Try again after the delay that RetryInfo names. A known device has limits of its own: send its cookie or device_token.",
+    metadata: ["scope"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -8,11 +8,13 @@ export interface RemovedRows {
   readonly sessions: number;
   readonly flows: number;
   readonly idempotencyRecords: number;
+  readonly throttleCounters: number;
+  readonly devices: number;
 }
 
 /**
  * Removes what has ended longer ago than the retention: sessions that expired or were revoked, flows that expired;
- * and request ids that expired. Events are kept. Works through all tenants, in batches, so that it can be
+ * request ids and known devices that expired; and counters of attempts that are empty. Events are kept. Works through all tenants, in batches, so that it can be
  * interrupted at any time.
  */
 export async function removeExpired(
@@ -32,6 +34,14 @@ export async function removeExpired(
       "expires_at",
       options.now,
     ),
+    throttleCounters: await removeInBatches(
+      database,
+      "throttle_counter",
+      "key",
+      "spent_until_us",
+      options.now.getTime() * 1000,
+    ),
+    devices: await removeInBatches(database, "device", "token_digest", "expires_at", options.now),
   };
 }
 
@@ -41,7 +51,7 @@ async function removeInBatches(
   table: string,
   key: string,
   column: string,
-  before: Date,
+  before: Date | number,
 ): Promise<number> {
   let total = 0;
   for (;;) {

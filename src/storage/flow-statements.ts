@@ -3,6 +3,7 @@ import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
 import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
+import { throttleParts } from "./throttle-statements.ts";
 
 const flowColumns = `
   f.digest AS f_digest, f.kind AS f_kind, f.client AS f_client, f.state AS f_state,
@@ -39,7 +40,7 @@ export const findForLoginStatement: Statement = {
 /**
  * Completes a login. $1 tenant, $2 flow, $3 identity, $4 login sequence, $5 kind and $6 secret of the credential,
  * $7 now, $8 session, $9 its digest, $10 and $11 the new hash or null, $12 how many other sessions may stay,
- * $13 idle since or null, $14 events, $15 the eviction's event.
+ * $13 idle since or null, $14 events, $15 the eviction's event, $16 to $20 those of `throttleParts`.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency:
  *
@@ -93,13 +94,14 @@ export const completeLoginStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$14", from: "completed" })}
   ), recorded_evictions AS (
     ${insertEvents({ tenant: "$1", events: "$15", from: "evicted", sessionId: "evicted.id", identityId: "$3", id: derivedEventId })}
-  )
+  ), ${throttleParts({ from: "completed", identityId: "$3", at: "$7", firstParameter: 16 })}
   SELECT EXISTS (SELECT FROM open_flow) AS flow_open, EXISTS (SELECT FROM completed) AS completed`,
 };
 
 /**
  * Completes a registration. $1 tenant, $2 flow, $3 identity, $4 identifiers, $5 verifiable and $6 recovery
- * addresses, $7 and $8 the password's hash and algorithm or null, $9 now, $10 session, $11 its digest, $12 events.
+ * addresses, $7 and $8 the password's hash and algorithm or null, $9 now, $10 session, $11 its digest, $12 events,
+ * $13 to $17 those of `throttleParts`.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
 export const completeRegistrationStatement: Statement = {
@@ -127,6 +129,11 @@ export const completeRegistrationStatement: Statement = {
     FROM completed, jsonb_to_record($10::jsonb) ${sessionRecord}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$12", from: "completed" })}
-  )
+  ), ${throttleParts({
+    from: "completed",
+    identityId: "(SELECT id FROM new_identity)",
+    at: "$9",
+    firstParameter: 13,
+  })}
   SELECT EXISTS (SELECT FROM completed) AS completed`,
 };

@@ -27,6 +27,7 @@ import {
   identityParameter,
 } from "./identity-row.ts";
 import { sessionParameter } from "./session-row.ts";
+import { throttleParameters } from "./throttle-statements.ts";
 
 interface FlowRow {
   readonly f_digest: Uint8Array;
@@ -122,6 +123,7 @@ export class PostgresFlowStore implements FlowStore {
         completion.idleSince,
         eventsParameter(completion.events),
         eventsParameter([completion.evictionEvent]),
+        ...throttleParameters(completion.throttle),
       ],
     );
     if (row?.completed) return "completed";
@@ -150,6 +152,7 @@ export class PostgresFlowStore implements FlowStore {
           sessionParameter(session),
           session.tokenDigest,
           eventsParameter(completion.events),
+          ...throttleParameters(completion.throttle),
         ],
       );
       return row?.completed ? "completed" : "flow_taken";

@@ -13,6 +13,7 @@ import { createProtocolServers, defaultLimits, type ListenerLimits } from "./htt
 import type { Readiness } from "./http/readiness.ts";
 import { sniff } from "./http/sniffer.ts";
 import type { Access } from "./rpc/access.ts";
+import { AddressLimits } from "./rpc/address-limits.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import { HealthService } from "./rpc/health-service.ts";
 import { ReflectionService } from "./rpc/reflection.ts";
@@ -142,7 +143,8 @@ function createDispatcher(
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
 
   const { maxRequestBytes, clock } = options;
-  const serving = { access, validate: createRequestValidator(), maxRequestBytes, clock };
+  const addressLimits = new AddressLimits({ clock, logger });
+  const serving = { access, addressLimits, validate: createRequestValidator(), maxRequestBytes, clock };
   return new Dispatcher({
     ...serving,
     name,

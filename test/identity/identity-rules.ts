@@ -1,11 +1,14 @@
 import { createCommonPasswords } from "../../src/crypto/common-passwords.ts";
+import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
+import { createTokens } from "../../src/crypto/tokens.ts";
 import { Credentials } from "../../src/domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import { Identities } from "../../src/domain/identity/identities.ts";
 import type { NewIdentity } from "../../src/domain/identity/identity-input.ts";
 import { NewPasswords } from "../../src/domain/identity/new-passwords.ts";
+import { PasswordChecks } from "../../src/domain/identity/password-checks.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
@@ -13,8 +16,11 @@ import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
 import type { Argon2Parameters, PasswordHasher, Scope, Sealer } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { Devices } from "../../src/domain/throttle/devices.ts";
+import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { noon } from "../support/records.ts";
+import { wideThrottle } from "../support/throttle.ts";
 
 /** Cheap parameters of argon2id. */
 export const cheapArgon2: Argon2Parameters = { memoryKib: 64, iterations: 1, parallelism: 1 };
@@ -29,6 +35,7 @@ export type HashCall = "hash" | "verify" | "decoy";
 export interface IdentityRules extends TwoTenants {
   readonly identities: Identities;
   readonly credentials: Credentials;
+  readonly passwordChecks: PasswordChecks;
   readonly schemas: IdentitySchemas;
   readonly tenant: Tenant;
   readonly otherTenant: Tenant;
@@ -86,9 +93,20 @@ export async function openIdentityRules(): Promise<IdentityRules> {
     credentials: new Credentials({
       identities: storage.identities,
       sessions: storage.sessions,
-      events: storage.events,
       transactions: storage,
       passwords,
+      clock,
+    }),
+    passwordChecks: new PasswordChecks({
+      identities: storage.identities,
+      events: storage.events,
+      throttle: new Throttle({
+        store: storage.throttle,
+        digests: createKeyedDigests(() => [secret]),
+        devices: new Devices({ tokens: createTokens(), clock }),
+        events: storage.events,
+        clock,
+      }),
       hasher,
       clock,
     }),
@@ -135,6 +153,7 @@ function tenantOf(scope: Scope, name: string): Tenant {
         cookie: { domain: undefined, persistent: true },
       },
       password: { minLength: 8, maxLength: 64, argon2: cheapArgon2 },
+      throttle: wideThrottle,
       defaultSchemaId: "default",
       selfServiceSchemaIds: new Set(["default"]),
     },

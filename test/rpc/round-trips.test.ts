@@ -18,7 +18,8 @@ afterAll(() => app.stop());
 async function roundTrips<T>(call: () => Promise<T>): Promise<{ count: number; result: T }> {
   app.statements.length = 0;
   const result = await call();
-  return { count: app.statements.length, result };
+  // The server asks now and then by itself whether the database is there.
+  return { count: app.statements.filter((text) => text !== "SELECT 1").length, result };
 }
 
 test("the budget of round trips to the database is kept", async () => {
@@ -48,9 +49,10 @@ test("the budget of round trips to the database is kept", async () => {
     app.client(SessionService).checkSession({ credential: { case: "token", value: sessionToken } }),
   );
 
+  expect(app.statements.filter((text) => text.includes("throttle_counter"))).toEqual([]);
   expect(submitLogin.result.outcome.case).toBe("completed");
   expect(submitRegistration.result.outcome.case).toBe("completed");
-  // The design allows 1, 4, 1, 5 and 1.
+  // The design allows 1, 4, 1, 5 and 1; of the submits beside the throttle's 1. A check costs no counter.
   expect({
     createLoginFlow: createLogin.count,
     submitLoginFlow: submitLogin.count,
@@ -59,9 +61,9 @@ test("the budget of round trips to the database is kept", async () => {
     checkSession: check.count,
   }).toEqual({
     createLoginFlow: 1,
-    submitLoginFlow: 2,
+    submitLoginFlow: 3,
     createRegistrationFlow: 1,
-    submitRegistrationFlow: 2,
+    submitRegistrationFlow: 3,
     checkSession: 1,
   });
 });

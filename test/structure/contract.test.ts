@@ -22,6 +22,7 @@ describe("every service", () => {
   test("is in the list that the server serves from", () => {
     expect(allServices.map((service) => service.typeName).sort()).toEqual([
       "ostiary.access.v1.ApiKeyService",
+      "ostiary.access.v1.ThrottleService",
       "ostiary.flow.v1.LoginService",
       "ostiary.flow.v1.RegistrationService",
       "ostiary.identity.v1.IdentitySchemaService",
@@ -65,6 +66,7 @@ describe("every method", () => {
       "flow_id",
       "csrf_token",
       "password.password",
+      "device_token",
     ]);
   });
 

@@ -26,6 +26,7 @@ import { createListener, type Listener, type ListenerOptions } from "../../src/t
 import { type Access, createAccess } from "../../src/transport/rpc/access.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
 import type { CertificateGrant } from "../../src/transport/rpc/client-certificates.ts";
+import { wideThrottle } from "../support/throttle.ts";
 
 /** What the service under test was last called with. */
 export interface Seen {
@@ -72,6 +73,7 @@ const settings: TenantSettings = {
     cookie: { domain: undefined, persistent: true },
   },
   password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+  throttle: wideThrottle,
   defaultSchemaId: "default",
   selfServiceSchemaIds: new Set(["default"]),
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Client, createClient } from "@connectrpc/connect";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -25,6 +26,8 @@ export interface OstiaryAdmin {
   readonly sessions: Client<typeof SessionAdminService>;
   /** API keys. */
   readonly apiKeys: Client<typeof ApiKeyService>;
+  /** What throttling has counted, and setting it back. */
+  readonly throttle: Client<typeof ThrottleService>;
 }
 
 /** Makes clients of the admin listener. Nothing is sent until a method is called. */
@@ -35,5 +38,6 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
     identitySchemas: createClient(IdentitySchemaService, transport),
     sessions: createClient(SessionAdminService, transport),
     apiKeys: createClient(ApiKeyService, transport),
+    throttle: createClient(ThrottleService, transport),
   };
 }

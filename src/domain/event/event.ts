@@ -16,10 +16,12 @@ export type EventType =
   | "session.revoked"
   | "login.succeeded"
   | "login.failed"
+  | "login.throttled"
   | "registration.succeeded"
   | "password.checked"
   | "api_key.created"
-  | "api_key.revoked";
+  | "api_key.revoked"
+  | "throttle.reset";
 
 /** Who did it. */
 export type EventActor =

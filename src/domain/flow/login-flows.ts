@@ -9,6 +9,7 @@ import type { Clock, Tokens } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -33,6 +34,8 @@ export interface LoginSubmission {
   readonly flowId: string;
   readonly csrfToken: string;
   readonly identifier: string;
+  /** A native client's device token; empty if it has none. */
+  readonly deviceToken: string;
   readonly step: SubmittedStep;
 }
 
@@ -41,6 +44,7 @@ interface LoginFlowsDependencies {
   readonly flows: FlowStore;
   readonly events: EventStore;
   readonly methods: readonly LoginMethod[];
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -51,6 +55,7 @@ export class LoginFlows {
   readonly #flows: FlowStore;
   readonly #events: EventStore;
   readonly #methods: ReadonlyMap<string, LoginMethod>;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -60,6 +65,7 @@ export class LoginFlows {
     this.#flows = dependencies.flows;
     this.#events = dependencies.events;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.#shape = loginShape(dependencies.methods);
@@ -82,13 +88,17 @@ export class LoginFlows {
     return this.#keeper.presentTo(caller, this.#shape, flowId, held.record);
   }
 
-  /** Tries what was submitted. Two round trips when it succeeds and nobody else logs in as the same identity. */
+  /**
+   * Tries what was submitted. Two round trips when it succeeds and nobody else logs in as the same identity, beside
+   * the throttle's one. Throws RATE_LIMITED.
+   */
   async submit(caller: FlowCaller, submission: LoginSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
     const method = this.#methods.get(submission.step.method);
     if (method === undefined) throw new Error(`no login method ${submission.step.method}`);
     const digest = this.#keeper.digestOf(tenant, submission.flowId);
-    const identifier = normaliseForLogin(submission.identifier) ?? nobody;
+    const normalised = normaliseForLogin(submission.identifier);
+    const identifier = normalised ?? nobody;
     const read = () =>
       this.#flows.findForLogin({ tenantId: tenant.id }, digest, identifier, method.credential);
 
@@ -106,13 +116,22 @@ export class LoginFlows {
         form: [],
       });
     }
+    // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
+    const ticket = await this.#throttle.take(tenant, caller.origin, "login", {
+      address: caller.limitedAddress,
+      flow: digest,
+      accounts: [normalised ?? submission.identifier],
+      identityId: candidate?.identity.id,
+      // A native flow is not moved by cookies, nor a browser flow by what a page can read and send.
+      device: held.record.client === "browser" ? caller.deviceCookie : submission.deviceToken,
+    });
     let proof = await method.proveLogin(tenant, submission.step, candidate);
     for (let round = 0; round < mostRounds; round++) {
       if (proof.kind === "rejected") {
         await this.#recordFailure(caller, candidate, proof.reason);
         return this.#rejected(caller, submission, held.record, proof.reason, proof.problems);
       }
-      const completed = await this.#complete(caller, held.record, method, proof);
+      const completed = await this.#complete(caller, held.record, method, proof, ticket);
       if (completed !== "candidate_changed") return { kind: "completed", completed };
       const again = (await read()).candidate;
       // The proof stands as long as it is the same secret of the same active identity; else it is made again.
@@ -132,6 +151,7 @@ export class LoginFlows {
     flow: FlowRecord,
     method: LoginMethod,
     proof: LoginProved,
+    ticket: ThrottleTicket,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
@@ -144,6 +164,7 @@ export class LoginFlows {
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
+    const { completion: throttle, device } = this.#throttle.succeeded(tenant, ticket, flow.client);
     const result = await this.#flows.completeLogin(
       { tenantId: tenant.id },
       {
@@ -163,6 +184,7 @@ export class LoginFlows {
           identityId: identity.id,
           data: { reason: "session_limit" },
         }),
+        throttle,
       },
     );
     if (result === "flow_taken") throw domainError("FLOW_COMPLETED", {});
@@ -173,6 +195,7 @@ export class LoginFlows {
       client: flow.client,
       identity: { ...identity, lastLoginAt: at },
       returnTo: flow.returnTo,
+      device,
     };
   }
 

@@ -10,6 +10,7 @@ import type { RegistrationMethod, RegistrationProved, SubmittedStep } from "../m
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -37,6 +38,7 @@ interface RegistrationFlowsDependencies {
   readonly flows: FlowStore;
   readonly schemas: IdentitySchemas;
   readonly methods: readonly RegistrationMethod[];
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -47,6 +49,7 @@ export class RegistrationFlows {
   readonly #flows: FlowStore;
   readonly #schemas: IdentitySchemas;
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -56,6 +59,7 @@ export class RegistrationFlows {
     this.#flows = dependencies.flows;
     this.#schemas = dependencies.schemas;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.#shape = registrationShape(dependencies.methods, (tenant, data) => this.#schemaOf(tenant, data));
@@ -88,7 +92,7 @@ export class RegistrationFlows {
     return this.#keeper.presentTo(caller, this.#shape, flowId, held.record);
   }
 
-  /** Tries what was submitted. Two round trips when it succeeds. */
+  /** Tries what was submitted. Two round trips when it succeeds, beside the throttle's one. Throws RATE_LIMITED. */
   async submit(caller: FlowCaller, submission: RegistrationSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
     const method = this.#methods.get(submission.step.method);
@@ -113,10 +117,24 @@ export class RegistrationFlows {
     }
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: submission.traits, identifiers };
+    // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
+    const ticket = await this.#throttle.take(tenant, caller.origin, "registration", {
+      address: caller.limitedAddress,
+      flow: held.record.digest,
+      device: held.record.client === "browser" ? caller.deviceCookie : undefined,
+    });
     const proof = await method.proveRegistration(tenant, submission.step, account);
     if (proof.kind === "rejected") return reject(proof.reason, proof.problems);
 
-    const completed = await this.#complete(caller, held.record, schema, submission.traits, derived, proof);
+    const completed = await this.#complete(
+      caller,
+      held.record,
+      ticket,
+      schema,
+      submission.traits,
+      derived,
+      proof,
+    );
     if (completed !== "identifier_taken") return { kind: "completed", completed };
     const taken = new Set(await this.#flows.takenIdentifiers({ tenantId: tenant.id }, identifiers));
     return reject("IDENTIFIER_TAKEN", {
@@ -134,6 +152,7 @@ export class RegistrationFlows {
   async #complete(
     caller: FlowCaller,
     flow: FlowRecord,
+    ticket: ThrottleTicket,
     schema: CompiledSchema,
     traits: JsonObject,
     derived: DerivedTraits,
@@ -150,6 +169,7 @@ export class RegistrationFlows {
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
+    const { completion: throttle, device } = this.#throttle.succeeded(tenant, ticket, flow.client);
     const result = await this.#flows.completeRegistration(
       { tenantId: tenant.id },
       {
@@ -163,11 +183,12 @@ export class RegistrationFlows {
           newEvent("identity.created", at, actor, { identityId: identity.id }),
           newEvent("session.created", at, actor, about),
         ],
+        throttle,
       },
     );
     if (result === "flow_taken") throw domainError("FLOW_COMPLETED", {});
     if (result === "identifier_taken") return result;
-    return { session, token, client: flow.client, identity, returnTo: flow.returnTo };
+    return { session, token, client: flow.client, identity, returnTo: flow.returnTo, device };
   }
 
   #rejected(

@@ -1,9 +1,7 @@
-import { DomainError, domainError } from "../errors.ts";
+import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { EventStore } from "../event/store.ts";
 import type { IdentityId } from "../ids.ts";
-import type { Clock, PasswordHasher, Scope, Transactions } from "../ports.ts";
-import type { Secret } from "../secret.ts";
+import type { Clock, Scope, Transactions } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, CredentialKind, Identity } from "./identity.ts";
@@ -13,10 +11,8 @@ import type { IdentityStore } from "./store.ts";
 interface CredentialsDependencies {
   readonly identities: IdentityStore;
   readonly sessions: SessionStore;
-  readonly events: EventStore;
   readonly transactions: Transactions;
   readonly passwords: NewPasswords;
-  readonly hasher: PasswordHasher;
   readonly clock: Clock;
 }
 
@@ -24,19 +20,15 @@ interface CredentialsDependencies {
 export class Credentials {
   readonly #identities: IdentityStore;
   readonly #sessions: SessionStore;
-  readonly #events: EventStore;
   readonly #transactions: Transactions;
   readonly #passwords: NewPasswords;
-  readonly #hasher: PasswordHasher;
   readonly #clock: Clock;
 
   constructor(dependencies: CredentialsDependencies) {
     this.#identities = dependencies.identities;
     this.#sessions = dependencies.sessions;
-    this.#events = dependencies.events;
     this.#transactions = dependencies.transactions;
     this.#passwords = dependencies.passwords;
-    this.#hasher = dependencies.hasher;
     this.#clock = dependencies.clock;
   }
 
@@ -62,7 +54,8 @@ export class Credentials {
   }
 
   /**
-   * Sets or replaces the password. Whoever signed in with the old one is signed out, unless `keepSessions`. Throws
+   * Sets or replaces the password. Whoever signed in with the old one is signed out, unless `keepSessions`, and no
+   * device is known any more. Throws
    * IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, SERVER_OVERLOADED.
    */
   async setPassword(
@@ -83,51 +76,6 @@ export class Credentials {
       if (!change.keepSessions) await this.#endSessions(tx, origin, id, at);
       return credential;
     });
-  }
-
-  /**
-   * Whether a password is the identity's, recorded as an event with its outcome. False, after the same work, if it
-   * has none or cannot sign in. A hash with other parameters than the configured ones is replaced when the password
-   * is right. Throws IDENTITY_NOT_FOUND, SERVER_OVERLOADED.
-   */
-  async checkPassword(
-    tenant: Tenant,
-    origin: CallOrigin,
-    check: { readonly id: IdentityId; readonly password: Secret },
-  ): Promise<boolean> {
-    const { id, password } = check;
-    const identity = await this.#get(tenant, id);
-    const matches = await this.#verify(tenant, identity, password);
-    const data = { outcome: matches ? "matched" : "not_matched" };
-    const event = newEvent("password.checked", this.#clock.now(), origin, { identityId: id, data });
-    await this.#events.append(scopeOf(tenant), [event]);
-    return matches;
-  }
-
-  async #verify(tenant: Tenant, { id, state }: Identity, password: Secret): Promise<boolean> {
-    const { argon2, maxLength } = tenant.settings.password;
-    // What is longer than any password can be is not hashed, whoever it is for.
-    if ([...password.reveal()].length > maxLength) return false;
-    const stored = await this.#identities.findPassword(scopeOf(tenant), id);
-    if (stored === undefined || state !== "active") {
-      // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
-      await this.#hasher.verifyDecoy(password, argon2);
-      return false;
-    }
-    if (!(await this.#hasher.verify(password, stored.hash))) return false;
-    if (this.#hasher.needsRehash(stored.hash, argon2)) await this.#rehash(tenant, id, stored.hash, password);
-    return true;
-  }
-
-  async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {
-    try {
-      const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
-      const record = { hash, algorithm: "argon2id" };
-      await this.#identities.rehashPassword(scopeOf(tenant), id, previous, record, this.#clock.now());
-    } catch (error) {
-      // The question is answered already; the hash is replaced the next time that the machine is less busy.
-      if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;
-    }
   }
 
   async #endSessions(scope: Scope, origin: CallOrigin, identityId: IdentityId, at: Date): Promise<void> {

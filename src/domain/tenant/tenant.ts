@@ -1,5 +1,6 @@
 import type { TenantId } from "../ids.ts";
 import type { Argon2Parameters } from "../ports.ts";
+import type { ThrottleSettings } from "../throttle/limits.ts";
 
 /** The settings of a tenant, checked and complete. Spans are in milliseconds. */
 export interface TenantSettings {
@@ -28,6 +29,7 @@ export interface TenantSettings {
     readonly maxLength: number;
     readonly argon2: Argon2Parameters;
   };
+  readonly throttle: ThrottleSettings;
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;

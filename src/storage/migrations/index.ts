@@ -12,4 +12,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261124000000-foundation",
     load: async () => (await import("./20261124000000-foundation.ts")).Foundation,
   },
+  {
+    name: "20261125110000-throttle",
+    load: async () => (await import("./20261125110000-throttle.ts")).Throttle,
+  },
 ];

@@ -30,6 +30,8 @@ export interface Call {
   readonly caller: Caller;
   /** Where a change came from, for its event. */
   readonly origin: CallOrigin;
+  /** The address that limits count the call for; undefined where they stand aside. */
+  readonly limitedAddress: string | undefined;
   /** The value of a cookie of the request; undefined if it was not sent. */
   cookie(name: string): string | undefined;
   /** Adds a Set-Cookie header to the response. */

@@ -64,6 +64,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
   FORM_INCOMPLETE: Code.InvalidArgument,
+  RATE_LIMITED: Code.ResourceExhausted,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -74,6 +75,7 @@ const maxViolations = 100;
 const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
+  RATE_LIMITED: 1_000,
 };
 
 /** The code that a reason is sent with. */

@@ -39,6 +39,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       flowId: request.flowId,
       csrfToken: request.csrfToken,
       identifier: request.identifier,
+      deviceToken: request.deviceToken,
       step: stepOf(request),
     });
     switch (outcome.kind) {

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
@@ -16,4 +17,5 @@ export const allServices: readonly DescService[] = [
   IdentityService,
   IdentitySchemaService,
   ApiKeyService,
+  ThrottleService,
 ];

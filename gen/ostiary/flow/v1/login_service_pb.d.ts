@@ -145,6 +145,14 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     value: LoginPasswordStep;
     case: "password";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is
+   * one. An unknown one is no error: the login is counted as one of an unknown device.
+   *
+   * @generated from field: string device_token = 15;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -250,6 +258,16 @@ export declare type LoginCompleted = Message<"ostiary.flow.v1.LoginCompleted"> &
    * @generated from field: string return_to = 4;
    */
   returnTo: string;
+
+  /**
+   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the
+   * session token, also after a logout, and send it as `device_token` of SubmitLoginFlow. It signs nobody in; it
+   * keeps somebody else's wrong guesses from slowing this device down. A browser gets a cookie instead. Empty if
+   * throttling is switched off.
+   *
+   * @generated from field: string device_token = 10;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -268,7 +286,7 @@ export declare const LoginService: GenService<{
    * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to.
    *
    * Access: anyone.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */
@@ -282,7 +300,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder.
    * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED.
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.GetLoginFlow
    */
@@ -297,7 +315,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow
    */
