@@ -16,10 +16,10 @@ import { insertEvents } from "./event-sql.ts";
  * clocks of two servers from being taken for that.
  */
 function countStage(stage: 1 | 2 | 3): string {
-  const after = [1, 2].filter((earlier) => earlier < stage);
-  const unlessRefused = after.map(
-    (earlier) => `AND NOT EXISTS (
-      SELECT FROM given g WHERE g.stage = ${earlier} AND g.key NOT IN (SELECT key FROM stage_${earlier}))`,
+  const before = [1, 2].filter((earlier) => earlier < stage);
+  const unlessRefused = before.map(
+    (earlier) =>
+      `AND (SELECT count(*) FROM stage_${earlier}) = (SELECT count(*) FROM given WHERE stage = ${earlier})`,
   );
   return `stage_${stage} AS (
     INSERT INTO ostiary.throttle_counter AS c (tenant_id, key, spent_until_us, period_us)
@@ -43,7 +43,8 @@ function countStage(stage: 1 | 2 | 3): string {
 /**
  * $1 tenant, $2 now, $3 keys, $4 costs, $5 periods, $6 stages, $7 for which device or null, $8 whether only without a
  * known device, $9 identity or null, $10 devices that were shown, $11 now as a time. One row for each attempt that
- * counted, whatever came of it; `spent_until_us` is what the bucket was at the beginning.
+ * counted, whatever came of it; `spent_until_us` is what a bucket that refused was at the beginning, looked up by key
+ * whatever the planner believes of the table.
  *
  * Rows are locked in the order in which they are given, stage after stage, as every statement on counters does.
  */
@@ -60,12 +61,15 @@ export const takeStatement: Statement = {
     WHERE (g.device IS NULL OR g.device IN (SELECT token_digest FROM known))
       AND NOT (g.unless_known AND EXISTS (SELECT FROM known))
   ), ${countStage(1)}, ${countStage(2)}, ${countStage(3)}
-  SELECT given.place::int AS place, given.stage, c.spent_until_us,
-    (SELECT token_digest FROM known) AS known_device,
-    given.key IN (SELECT key FROM stage_1 UNION ALL SELECT key FROM stage_2 UNION ALL SELECT key FROM stage_3)
-      AS admitted
-  FROM given
-  LEFT JOIN ostiary.throttle_counter c ON c.tenant_id = $1 AND c.key = given.key`,
+  SELECT o.place::int AS place, o.stage, o.known_device, o.admitted, CASE WHEN NOT o.admitted THEN (
+      SELECT c.spent_until_us FROM ostiary.throttle_counter c WHERE c.tenant_id = $1 AND c.key = o.key
+    ) END AS spent_until_us
+  FROM (
+    SELECT given.*, (SELECT token_digest FROM known) AS known_device, given.key = ANY (ARRAY(
+      SELECT key FROM stage_1 UNION ALL SELECT key FROM stage_2 UNION ALL SELECT key FROM stage_3
+    )) AS admitted
+    FROM given
+  ) o`,
 };
 
 /** $1 tenant, $2 keys, $3 refunds. */

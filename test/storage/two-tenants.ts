@@ -6,7 +6,7 @@ import { noon } from "../support/records.ts";
 
 /** A storage with two tenants in it, which must not see each other. */
 export interface TwoTenants {
-  readonly storage: Storage;
+  readonly storage: Storage & { readonly url: string };
   readonly scope: Scope;
   readonly other: Scope;
   /** How many events of a type there are, of all tenants. */

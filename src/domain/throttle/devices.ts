@@ -36,7 +36,8 @@ export class Devices {
   /** Reads a device token or a device cookie. What is malformed or another tenant's counts as not shown. */
   read(tenant: Tenant, text: string | undefined): readonly ShownDevice[] {
     if (text === undefined || text === "") return [];
-    return text.split(separator, mostTokens).flatMap((token): ShownDevice[] => {
+    // Each once: a counter cannot be counted twice in one statement.
+    return [...new Set(text.split(separator, mostTokens))].flatMap((token): ShownDevice[] => {
       const parsed = this.#tokens.parse("device", token);
       const ours = parsed.kind === "valid" && parsed.tenantName === tenant.name;
       return ours ? [{ token, digest: parsed.digest }] : [];
