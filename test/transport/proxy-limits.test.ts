@@ -1,5 +1,7 @@
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 
 const login = "/ostiary.flow.v1.LoginService/CreateLoginFlow";
@@ -21,7 +23,9 @@ function createFlow(app: TestApp, peer: string, forwardedFor?: string): Promise<
 
 async function withApp(work: (app: TestApp) => Promise<void>): Promise<void> {
   const limit = { count: 30, period: "1h" };
-  const app = await startTestApp({ config: { tenant_defaults: { throttle: { flow_create: limit } } } });
+  const app = await startTestApp({
+    config: { tenant_defaults: { throttle: { flow_create: limit, self_service: limit } } },
+  });
   try {
     await work(app);
   } finally {
@@ -36,9 +40,15 @@ function warnings(app: TestApp): readonly string[] {
 describe("with no trusted proxy configured", () => {
   test("everybody behind one proxy is not shut out together, and the log says what to configure", () =>
     withApp(async (app) => {
+      const { sessionToken } = await register(app);
+      app.clock.advance(600_000);
       for (let count = 0; count < 60; count++) {
         expect(await createFlow(app, "127.0.0.1", `203.0.113.${count}`)).toBe(200);
       }
+      // Nor from what is not a flow.
+      const headers = { "x-forwarded-for": "203.0.113.1" };
+      const client = app.client(SessionService, { bearer: sessionToken, headers });
+      for (let count = 0; count < 40; count++) await client.listSessions({});
       expect(warnings(app)).toHaveLength(1);
       expect(warnings(app)[0]).toContain("server.trusted_proxies");
     }));

@@ -19,7 +19,11 @@ function startWatch() {
   });
   const calls = (count: number, address: string, forwarded = true, trustedProxy = false) => {
     const peer: Peer = { address, trustedProxy, encrypted: false, certificate: undefined };
-    return Array.from({ length: count }, () => watch.standsAside(peer, forwarded)).at(-1);
+    const call = () => {
+      watch.note(peer, forwarded);
+      return watch.standsAside(peer, forwarded);
+    };
+    return Array.from({ length: count }, call).at(-1);
   };
   return { calls, warnings, advance: (ms: number) => (now += ms) };
 }

@@ -27,28 +27,34 @@ const fewestCalls = 20;
 export class ProxyWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #before: Window | undefined;
-  #current: Window | undefined;
+  #before: Window;
+  #current: Window;
   #warned = false;
 
   constructor({ clock, logger }: { clock: Clock; logger: Logger }) {
     this.#clock = clock;
+    this.#current = emptyWindow(clock.now().getTime());
+    this.#before = this.#current;
     this.#logger = logger;
   }
 
-  /** Notes a call, and says whether limits by address stand aside for it. */
-  standsAside(peer: Peer, forwarded: boolean): boolean {
-    const now = this.#clock.now().getTime();
-    this.#turn(now);
-    const { onlyPeer, allForwarded, calls, beganAt } = this.#current ?? emptyWindow(now);
-    const current: Window = {
+  /** Notes a call of the kind that is limited by address. */
+  note(peer: Peer, forwarded: boolean): void {
+    this.#turn(this.#clock.now().getTime());
+    const { onlyPeer, allForwarded, calls, beganAt } = this.#current;
+    this.#current = {
       beganAt,
       onlyPeer: calls === 0 || onlyPeer === peer.address ? peer.address : undefined,
       allForwarded: (calls === 0 || allForwarded) && forwarded && !peer.trustedProxy,
       calls: calls + 1,
     };
-    this.#current = current;
-    const windows = this.#before === undefined ? [current] : [this.#before, current];
+  }
+
+  /** Whether limits by address stand aside for a call. */
+  standsAside(peer: Peer, forwarded: boolean): boolean {
+    if (!forwarded || peer.trustedProxy) return false;
+    this.#turn(this.#clock.now().getTime());
+    const windows = [this.#before, this.#current].filter(({ calls }) => calls > 0);
     const alone = windows.every((each) => each.onlyPeer === peer.address && each.allForwarded);
     const seen = windows.reduce((sum, each) => sum + each.calls, 0);
     if (!alone || seen < fewestCalls || !isInternal(peer.address)) return false;
@@ -57,11 +63,11 @@ export class ProxyWatch {
   }
 
   #turn(now: number): void {
-    const { beganAt } = this.#current ?? { beganAt: now };
     // Also if the clock was set back.
-    if (Math.abs(now - beganAt) < windowMs) return;
-    this.#before = Math.abs(now - beganAt) < 2 * windowMs ? this.#current : undefined;
-    this.#current = undefined;
+    const age = Math.abs(now - this.#current.beganAt);
+    if (age < windowMs) return;
+    this.#before = age < 2 * windowMs ? this.#current : emptyWindow(now);
+    this.#current = emptyWindow(now);
   }
 
   #warn({ address }: Peer): void {

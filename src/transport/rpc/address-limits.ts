@@ -83,9 +83,11 @@ export class AddressLimits {
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return undefined;
     const { rateClass } = route;
-    // Only what is limited by address counts as traffic: a service that checks sessions comes past the proxy.
-    if (rateClass !== RateClass.FLOW_CREATE && rateClass !== RateClass.FLOW_SUBMIT) return address;
     const forwarded = exchange.header("x-forwarded-for") !== undefined;
+    // Only flows tell whether everybody comes through a proxy: a service that checks sessions comes past it.
+    if (rateClass === RateClass.FLOW_CREATE || rateClass === RateClass.FLOW_SUBMIT) {
+      this.#proxies.note(exchange.peer, forwarded);
+    }
     return this.#proxies.standsAside(exchange.peer, forwarded) ? undefined : address;
   }
 }
