@@ -9,6 +9,8 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Arguments for the server: make run ARGS="--public-port 5000"
 ARGS ?=
+# Arguments for vitest: make test TEST_ARGS="test/race --bail=1"
+TEST_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
@@ -18,17 +20,22 @@ node_modules/.installed: package.json package-lock.json sdk/typescript/package.j
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
+# The sources of the protos that ours import: for buf, and for the foreign clients of the suite.
+.cache/proto/.written: node_modules/.installed scripts/foreign-protos.ts scripts/print-proto.ts
+	node scripts/foreign-protos.ts
+	touch $@
+
 .PHONY: run
 run: node_modules/.installed ## Install, start the embedded database, migrate and serve
 	@exec bin/ostiary serve $(ARGS)
 
 .PHONY: test
-test: node_modules/.installed ## Run the whole suite
-	vitest run
+test: .cache/proto/.written ## Run the whole suite
+	vitest run $(TEST_ARGS)
 
 .PHONY: generate
-generate: node_modules/.installed ## Regenerate gen/ and the generated parts of docs/
-	node scripts/generate.ts
+generate: .cache/proto/.written ## Regenerate gen/ and the generated parts of docs/
+	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
 
@@ -38,7 +45,7 @@ format: node_modules/.installed ## Format everything
 	biome check --write .
 
 .PHONY: lint
-lint: node_modules/.installed ## Check the contract, the types and the style
+lint: .cache/proto/.written ## Check the contract, the types and the style
 	buf lint
 	buf format -d --exit-code proto
 	scripts/check-breaking.sh

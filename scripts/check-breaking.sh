@@ -1,9 +1,24 @@
 #!/usr/bin/env bash
-# Compares the contract with the newest released one; before the first release there is nothing to compare with.
+# Compares the contract with the newest release and, before the first one, with the main branch. Another commit to
+# compare with may be given as an argument.
 set -euo pipefail
-tag=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
-if [ -z "$tag" ]; then
-  echo "buf breaking: no release yet, nothing to compare with"
+cd "$(dirname "$0")/.."
+
+base="${1:-$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)}"
+for branch in origin/main main; do
+  if [ -z "$base" ] && git rev-parse --quiet --verify "$branch^{commit}" >/dev/null; then base=$branch; fi
+done
+if [ -z "$base" ]; then
+  echo "buf breaking: neither a release nor a main branch, nothing to compare with"
   exit 0
 fi
-buf breaking proto --against ".git#tag=${tag},subdir=proto"
+
+# Unpacked rather than named as a git input: the foreign protos that ours import are never committed, so buf could not
+# compile a bare commit, and a worktree has no .git folder for it to read.
+before=$(mktemp -d)
+trap 'rm -rf "$before"' EXIT
+git archive "$base" buf.yaml proto | tar -x -C "$before"
+mkdir "$before/.cache"
+cp -R .cache/proto "$before/.cache/proto"
+echo "buf breaking: compared with $base"
+buf breaking --against "$before"

@@ -26,6 +26,7 @@ describe("the settings of the tenant", () => {
         minLength: 8,
         maxLength: 256,
         argon2: { memoryKib: 19_456, iterations: 2, parallelism: 1 },
+        breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
       },
       throttle: {
         enabled: true,
@@ -59,6 +60,41 @@ describe("the settings of the tenant", () => {
     [{ OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com/" }, "https://auth.example.com"],
   ])("with %o the public URL is %s", (environment, expected) => {
     expect(settingsOf(environment, 5555).publicUrl).toBe(expected);
+  });
+
+  const external = {
+    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary",
+    OSTIARY_SECRETS_SEALING: "s".repeat(32),
+  };
+  const breachCheck = "OSTIARY_TENANT_DEFAULTS_PASSWORD_BREACH_CHECK";
+
+  test.each<[string, Record<string, string>, boolean]>([
+    ["nothing configured", {}, false],
+    ["development mode", { ...external, OSTIARY_DEV: "true" }, false],
+    ["an external database", external, true],
+    ["a public URL", { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://auth.example.com" }, true],
+    ["a URL on this machine", { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "http://localhost:4433" }, false],
+    [
+      "an open listener",
+      { OSTIARY_SERVER_PUBLIC_HOST: "::", OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://a.test" },
+      true,
+    ],
+    ["nothing but the wish for it", { [`${breachCheck}_ENABLED`]: "true" }, true],
+    [
+      "an external database and the wish against it",
+      { ...external, [`${breachCheck}_ENABLED`]: "false" },
+      false,
+    ],
+  ])("with %s, whether breached passwords are looked up is %s", (_name, environment, expected) => {
+    expect(settingsOf(environment).password.breachCheck.enabled).toBe(expected);
+  });
+
+  test("say what happens to passwords that cannot be looked up", () => {
+    const environment = { [`${breachCheck}_WHEN_UNAVAILABLE`]: "refuse", [`${breachCheck}_MIN_COUNT`]: "10" };
+    expect(settingsOf(environment).password.breachCheck).toMatchObject({
+      minCount: 10,
+      whenUnavailable: "refuse",
+    });
   });
 
   test("allow the origins of the public URL and of the pages beside those that are listed", () => {

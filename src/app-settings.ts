@@ -1,8 +1,9 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+import { WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isWildcardAddress } from "./config/hosts.ts";
+import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
-import type { TenantSettings } from "./domain/tenant/tenant.ts";
+import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/throttle/limits.ts";
 
 /**
@@ -41,6 +42,7 @@ export function toTenantSettings(config: CompleteConfig, publicPort: number): Te
         iterations: password.argon2.iterations,
         parallelism: password.argon2.parallelism,
       },
+      breachCheck: breachCheckOf(config),
     },
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
@@ -69,6 +71,27 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
       failed_authentication: limit(config.failedAuthentication),
     },
   };
+}
+
+/**
+ * Unless configured, breached passwords are looked up as soon as the server is there for others: not while somebody
+ * tries it out on a machine that may have no network, and expects nothing to leave it.
+ */
+function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
+  const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;
+  return {
+    enabled: enabled ?? !isTrial(config),
+    minCount,
+    whenUnavailable: whenUnavailable === WhenUnavailable.REFUSE ? "refuse" : "accept",
+  };
+}
+
+function isTrial({ dev, database, server, tenantDefaults }: CompleteConfig): boolean {
+  const { publicUrl } = tenantDefaults;
+  const isAlone =
+    isLoopbackAddress(server.public.host) &&
+    (publicUrl === "" || isLoopbackHost(new URL(publicUrl).hostname));
+  return dev || (database.url === undefined && isAlone);
 }
 
 /** The id of the schema that is there when none is configured. */

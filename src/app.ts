@@ -46,6 +46,8 @@ import { Devices } from "./domain/throttle/devices.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
+import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
+import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { Readiness } from "./transport/http/readiness.ts";
@@ -118,7 +120,11 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const tracing = await startTracing(options.environment ?? {}, options.version);
+  const tracing = await startTracing({
+    environment: options.environment ?? {},
+    version: options.version,
+    logger,
+  });
   if (tracing !== undefined) cleanup.add(() => tracing.shutdown());
   const database = await startDatabase(options, cleanup);
   const { storage } = database;
@@ -133,6 +139,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   const readiness = new Readiness(["database"]);
   readiness.report("database", true);
   cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(() => domain.outbound.http.close());
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
 
   const { sessions, apiKeys } = domain;
@@ -171,7 +178,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     publicPort,
     bootstrapKey,
     reload: async () => {
-      config.secrets.reload();
+      config.reload();
+      const url = config.secrets.databaseUrl();
+      if (url !== undefined) storage.useUrl(url.reveal());
       listeners.public.reloadTls();
       listeners.admin.reloadTls();
     },
@@ -191,7 +200,11 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
     queueLimit,
   });
-  const policy = createPasswordPolicy({ commonPasswords: createCommonPasswords() });
+  const outbound = createOutbound(options);
+  const policy = createPasswordPolicy({
+    commonPasswords: createCommonPasswords(),
+    breachedPasswords: outbound.breachedPasswords,
+  });
   const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
@@ -271,6 +284,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
   return {
+    outbound,
     sessions,
     sessionUses,
     apiKeys,
@@ -287,6 +301,23 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
 }
 
 type Domain = ReturnType<typeof createDomain>;
+
+/** What calls other servers. */
+function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
+  const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
+  const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
+  return {
+    http,
+    breachedPasswords: createBreachedPasswords({
+      url: breachedPasswords.url,
+      timeoutMs: durationMs(breachedPasswords.timeout),
+      cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
+      http,
+      clock,
+      logger,
+    }),
+  };
+}
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {
@@ -373,7 +404,7 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
   if (pending.length === 0) return;
   if (!config.config.database.migrateOnStart) {
     throw new Error(
-      `The database lacks ${pending.length} migrations: run "ostiary migrate", or set database.migrate_on_start`,
+      `The database lacks the migrations ${pending.join(", ")}: run "ostiary migrate", or set database.migrate_on_start`,
     );
   }
   await storage.migrate();

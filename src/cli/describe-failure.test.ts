@@ -34,6 +34,13 @@ describe("a failure is described in one line", () => {
       systemError({ code: "EACCES", syscall: "mkdir", path: "/srv/x" }),
       "/srv/x: permission denied",
     ],
+    [
+      "a data directory that says itself what is wrong, not the file in it",
+      new Error("The data directory /data cannot be used: permission denied", {
+        cause: systemError({ code: "EACCES", syscall: "open", path: "/data/ostiary.lock.6131f1d9.own" }),
+      }),
+      "The data directory /data cannot be used: permission denied",
+    ],
     ["anything else", new Error("line one\nline two"), "line one line two"],
     ["no error at all", "text", "text"],
   ])("%s", (_, error, expected) => {

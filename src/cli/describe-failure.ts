@@ -21,9 +21,12 @@ export function describeFailure(error: unknown, ports?: ListenerPorts): string[]
 
 function sentenceFor(error: unknown, ports: ListenerPorts | undefined): string {
   for (const cause of chainOf(error)) {
-    const sentence = listenSentence(cause, ports) ?? databaseSentence(cause) ?? fileSentence(cause);
+    const sentence = listenSentence(cause, ports) ?? databaseSentence(cause);
     if (sentence !== undefined) return sentence;
   }
+  // Not of a cause: whoever wrapped the system's error said what the file is to the user.
+  const sentence = error instanceof Error ? fileSentence(error) : undefined;
+  if (sentence !== undefined) return sentence;
   return error instanceof Error ? error.message || error.name : String(error);
 }
 

@@ -1,5 +1,5 @@
 import type { CompleteConfig } from "./complete-config.ts";
-import { isAddressRange } from "./hosts.ts";
+import { isAddressRange, isHostAndPort } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
 import { durationToMs } from "./spans.ts";
 
@@ -8,6 +8,7 @@ export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),
     ...checkProxies(config),
+    ...checkOutbound(config),
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
@@ -34,6 +35,15 @@ function checkProxies({ server }: CompleteConfig): Problem[] {
     if (isAddressRange(range)) return [];
     const message = "must be an IP address or a CIDR range such as 10.0.0.0/8";
     return [{ key: `server.trusted_proxies[${index}]`, message }];
+  });
+}
+
+function checkOutbound({ server }: CompleteConfig): Problem[] {
+  return server.outbound.allowedPrivateHosts.flatMap((host, index) => {
+    if (isHostAndPort(host)) return [];
+    const message =
+      "must be a host such as hooks.internal or hooks.internal:8080; wildcards are not supported";
+    return [{ key: `server.outbound.allowed_private_hosts[${index}]`, message }];
   });
 }
 

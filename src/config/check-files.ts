@@ -8,13 +8,18 @@ import type { Problem } from "./problems.ts";
 
 /** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
 export function checkFiles(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
+  const { problems, warnings } = checkCertificates(config);
+  return { problems: [...problems, ...loadIdentitySchemas(config).problems], warnings };
+}
+
+/** The same of certificates and keys alone, which are read again without a restart. */
+export function checkCertificates(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const { public: publicListener, admin } = config.server;
   checkTls(publicListener.tls, "server.public.tls", problems, warnings);
   checkTls(admin.tls, "server.admin.tls", problems, warnings);
   checkClientCa(admin.clientCaFile, "server.admin.client_ca_file", problems);
-  problems.push(...loadIdentitySchemas(config).problems);
   return { problems, warnings };
 }
 

@@ -7,7 +7,7 @@ import type { Problem } from "./problems.ts";
  * Security rule: nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
  * allow-list comes to allow an attacker's host.
  */
-export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem[] {
+export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig): Problem[] {
   const { login, registration } = settings.flows;
   const prefix = "tenant_defaults.";
   return [
@@ -27,6 +27,7 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
     ...checkPage(`${prefix}flows.login.ui_url`, login.uiUrl),
     ...checkPage(`${prefix}flows.registration.ui_url`, registration.uiUrl),
+    ...checkService("server.outbound.breached_passwords.url", server.outbound.breachedPasswords.url),
   ];
 }
 
@@ -64,6 +65,15 @@ function checkPage(key: string, text: string): Problem[] {
   const { url } = result;
   if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
   if (text.includes("#")) return [{ key, message: "must have no fragment: the flow's id is added to it" }];
+  return checkEncrypted(key, url);
+}
+
+function checkService(key: string, text: string): Problem[] {
+  const result = parseExact(text);
+  if (result.kind === "wrong") return [{ key, message: result.message }];
+  const { url } = result;
+  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  if (/[?#]/.test(text)) return [{ key, message: "must have no query or fragment: a path is added to it" }];
   return checkEncrypted(key, url);
 }
 

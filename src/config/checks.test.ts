@@ -63,6 +63,11 @@ describe("security rule: insecure combinations are refused, and are warnings in 
       settings({ allowed_return_urls: ["http://app.example.com/"] }),
       "tenant_defaults.allowed_return_urls[0]",
     ],
+    [
+      "a service for breached passwords without TLS",
+      { server: { outbound: { breached_passwords: { url: "http://pwned.internal" } } } },
+      "server.outbound.breached_passwords.url",
+    ],
     ["short passwords", settings({ password: { min_length: 7 } }), "tenant_defaults.password.min_length"],
     [
       "argon2 with too little memory for 1 pass",
@@ -104,6 +109,18 @@ describe("security rule: insecure combinations are refused, and are warnings in 
         public_url: "http://localhost:4433",
         allowed_origins: ["http://127.0.0.1:3000", "http://[::1]:3000", "http://app.localhost"],
       }),
+    ],
+    [
+      "a mirror for breached passwords on this machine",
+      {
+        server: {
+          outbound: {
+            allowed_private_hosts: ["localhost:8080", "10.1.2.3", "[::1]:80"],
+            extra_ports: [8443],
+            breached_passwords: { url: "http://localhost:8080/mirror" },
+          },
+        },
+      },
     ],
     [
       "an external database with a secret",
@@ -185,6 +202,25 @@ describe("what cannot work is refused in any mode", () => {
       "access.client_certificates",
     ],
     ["a proxy that is none", { server: { trusted_proxies: ["10.0.0.0/33"] } }, "server.trusted_proxies[0]"],
+    ...[
+      "*",
+      "*.internal",
+      "http://hooks.internal",
+      "10.0.0.0/8",
+      "hooks.internal:0",
+      "hooks:99999",
+      "::1",
+    ].map((host): [string, object, string] => [
+      `the private host ${host}`,
+      { server: { outbound: { allowed_private_hosts: [host] } } },
+      "server.outbound.allowed_private_hosts[0]",
+    ]),
+    ["a port that is none", { server: { outbound: { extra_ports: [0] } } }, "server.outbound.extra_ports[0]"],
+    [
+      "a service for breached passwords with a query",
+      { server: { outbound: { breached_passwords: { url: "https://pwned.example.com/?a=b" } } } },
+      "server.outbound.breached_passwords.url",
+    ],
     [
       "a session beyond its end",
       settings({ session: { lifetime: "31d" } }),

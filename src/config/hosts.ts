@@ -39,6 +39,13 @@ export function isAddressRange(text: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
 }
 
+/** `host` or `host:port`, without wildcards; an IPv6 address in brackets. */
+export function isHostAndPort(text: string): boolean {
+  const [, host = "", port = "1"] =
+    /^(\[[0-9A-Fa-f:.]+\]|[^:/?#@\\*\s[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  return host !== "" && URL.canParse(`http://${host}`) && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
 /** Without the brackets of an IPv6 address in a URL. */
 function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1").toLowerCase();

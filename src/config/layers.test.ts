@@ -91,7 +91,7 @@ function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue }
     case "boolean":
       return defaultOf(field) === "true" ? { text: "false", json: false } : { text: "true", json: true };
     case "number":
-      return { text: "77", json: 77 };
+      return isList ? { text: "[77, 78]", json: [77, 78] } : { text: "77", json: 77 };
     case "span":
       return { text: "1h0.25s", json: "3600.250s" };
     case "choice": {

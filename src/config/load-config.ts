@@ -5,7 +5,7 @@ import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { checkCombinations } from "./check-combinations.ts";
-import { checkFiles } from "./check-files.ts";
+import { checkCertificates, checkFiles } from "./check-files.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
 import type { CompleteConfig } from "./complete-config.ts";
@@ -33,6 +33,11 @@ export interface LoadedConfig {
   /** Complete and deeply frozen. Literal secrets are not in it any more: `secrets` has them. */
   readonly config: CompleteConfig;
   readonly secrets: SecretSource;
+  /**
+   * Reads the secrets again and looks at the certificates. Throws a ConfigError if one of either cannot be used;
+   * then all secrets stay as they are.
+   */
+  reload(): void;
   /** Whether the server runs its own PostgreSQL: no `database.url` is set. */
   readonly embedded: boolean;
   /** What is unwise, one line each; in development mode also what would otherwise be refused. */
@@ -75,6 +80,10 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   return Object.freeze({
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
+    reload: () => {
+      refuse(checkCertificates(config).problems, sources);
+      secrets.source.reload();
+    },
     embedded,
     warnings: [...tolerated, ...secrets.warnings, ...files.warnings].map((each) =>
       describeProblem(each, sources),

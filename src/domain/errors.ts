@@ -246,9 +246,10 @@ const texts = {
     metadata: [],
   },
   CLIENT_CERTIFICATE_UNKNOWN: {
-    message: "The client certificate is mapped to no scopes.",
-    remedy: "Map it in access.client_certificates.",
-    metadata: [],
+    message: "The client certificate does not count: it is not trusted, or mapped to no scopes.",
+    remedy:
+      "Map it in access.client_certificates if the problem is UNMAPPED; else use a valid one for clients, signed by an authority of server.admin.client_ca_file.",
+    metadata: ["problem"],
   },
   API_KEY_SCOPE_MISSING: {
     message: "The API key or certificate lacks the scope that the method needs.",
@@ -273,6 +274,12 @@ const texts = {
   FORM_INCOMPLETE: {
     message: "A required field of the form is empty.",
     remedy: "Fill in the fields that carry a message.",
+    metadata: [],
+  },
+  BREACH_CHECK_UNAVAILABLE: {
+    message: "Whether the password is known from breaches cannot be told at the moment.",
+    remedy:
+      "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
     metadata: [],
   },
   RATE_LIMITED: {

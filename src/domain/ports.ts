@@ -112,6 +112,30 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** What is asked of another server. */
+export interface OutgoingRequest {
+  /** Default GET. Only GET and HEAD follow redirects; another method gets the redirect itself as its answer. */
+  readonly method?: string;
+  /** Of these, only `accept` goes along to another origin that a redirect leads to. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** How long all of it may take: names, connections, redirects and the whole body. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** The largest body that is read, counted after decompression. Default 1 MiB. */
+  readonly maxResponseBytes?: number;
+  /** Gives up early. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Calls servers elsewhere by HTTP, and never one of a private network. Implemented in src/outbound. What leaves the
+ * process by HTTP goes through it, whoever chose the URL.
+ */
+export interface OutgoingHttp {
+  /** The answer, whatever its status. Throws OutgoingHttpError; reading the body may throw it as well. */
+  fetch(url: URL | string, request?: OutgoingRequest): Promise<Response>;
+}
+
 /** A page to read of a keyset-ordered list. */
 export interface PageRequest {
   readonly size: number;

@@ -1,4 +1,4 @@
-import { Pool, type PoolClient, type QueryResult, types } from "pg";
+import { Client, type ClientConfig, Pool, type PoolClient, type QueryResult, types } from "pg";
 import type { TenantId } from "../domain/ids.ts";
 import type { Logger, Scope, Transaction, Transactions } from "../domain/ports.ts";
 import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
@@ -40,12 +40,14 @@ class OpenTransaction {
  * deadlocks. It heals by itself: broken connections are thrown away, and each call tries to make a new one.
  */
 export class Database implements Transactions {
+  #url: string;
   readonly #pool: Pool;
   readonly #onStatement: ((text: string) => void) | undefined;
   constructor(options: DatabaseOptions) {
     this.#onStatement = options.onStatement;
+    this.#url = options.url;
     this.#pool = new Pool({
-      connectionString: options.url,
+      Client: clientOf(() => this.#url),
       max: options.poolSize,
       connectionTimeoutMillis: options.acquireTimeoutMs,
       statement_timeout: options.statementTimeoutMs,
@@ -102,6 +104,16 @@ export class Database implements Transactions {
   /** Whether a scope is an open transaction. */
   isTransaction(scope: Scope): scope is Transaction {
     return scope instanceof OpenTransaction;
+  }
+
+  /** Makes new connections by this URL from now on; those that are open stay. */
+  useUrl(url: string): void {
+    this.#url = url;
+  }
+
+  /** The URL that new connections are made by. */
+  get url(): string {
+    return this.#url;
   }
 
   /** Waits for the statements under way, then closes all connections. */
@@ -187,6 +199,15 @@ export class Database implements Transactions {
       throw translate(error);
     }
   }
+}
+
+/** A client for a pool that asks for the URL at each connection: a password is changed without a restart. */
+export function clientOf(url: () => string): new () => Client {
+  return class extends Client {
+    constructor(config?: ClientConfig) {
+      super({ ...config, connectionString: url() });
+    }
+  };
 }
 
 /** Connections that must not go back to the pool. */

@@ -56,12 +56,15 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
   let address: Address | undefined;
   try {
+    // First of all, so that nothing is made beside data that this version cannot use.
+    const exists = await clusterExists(cluster, binaries);
     address = await chooseAddress(options.transport, dataDirectory, account);
-    const password = await databasePassword(dataDirectory);
+    const password = await databasePassword(dataDirectory, exists);
     const supervisor = await startCluster({
       options,
       dataDirectory,
       cluster,
+      exists,
       binaries,
       account,
       address,
@@ -89,19 +92,20 @@ async function startCluster(context: {
   readonly options: EmbeddedPostgresOptions;
   readonly dataDirectory: string;
   readonly cluster: string;
+  readonly exists: boolean;
   readonly binaries: Binaries;
   readonly account: Account | undefined;
   readonly address: Address;
   readonly password: string;
 }): Promise<Supervisor> {
-  const { options, dataDirectory, cluster, binaries, account, address, password } = context;
+  const { options, dataDirectory, cluster, exists, binaries, account, address, password } = context;
   const durable = options.durable ?? true;
   const command = await commandsAs(account, [
     dataDirectory,
     address.socketDirectory ?? dataDirectory,
     binaries.directory,
   ]);
-  if (await clusterExists(cluster, binaries)) {
+  if (exists) {
     await giveTo(account, cluster);
     await stopLeftover(cluster, address.socketDirectory, options.logger);
   } else {
@@ -120,7 +124,9 @@ async function startCluster(context: {
     log_destination: "stderr",
     logging_collector: "off",
     lc_messages: "C",
-    // Statements carry digests and hashes as parameters: they stay out of the log.
+    // Security rule: statements carry digests and hashes, and what PostgreSQL says of a failed one quotes the row
+    // (`Key (…)=(…, ada@example.com) already exists`): neither is in the log. Who sent it reports the failure.
+    log_min_messages: "log",
     log_statement: "none",
     log_parameter_max_length_on_error: "0",
   };
@@ -256,6 +262,11 @@ function directoryError(directory: string, error: unknown): unknown {
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     const what = code === "EROFS" ? "its file system is read-only" : "permission denied";
     return new Error(`The data directory ${directory} cannot be used: ${what}`, { cause: error });
+  }
+  if (code === "ENAMETOOLONG") {
+    return new Error(`The data directory ${directory} cannot be made: its path is too long`, {
+      cause: error,
+    });
   }
   if (code === "ENOSPC") {
     return new Error(`The data directory ${directory} cannot be used: the disk is full`, { cause: error });

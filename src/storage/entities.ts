@@ -235,7 +235,6 @@ const IdempotencyRecord = defineEntity({
     caller: orderedText().primary(),
     method: orderedText().primary(),
     requestId: orderedText().primary(),
-    bodyDigest: p.blob(),
     outcome: p.text().nullable(),
     createdAt: moment(),
     expiresAt: moment(),

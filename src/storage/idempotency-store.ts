@@ -13,15 +13,14 @@ interface Key {
 
 /**
  * Takes the key unless a record that still counts has it; waits for a transaction that is taking it. $1 tenant,
- * $2 to $4 key, $5 digest, $6 now, $7 end.
+ * $2 to $4 key, $5 now, $6 end.
  */
 const claimStatement: Statement = {
   text: `INSERT INTO ostiary.idempotency_record AS r
-      (tenant_id, caller, method, request_id, body_digest, outcome, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, NULL, $6, $7)
+      (tenant_id, caller, method, request_id, outcome, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, NULL, $5, $6)
     ON CONFLICT (tenant_id, caller, method, request_id) DO UPDATE
-      SET body_digest = excluded.body_digest, outcome = NULL, created_at = excluded.created_at,
-        expires_at = excluded.expires_at
+      SET outcome = NULL, created_at = excluded.created_at, expires_at = excluded.expires_at
       WHERE r.expires_at <= excluded.created_at OR r.outcome IS NULL
     RETURNING request_id`,
 };
@@ -36,34 +35,20 @@ export class PostgresIdempotencyStore implements IdempotencyStore {
     this.#database = database;
   }
 
-  async claim(
-    scope: Scope,
-    key: Key,
-    bodyDigest: Uint8Array,
-    at: Date,
-    expiresAt: Date,
-  ): Promise<{ readonly bodyDigest: Uint8Array; readonly outcome: string } | undefined> {
+  async claim(scope: Scope, key: Key, at: Date, expiresAt: Date): Promise<string | undefined> {
     if (!this.#database.isTransaction(scope)) {
       throw new Error("a request id is claimed within the transaction that does what it stands for");
     }
     const keyValues = [scope.tenantId, key.caller, key.method, key.requestId];
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const claimed = await this.#database.query(scope, claimStatement, [
-        ...keyValues,
-        bodyDigest,
-        at,
-        expiresAt,
-      ]);
+      const claimed = await this.#database.query(scope, claimStatement, [...keyValues, at, expiresAt]);
       if (claimed.length > 0) return undefined;
-      const [row] = await this.#database.query<{
-        readonly body_digest: Uint8Array;
-        readonly outcome: string;
-      }>(
+      const [row] = await this.#database.query<{ readonly outcome: string }>(
         scope,
-        { text: `SELECT body_digest, outcome FROM ostiary.idempotency_record WHERE ${whereKey}` },
+        { text: `SELECT outcome FROM ostiary.idempotency_record WHERE ${whereKey}` },
         keyValues,
       );
-      if (row) return { bodyDigest: row.body_digest, outcome: row.outcome };
+      if (row) return row.outcome;
     }
     throw new Error("a request id kept vanishing while it was being claimed");
   }

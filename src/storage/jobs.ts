@@ -2,7 +2,7 @@ import type { Runner } from "graphile-worker";
 import { Pool } from "pg";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
-import type { Database } from "./database.ts";
+import { clientOf, type Database } from "./database.ts";
 
 /** The name of the clean-up's job. */
 const cleanUpTask = "remove_expired";
@@ -24,7 +24,6 @@ export interface JobsOptions {
   readonly retentionMs: number;
   readonly clock: Clock;
   readonly database: Database;
-  readonly url: string;
   readonly logger: Logger;
 }
 
@@ -75,10 +74,10 @@ class WorkerKeeper {
   }
 
   async #runOnce(): Promise<void> {
-    const { url, logger } = this.#options;
+    const { database, logger } = this.#options;
     // A pool of its own: a job that waits never takes a connection from a call. One listens, one works, one plans.
     const pool = new Pool({
-      connectionString: url,
+      Client: clientOf(() => database.url),
       max: 3,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,

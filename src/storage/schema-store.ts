@@ -1,10 +1,10 @@
+import { createHash } from "node:crypto";
 import { domainError } from "../domain/errors.ts";
 import type { StoredSchema } from "../domain/identity/schema.ts";
 import type { SchemaStore } from "../domain/identity/store.ts";
-import type { JsonObject } from "../domain/json.ts";
+import { canonicalJson, type JsonObject } from "../domain/json.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
-import { canonicalDigest } from "./json.ts";
 import { toPage } from "./keyset.ts";
 
 /** How often a version number is tried that another server takes first. */
@@ -29,7 +29,7 @@ export class PostgresSchemaStore implements SchemaStore {
   }
 
   async save(scope: Scope, id: string, document: JsonObject, at: Date): Promise<StoredSchema> {
-    const digest = canonicalDigest(document);
+    const digest = createHash("sha256").update(canonicalJson(document)).digest();
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const newest = await this.#findNewest(scope, id);
       if (newest && Buffer.compare(newest.document_digest, digest) === 0) return schemaFromRow(newest);

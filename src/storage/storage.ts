@@ -46,6 +46,8 @@ export interface Storage extends Transactions {
   ensureTenant(name: string, now: Date): Promise<TenantId>;
   /** Throws DATABASE_UNAVAILABLE if the database does not answer. */
   ping(): Promise<void>;
+  /** Makes new connections by another URL, because the password was changed; those that are open stay. */
+  useUrl(url: string): void;
   /** Starts the clean-up of what has expired. Returns at once; a database that is away is waited for. */
   startJobs(options: { readonly retentionMs: number; readonly clock: Clock }): Promise<Jobs>;
   /** Ends all connections, after the statements under way. */
@@ -75,14 +77,14 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     idempotency: new PostgresIdempotencyStore(database),
     events: new PostgresEventStore(database),
     throttle: new PostgresThrottleStore(database),
-    migrate: () => migrateDatabase(options.url),
+    migrate: () => migrateDatabase(database.url),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) =>
-      startJobs({ ...jobs, database, url: options.url, logger: options.logger } satisfies JobsOptions),
+    startJobs: (jobs) => startJobs({ ...jobs, database, logger: options.logger } satisfies JobsOptions),
+    useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };
 }
@@ -124,5 +126,12 @@ function openError(where: string, error: unknown): Error {
   // Several addresses of one host were tried, and each failed by itself.
   if (reason instanceof AggregateError) reason = reason.errors[0];
   const text = reason instanceof Error ? reason.message || reason.name : String(reason);
-  return new Error(`Cannot use the database ${where}: ${text.split("\n")[0]}`, { cause: error });
+  const [, clearer] = driverWords.find(([pattern]) => pattern.test(text)) ?? [];
+  return new Error(`Cannot use the database ${where}: ${clearer ?? text.split("\n")[0]}`, { cause: error });
 }
+
+/** Where the driver's own words tell an operator nothing. */
+const driverWords: readonly (readonly [RegExp, string])[] = [
+  [/client password must be a string/, "it asks for a password, and the URL has none"],
+  [/^(Connection terminated|timeout e)/, "it does not answer"],
+];

@@ -1,15 +1,20 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import {
   type Context,
+  DiagLogLevel,
+  diag,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
   type Tracer,
 } from "@opentelemetry/api";
+import type { Logger } from "../domain/ports.ts";
 import type { Exchange } from "./http/exchange.ts";
 import type { Inbound } from "./rpc/inbound.ts";
 import { codeName } from "./rpc/request-log.ts";
+import { type Environment, readTracingVariables, type TracingChoice } from "./telemetry-variables.ts";
 
 /** Makes one span a call. */
 export interface CallTracer {
@@ -25,28 +30,35 @@ export interface CallSpan {
 /** Tracing, switched on. */
 export interface Tracing {
   readonly tracer: CallTracer;
-  /** Sends what is left. */
+  /** Sends what is left, for at most three seconds. Never throws: a missing collector must not spoil a stop. */
   shutdown(): Promise<void>;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+const shutdownTimeoutMs = 3_000;
 
 /**
  * Switches tracing on if the standard variables ask for it: `OTEL_TRACES_EXPORTER` (`otlp` or `console`) or an
  * OTLP endpoint; undefined otherwise, or with `OTEL_SDK_DISABLED=true`. Endpoint, headers, compression and time-out
  * of the exporter, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_TRACES_SAMPLER` are the standard ones as
- * well. The SDK is loaded only here, so that who does not trace pays neither memory nor time for it.
+ * well. The SDK is loaded only here, so that who does not trace pays neither memory nor time for it. Throws an Error
+ * of one line for a variable that cannot be followed.
  */
-export async function startTracing(environment: Environment, version: string): Promise<Tracing | undefined> {
-  const exporterName = exporterOf(environment);
-  if (exporterName === undefined) return undefined;
-  const [sdk, resources, { W3CTraceContextPropagator }] = await Promise.all([
+export async function startTracing(options: {
+  readonly environment: Environment;
+  readonly version: string;
+  readonly logger: Logger;
+}): Promise<Tracing | undefined> {
+  const { environment, version, logger } = options;
+  const choice = readTracingVariables(environment);
+  if (choice === undefined) return undefined;
+  const [sdk, resources, core] = await Promise.all([
     import("@opentelemetry/sdk-trace"),
     import("@opentelemetry/resources"),
     import("@opentelemetry/core"),
   ]);
+  reportTo(logger, core);
   const exporter =
-    exporterName === "console"
+    choice.exporter === "console"
       ? new sdk.ConsoleSpanExporter()
       : new (await import("@opentelemetry/exporter-trace-otlp-proto")).OTLPTraceExporter();
 
@@ -56,10 +68,10 @@ export async function startTracing(environment: Environment, version: string): P
   });
   const provider = new sdk.TracerProvider({
     resource: resources.defaultResource().merge(own).merge(configured),
-    sampler: samplerOf(environment, sdk),
+    sampler: samplerOf(choice, sdk),
     spanProcessors: [new sdk.BatchSpanProcessor({ exporter })],
   });
-  const propagator = new W3CTraceContextPropagator();
+  const propagator = new core.W3CTraceContextPropagator();
   const parentOf = (exchange: Exchange) =>
     propagator.extract(ROOT_CONTEXT, exchange, {
       get: (carrier, key) => carrier.header(key),
@@ -67,8 +79,36 @@ export async function startTracing(environment: Environment, version: string): P
     });
   return {
     tracer: createCallTracer(provider.getTracer("ostiary", version), parentOf),
-    shutdown: () => provider.shutdown(),
+    shutdown: async () => {
+      const failure = await Promise.race([
+        provider.shutdown().catch((error: unknown) => error),
+        delay(shutdownTimeoutMs, new Error("the collector does not answer"), { ref: false }),
+      ]);
+      if (failure !== undefined) logger.warn({ err: failure }, "the last traces could not be sent");
+    },
   };
+}
+
+/** Brings what the SDK has to say into our log; by itself it would say nothing at all. */
+function reportTo(logger: Logger, core: typeof import("@opentelemetry/core")): void {
+  const warn = (message: string) => logger.warn({}, `traces: ${message}`);
+  const ignore = () => {};
+  const reporter = { error: warn, warn, info: ignore, debug: ignore, verbose: ignore };
+  diag.setLogger(reporter, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  core.setGlobalErrorHandler((error) => logger.warn({ err: error }, "traces could not be sent"));
+}
+
+function samplerOf(
+  { sampler, followsParent }: TracingChoice,
+  sdk: typeof import("@opentelemetry/sdk-trace"),
+) {
+  const root =
+    sampler.kind === "ratio"
+      ? new sdk.TraceIdRatioBasedSampler(sampler.ratio)
+      : sampler.kind === "always_on"
+        ? new sdk.AlwaysOnSampler()
+        : new sdk.AlwaysOffSampler();
+  return followsParent ? new sdk.ParentBasedSampler({ root }) : root;
 }
 
 /** Makes spans as the semantic conventions of RPC ask for. They hold no header, body or identity. */
@@ -106,38 +146,4 @@ function endSpan(span: Span, protocol: string, error: ConnectError | undefined):
   if (error !== undefined && serverErrors.includes(error.code))
     span.setStatus({ code: SpanStatusCode.ERROR });
   span.end();
-}
-
-function exporterOf(environment: Environment): "otlp" | "console" | undefined {
-  if (environment.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
-  const name = environment.OTEL_TRACES_EXPORTER || undefined;
-  if (name === "console" || name === "otlp") return name;
-  if (name !== undefined && name !== "none") {
-    throw new Error(`OTEL_TRACES_EXPORTER: "${name}" is not known; use otlp, console or none.`);
-  }
-  const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT;
-  return name === undefined && endpoint ? "otlp" : undefined;
-}
-
-function samplerOf(environment: Environment, sdk: typeof import("@opentelemetry/sdk-trace")) {
-  const name = environment.OTEL_TRACES_SAMPLER || "parentbased_always_on";
-  const root = rootSamplerOf(name.replace(/^parentbased_/, ""), environment, sdk);
-  return name.startsWith("parentbased_") ? new sdk.ParentBasedSampler({ root }) : root;
-}
-
-function rootSamplerOf(
-  name: string,
-  environment: Environment,
-  sdk: typeof import("@opentelemetry/sdk-trace"),
-) {
-  switch (name) {
-    case "always_on":
-      return new sdk.AlwaysOnSampler();
-    case "always_off":
-      return new sdk.AlwaysOffSampler();
-    case "traceidratio":
-      return new sdk.TraceIdRatioBasedSampler(Number(environment.OTEL_TRACES_SAMPLER_ARG || "1"));
-    default:
-      throw new Error(`OTEL_TRACES_SAMPLER: "${name}" is not known.`);
-  }
 }

@@ -1,9 +1,21 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { runProgram } from "../support/foreign.ts";
+import { makeCertificateFolder } from "../support/certificates.ts";
+import { isInstalled, runProgram } from "../support/foreign.ts";
+
+const pages = [
+  "README.md",
+  "SECURITY.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  ...(await readdir("docs")).map((name) => `docs/${name}`),
+];
+const withOpenssl = await isInstalled("openssl", ["version"]);
+const withGrpcurl = await isInstalled("grpcurl", ["-version"]);
 
 let app: TestApp;
 let folder: string;
@@ -13,6 +25,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "ostiary-docs-"));
   await mkdir(join(folder, ".ostiary"));
   await writeFile(join(folder, ".ostiary/admin-api-key"), `${app.apiKey}\n`);
+  await mkdir(join(folder, "bin"));
+  await symlink(resolve("bin/ostiary"), join(folder, "bin/ostiary"));
 });
 
 afterAll(async () => {
@@ -20,17 +34,41 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** The shell blocks of a page that are marked to be run, with the addresses of the test's own server. */
-async function blocksOf(page: string): Promise<string> {
-  const text = await readFile(page, "utf8");
-  const blocks = [...text.matchAll(/<!-- test: \w+ -->\n```sh\n([\s\S]*?)```/g)].map(
-    (match) => match[1] ?? "",
-  );
-  return blocks
-    .join("\n")
-    .replaceAll("http://127.0.0.1:4433", app.localUrl)
-    .replaceAll("http://127.0.0.1:4434", app.adminUrl);
+/** A block of code on a page. */
+interface Block {
+  readonly page: string;
+  /** `sh`, `yaml`, … */
+  readonly language: string;
+  /** What a comment before it says: it is pasted in order with the others of its page. */
+  readonly marked: boolean;
+  readonly code: string;
 }
+
+async function blocksOf(page: string): Promise<Block[]> {
+  const text = await readFile(page, "utf8");
+  const matches = text.matchAll(/(<!-- test: \w+ -->\n)?```([^\n]*)\n([\s\S]*?)```/g);
+  return [...matches].map(([, mark, language = "", code = ""]) => ({
+    page,
+    language: language.split(" ")[0] ?? "",
+    marked: mark !== undefined,
+    code,
+  }));
+}
+
+/** The marked commands of a page, with the addresses of the test's own server. */
+async function scriptOf(page: string): Promise<string> {
+  const blocks = (await blocksOf(page)).filter(({ marked }) => marked);
+  return withOwnAddresses(blocks.map(({ code }) => code).join("\n"));
+}
+
+function withOwnAddresses(code: string): string {
+  return code
+    .replaceAll("127.0.0.1:4433", new URL(app.localUrl).host)
+    .replaceAll("127.0.0.1:4434", new URL(app.adminUrl).host);
+}
+
+const shell = (script: string, env: Record<string, string> = {}) =>
+  runProgram("bash", ["-euc", script], { cwd: folder, env });
 
 describe("the commands of the docs", () => {
   test.each([
@@ -38,34 +76,137 @@ describe("the commands of the docs", () => {
     ["docs/quickstart.md", "alan@example.com"],
     ["docs/admin-api.md", "grace@example.com"],
   ])("%s, pasted in order, work", async (page, email) => {
-    const script = await blocksOf(page);
+    const script = await scriptOf(page);
     expect(script).toContain(email);
-    const { stdout, failed } = await runProgram("bash", ["-euc", script], { cwd: folder });
+    const { stdout, failed } = await shell(script);
     expect(failed).toBe(false);
     expect(stdout).not.toContain('"code":');
     expect(stdout).toContain(email);
   });
 
-  test("docs/session-checks.md checks the token of the quickstart", async () => {
-    const script = `${await blocksOf("README.md")}\n${await blocksOf("docs/session-checks.md")}`;
-    const { stdout } = await runProgram("bash", ["-euc", script.replaceAll("ada@", "check@")], {
-      cwd: folder,
-    });
-    expect(stdout.trim().split("\n").length).toBeGreaterThan(0);
+  test("docs/session-checks.md checks the token of the README", async () => {
+    const script = `${await scriptOf("README.md")}\n${await scriptOf("docs/session-checks.md")}`;
+    const { stdout } = await shell(script.replaceAll("ada@", "check@"));
+    const answers = stdout.trim().split(/(?<=\})(?=\{)/);
+    // The README's own check, and that of the page.
+    expect(answers.filter((answer) => answer.startsWith('{"session"'))).toHaveLength(2);
     expect(stdout).not.toContain('"code":');
+  });
+
+  test.skipIf(!withGrpcurl)("those of grpcurl work", async () => {
+    const blocks = (await Promise.all(pages.map(blocksOf))).flat();
+    const commands = blocks.filter(({ code }) => code.startsWith("grpcurl "));
+    expect(commands.length).toBeGreaterThanOrEqual(2);
+    const before = (await scriptOf("README.md")).replaceAll("ada@", "grpcurl@");
+    for (const { code } of commands) {
+      const { failed, stderr } = await shell(`${before}\n${withOwnAddresses(code)}`);
+      expect(failed, stderr).toBe(false);
+    }
+  });
+
+  test("those of docs/configuration.md accept its example and print it", async () => {
+    const blocks = await blocksOf("docs/configuration.md");
+    const example = blocks.find(({ language }) => language === "yaml");
+    const commands = blocks.find(({ language }) => language === "sh");
+    await writeSecret("ostiary-sealing");
+    await writeFile(join(folder, "ostiary.yaml"), withOwnFiles(example?.code ?? ""));
+    const { stdout, failed } = await shell(commands?.code ?? "exit 1", {
+      PATH: `${join(folder, "bin")}:${process.env.PATH}`,
+      DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary",
+    });
+    expect(failed).toBe(false);
+    expect(stdout).toMatch(/^OK\n/);
+    expect(stdout).toContain("min_length: 15 # ostiary.yaml:");
+    expect(stdout).not.toContain("hunter2");
   });
 });
 
+describe("the configuration on the pages is accepted", () => {
+  const check = async (yaml: string, env: Record<string, string> = {}) => {
+    await writeFile(join(folder, "page.yaml"), withOwnFiles(yaml));
+    return runProgram(resolve("bin/ostiary"), ["config", "check", "--config", "page.yaml"], {
+      cwd: folder,
+      env,
+    });
+  };
+
+  test("secrets, and an external database", async () => {
+    for (const name of ["old-sealing", "sealing-key"]) await writeSecret(name);
+    await writeSecret("database-url", "postgresql://ostiary@db/ostiary");
+    const secrets = (await yamlOf("docs/configuration.md"))[1] ?? "";
+    expect(await check(secrets, { SEALING_SECRET: "s".repeat(32) })).toMatchObject({ stdout: "OK\n" });
+    const [database = ""] = await yamlOf("docs/operations.md");
+    expect(await check(database)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
+  test.skipIf(!withOpenssl)("client certificates (openssl)", async () => {
+    const certificates = await makeCertificateFolder();
+    try {
+      const authority = await certificates.authority("clients-ca");
+      const server = await certificates.issue({ name: "server", authority, names: "DNS:localhost" });
+      for (const file of [authority.certificate, server.certificate, server.key])
+        await copyFile(file, join(folder, file.slice(certificates.path.length)));
+      const [page = ""] = await yamlOf("docs/admin-api.md");
+      expect(await check(page)).toMatchObject({ stdout: "OK\n" });
+    } finally {
+      await certificates.remove();
+    }
+  });
+
+  test("the identity schema, by a server that starts with it", async () => {
+    const [page = ""] = await yamlOf("docs/identity-schemas.md");
+    const document = (await blocksOf("docs/identity-schemas.md")).find(({ language }) => language === "json");
+    await writeFile(join(folder, "person.schema.json"), document?.code ?? "");
+    const file = join(folder, "person.schema.json");
+    const other = await startTestApp({ config: parse(page.replace("person.schema.json", file)) });
+    try {
+      const response = await fetch(`${other.adminUrl}/ostiary.identity.v1.IdentityService/CreateIdentity`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${other.apiKey}` },
+        body: JSON.stringify({ traits: { email: "ada@example.com", name: "Ada" } }),
+      });
+      expect(await response.json()).toMatchObject({ identity: { schemaId: "person", displayName: "Ada" } });
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+test("no block of code is left that nothing runs", async () => {
+  const unmarked = (await Promise.all(pages.map(blocksOf))).flat().filter(({ marked }) => !marked);
+  const left = unmarked.filter(({ page, language, code }) => {
+    // Compiled by test/sdk/sdk-package.test.ts.
+    if (page === "README.md" && language === "ts") return false;
+    // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
+    if (code === "make run\n" || (page === "README.md" && language === "")) return false;
+    if (language === "yaml" || language === "json") return !configured.has(page);
+    return !code.startsWith("grpcurl ") && !code.startsWith("ostiary config ");
+  });
+  expect(left).toEqual([]);
+});
+
+/** The pages whose YAML and JSON are tried above. */
+const configured = new Set([
+  "docs/configuration.md",
+  "docs/operations.md",
+  "docs/admin-api.md",
+  "docs/identity-schemas.md",
+]);
+
+async function yamlOf(page: string): Promise<string[]> {
+  return (await blocksOf(page)).filter(({ language }) => language === "yaml").map(({ code }) => code);
+}
+
+function withOwnFiles(yaml: string): string {
+  return yaml.replaceAll("/run/secrets/", `${folder}/`);
+}
+
+async function writeSecret(name: string, text = "s".repeat(32)): Promise<void> {
+  await writeFile(join(folder, name), text, { mode: 0o600 });
+}
+
 describe("links between the pages", () => {
-  test.each([
-    "README.md",
-    "SECURITY.md",
-    "CONTRIBUTING.md",
-    "docs/quickstart.md",
-    "docs/concepts.md",
-    "docs/clients.md",
-    "docs/session-checks.md",
-  ])("%s points at files that exist", async (page) => {
+  test.each(pages)("%s points at files that exist", async (page) => {
     const text = await readFile(page, "utf8");
     const base = page.includes("/") ? page.slice(0, page.lastIndexOf("/")) : ".";
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map((match) =>

@@ -1,9 +1,13 @@
 import { createServer } from "node:http";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import express from "express";
 import { fastify } from "fastify";
 import { Hono } from "hono";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.js";
+import { metadataOf, remedyOf } from "../../sdk/typescript/src/index.ts";
 import {
   type HonoVariables,
   type SessionGuard,
@@ -83,18 +87,60 @@ export const frameworks: Readonly<Record<string, Start>> = {
 
   async connect(guard) {
     const callers: SignedIn[] = [];
-    const adapter = connectNodeAdapter({
-      interceptors: [guard.interceptor],
-      routes: (router) =>
-        router.service(Health, {
-          check(_request, context) {
-            callers.push(sessionOf(context));
-            return { status: HealthCheckResponse_ServingStatus.SERVING };
-          },
-        }),
-    });
-    return overHttp(createServer(adapter), callers, "/grpc.health.v1.Health/Check");
+    return overHttp(createServer(healthService(guard, callers)), callers, "/grpc.health.v1.Health/Check");
   },
+
+  async "Connect over gRPC"(guard) {
+    const callers: SignedIn[] = [];
+    const server = createHttp2Server(healthService(guard, callers));
+    const sessions = new Set<ServerHttp2Session>();
+    server.on("session", (session) => sessions.add(session));
+    const transport = createGrpcTransport({ baseUrl: await listen(server) });
+    return {
+      callers,
+      call: (init) => readGrpc(createClient(Health, transport), new Headers(init?.headers)),
+      async stop() {
+        for (const session of sessions) session.destroy();
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  },
+};
+
+/** A Connect service of one method behind the guard, on every protocol. */
+function healthService(guard: SessionGuard, callers: SignedIn[]) {
+  return connectNodeAdapter({
+    interceptors: [guard.interceptor],
+    routes: (router) =>
+      router.service(Health, {
+        check(_request, context) {
+          callers.push(sessionOf(context));
+          return { status: HealthCheckResponse_ServingStatus.SERVING };
+        },
+      }),
+  });
+}
+
+/** What came back over gRPC, told as over HTTP: the status that a gateway makes of the code, and the details. */
+async function readGrpc(client: Client<typeof Health>, headers: Headers) {
+  headers.delete("content-type");
+  const response = new Response();
+  try {
+    const { status } = await client.check({}, { headers });
+    return { status: 200, body: { status } as Record<string, unknown>, response };
+  } catch (caught) {
+    const error = ConnectError.from(caught);
+    // Not by reasonOf, which knows the contract's reasons alone; this one may be the guard's own.
+    const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
+    const body = { reason, remedy: remedyOf(error), metadata: metadataOf(error) };
+    return { status: statusOf[error.code] ?? 500, body: { ...body, message: error.rawMessage }, response };
+  }
+}
+
+const statusOf: { readonly [code in Code]?: number } = {
+  [Code.Unauthenticated]: 401,
+  [Code.PermissionDenied]: 403,
+  [Code.Unavailable]: 503,
 };
 
 async function overHttp(

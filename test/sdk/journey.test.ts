@@ -156,7 +156,7 @@ describe("a server-rendered app", () => {
     expect(session?.id).toBe(outcome.completed.session?.id);
     expect(session?.device).toMatchObject({ ipAddress: "192.0.2.7", userAgent: "Test Browser" });
     browser.takes(second);
-    expect(browser.names()).toEqual(["ostiary_browser", "ostiary_session"]);
+    expect(browser.names()).toEqual(["ostiary_browser", "ostiary_device", "ostiary_session"]);
 
     const guard = requireSession({ baseUrl: app.localUrl });
     const signedIn = await guard.check(browser.request("POST"));
@@ -166,6 +166,24 @@ describe("a server-rendered app", () => {
     await third.sessions.logout({});
     browser.takes(third);
     expect(browser.names()).toEqual(["ostiary_browser"]);
+  });
+
+  test("does the same over gRPC, with cookies as metadata", async () => {
+    const transport = createGrpcTransport({ baseUrl: app.localUrl });
+    const first = createServerOstiary({ transport, request: page("GET") });
+    const { flow } = await first.registration.createRegistrationFlow({ client: Client.BROWSER });
+    const cookie = first.setCookies.map((header) => header.split(";")[0]).join("; ");
+    expect(cookie).toMatch(/^ostiary_browser=/);
+
+    const second = createServerOstiary({
+      transport,
+      request: page("POST", { cookie }),
+      clientAddress: "192.0.2.7",
+    });
+    const data = form({ "traits.email": freshEmail(), "password.password": goodPassword });
+    expect((await submit(second, given(flow), data, "password")).kind).toBe("completed");
+    const { session } = await second.sessions.getCurrentSession({});
+    expect(session?.device).toMatchObject({ ipAddress: "192.0.2.7", userAgent: "Test Browser" });
   });
 
   test("gets told what is missing when the browser has not sent its cookie", async () => {
@@ -189,6 +207,13 @@ describe("a server-rendered app", () => {
     expect((await link.login.createLoginFlow({ client: Client.BROWSER })).flow?.id).toMatch(/^ost_flw_/);
   });
 });
+
+function page(method: string, headers: Record<string, string> = {}): Request {
+  return new Request("http://localhost:3000/page", {
+    method,
+    headers: { "user-agent": "Test Browser", ...headers },
+  });
+}
 
 function nativeClient() {
   const token: { current: string | undefined } = { current: undefined };

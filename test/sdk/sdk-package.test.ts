@@ -2,7 +2,11 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Packed, pack, projectWithInstalledModules, run, temporaryFolder, unpack } from "./packages.ts";
+import { freshEmail } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { runProgram } from "../support/foreign.ts";
+import { type Packed, pack, run, temporaryFolder } from "./packages.ts";
+import { compileExamples, examplesOf } from "./readme-examples.ts";
 
 const temporary = temporaryFolder();
 const consumer = join(temporary.path, "consumer");
@@ -49,6 +53,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/access/v1/access_pb.js",
       "dist/gen/ostiary/access/v1/api_key_pb.js",
       "dist/gen/ostiary/access/v1/api_key_service_pb.js",
+      "dist/gen/ostiary/access/v1/throttle_pb.js",
+      "dist/gen/ostiary/access/v1/throttle_service_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
       "dist/gen/ostiary/error/v1/error_reason_pb.js",
       "dist/gen/ostiary/flow/v1/flow_pb.js",
@@ -149,7 +155,7 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "sessions", "apiKeys"],
+      admin: ["identities", "identitySchemas", "sessions", "apiKeys", "throttle"],
     });
   });
 
@@ -197,48 +203,69 @@ describe("a web page's bundle", () => {
   });
 });
 
-describe("the README of the SDK", () => {
-  test("has examples that compile against the packed package", () => {
-    const text = readFileSync("sdk/typescript/README.md", "utf8");
-    const examples = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code);
-    expect(examples.length).toBeGreaterThanOrEqual(10);
-    const project = join(temporary.path, "readme");
-    mkdirSync(project);
-    projectWithInstalledModules(project);
-    unpack(packed.tarball, join(project, "node_modules/@ostiary/sdk"));
-    writeFileSync(join(project, "package.json"), '{"type":"module"}');
-    writeFileSync(join(project, "surroundings.d.ts"), surroundings);
-    examples.forEach((code, index) => {
-      writeFileSync(join(project, `example-${index}.ts`), `${code}\nexport {};\n`);
-    });
-    const compilerOptions = {
-      module: "nodenext",
-      target: "es2022",
-      lib: ["es2023", "dom", "dom.iterable"],
-      types: ["node"],
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      skipLibCheck: true,
-      noEmit: true,
-    };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
-    run("tsc", ["-p", "tsconfig.json"], project);
+// One after the other: what one has printed is what another one of the page starts from.
+describe("the examples of the READMEs", () => {
+  const examples = [...examplesOf("sdk/typescript/README.md"), ...examplesOf("README.md")];
+  let app: TestApp;
+  let programs: readonly string[];
+  let token: string;
+
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.stop());
+
+  /** Runs the only example that has a text in it, or hands back what went wrong. */
+  async function runExample(text: string, env: Record<string, string> = {}): Promise<string> {
+    const found = examples.flatMap((code, index) => (code.includes(text) ? [programs[index] ?? ""] : []));
+    expect(found).toHaveLength(1);
+    const { stdout, stderr } = await runProgram("node", found, { env });
+    return (stdout + stderr).trim();
+  }
+
+  test("compile against the packed package", () => {
+    expect(examples.length).toBeGreaterThanOrEqual(12);
+    const email = freshEmail();
+    const here = examples.map((code) =>
+      code
+        .replaceAll("http://127.0.0.1:4433", app.localUrl)
+        .replaceAll("http://127.0.0.1:4434", app.adminUrl)
+        .replaceAll("ada@example.com", code.includes("createOstiaryAdmin") ? freshEmail() : email)
+        // Told from outside, so that an example can be given the token that another one has made.
+        .replace('"ost_ses_…"', 'process.env.TOKEN ?? ""'),
+    );
+    programs = compileExamples(here, packed.tarball, join(temporary.path, "readme"));
+  });
+
+  test("register, and log in", async () => {
+    token = await runExample("createRegistrationFlow({ client: Client.NATIVE });\nconst { outcome }");
+    expect(token).toMatch(/^ost_ses_\S+$/);
+    expect(await runExample("ostiary.login.createLoginFlow(")).toMatch(/^ost_ses_\S+$/);
+  });
+
+  test("call over gRPC with the token, and see the sessions of both", async () => {
+    expect(await runExample("createGrpcTransport", { TOKEN: token })).toBe("2");
+  });
+
+  test("read an error", async () => {
+    expect(await runExample("retryAfterOf(error)")).toBe("log in again");
+  });
+
+  test("make an identity with an API key", async () => {
+    expect(await runExample("createOstiaryAdmin", { OSTIARY_API_KEY: app.apiKey })).toBe("");
+  });
+
+  test.each([
+    "onSubmit",
+    "logIn(flow",
+    "guard.node(",
+    "express()",
+    "handleLoginForm",
+    'declare module "fastify"',
+  ])("load, for the one with %s", async (text) => {
+    expect(await runExample(text)).toBe("");
   });
 });
-
-/** What the examples leave to their reader. */
-const surroundings = `
-declare function draw(flow: import("@ostiary/sdk/v1/flow").Flow): string;
-declare const GreetService: import("@bufbuild/protobuf/codegenv2").GenService<{
-  greet: {
-    methodKind: "unary";
-    input: import("@bufbuild/protobuf/codegenv2").GenMessage<import("@bufbuild/protobuf").Message<"GreetRequest">>;
-    output: import("@bufbuild/protobuf/codegenv2").GenMessage<
-      import("@bufbuild/protobuf").Message<"GreetResponse"> & { greeting: string }
-    >;
-  };
-}>;
-`;
 
 /** The names of a subpath's exports, as Node sees them in the consumer's project. */
 function exportsOf(specifier: string): unknown {

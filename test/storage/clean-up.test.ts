@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openStorage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { administer } from "../support/postgres.ts";
-import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
+import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon } from "../support/records.ts";
 
 let storage: Awaited<ReturnType<typeof openTestStorage>>;
 beforeAll(async () => {
@@ -54,7 +54,7 @@ async function seed() {
   ] as const) {
     const key = { caller: "c", method: "m", requestId };
     await storage.transaction(scope, async (tx) => {
-      await storage.idempotency.claim(tx, key, randomDigest(), afterNoon(-120), expiresAt);
+      await storage.idempotency.claim(tx, key, afterNoon(-120), expiresAt);
       await storage.idempotency.complete(tx, key, "done");
     });
   }

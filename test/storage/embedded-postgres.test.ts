@@ -296,7 +296,18 @@ describe("a data directory that cannot be used is refused in one line, and left 
     await mkdir(join(directory, "postgres"), { recursive: true });
     await writeFile(join(directory, "postgres", "PG_VERSION"), "16\n");
     expect(await refusal(directory)).toMatch(/written by PostgreSQL 16.*Nothing was changed.*pg_dump/);
-    expect(await readdir(join(directory, "postgres"))).toEqual(["PG_VERSION"]);
+    expect(await readdir(directory, { recursive: true })).toEqual(["postgres", "postgres/PG_VERSION"]);
+  });
+
+  test("a database whose password is gone", async () => {
+    const directory = join(root, "no-password");
+    await (await start(directory)).stop();
+    await rm(join(directory, "postgres-password"));
+    expect(await refusal(directory)).toMatch(/postgres-password is missing: put it back/);
+  });
+
+  test("a path that is too long", async () => {
+    expect(await refusal(join(root, "x".repeat(300)))).toMatch(/its path is too long$/);
   });
 
   test("a folder that is not a database", async () => {

@@ -27,6 +27,21 @@ function types(events: readonly RecordedEvent[]): string[] {
   return events.map((event) => event.type);
 }
 
+/**
+ * Waits until all transactions that have begun so far are over, in whatever database of the cluster: until then a reader
+ * does not get what was written beside them, and other test files share the cluster.
+ */
+async function othersHaveEnded(): Promise<void> {
+  await administer(storage.url, async (query) => {
+    const [now] = await query<{ id: string }>("SELECT pg_current_xact_id()::text AS id");
+    const passed = async () => {
+      const statement = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS passed";
+      return (await query<{ passed: boolean }>(statement, [now?.id]))[0]?.passed;
+    };
+    await expect.poll(passed, { timeout: 25_000 }).toBe(true);
+  });
+}
+
 test("events are read back as they were written, in order, within their tenant", async () => {
   const event = newEvent(
     "session.revoked",
@@ -42,6 +57,7 @@ test("events are read back as they were written, in order, within their tenant",
   await storage.events.append(scope, [event, anEvent("login.failed")]);
   await storage.events.append(scope, []);
   await storage.events.append(other, [anEvent("password.checked")]);
+  await othersHaveEnded();
   const [first, second, ...rest] = await storage.events.readAfter(scope, undefined, 10);
   const { cursor, ...read } = first ?? { cursor: undefined };
   expect(read).toEqual(event);
@@ -87,6 +103,7 @@ describe("an event of a transaction that commits late", () => {
       await storage.events.append(scope, [anEvent("login.succeeded")]);
       await poll();
     });
+    await othersHaveEnded();
     await poll();
     return { careful: types(careful), naive };
   }
@@ -110,6 +127,7 @@ describe("an event of a transaction that commits late", () => {
     expect(careful).toEqual([]);
     await client.query("COMMIT");
     await client.end();
+    await othersHaveEnded();
     careful.push(...(await storage.events.readAfter(scope, undefined, 10)));
     expect(types(careful)).toEqual(["login.succeeded"]);
   });
@@ -122,12 +140,14 @@ test("an event belongs to the transaction that it is written in", async () => {
       throw new Error("taken back");
     }),
   ).rejects.toThrow("taken back");
+  await othersHaveEnded();
   expect(await storage.events.readAfter(scope, undefined, 10)).toEqual([]);
 });
 
 describe("the epoch", () => {
   test("stays while the database is the same", async () => {
     await storage.events.append(scope, [anEvent("login.failed")]);
+    await othersHaveEnded();
     const [before] = await storage.events.readAfter(scope, undefined, 1);
     await Promise.all(Array.from({ length: 8 }, () => storage.ensureTenant(`tenant-${tenantCount}`, noon)));
     const [after] = await storage.events.readAfter(scope, undefined, 1);
@@ -138,6 +158,7 @@ describe("the epoch", () => {
     const own = await openTestStorage();
     const tenant = { tenantId: await own.ensureTenant("default", noon) };
     await own.events.append(tenant, [anEvent("login.failed"), anEvent("login.succeeded")]);
+    await othersHaveEnded();
     const before = await own.events.readAfter(tenant, undefined, 10);
     // A dump from another cluster: its transaction ids are far ahead of this one's.
     await administer(own.url, (query) =>
@@ -155,6 +176,7 @@ describe("the epoch", () => {
     try {
       expect(await restored.ensureTenant("default", noon)).toBe(tenant.tenantId);
       await restored.events.append(tenant, [anEvent("identity.created")]);
+      await othersHaveEnded();
       const after = await restored.events.readAfter(tenant, cursor, 10);
       expect(types(after)).toEqual(["login.failed", "login.succeeded", "identity.created"]);
       expect(after[0]?.cursor.epoch).not.toBe(cursor.epoch);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import type { ApiKeyId } from "../../src/domain/ids.ts";
 import { newId } from "../../src/domain/ids.ts";
-import { afterNoon, anApiKey, anEvent, anIdentity, noon, randomDigest } from "../support/records.ts";
+import { afterNoon, anApiKey, anEvent, anIdentity, noon } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -159,36 +159,34 @@ describe("request ids", () => {
 
   test("are claimed once; later calls get what the first one left", async () => {
     const { storage, scope, other } = tenants;
-    const digest = randomDigest();
     await storage.transaction(scope, async (tx) => {
-      expect(await storage.idempotency.claim(tx, key, digest, noon, end)).toBeUndefined();
+      expect(await storage.idempotency.claim(tx, key, noon, end)).toBeUndefined();
       await storage.idempotency.complete(tx, key, "sealed");
     });
     await storage.transaction(scope, async (tx) => {
-      const earlier = await storage.idempotency.claim(tx, key, randomDigest(), afterNoon(1), end);
-      expect(earlier).toEqual({ bodyDigest: Buffer.from(digest), outcome: "sealed" });
+      const earlier = await storage.idempotency.claim(tx, key, afterNoon(1), end);
+      expect(earlier).toBe("sealed");
     });
     for (const change of [{ caller: "key-2" }, { method: "Update" }, { requestId: "s" }]) {
       await storage.transaction(scope, async (tx) => {
-        const claimed = await storage.idempotency.claim(tx, { ...key, ...change }, digest, noon, end);
+        const claimed = await storage.idempotency.claim(tx, { ...key, ...change }, noon, end);
         expect(claimed).toBeUndefined();
       });
     }
     await storage.transaction(other, async (tx) => {
-      expect(await storage.idempotency.claim(tx, key, digest, noon, end)).toBeUndefined();
+      expect(await storage.idempotency.claim(tx, key, noon, end)).toBeUndefined();
     });
   });
 
   test("wait for the call that holds them: of 16 at once one does the work", async () => {
     const { storage, scope } = tenants;
     const contested = { ...key, requestId: "contested" };
-    const digest = randomDigest();
     let works = 0;
     const outcomes = await Promise.all(
       Array.from({ length: 16 }, () =>
         storage.transaction(scope, async (tx) => {
-          const earlier = await storage.idempotency.claim(tx, contested, digest, noon, end);
-          if (earlier) return earlier.outcome;
+          const earlier = await storage.idempotency.claim(tx, contested, noon, end);
+          if (earlier !== undefined) return earlier;
           works++;
           await storage.identities.create(tx, anIdentity(), undefined, []);
           await storage.idempotency.complete(tx, contested, "done");
@@ -205,13 +203,13 @@ describe("request ids", () => {
     const failing = { ...key, requestId: "failing" };
     const claim = (at: Date) =>
       storage.transaction(scope, async (tx) => {
-        const earlier = await storage.idempotency.claim(tx, failing, randomDigest(), at, afterNoon(60));
-        if (!earlier) await storage.idempotency.complete(tx, failing, "done");
+        const earlier = await storage.idempotency.claim(tx, failing, at, afterNoon(60));
+        if (earlier === undefined) await storage.idempotency.complete(tx, failing, "done");
         return earlier;
       });
     await expect(
       storage.transaction(scope, async (tx) => {
-        await storage.idempotency.claim(tx, failing, randomDigest(), noon, end);
+        await storage.idempotency.claim(tx, failing, noon, end);
         throw new Error("no");
       }),
     ).rejects.toThrow("no");
@@ -222,8 +220,6 @@ describe("request ids", () => {
 
   test("are claimed within a transaction only", async () => {
     const { storage, scope } = tenants;
-    await expect(storage.idempotency.claim(scope, key, randomDigest(), noon, end)).rejects.toThrow(
-      "transaction",
-    );
+    await expect(storage.idempotency.claim(scope, key, noon, end)).rejects.toThrow("transaction");
   });
 });

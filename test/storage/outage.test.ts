@@ -11,7 +11,7 @@ import { postmasterPid } from "../../src/storage/embedded/processes.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { createTestDatabase, defaultTestOptions, openTestStorage } from "../support/database.ts";
-import { administer, silentLogger } from "../support/postgres.ts";
+import { administer, databaseUrl, silentLogger } from "../support/postgres.ts";
 import { anEvent, anIdentity, noon } from "../support/records.ts";
 
 const unavailable = { name: "DomainError", reason: "DATABASE_UNAVAILABLE", retryAfterMs: 1000 };
@@ -97,6 +97,24 @@ describe("an embedded PostgreSQL that is killed", () => {
     );
     expect(events?.count).toBe(ids.size);
   }, 60_000);
+  test("takes a password that was changed without a restart", async () => {
+    const url = new URL(postgres.url);
+    const own = await openStorage({ ...defaultTestOptions, url: url.href });
+    const oldPassword = url.password;
+    const change = (password: string) =>
+      administer(postgres.superuserUrl, (query) => query(`ALTER ROLE ostiary PASSWORD '${password}'`));
+    try {
+      await change("changed");
+      await terminateOthers(databaseUrl(postgres.superuserUrl, "ostiary"));
+      await expect(own.ping()).rejects.toThrow();
+      url.password = "changed";
+      own.useUrl(url.href);
+      await expect(own.ping()).resolves.toBeUndefined();
+    } finally {
+      await change(oldPassword);
+      await own.close();
+    }
+  });
   test("is not opened with a wrong password or database: one line says which", async () => {
     const open = (change: (url: URL) => void) => {
       const url = new URL(postgres.url);
@@ -108,6 +126,11 @@ describe("an embedded PostgreSQL that is killed", () => {
         url.password = "hunter2";
       }),
     ).rejects.toThrow(/^Cannot use the database ostiary at .*: password authentication failed[^\n]*$/);
+    await expect(
+      open((url) => {
+        url.password = "";
+      }),
+    ).rejects.toThrow(/: it asks for a password, and the URL has none$/);
     await expect(
       open((url) => {
         url.pathname = "/nothing";
@@ -238,7 +261,9 @@ describe("openStorage", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     const port = typeof address === "object" ? address?.port : 0;
-    await expect(open(`postgresql://ada:x@127.0.0.1:${port}/ostiary`)).rejects.toThrow(/time-?out/i);
+    await expect(open(`postgresql://ada:x@127.0.0.1:${port}/ostiary`)).rejects.toThrow(
+      /^Cannot use the database ostiary at \S+: it does not answer$/,
+    );
     for (const socket of sockets) socket.destroy();
     server.close();
   });

@@ -17,6 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   "src/domain": [],
   "src/crypto": ["src/domain"],
   "src/storage": ["src/domain"],
+  "src/outbound": ["src/domain"],
   "src/transport": ["src/domain", "gen"],
   "sdk/typescript/src": ["gen"],
 };

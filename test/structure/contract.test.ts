@@ -1,11 +1,21 @@
 import { readFileSync } from "node:fs";
 import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
-import { getOption, hasOption } from "@bufbuild/protobuf";
+import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
-import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import {
+  type FieldRules,
+  field as fieldRules,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
 import { access, Listener, listener, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
+import {
+  ClientCertificateSchema,
+  IdentitySchemaConfigSchema,
+  ServerSchema,
+  TlsSchema,
+} from "../../gen/ostiary/config/v1/config_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/ostiary/error/v1/error_reason_pb.js";
+import { FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { errorReasons } from "../../src/domain/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
 
@@ -74,12 +84,53 @@ describe("every method", () => {
     expect(unlimitedFields(method.input)).toEqual([]);
   });
 
+  test("the check for limits finds what has none", () => {
+    const unlimited = (schema: DescMessage) => unlimitedFields(schema).filter((path) => !path.includes("."));
+    // The configuration is no request: it is as large as the operator's file.
+    expect(unlimited(ServerSchema)).toEqual(["trusted_proxies"]);
+    expect(unlimited(TlsSchema)).toEqual(["certificate_file", "key_file"]);
+    expect(unlimited(ClientCertificateSchema)).toEqual([
+      ...["name", "subject_alternative_name", "fingerprint", "scopes"],
+    ]);
+    expect(unlimited(IdentitySchemaConfigSchema)).toEqual(["file"]);
+  });
+
   test.each(cases)("%s says in its comment who may call it and how it fails", (_name, service, method) => {
     const source = readFileSync(`proto/${service.file.proto.name}`, "utf8");
     const before = source.slice(0, source.indexOf(`  rpc ${method.name}(`));
     const comment = before.slice(before.lastIndexOf("\n\n"));
     expect(comment).toMatch(/\/\/ Access: /);
     expect(comment).toMatch(/\/\/ Errors: /);
+  });
+});
+
+describe("every field of a request or response", () => {
+  const messages = [
+    ...new Map(
+      methods
+        .flatMap(({ method }) => [method.input, method.output])
+        .flatMap((message) => messagesWithin(message))
+        .map((message) => [message.typeName, message]),
+    ).values(),
+  ];
+  const fields = messages.flatMap((message) => message.fields);
+
+  // Security rule: what logs and traces must not show is marked, also in answers.
+  test("that holds a secret says so", () => {
+    const holdsSecret = /(^|_)(token|secret|password|hash|cookie|flow_id)$/;
+    const named = fields.filter(({ name, fieldKind }) => fieldKind === "scalar" && holdsSecret.test(name));
+    const unmarked = named.filter((field) => field.proto.options?.debugRedact !== true);
+    const sealed = /\.(next_)?page_token$/;
+    expect(unmarked.map(String).filter((text) => !sealed.test(text))).toEqual([]);
+    expect(named.length - unmarked.length).toBeGreaterThanOrEqual(14);
+    expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
+  });
+
+  test("has a name that is no keyword in Python, whose stubs could not be written then", () => {
+    const keywords = `False None True and as assert async await break class continue def del elif else except finally
+      for from global if import in is lambda nonlocal not or pass raise return try while with yield`;
+    const forbidden = new Set(keywords.split(/\s+/));
+    expect(fields.filter(({ name }) => forbidden.has(name)).map(String)).toEqual([]);
   });
 });
 
@@ -95,6 +146,16 @@ describe("error reasons", () => {
     for (const reason of errorReasons) expect(reason).toMatch(/^[A-Z][A-Z0-9_]{1,62}$/);
   });
 });
+
+/** A message and all of ours that it holds. */
+function messagesWithin(message: DescMessage, seen = new Set<DescMessage>()): DescMessage[] {
+  if (seen.has(message) || !message.typeName.startsWith("ostiary.")) return [];
+  seen.add(message);
+  return [
+    message,
+    ...message.fields.flatMap(({ message: held }) => (held ? messagesWithin(held, seen) : [])),
+  ];
+}
 
 /** Secret fields of a request, by path. */
 function secretFields(message: DescMessage, prefix = "", seen = new Set<string>()): string[] {
@@ -123,13 +184,18 @@ function unlimitedFields(message: DescMessage, prefix = "", seen = new Set<strin
 function isLimited(field: DescField): boolean {
   // Messages are limited by their own fields; Structs by the domain, which bounds traits and metadata.
   if (field.fieldKind === "message") return true;
-  if (field.fieldKind === "scalar" && field.scalar === 8 /* bool */) return true;
+  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BOOL) return true;
   if (!hasOption(field, fieldRules)) return false;
   const rules = getOption(field, fieldRules);
-  if (field.fieldKind === "list") return rules.type.case === "repeated" && rules.type.value.maxItems > 0n;
-  if (rules.type.case === "string") {
-    const { maxLen, maxBytes, wellKnown } = rules.type.value;
-    return maxLen > 0n || maxBytes > 0n || wellKnown.case !== undefined;
-  }
-  return rules.type.case !== undefined;
+  if (field.fieldKind !== "list") return limits(rules);
+  if (rules.type.case !== "repeated" || rules.type.value.maxItems === 0n) return false;
+  const { items } = rules.type.value;
+  return field.listKind === "message" || (items !== undefined && limits(items));
+}
+
+function limits({ type }: FieldRules): boolean {
+  if (type.case !== "string") return type.case !== undefined;
+  const { len, maxLen, maxBytes, wellKnown } = type.value;
+  // A URI or an address may be as long as one likes; a UUID may not.
+  return len > 0n || maxLen > 0n || maxBytes > 0n || wellKnown.case === "uuid";
 }

@@ -10,10 +10,15 @@ export const foreignClientsRequired = process.env.OSTIARY_TEST_REQUIRE_FOREIGN_C
 export async function runProgram(
   file: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly env?: Record<string, string>; readonly cwd?: string } = {},
+  options: {
+    readonly input?: string;
+    readonly env?: Record<string, string>;
+    readonly cwd?: string;
+    readonly timeoutMs?: number;
+  } = {},
 ): Promise<{ readonly stdout: string; readonly stderr: string; readonly failed: boolean }> {
   const child = run(file, [...args], {
-    timeout: 120_000,
+    timeout: options.timeoutMs ?? 120_000,
     maxBuffer: 10_000_000,
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -30,8 +35,8 @@ export async function runProgram(
 }
 
 /** Whether a program can be started; where it cannot and must be, an error says so. */
-export async function isInstalled(file: string, args: readonly string[]): Promise<boolean> {
-  const { failed, stderr } = await runProgram(file, args);
+export async function isInstalled(file: string, args: readonly string[], cwd = "."): Promise<boolean> {
+  const { failed, stderr } = await runProgram(file, args, { cwd });
   if (failed && foreignClientsRequired) throw new Error(`${file} is needed and cannot be started: ${stderr}`);
   return !failed;
 }

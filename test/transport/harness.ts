@@ -72,7 +72,12 @@ const settings: TenantSettings = {
     maxParallel: 50,
     cookie: { domain: undefined, persistent: true },
   },
-  password: { minLength: 8, maxLength: 256, argon2: { memoryKib: 8, iterations: 1, parallelism: 1 } },
+  password: {
+    minLength: 8,
+    maxLength: 256,
+    argon2: { memoryKib: 8, iterations: 1, parallelism: 1 },
+    breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
+  },
   throttle: wideThrottle,
   defaultSchemaId: "default",
   selfServiceSchemaIds: new Set(["default"]),

@@ -31,6 +31,9 @@ interface ApiKeysDependencies {
   readonly clock: Clock;
 }
 
+/** A Timestamp ends here: a later time could be stored, and no list that holds it could be shown as JSON. */
+const endOfCalendar = new Date("9999-12-31T23:59:59.999Z");
+
 /** The rules of API keys. */
 export class ApiKeys {
   readonly #store: ApiKeyStore;
@@ -86,12 +89,13 @@ export class ApiKeys {
     const exceeding = scopesExceeding(maker.scopes, wanted.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
     const expiresAt = wanted.expiresAt ?? maker.expiresAt;
+    // First, and not by "not earlier": every comparison with an invalid date is false.
+    if (expiresAt !== undefined && !(expiresAt > this.#clock.now() && expiresAt < endOfCalendar)) {
+      const description = "must lie in the future, before the year 10000";
+      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
+    }
     if (maker.expiresAt !== undefined && expiresAt !== undefined && expiresAt > maker.expiresAt) {
       throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
-    }
-    if (expiresAt !== undefined && expiresAt <= this.#clock.now()) {
-      const description = "must lie in the future";
-      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
     }
     const { key, secret } = this.#newKey(tenant, { ...wanted, expiresAt, bootstrap: false });
     await this.#store.create(scope, key, this.#createdEvent(key, origin));

@@ -21,7 +21,7 @@ import type {
   FlowRecord,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
-import { type FormProblems, nodeName, withProblems } from "./form.ts";
+import { type FormProblems, withProblems } from "./form.ts";
 import type { FlowStore } from "./store.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
 
@@ -141,7 +141,8 @@ export class RegistrationFlows {
       fields: derived.identifiers
         .filter((identifier) => taken.has(identifier.value))
         .map((identifier) => ({
-          name: nodeName("traits", ...identifier.path.split(".")),
+          // The path is escaped as the names of nodes are.
+          name: `traits.${identifier.path}`,
           message: messages.duplicateIdentifier(),
         })),
       // The other account may be gone again by now; the form must say something all the same.
@@ -181,6 +182,10 @@ export class RegistrationFlows {
         events: [
           newEvent("registration.succeeded", at, actor, about),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
+          newEvent("credential.set", at, actor, {
+            identityId: identity.id,
+            data: { kind: proof.authentication.kind, imported: false },
+          }),
           newEvent("session.created", at, actor, about),
         ],
         throttle,

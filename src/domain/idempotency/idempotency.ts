@@ -11,7 +11,7 @@ export interface RepeatableCall {
   readonly method: string;
   /** Empty: the caller wants no protection. */
   readonly requestId: string;
-  /** The SHA-256 of the encoded request, which a repetition must have as well. */
+  /** The SHA-256 of the request, which a repetition must have as well. Never stored as it is: see `run`. */
   readonly bodyDigest: Uint8Array;
 }
 
@@ -65,6 +65,8 @@ export class IdempotencyRunner {
     const { caller, method, requestId, bodyDigest } = call;
     const key = { caller, method, requestId };
     // The sealed outcome names the call that it belongs to: a record put in place of another one does not open.
+    // The digest is sealed as well: a request may hold a password, and beside all else that is stored of it a plain
+    // digest would be that password under a fast hash.
     const belongsTo = createHash("sha256")
       .update(JSON.stringify([scope.tenantId, caller, method, requestId]))
       .digest();
@@ -72,13 +74,14 @@ export class IdempotencyRunner {
     return this.#transactions.transaction(scope, async (tx) => {
       const at = this.#clock.now();
       const expiresAt = new Date(at.getTime() + outcomeLifetimeMs);
-      const earlier = await this.#store.claim(tx, key, bodyDigest, at, expiresAt);
+      const earlier = await this.#store.claim(tx, key, at, expiresAt);
       if (earlier !== undefined) {
-        if (Buffer.compare(bodyDigest, earlier.bodyDigest) !== 0) throw reused(requestId);
-        return codec.decode(this.#open(belongsTo, earlier.outcome, requestId));
+        const plain = this.#open(belongsTo, earlier, requestId);
+        if (Buffer.compare(bodyDigest, plain.subarray(0, bodyDigest.length)) !== 0) throw reused(requestId);
+        return codec.decode(plain.subarray(bodyDigest.length));
       }
       const outcome = await work(tx);
-      const plain = Buffer.concat([belongsTo, codec.encode(outcome)]);
+      const plain = Buffer.concat([belongsTo, bodyDigest, codec.encode(outcome)]);
       await this.#store.complete(tx, key, this.#sealer.seal(purpose, plain));
       return outcome;
     });

@@ -55,8 +55,8 @@ export class Credentials {
 
   /**
    * Sets or replaces the password. Whoever signed in with the old one is signed out, unless `keepSessions`, and no
-   * device is known any more. Throws
-   * IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, SERVER_OVERLOADED.
+   * device is known any more. Throws IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
+   * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(
     tenant: Tenant,

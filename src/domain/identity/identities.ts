@@ -74,7 +74,7 @@ export class Identities {
   /**
    * Checks a new identity and hashes its password, so that no transaction is open meanwhile; `create` stores it.
    * Throws TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED,
-   * SERVER_OVERLOADED.
+   * BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
@@ -112,8 +112,8 @@ export class Identities {
 
   /**
    * Prepares each identity of a batch by itself. Passwords are hashed one after the other: a batch takes one place
-   * in the queue of hashes, so it neither fills it nor keeps logins waiting. Throws SERVER_OVERLOADED, before
-   * anything is stored.
+   * in the queue of hashes, so it neither fills it nor keeps logins waiting. Throws SERVER_OVERLOADED and
+   * BREACH_CHECK_UNAVAILABLE, before anything is stored.
    */
   async prepareBatch(tenant: Tenant, inputs: readonly NewIdentity[]): Promise<readonly PreparedItem[]> {
     const items: PreparedItem[] = [];

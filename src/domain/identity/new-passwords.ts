@@ -22,7 +22,8 @@ export class NewPasswords {
 
   /**
    * The record of a new password. Throws PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED (both name the field, below
-   * `field`) or SERVER_OVERLOADED. Never call it within a transaction: it takes as long as hashing takes.
+   * `field`), BREACH_CHECK_UNAVAILABLE or SERVER_OVERLOADED. Never call it within a transaction: it takes as long as
+   * hashing takes, and may ask another server before that.
    */
   async make(
     tenant: Tenant,
@@ -31,7 +32,7 @@ export class NewPasswords {
     field: string,
   ): Promise<PasswordRecord> {
     if (password.kind === "hash") return this.#importable(password.hash, field);
-    const violation = this.#policy.check(password.password.reveal(), account, tenant);
+    const violation = await this.#policy.check(password.password.reveal(), account, tenant);
     if (violation !== undefined) throw rejected(violation, `${field}.password`);
     const hash = await this.#hasher.hash(password.password, tenant.settings.password.argon2);
     return { hash, algorithm: "argon2id" };
@@ -62,6 +63,8 @@ function sentenceOf(rule: PasswordViolation["rule"], params: PasswordViolation["
       return "is one of the passwords that are tried first";
     case "too_similar":
       return "is too similar to the identifiers or traits";
+    case "breached":
+      return `is known from data breaches, ${params.count} times`;
     default: {
       const unreachable: never = rule;
       return unreachable;

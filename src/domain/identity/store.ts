@@ -111,15 +111,14 @@ export interface SchemaStore {
 export interface IdempotencyStore {
   /**
    * Claims a request id within a transaction: waits for another call that holds it. Undefined: it is ours, and
-   * `complete` must follow in the same transaction. Otherwise what the earlier call left.
+   * `complete` must follow in the same transaction. Otherwise the sealed outcome that the earlier call left.
    */
   claim(
     scope: Scope,
     key: { readonly caller: string; readonly method: string; readonly requestId: string },
-    bodyDigest: Uint8Array,
     at: Date,
     expiresAt: Date,
-  ): Promise<{ readonly bodyDigest: Uint8Array; readonly outcome: string } | undefined>;
+  ): Promise<string | undefined>;
   /** Stores the sealed outcome of a claimed request id. */
   complete(
     scope: Scope,

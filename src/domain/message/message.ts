@@ -124,6 +124,12 @@ export function passwordTooLong(maximum: number, actual: number): Message {
   });
 }
 
+/** The password is known from breaches. */
+export function passwordBreached(count: number): Message {
+  const text = "The password has been found in data breaches and must no longer be used.";
+  return error(4000034, text, { breaches: count });
+}
+
 /** Not an e-mail address. */
 export function invalidEmail(): Message {
   return error(4000040, "Enter a valid email address.");

@@ -71,7 +71,10 @@ export interface RegistrationMethod {
   readonly kind: MethodKind;
   /** The method's own nodes, its button last. */
   registrationNodes(tenant: Tenant): readonly Node[];
-  /** Checks what was submitted against traits that are valid, and makes the credential. */
+  /**
+   * Checks what was submitted against traits that are valid, and makes the credential. It may ask another server, so
+   * no transaction is open meanwhile.
+   */
   proveRegistration(
     tenant: Tenant,
     step: SubmittedStep,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { domainError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { canonicalJson, type JsonObject } from "../json.ts";
 import type { Page, PageRequest, Sealer } from "../ports.ts";
 
 /** The size of a page when none is asked for. */
@@ -81,14 +81,6 @@ export async function readPage<T>(
 const purpose = "page_token";
 
 function digestOf({ tenantId, name, filters }: PagedList): string {
-  const content = JSON.stringify([tenantId, name, inOrder(filters)]);
+  const content = canonicalJson([tenantId, name, filters]);
   return createHash("sha256").update(content).digest("base64url");
-}
-
-/** The same filters in the same order, however they were put together. */
-function inOrder(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return { array: value.map(inOrder) };
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  return entries.map(([name, inner]) => [name, inOrder(inner)]);
 }

@@ -2,6 +2,15 @@ import type { TenantId } from "../ids.ts";
 import type { Argon2Parameters } from "../ports.ts";
 import type { ThrottleSettings } from "../throttle/limits.ts";
 
+/** Whether new passwords may be ones that are known from breaches. */
+export interface BreachCheckSettings {
+  readonly enabled: boolean;
+  /** How often a password must be known to be refused; at least 1. */
+  readonly minCount: number;
+  /** What happens to a password while the service that knows cannot be asked. */
+  readonly whenUnavailable: "accept" | "refuse";
+}
+
 /** The settings of a tenant, checked and complete. Spans are in milliseconds. */
 export interface TenantSettings {
   /** The public listener's address as clients see it, without a path or slash at the end. */
@@ -28,6 +37,7 @@ export interface TenantSettings {
     readonly minLength: number;
     readonly maxLength: number;
     readonly argon2: Argon2Parameters;
+    readonly breachCheck: BreachCheckSettings;
   };
   readonly throttle: ThrottleSettings;
   readonly defaultSchemaId: string;

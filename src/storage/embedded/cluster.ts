@@ -78,10 +78,10 @@ async function refuseForeignFolder(cluster: string): Promise<boolean> {
 }
 
 /**
- * The password of the embedded database: random, made once, in a file that only we can read. It guards the
- * database even where others can reach its socket.
+ * The password of the embedded database: random, made with it, in a file that only we can read. It guards the
+ * database even where others can reach its socket. Throws if there is a database and its password is gone.
  */
-export async function databasePassword(dataDirectory: string): Promise<string> {
+export async function databasePassword(dataDirectory: string, clusterExists: boolean): Promise<string> {
   const path = join(dataDirectory, "postgres-password");
   try {
     const password = (await readFile(path, "utf8")).trim();
@@ -89,10 +89,15 @@ export async function databasePassword(dataDirectory: string): Promise<string> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+  if (clusterExists) {
+    throw new Error(
+      `The database's password ${path} is missing: put it back, from the same back-up as the database`,
+    );
+  }
   const password = randomBytes(32).toString("hex");
   const draft = `${path}.new`;
   await rm(draft, { force: true });
-  await writeFile(draft, `${password}\n`, { mode: 0o600, flag: "wx" });
+  await writeFile(draft, `${password}\n`, { mode: 0o600, flag: "wx", flush: true });
   await rename(draft, path);
   return password;
 }

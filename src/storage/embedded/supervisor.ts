@@ -130,7 +130,6 @@ function startRun(command: Command, logger: Logger): Run {
       if (severity === "FATAL" || severity === "PANIC") complaint = line.slice(line.indexOf(severity));
       // What goes wrong before its log is set up is said without a severity.
       else if (severity === undefined) complaint = `${complaint} ${line}`.trim().slice(0, 300);
-      // Statements that fail are reported by who sent them; PostgreSQL's own copy is detail.
       if (severity === "PANIC") logger.error({ postgres: line }, "the embedded PostgreSQL complains");
       else logger.debug({ postgres: line }, "the embedded PostgreSQL says");
     });

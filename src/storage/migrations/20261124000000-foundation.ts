@@ -166,7 +166,6 @@ const tables = [
     caller text COLLATE "C" NOT NULL,
     method text COLLATE "C" NOT NULL,
     request_id text COLLATE "C" NOT NULL,
-    body_digest bytea NOT NULL,
     outcome text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,

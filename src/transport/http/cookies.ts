@@ -69,14 +69,17 @@ const ambiguous: CookieValue = { kind: "ambiguous" };
  *
  * Security rule: a cookie that is there twice with different values is nobody's. Which of the two comes first is
  * up to whoever could plant one from a sibling host or a longer path (cookie tossing), so neither is believed.
+ *
+ * Security rule: only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0,
+ * and a browser lets any sibling host set "\u00a0__Host-ostiary_session", which has no prefix to it.
  */
 export function findCookie(header: string | undefined, name: string): CookieValue {
   if (header === undefined || !header.includes(name)) return absent;
   let found: string | undefined;
   for (const pair of header.split(";")) {
     const equals = pair.indexOf("=");
-    if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-    const value = unquote(pair.slice(equals + 1).trim());
+    if (equals < 0 || withoutBlanks(pair.slice(0, equals)) !== name) continue;
+    const value = unquote(withoutBlanks(pair.slice(equals + 1)));
     if (found !== undefined && found !== value) return ambiguous;
     found = value;
   }
@@ -100,6 +103,18 @@ function cookie(
   if (domain !== undefined) header += `; Domain=${domain}`;
   if (maxAgeSeconds !== undefined) header += `; Max-Age=${maxAgeSeconds}`;
   return header;
+}
+
+/** By hand: an expression that looks for blanks at the end takes quadratic time for blanks elsewhere. */
+function withoutBlanks(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text.charAt(start))) start += 1;
+  while (end > start && isBlank(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string): boolean {
+  return character === " " || character === "\t";
 }
 
 function unquote(value: string): string {

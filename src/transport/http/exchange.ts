@@ -24,6 +24,8 @@ export interface Peer {
   readonly encrypted: boolean;
   /** The client certificate, if one was sent and the listener's authorities signed it. */
   readonly certificate: X509Certificate | undefined;
+  /** Why a client certificate that was sent does not count, as OpenSSL names it: `CERT_HAS_EXPIRED`. */
+  readonly certificateProblem: string | undefined;
 }
 
 /**

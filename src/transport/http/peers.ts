@@ -37,6 +37,7 @@ export function createPeers(trustedProxies: readonly string[]): Peers {
       trustedProxy: address !== undefined && isTrusted(address),
       encrypted: socket instanceof TLSSocket,
       certificate: certificateOf(socket),
+      certificateProblem: certificateProblemOf(socket),
     };
   };
 
@@ -109,4 +110,12 @@ function certificateOf(socket: Socket): X509Certificate | undefined {
   // Security rule: a certificate counts only if one of the listener's authorities signed it. The handshake lets
   // others through, so that API keys work without a certificate.
   return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
+}
+
+function certificateProblemOf(socket: Socket): string | undefined {
+  if (!(socket instanceof TLSSocket) || socket.authorized) return undefined;
+  // Without a certificate there is an authorization error as well, which is nobody's mistake.
+  if (socket.getPeerX509Certificate() === undefined) return undefined;
+  // Typed as an Error, and a text in fact.
+  return String(socket.authorizationError);
 }

@@ -18,7 +18,13 @@ function startWatch() {
     },
   });
   const calls = (count: number, address: string, forwarded = true, trustedProxy = false) => {
-    const peer: Peer = { address, trustedProxy, encrypted: false, certificate: undefined };
+    const peer: Peer = {
+      address,
+      trustedProxy,
+      encrypted: false,
+      certificate: undefined,
+      certificateProblem: undefined,
+    };
     const call = () => {
       watch.note(peer, forwarded);
       return watch.standsAside(peer, forwarded);

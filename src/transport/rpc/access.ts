@@ -11,7 +11,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { assertOriginAllowed } from "../http/origin.ts";
 import type { AccessRule } from "./access-rule.ts";
 import type { Caller } from "./call.ts";
-import { type CertificateGrant, grantOf } from "./client-certificates.ts";
+import { type CertificateGrant, grantOf, unknownCertificate } from "./client-certificates.ts";
 
 /** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
 export interface SessionAuthenticator {
@@ -121,16 +121,17 @@ async function admitApiKey(
     return { tenant, caller: { kind: "api_key", apiKey } };
   }
 
-  const { certificate } = exchange.peer;
+  const { certificate, certificateProblem } = exchange.peer;
+  if (certificateProblem !== undefined) throw unknownCertificate(certificateProblem);
   if (certificate === undefined) throw domainError("API_KEY_MISSING", {});
   // The handshake's check may be hours old on a connection that stays open.
   const now = clock.now();
-  if (now < certificate.validFromDate || now > certificate.validToDate) {
-    throw domainError("CLIENT_CERTIFICATE_UNKNOWN", {}, { message: "The client certificate has expired." });
-  }
+  if (now < certificate.validFromDate) throw unknownCertificate("CERT_NOT_YET_VALID");
+  if (now > certificate.validToDate) throw unknownCertificate("CERT_HAS_EXPIRED");
   const { name, scopes } = grantOf(certificate, certificates());
+  const expiresAt = certificate.validToDate;
   if (!scopeAllows(scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
-  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes } };
+  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes, expiresAt } };
 }
 
 /** What an Authorization header holds. */

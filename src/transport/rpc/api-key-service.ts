@@ -1,10 +1,9 @@
-import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { ApiKeySchema } from "../../../gen/ostiary/access/v1/api_key_pb.js";
 import {
   type ApiKeyService as Contract,
   type CreateApiKeyRequest,
-  CreateApiKeyRequestSchema,
   CreateApiKeyResponseSchema,
   type ListApiKeysRequest,
   type RevokeApiKeyRequest,
@@ -31,8 +30,7 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const once = {
       method: "CreateApiKey",
-      requestId: request.requestId,
-      body: toBinary(CreateApiKeyRequestSchema, request),
+      request,
       response: CreateApiKeyResponseSchema,
     };
     return runOnce(this.#idempotency, call, once, async (scope) => {
@@ -62,7 +60,7 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
 
 function keyMakerOf(caller: Caller): KeyMaker {
   if (caller.kind === "api_key") return caller.apiKey;
-  if (caller.kind === "certificate") return { scopes: caller.scopes, expiresAt: undefined };
+  if (caller.kind === "certificate") return caller;
   throw new Error("the access option lets only API keys and certificates through");
 }
 

@@ -17,7 +17,13 @@ export type Caller =
       readonly credential: "bearer" | "cookie";
     }
   | { readonly kind: "api_key"; readonly apiKey: ApiKey }
-  | { readonly kind: "certificate"; readonly name: string; readonly scopes: readonly string[] };
+  | {
+      readonly kind: "certificate";
+      readonly name: string;
+      readonly scopes: readonly string[];
+      /** When the certificate ends; what its holder makes does not outlive it. */
+      readonly expiresAt: Date;
+    };
 
 /** What a service method knows of the call that it serves. Made by the access interceptor. */
 export interface Call {

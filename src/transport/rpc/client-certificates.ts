@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import { domainError } from "../../domain/errors.ts";
+import { type DomainError, domainError } from "../../domain/errors.ts";
 
 /** What the holder of a client certificate may do (`access.client_certificates`). */
 export interface CertificateGrant {
@@ -25,8 +25,14 @@ export function grantOf(certificate: X509Certificate, grants: readonly Certifica
       ? normalizeFingerprint(match.value) === fingerprint
       : names.includes(match.value),
   );
-  if (grant === undefined) throw domainError("CLIENT_CERTIFICATE_UNKNOWN", {});
+  if (grant === undefined) throw unknownCertificate("UNMAPPED");
   return grant;
+}
+
+/** The error of a certificate that does not count: OpenSSL's name of the problem, or `UNMAPPED`. */
+export function unknownCertificate(problem: string): DomainError {
+  const message = `The client certificate does not count: ${problem}.`;
+  return domainError("CLIENT_CERTIFICATE_UNKNOWN", { problem }, { message });
 }
 
 /**

@@ -64,6 +64,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
   FORM_INCOMPLETE: Code.InvalidArgument,
+  BREACH_CHECK_UNAVAILABLE: Code.Unavailable,
   RATE_LIMITED: Code.ResourceExhausted,
 };
 
@@ -75,6 +76,7 @@ const maxViolations = 100;
 const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
+  BREACH_CHECK_UNAVAILABLE: 10_000,
   RATE_LIMITED: 1_000,
 };
 

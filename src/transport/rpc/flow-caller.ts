@@ -1,4 +1,4 @@
-import type { CreatedFlow, Flow, FlowCaller, FlowCompleted } from "../../domain/flow/flow.ts";
+import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
 import {
   browserCookie,
   browserCookieName,
@@ -7,6 +7,7 @@ import {
   sessionCookie,
 } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
+import { toFlow } from "./convert/flow.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
 import { toSession } from "./convert/session.ts";
 
@@ -28,8 +29,28 @@ export function acceptCreated(call: Call, { flow, newBrowserToken }: CreatedFlow
   return flow;
 }
 
+/** What came of a submit, as the response of every kind of flow says it. */
+export function toOutcome(call: Call, outcome: FlowOutcome<FlowCompleted>) {
+  switch (outcome.kind) {
+    case "completed":
+      return { case: "completed" as const, value: toCompleted(call, outcome.completed) };
+    case "rejected": {
+      const { reason, flow } = outcome;
+      return { case: "rejected" as const, value: { reason, flow: toFlow(flow) } };
+    }
+    case "expired": {
+      const replacement = toFlow(acceptCreated(call, outcome.replacement));
+      return { case: "expired" as const, value: { replacement } };
+    }
+    default: {
+      const unreachable: never = outcome;
+      return unreachable;
+    }
+  }
+}
+
 /** What a completed flow answers; a browser gets the session as a cookie, everyone else as a token. */
-export function toCompleted(call: Call, completed: FlowCompleted) {
+function toCompleted(call: Call, completed: FlowCompleted) {
   const { session, identity, client, token, device } = completed;
   if (client === "browser") {
     call.setCookie(

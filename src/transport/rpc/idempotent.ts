@@ -8,15 +8,15 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
+import { canonicalJson } from "../../domain/json.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Call, Caller } from "./call.ts";
 
 /** What makes a call the same call: who makes it, which method, and its request id. */
 interface IdempotentCall<Response extends DescMessage> {
   readonly method: string;
-  readonly requestId: string;
-  /** The encoded request, which a repetition must equal. */
-  readonly body: Uint8Array;
+  /** What a repetition must equal. */
+  readonly request: { readonly requestId: string };
   readonly response: Response;
 }
 
@@ -36,8 +36,8 @@ export function runOnce<Response extends DescMessage>(
     {
       caller: callerName(call.caller),
       method: once.method,
-      requestId: once.requestId,
-      bodyDigest: createHash("sha256").update(once.body).digest(),
+      requestId: once.request.requestId,
+      bodyDigest: digestOf(once.request),
     },
     {
       encode: (message) => toBinary(once.response, message),
@@ -45,6 +45,19 @@ export function runOnce<Response extends DescMessage>(
     },
     async (scope) => create(once.response, await work(scope)),
   );
+}
+
+/**
+ * The same for the same request, in whatever order its maps came: Protobuf leaves that open, and some clients write
+ * the same traits in another order when they try again.
+ */
+function digestOf(request: object): Uint8Array {
+  const plain = JSON.stringify(request, (_key, value: unknown) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
+  return createHash("sha256")
+    .update(canonicalJson(JSON.parse(plain)))
+    .digest();
 }
 
 function callerName(caller: Caller): string {

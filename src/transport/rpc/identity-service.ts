@@ -1,4 +1,4 @@
-import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
@@ -7,13 +7,11 @@ import {
   type ActivateIdentityRequest,
   type BatchCreateIdentitiesErrorSchema,
   type BatchCreateIdentitiesRequest,
-  BatchCreateIdentitiesRequestSchema,
   BatchCreateIdentitiesResponseSchema,
   type BatchCreateIdentitiesResultSchema,
   type CheckPasswordRequest,
   type IdentityService as Contract,
   type CreateIdentityRequest,
-  CreateIdentityRequestSchema,
   CreateIdentityResponseSchema,
   type DeactivateIdentityRequest,
   type DeleteCredentialRequest,
@@ -67,8 +65,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const prepared = await this.#identities.prepare(call.tenant, toNewIdentity(request));
     const once = {
       method: "CreateIdentity",
-      requestId: request.requestId,
-      body: toBinary(CreateIdentityRequestSchema, request),
+      request,
       response: CreateIdentityResponseSchema,
     };
     return runOnce(this.#idempotency, call, once, async (scope) => ({
@@ -81,8 +78,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const prepared = await this.#identities.prepareBatch(call.tenant, request.requests.map(toNewIdentity));
     const once = {
       method: "BatchCreateIdentities",
-      requestId: request.requestId,
-      body: toBinary(BatchCreateIdentitiesRequestSchema, request),
+      request,
       response: BatchCreateIdentitiesResponseSchema,
     };
     return runOnce(this.#idempotency, call, once, async (scope) => {

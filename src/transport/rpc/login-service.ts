@@ -9,7 +9,7 @@ import type { LoginFlows } from "../../domain/flow/login-flows.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
 import { callOf } from "./call.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { acceptCreated, flowCallerOf, toCompleted } from "./flow-caller.ts";
+import { acceptCreated, flowCallerOf, toOutcome } from "./flow-caller.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
@@ -42,22 +42,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       deviceToken: request.deviceToken,
       step: stepOf(request),
     });
-    switch (outcome.kind) {
-      case "completed":
-        return { outcome: { case: "completed" as const, value: toCompleted(call, outcome.completed) } };
-      case "rejected": {
-        const { reason, flow } = outcome;
-        return { outcome: { case: "rejected" as const, value: { reason, flow: toFlow(flow) } } };
-      }
-      case "expired": {
-        const replacement = toFlow(acceptCreated(call, outcome.replacement));
-        return { outcome: { case: "expired" as const, value: { replacement } } };
-      }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
-    }
+    return { outcome: toOutcome(call, outcome) };
   }
 }
 

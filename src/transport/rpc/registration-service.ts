@@ -10,7 +10,7 @@ import type { SubmittedStep } from "../../domain/method/method.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { acceptCreated, flowCallerOf, toCompleted } from "./flow-caller.ts";
+import { acceptCreated, flowCallerOf, toOutcome } from "./flow-caller.ts";
 
 /** ostiary.flow.v1.RegistrationService. */
 export class RegistrationService implements ServiceImpl<typeof Contract> {
@@ -43,22 +43,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
       traits: fromStruct(request.traits) ?? {},
       step: stepOf(request),
     });
-    switch (outcome.kind) {
-      case "completed":
-        return { outcome: { case: "completed" as const, value: toCompleted(call, outcome.completed) } };
-      case "rejected": {
-        const { reason, flow } = outcome;
-        return { outcome: { case: "rejected" as const, value: { reason, flow: toFlow(flow) } } };
-      }
-      case "expired": {
-        const replacement = toFlow(acceptCreated(call, outcome.replacement));
-        return { outcome: { case: "expired" as const, value: { replacement } } };
-      }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
-    }
+    return { outcome: toOutcome(call, outcome) };
   }
 }
 

@@ -43,7 +43,7 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   scopes: string[];
 
   /**
-   * When the key ends. Unset: never, or with the key that makes it.
+   * When the key ends. Unset: never, or with the key or client certificate that makes it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 4;
    */

@@ -124,6 +124,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: uint32 max_request_bytes = 5;
    */
   maxRequestBytes: number;
+
+  /**
+   * What the server itself calls.
+   *
+   * @generated from field: ostiary.config.v1.Outbound outbound = 6;
+   */
+  outbound?: Outbound | undefined;
 };
 
 /**
@@ -131,6 +138,78 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * Outbound configures the HTTP requests that the server makes. They reach public addresses only, checked after
+ * names are resolved and at each redirect, at the ports 80 and 443.
+ *
+ * @generated from message ostiary.config.v1.Outbound
+ */
+export declare type Outbound = Message<"ostiary.config.v1.Outbound"> & {
+  /**
+   * Hosts that may be called although they are on a private network: `host` or `host:port`, exact; no wildcards.
+   * Redirects from elsewhere do not lead there.
+   *
+   * @generated from field: repeated string allowed_private_hosts = 1;
+   */
+  allowedPrivateHosts: string[];
+
+  /**
+   * Ports that may be called beside 80 and 443.
+   *
+   * @generated from field: repeated uint32 extra_ports = 2;
+   */
+  extraPorts: number[];
+
+  /**
+   * The service that knows breached passwords.
+   *
+   * @generated from field: ostiary.config.v1.BreachedPasswords breached_passwords = 3;
+   */
+  breachedPasswords?: BreachedPasswords | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Outbound.
+ * Use `create(OutboundSchema)` to create a new message.
+ */
+export declare const OutboundSchema: GenMessage<Outbound>;
+
+/**
+ * BreachedPasswords configures the service that tells whether a password is known from breaches. Whether it is
+ * asked is up to `tenant_defaults.password.breach_check`.
+ *
+ * @generated from message ostiary.config.v1.BreachedPasswords
+ */
+export declare type BreachedPasswords = Message<"ostiary.config.v1.BreachedPasswords"> & {
+  /**
+   * The address of Have I Been Pwned's range service, or of a mirror that speaks its protocol. Only the first five
+   * hexadecimal digits of a password's SHA-1 digest are sent there.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * How long an answer is waited for.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * How long an answer is kept in memory, at most 16 MiB of them.
+   *
+   * @generated from field: google.protobuf.Duration cache_lifetime = 3;
+   */
+  cacheLifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BreachedPasswords.
+ * Use `create(BreachedPasswordsSchema)` to create a new message.
+ */
+export declare const BreachedPasswordsSchema: GenMessage<BreachedPasswords>;
 
 /**
  * PublicListener configures the public listener.
@@ -755,6 +834,13 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
    * @generated from field: ostiary.config.v1.Argon2 argon2 = 3;
    */
   argon2?: Argon2 | undefined;
+
+  /**
+   * Whether new passwords may be ones that are known from breaches.
+   *
+   * @generated from field: ostiary.config.v1.BreachCheck breach_check = 4;
+   */
+  breachCheck?: BreachCheck | undefined;
 };
 
 /**
@@ -762,6 +848,43 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
  * Use `create(PasswordConfigSchema)` to create a new message.
  */
 export declare const PasswordConfigSchema: GenMessage<PasswordConfig>;
+
+/**
+ * BreachCheck configures the check of new passwords against those known from breaches.
+ *
+ * @generated from message ostiary.config.v1.BreachCheck
+ */
+export declare type BreachCheck = Message<"ostiary.config.v1.BreachCheck"> & {
+  /**
+   * Whether new passwords are checked. Unset: they are, unless somebody only tries the server out: in development
+   * mode, or with the embedded database, a public listener on loopback and no `public_url` beyond it. Then nothing leaves
+   * the machine.
+   *
+   * @generated from field: optional bool enabled = 1;
+   */
+  enabled?: boolean | undefined;
+
+  /**
+   * How often a password must be known to be refused.
+   *
+   * @generated from field: uint32 min_count = 2;
+   */
+  minCount: number;
+
+  /**
+   * What happens to a password while the service cannot be asked. `accept`: the other rules decide. `refuse`: the
+   * call fails with BREACH_CHECK_UNAVAILABLE.
+   *
+   * @generated from field: ostiary.config.v1.WhenUnavailable when_unavailable = 3;
+   */
+  whenUnavailable: WhenUnavailable;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BreachCheck.
+ * Use `create(BreachCheckSchema)` to create a new message.
+ */
+export declare const BreachCheckSchema: GenMessage<BreachCheck>;
 
 /**
  * Argon2 are the parameters of argon2id (RFC 9106).
@@ -1075,6 +1198,39 @@ export enum LogLevel {
  * Describes the enum ostiary.config.v1.LogLevel.
  */
 export declare const LogLevelSchema: GenEnum<LogLevel>;
+
+/**
+ * WhenUnavailable says what happens while a service cannot be asked. In YAML: `accept`, `refuse`.
+ *
+ * @generated from enum ostiary.config.v1.WhenUnavailable
+ */
+export enum WhenUnavailable {
+  /**
+   * Taken as accept.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Goes on without its answer.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_ACCEPT = 1;
+   */
+  ACCEPT = 1,
+
+  /**
+   * Goes no further.
+   *
+   * @generated from enum value: WHEN_UNAVAILABLE_REFUSE = 2;
+   */
+  REFUSE = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.WhenUnavailable.
+ */
+export declare const WhenUnavailableSchema: GenEnum<WhenUnavailable>;
 
 /**
  * The default of a key, as it would be written in YAML. On a section: the defaults of the keys below it.

@@ -394,8 +394,8 @@ export enum ErrorReason {
   API_KEY_REVOKED = 46,
 
   /**
-   * The client certificate is mapped to no scopes.
-   * Code: UNAUTHENTICATED. Metadata: none.
+   * The client certificate does not count: it is not trusted, or mapped to no scopes.
+   * Code: UNAUTHENTICATED. Metadata: problem (UNMAPPED, or OpenSSL's name such as CERT_HAS_EXPIRED).
    *
    * @generated from enum value: ERROR_REASON_CLIENT_CERTIFICATE_UNKNOWN = 47;
    */
@@ -440,6 +440,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FORM_INCOMPLETE = 52;
    */
   FORM_INCOMPLETE = 52,
+
+  /**
+   * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
+   * Code: UNAVAILABLE. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 53;
+   */
+  BREACH_CHECK_UNAVAILABLE = 53,
 
   /**
    * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was

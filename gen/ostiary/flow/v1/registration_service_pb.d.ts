@@ -132,7 +132,8 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   csrfToken: string;
 
   /**
-   * What the schema describes.
+   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * whatever the schema allows.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -314,7 +315,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
    */

@@ -303,11 +303,19 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * For passwords: the algorithm of the stored hash, for example `argon2id`.
+   * What there is to know of its kind.
    *
-   * @generated from field: string password_hash_algorithm = 4;
+   * @generated from oneof ostiary.identity.v1.Credential.details
    */
-  passwordHashAlgorithm: string;
+  details: {
+    /**
+     * Of a password.
+     *
+     * @generated from field: ostiary.identity.v1.PasswordCredential password = 4;
+     */
+    value: PasswordCredential;
+    case: "password";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -315,6 +323,26 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
  * Use `create(CredentialSchema)` to create a new message.
  */
 export declare const CredentialSchema: GenMessage<Credential>;
+
+/**
+ * PasswordCredential is what there is to know of a password.
+ *
+ * @generated from message ostiary.identity.v1.PasswordCredential
+ */
+export declare type PasswordCredential = Message<"ostiary.identity.v1.PasswordCredential"> & {
+  /**
+   * The algorithm of the stored hash, for example `argon2id`.
+   *
+   * @generated from field: string hash_algorithm = 1;
+   */
+  hashAlgorithm: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.PasswordCredential.
+ * Use `create(PasswordCredentialSchema)` to create a new message.
+ */
+export declare const PasswordCredentialSchema: GenMessage<PasswordCredential>;
 
 /**
  * IdentitySchemaVersion is one version of a JSON Schema that traits follow.

@@ -38,7 +38,8 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes.
+   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * whatever the schema allows.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -395,7 +396,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   schemaId?: string | undefined;
 
   /**
-   * New traits, whole.
+   * New traits, whole. Limited as in CreateIdentity.
    *
    * @generated from field: google.protobuf.Struct traits = 4;
    */
@@ -409,14 +410,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   externalId?: string | undefined;
 
   /**
-   * New public metadata, whole.
+   * New public metadata, whole. At most 16 KiB as JSON.
    *
    * @generated from field: google.protobuf.Struct public_metadata = 6;
    */
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * New admin metadata, whole.
+   * New admin metadata, whole. At most 16 KiB as JSON.
    *
    * @generated from field: google.protobuf.Struct admin_metadata = 7;
    */
@@ -880,7 +881,7 @@ export declare const IdentityService: GenService<{
    *
    * Access: API key with `identity:create`.
    * Errors: TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, PASSWORD_REJECTED,
-   * PASSWORD_HASH_UNSUPPORTED, REQUEST_ID_REUSED.
+   * PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.CreateIdentity
    */
@@ -987,7 +988,7 @@ export declare const IdentityService: GenService<{
    * are in the order of the requests.
    *
    * Access: API key with `identity:create`.
-   * Errors: REQUEST_ID_REUSED; those of CreateIdentity come in the results.
+   * Errors: REQUEST_ID_REUSED, BREACH_CHECK_UNAVAILABLE; the others of CreateIdentity come in the results.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.BatchCreateIdentities
    */
@@ -1027,7 +1028,7 @@ export declare const IdentityService: GenService<{
    * unless asked to keep them.
    *
    * Access: API key with `identity:update`.
-   * Errors: IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED.
+   * Errors: IDENTITY_NOT_FOUND, PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.SetPassword
    */

@@ -9,6 +9,13 @@ describe("the cookies of a user's request", () => {
     expect(jar.header).toBe("__Host-ostiary_session=2; ostiary_browser=3");
   });
 
+  // Security rule: forwarding must not turn a name that anybody could set into one that only the host itself can.
+  test("are left out if their names only look like its own", () => {
+    expect(
+      new CookieJar("\u00a0__Host-ostiary_session=1; \u2003__Secure-ostiary_session=2").header,
+    ).toBeUndefined();
+  });
+
   test("go on as often as they came, for Ostiary refuses a name with two values", () => {
     expect(new CookieJar("ostiary_session=1; ostiary_session=2").header).toBe(
       "ostiary_session=1; ostiary_session=2",

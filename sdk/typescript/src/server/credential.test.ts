@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { credentialOf } from "./credential.ts";
+import { credentialOf, parseCookies } from "./credential.ts";
 import { headOfFetch, headOfNode } from "./request-head.ts";
 
 describe("the credential of a request", () => {
@@ -46,6 +46,10 @@ describe("the credential of a request", () => {
     ["http://localhost.evil.example/", {}],
     ["http://127.0.0.1.evil.example/", {}],
     ["http://localhost/", { host: "app.example" }],
+    // A proxy that names the app's own address as the host, as nginx does unless told otherwise.
+    ["http://localhost:3000/", { origin: "https://app.example" }],
+    ["http://localhost:3000/", { "x-forwarded-host": "app.example" }],
+    ["http://localhost:3000/", { "x-forwarded-host": "localhost, app.example" }],
   ])("does not come from the cookie without a prefix at %s with %j", (url, headers) => {
     expect(of(url, { ...headers, cookie: "ostiary_session=c" })).toEqual({
       kind: "missing",
@@ -59,6 +63,12 @@ describe("the credential of a request", () => {
       expect(of(url, { cookie: "ostiary_session=c" })).toEqual({ kind: "cookie", text: "c" });
     },
   );
+
+  test("may come from the cookie without a prefix behind a proxy of a developer's machine", () => {
+    const headers = { origin: "http://localhost:5173", "x-forwarded-host": "localhost:5173" };
+    const cookie = "ostiary_session=c";
+    expect(of("http://127.0.0.1:3000/", { ...headers, cookie })).toEqual({ kind: "cookie", text: "c" });
+  });
 
   // Security rule: of two different cookies of one name neither is believed; one of them may have been planted.
   test("is malformed when its cookie is there twice with different values", () => {
@@ -81,6 +91,18 @@ describe("the credential of a request", () => {
     const cookie = "x__Host-ostiary_session=a; __host-ostiary_session=b; __Host-ostiary_session; =c";
     expect(of("https://a.example/", { cookie }).kind).toBe("missing");
   });
+
+  // Security rule: a browser keeps the names with a prefix to https and to one host; a name that only becomes one when it
+  // is trimmed as a text, by more than the space and the tab of RFC 6265, is anybody's.
+  test.each(["\u00a0", "\u2003", "\ufeff", "\v", "\f"])(
+    "is not a cookie whose name has %j around it",
+    (blank) => {
+      const cookie = `${blank}__Host-ostiary_session=a; __Host-ostiary_session${blank}=b`;
+      const head = headOfNode({ method: "GET", headers: { host: "a.example", cookie } });
+      expect(credentialOf(head, undefined).kind).toBe("missing");
+      expect(parseCookies(` \t__Host-ostiary_session\t = a ;`).get("__Host-ostiary_session")).toEqual(["a"]);
+    },
+  );
 
   test("is found in the headers of node:http and of HTTP/2 alike", () => {
     const cookie = ["a=b", "ostiary_session=c"];

@@ -20,7 +20,8 @@ const longestToken = 512;
  * The credential of a request. A bearer token wins over a cookie, and a broken one does not fall back to it.
  *
  * Security: the cookie without a prefix counts on loopback hosts over http only, unless `cookieNames` lists it. On
- * a real site any sibling host could set it and so sign its visitors in as somebody else.
+ * a real site any sibling host could set it and so sign its visitors in as somebody else. Headers that name another
+ * host, or https, show such a site behind a proxy; a proxy that hides both needs `cookieNames`.
  */
 export function credentialOf(head: RequestHead, cookieNames: readonly string[] | undefined): Credential {
   const authorization = head.header("authorization");
@@ -28,7 +29,7 @@ export function credentialOf(head: RequestHead, cookieNames: readonly string[] |
     return tokenOf("bearer", authorization.slice("bearer".length).trim());
   }
   const cookies = parseCookies(head.header("cookie"));
-  const plainCounts = !head.https && isLoopback(head.host);
+  const plainCounts = !head.https && hostsOf(head).every(isLoopback);
   const names = cookieNames ?? (plainCounts ? [...prefixedNames, plainName] : prefixedNames);
   for (const name of names) {
     const [value, ...others] = new Set(cookies.get(name));
@@ -38,14 +39,19 @@ export function credentialOf(head: RequestHead, cookieNames: readonly string[] |
   return { kind: "missing", ignoredCookie: [plainName, ...prefixedNames].find((name) => cookies.has(name)) };
 }
 
-/** The cookies of a Cookie header, as they were sent: a name may have several values. */
+/**
+ * The cookies of a Cookie header, as they were sent: a name may have several values.
+ *
+ * Security: only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0, and
+ * a browser lets any page of a sibling host set "\u00a0__Host-ostiary_session", which has no prefix to it.
+ */
 export function parseCookies(header: string | undefined): Map<string, string[]> {
   const cookies = new Map<string, string[]>();
   for (const pair of header?.split(";") ?? []) {
     const at = pair.indexOf("=");
     if (at < 1) continue;
-    const name = pair.slice(0, at).trim();
-    const value = pair.slice(at + 1).trim();
+    const name = withoutBlanks(pair.slice(0, at));
+    const value = withoutBlanks(pair.slice(at + 1));
     cookies.set(name, [...(cookies.get(name) ?? []), value]);
   }
   return cookies;
@@ -54,6 +60,25 @@ export function parseCookies(header: string | undefined): Map<string, string[]> 
 function tokenOf(kind: "bearer" | "cookie", text: string): Credential {
   const possible = text.length <= longestToken && /^[\x21-\x7e]+$/.test(text);
   return possible ? { kind, text } : { kind: "malformed" };
+}
+
+/** By hand: an expression that looks for blanks at the end takes quadratic time for blanks elsewhere. */
+function withoutBlanks(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text.charAt(start))) start += 1;
+  while (end > start && isBlank(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string): boolean {
+  return character === " " || character === "\t";
+}
+
+/** Every host that the request is said to be for: a proxy may have put its own name for the app into Host. */
+function hostsOf(head: RequestHead): readonly string[] {
+  const forwarded = head.header("x-forwarded-host")?.split(",") ?? [];
+  const origin = head.header("origin")?.replace(/^https?:\/\//, "");
+  return [head.host, ...forwarded.map(withoutBlanks), ...(origin === undefined ? [] : [origin])];
 }
 
 function isLoopback(host: string): boolean {

@@ -39,6 +39,15 @@ describe("createServerOstiary", () => {
     expect(["cookie", "x-forwarded-for"].filter((name) => sent.has(name))).toEqual([]);
   });
 
+  // Security rule: nothing that is forwarded can begin another header.
+  test.each([
+    ["user agent", { request: { ...request, headers: { "user-agent": "a\r\nauthorization: Bearer t" } } }],
+    ["cookie", { request: { ...request, headers: { cookie: "ostiary_session=a\r\nauthorization: b" } } }],
+    ["address", { request, clientAddress: "192.0.2.1\r\nauthorization: Bearer t" }],
+  ])("sends nothing at all with a line break in the %s", async (_, options) => {
+    await expect(headersOf(options)).rejects.toThrow(TypeError);
+  });
+
   test("hands the cookies of answers and of errors to every kind of response", async () => {
     const fetch = async () =>
       new Response('{"code":"unauthenticated"}', {
@@ -72,5 +81,6 @@ async function headersOf(options: Pick<ServerOstiaryOptions, "request" | "client
     return Response.json({});
   };
   await createServerOstiary({ baseUrl: "https://auth.example", fetch, ...options }).sessions.logout({});
-  return sent[0] ?? new Headers();
+  if (sent[0] === undefined) throw new Error("nothing was sent");
+  return sent[0];
 }

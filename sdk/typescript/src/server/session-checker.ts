@@ -104,7 +104,7 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
     } catch (error) {
       const refusal = refusalOf(error);
       // Whoever has hung up gets no answer, and says nothing about Ostiary's health.
-      if (refusal.status === 503 && signal?.aborted !== true) options.onUnavailable?.(refusal);
+      if (refusal.status === 503 && signal?.aborted !== true) tell(options.onUnavailable, refusal);
       throw refusal;
     }
   };
@@ -158,6 +158,15 @@ function missingRemedy(ignoredCookie: string | undefined): string {
     "Log in, and send the session cookie or the header Authorization: Bearer with the session token.";
   if (ignoredCookie === undefined) return remedy;
   return `${remedy} The cookie ${ignoredCookie} does not count on this host; the guard's option cookieNames can list it.`;
+}
+
+/** What the log throws must not replace the refusal: where it is caught decides what the caller is answered. */
+function tell(listener: GuardRules["onUnavailable"], refusal: SessionRefusedError): void {
+  try {
+    listener?.(refusal);
+  } catch {
+    // The refusal itself goes on, and there is nobody else to tell.
+  }
 }
 
 /** Security: whatever is not a clear answer about the request's own session is 503, never a pass. */

@@ -7,6 +7,7 @@ import { createCheck, type GuardOptions, type GuardView, type SignedIn } from ".
 /** The part of node:http's `ServerResponse` that a guard answers with. */
 export interface NodeResponse {
   statusCode: number;
+  readonly headersSent?: boolean;
   setHeader(name: string, value: string): unknown;
   end(body: string): unknown;
 }
@@ -162,6 +163,9 @@ async function outcomeOf<Checked>(checking: Promise<Checked>): Promise<Checked |
 }
 
 function answer(response: NodeResponse, refusal: SessionRefusedError): void {
+  // Somebody else, such as a time-out of the app's own, has answered meanwhile. Setting headers would throw where nobody
+  // catches it, and end the process.
+  if (response.headersSent === true) return;
   response.statusCode = refusal.status;
   for (const [name, value] of Object.entries(refusal.toHeaders())) response.setHeader(name, value);
   response.end(JSON.stringify(refusal.toBody()));

@@ -15,7 +15,7 @@ import type {
   StepRejected,
   SubmittedStep,
 } from "../method.ts";
-import type { PasswordPolicy, PasswordViolation } from "./policy.ts";
+import { type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 
 const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
 const fieldName = "password.password";
@@ -49,7 +49,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod {
     if (password === undefined) return incomplete();
     const { argon2, maxLength } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
-    if ([...password].length > maxLength) return credentialsInvalid();
+    if (passwordLength(password) > maxLength) return credentialsInvalid();
     const secret = new Secret(password);
     const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;
     if (candidate === undefined || hash === undefined) {
@@ -70,7 +70,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod {
   ): Promise<RegistrationProved | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
-    const violation = this.#policy.check(password, account, tenant);
+    const violation = await this.#policy.check(password, account, tenant);
     if (violation !== undefined) {
       return {
         kind: "rejected",
@@ -149,6 +149,8 @@ function violationMessage(violation: PasswordViolation): messages.Message {
       return messages.passwordTooCommon();
     case "too_similar":
       return messages.passwordTooSimilar();
+    case "breached":
+      return messages.passwordBreached(numberOf(violation, "count"));
     default: {
       const unreachable: never = violation.rule;
       return messages.invalidValue(errorTexts.PASSWORD_REJECTED.message + String(unreachable));

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkPassword, type PasswordAccount } from "./policy.ts";
+import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
+import { checkPassword, createPasswordPolicy, type PasswordAccount } from "./policy.ts";
 
 const rules = { minLength: 8, maxLength: 64 };
 const nobody: PasswordAccount = { traits: {}, identifiers: [] };
@@ -133,6 +134,59 @@ describe("a password like the account", () => {
     expect(
       check("36363700", { traits: { age: 363637, flag: true, none: null }, identifiers: [] }),
     ).toBeUndefined();
+  });
+});
+
+describe("a breached password", () => {
+  /** The policy over a service that found the password so often, and what it was asked. */
+  function policyOver(count: number | undefined) {
+    const asked: string[] = [];
+    const policy = createPasswordPolicy({
+      commonPasswords: { has: isCommon },
+      breachedPasswords: {
+        countOf: async (password) => {
+          asked.push(password);
+          return count;
+        },
+      },
+    });
+    const judge = (password: string, settings: Partial<BreachCheckSettings> = {}) => {
+      const breachCheck = { enabled: true, minCount: 1, whenUnavailable: "accept", ...settings } as const;
+      const tenant = { settings: { password: { ...rules, breachCheck } } } as unknown as Tenant;
+      return policy.check(password, nobody, tenant);
+    };
+    return { asked, judge };
+  }
+
+  test("is refused with the number of times that it was found", async () => {
+    const { judge } = policyOver(3);
+    expect(await judge("kx7pq2wz")).toEqual({ rule: "breached", params: { count: 3 } });
+  });
+
+  test("is one that was found at least as often as configured", async () => {
+    const { judge } = policyOver(3);
+    expect(await judge("kx7pq2wz", { minCount: 3 })).toMatchObject({ rule: "breached" });
+    expect(await judge("kx7pq2wz", { minCount: 4 })).toBeUndefined();
+    // Padding of the answers has the count 0.
+    expect(await policyOver(0).judge("kx7pq2wz")).toBeUndefined();
+  });
+
+  test("is only asked for if no other rule decides, and if the check is on", async () => {
+    const { asked, judge } = policyOver(3);
+    expect(await judge("short")).toMatchObject({ rule: "too_short" });
+    expect(await judge("password1!")).toMatchObject({ rule: "common" });
+    expect(await judge("kx7pq2wz", { enabled: false })).toBeUndefined();
+    expect(asked).toEqual([]);
+    await judge("kx7pq2wz");
+    expect(asked).toEqual(["kx7pq2wz"]);
+  });
+
+  test("passes or stops the call, as configured, while nobody can tell", async () => {
+    const { judge } = policyOver(undefined);
+    expect(await judge("kx7pq2wz", { whenUnavailable: "accept" })).toBeUndefined();
+    await expect(judge("kx7pq2wz", { whenUnavailable: "refuse" })).rejects.toMatchObject({
+      reason: "BREACH_CHECK_UNAVAILABLE",
+    });
   });
 });
 

@@ -1,5 +1,6 @@
+import { domainError } from "../../errors.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
+import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
 
 /** Whose password it is to be. */
 export interface PasswordAccount {
@@ -16,8 +17,8 @@ export interface PasswordRules {
 
 /** The rule that a password breaks, by the name that answers carry, and what a message needs to explain it. */
 export interface PasswordViolation {
-  readonly rule: "too_short" | "too_long" | "common" | "too_similar";
-  /** too_short: `min` and `actual`; too_long: `max` and `actual`. */
+  readonly rule: "too_short" | "too_long" | "common" | "too_similar" | "breached";
+  /** too_short: `min` and `actual`; too_long: `max` and `actual`; breached: `count`. */
   readonly params: Readonly<Record<string, number>>;
 }
 
@@ -27,27 +28,63 @@ export interface CommonPasswords {
   has(password: string): boolean;
 }
 
-/** Judges new passwords. Never asked at login: a rule that came later locks nobody out. */
-export interface PasswordPolicy {
-  /** The first rule that the password breaks; undefined if it keeps them all. */
-  check(password: string, account: PasswordAccount, tenant: Tenant): PasswordViolation | undefined;
-}
-
-/** Makes the policy out of a tenant's settings and the list of common passwords. */
-export function createPasswordPolicy({
-  commonPasswords,
-}: {
-  readonly commonPasswords: CommonPasswords;
-}): PasswordPolicy {
-  return {
-    check: (password, account, tenant) =>
-      checkPassword(password, account, tenant.settings.password, (text) => commonPasswords.has(text)),
-  };
+/** Knows the passwords that became public in breaches. Implemented in src/outbound. */
+export interface BreachedPasswords {
+  /**
+   * How often the password was found; 0 for one that was not, undefined if that cannot be told at the moment. Takes
+   * as long as another server takes, and never throws.
+   */
+  countOf(password: string): Promise<number | undefined>;
 }
 
 /**
- * Checks a new password (NIST SP 800-63B-4, section 3.1.1.2: length, a list of common passwords, words of the
- * account; no rules of composition). The answer is the first rule broken, in the order of PasswordViolation.
+ * Judges new passwords, whoever sets them: each place that takes one asks `check` before it hashes. Never asked at
+ * login: a rule that came later locks nobody out.
+ */
+export interface PasswordPolicy {
+  /**
+   * The first rule that the password breaks; undefined if it keeps them all. Throws BREACH_CHECK_UNAVAILABLE. It may
+   * ask another server, so never call it within a transaction.
+   */
+  check(password: string, account: PasswordAccount, tenant: Tenant): Promise<PasswordViolation | undefined>;
+}
+
+/** Makes the policy out of a tenant's settings, the list of common passwords and the service for breached ones. */
+export function createPasswordPolicy({
+  commonPasswords,
+  breachedPasswords,
+}: {
+  readonly commonPasswords: CommonPasswords;
+  readonly breachedPasswords: BreachedPasswords;
+}): PasswordPolicy {
+  return {
+    check: async (password, account, tenant) => {
+      const { password: rules } = tenant.settings;
+      const violation = checkPassword(password, account, rules, (text) => commonPasswords.has(text));
+      // Last, because it is the rule that leaves the process.
+      return violation ?? (await checkBreaches(password, rules.breachCheck, breachedPasswords));
+    },
+  };
+}
+
+async function checkBreaches(
+  password: string,
+  settings: BreachCheckSettings,
+  breachedPasswords: BreachedPasswords,
+): Promise<PasswordViolation | undefined> {
+  if (!settings.enabled) return undefined;
+  const count = await breachedPasswords.countOf(password);
+  if (count === undefined && settings.whenUnavailable === "refuse") {
+    throw domainError("BREACH_CHECK_UNAVAILABLE", {});
+  }
+  if (count === undefined || count < settings.minCount) return undefined;
+  return { rule: "breached", params: { count } };
+}
+
+/**
+ * Checks a new password by what this process knows (NIST SP 800-63B-4, section 3.1.1.2: length, a list of common
+ * passwords, words of the account; no rules of composition). The answer is the first rule broken, in the order of
+ * PasswordViolation.
  *
  * - common: the password is on the list; or it is a listed one with one or two digits or signs appended
  *   (`Password1!`); or it has no more than two different characters (`aaaaaaaa`).
@@ -60,7 +97,7 @@ export function checkPassword(
   isCommon: (password: string) => boolean,
 ): PasswordViolation | undefined {
   const form = password.normalize("NFC");
-  const actual = countCodePoints(form);
+  const actual = passwordLength(password);
   const { minLength: min, maxLength: max } = rules;
   if (actual < min) return { rule: "too_short", params: { min, actual } };
   if (actual > max) return { rule: "too_long", params: { max, actual } };
@@ -71,18 +108,19 @@ export function checkPassword(
   return undefined;
 }
 
+/** The length that the rules speak of: in Unicode code points of the NFC form, which is what gets hashed. */
+export function passwordLength(password: string): number {
+  let count = 0;
+  for (const _ of password.normalize("NFC")) count++;
+  return count;
+}
+
 const shortestWord = 4;
 // An account's words are bounded, so that huge traits cost no more than a few milliseconds. Identifiers come first.
 const maxWords = 128;
 const maxWordLength = 128;
 const maxSplitLength = 64;
 const maxVisited = 1_000;
-
-function countCodePoints(text: string): number {
-  let count = 0;
-  for (const _ of text) count++;
-  return count;
-}
 
 function isPredictable(folded: string, isCommon: (password: string) => boolean): boolean {
   if (new Set(folded).size <= 2 || isCommon(folded)) return true;

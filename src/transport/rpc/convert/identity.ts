@@ -81,7 +81,7 @@ export function toCredential(credential: Credential): MessageInitShape<typeof Cr
     kind: credentialKinds[credential.kind],
     createTime: toTimestamp(credential.createdAt),
     updateTime: toTimestamp(credential.updatedAt),
-    passwordHashAlgorithm: credential.hashAlgorithm ?? "",
+    details: { case: credential.kind, value: { hashAlgorithm: credential.hashAlgorithm ?? "" } },
   };
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Regenerates gen/ from proto/. `npm run`-free on purpose: `make generate` is the one way in.
-import { execFileSync } from "node:child_process";
+// Writes the sources of the foreign protos into .cache/proto, which is never committed: buf, and clients that load
+// proto files, need them beside ours. No package carries all of them as sources.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { printProtoFile } from "./print-proto.ts";
@@ -22,5 +22,3 @@ const copies: Record<string, string> = {
 for (const [target, source] of Object.entries(copies)) {
   cpSync(`node_modules/${source}`, `${cache}/${target}`, { recursive: true });
 }
-
-execFileSync("node_modules/.bin/buf", ["generate"], { stdio: "inherit" });

@@ -1,0 +1,151 @@
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { BreachedPasswords } from "../domain/method/password/policy.ts";
+import type { Clock, Logger, OutgoingHttp } from "../domain/ports.ts";
+
+interface BreachedPasswordsOptions {
+  /** Where the range service is, without `/range`. */
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly cacheLifetimeMs: number;
+  readonly http: OutgoingHttp;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const prefixLength = 5;
+/** Have I Been Pwned answers with some 40 KiB; ten times that is no range any more. */
+const maxAnswerBytes = 400 * 1024;
+const maxCachedBytes = 16 * 1024 * 1024;
+/** After so many failures one after the other, the service is left alone for a while. */
+const failuresUntilPause = 3;
+const pauseMs = 10_000;
+
+/**
+ * Asks a range service (https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange) how often passwords were
+ * found in breaches.
+ *
+ * Security rule: of a password only the first five hexadecimal digits of its SHA-1 digest leave the process, which
+ * about one in a million of all passwords shares. The answer is padded, so that its length does not tell an observer
+ * which digits they were. Neither they nor anything else of the password is logged.
+ */
+export function createBreachedPasswords(options: BreachedPasswordsOptions): BreachedPasswords {
+  const ranges = new Ranges(options);
+  return {
+    async countOf(password) {
+      // NFC, as it is hashed; the service has the digests of UTF-8 in capitals.
+      const digest = createHash("sha1").update(password.normalize("NFC")).digest("hex").toUpperCase();
+      const range = await ranges.find(digest.slice(0, prefixLength));
+      return range === undefined ? undefined : countIn(range, digest.slice(prefixLength));
+    },
+  };
+}
+
+/** The service's answers, each asked for once at a time and kept for a while. */
+class Ranges {
+  readonly #options: BreachedPasswordsOptions;
+  readonly #outage: Outage;
+  readonly #known: LRUCache<string, string>;
+  readonly #underWay = new Map<string, Promise<string | undefined>>();
+
+  constructor(options: BreachedPasswordsOptions) {
+    this.#options = options;
+    this.#outage = new Outage(options);
+    this.#known = new LRUCache({
+      maxSize: maxCachedBytes,
+      sizeCalculation: (range) => range.length,
+      ttl: options.cacheLifetimeMs,
+      ttlResolution: 0,
+      perf: { now: () => options.clock.now().getTime() },
+    });
+  }
+
+  /** The answer to a prefix; undefined if there is none at the moment. */
+  async find(prefix: string): Promise<string | undefined> {
+    const known = this.#known.get(prefix);
+    if (known !== undefined) return known;
+    let answer = this.#underWay.get(prefix);
+    if (answer === undefined) {
+      if (this.#outage.isPaused()) return undefined;
+      answer = this.#ask(prefix).finally(() => this.#underWay.delete(prefix));
+      this.#underWay.set(prefix, answer);
+    }
+    return answer;
+  }
+
+  async #ask(prefix: string): Promise<string | undefined> {
+    try {
+      const range = await this.#fetch(prefix);
+      this.#known.set(prefix, range);
+      this.#outage.succeeded();
+      return range;
+    } catch (error) {
+      this.#outage.failed(error);
+      return undefined;
+    }
+  }
+
+  async #fetch(prefix: string): Promise<string> {
+    const { url, timeoutMs, http } = this.#options;
+    const response = await http.fetch(`${url.replace(/\/+$/, "")}/range/${prefix}`, {
+      headers: { accept: "text/plain", "add-padding": "true" },
+      timeoutMs,
+      maxResponseBytes: maxAnswerBytes,
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`the service answered with status ${response.status}`);
+    }
+    const range = `\n${(await response.text()).trim().replaceAll("\r", "").toUpperCase()}\n`;
+    // A login page of a captive network is no range. Neither is nothing: each prefix has hundreds of digests.
+    if (!/^\n(?:[0-9A-F]{35}:\d{1,15}\n)+$/.test(range)) throw new Error("the service's answer is no range");
+    return range;
+  }
+}
+
+/** How often a digest is in a range. Padding is there as well, with the count 0. */
+function countIn(range: string, suffix: string): number {
+  const at = range.indexOf(`\n${suffix}:`);
+  if (at === -1) return 0;
+  const start = at + suffix.length + 2;
+  return Number(range.slice(start, range.indexOf("\n", start)));
+}
+
+/** Knows whether the service answers: tells the log once when it stops to and once when it does again. */
+class Outage {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #service: string;
+  #failures = 0;
+  #pausedUntil = 0;
+
+  constructor({ logger, clock, url }: BreachedPasswordsOptions) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#service = new URL(url).host;
+  }
+
+  /** Whether asking now would only make somebody wait for nothing. */
+  isPaused(): boolean {
+    return this.#clock.now().getTime() < this.#pausedUntil;
+  }
+
+  failed(error: unknown): void {
+    this.#failures++;
+    if (this.#failures >= failuresUntilPause) this.#pausedUntil = this.#clock.now().getTime() + pauseMs;
+    if (this.#failures > 1) return;
+    const message =
+      "new passwords cannot be looked up among breached ones; tenant_defaults.password.breach_check.when_unavailable says what happens to them";
+    this.#logger.warn({ service: this.#service, err: error }, message);
+  }
+
+  succeeded(): void {
+    if (this.#failures === 0) return;
+    this.#logger.info(
+      { service: this.#service, failures: this.#failures },
+      "new passwords can be looked up among breached ones again",
+    );
+    this.#failures = 0;
+    this.#pausedUntil = 0;
+  }
+}

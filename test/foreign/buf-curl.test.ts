@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { runProgram } from "../support/foreign.ts";
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+
+afterAll(() => app.stop());
+
+// buf is among the repository's own tools, so this client is never absent.
+describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, over %s", (protocol) => {
+  const call = (url: string, method: string, message: object, ...more: readonly string[]) =>
+    runProgram("node_modules/.bin/buf", [
+      ...[
+        "curl",
+        "--protocol",
+        protocol,
+        "--http2-prior-knowledge",
+        "--data",
+        JSON.stringify(message),
+        ...more,
+      ],
+      `${url}/ostiary.${method}`,
+    ]);
+
+  test("registers and checks the session", async () => {
+    const email = freshEmail();
+    const begun = await call(app.localUrl, "flow.v1.RegistrationService/CreateRegistrationFlow", {
+      client: "CLIENT_NATIVE",
+    });
+    const done = await call(app.localUrl, "flow.v1.RegistrationService/SubmitRegistrationFlow", {
+      flowId: JSON.parse(begun.stdout).flow.id,
+      traits: { email },
+      password: { password: goodPassword },
+    });
+    const token = JSON.parse(done.stdout).completed.sessionToken;
+    const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", { token });
+    expect(JSON.parse(checked.stdout).identity.traits).toEqual({ email });
+  });
+
+  test("is told the reason of a refusal, its metadata and its remedy", async () => {
+    const { failed, stderr } = await call(app.localUrl, "session.v1.SessionService/CheckSession", {
+      token: app.apiKey,
+    });
+    expect(failed).toBe(true);
+    const { code, details } = JSON.parse(stderr);
+    expect(code).toBe("unauthenticated");
+    const texts = details.map((detail: { value: string }) => Buffer.from(detail.value, "base64").toString());
+    expect(texts[0]).toContain("SESSION_TOKEN_KIND_MISMATCH");
+    expect(texts[0]).toContain("api_key");
+    expect(texts[1]).toContain("Send a token of the kind that is expected.");
+  });
+
+  test("manages identities with an API key, and nothing without", async () => {
+    const method = "identity.v1.IdentityService/CreateIdentity";
+    const traits = { email: freshEmail() };
+    const withKey = ["--header", `Authorization: Bearer ${app.apiKey}`];
+    const made = await call(app.adminUrl, method, { traits }, ...withKey);
+    expect(JSON.parse(made.stdout).identity.traits).toEqual(traits);
+    const refused = await call(app.adminUrl, method, { traits });
+    expect(refused.failed).toBe(true);
+    expect(JSON.parse(refused.stderr).message).toContain("neither an API key nor a client certificate");
+  });
+});

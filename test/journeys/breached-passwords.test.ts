@@ -1,0 +1,220 @@
+import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
+import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { refusal } from "../support/errors.ts";
+import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
+
+const breachedPassword = "hunter2 is everywhere";
+
+let ranges: RangeServer;
+let app: TestApp;
+/** The same, but nobody gets past it while the service is away. */
+let strict: TestApp;
+
+beforeAll(async () => {
+  ranges = await startRangeServer({ [breachedPassword]: 42, "seen three times": 3 });
+  const start = (breachCheck: object) =>
+    startTestApp({
+      config: {
+        server: {
+          outbound: {
+            allowed_private_hosts: [`127.0.0.1:${ranges.port}`],
+            breached_passwords: { url: ranges.url, timeout: "5s" },
+          },
+        },
+        tenant_defaults: { password: { breach_check: { enabled: true, ...breachCheck } } },
+      },
+    });
+  app = await start({});
+  strict = await start({ when_unavailable: "refuse", min_count: 4 });
+});
+
+afterEach(() => {
+  ranges.recover();
+  // Whatever an outage left behind is over by then.
+  for (const each of [app, strict]) each.clock.advance(7_200_000);
+});
+
+afterAll(async () => {
+  await app.stop();
+  await strict.stop();
+  await ranges.stop();
+});
+
+async function submitRegistration(server: TestApp, password: string, protocol: Protocol = "Connect JSON") {
+  const client = server.client(RegistrationService, { protocol });
+  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const email = freshEmail();
+  const submit = async (text: string) => {
+    const step = { case: "password", value: { password: text } } as const;
+    const request = { flowId: flow?.id ?? "", traits: { email }, step };
+    return (await client.submitRegistrationFlow(request)).outcome;
+  };
+  return { email, submit, outcome: await submit(password) };
+}
+
+const plain = (value: string) => ({ password: { value: { case: "password", value } } }) as const;
+
+describe.each(protocols)("a breached password (peers.md D 4, ASVS V6.2.12) over %s", (protocol) => {
+  test("is refused by a form message at registration, and the flow goes on with another", async () => {
+    const { email, submit, outcome } = await submitRegistration(app, breachedPassword, protocol);
+    if (outcome.case !== "rejected") throw new Error(`the registration was ${outcome.case}`);
+    expect(outcome.value.reason).toBe("PASSWORD_REJECTED");
+    const nodes = outcome.value.flow?.form?.nodes ?? [];
+    const [message] = nodes.find((node) => node.name === "password.password")?.messages ?? [];
+    expect([message?.id, message?.context]).toEqual([4000034, { breaches: 42 }]);
+    expect((await submit(goodPassword)).case).toBe("completed");
+    expect((await logIn(app, email, goodPassword, protocol)).case).toBe("completed");
+  });
+
+  test("is refused to operators with the rule and the field", async () => {
+    const client = app.client(IdentityService, { protocol });
+    const { identity } = await client.createIdentity({ traits: { email: freshEmail() } });
+    const expected = {
+      code: "InvalidArgument",
+      reason: "PASSWORD_REJECTED",
+      metadata: { rule: "breached" },
+    };
+    const set = client.setPassword({
+      identityId: identity?.id ?? "",
+      ...plain(breachedPassword),
+    });
+    expect(await refusal(set)).toMatchObject({ ...expected, fields: ["password.password"] });
+    const create = client.createIdentity({
+      traits: { email: freshEmail() },
+      credentials: plain(breachedPassword),
+    });
+    expect(await refusal(create)).toMatchObject({ ...expected, fields: ["credentials.password.password"] });
+  });
+
+  test("cannot be told from others while the service is away: refused with a remedy, where configured so", async () => {
+    ranges.answer((_request, response) => response.writeHead(503).end());
+    const expected = { code: "Unavailable", reason: "BREACH_CHECK_UNAVAILABLE", retryAfterSeconds: 10 };
+    const registration = await refusal(submitRegistration(strict, goodPassword, protocol));
+    expect(registration).toMatchObject(expected);
+    expect(registration.remedy).toContain("breach_check.when_unavailable");
+    const create = strict.client(IdentityService, { protocol }).createIdentity({
+      traits: { email: freshEmail() },
+      credentials: plain(goodPassword),
+    });
+    expect(await refusal(create)).toMatchObject(expected);
+    // The control: the default lets the other rules decide.
+    expect((await submitRegistration(app, goodPassword, protocol)).outcome.case).toBe("completed");
+  });
+});
+
+describe("the check", () => {
+  test("refuses from the configured number on", async () => {
+    expect((await submitRegistration(strict, "seen three times")).outcome.case).toBe("completed");
+    expect((await submitRegistration(app, "seen three times")).outcome.case).toBe("rejected");
+  });
+
+  test("is not made at login: a breach that came to light later locks nobody out", async () => {
+    const { email } = await register(app);
+    const rest = digestOf(goodPassword).slice(5);
+    app.clock.advance(7_200_000);
+    ranges.answer((_request, response) => response.end(`${rest}:1`));
+    const before = ranges.requests.length;
+    expect((await logIn(app, email)).case).toBe("completed");
+    expect(ranges.requests.length).toBe(before);
+    // The control: at registration it is known.
+    expect((await submitRegistration(app, goodPassword)).outcome.case).toBe("rejected");
+  });
+
+  test("is not made of imported hashes, nor of a password that breaks another rule", async () => {
+    const before = ranges.requests.length;
+    const hash = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+    await app.client(IdentityService).createIdentity({
+      traits: { email: freshEmail() },
+      credentials: { password: { value: { case: "hash", value: hash } } },
+    });
+    expect((await submitRegistration(app, "short")).outcome.case).toBe("rejected");
+    expect(ranges.requests.length).toBe(before);
+  });
+
+  test("security rule: no transaction is open while it is made", async () => {
+    const client = app.client(IdentityService);
+    const { identity } = await client.createIdentity({ traits: { email: freshEmail() } });
+    const seen: string[][] = [];
+    ranges.answer((_request, response) => {
+      seen.push([...app.statements]);
+      response.end(`${"0".repeat(35)}:1`);
+    });
+    const requestId = randomUUID();
+    const calls = [
+      () => submitRegistration(app, "a password of its own"),
+      () =>
+        client.createIdentity({
+          requestId,
+          traits: { email: freshEmail() },
+          credentials: plain("another of its own"),
+        }),
+      () => client.setPassword({ identityId: identity?.id ?? "", ...plain("and a third one") }),
+    ];
+    const begins = (statements: readonly string[]) =>
+      statements.filter((text) => /^begin/i.test(text)).length;
+    let transactions = 0;
+    for (const call of calls) {
+      app.statements.splice(0);
+      await call();
+      const [before, ...more] = seen.splice(0);
+      expect([before === undefined, more.length, begins(before ?? [])]).toEqual([false, 0, 0]);
+      transactions += begins(app.statements);
+    }
+    // The control: there were transactions to be seen, afterwards.
+    expect(transactions).toBeGreaterThanOrEqual(2);
+  });
+
+  test("of a batch that cannot be made fails the batch before anything is stored", async () => {
+    ranges.answer((_request, response) => response.writeHead(503).end());
+    const client = strict.client(IdentityService);
+    const emails = [freshEmail(), freshEmail()];
+    const requests = [
+      { traits: { email: emails[0] ?? "" } },
+      { traits: { email: emails[1] ?? "" }, credentials: plain(goodPassword) },
+    ];
+    expect(await refusal(client.batchCreateIdentities({ requests }))).toMatchObject({
+      reason: "BREACH_CHECK_UNAVAILABLE",
+    });
+    for (const identifier of emails) {
+      const lookUp = client.lookUpIdentity({ by: { case: "identifier", value: identifier } });
+      expect(await refusal(lookUp)).toMatchObject({ reason: "IDENTITY_NOT_FOUND" });
+    }
+  });
+
+  test("security rule: neither the password nor its digest is in the log, also in an outage", async () => {
+    const password = "hunter2 in an outage";
+    ranges.answer((request) => request.socket.destroy());
+    await submitRegistration(app, password);
+    await refusal(submitRegistration(strict, password));
+    const lines = inspect([...app.log, ...strict.log], { depth: 10, maxArrayLength: null });
+    expect(lines).toContain("cannot be looked up");
+    expect(lines).not.toContain("hunter2");
+    expect(lines.toUpperCase()).not.toContain(digestOf(password).slice(0, 5));
+  });
+
+  test("makes no request in development mode, unless configured", async () => {
+    const trial = await startTestApp({
+      config: {
+        server: {
+          outbound: {
+            allowed_private_hosts: [`127.0.0.1:${ranges.port}`],
+            breached_passwords: { url: ranges.url },
+          },
+        },
+      },
+    });
+    try {
+      const before = ranges.connections();
+      expect((await submitRegistration(trial, breachedPassword)).outcome.case).toBe("completed");
+      expect(ranges.connections()).toBe(before);
+    } finally {
+      await trial.stop();
+    }
+  });
+});
