@@ -9,7 +9,7 @@ import { openStorage } from "../src/storage/storage.ts";
 import { type LoadResult, runLoad } from "./load.ts";
 import { type MeasuredServer, startMeasured } from "./server-process.ts";
 
-const seconds = Number(process.env.OSTIARY_BENCH_SECONDS ?? 5);
+const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 const directory = mkdtempSync(join(tmpdir(), "ostiary-bench-"));
 const serveArguments = ["serve", "--data-directory", directory, "--public-port", "0", "--admin-port", "0"];
 
