@@ -94,6 +94,14 @@ describe("the commands of the docs", () => {
     expect(stdout).not.toContain('"code":');
   });
 
+  test("docs/throttling.md explains and resets, with the shell function of the admin API", async () => {
+    const before = (await scriptOf("docs/admin-api.md")).replaceAll("grace@", "throttled@");
+    const { stdout, failed } = await shell(`${before}\n${await scriptOf("docs/throttling.md")}`);
+    expect(failed).toBe(false);
+    expect(stdout).not.toContain('"code":');
+    expect(stdout).toContain('"loginAllowed":true');
+  });
+
   test.skipIf(!withGrpcurl)("those of grpcurl work", async () => {
     const blocks = (await Promise.all(pages.map(blocksOf))).flat();
     const commands = blocks.filter(({ code }) => code.startsWith("grpcurl "));
@@ -220,6 +228,6 @@ describe("links between the pages", () => {
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map((match) =>
       join(base, match[1] ?? ""),
     );
-    for (const link of links) await expect(readFile(link), link).resolves.toBeDefined();
+    for (const link of links) await expect(stat(link), link).resolves.toBeDefined();
   });
 });
