@@ -94,6 +94,14 @@ describe("the commands of the docs", () => {
     expect(stdout).not.toContain('"code":');
   });
 
+  test("docs/throttling.md explains and resets, with the shell function of the admin API", async () => {
+    const before = (await scriptOf("docs/admin-api.md")).replaceAll("grace@", "throttled@");
+    const { stdout, failed } = await shell(`${before}\n${await scriptOf("docs/throttling.md")}`);
+    expect(failed).toBe(false);
+    expect(stdout).not.toContain('"code":');
+    expect(stdout).toContain('"loginAllowed":true');
+  });
+
   test.skipIf(!withGrpcurl)("those of grpcurl work", async () => {
     const blocks = (await Promise.all(pages.map(blocksOf))).flat();
     const commands = blocks.filter(({ code }) => code.startsWith("grpcurl "));
