@@ -35,11 +35,16 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
     const admin = (await ask(app.adminUrl, "list")).trim().split("\n").sort();
     expect(open.filter((name) => name.startsWith("ostiary."))).toEqual([
       "ostiary.flow.v1.LoginService",
+      "ostiary.flow.v1.RecoveryService",
       "ostiary.flow.v1.RegistrationService",
+      "ostiary.flow.v1.SettingsService",
+      "ostiary.flow.v1.VerificationService",
       "ostiary.session.v1.SessionService",
     ]);
     expect(admin.filter((name) => name.startsWith("ostiary."))).toEqual([
       "ostiary.access.v1.ApiKeyService",
+      "ostiary.access.v1.ThrottleService",
+      "ostiary.courier.v1.CourierService",
       "ostiary.identity.v1.IdentitySchemaService",
       "ostiary.identity.v1.IdentityService",
       "ostiary.session.v1.SessionAdminService",

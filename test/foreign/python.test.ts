@@ -23,7 +23,12 @@ describe.skipIf(!installed)("Python's grpcio", () => {
       const files = [
         ...["access/v1/access", "error/v1/error_detail", "identity/v1/identity", "session/v1/session"],
         ...["session/v1/session_service", "flow/v1/flow", "flow/v1/form", "flow/v1/outcome"],
-        ...["flow/v1/login_service", "flow/v1/registration_service"],
+        ...[
+          "identity/v1/login_record",
+          "flow/v1/step",
+          "flow/v1/login_service",
+          "flow/v1/registration_service",
+        ],
       ].map((name) => `ostiary/${name}.proto`);
       const generated = await runProgram(python, [
         ...["-m", "grpc_tools.protoc", "-Iproto", "-I.cache/proto"],
