@@ -57,17 +57,29 @@ function commentOf(field: DescField): string {
 
 /** One table for each section with values of its own, then those of the messages within lists. */
 function* tables(): Generator<string> {
-  const sections = ["", ...configKeys.filter(({ kind }) => kind === "section").map(({ path }) => path)];
+  // A section with a default of its own is a value in several parts (a limit): it is a row of its parent's table.
+  const sections = [
+    "",
+    ...configKeys
+      .filter(({ kind, field }) => kind === "section" && defaultOf(field) === undefined)
+      .map(({ path }) => path),
+  ];
   const elements = new Map<string, DescMessage>();
   for (const section of sections) {
-    const keys = configKeys.filter(({ path, kind }) => kind === "leaf" && parentOf(path) === section);
+    const keys = configKeys.filter(
+      ({ path, kind, field }) =>
+        parentOf(path) === section && (kind === "leaf" || defaultOf(field) !== undefined),
+    );
     if (keys.length === 0) continue;
     const own = configKeys.find(({ path }) => path === section);
     yield heading(section === "" ? "At the top" : `\`${section}\``, own && commentOf(own.field));
     yield "| key | type | default | variable | meaning |\n|---|---|---|---|---|";
-    for (const { path, field, variable } of keys) {
+    for (const { path, field, variable, kind } of keys) {
       const flag = configFlags.find((candidate) => candidate.path === path);
-      const setters = [`\`${variable}\``, ...(flag ? [`\`${flag.name}\``] : [])].join(", ");
+      const parts = kind === "section" ? (field.message?.fields ?? []) : [];
+      const variables =
+        parts.length === 0 ? [variable] : parts.map(({ name }) => `${variable}_${name.toUpperCase()}`);
+      const setters = [...variables, ...(flag ? [flag.name] : [])].map((name) => `\`${name}\``).join(", ");
       yield row([`\`${field.name}\``, typeOf(field), defaultText(field), setters, commentOf(field)]);
       if (field.fieldKind === "list" && field.message) elements.set(path, field.message);
     }

@@ -5,6 +5,7 @@ import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/h
 import { durationToMs } from "./config/spans.ts";
 import type { FlowKind } from "./domain/flow/flow.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
+import type { ThrottleSettings } from "./domain/throttle/limits.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
@@ -78,8 +79,33 @@ export function toTenantSettings(
       breachCheck: breachCheckOf(config),
     },
     enumerationSafe: settings.enumerationSafe,
+    throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): ThrottleSettings {
+  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationToMs(period) });
+  return {
+    enabled: config.enabled,
+    deviceLifetimeMs: durationToMs(config.deviceLifetime),
+    limits: {
+      account: limit(config.account),
+      account_daily: limit(config.accountDaily),
+      device: limit(config.device),
+      device_daily: limit(config.deviceDaily),
+      address: limit(config.address),
+      flow: limit(config.flow),
+      registration: limit(config.registration),
+      recipient: limit(config.recipient),
+      recipient_daily: limit(config.recipientDaily),
+      sending: limit(config.sending),
+      flow_create: limit(config.flowCreate),
+      flow_submit: limit(config.flowSubmit),
+      self_service: limit(config.selfService),
+      failed_authentication: limit(config.failedAuthentication),
+    },
+  };
 }
 
 /**

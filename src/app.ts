@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
@@ -24,6 +25,7 @@ import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createFormTokens } from "./crypto/form-tokens.ts";
+import { createKeyedDigests } from "./crypto/keyed-digests.ts";
 import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
 import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
 import { createSealer } from "./crypto/sealer.ts";
@@ -45,6 +47,7 @@ import { Credentials } from "./domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
+import { PasswordChecks } from "./domain/identity/password-checks.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
 import { CodeMethod } from "./domain/method/code/code-method.ts";
@@ -56,6 +59,9 @@ import type { Clock } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
+import { Devices } from "./domain/throttle/devices.ts";
+import { Throttle } from "./domain/throttle/throttle.ts";
+import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
 import { UseRecorder } from "./domain/use-recorder.ts";
 import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
 import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
@@ -74,6 +80,7 @@ import { RegistrationService } from "./transport/rpc/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
 import { SettingsService } from "./transport/rpc/settings-service.ts";
+import { ThrottleService } from "./transport/rpc/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/verification-service.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
@@ -279,6 +286,20 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
 
+  const digests = createKeyedDigests(() => config.secrets.sealing());
+  const throttle = new Throttle({
+    store: storage.throttle,
+    digests,
+    devices: new Devices({ tokens, clock }),
+    events: storage.events,
+    clock,
+  });
+  const throttleAdmin = new ThrottleAdmin({
+    store: storage.throttle,
+    identities: storage.identities,
+    digests,
+    clock,
+  });
   const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
   const proofs = new AddressProofs({
     methods: [
@@ -286,6 +307,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
       new LinkMethod({ tokens }),
     ],
     flows: storage.flows,
+    throttle,
     tokens,
     outbox,
     clock,
@@ -296,6 +318,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     events: storage.events,
     methods: [passwordMethod],
     proofs,
+    throttle,
     tokens,
     clock,
   });
@@ -307,6 +330,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     methods: [passwordMethod],
     proofs,
     verifications: verificationFlows,
+    throttle,
     tokens,
     clock,
   });
@@ -349,11 +373,16 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   });
   const credentials = new Credentials({
     identities: storage.identities,
-    events: storage.events,
     transactions: storage,
     passwords,
-    hasher,
     outbox,
+    clock,
+  });
+  const passwordChecks = new PasswordChecks({
+    identities: storage.identities,
+    events: storage.events,
+    throttle,
+    hasher,
     clock,
   });
   const messages = new Messages({ store: storage.messages, pageTokens, clock });
@@ -374,8 +403,10 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     logins,
     identities,
     credentials,
+    passwordChecks,
     schemas,
     idempotency,
+    throttleAdmin,
   };
 }
 
@@ -400,7 +431,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, credentials, schemas, idempotency } = domain;
+  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   return [
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
     {
@@ -420,6 +451,7 @@ function createServices(domain: Domain) {
       implementation: new IdentityService({
         identities,
         credentials,
+        passwordChecks,
         operatorFlows: domain.operatorFlows,
         logins: domain.logins,
         idempotency,
@@ -431,6 +463,7 @@ function createServices(domain: Domain) {
     },
     { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
     { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
+    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
   ];
 }
 

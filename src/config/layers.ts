@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { configFlags, type FlagValues } from "./flags.ts";
 import { type ConfigKey, configKeys, defaultOf, valueKindOf, variablePrefix } from "./keys.ts";
@@ -18,7 +18,11 @@ export class Layers {
   addDefaults(workingDirectory: string): void {
     for (const { path, field, kind } of configKeys) {
       const text = defaultOf(field);
-      if (kind === "section" || text === undefined) continue;
+      if (text === undefined) continue;
+      if (kind === "section") {
+        this.#addSectionDefaults(path, field, text, workingDirectory);
+        continue;
+      }
       const result = readText(text, field, workingDirectory);
       if (result.kind === "wrong") throw new Error(`the default of ${path} ${result.message}`);
       this.#leaves.set(path, result.json);
@@ -91,6 +95,22 @@ export class Layers {
       if (value !== undefined) parent[field.name] = value;
     }
     return root;
+  }
+
+  /** A section may carry the defaults of its keys, where the same message has others in each place. */
+  #addSectionDefaults(path: string, { message }: DescField, text: string, baseDirectory: string): void {
+    const yaml = readYaml(text);
+    if (yaml.kind === "wrong" || message === undefined) throw new Error(`the default of ${path} is no map`);
+    const problems: Problem[] = [];
+    const context = {
+      sourceOf: (): Source => ({ kind: "default" }),
+      baseDirectory,
+      sources: new Map(),
+      problems,
+    };
+    const onLeaf = (leaf: string, json: JsonValue) => void this.#leaves.set(leaf, json);
+    readSection(yaml.contents, message, path, context, { onLeaf, onSection: () => {} });
+    for (const problem of problems) throw new Error(`the default of ${problem.key} ${problem.message}`);
   }
 
   #addText(key: ConfigKey, text: string, source: Source, baseDirectory: string): void {

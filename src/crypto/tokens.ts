@@ -20,6 +20,7 @@ const prefixes: Readonly<Record<TokenKind, string>> = {
   flow: "ost_flw_",
   browser: "ost_brw_",
   link: "ost_lnk_",
+  device: "ost_dev_",
 };
 const kinds: ReadonlyMap<string, TokenKind> = new Map(
   (Object.entries(prefixes) as [TokenKind, string][]).map(([kind, prefix]) => [prefix, kind]),

@@ -360,6 +360,12 @@ const texts = {
       "Set tenant_defaults.link.enabled, or let the person begin the flow, which sends a code. A link to hand over is made by CreateRecoveryLink.",
     metadata: [],
   },
+  RATE_LIMITED: {
+    message: "There were too many attempts; the metadata says what was counted.",
+    remedy:
+      "Try again after the delay that RetryInfo names. A known device has limits of its own: send its cookie or device_token.",
+    metadata: ["scope"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

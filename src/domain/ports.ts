@@ -33,7 +33,7 @@ export interface Transactions {
 }
 
 /** The kinds of tokens, by the prefix that each carries. A token of one kind is never accepted as another. */
-export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser" | "link";
+export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser" | "link" | "device";
 
 /** A token just made. Only the digest is stored. */
 export interface IssuedToken {
@@ -106,6 +106,15 @@ export interface Sealer {
   seal(purpose: string, plain: Uint8Array): string;
   /** The plain bytes; undefined if the text was changed, is for another purpose, or its key is gone. */
   open(purpose: string, sealed: string): Uint8Array | undefined;
+}
+
+/** Makes digests that only this deployment can make. Implemented in src/crypto. */
+export interface KeyedDigests {
+  /**
+   * 16 bytes, the same for the same purpose and text for as long as the first sealing secret is the same. After a
+   * rotation all are others, so nothing that lasts may be found by them alone.
+   */
+  make(purpose: string, text: string): Uint8Array;
 }
 
 /** Writes the structured log. Fields never hold secrets. Implemented with pino in src/app.ts. */

@@ -9,11 +9,14 @@ export interface RemovedRows {
   readonly flows: number;
   readonly idempotencyRecords: number;
   readonly messages: number;
+  readonly throttleCounters: number;
+  readonly devices: number;
 }
 
 /**
  * Removes what has ended longer ago than the retention: sessions that expired or were revoked, flows that expired;
- * request ids that expired; messages that were sent, given up or suppressed longer ago than theirs. Events are kept. Works through all tenants, in batches, so that it can be
+ * request ids and known devices that expired; counters of attempts that are empty; messages that were sent, given up or
+ * suppressed longer ago than theirs. Events are kept. Works through all tenants, in batches, so that it can be
  * interrupted at any time.
  */
 export async function removeExpired(
@@ -35,6 +38,14 @@ export async function removeExpired(
       options.now,
     ),
     messages: await removeInBatches(database, "message", "id", "ended_at", messagesBefore),
+    throttleCounters: await removeInBatches(
+      database,
+      "throttle_counter",
+      "key",
+      "spent_until_us",
+      options.now.getTime() * 1000,
+    ),
+    devices: await removeInBatches(database, "device", "token_digest", "expires_at", options.now),
   };
 }
 
@@ -44,7 +55,7 @@ async function removeInBatches(
   table: string,
   key: string,
   column: string,
-  before: Date,
+  before: Date | number,
 ): Promise<number> {
   let total = 0;
   for (;;) {

@@ -330,9 +330,40 @@ const Message = defineEntity({
   })),
 });
 
+const ThrottleCounter = defineEntity({
+  name: "ThrottleCounter",
+  tableName: "throttle_counter",
+  schema,
+  properties: {
+    tenantId: p.uuid().primary(),
+    key: p.blob().primary(),
+    spentUntilUs: p.bigint("string"),
+    periodUs: p.bigint("string"),
+  },
+  indexes: [{ name: "throttle_counter_end", properties: ["spentUntilUs"] }],
+});
+
+const Device = defineEntity({
+  name: "Device",
+  tableName: "device",
+  schema,
+  properties: {
+    tenantId: p.uuid().primary(),
+    tokenDigest: p.blob().primary(),
+    identityId: p.uuid(),
+    createdAt: moment(),
+    expiresAt: moment(),
+  },
+  indexes: [
+    { name: "device_identity", properties: ["tenantId", "identityId"] },
+    { name: "device_expiry", properties: ["expiresAt"] },
+  ],
+});
+
 /** All tables but the migrations' own. */
 export const entities = [
   ...[Tenant, Identity, IdentityIdentifier, IdentityVerifiableAddress, IdentityRecoveryAddress],
   ...[IdentityCredential, IdentitySchema, Session, Flow, ApiKey, ApiKeyBootstrap, IdempotencyRecord],
   ...[EventEpoch, Event, Message],
+  ...[ThrottleCounter, Device],
 ];

@@ -4,6 +4,7 @@ import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
 import { insertMessages } from "./message-sql.ts";
 import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
+import { throttleParts } from "./throttle-statements.ts";
 
 const flowColumns = `
   f.digest AS f_digest, f.kind AS f_kind, f.client AS f_client, f.state AS f_state,
@@ -191,7 +192,7 @@ function insertSession(session: string, digest: string, from: string): string {
  * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 kind and $7 secret of
  * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the new hash or null, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
- * null, $19 the session that this one replaces or null.
+ * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`.
  *
  * The parts of one statement see the same snapshot. What makes it right under concurrency, beside `open_flow`:
  *
@@ -243,13 +244,14 @@ export const completeLoginStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$15", from: "guard" })}
   ), recorded_evictions AS (
     ${insertEvents({ tenant: "$1", events: "$16", from: "evicted", sessionId: "evicted.id", identityId: "$4", id: derivedEventId })}
-  )
+  ), ${throttleParts({ from: "guard", identityId: "$4", at: "$8", firstParameter: 20 })}
   SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM guard) AS completed`,
 };
 
 /**
  * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
- * recovery addresses, $8 and $9 the password's hash and algorithm or null, $10 now, $11 session, $12 its digest, $13 events.
+ * recovery addresses, $8 and $9 the password's hash and algorithm or null, $10 now, $11 session, $12 its digest, $13 events,
+ * $14 to $18 those of `throttleParts`.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
 export const completeRegistrationStatement: Statement = {
@@ -269,7 +271,12 @@ export const completeRegistrationStatement: Statement = {
     ${insertSession("$11", "$12", "new_identity")}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$13", from: "new_identity" })}
-  )
+  ), ${throttleParts({
+    from: "new_identity",
+    identityId: "(SELECT id FROM new_identity)",
+    at: "$10",
+    firstParameter: 14,
+  })}
   SELECT EXISTS (SELECT FROM new_identity) AS completed`,
 };
 
@@ -371,6 +378,8 @@ export const changePasswordStatement: Statement = {
     SELECT $1, changed.id, 'password', $13, $14, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+  ), forgotten AS (
+    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (
     ${insertSession("$15", "$16", "changed")}
   ), ${settingsParts("changed")}

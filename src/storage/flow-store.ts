@@ -31,6 +31,7 @@ import {
 import { updateIdentityStatement } from "./identity-statements.ts";
 import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
+import { throttleParameters } from "./throttle-statements.ts";
 
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
@@ -204,6 +205,7 @@ export class PostgresFlowStore implements FlowStore {
       target?.kind,
       target?.value,
       completion.replaces,
+      ...throttleParameters(completion.throttle),
     ]);
     return outcomeOf(row, "candidate_changed");
   }
@@ -229,6 +231,7 @@ export class PostgresFlowStore implements FlowStore {
           sessionParameter(session),
           session.tokenDigest,
           eventsParameter(completion.events),
+          ...throttleParameters(completion.throttle),
         ],
       );
       return row?.completed ? "completed" : "flow_taken";

@@ -188,7 +188,8 @@ export const deleteIdentityStatement: Statement = {
 
 /**
  * $1 tenant, $2 identity, $3 hash, $4 algorithm, $5 now, $6 events. Raises `login_sequence`: a login that checked the
- * former password and has not completed yet does not complete.
+ * former password and has not completed yet does not complete. The identity's known devices are forgotten: whoever had
+ * the former password may have made one.
  */
 export const setPasswordStatement: Statement = {
   text: `WITH changed AS (
@@ -202,6 +203,8 @@ export const setPasswordStatement: Statement = {
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
     RETURNING kind, created_at, updated_at, algorithm
+  ), forgotten AS (
+    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$6", from: "written" })}
   )
@@ -214,7 +217,10 @@ export const rehashPasswordStatement: Statement = {
     WHERE tenant_id = $1 AND identity_id = $2 AND kind = 'password' AND secret = $3`,
 };
 
-/** $1 tenant, $2 identity, $3 kind, $4 events. Raises `login_sequence` as `setPasswordStatement` does. */
+/**
+ * $1 tenant, $2 identity, $3 kind, $4 events. Raises `login_sequence` and forgets devices as `setPasswordStatement`
+ * does.
+ */
 export const deleteCredentialStatement: Statement = {
   text: `WITH changed AS (
     UPDATE ostiary.identity SET login_sequence = login_sequence + 1
@@ -224,6 +230,9 @@ export const deleteCredentialStatement: Statement = {
     DELETE FROM ostiary.identity_credential
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND kind = $3
     RETURNING kind
+  ), forgotten AS (
+    DELETE FROM ostiary.device
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND EXISTS (SELECT FROM deleted)
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$4", from: "deleted" })}
   )

@@ -8,6 +8,7 @@ import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/ide
 import type { TenantId } from "../domain/ids.ts";
 import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
+import type { ThrottleStore } from "../domain/throttle/store.ts";
 import { PostgresApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
@@ -22,6 +23,7 @@ import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { PostgresSchemaStore } from "./schema-store.ts";
 import { PostgresSessionStore } from "./session-store.ts";
 import { ensureTenant } from "./tenants.ts";
+import { PostgresThrottleStore } from "./throttle-store.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
 const oldestVersion = 150_000;
@@ -39,6 +41,7 @@ export interface Storage extends Transactions {
   readonly idempotency: IdempotencyStore;
   readonly events: EventStore;
   readonly messages: CourierStore;
+  readonly throttle: ThrottleStore;
   /** Brings the schema up to date; several servers may do so at once. */
   migrate(): Promise<void>;
   /** The names of the migrations that the database lacks. */
@@ -83,6 +86,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     idempotency: new PostgresIdempotencyStore(database),
     events: new PostgresEventStore(database),
     messages: new PostgresMessageStore(database),
+    throttle: new PostgresThrottleStore(database),
     migrate: () => migrateDatabase(database.url),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),

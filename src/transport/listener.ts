@@ -14,6 +14,7 @@ import { createProtocolServers, defaultLimits, type ListenerLimits } from "./htt
 import type { Readiness } from "./http/readiness.ts";
 import { sniff } from "./http/sniffer.ts";
 import type { Access } from "./rpc/access.ts";
+import { AddressLimits } from "./rpc/address-limits.ts";
 import { Dispatcher } from "./rpc/dispatcher.ts";
 import { HealthService } from "./rpc/health-service.ts";
 import { ReflectionService } from "./rpc/reflection.ts";
@@ -148,7 +149,9 @@ function createDispatcher(
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
 
   const { maxRequestBytes, jsonTypes, clock } = options;
-  const serving = { access, validate: createRequestValidator(), maxRequestBytes, jsonTypes, clock };
+  const addressLimits = new AddressLimits({ clock, logger });
+  const validate = createRequestValidator();
+  const serving = { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock };
   return new Dispatcher({
     ...serving,
     name,

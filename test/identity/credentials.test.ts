@@ -19,7 +19,7 @@ async function create(password?: NewPassword): Promise<Identity> {
 }
 
 function check(id: IdentityId, password: string): Promise<boolean> {
-  return rules.credentials.checkPassword(rules.tenant, origin, { id, password: new Secret(password) });
+  return rules.passwordChecks.check(rules.tenant, origin, { id, password: new Secret(password) });
 }
 
 function setPassword(id: IdentityId, password: NewPassword, keepSessions = false) {

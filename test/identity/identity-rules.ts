@@ -1,12 +1,15 @@
 import { createCommonPasswords } from "../../src/crypto/common-passwords.ts";
+import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
 import { createPasswordHasher } from "../../src/crypto/password-hasher.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
+import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { Credentials } from "../../src/domain/identity/credentials.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import { Identities } from "../../src/domain/identity/identities.ts";
 import type { NewIdentity } from "../../src/domain/identity/identity-input.ts";
 import { NewPasswords } from "../../src/domain/identity/new-passwords.ts";
+import { PasswordChecks } from "../../src/domain/identity/password-checks.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
@@ -14,6 +17,8 @@ import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
 import type { Argon2Parameters, PasswordHasher, Scope, Sealer } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { Devices } from "../../src/domain/throttle/devices.ts";
+import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { noon, someSettings } from "../support/records.ts";
 
@@ -30,6 +35,7 @@ export type HashCall = "hash" | "verify" | "decoy";
 export interface IdentityRules extends TwoTenants {
   readonly identities: Identities;
   readonly credentials: Credentials;
+  readonly passwordChecks: PasswordChecks;
   readonly schemas: IdentitySchemas;
   readonly tenant: Tenant;
   readonly otherTenant: Tenant;
@@ -97,11 +103,22 @@ export async function openIdentityRules(): Promise<IdentityRules> {
     }),
     credentials: new Credentials({
       identities: storage.identities,
-      events: storage.events,
       transactions: storage,
       passwords,
-      hasher,
       outbox: new Outbox({ sealer }),
+      clock,
+    }),
+    passwordChecks: new PasswordChecks({
+      identities: storage.identities,
+      events: storage.events,
+      throttle: new Throttle({
+        store: storage.throttle,
+        digests: createKeyedDigests(() => [secret]),
+        devices: new Devices({ tokens: createTokens(), clock }),
+        events: storage.events,
+        clock,
+      }),
+      hasher,
       clock,
     }),
   };

@@ -32,7 +32,8 @@ async function signIn(
     password: { password: goodPassword },
   };
   const submitted = await browser.post(`${login}/SubmitLoginFlow`, submission, headers);
-  const count = app.statements.length;
+  // Messages that wait are sent meanwhile.
+  const count = app.statements.filter((text) => !/(FROM|UPDATE) ostiary\.message\b/.test(text)).length;
   expect(submitted.body.completed?.session).toBeDefined();
   return count;
 }
@@ -109,8 +110,8 @@ describe("a browser that signs in again", () => {
   test("takes one round trip more than one that shows no cookie", async () => {
     const { email } = await register(app);
     const browser = new Browser(app.publicUrl);
-    expect(await signIn(browser, email)).toBe(2);
     expect(await signIn(browser, email)).toBe(3);
+    expect(await signIn(browser, email)).toBe(4);
   });
 
   test("is told of in the log as a replacement", async () => {

@@ -247,6 +247,7 @@ describe("with an https public_url", () => {
       await registerIn(browser);
       expect([...browser.cookies.keys()].sort()).toEqual([
         "__Host-ostiary_browser",
+        "__Host-ostiary_device",
         "__Host-ostiary_session",
       ]);
       for (const cookie of browser.everySetCookie) {
@@ -273,6 +274,7 @@ describe("with an https public_url", () => {
       await registerIn(browser);
       expect([...browser.cookies.keys()].sort()).toEqual([
         "__Host-ostiary_browser",
+        "__Host-ostiary_device",
         "__Secure-ostiary_session",
       ]);
       const session = browser.everySetCookie.find((cookie) => cookie.startsWith("__Secure-"));

@@ -401,7 +401,7 @@ describe("with links and recovery switched off", () => {
 });
 
 test("without a page a link is refused, and the error says what to configure", async () => {
-  const bare = await startTestApp();
+  const bare = await startTestApp({ config: { server: { ui: { enabled: false } } } });
   try {
     const { identity } = await register(bare);
     const call = bare.client(IdentityService).createRecoveryLink({ identityId: identity?.id ?? "" });

@@ -156,7 +156,7 @@ describe("a server-rendered app", () => {
     expect(session?.id).toBe(outcome.completed.session?.id);
     expect(session?.device).toMatchObject({ ipAddress: "192.0.2.7", userAgent: "Test Browser" });
     browser.takes(second);
-    expect(browser.names()).toEqual(["ostiary_browser", "ostiary_session"]);
+    expect(browser.names()).toEqual(["ostiary_browser", "ostiary_device", "ostiary_session"]);
 
     const guard = requireSession({ baseUrl: app.localUrl });
     const signedIn = await guard.check(browser.request("POST"));
@@ -165,7 +165,8 @@ describe("a server-rendered app", () => {
     const third = browser.visits("POST");
     await third.sessions.logout({});
     browser.takes(third);
-    expect(browser.names()).toEqual(["ostiary_browser"]);
+    // By the device cookie the browser is known to whoever signed in on it, also after a logout.
+    expect(browser.names()).toEqual(["ostiary_browser", "ostiary_device"]);
   });
 
   test("does the same over gRPC, with cookies as metadata", async () => {

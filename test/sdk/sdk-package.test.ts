@@ -53,6 +53,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/access/v1/access_pb.js",
       "dist/gen/ostiary/access/v1/api_key_pb.js",
       "dist/gen/ostiary/access/v1/api_key_service_pb.js",
+      "dist/gen/ostiary/access/v1/throttle_pb.js",
+      "dist/gen/ostiary/access/v1/throttle_service_pb.js",
       "dist/gen/ostiary/courier/v1/courier_service_pb.js",
       "dist/gen/ostiary/courier/v1/message_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
@@ -179,7 +181,7 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "sessions", "courier", "apiKeys"],
+      admin: ["identities", "identitySchemas", "sessions", "courier", "apiKeys", "throttle"],
     });
   });
 

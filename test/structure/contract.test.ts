@@ -32,6 +32,7 @@ describe("every service", () => {
   test("is in the list that the server serves from", () => {
     expect(allServices.map((service) => service.typeName).sort()).toEqual([
       "ostiary.access.v1.ApiKeyService",
+      "ostiary.access.v1.ThrottleService",
       "ostiary.courier.v1.CourierService",
       "ostiary.flow.v1.LoginService",
       "ostiary.flow.v1.RecoveryService",
@@ -80,6 +81,7 @@ describe("every method", () => {
       "csrf_token",
       "password.password",
       "code.code",
+      "device_token",
     ]);
   });
 

@@ -20,6 +20,7 @@ import type { Clock, Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { createTestDatabase } from "./database.ts";
 import { administer } from "./postgres.ts";
+import { wideThrottleConfig } from "./throttle.ts";
 
 /** A clock that stands still until it is moved. */
 export class TestClock implements Clock {
@@ -87,10 +88,21 @@ export const protocols: readonly Protocol[] = ["Connect JSON", "Connect binary",
 
 /**
  * Starts a server for a test. Its passwords are hashed with cheap parameters, which only development mode allows;
- * `config` is merged into the configuration file, as in YAML.
+ * `config` is merged into the configuration file, as in YAML. Limits are too wide to be met, unless `defaultThrottle`.
+ * With `databaseUrl` it is one more server on the database of another one, which removes it.
  */
-export async function startTestApp(options: { readonly config?: object } = {}): Promise<TestApp> {
-  const database = await createTestDatabase();
+export async function startTestApp(
+  options: {
+    readonly config?: object;
+    readonly defaultThrottle?: boolean;
+    readonly databaseUrl?: string;
+    readonly clock?: TestClock;
+  } = {},
+): Promise<TestApp> {
+  const database =
+    options.databaseUrl === undefined
+      ? await createTestDatabase()
+      : { url: options.databaseUrl, drop: async () => {} };
   const directory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
   const file = join(directory, "ostiary.yaml");
   const secret = randomBytes(32).toString("hex");
@@ -99,12 +111,15 @@ export async function startTestApp(options: { readonly config?: object } = {}): 
     server: { public: { port: 0 }, admin: { port: 0 } },
     database: { url: database.url, data_directory: directory },
     secrets: { sealing: [secret] },
-    tenant_defaults: { password: { argon2: { memory_kib: 64, iterations: 1 } } },
+    tenant_defaults: {
+      password: { argon2: { memory_kib: 64, iterations: 1 } },
+      throttle: options.defaultThrottle ? {} : wideThrottleConfig,
+    },
   };
   await writeFile(file, stringify(merge(defaults, options.config ?? {})), { mode: 0o600 });
   const log: LogLine[] = [];
   const statements: string[] = [];
-  const clock = new TestClock();
+  const clock = options.clock ?? new TestClock();
   const appOptions = {
     config: loadConfig({ file, environment: {}, flags: {} }),
     logger: memoryLogger(log),

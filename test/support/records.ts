@@ -7,6 +7,7 @@ import type { Identity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
+import { wideThrottle } from "./throttle.ts";
 
 /** The moment that the tests' records are of. */
 export const noon = new Date("2026-01-01T12:00:00.000Z");
@@ -146,6 +147,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       breachCheck: { enabled: false, minCount: 1, whenUnavailable: "accept" },
     },
     enumerationSafe: true,
+    throttle: wideThrottle,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
     ...change,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Client, createClient } from "@connectrpc/connect";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -28,6 +29,8 @@ export interface OstiaryAdmin {
   readonly courier: Client<typeof CourierService>;
   /** API keys. */
   readonly apiKeys: Client<typeof ApiKeyService>;
+  /** What throttling has counted, and setting it back. */
+  readonly throttle: Client<typeof ThrottleService>;
 }
 
 /** Makes clients of the admin listener. Nothing is sent until a method is called. */
@@ -39,5 +42,6 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
     sessions: createClient(SessionAdminService, transport),
     courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),
+    throttle: createClient(ThrottleService, transport),
   };
 }

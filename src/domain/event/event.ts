@@ -16,6 +16,7 @@ export type EventType =
   | "session.revoked"
   | "login.succeeded"
   | "login.failed"
+  | "login.throttled"
   | "registration.succeeded"
   | "recovery.succeeded"
   | "recovery.started_by_operator"
@@ -27,7 +28,8 @@ export type EventType =
   | "message.sent"
   | "message.failed"
   | "message.retried"
-  | "message.readdressed";
+  | "message.readdressed"
+  | "throttle.reset";
 
 /** Who did it. */
 export type EventActor =

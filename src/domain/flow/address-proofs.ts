@@ -4,6 +4,7 @@ import { domainError } from "../errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
+import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import * as messages from "../message/message.ts";
 import type {
@@ -16,6 +17,7 @@ import type {
 import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type {
   FlowCaller,
   FlowData,
@@ -35,6 +37,8 @@ export interface ProvedAddress {
   readonly target: ProofTarget;
   /** The flow, and the one that holds the challenge where that is another one. */
   readonly held: readonly HeldRevision[];
+  /** For whoever completes a login or registration by it. */
+  readonly ticket: ThrottleTicket;
 }
 
 /** Where a secret goes, and what else is remembered with it. */
@@ -54,6 +58,7 @@ export interface ProofRequest {
 interface AddressProofsDependencies {
   readonly methods: readonly AddressProofMethod[];
   readonly flows: FlowStore;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -69,13 +74,15 @@ interface AddressProofsDependencies {
 export class AddressProofs {
   readonly #methods: ReadonlyMap<string, AddressProofMethod>;
   readonly #flows: FlowStore;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
 
-  constructor({ methods, flows, tokens, outbox, clock }: AddressProofsDependencies) {
+  constructor({ methods, flows, throttle, tokens, outbox, clock }: AddressProofsDependencies) {
     this.#methods = new Map(methods.map((method) => [method.kind, method]));
     this.#flows = flows;
+    this.#throttle = throttle;
     this.#tokens = tokens;
     this.#outbox = outbox;
     this.#clock = clock;
@@ -96,8 +103,19 @@ export class AddressProofs {
     return this.offered(tenant, flow).flatMap((kind) => this.#method(kind).requestNodes(flow));
   }
 
-  /** Makes a secret, sends it, and moves the flow on. Throws FLOW_CHANGED if another submit was first. */
+  /**
+   * Makes a secret, sends it, and moves the flow on. Throws FLOW_CHANGED if another submit was first, RATE_LIMITED.
+   */
   async request(caller: FlowCaller, flow: FlowRecord, request: ProofRequest): Promise<FlowRecord> {
+    // Security rule: counted by what was typed, not by where it leads, so that the answer does not tell whether anybody
+    // has it (ASVS V6.3.8). Whoever need not type it shows no more than a mask.
+    const isMasked = fixedIdentity(flow) !== undefined;
+    const recipient = (isMasked ? request.target?.value : undefined) ?? request.sentTo;
+    await this.#throttle.take(caller.tenant, caller.origin, "code_send", {
+      address: caller.limitedAddress,
+      flow: flow.digest,
+      recipient: normaliseForLogin(recipient) ?? recipient,
+    });
     const at = this.#clock.now();
     const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at);
     const data: FlowData = { ...flow.data, ...request.data, pending };
@@ -157,11 +175,15 @@ export class AddressProofs {
     return kind;
   }
 
-  /** Tries the step of a flow that waits for a secret: use it, send another one, or give it up. */
+  /**
+   * Tries the step of a flow that waits for a secret: use it, send another one, or give it up. `device` is the device token
+   * or cookie that was shown, if it matters. Throws RATE_LIMITED.
+   */
   async submit(
     caller: FlowCaller,
     flow: FlowRecord,
     step: SubmittedStep,
+    device?: string,
   ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
     const { pending } = flow.data;
     if (pending === undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -175,6 +197,7 @@ export class AddressProofs {
         method: this.#method(kind),
         target: pending.target,
         step,
+        device,
       });
     }
     if (step.name === "resend") return this.#resend(caller, flow, pending);
@@ -182,7 +205,7 @@ export class AddressProofs {
     // A link is used in the flow that it opens, not in the one that waits for it.
     if (pending.kind === "link") throw domainError("STEP_NOT_OFFERED", { step: step.name });
     const method = this.#method(pending.kind);
-    return this.#check(caller, { flow, holder: flow, method, target: pending.target, step });
+    return this.#check(caller, { flow, holder: flow, method, target: pending.target, step, device });
   }
 
   /**
@@ -311,11 +334,18 @@ export class AddressProofs {
       readonly method: AddressProofMethod;
       readonly target: ProofTarget | undefined;
       readonly step: SubmittedStep;
+      readonly device: string | undefined;
     },
   ): Promise<ProvedAddress | StepRejected> {
-    const { flow, holder, method, target, step } = attempt;
+    const { flow, holder, method, target, step, device } = attempt;
     if (step.name !== method.useStep) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (isProofRequest(step)) return codeRequired();
+    const ticket = await this.#throttle.take(caller.tenant, caller.origin, "code_check", {
+      address: caller.limitedAddress,
+      flow: flow.digest,
+      identityId: target?.identityId,
+      device,
+    });
     if (holder === undefined) return invalid(flow.kind, method);
     const limit = caller.tenant.settings.code.maxTries;
     const scope = { tenantId: caller.tenant.id };
@@ -331,7 +361,11 @@ export class AddressProofs {
     const held = { digest: holder.digest, revision: counted.revision };
     const own = { digest: flow.digest, revision: flow.revision };
     const { authentication } = method;
-    return { kind: "proved", authentication, target, held: holder === flow ? [held] : [own, held] };
+    // The others complete without the counters.
+    if (flow.kind !== "login" && flow.kind !== "registration") {
+      await this.#throttle.release(caller.tenant, ticket);
+    }
+    return { kind: "proved", authentication, target, held: holder === flow ? [held] : [own, held], ticket };
   }
 
   #resendAt(tenant: Tenant, pending: { readonly sentAt: string }): Date {

@@ -166,6 +166,8 @@ export interface FlowCompleted {
   readonly returnTo: string | undefined;
   /** A verification that waits, after a registration. */
   readonly verification?: Flow | undefined;
+  /** What the client keeps to be known by: a native client's device token, or the value of a browser's cookie. */
+  readonly device: Secret | undefined;
 }
 
 /** The call that a flow is used in. */
@@ -181,8 +183,12 @@ export interface FlowCaller {
    * no active session.
    */
   browserSession(): Promise<Session | undefined>;
+  /** The address that limits count the call for; undefined where they stand aside. */
+  readonly limitedAddress: string | undefined;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
+  /** The value of the device cookie, if one was sent. */
+  readonly deviceCookie: string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */
   assertOriginAllowed(): void;
 }

@@ -10,6 +10,7 @@ import type { Clock, Tokens } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
   isProofRequest,
@@ -39,6 +40,8 @@ const mostRounds = 64;
 /** What was submitted to a login flow. */
 export interface LoginSubmission extends FlowSubmission {
   readonly identifier: string;
+  /** A native client's device token; empty if it has none. */
+  readonly deviceToken: string;
   readonly step: SubmittedStep;
 }
 
@@ -56,6 +59,7 @@ interface LoginFlowsDependencies {
   readonly events: EventStore;
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -67,6 +71,7 @@ interface Proof {
   readonly held: readonly HeldRevision[];
   readonly method: LoginProved["authentication"];
   readonly rehash: LoginProved["rehash"];
+  readonly ticket: ThrottleTicket;
 }
 
 /** Signing in. */
@@ -76,6 +81,7 @@ export class LoginFlows {
   readonly #events: EventStore;
   readonly #methods: ReadonlyMap<string, LoginMethod>;
   readonly #proofs: AddressProofs;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly shape: FlowShape;
@@ -86,6 +92,7 @@ export class LoginFlows {
     this.#events = dependencies.events;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.shape = loginShape(dependencies.methods, dependencies.proofs);
@@ -141,7 +148,10 @@ export class LoginFlows {
     return (await this.#keeper.get(caller, this.shape, flowId)).flow;
   }
 
-  /** Tries what was submitted. Two round trips where a password succeeds and nobody else logs in as the same identity. */
+  /**
+   * Tries what was submitted. Two round trips where a password succeeds and nobody else logs in as the same identity,
+   * beside the throttle's one. Throws RATE_LIMITED.
+   */
   async submit(caller: FlowCaller, submission: LoginSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
@@ -159,6 +169,8 @@ export class LoginFlows {
     if (entered.kind === "expired") return entered;
     const { record } = entered;
     const owned = this.#ownedCandidate(record, candidate);
+    // A native flow is not moved by cookies, nor a browser flow by what a page can read and send.
+    const device = record.client === "browser" ? caller.deviceCookie : submission.deviceToken;
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(
         caller,
@@ -170,7 +182,7 @@ export class LoginFlows {
       );
 
     if (record.data.pending !== undefined) {
-      const result = await this.#proofs.submit(caller, record, step);
+      const result = await this.#proofs.submit(caller, record, step, device);
       if (result.kind === "moved") return this.#keeper.nextStep(caller, this.shape, flowId, result.record);
       if (result.kind === "proved")
         return this.#completeProof(caller, { record, proved: result, owned, read, reject });
@@ -184,7 +196,11 @@ export class LoginFlows {
     if (!isRequest) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (typed === "" && record.data.refreshes === undefined) return reject(identifierRequired());
     if (method !== undefined) {
-      return this.#submitMethod(caller, { record, method, step, candidate: owned, reject, read });
+      // Whoever proves again who they are need not say it.
+      const accounts =
+        identifier === undefined ? namesOf(owned?.identity) : [identifier === nobody ? typed : identifier];
+      const attempt = { record, method, step, candidate: owned, accounts, device, reject, read };
+      return this.#submitMethod(caller, attempt);
     }
     const kind = this.#proofs.requested(tenant, "login", step);
     const target = owned === undefined ? undefined : loginTarget(owned.identity, identifier);
@@ -201,12 +217,23 @@ export class LoginFlows {
       readonly method: LoginMethod;
       readonly step: SubmittedStep;
       readonly candidate: LoginCandidate | undefined;
+      /** What the account is known by, whether or not there is one. */
+      readonly accounts: readonly string[];
+      readonly device: string | undefined;
       readonly reject: (rejected: StepRejected) => FlowOutcome<never>;
       readonly read: () => ReturnType<FlowStore["findForLogin"]>;
     },
   ): Promise<FlowOutcome<FlowCompleted>> {
-    const { record, method, step, candidate, reject, read } = attempt;
+    const { record, method, step, candidate, accounts, device, reject, read } = attempt;
     const { tenant } = caller;
+    // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
+    const ticket = await this.#throttle.take(tenant, caller.origin, "login", {
+      address: caller.limitedAddress,
+      flow: record.digest,
+      accounts,
+      identityId: candidate?.identity.id,
+      device,
+    });
     let result = await method.proveLogin({ tenant, step, candidate });
     for (let round = 0; round < mostRounds; round++) {
       if (result.kind === "rejected") {
@@ -219,6 +246,7 @@ export class LoginFlows {
         held: [{ digest: record.digest, revision: record.revision }],
         method: result.authentication,
         rehash: result.rehash,
+        ticket,
       });
       if (completed !== "candidate_changed") return { kind: "completed", completed };
       const again = this.#ownedCandidate(record, (await read()).candidate);
@@ -245,7 +273,7 @@ export class LoginFlows {
     },
   ): Promise<FlowOutcome<FlowCompleted>> {
     const { record, read, reject } = attempt;
-    const { target, held, authentication } = attempt.proved;
+    const { target, held, authentication, ticket } = attempt.proved;
     let candidate = attempt.owned;
     for (let round = 0; round < mostRounds; round++) {
       // Security rule: the proof is worth nothing once the identity is inactive or no longer has the address.
@@ -264,6 +292,7 @@ export class LoginFlows {
         held,
         method: authentication,
         rehash: undefined,
+        ticket,
       });
       if (completed !== "candidate_changed") return { kind: "completed", completed };
       candidate = (await read()).candidate;
@@ -274,7 +303,7 @@ export class LoginFlows {
   async #complete(
     caller: FlowCaller,
     flow: FlowRecord,
-    { candidate, proof, held, method, rehash }: Proof,
+    { candidate, proof, held, method, rehash, ticket }: Proof,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
@@ -302,6 +331,7 @@ export class LoginFlows {
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );
     }
+    const { completion: throttle, device } = this.#throttle.succeeded(tenant, ticket, flow.client);
     const result = await this.#flows.completeLogin(
       { tenantId: tenant.id },
       {
@@ -319,6 +349,7 @@ export class LoginFlows {
           identityId: identity.id,
           data: { reason: "session_limit" },
         }),
+        throttle,
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
@@ -329,6 +360,7 @@ export class LoginFlows {
       client: flow.client,
       identity: { ...identity, lastLoginAt: at },
       returnTo: flow.returnTo,
+      device,
     };
   }
 
@@ -392,6 +424,13 @@ function loginTarget(identity: Identity, identifier: string | undefined): ProofT
   if (typed !== undefined) return typed;
   const isAddress = identifier !== undefined && normaliseIdentifier(identifier).kind !== "username";
   return isAddress ? undefined : addresses[0];
+}
+
+/** What the attempts of an account are counted by. */
+function namesOf(identity: Identity | undefined): readonly string[] {
+  if (identity === undefined) return [];
+  const names = identity.identifiers.map(({ value }) => value);
+  return names.length > 0 ? names : [identity.id];
 }
 
 /** Only where the configuration prefers friendly answers to safe ones. */

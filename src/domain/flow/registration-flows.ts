@@ -15,6 +15,7 @@ import type {
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import { type AddressProofs, isProofRequest, type ProofRequest } from "./address-proofs.ts";
 import type {
   CreatedFlow,
@@ -53,6 +54,7 @@ interface RegistrationFlowsDependencies {
   readonly methods: readonly RegistrationMethod[];
   readonly proofs: AddressProofs;
   readonly verifications: VerificationFlows;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -66,6 +68,7 @@ interface NewAccount {
   readonly held: readonly HeldRevision[];
   /** Proven on the way. */
   readonly verified: ProofTarget | undefined;
+  readonly ticket: ThrottleTicket;
 }
 
 /** Making an account. */
@@ -76,6 +79,7 @@ export class RegistrationFlows {
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
   readonly #proofs: AddressProofs;
   readonly #verifications: VerificationFlows;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -87,6 +91,7 @@ export class RegistrationFlows {
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
     this.#verifications = dependencies.verifications;
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.#shape = {
@@ -123,7 +128,7 @@ export class RegistrationFlows {
     return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
   }
 
-  /** Tries what was submitted. Two round trips where a password succeeds. */
+  /** Tries what was submitted. Two round trips where a password succeeds, beside the throttle's one. Throws RATE_LIMITED. */
   async submit(caller: FlowCaller, submission: RegistrationSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
@@ -151,6 +156,12 @@ export class RegistrationFlows {
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     if (identifiers.length === 0) return reject(noIdentifier());
 
+    // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
+    const ticket = await this.#throttle.take(tenant, caller.origin, "registration", {
+      address: caller.limitedAddress,
+      flow: record.digest,
+      device: deviceOf(caller, record),
+    });
     let proved: Omit<RegistrationProved, "kind">;
     if (method !== undefined) {
       const result = await method.proveRegistration(tenant, step, { traits, identifiers });
@@ -158,7 +169,7 @@ export class RegistrationFlows {
       proved = { password: result.password, authentication: result.authentication };
       if (tenant.settings.registration.addressProof === "none") {
         const held = [{ digest: record.digest, revision: record.revision }];
-        const account = { schema, traits, derived, proved, held, verified: undefined };
+        const account = { schema, traits, derived, proved, held, verified: undefined, ticket };
         const completed = await this.#complete(caller, record, account);
         return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
       }
@@ -194,7 +205,7 @@ export class RegistrationFlows {
     const { traits = {}, account } = record.data;
     // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
     if (Object.keys(sent).length > 0 && !isSameJson(sent, traits)) return reject(traitsChanged());
-    const result = await this.#proofs.submit(caller, record, step);
+    const result = await this.#proofs.submit(caller, record, step, deviceOf(caller, record));
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
 
@@ -210,6 +221,7 @@ export class RegistrationFlows {
       proved: { password, authentication },
       held: result.held,
       verified: result.target,
+      ticket: result.ticket,
     });
     // Whoever gets here has shown that the address is theirs, so they may know.
     return completed === "identifier_taken"
@@ -234,6 +246,7 @@ export class RegistrationFlows {
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
     const method = account.proved.authentication.kind;
+    const { completion: throttle, device } = this.#throttle.succeeded(tenant, account.ticket, flow.client);
     const result = await this.#flows.completeRegistration(
       { tenantId: tenant.id },
       {
@@ -250,13 +263,15 @@ export class RegistrationFlows {
             : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
           newEvent("session.created", at, actor, about),
         ],
+        throttle,
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
     if (result === "identifier_taken") return result;
     const verification = await this.#verifications.afterRegistration(caller, flow, identity);
     const { client, returnTo } = flow;
-    return { kind: "completed", completed: { session, token, client, identity, returnTo, verification } };
+    const completed = { session, token, client, identity, returnTo, verification, device };
+    return { kind: "completed", completed };
   }
 
   /**
@@ -310,6 +325,11 @@ export class RegistrationFlows {
   #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {
     return this.#schemas.current({ tenantId: tenant.id }, data.schemaId ?? "");
   }
+}
+
+/** Only a login can be told a device by its token. */
+function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefined {
+  return client === "browser" ? caller.deviceCookie : undefined;
 }
 
 const passwordSet = { kind: "password", imported: false } as const;

@@ -5,6 +5,7 @@ import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
+import type { ThrottleCompletion } from "../throttle/store.ts";
 import type { Challenge, FlowData, FlowKind, FlowRecord, ProofTarget } from "./flow.ts";
 
 /** Who might be logging in: an identity and the credential that a method asked for. */
@@ -54,6 +55,8 @@ export interface LoginCompletion {
   readonly events: readonly Event[];
   /** Written once for each session that was ended to make room, with that session's id. */
   readonly evictionEvent: Event;
+  /** Undefined: nothing was counted, and no device is remembered. */
+  readonly throttle?: ThrottleCompletion | undefined;
 }
 
 /** What a successful registration writes. */
@@ -64,6 +67,8 @@ export interface RegistrationCompletion {
   readonly session: NewSession;
   readonly at: Date;
   readonly events: readonly Event[];
+  /** Undefined: nothing was counted, and no device is remembered. */
+  readonly throttle?: ThrottleCompletion | undefined;
 }
 
 /** What a successful verification writes. */

@@ -1,12 +1,9 @@
 import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
-import { DomainError, domainError } from "../errors.ts";
+import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { EventStore } from "../event/store.ts";
 import type { IdentityId } from "../ids.ts";
-import { passwordLength } from "../method/password/policy.ts";
-import type { Clock, PasswordHasher, Scope, Transactions } from "../ports.ts";
-import type { Secret } from "../secret.ts";
+import type { Clock, Scope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, CredentialKind, Identity } from "./identity.ts";
 import type { NewPassword, NewPasswords } from "./new-passwords.ts";
@@ -14,10 +11,8 @@ import type { IdentityStore } from "./store.ts";
 
 interface CredentialsDependencies {
   readonly identities: IdentityStore;
-  readonly events: EventStore;
   readonly transactions: Transactions;
   readonly passwords: NewPasswords;
-  readonly hasher: PasswordHasher;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -25,19 +20,15 @@ interface CredentialsDependencies {
 /** The rules of credentials, as operators manage them. */
 export class Credentials {
   readonly #identities: IdentityStore;
-  readonly #events: EventStore;
   readonly #transactions: Transactions;
   readonly #passwords: NewPasswords;
-  readonly #hasher: PasswordHasher;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
 
   constructor(dependencies: CredentialsDependencies) {
     this.#identities = dependencies.identities;
-    this.#events = dependencies.events;
     this.#transactions = dependencies.transactions;
     this.#passwords = dependencies.passwords;
-    this.#hasher = dependencies.hasher;
     this.#outbox = dependencies.outbox;
     this.#clock = dependencies.clock;
   }
@@ -65,8 +56,8 @@ export class Credentials {
 
   /**
    * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in with
-   * the old one is signed out, unless `keepSessions`. Throws IDENTITY_NOT_FOUND, PASSWORD_REJECTED,
-   * PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
+   * the old one is signed out, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND,
+   * PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(
     tenant: Tenant,
@@ -87,51 +78,6 @@ export class Credentials {
       await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
       return credential;
     });
-  }
-
-  /**
-   * Whether a password is the identity's, recorded as an event with its outcome. False, after the same work, if it
-   * has none or cannot sign in. A hash with other parameters than the configured ones is replaced when the password
-   * is right. Throws IDENTITY_NOT_FOUND, SERVER_OVERLOADED.
-   */
-  async checkPassword(
-    tenant: Tenant,
-    origin: CallOrigin,
-    check: { readonly id: IdentityId; readonly password: Secret },
-  ): Promise<boolean> {
-    const { id, password } = check;
-    const identity = await this.#get(tenant, id);
-    const matches = await this.#verify(tenant, identity, password);
-    const data = { outcome: matches ? "matched" : "not_matched" };
-    const event = newEvent("password.checked", this.#clock.now(), origin, { identityId: id, data });
-    await this.#events.append(scopeOf(tenant), [event]);
-    return matches;
-  }
-
-  async #verify(tenant: Tenant, { id, state }: Identity, password: Secret): Promise<boolean> {
-    const { argon2, maxLength } = tenant.settings.password;
-    // What is longer than any password can be is not hashed, whoever it is for.
-    if (passwordLength(password.reveal()) > maxLength) return false;
-    const stored = await this.#identities.findPassword(scopeOf(tenant), id);
-    if (stored === undefined || state !== "active") {
-      // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
-      await this.#hasher.verifyDecoy(password, argon2);
-      return false;
-    }
-    if (!(await this.#hasher.verify(password, stored.hash))) return false;
-    if (this.#hasher.needsRehash(stored.hash, argon2)) await this.#rehash(tenant, id, stored.hash, password);
-    return true;
-  }
-
-  async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {
-    try {
-      const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
-      const record = { hash, algorithm: "argon2id" };
-      await this.#identities.rehashPassword(scopeOf(tenant), id, previous, record, this.#clock.now());
-    } catch (error) {
-      // The question is answered already; the hash is replaced the next time that the machine is less busy.
-      if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;
-    }
   }
 
   /**

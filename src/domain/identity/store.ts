@@ -81,7 +81,7 @@ export interface IdentityStore {
   listCredentials(scope: Scope, id: IdentityId): Promise<readonly Credential[]>;
   /** The stored password hash; undefined if there is none. */
   findPassword(scope: Scope, id: IdentityId): Promise<PasswordRecord | undefined>;
-  /** Sets or replaces the password. Undefined if there is no such identity. */
+  /** Sets or replaces the password and forgets the known devices. Undefined if there is no such identity. */
   setPassword(
     scope: Scope,
     id: IdentityId,
@@ -99,7 +99,7 @@ export interface IdentityStore {
   ): Promise<void>;
   /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */
   endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void>;
-  /** Removes a credential. False if there is none. */
+  /** Removes a credential and forgets the known devices. False if there is none. */
   deleteCredential(
     scope: Scope,
     id: IdentityId,

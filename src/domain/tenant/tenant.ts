@@ -1,6 +1,7 @@
 import type { FlowKind } from "../flow/flow.ts";
 import type { TenantId } from "../ids.ts";
 import type { Argon2Parameters } from "../ports.ts";
+import type { ThrottleSettings } from "../throttle/limits.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
 export interface BreachCheckSettings {
@@ -70,6 +71,7 @@ export interface TenantSettings {
   };
   /** Whether answers hide who has an account. */
   readonly enumerationSafe: boolean;
+  readonly throttle: ThrottleSettings;
   readonly defaultSchemaId: string;
   /** The ids of the schemas that people can choose when they register. */
   readonly selfServiceSchemaIds: ReadonlySet<string>;

@@ -21,6 +21,10 @@ export const migrations: readonly ListedMigration[] = [
     load: async () => (await import("./20261125100000-courier.ts")).Courier,
   },
   {
+    name: "20261125110000-throttle",
+    load: async () => (await import("./20261125110000-throttle.ts")).Throttle,
+  },
+  {
     name: "20261125130000-login-history",
     load: async () => (await import("./20261125130000-login-history.ts")).LoginHistory,
   },

@@ -42,6 +42,17 @@ export function browserCookie(tenant: Tenant, value: string): string {
   return cookie(tenant, browserCookieName(tenant), value, undefined, browserCookieMaxAgeSeconds);
 }
 
+/** The name of the cookie by which a browser is known to those who signed in on it. Never shared with sibling hosts. */
+export function deviceCookieName(tenant: Tenant): string {
+  return isHttps(tenant) ? "__Host-ostiary_device" : "ostiary_device";
+}
+
+/** The Set-Cookie header of the device cookie. It lasts as long as the device is known. */
+export function deviceCookie(tenant: Tenant, value: string): string {
+  const seconds = Math.floor(tenant.settings.throttle.deviceLifetimeMs / 1000);
+  return cookie(tenant, deviceCookieName(tenant), value, undefined, seconds);
+}
+
 /** What a request says of a cookie. */
 export type CookieValue =
   | { readonly kind: "absent" }

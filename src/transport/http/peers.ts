@@ -70,6 +70,16 @@ export function isLoopback(address: string): boolean {
   return parseAddress(address)?.range() === "loopback";
 }
 
+/** Whether an address is one of the machine itself or of a network that the internet does not reach. */
+export function isInternal(address: string): boolean {
+  const range = parseAddress(address)?.range();
+  return range !== undefined && internalRanges.has(range);
+}
+
+const internalRanges: ReadonlySet<string> = new Set([
+  ...["loopback", "private", "linkLocal", "uniqueLocal", "carrierGradeNat"],
+]);
+
 function parseAddress(text: string): Address | undefined {
   // Strictly four decimals: ipaddr.js would also take the octal and short forms of inet_aton.
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);

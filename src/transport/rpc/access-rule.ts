@@ -43,8 +43,13 @@ export function accessRuleOf(method: DescMethod): AccessRule {
   }
 }
 
+/** The class of limits of a method; health and reflection are checks. */
+export function rateClassOf(method: DescMethod): RateClass {
+  if (openForeignServices.includes(method.parent)) return RateClass.CHECK;
+  return hasOption(method, access) ? getOption(method, access).rateClass : RateClass.UNSPECIFIED;
+}
+
 /** Whether calls of a method are too frequent to be logged one by one at `info`. */
 export function isQuiet(method: DescMethod): boolean {
-  if (openForeignServices.includes(method.parent)) return true;
-  return hasOption(method, access) && getOption(method, access).rateClass === RateClass.CHECK;
+  return rateClassOf(method) === RateClass.CHECK;
 }

@@ -43,6 +43,8 @@ export interface Call {
    * holders or has `with_session`.
    */
   session(): Promise<Extract<Caller, { kind: "session" }>>;
+  /** The address that limits count the call for; undefined where they stand aside. */
+  readonly limitedAddress: string | undefined;
   /** The value of a cookie of the request; undefined if it was not sent. */
   cookie(name: string): string | undefined;
   /** Adds a Set-Cookie header to the response. */

@@ -107,7 +107,10 @@ export class Dispatcher {
     const tenant = access.tenantOf(exchange);
     const headers = baseHeaders(requestId, exchange.peer.encrypted || (name === "public" && isHttps(tenant)));
     if (name === "public") addCorsHeaders(exchange, tenant.settings.allowedOrigins, headers);
-    return { exchange, requestId, address, headers, startedAt, caller: undefined };
+    return {
+      ...{ exchange, requestId, address, headers, startedAt },
+      ...{ limitedAddress: undefined, caller: undefined },
+    };
   }
 
   /** Says that this listener has no such method, in the protocol that was spoken. */

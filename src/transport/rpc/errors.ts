@@ -80,6 +80,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   ADDRESS_NOT_USABLE: Code.FailedPrecondition,
   UI_URL_MISSING: Code.FailedPrecondition,
   LINKS_DISABLED: Code.FailedPrecondition,
+  RATE_LIMITED: Code.ResourceExhausted,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -91,6 +92,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   DATABASE_UNAVAILABLE: 1_000,
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
+  RATE_LIMITED: 1_000,
 };
 
 /** The code that a reason is sent with. */

@@ -2,7 +2,14 @@ import { DomainError } from "../../domain/errors.ts";
 import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
 import type { Session } from "../../domain/session/session.ts";
-import { browserCookie, browserCookieName, sessionCookie, sessionCookieName } from "../http/cookies.ts";
+import {
+  browserCookie,
+  browserCookieName,
+  deviceCookie,
+  deviceCookieName,
+  sessionCookie,
+  sessionCookieName,
+} from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toSession } from "./convert/session.ts";
@@ -15,6 +22,8 @@ export function flowCallerOf(call: Call): FlowCaller {
     languages: call.languages,
     session: () => call.session(),
     browserSession: () => browserSessionOf(call),
+    limitedAddress: call.limitedAddress,
+    deviceCookie: call.cookie(deviceCookieName(call.tenant)),
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
   };
@@ -78,6 +87,13 @@ export function handOverSession(
     session: toSession(session, call.tenant, session.id),
     sessionToken: client === "native" ? token.reveal() : "",
   };
+}
+
+/** What the client keeps to be known by, handed over likewise. */
+export function handOverDevice(call: Call, { client, device }: Pick<FlowCompleted, "client" | "device">) {
+  if (client === "browser" && device !== undefined)
+    call.setCookie(deviceCookie(call.tenant, device.reveal()));
+  return { deviceToken: client === "native" && device !== undefined ? device.reveal() : "" };
 }
 
 /** Flows to go on with. */

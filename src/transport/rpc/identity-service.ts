@@ -41,6 +41,7 @@ import type { BatchItem, Identities } from "../../domain/identity/identities.ts"
 import type { CredentialKind } from "../../domain/identity/identity.ts";
 import type { NewIdentity } from "../../domain/identity/identity-input.ts";
 import type { NewPassword } from "../../domain/identity/new-passwords.ts";
+import type { PasswordChecks } from "../../domain/identity/password-checks.ts";
 import type { IdentityId } from "../../domain/ids.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callOf } from "./call.ts";
@@ -57,6 +58,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   readonly #credentials: Credentials;
   readonly #operatorFlows: OperatorFlows;
   readonly #logins: LoginHistory;
+  readonly #passwordChecks: PasswordChecks;
   readonly #idempotency: IdempotencyRunner;
 
   constructor(dependencies: {
@@ -64,12 +66,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     credentials: Credentials;
     operatorFlows: OperatorFlows;
     logins: LoginHistory;
+    passwordChecks: PasswordChecks;
     idempotency: IdempotencyRunner;
   }) {
     this.#identities = dependencies.identities;
     this.#credentials = dependencies.credentials;
     this.#operatorFlows = dependencies.operatorFlows;
     this.#logins = dependencies.logins;
+    this.#passwordChecks = dependencies.passwordChecks;
     this.#idempotency = dependencies.idempotency;
   }
 
@@ -182,7 +186,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const check = { id: idOf(request), password: new Secret(request.password) };
-    return { matches: await this.#credentials.checkPassword(tenant, origin, check) };
+    return { matches: await this.#passwordChecks.check(tenant, origin, check) };
   }
 
   async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {

@@ -14,6 +14,8 @@ export interface Inbound {
   readonly requestId: string;
   /** The client's address, behind trusted proxies the one that they name. */
   readonly address: string;
+  /** The address that limits count the call for; undefined where they stand aside. Set by address-limits.ts. */
+  limitedAddress: string | undefined;
   /** The headers of the answer so far. */
   readonly headers: ResponseHeaders;
   /** From performance.now(). */
@@ -43,6 +45,7 @@ class InboundCall implements Call {
   readonly scope: Scope;
   readonly caller: Caller;
   readonly origin: CallOrigin;
+  readonly limitedAddress: string | undefined;
   readonly #exchange: Exchange;
   readonly #setCookies: string[];
   readonly #session: Admission["session"];
@@ -60,6 +63,7 @@ class InboundCall implements Call {
       ipAddress: address === "" ? undefined : address,
       userAgent: exchange.header("user-agent"),
     };
+    this.limitedAddress = inbound.limitedAddress;
     this.#exchange = exchange;
     this.#setCookies = setCookies;
     this.#session = session;

@@ -9,7 +9,14 @@ import type { LoginFlows } from "../../domain/flow/login-flows.ts";
 import { callOf } from "./call.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
-import { acceptCreated, flowCallerOf, handOverSession, stepOf, toOutcome } from "./flow-caller.ts";
+import {
+  acceptCreated,
+  flowCallerOf,
+  handOverDevice,
+  handOverSession,
+  stepOf,
+  toOutcome,
+} from "./flow-caller.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
@@ -42,12 +49,14 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       flowId,
       csrfToken,
       identifier: request.identifier,
+      deviceToken: request.deviceToken,
       step: stepOf(request.step),
     });
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, returnTo = "" } = outcome.completed;
     const value = {
       ...handOverSession(call, outcome.completed),
+      ...handOverDevice(call, outcome.completed),
       identity: toIdentityProfile(identity),
       returnTo,
     };

@@ -13,6 +13,7 @@ import { toIdentityProfile } from "./convert/identity.ts";
 import {
   acceptCreated,
   flowCallerOf,
+  handOverDevice,
   handOverSession,
   stepOf,
   toContinueWith,
@@ -55,6 +56,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
     const { identity, returnTo = "", verification } = outcome.completed;
     const value = {
       ...handOverSession(call, outcome.completed),
+      ...handOverDevice(call, outcome.completed),
       identity: toIdentityProfile(identity),
       returnTo,
       continueWith: toContinueWith({ verification }),

@@ -1,8 +1,8 @@
 import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { createServiceImplSpec, type MethodImplSpec } from "@connectrpc/connect";
-import { Listener, listener } from "../../../gen/ostiary/access/v1/access_pb.js";
-import { type AccessRule, accessRuleOf, isQuiet, openForeignServices } from "./access-rule.ts";
+import { Listener, listener, type RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { type AccessRule, accessRuleOf, isQuiet, openForeignServices, rateClassOf } from "./access-rule.ts";
 
 /** A service with the object that carries it out. */
 export interface ServiceBinding {
@@ -23,6 +23,8 @@ export interface Route {
   readonly method: DescMethod;
   readonly spec: MethodImplSpec;
   readonly access: AccessRule;
+  /** The class of limits that calls are counted in. */
+  readonly rateClass: RateClass;
   /** Whether Connect may call it by GET. */
   readonly allowsGet: boolean;
   /** Whether its calls are logged at `debug` only. */
@@ -65,6 +67,7 @@ function createRoute(method: DescMethod, spec: MethodImplSpec): Route {
     method,
     spec,
     access: accessRuleOf(method),
+    rateClass: rateClassOf(method),
     allowsGet: method.methodKind === "unary" && method.idempotency === Idempotency.NO_SIDE_EFFECTS,
     quiet: isQuiet(method),
   };

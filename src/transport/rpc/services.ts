@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
@@ -24,4 +25,5 @@ export const allServices: readonly DescService[] = [
   IdentitySchemaService,
   CourierService,
   ApiKeyService,
+  ThrottleService,
 ];

@@ -18,6 +18,8 @@ import { domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { tooLarge } from "../http/body-reader.ts";
 import type { Access } from "./access.ts";
+import type { AddressLimits } from "./address-limits.ts";
+import { admitCall } from "./admit-call.ts";
 import { setCall } from "./call.ts";
 import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
@@ -30,6 +32,7 @@ import type { ValidateRequest } from "./validation.ts";
 /** What streams are served with. */
 interface StreamingDependencies {
   readonly access: Access;
+  readonly addressLimits: AddressLimits;
   readonly validate: ValidateRequest;
   readonly maxRequestBytes: number;
   readonly jsonTypes: Registry | undefined;
@@ -114,11 +117,13 @@ export function createStreamServer(
   };
 }
 
-async function admit({ access, clock }: StreamingDependencies, context: HandlerContext): Promise<void> {
+async function admit(dependencies: StreamingDependencies, context: HandlerContext): Promise<void> {
+  const { access, addressLimits, clock } = dependencies;
   const stream = streamOf(context.values);
   const { inbound, route, setCookies } = stream;
   try {
-    const admission = await access.admit(inbound.exchange, route.access, route.name);
+    addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
+    const admission = await admitCall(dependencies, inbound, route);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));
   } catch (error) {

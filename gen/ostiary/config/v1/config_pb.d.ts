@@ -714,6 +714,13 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
    * @generated from field: bool enumeration_safe = 20;
    */
   enumerationSafe: boolean;
+
+  /**
+   * How guessing, probing and flooding are slowed down.
+   *
+   * @generated from field: ostiary.config.v1.ThrottleConfig throttle = 21;
+   */
+  throttle?: ThrottleConfig | undefined;
 };
 
 /**
@@ -1415,6 +1422,161 @@ export declare type Argon2 = Message<"ostiary.config.v1.Argon2"> & {
 export declare const Argon2Schema: GenMessage<Argon2>;
 
 /**
+ * ThrottleConfig configures throttling. Accounts are slowed down, never locked. Limits by address stand aside where all
+ * traffic comes from one proxy that `server.trusted_proxies` does not list.
+ *
+ * @generated from message ostiary.config.v1.ThrottleConfig
+ */
+export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig"> & {
+  /**
+   * Whether anything is throttled.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * How long a device is known after its last login.
+   *
+   * @generated from field: google.protobuf.Duration device_lifetime = 2;
+   */
+  deviceLifetime?: Duration | undefined;
+
+  /**
+   * How often a secret of one account may be tried from devices that it does not know. A success sets it back.
+   *
+   * @generated from field: ostiary.config.v1.Limit account = 3;
+   */
+  account?: Limit | undefined;
+
+  /**
+   * The same over a longer time (NIST SP 800-63B-4, section 3.2.2: at most 100 failures in a row).
+   *
+   * @generated from field: ostiary.config.v1.Limit account_daily = 4;
+   */
+  accountDaily?: Limit | undefined;
+
+  /**
+   * How often a secret of one account may be tried from one device that it knows, in place of `account`. A success
+   * sets it back.
+   *
+   * @generated from field: ostiary.config.v1.Limit device = 5;
+   */
+  device?: Limit | undefined;
+
+  /**
+   * The same over a longer time, in place of `account_daily`.
+   *
+   * @generated from field: ostiary.config.v1.Limit device_daily = 6;
+   */
+  deviceDaily?: Limit | undefined;
+
+  /**
+   * How many failed tries may come from one address (IPv6: from one /64), whatever the account. A successful one
+   * does not count.
+   *
+   * @generated from field: ostiary.config.v1.Limit address = 7;
+   */
+  address?: Limit | undefined;
+
+  /**
+   * How often one flow may be submitted.
+   *
+   * @generated from field: ostiary.config.v1.Limit flow = 8;
+   */
+  flow?: Limit | undefined;
+
+  /**
+   * How many registrations may be tried from one address.
+   *
+   * @generated from field: ostiary.config.v1.Limit registration = 9;
+   */
+  registration?: Limit | undefined;
+
+  /**
+   * How many codes and links may be sent to one e-mail address or telephone number.
+   *
+   * @generated from field: ostiary.config.v1.Limit recipient = 10;
+   */
+  recipient?: Limit | undefined;
+
+  /**
+   * The same over a longer time.
+   *
+   * @generated from field: ostiary.config.v1.Limit recipient_daily = 11;
+   */
+  recipientDaily?: Limit | undefined;
+
+  /**
+   * How many codes and links may be sent at the request of one address.
+   *
+   * @generated from field: ostiary.config.v1.Limit sending = 12;
+   */
+  sending?: Limit | undefined;
+
+  /**
+   * How many flows may be created or read from one address, in each server process.
+   *
+   * @generated from field: ostiary.config.v1.Limit flow_create = 13;
+   */
+  flowCreate?: Limit | undefined;
+
+  /**
+   * How many flows may be submitted from one address, in each server process: what is refused by it costs no query.
+   *
+   * @generated from field: ostiary.config.v1.Limit flow_submit = 14;
+   */
+  flowSubmit?: Limit | undefined;
+
+  /**
+   * How many calls about what is their own signed-in people may make from one address, in each server process.
+   *
+   * @generated from field: ostiary.config.v1.Limit self_service = 15;
+   */
+  selfService?: Limit | undefined;
+
+  /**
+   * How many unknown or malformed tokens, and as many API keys, may come from one address, in each server process.
+   *
+   * @generated from field: ostiary.config.v1.Limit failed_authentication = 16;
+   */
+  failedAuthentication?: Limit | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.ThrottleConfig.
+ * Use `create(ThrottleConfigSchema)` to create a new message.
+ */
+export declare const ThrottleConfigSchema: GenMessage<ThrottleConfig>;
+
+/**
+ * Limit lets `count` attempts through at once, and gives them back evenly over `period`.
+ *
+ * @generated from message ostiary.config.v1.Limit
+ */
+export declare type Limit = Message<"ostiary.config.v1.Limit"> & {
+  /**
+   * How many attempts.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * In how long.
+   *
+   * @generated from field: google.protobuf.Duration period = 2;
+   */
+  period?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Limit.
+ * Use `create(LimitSchema)` to create a new message.
+ */
+export declare const LimitSchema: GenMessage<Limit>;
+
+/**
  * IdentityConfig configures identities.
  *
  * @generated from message ostiary.config.v1.IdentityConfig
@@ -1605,7 +1767,7 @@ export enum WhenUnavailable {
 export declare const WhenUnavailableSchema: GenEnum<WhenUnavailable>;
 
 /**
- * The default of a key, as it would be written in YAML.
+ * The default of a key, as it would be written in YAML. On a section: the defaults of the keys below it.
  *
  * @generated from extension: string default_yaml = 51902;
  */

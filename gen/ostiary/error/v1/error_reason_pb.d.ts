@@ -568,6 +568,16 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_LINKS_DISABLED = 93;
    */
   LINKS_DISABLED = 93,
+
+  /**
+   * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was
+   * counted: `account`, `device`, `address`, `flow` or `recipient`. The answer is the same whether or not the
+   * account exists.
+   * Code: RESOURCE_EXHAUSTED. Metadata: scope.
+   *
+   * @generated from enum value: ERROR_REASON_RATE_LIMITED = 94;
+   */
+  RATE_LIMITED = 94,
 }
 
 /**

@@ -200,6 +200,14 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     value: BackStep;
     case: "back";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is
+   * one. An unknown one is no error: the login is counted as one of an unknown device.
+   *
+   * @generated from field: string device_token = 15;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -314,6 +322,16 @@ export declare type LoginCompleted = Message<"ostiary.flow.v1.LoginCompleted"> &
    * @generated from field: string return_to = 4;
    */
   returnTo: string;
+
+  /**
+   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the
+   * session token, also after a logout, and send it as `device_token` of SubmitLoginFlow. It signs nobody in; it
+   * keeps somebody else's wrong guesses from slowing this device down. A browser gets a cookie instead. Empty if
+   * throttling is switched off.
+   *
+   * @generated from field: string device_token = 10;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -333,7 +351,7 @@ export declare const LoginService: GenService<{
    * holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
    *
    * Access: anyone; with `refresh` the holder of a session.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, LINK_INVALID, and with `refresh` those of sessions.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, LINK_INVALID, and with `refresh` those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */
@@ -347,7 +365,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder.
    * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED.
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.GetLoginFlow
    */
@@ -363,7 +381,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, FLOW_CHANGED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow
    */

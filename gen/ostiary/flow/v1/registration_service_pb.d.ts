@@ -300,6 +300,16 @@ export declare type RegistrationCompleted = Message<"ostiary.flow.v1.Registratio
    * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 5;
    */
   continueWith: ContinueWith[];
+
+  /**
+   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the
+   * session token, also after a logout, and send it as `device_token` of SubmitLoginFlow. It signs nobody in; it
+   * keeps somebody else's wrong guesses from slowing this device down. A browser gets a cookie instead. Empty if
+   * throttling is switched off.
+   *
+   * @generated from field: string device_token = 10;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -318,7 +328,7 @@ export declare const RegistrationService: GenService<{
    * CreateRegistrationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to.
    *
    * Access: anyone.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */
@@ -332,7 +342,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder.
    * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED.
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.GetRegistrationFlow
    */
@@ -347,7 +357,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, REGISTRATION_DISABLED, FLOW_CHANGED,
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, FLOW_CHANGED,
    * BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow

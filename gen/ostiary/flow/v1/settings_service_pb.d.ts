@@ -423,7 +423,7 @@ export declare const SettingsService: GenService<{
    * CreateSettingsFlow begins a flow for the holder of a session.
    *
    * Access: session.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, and those of sessions.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, and those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.CreateSettingsFlow
    */
@@ -436,7 +436,8 @@ export declare const SettingsService: GenService<{
    * GetSettingsFlow returns a flow by its id, for example after a page was loaded again.
    *
    * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH, ORIGIN_NOT_ALLOWED.
+   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.GetSettingsFlow
    */
@@ -451,7 +452,7 @@ export declare const SettingsService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, BREACH_CHECK_UNAVAILABLE.
+   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.SubmitSettingsFlow
    */

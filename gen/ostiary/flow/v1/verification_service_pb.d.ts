@@ -275,7 +275,7 @@ export declare const VerificationService: GenService<{
    * `link_token` it goes on from a link that was opened, on whichever device.
    *
    * Access: anyone.
-   * Errors: RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, VERIFICATION_DISABLED, LINK_INVALID.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, VERIFICATION_DISABLED, LINK_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.VerificationService.CreateVerificationFlow
    */
@@ -288,7 +288,8 @@ export declare const VerificationService: GenService<{
    * GetVerificationFlow returns a flow by its id, for example after a page was loaded again.
    *
    * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH, ORIGIN_NOT_ALLOWED.
+   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.VerificationService.GetVerificationFlow
    */
@@ -303,7 +304,7 @@ export declare const VerificationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED.
+   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.flow.v1.VerificationService.SubmitVerificationFlow
    */

@@ -1300,10 +1300,11 @@ export declare const IdentityService: GenService<{
     output: typeof SetPasswordResponseSchema;
   },
   /**
-   * CheckPassword says whether a password is the identity's, without signing it in. Counted like a login.
+   * CheckPassword says whether a password is the identity's, without signing it in. Counted like a login from an
+   * unknown device, in the same counters.
    *
    * Access: API key with `identity:check_password`.
-   * Errors: IDENTITY_NOT_FOUND, SERVER_OVERLOADED.
+   * Errors: IDENTITY_NOT_FOUND, SERVER_OVERLOADED, RATE_LIMITED.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.CheckPassword
    */

@@ -10,6 +10,8 @@ import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
 import type { Access } from "../access.ts";
+import type { AddressLimits } from "../address-limits.ts";
+import { admitCall } from "../admit-call.ts";
 import { setCall } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import { createCall, type Inbound } from "../inbound.ts";
@@ -22,6 +24,7 @@ import type { EncodedMessage, Wire } from "./wire.ts";
 /** What a unary call is served with. */
 export interface UnaryDependencies {
   readonly access: Access;
+  readonly addressLimits: AddressLimits;
   readonly validate: ValidateRequest;
   readonly maxRequestBytes: number;
   /** What a google.protobuf.Any may hold in JSON. */
@@ -38,7 +41,7 @@ export interface CallResult {
 const succeeded: CallResult = { error: undefined };
 
 /**
- * Serves a unary call: reads the request, authenticates, authorizes, validates, calls the service, and answers.
+ * Serves a unary call: limits by address, reads the request, authenticates, authorizes, validates, calls the service, and answers.
  * The order is the same for streams (streaming.ts). Whatever goes wrong is answered; nothing is thrown.
  */
 export async function serveUnary(
@@ -88,10 +91,12 @@ async function carryOut(
   context: UnaryContext,
   setCookies: string[],
 ): Promise<EncodedMessage> {
-  const { access, validate, maxRequestBytes, jsonTypes, clock } = dependencies;
+  const { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock } = dependencies;
   const { exchange } = inbound;
+  // Before the body is read, so that what is refused costs next to nothing.
+  addressLimits.admit(inbound, route, access.tenantOf(exchange));
   const bytes = await wire.readMessage(exchange, maxRequestBytes);
-  const admission = await access.admit(exchange, route.access, route.name);
+  const admission = await admitCall(dependencies, inbound, route);
   inbound.caller = admission.caller;
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
 

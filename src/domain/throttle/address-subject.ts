@@ -1,0 +1,13 @@
+import ipaddr from "ipaddr.js";
+
+/**
+ * What an address is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is what one customer
+ * has at least (RFC 6177): counted singly, somebody would have 2^64 of them.
+ */
+export function addressSubject(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed.kind() === "ipv4") return parsed.toString();
+  const [first, second, third, fourth] = (parsed as ipaddr.IPv6).parts;
+  return `${[first, second, third, fourth].map((part) => (part ?? 0).toString(16)).join(":")}::/64`;
+}

@@ -1,0 +1,153 @@
+import { domainError } from "../errors.ts";
+import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseForLogin } from "../identity/normalise.ts";
+import type { IdentityStore } from "../identity/store.ts";
+import type { IdentityId } from "../ids.ts";
+import type { Clock, KeyedDigests } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { addressSubject } from "./address-subject.ts";
+import { counterKey, deviceSubject, inMicroseconds } from "./counter-keys.ts";
+import { type Limit, type LimitScope, limitRules, type SharedLimitName } from "./limits.ts";
+import type { ThrottleStore } from "./store.ts";
+
+/** Whose counters are meant; at least one is given. */
+export interface ThrottleSubject {
+  /** As somebody would type it; empty: none. */
+  readonly identifier: string;
+  /** An IP address; empty: none. */
+  readonly address: string;
+}
+
+/** A counter, as an operator sees it. */
+export interface ThrottleCounter {
+  readonly name: SharedLimitName;
+  readonly scope: LimitScope;
+  readonly limit: Limit;
+  readonly used: number;
+  /** When the next attempt is let through; undefined: now. */
+  readonly availableAt: Date | undefined;
+  readonly emptyAt: Date;
+}
+
+/** What an operator is told. */
+export interface ThrottleExplanation {
+  readonly counters: readonly ThrottleCounter[];
+  /** When a login on an unknown device would be let through; undefined: now. */
+  readonly loginAvailableAt: Date | undefined;
+}
+
+interface ThrottleAdminDependencies {
+  readonly store: ThrottleStore;
+  readonly identities: IdentityStore;
+  readonly digests: KeyedDigests;
+  readonly clock: Clock;
+}
+
+interface NamedKey {
+  readonly name: SharedLimitName;
+  readonly key: Uint8Array;
+}
+
+const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
+const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient", "recipient_daily"];
+const deviceLimits: readonly SharedLimitName[] = ["device", "device_daily"];
+/** What a login on an unknown device is counted in, beside its flow. */
+const loginLimits: ReadonlySet<SharedLimitName> = new Set(["address", "account", "account_daily"]);
+
+/** Explains and empties the counters that all servers share. */
+export class ThrottleAdmin {
+  readonly #store: ThrottleStore;
+  readonly #identities: IdentityStore;
+  readonly #digests: KeyedDigests;
+  readonly #clock: Clock;
+
+  constructor(dependencies: ThrottleAdminDependencies) {
+    this.#store = dependencies.store;
+    this.#identities = dependencies.identities;
+    this.#digests = dependencies.digests;
+    this.#clock = dependencies.clock;
+  }
+
+  /** The counters of a subject that are not empty, and whether a login would be let through. Counts nothing. */
+  async explain(tenant: Tenant, subject: ThrottleSubject): Promise<ThrottleExplanation> {
+    const { keys } = await this.#keysOf(tenant, subject);
+    const now = this.#clock.now();
+    const stored = await this.#store.read(
+      { tenantId: tenant.id },
+      keys.map(({ key }) => key),
+      now.getTime() * 1000,
+    );
+    const spent = new Map(stored.map(({ key, spentUntilUs }) => [hexOf(key), spentUntilUs]));
+    const counters = keys.flatMap(({ name, key }) => {
+      const spentUntilUs = spent.get(hexOf(key));
+      if (spentUntilUs === undefined) return [];
+      return [counterOf(name, tenant.settings.throttle.limits[name], spentUntilUs, now)];
+    });
+    const waits = counters.flatMap(({ name, availableAt }) =>
+      loginLimits.has(name) && availableAt !== undefined ? [availableAt.getTime()] : [],
+    );
+    const blocked = tenant.settings.throttle.enabled && waits.length > 0;
+    return { counters, loginAvailableAt: blocked ? new Date(Math.max(...waits)) : undefined };
+  }
+
+  /** Empties the counters of a subject, and records it. Returns how many were not empty. */
+  async reset(tenant: Tenant, origin: CallOrigin, subject: ThrottleSubject): Promise<number> {
+    const { keys, identityId } = await this.#keysOf(tenant, subject);
+    const now = this.#clock.now();
+    // The identifier is personal data and stays out of the log; whose it is, is said by the event itself.
+    const by = [
+      subject.identifier === "" ? [] : "identifier",
+      subject.address === "" ? [] : "address",
+    ].flat();
+    const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
+    const ordered = keys.map(({ key }) => key);
+    return this.#store.clear({ tenantId: tenant.id }, ordered, now.getTime() * 1000, event);
+  }
+
+  async #keysOf(
+    tenant: Tenant,
+    { identifier, address }: ThrottleSubject,
+  ): Promise<{ readonly keys: readonly NamedKey[]; readonly identityId: IdentityId | undefined }> {
+    if (identifier === "" && address === "") {
+      const description = "is needed, or an address";
+      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "identifier", description }] });
+    }
+    const scope = { tenantId: tenant.id };
+    const keysFor = (limits: readonly SharedLimitName[], subject: string) =>
+      limits.map((name): NamedKey => ({ name, key: counterKey(this.#digests, name, subject) }));
+    const normalised = normaliseForLogin(identifier);
+    const identity =
+      normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
+    const devices =
+      identity === undefined ? [] : await this.#store.devicesOf(scope, identity.id, this.#clock.now());
+    const keys = [
+      ...(address === "" ? [] : keysFor(addressLimits, addressSubject(address))),
+      ...(identifier === "" ? [] : keysFor(nameLimits, normalised ?? identifier)),
+      ...devices.flatMap((digest) => keysFor(deviceLimits, deviceSubject(digest))),
+    ];
+    // In the order in which an attempt counts them.
+    const ordered = keys.sort(
+      (left, right) =>
+        limitRules[left.name].stage - limitRules[right.name].stage || Buffer.compare(left.key, right.key),
+    );
+    return { keys: ordered, identityId: identity?.id };
+  }
+}
+
+function counterOf(name: SharedLimitName, limit: Limit, spentUntilUs: number, now: Date): ThrottleCounter {
+  const { costUs, periodUs } = inMicroseconds(limit);
+  const nowUs = now.getTime() * 1000;
+  const availableUs = spentUntilUs + costUs - periodUs;
+  return {
+    name,
+    scope: limitRules[name].scope,
+    limit,
+    used: Math.min(limit.count, Math.ceil((spentUntilUs - nowUs) / costUs)),
+    availableAt: availableUs > nowUs ? new Date(Math.ceil(availableUs / 1000)) : undefined,
+    emptyAt: new Date(Math.ceil(spentUntilUs / 1000)),
+  };
+}
+
+function hexOf(key: Uint8Array): string {
+  return Buffer.from(key).toString("hex");
+}

@@ -1,0 +1,109 @@
+import type { Event } from "../domain/event/event.ts";
+import type { IdentityId } from "../domain/ids.ts";
+import type { Scope } from "../domain/ports.ts";
+import type {
+  CountedAttempt,
+  CounterRelease,
+  CountResult,
+  StoredCounter,
+  ThrottleStore,
+} from "../domain/throttle/store.ts";
+import type { Database } from "./database.ts";
+import { eventsParameter } from "./event-sql.ts";
+import {
+  clearStatement,
+  devicesOfStatement,
+  readStatement,
+  releaseStatement,
+  takeStatement,
+  throttleParameters,
+} from "./throttle-statements.ts";
+
+interface TakenRow {
+  readonly place: number;
+  readonly stage: number;
+  /** A bigint; null if the counter was not there. */
+  readonly spent_until_us: string | null;
+  readonly known_device: Uint8Array | null;
+  readonly admitted: boolean;
+}
+
+/** Counters and known devices on PostgreSQL. How counting works is in throttle-statements.ts. */
+export class PostgresThrottleStore implements ThrottleStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async take(
+    scope: Scope,
+    request: {
+      readonly atUs: number;
+      readonly attempts: readonly CountedAttempt[];
+      readonly identityId: IdentityId | undefined;
+      readonly devices: readonly Uint8Array[];
+    },
+  ): Promise<CountResult> {
+    const { atUs, attempts } = request;
+    // Never in a transaction of the caller: what is rolled back would not have been counted.
+    const rows = await this.#database.query<TakenRow>({ tenantId: scope.tenantId }, takeStatement, [
+      scope.tenantId,
+      atUs,
+      attempts.map(({ key }) => key),
+      attempts.map(({ costUs }) => costUs),
+      attempts.map(({ periodUs }) => periodUs),
+      attempts.map(({ stage }) => stage),
+      attempts.map(({ device }) => device ?? null),
+      attempts.map(({ unlessKnownDevice }) => unlessKnownDevice),
+      request.identityId,
+      request.devices,
+      new Date(atUs / 1000),
+    ]);
+    const refused = rows.filter(({ admitted }) => !admitted);
+    // What comes after the first stage that refused was not tried.
+    const stage = Math.min(...refused.map((row) => row.stage));
+    return {
+      knownDevice: rows[0]?.known_device ?? undefined,
+      refused: refused
+        .filter((row) => row.stage === stage)
+        .flatMap(({ place, spent_until_us }) => {
+          const attempt = attempts[place - 1];
+          if (attempt === undefined) return [];
+          const waitUs = Number(spent_until_us ?? 0) + attempt.costUs - attempt.periodUs - atUs;
+          // The counter was read before those that came in between filled it: then the least there is to wait.
+          return [{ place: place - 1, waitUs: waitUs > 0 ? waitUs : attempt.costUs }];
+        }),
+    };
+  }
+
+  async release(scope: Scope, releases: readonly CounterRelease[]): Promise<void> {
+    const [keys, refunds] = throttleParameters({ releases, device: undefined, maxDevices: 0 });
+    await this.#database.query(scope, releaseStatement, [scope.tenantId, keys, refunds]);
+  }
+
+  async read(scope: Scope, keys: readonly Uint8Array[], atUs: number): Promise<readonly StoredCounter[]> {
+    const rows = await this.#database.query<{ readonly key: Uint8Array; readonly spent_until_us: string }>(
+      scope,
+      readStatement,
+      [scope.tenantId, keys, atUs],
+    );
+    return rows.map(({ key, spent_until_us }) => ({ key, spentUntilUs: Number(spent_until_us) }));
+  }
+
+  async clear(scope: Scope, keys: readonly Uint8Array[], atUs: number, event: Event): Promise<number> {
+    const values = [scope.tenantId, keys, atUs, eventsParameter([event])];
+    const [row] = await this.#database.query<{ readonly count: number }>(scope, clearStatement, values);
+    return row?.count ?? 0;
+  }
+
+  async devicesOf(scope: Scope, identityId: IdentityId, at: Date): Promise<readonly Uint8Array[]> {
+    const values = [scope.tenantId, identityId, at];
+    const rows = await this.#database.query<{ readonly token_digest: Uint8Array }>(
+      scope,
+      devicesOfStatement,
+      values,
+    );
+    return rows.map((row) => row.token_digest);
+  }
+}

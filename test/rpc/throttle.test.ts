@@ -1,0 +1,370 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { retryAfterOf } from "../../sdk/typescript/src/errors.ts";
+import { freshEmail, goodPassword, register } from "../support/accounts.ts";
+import { protocols, type TestApp } from "../support/app.ts";
+import { refusal } from "../support/errors.ts";
+import { administer } from "../support/postgres.ts";
+import { guess, startThrottledApp } from "../support/throttled.ts";
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startThrottledApp();
+});
+afterAll(() => app.stop());
+
+let lastAddress = 0;
+/** An address that no other test has. */
+function freshAddress(): string {
+  lastAddress++;
+  return `198.51.${Math.floor(lastAddress / 250)}.${(lastAddress % 250) + 1}`;
+}
+
+/** Uses up the ten tries that an unknown device has at once. */
+async function useUp(identifier: string, password?: string): Promise<string[]> {
+  const reasons: string[] = [];
+  for (let count = 0; count < 10; count++) {
+    const outcome = await guess(app, { identifier, from: freshAddress(), ...(password ? { password } : {}) });
+    reasons.push(outcome.case === "rejected" ? outcome.value.reason : String(outcome.case));
+  }
+  return reasons;
+}
+
+async function eventsOf(type: string): Promise<readonly { identity_id: string | null; data: object }[]> {
+  return administer(app.databaseUrl, (query) =>
+    query("SELECT identity_id, data FROM ostiary.event WHERE type = $1 ORDER BY position", [type]),
+  );
+}
+
+const tooMany = { code: "ResourceExhausted", reason: "RATE_LIMITED" };
+
+describe.each(protocols)("over %s", (protocol) => {
+  test("an account that is guessed is slowed down, with the time to wait", async () => {
+    const { email } = await register(app);
+    expect(new Set(await useUp(email))).toEqual(new Set(["CREDENTIALS_INVALID"]));
+    // The right password as well: whoever is refused learns nothing about it.
+    const refused = guess(app, { identifier: email, password: goodPassword, protocol, from: freshAddress() });
+    expect(await refusal(refused)).toMatchObject({
+      ...tooMany,
+      metadata: { scope: "account" },
+      retryAfterSeconds: 60,
+    });
+    const error = await guess(app, { identifier: email, protocol, from: freshAddress() }).catch(
+      ConnectError.from,
+    );
+    expect(retryAfterOf(error)).toBe(60_000);
+  });
+
+  test("creating flows is limited by address", async () => {
+    const headers = { "x-forwarded-for": freshAddress() };
+    const client = app.client(LoginService, { protocol, headers });
+    const create = () => client.createLoginFlow({ client: Client.NATIVE });
+    await Promise.all(Array.from({ length: 300 }, create));
+    expect(await refusal(create())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+    const elsewhere = app.client(LoginService, { protocol, headers: { "x-forwarded-for": freshAddress() } });
+    expect((await elsewhere.createLoginFlow({ client: Client.NATIVE })).flow?.id).toBeDefined();
+  });
+});
+
+describe("guessing at an account", () => {
+  // peers.md D row 12 (ASVS V6.3.8).
+  test("is answered and counted alike whether or not anybody has the identifier", async () => {
+    const { email } = await register(app);
+    const answers = await Promise.all(
+      [email, freshEmail(), "nobody", "not@an@identifier"].map(async (identifier) => {
+        const first = await useUp(identifier);
+        const refused = await refusal(guess(app, { identifier, from: freshAddress() }));
+        return { first, refused };
+      }),
+    );
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+    expect(answers[0]?.refused).toMatchObject(tooMany);
+  });
+
+  test("sends the same statements whether or not anybody has the identifier", async () => {
+    const { email } = await register(app);
+    const statementsOf = async (identifier: string) => {
+      const from = freshAddress();
+      await guess(app, { identifier, from });
+      app.statements.length = 0;
+      await guess(app, { identifier, from });
+      return app.statements.filter((text) => text !== "SELECT 1");
+    };
+    const known = await statementsOf(email);
+    expect(known).toHaveLength(3);
+    expect(await statementsOf(freshEmail())).toEqual(known);
+  });
+
+  // peers.md D row 7 (ASVS V6.3.1, NIST SP 800-63B-4, section 3.2.2).
+  test("gives one try a minute, and a hundred a day", async () => {
+    const { email } = await register(app);
+    await useUp(email);
+    let tries = 10;
+    for (let minute = 0; minute < 24 * 60; minute++) {
+      app.clock.advance(60_000);
+      const outcome = await guess(app, { identifier: email, from: freshAddress() }).catch(() => undefined);
+      if (outcome !== undefined) tries++;
+      if (tries >= 110) break;
+    }
+    // 100 at once over the day, and what is given back meanwhile: one in 14.4 minutes.
+    app.clock.advance(60_000);
+    const { retryAfterSeconds = 0 } = await refusal(guess(app, { identifier: email, from: freshAddress() }));
+    expect(retryAfterSeconds).toBeGreaterThan(60);
+    expect(retryAfterSeconds).toBeLessThanOrEqual(864);
+  });
+
+  test("is set back by a success, and by nothing else", async () => {
+    const { email } = await register(app);
+    for (let count = 0; count < 9; count++) await guess(app, { identifier: email, from: freshAddress() });
+    const success = await guess(app, { identifier: email, password: goodPassword, from: freshAddress() });
+    expect(success.case).toBe("completed");
+    expect(await useUp(email)).toHaveLength(10);
+    // Somebody's own success says nothing about another account.
+    await guess(app, {
+      identifier: (await register(app)).email,
+      password: goodPassword,
+      from: freshAddress(),
+    });
+    expect(await refusal(guess(app, { identifier: email, from: freshAddress() }))).toMatchObject(tooMany);
+  });
+
+  test("is recorded once an account and minute, and an unknown identifier is not named", async () => {
+    const { email, identity } = await register(app);
+    const before = (await eventsOf("login.throttled")).length;
+    await useUp(email);
+    const tryAgain = () => refusal(guess(app, { identifier: email, from: freshAddress() }));
+    for (let count = 0; count < 5; count++) await tryAgain();
+    const first = (await eventsOf("login.throttled")).slice(before);
+    expect(first).toEqual([{ identity_id: identity?.id, data: { scope: "account" } }]);
+    app.clock.advance(60_000);
+    await guess(app, { identifier: email, from: freshAddress() });
+    await tryAgain();
+    expect(await eventsOf("login.throttled")).toHaveLength(before + 2);
+    const unknown = freshEmail();
+    await useUp(unknown);
+    await refusal(guess(app, { identifier: unknown, from: freshAddress() }));
+    expect((await eventsOf("login.throttled")).at(-1)).toEqual({
+      identity_id: null,
+      data: { scope: "account" },
+    });
+  });
+
+  // CVE-2026-9798: a path to the same secret that nobody counted.
+  test("through the admin API is counted in the same counters", async () => {
+    const { email, identity } = await register(app);
+    const check = (password: string) =>
+      app.client(IdentityService).checkPassword({ identityId: identity?.id ?? "", password });
+    for (let count = 0; count < 5; count++) await check("wrong");
+    for (let count = 0; count < 5; count++) await guess(app, { identifier: email, from: freshAddress() });
+    expect(await refusal(check(goodPassword))).toMatchObject({ ...tooMany, metadata: { scope: "account" } });
+    expect(await refusal(guess(app, { identifier: email, from: freshAddress() }))).toMatchObject(tooMany);
+    app.clock.advance(60_000);
+    expect((await check(goodPassword)).matches).toBe(true);
+    expect((await check("wrong")).matches).toBe(false);
+    expect((await check("wrong")).matches).toBe(false);
+  });
+});
+
+describe("guessing from an address", () => {
+  const spray = async (from: () => string, count: number) => {
+    const results: string[] = [];
+    for (let index = 0; index < count; index++) {
+      const outcome = await guess(app, { identifier: freshEmail(), from: from() }).catch(ConnectError.from);
+      results.push(outcome instanceof ConnectError ? Code[outcome.code] : String(outcome.case));
+    }
+    return results;
+  };
+
+  // CVE-2026-45364: with each address of a /64 counted by itself, a customer had 2^64 times the tries.
+  test("is one with guessing from all of its IPv6 /64", async () => {
+    let host = 0;
+    const within = () => `2001:db8:0:1::${(++host).toString(16)}`;
+    expect(new Set(await spray(within, 100))).toEqual(new Set(["rejected"]));
+    expect(await spray(within, 3)).toEqual(Array(3).fill("ResourceExhausted"));
+    expect(await spray(() => "2001:db8:0:2::1", 1)).toEqual(["rejected"]);
+  });
+
+  // peers.md D row 9: whoever is refused by address does not use up accounts as well.
+  test("does not use up accounts once the address is refused", async () => {
+    const { email } = await register(app);
+    const from = freshAddress();
+    await spray(() => from, 30);
+    for (let flow = 0; flow < 3; flow++) await spray(() => from, 30);
+    for (let count = 0; count < 20; count++) {
+      await refusal(guess(app, { identifier: email, from }));
+    }
+    const { counters } = await app.client(ThrottleService).explainThrottle({ identifier: email });
+    expect(counters).toEqual([]);
+  });
+
+  test("does not count those who sign in", async () => {
+    const { email } = await register(app);
+    const from = freshAddress();
+    for (let count = 0; count < 110; count++) {
+      app.clock.advance(1);
+      const outcome = await guess(app, { identifier: email, password: goodPassword, from });
+      expect(outcome.case).toBe("completed");
+    }
+  });
+});
+
+// peers.md D row 50 (ASVS V2.4.1).
+test("registrations are limited by address, also those that find the identifier taken", async () => {
+  const { email } = await register(app);
+  const headers = { "x-forwarded-for": freshAddress() };
+  const client = app.client(RegistrationService, { headers });
+  const attempt = async () => {
+    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    return client.submitRegistrationFlow({
+      flowId: flow?.id ?? "",
+      traits: { email },
+      step: { case: "password", value: { password: goodPassword } },
+    });
+  };
+  await Promise.all(Array.from({ length: 100 }, attempt));
+  expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+});
+
+describe("guessing tokens", () => {
+  test("is limited by address, for sessions and for API keys apart", async () => {
+    const { sessionToken } = await register(app);
+    const headers = { "x-forwarded-for": freshAddress() };
+    const guesser = app.client(SessionService, { bearer: "guess", headers });
+    await Promise.all(
+      Array.from({ length: 1000 }, () => guesser.getCurrentSession({}).catch(() => undefined)),
+    );
+    app.statements.length = 0;
+    const refused = await refusal(
+      app.client(SessionService, { bearer: "guess", headers }).getCurrentSession({}),
+    );
+    expect(refused).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+    expect(app.statements.filter((text) => text !== "SELECT 1")).toEqual([]);
+    // Neither the admin API from there, nor sessions from elsewhere.
+    const admin = app.client(ThrottleService, { headers });
+    expect((await admin.explainThrottle({ identifier: "x" })).loginAllowed).toBe(true);
+    const elsewhere = { "x-forwarded-for": freshAddress() };
+    const owner = app.client(SessionService, { bearer: sessionToken, headers: elsewhere });
+    expect((await owner.getCurrentSession({})).session).toBeDefined();
+  });
+
+  test("of others, as a service checks them, is not limited: it costs nothing to ask", async () => {
+    const headers = { "x-forwarded-for": freshAddress() };
+    const client = app.client(SessionService, { headers });
+    const check = () => client.checkSession({ credential: { case: "token", value: "guess" } });
+    await Promise.all(Array.from({ length: 1100 }, () => check().catch(() => undefined)));
+    expect(await refusal(check())).toMatchObject({ reason: "SESSION_TOKEN_MALFORMED" });
+  });
+});
+
+describe("an operator", () => {
+  test("sees what is blocked and until when, and lets somebody in again", async () => {
+    const { email, identity } = await register(app);
+    const from = freshAddress();
+    for (let count = 0; count < 10; count++) await guess(app, { identifier: email, from });
+    const client = app.client(ThrottleService);
+    const explained = await client.explainThrottle({ identifier: ` ${email.toUpperCase()} `, address: from });
+    expect(
+      explained.counters.map(({ limit, scope, usedCount, exhausted }) => [
+        limit,
+        scope,
+        usedCount,
+        exhausted,
+      ]),
+    ).toEqual([
+      ["address", "address", 10, false],
+      ["account", "account", 10, true],
+      ["account_daily", "account", 10, false],
+    ]);
+    const account = explained.counters[1];
+    const now = BigInt(Math.floor(app.clock.now().getTime() / 1000));
+    expect(account).toMatchObject({ maxCount: 10, period: { seconds: 600n } });
+    expect((account?.availableTime?.seconds ?? 0n) - now).toBe(60n);
+    expect((account?.resetTime?.seconds ?? 0n) - now).toBe(600n);
+    expect(explained.loginAllowed).toBe(false);
+    expect(explained.retryTime).toEqual(account?.availableTime);
+
+    expect((await client.resetThrottle({ identifier: email })).resetCount).toBe(2);
+    expect((await client.resetThrottle({ identifier: email })).resetCount).toBe(0);
+    expect((await client.explainThrottle({ identifier: email })).loginAllowed).toBe(true);
+    const outcome = await guess(app, { identifier: email, password: goodPassword, from: freshAddress() });
+    expect(outcome.case).toBe("completed");
+    expect((await eventsOf("throttle.reset")).at(-1)).toEqual({
+      identity_id: identity?.id,
+      data: { by: ["identifier"] },
+    });
+    expect((await client.resetThrottle({ address: from })).resetCount).toBe(1);
+  });
+
+  test("sees and resets the counters of the devices that an account knows", async () => {
+    const { email, deviceToken } = await register(app);
+    for (let count = 0; count < 10; count++) {
+      await guess(app, { identifier: email, deviceToken, from: freshAddress() });
+    }
+    const client = app.client(ThrottleService);
+    const { counters, loginAllowed } = await client.explainThrottle({ identifier: email });
+    expect(counters.map(({ limit, exhausted }) => [limit, exhausted])).toEqual([
+      ["device", true],
+      ["device_daily", false],
+    ]);
+    expect(loginAllowed).toBe(true);
+    await client.resetThrottle({ identifier: email });
+    const outcome = await guess(app, { identifier: email, password: goodPassword, deviceToken });
+    expect(outcome.case).toBe("completed");
+  });
+
+  test("has to name somebody or an address, and needs the scope", async () => {
+    const client = app.client(ThrottleService);
+    expect(await refusal(client.explainThrottle({}))).toMatchObject({
+      code: "InvalidArgument",
+      reason: "REQUEST_INVALID",
+      fields: ["identifier"],
+    });
+    expect(await refusal(client.resetThrottle({ address: "not an address" }))).toMatchObject({
+      reason: "REQUEST_INVALID",
+      fields: ["address"],
+    });
+    const { secret } = await app
+      .client(ApiKeyService)
+      .createApiKey({ name: "reader", scopes: ["throttle:read"] });
+    const reader = app.client(ThrottleService, { bearer: secret });
+    expect((await reader.explainThrottle({ identifier: "x" })).counters).toEqual([]);
+    expect(await refusal(reader.resetThrottle({ identifier: "x" }))).toMatchObject({
+      code: "PermissionDenied",
+      reason: "API_KEY_SCOPE_MISSING",
+      metadata: { scope: "throttle:update" },
+    });
+  });
+});
+
+test("the table of counters names nobody", async () => {
+  const { email } = await register(app);
+  await guess(app, { identifier: email, from: "203.0.113.77" });
+  const dump = await administer(app.databaseUrl, (query) =>
+    query<{ text: string }>(
+      "SELECT c::text AS text, encode(key, 'escape') AS key FROM ostiary.throttle_counter c",
+    ),
+  );
+  expect(dump.length).toBeGreaterThan(0);
+  expect(JSON.stringify(dump)).not.toMatch(/example\.com|203\.0\.113/);
+});
+
+test("switched off, nothing is counted and no device is named", async () => {
+  const off = await startThrottledApp({ enabled: false });
+  try {
+    const { email, deviceToken } = await register(off);
+    expect(deviceToken).toBe("");
+    for (let count = 0; count < 15; count++) {
+      expect((await guess(off, { identifier: email })).case).toBe("rejected");
+    }
+    expect(off.statements.filter((text) => text.includes("stage_1"))).toEqual([]);
+  } finally {
+    await off.stop();
+  }
+});

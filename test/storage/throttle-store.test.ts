@@ -1,0 +1,393 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { IdentityId } from "../../src/domain/ids.ts";
+import type { Scope } from "../../src/domain/ports.ts";
+import type { CountedAttempt, CountResult, ThrottleCompletion } from "../../src/domain/throttle/store.ts";
+import { removeExpired } from "../../src/storage/clean-up.ts";
+import { Database } from "../../src/storage/database.ts";
+import { defaultTestOptions } from "../support/database.ts";
+import {
+  aFlow,
+  afterNoon,
+  anEvent,
+  anIdentity,
+  aSession,
+  heldFlow,
+  noon,
+  passwordProof,
+  randomDigest,
+} from "../support/records.ts";
+import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
+
+let tenants: TwoTenants;
+beforeAll(async () => {
+  tenants = await openTwoTenants();
+});
+afterAll(() => tenants.storage.close());
+
+const minuteUs = 60_000_000;
+const noonUs = noon.getTime() * 1000;
+
+/** A limit of so many attempts, one of which is given back each minute. */
+function anAttempt(count: number, change: Partial<CountedAttempt> = {}): CountedAttempt {
+  return {
+    key: randomDigest().subarray(0, 16),
+    costUs: minuteUs,
+    periodUs: count * minuteUs,
+    stage: 1,
+    device: undefined,
+    unlessKnownDevice: false,
+    ...change,
+  };
+}
+
+function take(
+  attempts: readonly CountedAttempt[],
+  options: { atUs?: number; scope?: Scope; identityId?: IdentityId; devices?: Uint8Array[] } = {},
+): Promise<CountResult> {
+  const { atUs = noonUs, scope = tenants.scope, identityId, devices = [] } = options;
+  return tenants.storage.throttle.take(scope, { atUs, attempts, identityId, devices });
+}
+
+/** How many attempts a counter has counted that are not given back yet. */
+async function used(attempt: CountedAttempt, atUs = noonUs, scope: Scope = tenants.scope): Promise<number> {
+  const [counter] = await tenants.storage.throttle.read(scope, [attempt.key], atUs);
+  return counter === undefined ? 0 : (counter.spentUntilUs - atUs) / attempt.costUs;
+}
+
+async function refusals(attempts: readonly CountedAttempt[], atUs = noonUs): Promise<readonly number[]> {
+  return (await take(attempts, { atUs })).refused.map(({ place }) => place);
+}
+
+describe("counting", () => {
+  test("lets as many through as the limit allows, and says how long to wait", async () => {
+    const attempt = anAttempt(3);
+    for (let index = 0; index < 3; index++) expect((await take([attempt])).refused).toEqual([]);
+    expect((await take([attempt])).refused).toEqual([{ place: 0, waitUs: minuteUs }]);
+    // What was refused is not counted: the wait does not grow for those who try too soon.
+    expect((await take([attempt], { atUs: noonUs + minuteUs / 2 })).refused).toEqual([
+      { place: 0, waitUs: minuteUs / 2 },
+    ]);
+    expect(await refusals([attempt], noonUs + minuteUs)).toEqual([]);
+    expect(await refusals([attempt], noonUs + minuteUs)).toEqual([0]);
+  });
+
+  test("gives everything back after the period, and no more", async () => {
+    const attempt = anAttempt(2);
+    for (let index = 0; index < 2; index++) await take([attempt]);
+    const later = noonUs + 1000 * minuteUs;
+    expect(await refusals([attempt], later)).toEqual([]);
+    expect(await refusals([attempt], later)).toEqual([]);
+    expect(await refusals([attempt], later)).toEqual([0]);
+  });
+
+  test("by one tenant is not seen by another", async () => {
+    const attempt = anAttempt(1);
+    await take([attempt]);
+    expect((await take([attempt], { scope: tenants.other })).refused).toEqual([]);
+    expect(await used(attempt, noonUs, tenants.other)).toBe(1);
+    expect(await refusals([attempt])).toEqual([0]);
+  });
+
+  // peers.md D row 8 (ASVS V2.3.4, GHSA-7h8m-vrxx-vr4m): attempts in parallel are not one attempt.
+  test("of 100 at once counts 100", async () => {
+    const attempt = anAttempt(1000);
+    await Promise.all(Array.from({ length: 100 }, () => take([attempt])));
+    expect(await used(attempt)).toBe(100);
+  });
+
+  test("of 100 at once, also where nothing was counted before, lets exactly the limit through", async () => {
+    const attempts = [anAttempt(50), anAttempt(10, { stage: 2 }), anAttempt(1000, { stage: 3 })] as const;
+    const results = await Promise.all(Array.from({ length: 100 }, () => take(attempts)));
+    const places = results.map(({ refused }) => refused[0]?.place);
+    expect(places.filter((place) => place === undefined)).toHaveLength(10);
+    expect(places.filter((place) => place === 0)).toHaveLength(50);
+    expect(places.filter((place) => place === 1)).toHaveLength(40);
+    expect(await Promise.all(attempts.map((attempt) => used(attempt)))).toEqual([50, 10, 10]);
+  });
+
+  test("in different orders at once does not block", async () => {
+    const shared = Array.from({ length: 6 }, () => anAttempt(10_000));
+    const ordered = [...shared].sort((left, right) => Buffer.compare(left.key, right.key));
+    const pairs = Array.from({ length: 60 }, (_, index) =>
+      ordered.filter((_each, at) => (index >> (at % 6)) % 2 === 0),
+    );
+    await Promise.all(pairs.map((attempts) => take(attempts)));
+    const counts = await Promise.all(ordered.map((attempt) => used(attempt)));
+    const expected = ordered.map((attempt) => pairs.filter((attempts) => attempts.includes(attempt)).length);
+    expect(counts).toEqual(expected);
+  });
+});
+
+describe("stages", () => {
+  // An address that is refused must not use up the accounts that it tries (peers.md D row 9).
+  test("count nothing after one that refused", async () => {
+    const [address, account, daily] = [anAttempt(1), anAttempt(5, { stage: 2 }), anAttempt(9, { stage: 3 })];
+    await take([address, account, daily]);
+    expect(await refusals([address, account, daily])).toEqual([0]);
+    expect([await used(account), await used(daily)]).toEqual([1, 1]);
+  });
+
+  test("count what came before one that refused", async () => {
+    const [address, account, daily] = [anAttempt(9), anAttempt(1, { stage: 2 }), anAttempt(9, { stage: 3 })];
+    await take([address, account, daily]);
+    expect(await refusals([address, account, daily])).toEqual([1]);
+    expect([await used(address), await used(daily)]).toEqual([2, 1]);
+  });
+
+  test("name everything that refused in the first of them that did", async () => {
+    const [first, second] = [anAttempt(1), anAttempt(1, { costUs: 2 * minuteUs, periodUs: 2 * minuteUs })];
+    const later = anAttempt(1, { stage: 2 });
+    await take([first, second, later]);
+    const { refused } = await take([first, second, later]);
+    expect([...refused].sort((left, right) => left.place - right.place)).toEqual([
+      { place: 0, waitUs: minuteUs },
+      { place: 1, waitUs: 2 * minuteUs },
+    ]);
+  });
+});
+
+describe("a clock that moves", () => {
+  test("a little, as between two servers, gives nothing back too early", async () => {
+    const attempt = anAttempt(2);
+    for (let index = 0; index < 2; index++) await take([attempt]);
+    for (const seconds of [1, 30, 60]) {
+      expect(await refusals([attempt], noonUs - seconds * 1_000_000)).toEqual([0]);
+    }
+  });
+
+  test("back by a day shuts nobody out for a day", async () => {
+    const attempt = anAttempt(2);
+    for (let index = 0; index < 2; index++) await take([attempt]);
+    const dayBefore = noonUs - 24 * 60 * minuteUs;
+    expect(await refusals([attempt], dayBefore)).toEqual([]);
+    expect(await refusals([attempt], dayBefore)).toEqual([]);
+    expect(await refusals([attempt], dayBefore)).toEqual([0]);
+  });
+
+  test("and a limit that was made narrower, shut nobody out for longer than the former one", async () => {
+    const attempt = anAttempt(1000);
+    await Promise.all(Array.from({ length: 1000 }, () => take([attempt])));
+    expect(await refusals([{ ...attempt, periodUs: minuteUs }])).toEqual([]);
+    expect(await refusals([{ ...attempt, periodUs: minuteUs }])).toEqual([0]);
+  });
+});
+
+describe("taking back", () => {
+  test("empties what is reset, and gives one attempt back of what is refunded", async () => {
+    const [reset, refunded, other] = [anAttempt(5), anAttempt(5), anAttempt(5)];
+    for (let index = 0; index < 3; index++) await take([reset, refunded, other]);
+    await tenants.storage.throttle.release(tenants.other, [{ key: reset.key, refundUs: undefined }]);
+    expect(await used(reset)).toBe(3);
+    await tenants.storage.throttle.release(tenants.scope, [
+      { key: reset.key, refundUs: undefined },
+      { key: refunded.key, refundUs: refunded.costUs },
+    ]);
+    expect([await used(reset), await used(refunded), await used(other)]).toEqual([0, 2, 3]);
+  });
+
+  test("by an operator removes the counters, and records it once", async () => {
+    const [one, two] = [anAttempt(5), anAttempt(5)];
+    await take([one]);
+    const keys = [one.key, two.key];
+    expect(await tenants.storage.throttle.clear(tenants.other, keys, noonUs, anEvent("throttle.reset"))).toBe(
+      0,
+    );
+    expect(await tenants.storage.throttle.clear(tenants.scope, keys, noonUs, anEvent("throttle.reset"))).toBe(
+      1,
+    );
+    expect(await used(one)).toBe(0);
+    expect(await tenants.countEvents("throttle.reset")).toBe(2);
+  });
+});
+
+/** Completes a login of an identity, so that it knows the device. */
+async function logIn(identityId: IdentityId, throttle: ThrottleCompletion, scope = tenants.scope) {
+  const { storage } = tenants;
+  const identity = await storage.identities.find(scope, identityId);
+  const flow = aFlow("login");
+  await storage.flows.create(scope, flow);
+  const value = identity?.identifiers[0]?.value ?? "";
+  const { candidate } = await storage.flows.findForLogin(scope, flow.digest, value, "password");
+  if (candidate === undefined) throw new Error("the identity was not found");
+  return storage.flows.completeLogin(scope, {
+    held: [heldFlow(flow)],
+    candidate,
+    proof: passwordProof,
+    session: aSession(identityId),
+    rehash: undefined,
+    replaces: undefined,
+    maxSessions: 1000,
+    idleSince: undefined,
+    at: noon,
+    events: [],
+    evictionEvent: anEvent("session.revoked"),
+    throttle,
+  });
+}
+
+async function newIdentity(scope = tenants.scope): Promise<IdentityId> {
+  const identity = anIdentity();
+  await tenants.storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  return identity.id;
+}
+
+function keeping(digest: Uint8Array, expiresAt = afterNoon(60), maxDevices = 50): ThrottleCompletion {
+  return { releases: [], device: { digest, expiresAt }, maxDevices };
+}
+
+/** Whether a device counts in its own bucket, and not in the account's. */
+async function isKnown(
+  identityId: IdentityId | undefined,
+  digest: Uint8Array,
+  scope = tenants.scope,
+  atUs = noonUs,
+) {
+  const account = anAttempt(5, { unlessKnownDevice: true });
+  const device = anAttempt(5, { device: digest });
+  const options = { atUs, scope, devices: [digest] };
+  const { knownDevice } = await take([account, device], identityId ? { ...options, identityId } : options);
+  const counts = [await used(account, atUs, scope), await used(device, atUs, scope)];
+  expect(counts).toEqual(knownDevice === undefined ? [1, 0] : [0, 1]);
+  return knownDevice !== undefined;
+}
+
+describe("a device", () => {
+  test("is known to the identity that signed in on it, until its end, and to nobody else", async () => {
+    const [identityId, stranger] = [await newIdentity(), await newIdentity()];
+    const digest = randomDigest();
+    expect(await isKnown(identityId, digest)).toBe(false);
+    expect(await logIn(identityId, keeping(digest))).toBe("completed");
+    expect(await isKnown(identityId, digest)).toBe(true);
+    expect(await isKnown(identityId, randomDigest())).toBe(false);
+    expect(await isKnown(stranger, digest)).toBe(false);
+    expect(await isKnown(undefined, digest)).toBe(false);
+    expect(await isKnown(identityId, digest, tenants.other)).toBe(false);
+    expect(await isKnown(identityId, digest, tenants.scope, afterNoon(60).getTime() * 1000)).toBe(false);
+  });
+
+  test("is known for longer after another login, and never becomes somebody else's", async () => {
+    const [identityId, stranger] = [await newIdentity(), await newIdentity()];
+    const digest = randomDigest();
+    await logIn(identityId, keeping(digest, afterNoon(10)));
+    await logIn(identityId, keeping(digest, afterNoon(90)));
+    expect(await logIn(stranger, keeping(digest, afterNoon(90)))).toBe("completed");
+    const late = afterNoon(60).getTime() * 1000;
+    expect(await isKnown(identityId, digest, tenants.scope, late)).toBe(true);
+    expect(await isKnown(stranger, digest, tenants.scope, late)).toBe(false);
+  });
+
+  test("beyond the limit pushes out the one that would be forgotten first", async () => {
+    const identityId = await newIdentity();
+    const digests = [randomDigest(), randomDigest(), randomDigest()] as const;
+    await logIn(identityId, keeping(digests[0], afterNoon(30), 2));
+    await logIn(identityId, keeping(digests[1], afterNoon(20), 2));
+    await logIn(identityId, keeping(digests[2], afterNoon(10), 2));
+    const known = await tenants.storage.throttle.devicesOf(tenants.scope, identityId, noon);
+    expect(new Set(known.map((each) => Buffer.from(each).toString("hex")))).toEqual(
+      new Set([digests[0], digests[2]].map((each) => Buffer.from(each).toString("hex"))),
+    );
+  });
+
+  test.each([
+    ["its password is set", (id: IdentityId) => setPassword(id)],
+    ["its password is deleted", (id: IdentityId) => deletePassword(id)],
+    ["it is deleted", (id: IdentityId) => tenants.storage.identities.delete(tenants.scope, id, [])],
+  ])("is forgotten when the identity is told that %s", async (_what, change) => {
+    const [identityId, bystander] = [await newIdentity(), await newIdentity()];
+    const [digest, other] = [randomDigest(), randomDigest()];
+    await logIn(identityId, keeping(digest));
+    await logIn(bystander, keeping(other));
+    await change(identityId);
+    expect(await isKnown(identityId, digest)).toBe(false);
+    expect(await isKnown(bystander, other)).toBe(true);
+  });
+
+  const setPassword = (id: IdentityId) =>
+    tenants.storage.identities.setPassword(
+      tenants.scope,
+      id,
+      { hash: "$n", algorithm: "argon2id" },
+      noon,
+      [],
+    );
+  const deletePassword = (id: IdentityId) =>
+    tenants.storage.identities.deleteCredential(tenants.scope, id, "password", []);
+});
+
+test("a login that does not complete takes nothing back and knows no device", async () => {
+  const { storage, scope } = tenants;
+  const identityId = await newIdentity();
+  const attempt = anAttempt(5);
+  await take([attempt]);
+  const digest = randomDigest();
+  const identity = await storage.identities.find(scope, identityId);
+  const value = identity?.identifiers[0]?.value ?? "";
+  const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, "password");
+  if (candidate === undefined) throw new Error("the identity was not found");
+  const result = await storage.flows.completeLogin(scope, {
+    held: [{ digest: randomDigest(), revision: 0 }],
+    candidate,
+    proof: passwordProof,
+    session: aSession(identityId),
+    rehash: undefined,
+    replaces: undefined,
+    maxSessions: 1000,
+    idleSince: undefined,
+    at: noon,
+    events: [],
+    evictionEvent: anEvent("session.revoked"),
+    throttle: { ...keeping(digest), releases: [{ key: attempt.key, refundUs: undefined }] },
+  });
+  expect(result).toBe("flow_taken");
+  expect(await used(attempt)).toBe(1);
+  expect(await isKnown(identityId, digest)).toBe(false);
+});
+
+test("logins that succeed and attempts that are counted meanwhile do not block each other", async () => {
+  const address = anAttempt(10_000);
+  const identities = await Promise.all(Array.from({ length: 8 }, () => newIdentity()));
+  const work = identities.flatMap((identityId) => {
+    const account = anAttempt(10_000, { stage: 2 });
+    const releases = [
+      { key: address.key, refundUs: address.costUs },
+      { key: account.key, refundUs: undefined },
+    ];
+    return Array.from({ length: 6 }, async () => {
+      await take([address, account]);
+      return logIn(identityId, { ...keeping(randomDigest()), releases });
+    });
+  });
+  const results = await Promise.all(work);
+  const completed = results.filter((result) => result === "completed").length;
+  expect(completed).toBeGreaterThanOrEqual(identities.length);
+  // Of one identity's logins at once some come too late; each of the others gave its attempt back.
+  expect(await used(address)).toBe(results.length - completed);
+});
+
+// A flood of made-up names: what nobody tries any more does not stay.
+test("the clean-up removes counters that are empty, and devices that are forgotten", async () => {
+  const [ended, running] = [anAttempt(1), anAttempt(2)];
+  const [identityId, digest] = [await newIdentity(), randomDigest()];
+  await logIn(identityId, keeping(digest, afterNoon(1)));
+  await take([ended], { atUs: noonUs - 2 * minuteUs });
+  await take([running]);
+  const database = new Database({ ...defaultTestOptions, url: tenants.storage.url });
+  try {
+    const count = async (table: string) =>
+      (await tenants.rows<{ key: Buffer }>(`SELECT 1 AS key FROM ostiary.${table}`)).length;
+    const before = [await count("throttle_counter"), await count("device")];
+    const early = await removeExpired(database, { now: noon, retentionMs: 0, messageRetentionMs: 0 });
+    expect(await used(running)).toBe(1);
+    expect(early.throttleCounters).toBeGreaterThanOrEqual(1);
+    const late = await removeExpired(database, {
+      now: afterNoon(10_000_000),
+      retentionMs: 0,
+      messageRetentionMs: 0,
+    });
+    expect(early.throttleCounters + late.throttleCounters).toBe(before[0]);
+    expect(early.devices + late.devices).toBe(before[1]);
+    expect([await count("throttle_counter"), await count("device")]).toEqual([0, 0]);
+  } finally {
+    await database.close();
+  }
+});

@@ -1,0 +1,75 @@
+import { request } from "node:http";
+import { describe, expect, test } from "vitest";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { register } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+
+const login = "/ostiary.flow.v1.LoginService/CreateLoginFlow";
+
+/** Creates a flow, from one of this machine's own addresses, on behalf of another one. */
+function createFlow(app: TestApp, peer: string, forwardedFor?: string): Promise<number | undefined> {
+  const headers = {
+    "content-type": "application/json",
+    ...(forwardedFor === undefined ? {} : { "x-forwarded-for": forwardedFor }),
+  };
+  return new Promise((resolve, reject) => {
+    const options = { method: "POST", headers, localAddress: peer, agent: false };
+    const call = request(app.localUrl + login, options, (response) => {
+      response.resume().on("end", () => resolve(response.statusCode));
+    });
+    call.on("error", reject).end('{"client":"CLIENT_NATIVE"}');
+  });
+}
+
+async function withApp(work: (app: TestApp) => Promise<void>): Promise<void> {
+  const limit = { count: 30, period: "1h" };
+  const app = await startTestApp({
+    config: { tenant_defaults: { throttle: { flow_create: limit, self_service: limit } } },
+  });
+  try {
+    await work(app);
+  } finally {
+    await app.stop();
+  }
+}
+
+function warnings(app: TestApp): readonly string[] {
+  return app.log.filter(({ message }) => message.includes("stand aside")).map(({ message }) => message);
+}
+
+describe("with no trusted proxy configured", () => {
+  test("everybody behind one proxy is not shut out together, and the log says what to configure", () =>
+    withApp(async (app) => {
+      const { sessionToken } = await register(app);
+      app.clock.advance(600_000);
+      for (let count = 0; count < 60; count++) {
+        expect(await createFlow(app, "127.0.0.1", `203.0.113.${count}`)).toBe(200);
+      }
+      // Nor from what is not a flow.
+      const headers = { "x-forwarded-for": "203.0.113.1" };
+      const client = app.client(SessionService, { bearer: sessionToken, headers });
+      for (let count = 0; count < 40; count++) await client.listSessions({});
+      expect(warnings(app)).toHaveLength(1);
+      expect(warnings(app)[0]).toContain("server.trusted_proxies");
+    }));
+
+  // Security rule: a header that anybody can send lets nobody out of a limit.
+  test("an attacker who adds the header among other traffic is limited", () =>
+    withApp(async (app) => {
+      const statuses: (number | undefined)[] = [];
+      for (let count = 0; count < 60; count++) {
+        if (count % 10 === 0) expect(await createFlow(app, "127.0.0.2")).toBe(200);
+        statuses.push(await createFlow(app, "127.0.0.3", `203.0.113.${count}`));
+      }
+      expect(statuses.filter((status) => status === 200)).toHaveLength(30);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(30);
+      expect(warnings(app)).toEqual([]);
+    }));
+
+  test("one address without the header is limited", () =>
+    withApp(async (app) => {
+      for (let count = 0; count < 30; count++) expect(await createFlow(app, "127.0.0.1")).toBe(200);
+      expect(await createFlow(app, "127.0.0.1")).toBe(429);
+      expect(await createFlow(app, "127.0.0.1", "203.0.113.1")).toBe(429);
+    }));
+});
