@@ -205,6 +205,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForSelector(`text=Signed in as ${address}.`);
   });
 
+  test("say that a link is worth nothing any more, and begin afresh without it", async () => {
+    const page = await visitors.open("/ui/recovery#link=ost_lnk_default_nothing");
+    await page.waitForSelector("text=This link is not valid any more.");
+    await page.click("button:has-text('Try again')");
+    await page.waitForSelector(recoveryAddress);
+    expect(page.url()).not.toContain("link=");
+  });
+
   test("change an address after a fresh login", async () => {
     const { page } = await visitors.register();
     app.clock.advance(30 * 60 * 1000);

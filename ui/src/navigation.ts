@@ -34,6 +34,11 @@ export function linkTokenInAddress(): string | undefined {
   return new URLSearchParams(window.location.hash.slice(1)).get("link") ?? undefined;
 }
 
+/** Takes a link's token, or whatever else the fragment says, out of the address. */
+export function clearFragment(): void {
+  window.history.replaceState(null, "", window.location.pathname + window.location.search);
+}
+
 /** Puts the flow's id into the address, so that loading the page anew goes on with it. It takes a link's token away. */
 export function keepFlowId(flowId: string): void {
   const query = new URLSearchParams(window.location.search);

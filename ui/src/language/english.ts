@@ -23,6 +23,10 @@ export const english: Words = {
     RETURN_TO_NOT_ALLOWED: "The link that led here names an address that is not allowed.",
     ORIGIN_NOT_ALLOWED:
       "This page was opened at an address that is not its own. Open it from the link you were given.",
+    LINK_INVALID: "This link is not valid any more. Try again without it.",
+    VERIFICATION_DISABLED: "Addresses cannot be verified here at the moment.",
+    RECOVERY_DISABLED: "Accounts cannot be recovered here at the moment.",
+    RATE_LIMITED: "There were too many attempts.",
     SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
   },
   tryAgainIn: "Try again in {time}.",

@@ -98,6 +98,10 @@ export const german: Words = {
     RETURN_TO_NOT_ALLOWED: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
     ORIGIN_NOT_ALLOWED:
       "Diese Seite wurde unter einer fremden Adresse geöffnet. Öffnen Sie sie über den Link, den Sie bekommen haben.",
+    LINK_INVALID: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
+    VERIFICATION_DISABLED: "Zurzeit können hier keine Adressen bestätigt werden.",
+    RECOVERY_DISABLED: "Zurzeit können hier keine Konten wiederhergestellt werden.",
+    RATE_LIMITED: "Das waren zu viele Versuche.",
     SERVER_OVERLOADED: "Im Moment ist zu viel los. Versuchen Sie es bald noch einmal.",
   },
   tryAgainIn: "Versuchen Sie es in {time} noch einmal.",

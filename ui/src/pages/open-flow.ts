@@ -1,7 +1,13 @@
 import { metadataOf, reasonOf } from "@ostiary/sdk";
 import { createFlow, type FlowName, getFlow } from "@ostiary/sdk/form";
 import { Client, type Flow, FlowState } from "@ostiary/sdk/v1/flow";
-import { flowIdInAddress, keepFlowId, linkTokenInAddress, returnToInAddress } from "../navigation.ts";
+import {
+  clearFragment,
+  flowIdInAddress,
+  keepFlowId,
+  linkTokenInAddress,
+  returnToInAddress,
+} from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 
 /** The flow that the address names if it can still be used, else a fresh one. */
@@ -13,10 +19,15 @@ export async function openFlow(name: FlowName): Promise<Flow> {
 
 /** A fresh flow. */
 export async function freshFlow(name: FlowName): Promise<Flow> {
-  const flow = await createFlow(ostiary, name, {
+  const start = {
     client: Client.BROWSER,
     returnTo: returnToInAddress(),
     linkToken: linkTokenInAddress(),
+  };
+  const flow = await createFlow(ostiary, name, start).catch((error: unknown) => {
+    // A dead link stays dead: whoever tries again begins without it.
+    if (reasonOf(error) === "LINK_INVALID") clearFragment();
+    throw error;
   });
   keepFlowId(flow.id);
   return flow;
