@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SecureContextOptions } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import {
@@ -164,12 +165,13 @@ function isOfNoCall(text: string): boolean {
   return text === "SELECT 1" || /(FROM|UPDATE) ostiary\.message\b/.test(text);
 }
 
-/** A transport of a protocol, with headers for each call. */
+/** A transport of a protocol, with headers for each call, and what Node's TLS takes for its connections. */
 export function transportOf(
   protocol: Protocol,
   baseUrl: string,
   bearer: string | undefined,
   headers: HeadersInit = {},
+  nodeOptions: SecureContextOptions = {},
 ): Transport {
   const interceptor: Interceptor = (next) => (request) => {
     if (bearer !== undefined) request.header.set("authorization", `Bearer ${bearer}`);
@@ -178,7 +180,7 @@ export function transportOf(
     });
     return next(request);
   };
-  const options = { baseUrl, interceptors: [interceptor] };
+  const options = { baseUrl, interceptors: [interceptor], nodeOptions };
   switch (protocol) {
     case "Connect JSON":
       return createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: false });

@@ -1,15 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createClient, type Transport } from "@connectrpc/connect";
-import {
-  createConnectTransport,
-  createGrpcTransport,
-  createGrpcWebTransport,
-} from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { type Protocol, protocols, startTestApp, type TestApp, transportOf } from "../support/app.ts";
 import {
   type CertificateFiles,
   type CertificateFolder,
@@ -72,21 +67,7 @@ function transportWith(protocol: Protocol, certificate: string | undefined): Tra
     ca: readFileSync(authority.certificate),
     ...(shown && { cert: readFileSync(shown.certificate), key: readFileSync(shown.key) }),
   };
-  const options = { baseUrl: app.adminUrl, nodeOptions };
-  switch (protocol) {
-    case "Connect JSON":
-      return createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: false });
-    case "Connect binary":
-      return createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: true });
-    case "gRPC":
-      return createGrpcTransport(options);
-    case "gRPC-Web":
-      return createGrpcWebTransport({ ...options, httpVersion: "1.1" });
-    default: {
-      const unreachable: never = protocol;
-      return unreachable;
-    }
-  }
+  return transportOf(protocol, app.adminUrl, undefined, {}, nodeOptions);
 }
 
 describe.runIf(withOpenssl).each(protocols)("a client certificate over %s (openssl)", (protocol) => {

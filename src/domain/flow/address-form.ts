@@ -3,19 +3,51 @@ import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
-import type { FlowKind, ProofTarget } from "./flow.ts";
-import type { FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { FlowClient, FlowKind, ProofTarget } from "./flow.ts";
+import type { FlowShape, FlowStart, FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
 
-/** What was submitted to a flow that begins with an address: verification, recovery. */
+/** The kinds of flows that begin with an address. */
+type AddressKind = Extract<FlowKind, "verification" | "recovery">;
+
+/** What was submitted to a flow that begins with an address. */
 export interface AddressSubmission extends FlowSubmission {
   readonly address: string;
   readonly step: SubmittedStep;
 }
 
+/** What a caller begins such a flow with. */
+export interface AddressStart {
+  readonly client: FlowClient;
+  readonly returnTo: string;
+  /** Of a link that was opened; else empty. */
+  readonly linkToken: string;
+}
+
+/**
+ * What the flow begins with: nothing, or what an opened link leads on to. What an operator began says so in its data: it
+ * works also where people cannot begin it themselves. Throws LINK_INVALID.
+ */
+export async function addressStart(
+  tenant: Tenant,
+  proofs: AddressProofs,
+  kind: AddressKind,
+  { client, returnTo, linkToken }: AddressStart,
+): Promise<FlowStart> {
+  if (linkToken === "") return { client, returnTo, data: {} };
+  const { pending, parent } = await proofs.open(tenant, kind, linkToken);
+  const { operator } = parent.data;
+  return {
+    client,
+    returnTo: returnTo || parent.returnTo,
+    data: { pending, ...(operator && { operator }) },
+    identityId: pending.target?.identityId,
+  };
+}
+
 /** A flow that asks for an address, then for what was sent to it. */
 export function addressShape(
-  kind: Extract<FlowKind, "verification" | "recovery">,
+  kind: AddressKind,
   proofs: AddressProofs,
   lifetimeMs: (tenant: Tenant) => number,
 ): FlowShape {

@@ -9,9 +9,11 @@ import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import {
+  type AddressStart,
   type AddressSubmission,
   addressNodes,
   addressShape,
+  addressStart,
   nobodyHasIt,
   toAddress,
 } from "./address-form.ts";
@@ -20,7 +22,6 @@ import type {
   CreatedFlow,
   Flow,
   FlowCaller,
-  FlowClient,
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
@@ -74,21 +75,10 @@ export class RecoveryFlows {
   }
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
-  async create(
-    caller: FlowCaller,
-    { client, returnTo, linkToken }: { client: FlowClient; returnTo: string; linkToken: string },
-  ): Promise<CreatedFlow> {
-    if (linkToken === "") {
-      assertEnabled(caller.tenant);
-      return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
-    }
-    const { pending, parent } = await this.#proofs.open(caller.tenant, "recovery", linkToken);
-    const { operator } = parent.data;
-    // What an operator begins works also where people cannot begin it themselves.
-    if (operator === undefined) assertEnabled(caller.tenant);
-    const data = { pending, ...(operator && { operator }) };
-    const start = { client, returnTo: returnTo || parent.returnTo, data };
-    return this.#keeper.create(caller, this.#shape, { ...start, identityId: pending.target?.identityId });
+  async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    const flow = await addressStart(caller.tenant, this.#proofs, "recovery", start);
+    if (flow.data.operator === undefined) assertEnabled(caller.tenant);
+    return this.#keeper.create(caller, this.#shape, flow);
   }
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */

@@ -16,7 +16,7 @@ import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
-import { type AddressProofs, isProofRequest, type ProofRequest } from "./address-proofs.ts";
+import type { AddressProofs, ProofRequest } from "./address-proofs.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -142,8 +142,8 @@ export class RegistrationFlows {
     if (record.data.pending !== undefined) return this.#submitProof(caller, record, submission);
 
     const method = this.#methods.get(step.name);
-    if (method === undefined && !isProofRequest(step))
-      throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    // Whoever proves the address on the way to a password gets a code.
+    const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
     const { traits } = submission;
     const reject = (rejected: StepRejected) => {
       const { nodes } = this.#form(tenant, record, traits);
@@ -174,7 +174,6 @@ export class RegistrationFlows {
         return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
       }
     } else {
-      const kind = this.#proofs.requested(tenant, "registration", step);
       proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } };
     }
 
@@ -182,7 +181,6 @@ export class RegistrationFlows {
     if (target === undefined) return reject(noIdentifier());
     const taken = await this.#takenBeside(tenant, derived, target);
     if (taken !== undefined) return reject(taken);
-    const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
     const { schemaId } = record.data;
     const data = { ...(schemaId && { schemaId }), traits, account: proved };
     const request = await this.#proofRequest(tenant, target, { kind, data });

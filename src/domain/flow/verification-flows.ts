@@ -7,22 +7,16 @@ import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import {
+  type AddressStart,
   type AddressSubmission,
   addressNodes,
   addressShape,
+  addressStart,
   nobodyHasIt,
   toAddress,
 } from "./address-form.ts";
 import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
-import type {
-  CreatedFlow,
-  Flow,
-  FlowCaller,
-  FlowClient,
-  FlowOutcome,
-  FlowRecord,
-  ProofTarget,
-} from "./flow.ts";
+import type { CreatedFlow, Flow, FlowCaller, FlowOutcome, FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import type { FlowStore } from "./store.ts";
 
@@ -55,21 +49,10 @@ export class VerificationFlows {
   }
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
-  async create(
-    caller: FlowCaller,
-    { client, returnTo, linkToken }: { client: FlowClient; returnTo: string; linkToken: string },
-  ): Promise<CreatedFlow> {
-    if (linkToken === "") {
-      assertEnabled(caller.tenant);
-      return this.#keeper.create(caller, this.#shape, { client, returnTo, data: {} });
-    }
-    const { pending, parent } = await this.#proofs.open(caller.tenant, "verification", linkToken);
-    const { operator } = parent.data;
-    // What an operator begins works also where people cannot begin it themselves.
-    if (operator === undefined) assertEnabled(caller.tenant);
-    const data = { pending, ...(operator && { operator }) };
-    const start = { client, returnTo: returnTo || parent.returnTo, data };
-    return this.#keeper.create(caller, this.#shape, { ...start, identityId: pending.target?.identityId });
+  async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    const flow = await addressStart(caller.tenant, this.#proofs, "verification", start);
+    if (flow.data.operator === undefined) assertEnabled(caller.tenant);
+    return this.#keeper.create(caller, this.#shape, flow);
   }
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
