@@ -81,12 +81,12 @@ export async function startCourier(
 }
 
 async function createTransports(
-  { config, embedded, secrets }: Config,
+  { config, secrets }: Config,
   { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
   workers: number,
 ): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
   const { smtp, http: mail, sms, fromAddress, fromName } = config.tenantDefaults.courier;
-  if (courierModeOf(config, embedded) === "mailbox") {
+  if (courierModeOf(config) === "mailbox") {
     return { transports: { email: mailboxTransport, sms: mailboxTransport }, close: () => {} };
   }
   const from = { address: fromAddress, name: fromName };
@@ -123,10 +123,10 @@ export const mailboxFile = "mailbox-token";
 
 /** The development mailbox as the server serves it; undefined if this configuration has none, or may not show it. */
 export async function openMailbox(
-  { config, embedded }: Config,
+  { config }: Config,
   mailbox: ConstructorParameters<typeof Mailbox>[0] & { readonly tenants: Tenants },
 ) {
-  if (!mayServeMailbox(config, embedded)) return undefined;
+  if (!mayServeMailbox(config)) return undefined;
   const { dataDirectory } = config.database;
   const token = await findMailboxToken(dataDirectory);
   const access = new MailboxAccess(new Secret(token));

@@ -108,6 +108,27 @@ describe("the settings of the tenant", () => {
     expect(settingsOf(environment).password.breachCheck.enabled).toBe(expected);
   });
 
+  const courier = {
+    OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "no-reply@example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtps://mail.example.com",
+  };
+  const all = ["login", "recovery", "registration", "settings", "verification"];
+  test.each<[string, Record<string, string>, boolean, readonly string[]]>([
+    ["the development mailbox", {}, true, all],
+    ["an external database and no courier", external, false, []],
+    ["an external database and a courier", { ...external, ...courier }, true, all],
+    [
+      "a courier and codes for signing in switched off",
+      { ...external, ...courier, OSTIARY_TENANT_DEFAULTS_CODE_LOGIN: "false" },
+      true,
+      all.filter((flow) => flow !== "login"),
+    ],
+  ])("with %s, what sends is offered accordingly", (_name, environment, isOn, flows) => {
+    const { verification, recovery, code } = settingsOf(environment);
+    expect([verification.enabled, recovery.enabled]).toEqual([isOn, isOn]);
+    expect([...code.enabledFor].sort()).toEqual(flows);
+  });
+
   test("say what happens to passwords that cannot be looked up", () => {
     const environment = { [`${breachCheck}_WHEN_UNAVAILABLE`]: "refuse", [`${breachCheck}_MIN_COUNT`]: "10" };
     expect(settingsOf(environment).password.breachCheck).toMatchObject({

@@ -1,5 +1,6 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
 import { AddressProof, WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
+import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
@@ -18,6 +19,7 @@ export function toTenantSettings(
   servesPages = false,
 ): TenantSettings {
   const settings = config.tenantDefaults;
+  const canSend = courierModeOf(config) !== "none";
   const { session, password, identity, flows } = settings;
   const publicUrl = publicUrlOf(config, publicPort);
   const uiUrlOf = (configured: string, page: string) =>
@@ -44,19 +46,19 @@ export function toTenantSettings(
     },
     verification: {
       lifetimeMs: durationToMs(flows.verification.lifetime),
-      enabled: flows.verification.enabled,
+      enabled: flows.verification.enabled ?? canSend,
       afterRegistration: flows.verification.afterRegistration,
     },
     recovery: {
       lifetimeMs: durationToMs(flows.recovery.lifetime),
-      enabled: flows.recovery.enabled,
+      enabled: flows.recovery.enabled ?? canSend,
       sessionAtOnce: flows.recovery.sessionAtOnce,
     },
     settings: {
       lifetimeMs: durationToMs(flows.settings.lifetime),
       privilegedMs: durationToMs(flows.settings.privilegedFor),
     },
-    code: codeSettings(settings),
+    code: codeSettings(settings, canSend),
     link: {
       enabledFor: new Set<FlowKind>(settings.link.enabled ? ["login", "verification", "recovery"] : []),
       lifetimeMs: durationToMs(settings.link.lifetime),
@@ -146,11 +148,14 @@ function addressProofOf(proof: AddressProof): TenantSettings["registration"]["ad
   return proof === AddressProof.BEFORE_SESSION ? "before_session" : "none";
 }
 
-function codeSettings({ code, flows }: CompleteConfig["tenantDefaults"]): TenantSettings["code"] {
-  const enabledFor = new Set<FlowKind>(["verification", "recovery", "settings"]);
-  if (code.login) enabledFor.add("login");
+function codeSettings(
+  { code, flows }: CompleteConfig["tenantDefaults"],
+  canSend: boolean,
+): TenantSettings["code"] {
+  const enabledFor = new Set<FlowKind>(canSend ? ["verification", "recovery", "settings"] : []);
+  if (code.login ?? canSend) enabledFor.add("login");
   const provesAddress = flows.registration.addressProof === AddressProof.BEFORE_SESSION;
-  if (code.registration || provesAddress) enabledFor.add("registration");
+  if ((code.registration ?? canSend) || provesAddress) enabledFor.add("registration");
   return {
     enabledFor,
     length: code.length,

@@ -35,13 +35,13 @@ describe("where messages go", () => {
     ["a public URL elsewhere in development", { ...elsewhere, OSTIARY_DEV: "true" }, "mailbox", false],
     ["an SMTP server", smtp, "providers", false],
   ] as const)("%s", (_name, environment, mode, page) => {
-    const { config, embedded } = load(environment);
-    expect(courierModeOf(config, embedded)).toBe(mode);
-    expect(mayServeMailbox(config, embedded)).toBe(page);
+    const { config } = load(environment);
+    expect(courierModeOf(config)).toBe(mode);
+    expect(mayServeMailbox(config)).toBe(page);
   });
 });
 
-describe("of flows that send, with nothing to send with, the operator is warned", () => {
+describe("with nothing to send with", () => {
   const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
   const onlySms = {
     OSTIARY_TENANT_DEFAULTS_COURIER_SMS_URL: "https://sms.example.com",
@@ -54,14 +54,29 @@ describe("of flows that send, with nothing to send with, the operator is warned"
     OSTIARY_TENANT_DEFAULTS_CODE_REGISTRATION: "false",
   };
   test.each([
-    ["without anything to send with", elsewhere, 1],
-    ["with text messages alone", { ...elsewhere, ...onlySms }, 1],
-    ["with all of them off", { ...elsewhere, ...off }, 0],
-    ["with the mailbox", {}, 0],
-    ["with an SMTP server", { ...elsewhere, ...smtp }, 0],
-  ] as const)("%s", (_name, environment, count) => {
+    ["without anything to send with", elsewhere, ["switched off"]],
+    ["with text messages alone", { ...elsewhere, ...onlySms }, ["mail waits"]],
+    ["with all of them off", { ...elsewhere, ...off }, []],
+    ["with the mailbox", {}, []],
+    ["with an SMTP server", { ...elsewhere, ...smtp }, []],
+  ] as const)("the operator is told what that means: %s", (_name, environment, said) => {
     const told = load(environment).warnings.filter((line) => line.includes("tenant_defaults.courier"));
-    expect(told).toHaveLength(count);
+    expect(told).toEqual(said.map((words) => expect.stringContaining(words)));
+  });
+
+  test.each([
+    ["FLOWS_VERIFICATION_ENABLED", "flows.verification.enabled", "true"],
+    ["FLOWS_RECOVERY_ENABLED", "flows.recovery.enabled", "true"],
+    ["FLOWS_REGISTRATION_ADDRESS_PROOF", "flows.registration.address_proof", "before_session"],
+    ["CODE_LOGIN", "code.login", "true"],
+    ["CODE_REGISTRATION", "code.registration", "true"],
+    ["LINK_ENABLED", "link.enabled", "true"],
+  ])("%s is refused when it is switched on", (variable, key, value) => {
+    const wish = { [`OSTIARY_TENANT_DEFAULTS_${variable}`]: value };
+    const place = `tenant_defaults.${key} (OSTIARY_TENANT_DEFAULTS_${variable}): sends messages`;
+    expect(refusal({ ...elsewhere, ...wish })).toContain(place);
+    expect(refusal({ ...elsewhere, ...wish, ...smtp })).toBe("");
+    expect(refusal(wish)).toBe("");
   });
 });
 

@@ -5,9 +5,10 @@ import type { Problem } from "./problems.ts";
 
 const prefix = "tenant_defaults.courier";
 
-/** What contradicts itself in the courier's configuration. */
-export function checkCourier({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
+/** What contradicts itself in the courier's configuration, or needs a courier that is not there. */
+export function checkCourier(config: CompleteConfig): Problem[] {
+  const { courier } = config.tenantDefaults;
+  const problems = checkSending(config);
   if (courier.smtp !== undefined && courier.http !== undefined) {
     problems.push({
       key: `${prefix}.http`,
@@ -45,42 +46,59 @@ export type CourierMode =
  * Security rule: the mailbox shows everybody's codes to whoever runs the server. So it is never what a deployment falls
  * back to: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
  */
-export function courierModeOf(config: CompleteConfig, embedded: boolean): CourierMode {
+export function courierModeOf(config: CompleteConfig): CourierMode {
   const { courier } = config.tenantDefaults;
   if ([courier.smtp, courier.http, courier.sms].some((provider) => provider !== undefined)) {
     return "providers";
   }
-  return config.dev || (embedded && isLocalOnly(config)) ? "mailbox" : "none";
+  const isEmbedded = config.database.url === undefined;
+  return config.dev || (isEmbedded && isLocalOnly(config)) ? "mailbox" : "none";
 }
 
 /** Whether the page `/mailbox` may be served: never beyond this machine, also not in development mode. */
-export function mayServeMailbox(config: CompleteConfig, embedded: boolean): boolean {
-  return courierModeOf(config, embedded) === "mailbox" && isLocalOnly(config);
+export function mayServeMailbox(config: CompleteConfig): boolean {
+  return courierModeOf(config) === "mailbox" && isLocalOnly(config);
 }
 
-/**
- * What to warn of if flows of the configuration send messages and there is nothing to send them with: they wait in the queue,
- * and go out once there is a courier.
- */
-export function checkCourierPresence(config: CompleteConfig, embedded: boolean): Problem[] {
-  const { courier } = config.tenantDefaults;
-  if (!sends(config) || courierModeOf(config, embedded) === "mailbox") return [];
-  if (courier.smtp !== undefined || courier.http !== undefined) return [];
-  const message =
-    "needs smtp or http: flows of this configuration send mail, which waits until then. Or switch them off: verification, recovery, code.login and code.registration";
-  return [{ key: prefix, message }];
+/** The parts of flows that cannot do without messages, by their keys. Unset, they are on where messages can be sent. */
+export function sendingParts({ tenantDefaults: { flows, code } }: CompleteConfig) {
+  return {
+    "flows.verification.enabled": flows.verification.enabled,
+    "flows.recovery.enabled": flows.recovery.enabled,
+    "code.login": code.login,
+    "code.registration": code.registration,
+  } satisfies Record<string, boolean | undefined>;
 }
 
-/** Whether any flow of the configuration sends messages. */
-function sends({ tenantDefaults: { flows, code, link } }: CompleteConfig): boolean {
-  const { registration, verification, recovery } = flows;
-  return (
-    verification.enabled ||
-    recovery.enabled ||
-    code.login ||
-    link.enabled ||
-    (registration.enabled && (code.registration || registration.addressProof === AddressProof.BEFORE_SESSION))
+/** What is switched on and must send, while there is nothing to send with. */
+function checkSending(config: CompleteConfig): Problem[] {
+  if (courierModeOf(config) !== "none") return [];
+  const { flows, link } = config.tenantDefaults;
+  const wanted = {
+    ...sendingParts(config),
+    "flows.registration.address_proof":
+      flows.registration.enabled && flows.registration.addressProof === AddressProof.BEFORE_SESSION,
+    "link.enabled": link.enabled,
+  };
+  const message = `sends messages: configure ${prefix}.smtp or ${prefix}.http, or leave it out`;
+  return Object.entries(wanted).flatMap(([key, isOn]) =>
+    isOn === true ? [{ key: `tenant_defaults.${key}`, message }] : [],
   );
+}
+
+/** What to tell an operator of messages that have nowhere to go. */
+export function checkCourierPresence(config: CompleteConfig): Problem[] {
+  const { courier } = config.tenantDefaults;
+  const parts = Object.values(sendingParts(config));
+  if (courierModeOf(config) === "none") {
+    if (!parts.includes(undefined)) return [];
+    const message =
+      "is not configured: verification, recovery and codes are switched off, as nothing could send their messages";
+    return [{ key: prefix, message }];
+  }
+  const sendsMail = courier.smtp !== undefined || courier.http !== undefined;
+  if (courierModeOf(config) === "mailbox" || sendsMail || !parts.some((isOn) => isOn !== false)) return [];
+  return [{ key: prefix, message: "needs smtp or http: until then mail waits, only text messages are sent" }];
 }
 
 function isLocalOnly({ server, tenantDefaults: { publicUrl } }: CompleteConfig): boolean {

@@ -87,12 +87,9 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       secrets.source.reload();
     },
     embedded,
-    warnings: [
-      ...tolerated,
-      ...secrets.warnings,
-      ...files.warnings,
-      ...checkCourierPresence(config, embedded),
-    ].map((each) => describeProblem(each, sources)),
+    warnings: [...tolerated, ...secrets.warnings, ...files.warnings, ...checkCourierPresence(config)].map(
+      (each) => describeProblem(each, sources),
+    ),
     directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
     sources,
   });

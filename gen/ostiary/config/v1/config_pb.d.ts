@@ -1019,7 +1019,8 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
 
   /**
    * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
-   * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched off).
+   * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched off);
+   * it needs a courier or the development mailbox.
    *
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */
@@ -1053,11 +1054,12 @@ export declare type VerificationFlowConfig = Message<"ostiary.config.v1.Verifica
   lifetime?: Duration | undefined;
 
   /**
-   * Whether people can verify addresses by themselves.
+   * Whether people can verify addresses by themselves. Unset: yes where messages can be sent, by a courier or to the
+   * development mailbox. Switched on without either, the configuration is refused.
    *
-   * @generated from field: bool enabled = 3;
+   * @generated from field: optional bool enabled = 3;
    */
-  enabled: boolean;
+  enabled?: boolean | undefined;
 
   /**
    * Whether a registration sends a code to the first address and names the flow to enter it in.
@@ -1094,11 +1096,12 @@ export declare type RecoveryFlowConfig = Message<"ostiary.config.v1.RecoveryFlow
   lifetime?: Duration | undefined;
 
   /**
-   * Whether people can recover accounts by themselves.
+   * Whether people can recover accounts by themselves. Unset: yes where messages can be sent, by a courier or to the
+   * development mailbox. Switched on without either, the configuration is refused.
    *
-   * @generated from field: bool enabled = 3;
+   * @generated from field: optional bool enabled = 3;
    */
-  enabled: boolean;
+  enabled?: boolean | undefined;
 
   /**
    * Whether the session comes with the recovery, before a new secret is set.
@@ -1156,18 +1159,19 @@ export declare const SettingsFlowConfigSchema: GenMessage<SettingsFlowConfig>;
 export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
   /**
    * Whether people can sign in with a code instead of a password. E-mail is no second factor (NIST SP 800-63B-4, section
-   * 3.1.3.1); where an account needs more than its mailbox, switch it off.
+   * 3.1.3.1); where an account needs more than its mailbox, switch it off. Unset: yes where messages can be sent, by a
+   * courier or to the development mailbox. Switched on without either, the configuration is refused.
    *
-   * @generated from field: bool login = 1;
+   * @generated from field: optional bool login = 1;
    */
-  login: boolean;
+  login?: boolean | undefined;
 
   /**
-   * Whether people can make accounts without a password, by a code.
+   * Whether people can make accounts without a password, by a code. Unset and switched on: as with `login`.
    *
-   * @generated from field: bool registration = 2;
+   * @generated from field: optional bool registration = 2;
    */
-  registration: boolean;
+  registration?: boolean | undefined;
 
   /**
    * How many digits a code has.
@@ -1212,7 +1216,7 @@ export declare const CodeConfigSchema: GenMessage<CodeConfig>;
  */
 export declare type LinkConfig = Message<"ostiary.config.v1.LinkConfig"> & {
   /**
-   * Whether they are.
+   * Whether they are. Needs a courier or the development mailbox.
    *
    * @generated from field: bool enabled = 1;
    */
