@@ -1,21 +1,16 @@
 import { domainError } from "../errors.ts";
-import { newEvent } from "../event/event.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
-import type { DerivedTraits, Identity } from "../identity/identity.ts";
+import type { DerivedTraits } from "../identity/identity.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
-import { type IdentityId, newId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import * as messages from "../message/message.ts";
 import type {
   RegistrationMethod,
   RegistrationProved,
   StepRejected,
   SubmittedStep,
 } from "../method/method.ts";
-import type { Clock, Tokens } from "../ports.ts";
-import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
+import type { Throttle } from "../throttle/throttle.ts";
 import type { AddressProofs, ProofRequest } from "./address-proofs.ts";
 import type {
   CreatedFlow,
@@ -28,11 +23,10 @@ import type {
   ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
-import type { Form, Node } from "./form.ts";
+import type { NewAccounts } from "./new-accounts.ts";
+import { addressOf, noIdentifier, registrationShape, traitsChanged } from "./registration-form.ts";
 import { identifiersTaken, traitsInvalid } from "./settings-form.ts";
-import type { FlowStore, HeldRevision } from "./store.ts";
-import { traitNodes } from "./trait-nodes.ts";
-import type { VerificationFlows } from "./verification-flows.ts";
+import type { FlowStore } from "./store.ts";
 
 /** What was submitted to a registration flow. */
 export interface RegistrationSubmission extends FlowSubmission {
@@ -53,22 +47,8 @@ interface RegistrationFlowsDependencies {
   readonly schemas: IdentitySchemas;
   readonly methods: readonly RegistrationMethod[];
   readonly proofs: AddressProofs;
-  readonly verifications: VerificationFlows;
   readonly throttle: Throttle;
-  readonly tokens: Tokens;
-  readonly clock: Clock;
-}
-
-/** An account that is ready to be made. */
-interface NewAccount {
-  readonly schema: CompiledSchema;
-  readonly traits: JsonObject;
-  readonly derived: DerivedTraits;
-  readonly proved: Omit<RegistrationProved, "kind">;
-  readonly held: readonly HeldRevision[];
-  /** Proven on the way. */
-  readonly verified: ProofTarget | undefined;
-  readonly ticket: ThrottleTicket;
+  readonly accounts: NewAccounts;
 }
 
 /** Making an account. */
@@ -78,10 +58,8 @@ export class RegistrationFlows {
   readonly #schemas: IdentitySchemas;
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
   readonly #proofs: AddressProofs;
-  readonly #verifications: VerificationFlows;
   readonly #throttle: Throttle;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #accounts: NewAccounts;
   readonly #shape: FlowShape;
 
   constructor(dependencies: RegistrationFlowsDependencies) {
@@ -90,22 +68,11 @@ export class RegistrationFlows {
     this.#schemas = dependencies.schemas;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
-    this.#verifications = dependencies.verifications;
     this.#throttle = dependencies.throttle;
-    this.#tokens = dependencies.tokens;
-    this.#clock = dependencies.clock;
-    this.#shape = {
-      kind: "registration",
-      lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-      step: (tenant, flow) =>
-        this.#proofs.stepOf(tenant, flow) ?? {
-          kind: "choose_method",
-          methods: [...this.#methods.values()]
-            .map((method) => method.kind)
-            .concat(this.#proofs.offered(tenant, "registration")),
-        },
-      form: (tenant, flow) => this.#form(tenant, flow, flow.data.traits ?? {}),
-    };
+    this.#accounts = dependencies.accounts;
+    this.#shape = registrationShape(dependencies.methods, dependencies.proofs, (tenant, flow) =>
+      this.#schemaOf(tenant, flow),
+    );
   }
 
   /** Begins a registration. Throws REGISTRATION_DISABLED, and SCHEMA_NOT_FOUND for a schema that is not on offer. */
@@ -146,7 +113,7 @@ export class RegistrationFlows {
     const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
     const { traits } = submission;
     const reject = (rejected: StepRejected) => {
-      const { nodes } = this.#form(tenant, record, traits);
+      const { nodes } = this.#shape.form(tenant, { ...record, data: { ...record.data, traits } });
       return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
     };
     const schema = this.#schemaOf(tenant, record);
@@ -170,7 +137,7 @@ export class RegistrationFlows {
       if (tenant.settings.registration.addressProof === "none") {
         const held = [{ digest: record.digest, revision: record.revision }];
         const account = { schema, traits, derived, proved, held, verified: undefined, ticket };
-        const completed = await this.#complete(caller, record, account);
+        const completed = await this.#accounts.complete(caller, record, account);
         return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
       }
     } else {
@@ -212,7 +179,7 @@ export class RegistrationFlows {
     // The schema may have changed since.
     if (!validated.valid) return reject(traitsInvalid(validated.violations));
     const { password, authentication = result.authentication } = account ?? {};
-    const completed = await this.#complete(caller, record, {
+    const completed = await this.#accounts.complete(caller, record, {
       schema,
       traits,
       derived: validated.derived,
@@ -225,51 +192,6 @@ export class RegistrationFlows {
     return completed === "identifier_taken"
       ? reject(await this.#taken(tenant, validated.derived))
       : completed;
-  }
-
-  async #complete(
-    caller: FlowCaller,
-    flow: FlowRecord,
-    account: NewAccount,
-  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken"> {
-    const { tenant, origin } = caller;
-    const at = this.#clock.now();
-    const identity = newIdentity(account, at);
-    const { session, token } = newSession(this.#tokens, tenant, identity.id, {
-      client: flow.client,
-      method: { ...account.proved.authentication, completedAt: at },
-      origin,
-      at,
-    });
-    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
-    const about = { identityId: identity.id, sessionId: session.id };
-    const method = account.proved.authentication.kind;
-    const { completion: throttle, device } = this.#throttle.succeeded(tenant, account.ticket, flow.client);
-    const result = await this.#flows.completeRegistration(
-      { tenantId: tenant.id },
-      {
-        held: account.held,
-        identity,
-        password: account.proved.password,
-        session,
-        at,
-        events: [
-          newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
-          newEvent("identity.created", at, actor, { identityId: identity.id }),
-          ...(account.proved.password === undefined
-            ? []
-            : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
-          newEvent("session.created", at, actor, about),
-        ],
-        throttle,
-      },
-    );
-    if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
-    if (result === "identifier_taken") return result;
-    const verification = await this.#verifications.afterRegistration(caller, flow, identity);
-    const { client, returnTo } = flow;
-    const completed = { session, token, client, identity, returnTo, verification, device };
-    return { kind: "completed", completed };
   }
 
   /**
@@ -310,16 +232,6 @@ export class RegistrationFlows {
     );
   }
 
-  #form(tenant: Tenant, flow: FlowRecord, traits: JsonObject): Form {
-    const awaited = this.#proofs.nodesOf(tenant, flow);
-    const nodes: readonly Node[] = awaited ?? [
-      ...traitNodes(this.#schemaOf(tenant, flow).fields, traits),
-      ...[...this.#methods.values()].flatMap((method) => method.registrationNodes(tenant)),
-      ...this.#proofs.requestNodes(tenant, "registration"),
-    ];
-    return { nodes, messages: this.#proofs.messagesOf(flow) };
-  }
-
   #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {
     return this.#schemas.current({ tenantId: tenant.id }, data.schemaId ?? "");
   }
@@ -328,27 +240,6 @@ export class RegistrationFlows {
 /** Only a login can be told a device by its token. */
 function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefined {
   return client === "browser" ? caller.deviceCookie : undefined;
-}
-
-const passwordSet = { kind: "password", imported: false } as const;
-
-/** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
-function addressOf(derived: DerivedTraits): ProofTarget | undefined {
-  const isAddress = ({ kind }: { kind: string }) => kind === "email" || kind === "phone";
-  const first = derived.identifiers.find(isAddress) ?? derived.verifiableAddresses[0];
-  return first === undefined
-    ? undefined
-    : { kind: first.kind === "phone" ? "phone" : "email", value: first.value };
-}
-
-function noIdentifier(): StepRejected {
-  const problems = { fields: [], form: [messages.identifierMissing()] };
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
-}
-
-function traitsChanged(): StepRejected {
-  const problems = { fields: [], form: [messages.traitsMismatch()] };
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
 }
 
 /** Whether two values are the same JSON, whatever the order of their keys. */
@@ -361,33 +252,6 @@ function isSameJson(one: unknown, other: unknown): boolean {
     entries.length === Object.keys(other).length &&
     entries.every(([key, value]) => Object.hasOwn(other, key) && isSameJson(value, Reflect.get(other, key)))
   );
-}
-
-function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date): Identity {
-  const isVerified = (address: { kind: string; value: string }) =>
-    address.kind === verified?.kind && address.value === verified.value;
-  return {
-    id: newId<IdentityId>(at),
-    createdAt: at,
-    updatedAt: at,
-    revision: 1,
-    externalId: undefined,
-    schemaId: schema.id,
-    schemaVersion: schema.version,
-    state: "active",
-    stateChangedAt: at,
-    traits,
-    publicMetadata: {},
-    adminMetadata: {},
-    identifiers: derived.identifiers,
-    verifiableAddresses: derived.verifiableAddresses.map((address) => ({
-      ...address,
-      verifiedAt: isVerified(address) ? at : undefined,
-    })),
-    recoveryAddresses: derived.recoveryAddresses,
-    displayName: derived.displayName,
-    lastLoginAt: at,
-  };
 }
 
 function assertEnabled(tenant: Tenant): void {
