@@ -91,11 +91,13 @@ export type PendingStep =
       readonly target?: ProofTarget;
       readonly sentAt: string;
     }
-  /** The click that uses an opened link, or the code that came with it. */
+  /** The click that uses an opened link. */
   | {
       readonly kind: "confirm";
       /** The flow that holds the challenge. */
       readonly parent: string;
+      /** The digest of the link that was opened; no other one of that flow is used. */
+      readonly opened: string;
       /** Masked. */
       readonly sentTo: string;
       readonly target: ProofTarget;
