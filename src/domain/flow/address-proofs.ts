@@ -453,6 +453,5 @@ function contentOf(
   // The proof of a new address is the same to its reader, wherever it was asked for.
   const name = flow === "settings" ? "verification" : flow;
   if ("code" in data) return { template: `${name}_code`, data };
-  if (name === "registration") throw new Error("registration sends no links");
   return { template: `${name}_link`, data };
 }

@@ -6,6 +6,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
+import type { Node, NodeGroup } from "./form.ts";
 import { traitNodes } from "./trait-nodes.ts";
 
 /** A registration as its holder sees it: the traits, and the ways to prove who one is. */
@@ -14,23 +15,36 @@ export function registrationShape(
   proofs: AddressProofs,
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
 ): FlowShape {
+  const profileNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
+    flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, flow.data.traits ?? {});
+  const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
+    awaitsProfile(tenant, flow)
+      ? [button("profile", "profile", messages.continueLabel())]
+      : [
+          ...methods.flatMap((method) => method.registrationNodes(tenant)),
+          ...proofs.requestNodes(tenant, "registration"),
+          ...(flow.data.profileGiven ? [button("back", "default", messages.backLabel("registration"))] : []),
+        ];
   return {
     kind: "registration",
     lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-    step: (tenant, flow) =>
-      proofs.stepOf(tenant, flow) ?? {
-        kind: "choose_method",
-        methods: [...methods.map((method) => method.kind), ...proofs.offered(tenant, "registration")],
-      },
+    step: (tenant, flow) => {
+      const waiting = proofs.stepOf(tenant, flow);
+      if (waiting !== undefined) return waiting;
+      if (awaitsProfile(tenant, flow)) return { kind: "fill_profile" };
+      const kinds = methods.map((method) => method.kind);
+      return { kind: "choose_method", methods: [...kinds, ...proofs.offered(tenant, "registration")] };
+    },
     form: (tenant, flow) => ({
-      nodes: proofs.nodesOf(tenant, flow) ?? [
-        ...traitNodes(schemaOf(tenant, flow).fields, flow.data.traits ?? {}),
-        ...methods.flatMap((method) => method.registrationNodes(tenant)),
-        ...proofs.requestNodes(tenant, "registration"),
-      ],
+      nodes: proofs.nodesOf(tenant, flow) ?? [...profileNodes(tenant, flow), ...methodNodes(tenant, flow)],
       messages: proofs.messagesOf(flow),
     }),
   };
+}
+
+/** Whether the traits come next, before any method. A flow that has come further stays there, whatever is configured. */
+export function awaitsProfile({ settings }: Tenant, { data }: FlowRecord): boolean {
+  return settings.registration.style === "profile_first" && data.profileGiven !== true;
 }
 
 /** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
@@ -52,4 +66,31 @@ export function noIdentifier(): StepRejected {
 export function traitsChanged(): StepRejected {
   const problems = { fields: [], form: [messages.traitsMismatch()] };
   return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+/** Whether an account would have other addresses than the one that is proven. */
+export function hasOtherAddresses(derived: DerivedTraits, proven: ProofTarget): boolean {
+  const { identifiers, verifiableAddresses, recoveryAddresses } = derived;
+  const addresses = [
+    ...identifiers.filter(({ kind }) => kind !== "username"),
+    ...verifiableAddresses,
+    ...recoveryAddresses,
+  ];
+  return addresses.some(({ value }) => value !== proven.value);
+}
+
+/** Several addresses, of which a link would prove one. */
+export function oneAddressForLink(): StepRejected {
+  const problems = { fields: [], form: [messages.oneAddressForLink()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+function button(step: "profile" | "back", group: NodeGroup, label: messages.Message): Node {
+  return {
+    name: step,
+    group,
+    label,
+    messages: [],
+    element: { kind: "button", step, skipsRequired: step === "back" },
+  };
 }
