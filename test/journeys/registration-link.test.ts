@@ -103,7 +103,7 @@ describe("a link to register with", () => {
     expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email });
   });
 
-  test("never carries a password of whoever began: their next step kills it (D4 1)", async () => {
+  test("never carries a password of whoever began: their next step kills it (D4 5)", async () => {
     const email = freshEmail();
     const eve = await sentRegistrationLink(app, { email });
     const owner = await beginRegistration(app, { linkToken: eve.token });
