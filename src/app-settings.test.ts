@@ -21,7 +21,7 @@ describe("the settings of the tenant", () => {
         settings: undefined,
       },
       login: { lifetimeMs: 3_600_000 },
-      registration: { lifetimeMs: 3_600_000, enabled: true, addressProof: "none" },
+      registration: { lifetimeMs: 3_600_000, enabled: true, addressProof: "none", style: "one_step" },
       verification: { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true },
       recovery: { lifetimeMs: 3_600_000, enabled: true, sessionAtOnce: false },
       settings: { lifetimeMs: 3_600_000, privilegedMs: 900_000 },

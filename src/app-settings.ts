@@ -1,5 +1,5 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
-import { AddressProof, WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
+import { AddressProof, RegistrationStyle, WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
@@ -43,6 +43,7 @@ export function toTenantSettings(
       lifetimeMs: durationToMs(flows.registration.lifetime),
       enabled: flows.registration.enabled,
       addressProof: addressProofOf(flows.registration.addressProof),
+      style: styleOf(flows.registration.style),
     },
     verification: {
       lifetimeMs: durationToMs(flows.verification.lifetime),
@@ -60,7 +61,9 @@ export function toTenantSettings(
     },
     code: codeSettings(settings, canSend),
     link: {
-      enabledFor: new Set<FlowKind>(settings.link.enabled ? ["login", "verification", "recovery"] : []),
+      enabledFor: new Set<FlowKind>(
+        settings.link.enabled ? ["login", "registration", "verification", "recovery"] : [],
+      ),
       lifetimeMs: durationToMs(settings.link.lifetime),
     },
     session: {
@@ -148,14 +151,14 @@ function addressProofOf(proof: AddressProof): TenantSettings["registration"]["ad
   return proof === AddressProof.BEFORE_SESSION ? "before_session" : "none";
 }
 
-function codeSettings(
-  { code, flows }: CompleteConfig["tenantDefaults"],
-  canSend: boolean,
-): TenantSettings["code"] {
+function styleOf(style: RegistrationStyle): TenantSettings["registration"]["style"] {
+  return style === RegistrationStyle.PROFILE_FIRST ? "profile_first" : "one_step";
+}
+
+function codeSettings({ code }: CompleteConfig["tenantDefaults"], canSend: boolean): TenantSettings["code"] {
   const enabledFor = new Set<FlowKind>(canSend ? ["verification", "recovery", "settings"] : []);
   if (code.login ?? canSend) enabledFor.add("login");
-  const provesAddress = flows.registration.addressProof === AddressProof.BEFORE_SESSION;
-  if ((code.registration ?? canSend) || provesAddress) enabledFor.add("registration");
+  if (code.registration ?? canSend) enabledFor.add("registration");
   return {
     enabledFor,
     length: code.length,

@@ -37,6 +37,7 @@ import { LoginHistory } from "./domain/event/login-history.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
+import { NewAccounts } from "./domain/flow/new-accounts.ts";
 import { OperatorFlows } from "./domain/flow/operator-flows.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
@@ -329,10 +330,15 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     schemas,
     methods: [passwordMethod],
     proofs,
-    verifications: verificationFlows,
     throttle,
-    tokens,
-    clock,
+    accounts: new NewAccounts({
+      keeper,
+      flows: storage.flows,
+      verifications: verificationFlows,
+      throttle,
+      tokens,
+      clock,
+    }),
   });
   const settingsFlows = new SettingsFlows({
     keeper,

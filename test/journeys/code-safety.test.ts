@@ -9,6 +9,7 @@ import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_
 import { freshEmail, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { tokenOf } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
 
 let app: TestApp;
@@ -270,7 +271,7 @@ describe("a link", () => {
       .client(LoginService)
       .submitLoginFlow({ flowId, identifier: email, step: { case: "link", value: {} } });
     const { url } = await newestMessage(email);
-    return { flowId, url, token: new URLSearchParams(new URL(url).hash.slice(1)).get("link") ?? "" };
+    return { flowId, url, token: tokenOf(url) };
   }
 
   test("leads to the configured page, with its token where no log sees it", async () => {
@@ -315,6 +316,26 @@ describe("a link", () => {
       (result) => result.status === "fulfilled" && result.value.outcome.case === "completed",
     );
     expect(completed).toHaveLength(1);
+  });
+
+  test("that was opened is dead as well once another one was sent, also to another address", async () => {
+    const [ada, eve] = [await verifiedAccount(), await verifiedAccount()];
+    const client = app.client(LoginService);
+    const { token: linkToken, flowId } = await sentLink(ada.email);
+    const open = async () => (await client.createLoginFlow({ client: Client.NATIVE, linkToken })).flow?.id;
+    const confirm = (id = "") =>
+      client.submitLoginFlow({ flowId: id, step: { case: "confirm", value: {} } }).then(reasonOf);
+    const opened = [await open(), await open()];
+    app.clock.advance(31_000);
+    await client.submitLoginFlow({ flowId, step: { case: "resend", value: {} } });
+    expect(await confirm(opened[0])).toBe("LINK_INVALID");
+    await client.submitLoginFlow({ flowId, step: { case: "back", value: {} } });
+    await client.submitLoginFlow({ flowId, identifier: eve.email, step: { case: "link", value: {} } });
+    expect(await confirm(opened[1])).toBe("LINK_INVALID");
+    // The newest one is as good as ever: a click on an old one has not used it.
+    const newest = tokenOf((await newestMessage(eve.email)).url);
+    const { flow } = await client.createLoginFlow({ client: Client.NATIVE, linkToken: newest });
+    expect(await confirm(flow?.id)).toBe("completed");
   });
 
   test.each(["recovery", "verification"] as const)("to sign in is none for %s (D4 9)", async (purpose) => {

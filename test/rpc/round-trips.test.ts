@@ -5,11 +5,15 @@ import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_serv
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
 
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  const registration = { ui_url: "https://app.example.com/join" };
+  app = await startTestApp({
+    config: { tenant_defaults: { link: { enabled: true }, flows: { registration } } },
+  });
 });
 
 afterAll(() => app.stop());
@@ -66,4 +70,13 @@ test("the budget of round trips to the database is kept", async () => {
     submitRegistrationFlow: 4,
     checkSession: 1,
   });
+});
+
+test("a registration by link keeps its own", async () => {
+  const { token: linkToken } = await sentRegistrationLink(app, { email: freshEmail() });
+  const open = await roundTrips(() => beginRegistration(app, { linkToken }));
+  const confirm = await roundTrips(() => open.result.submit(steps.confirm));
+  expect(confirm.result.outcome.case).toBe("completed");
+  // Both flows are read, the try is counted, by the throttle as well, and the account is made. 6 are allowed.
+  expect({ open: open.count, confirm: confirm.count }).toEqual({ open: 2, confirm: 5 });
 });

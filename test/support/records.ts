@@ -127,7 +127,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     defaultReturnUrl: undefined,
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
     login: { lifetimeMs: hourMs },
-    registration: { lifetimeMs: hourMs, enabled: true, addressProof: "none" },
+    registration: { lifetimeMs: hourMs, enabled: true, addressProof: "none", style: "one_step" },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },
     recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false },
     settings: { lifetimeMs: hourMs, privilegedMs: hourMs },

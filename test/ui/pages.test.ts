@@ -280,6 +280,62 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
 });
 
+describe.skipIf(!chromiumInstalled)("the self-service pages where the profile comes first", () => {
+  let app: TestApp;
+  let visitors: Visitors;
+  beforeAll(async () => {
+    const registration = { style: "profile_first" };
+    app = await startTestApp({
+      config: { tenant_defaults: { link: { enabled: true }, flows: { registration } } },
+    });
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave());
+  afterAll(async () => {
+    await visitors.close();
+    await app.stop();
+  });
+
+  test("ask for it, go back to it with what was filled in, and make the account by a link", async () => {
+    const page = await visitors.open("/ui/registration");
+    const address = freshEmail();
+    await page.fill(email, address);
+    expect(await page.isVisible(password)).toBe(false);
+    await page.click("[data-step='profile']");
+    await page.waitForSelector(password);
+    await page.click("[data-step='back']");
+    await page.waitForSelector(email);
+    expect(await page.inputValue(email)).toBe(address);
+    await page.click("[data-step='profile']");
+    await page.click("[data-step='link']");
+    await page.waitForSelector("text=A link has been sent to the address you provided.");
+
+    const { url = "" } = (await app.messages(address)).at(-1) ?? {};
+    const elsewhere = await visitors.open(url.slice(app.publicUrl.length), { locale: "de-CH" });
+    await elsewhere.waitForSelector("text=Fahren Sie fort, um mit");
+    expect(elsewhere.url()).not.toContain("link=");
+    await elsewhere.click("[data-step='confirm']");
+    await elsewhere.waitForURL("**/ui/sessions");
+    await elsewhere.waitForSelector(`text=Angemeldet als ${address}.`);
+  });
+
+  test("go on with the first form when the second one was open too long, with what it held", async () => {
+    const page = await visitors.open("/ui/registration");
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.click("[data-step='profile']");
+    await page.fill(password, goodPassword);
+    app.clock.advance(2 * 60 * 60 * 1000);
+    await page.click("[data-step='password']");
+    await page.waitForSelector("text=open for too long");
+    expect(await page.inputValue(email)).toBe(address);
+    await page.click("[data-step='profile']");
+    await page.fill(password, goodPassword);
+    await page.click("[data-step='password']");
+    await page.waitForURL("**/ui/verification#flow=*");
+  });
+});
+
 describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is closed to new people", () => {
   test("say so, and a page of another site that they are sent to must be on the list", async () => {
     const closed = await startTestApp({

@@ -10,7 +10,7 @@ export interface FlowStart {
   readonly client: Client;
   /** Where the browser should go afterwards. */
   readonly returnTo?: string | undefined;
-  /** The token of a link that was opened; of the kinds that send links (login, verification, recovery). */
+  /** The token of a link that was opened; of all kinds but settings, which sends none. */
   readonly linkToken?: string | undefined;
 }
 
@@ -28,8 +28,7 @@ const calls = {
     get: (ostiary, flowId) => ostiary.login.getLoginFlow({ flowId }),
   },
   registration: {
-    create: (ostiary, { client, returnTo }) =>
-      ostiary.registration.createRegistrationFlow({ client, returnTo }),
+    create: (ostiary, start) => ostiary.registration.createRegistrationFlow(start),
     get: (ostiary, flowId) => ostiary.registration.getRegistrationFlow({ flowId }),
   },
   verification: {

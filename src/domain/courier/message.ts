@@ -24,6 +24,7 @@ export interface TemplateData {
   readonly verification_code: CodeData;
   readonly recovery_code: CodeData;
   readonly login_link: LinkData;
+  readonly registration_link: LinkData;
   readonly verification_link: LinkData;
   readonly recovery_link: LinkData;
   /** Somebody tried to register with an address that has an account already. */
@@ -55,6 +56,7 @@ export const sampleData: TemplateData = {
   verification_code: { code: "123456", minutes: 10 },
   recovery_code: { code: "123456", minutes: 10 },
   login_link: { url: "https://id.example.com/login?link=sample", minutes: 10 },
+  registration_link: { url: "https://id.example.com/registration?link=sample", minutes: 10 },
   verification_link: { url: "https://id.example.com/verification?link=sample", minutes: 60 },
   recovery_link: { url: "https://id.example.com/recovery?link=sample", minutes: 60 },
   registration_taken: {},

@@ -35,7 +35,9 @@ export interface ProvedAddress {
   readonly kind: "proved";
   readonly authentication: Authentication;
   readonly target: ProofTarget;
-  /** The flow, and the one that holds the challenge where that is another one. */
+  /** The flow that holds the challenge, with what was filled in there. */
+  readonly holder: FlowRecord;
+  /** The flow, and its holder where that is another one. */
   readonly held: readonly HeldRevision[];
   /** For whoever completes a login or registration by it. */
   readonly ticket: ThrottleTicket;
@@ -189,13 +191,14 @@ export class AddressProofs {
     if (pending === undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (pending.kind === "confirm") {
       const digest = Buffer.from(pending.parent, "base64url");
-      const parent = await this.#flows.find({ tenantId: caller.tenant.id }, flow.kind, digest);
-      const kind = parent?.challenge?.kind ?? "link";
+      const holder = await this.#flows.find({ tenantId: caller.tenant.id }, flow.kind, digest);
+      const { target, opened } = pending;
       return this.#check(caller, {
         flow,
-        holder: parent,
-        method: this.#method(kind),
-        target: pending.target,
+        holder,
+        method: this.#method("link"),
+        target,
+        opened,
         step,
         device,
       });
@@ -228,8 +231,9 @@ export class AddressProofs {
       parent?.state === "active" && parent.challenge !== undefined && parent.challenge.expiresAt > now;
     if (parent === undefined || !isOpen || waiting === undefined || target === undefined) throw invalid;
     const digest = Buffer.from(parent.digest).toString("base64url");
+    const opened = Buffer.from(parsed.digest).toString("base64url");
     const sentTo = parent.data.operator === "vouches" ? waiting.sentTo : maskAddress(target);
-    return { parent, pending: { kind: "confirm", parent: digest, sentTo, target } };
+    return { parent, pending: { kind: "confirm", parent: digest, opened, sentTo, target } };
   }
 
   /** Where a flow stands that waits for a secret; undefined if it waits for none. */
@@ -333,11 +337,12 @@ export class AddressProofs {
       readonly holder: FlowRecord | undefined;
       readonly method: AddressProofMethod;
       readonly target: ProofTarget | undefined;
+      readonly opened?: string;
       readonly step: SubmittedStep;
       readonly device: string | undefined;
     },
   ): Promise<ProvedAddress | StepRejected> {
-    const { flow, holder, method, target, step, device } = attempt;
+    const { flow, holder, method, target, opened, step, device } = attempt;
     if (step.name !== method.useStep) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (isProofRequest(step)) return codeRequired();
     const ticket = await this.#throttle.take(caller.tenant, caller.origin, "code_check", {
@@ -353,7 +358,8 @@ export class AddressProofs {
     if (counted === undefined) {
       return (holder.challenge?.attempts ?? 0) >= limit ? tooManyTries() : invalid(flow.kind, method);
     }
-    const binding = { flowDigest: holder.digest, purpose: flow.kind, address: target?.value ?? "" };
+    const address = target?.value ?? "";
+    const binding = { flowDigest: holder.digest, purpose: flow.kind, address, opened };
     // Where nothing was sent no guess is right, not even the one in a million.
     if (!method.matches(binding, counted.challenge, step) || target === undefined) {
       return counted.challenge.attempts >= limit ? tooManyTries() : invalid(flow.kind, method);
@@ -365,7 +371,8 @@ export class AddressProofs {
     if (flow.kind !== "login" && flow.kind !== "registration") {
       await this.#throttle.release(caller.tenant, ticket);
     }
-    return { kind: "proved", authentication, target, held: holder === flow ? [held] : [own, held], ticket };
+    const all = holder === flow ? [held] : [own, held];
+    return { kind: "proved", authentication, target, holder, held: all, ticket };
   }
 
   #resendAt(tenant: Tenant, pending: { readonly sentAt: string }): Date {
@@ -446,6 +453,5 @@ function contentOf(
   // The proof of a new address is the same to its reader, wherever it was asked for.
   const name = flow === "settings" ? "verification" : flow;
   if ("code" in data) return { template: `${name}_code`, data };
-  if (name === "registration") throw new Error("registration sends no links");
   return { template: `${name}_link`, data };
 }

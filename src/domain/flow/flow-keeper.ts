@@ -120,11 +120,18 @@ export class FlowKeeper {
     };
   }
 
-  /** Begins a fresh flow in place of an expired one. What was proven in the old one is not taken along. */
+  /**
+   * Begins a fresh flow in place of an expired one. What was filled in is taken along, also what a stage before the last
+   * one asked for; what was proven is not, nor any secret.
+   */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, refreshes } = expired.data;
-    const data = { ...(schemaId && { schemaId }), ...(refreshes && { refreshes }) };
+    const { schemaId, traits, refreshes } = expired.data;
+    const data = {
+      ...(schemaId && { schemaId }),
+      ...(traits && { traits }),
+      ...(refreshes && { refreshes }),
+    };
     const isOwned = expired.kind === "settings" || refreshes !== undefined;
     return this.create(caller, shape, {
       client,

@@ -58,6 +58,8 @@ export interface FlowData {
   /** Registration: the schema, and what was filled in so far. */
   readonly schemaId?: string;
   readonly traits?: JsonObject;
+  /** Registration with the profile first: the traits were accepted, and the methods are on offer. */
+  readonly profileGiven?: true;
   /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
@@ -91,11 +93,13 @@ export type PendingStep =
       readonly target?: ProofTarget;
       readonly sentAt: string;
     }
-  /** The click that uses an opened link, or the code that came with it. */
+  /** The click that uses an opened link. */
   | {
       readonly kind: "confirm";
       /** The flow that holds the challenge. */
       readonly parent: string;
+      /** The digest of the link that was opened; no other one of that flow is used. */
+      readonly opened: string;
       /** Masked. */
       readonly sentTo: string;
       readonly target: ProofTarget;
@@ -128,6 +132,7 @@ export interface Flow {
 
 /** Where a flow stands, for hand-written forms. */
 export type FlowStep =
+  | { readonly kind: "fill_profile" }
   | { readonly kind: "choose_method"; readonly methods: readonly MethodKind[] }
   | {
       readonly kind: "enter_code" | "link_sent";

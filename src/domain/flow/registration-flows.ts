@@ -1,38 +1,35 @@
 import { domainError } from "../errors.ts";
-import { newEvent } from "../event/event.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
-import type { DerivedTraits, Identity } from "../identity/identity.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
-import { type IdentityId, newId } from "../ids.ts";
-import type { JsonObject } from "../json.ts";
-import * as messages from "../message/message.ts";
-import type {
-  RegistrationMethod,
-  RegistrationProved,
-  StepRejected,
-  SubmittedStep,
-} from "../method/method.ts";
-import type { Clock, Tokens } from "../ports.ts";
-import { newSession } from "../session/sessions.ts";
+import { canonicalJson, type JsonObject } from "../json.ts";
+import type { ProofKind, RegistrationMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
-import type { AddressProofs, ProofRequest } from "./address-proofs.ts";
+import type { Throttle } from "../throttle/throttle.ts";
+import type { AddressProofs } from "./address-proofs.ts";
 import type {
   CreatedFlow,
   Flow,
   FlowCaller,
   FlowClient,
   FlowCompleted,
+  FlowData,
   FlowOutcome,
   FlowRecord,
-  ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
-import type { Form, Node } from "./form.ts";
+import type { NewAccount, NewAccounts } from "./new-accounts.ts";
+import {
+  addressOf,
+  awaitsProfile,
+  hasOtherAddresses,
+  noIdentifier,
+  oneAddressForLink,
+  registrationShape,
+  traitsChanged,
+} from "./registration-form.ts";
 import { identifiersTaken, traitsInvalid } from "./settings-form.ts";
-import type { FlowStore, HeldRevision } from "./store.ts";
-import { traitNodes } from "./trait-nodes.ts";
-import type { VerificationFlows } from "./verification-flows.ts";
+import type { FlowStore } from "./store.ts";
+import { proofRequest, takenBeside, takenOf } from "./taken-identifiers.ts";
 
 /** What was submitted to a registration flow. */
 export interface RegistrationSubmission extends FlowSubmission {
@@ -45,6 +42,13 @@ export interface RegistrationStart {
   readonly client: FlowClient;
   readonly returnTo: string;
   readonly schemaId: string;
+  /** Of a link that was opened; else empty. */
+  readonly linkToken: string;
+}
+
+/** Traits that an account can be made of. */
+interface Profile extends Pick<NewAccount, "schema" | "traits" | "derived"> {
+  readonly kind: "valid";
 }
 
 interface RegistrationFlowsDependencies {
@@ -53,22 +57,8 @@ interface RegistrationFlowsDependencies {
   readonly schemas: IdentitySchemas;
   readonly methods: readonly RegistrationMethod[];
   readonly proofs: AddressProofs;
-  readonly verifications: VerificationFlows;
   readonly throttle: Throttle;
-  readonly tokens: Tokens;
-  readonly clock: Clock;
-}
-
-/** An account that is ready to be made. */
-interface NewAccount {
-  readonly schema: CompiledSchema;
-  readonly traits: JsonObject;
-  readonly derived: DerivedTraits;
-  readonly proved: Omit<RegistrationProved, "kind">;
-  readonly held: readonly HeldRevision[];
-  /** Proven on the way. */
-  readonly verified: ProofTarget | undefined;
-  readonly ticket: ThrottleTicket;
+  readonly accounts: NewAccounts;
 }
 
 /** Making an account. */
@@ -78,10 +68,8 @@ export class RegistrationFlows {
   readonly #schemas: IdentitySchemas;
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
   readonly #proofs: AddressProofs;
-  readonly #verifications: VerificationFlows;
   readonly #throttle: Throttle;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #accounts: NewAccounts;
   readonly #shape: FlowShape;
 
   constructor(dependencies: RegistrationFlowsDependencies) {
@@ -90,29 +78,30 @@ export class RegistrationFlows {
     this.#schemas = dependencies.schemas;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
-    this.#verifications = dependencies.verifications;
     this.#throttle = dependencies.throttle;
-    this.#tokens = dependencies.tokens;
-    this.#clock = dependencies.clock;
-    this.#shape = {
-      kind: "registration",
-      lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-      step: (tenant, flow) =>
-        this.#proofs.stepOf(tenant, flow) ?? {
-          kind: "choose_method",
-          methods: [...this.#methods.values()]
-            .map((method) => method.kind)
-            .concat(this.#proofs.offered(tenant, "registration")),
-        },
-      form: (tenant, flow) => this.#form(tenant, flow, flow.data.traits ?? {}),
-    };
+    this.#accounts = dependencies.accounts;
+    this.#shape = registrationShape(dependencies.methods, dependencies.proofs, (tenant, flow) =>
+      this.#schemaOf(tenant, flow),
+    );
   }
 
-  /** Begins a registration. Throws REGISTRATION_DISABLED, and SCHEMA_NOT_FOUND for a schema that is not on offer. */
+  /**
+   * Begins a registration, or goes on with one from a link that was opened. Throws REGISTRATION_DISABLED, LINK_INVALID,
+   * and SCHEMA_NOT_FOUND for a schema that is not on offer.
+   */
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
     const { settings } = caller.tenant;
     assertEnabled(caller.tenant);
-    const { client, returnTo } = start;
+    const { client, returnTo, linkToken } = start;
+    if (linkToken !== "") {
+      const { pending, parent } = await this.#proofs.open(caller.tenant, "registration", linkToken);
+      const { schemaId } = parent.data;
+      return this.#keeper.create(caller, this.#shape, {
+        client,
+        returnTo: returnTo || parent.returnTo,
+        data: { ...(schemaId && { schemaId }), pending },
+      });
+    }
     const schemaId = start.schemaId === "" ? settings.defaultSchemaId : start.schemaId;
     // A schema that is not for self-service is answered as one that does not exist.
     if (!settings.selfServiceSchemaIds.has(schemaId)) {
@@ -140,21 +129,48 @@ export class RegistrationFlows {
     if (entered.kind === "expired") return entered;
     const { record } = entered;
     if (record.data.pending !== undefined) return this.#submitProof(caller, record, submission);
+    if (awaitsProfile(tenant, record)) return this.#submitProfile(caller, record, submission);
+    if (record.data.profileGiven && step.name === "back") return this.#backToProfile(caller, record, flowId);
+    return this.#submitMethod(caller, record, submission);
+  }
 
+  /** The traits, where they come before the method. */
+  async #submitProfile(
+    caller: FlowCaller,
+    record: FlowRecord,
+    submission: RegistrationSubmission,
+  ): Promise<FlowOutcome<never>> {
+    const { step, traits, flowId } = submission;
+    // Security rule: no stage is left out. A method is chosen for traits that were checked.
+    if (step.name !== "profile") throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    const profile = this.#profileOf(caller.tenant, record, traits);
+    if (profile.kind === "rejected") return this.#rejecter(caller, record, submission)(profile);
+    // Security rule: nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
+    const { account: _outdated, ...data } = record.data;
+    return this.#moveOn(caller, record, flowId, { ...data, traits, profileGiven: true });
+  }
+
+  /** To the traits, as they were filled in. What was chosen for them is forgotten. */
+  #backToProfile(caller: FlowCaller, record: FlowRecord, flowId: string): Promise<FlowOutcome<never>> {
+    const { account: _outdated, profileGiven: _taken, ...data } = record.data;
+    return this.#moveOn(caller, record, flowId, data);
+  }
+
+  /** A method, with the traits or after them. */
+  async #submitMethod(
+    caller: FlowCaller,
+    record: FlowRecord,
+    submission: RegistrationSubmission,
+  ): Promise<FlowOutcome<FlowCompleted>> {
+    const { tenant } = caller;
+    const { step } = submission;
     const method = this.#methods.get(step.name);
-    // Whoever proves the address on the way to a password gets a code.
     const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
-    const { traits } = submission;
-    const reject = (rejected: StepRejected) => {
-      const { nodes } = this.#form(tenant, record, traits);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
-    };
-    const schema = this.#schemaOf(tenant, record);
-    const validated = schema.validate(traits);
-    if (!validated.valid) return reject(traitsInvalid(validated.violations));
-    const { derived } = validated;
-    const identifiers = derived.identifiers.map((identifier) => identifier.value);
-    if (identifiers.length === 0) return reject(noIdentifier());
+    const reject = this.#rejecter(caller, record, submission);
+    const { traits = {}, profileGiven } = record.data;
+    if (profileGiven && isChanged(submission.traits, traits)) return reject(traitsChanged());
+    const profile = this.#profileOf(tenant, record, profileGiven ? traits : submission.traits);
+    if (profile.kind === "rejected") return reject(profile);
 
     // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
     const ticket = await this.#throttle.take(tenant, caller.origin, "registration", {
@@ -162,33 +178,57 @@ export class RegistrationFlows {
       flow: record.digest,
       device: deviceOf(caller, record),
     });
-    let proved: Omit<RegistrationProved, "kind">;
-    if (method !== undefined) {
-      const result = await method.proveRegistration(tenant, step, { traits, identifiers });
-      if (result.kind === "rejected") return reject(result);
-      proved = { password: result.password, authentication: result.authentication };
-      if (tenant.settings.registration.addressProof === "none") {
-        const held = [{ digest: record.digest, revision: record.revision }];
-        const account = { schema, traits, derived, proved, held, verified: undefined, ticket };
-        const completed = await this.#complete(caller, record, account);
-        return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
-      }
-    } else {
-      proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } };
+    if (method === undefined) {
+      // Security rule: a link makes an account without a password. Otherwise somebody could begin with an address that is
+      // not theirs and a password of their own, and its owner's click would give them the account that they know the
+      // password of. A code is entered where the password was: whoever proves the address is who chose it.
+      const proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
+      return this.#requestProof(caller, record, { kind, profile, proved, submission });
     }
+    const identifiers = profile.derived.identifiers.map(({ value }) => value);
+    const result = await method.proveRegistration(tenant, step, { traits: profile.traits, identifiers });
+    if (result.kind === "rejected") return reject(result);
+    const proved = { password: result.password, authentication: result.authentication };
+    if (tenant.settings.registration.addressProof === "before_session") {
+      return this.#requestProof(caller, record, { kind: "code", profile, proved, submission });
+    }
+    const held = [{ digest: record.digest, revision: record.revision }];
+    const account = { ...profile, proved, held, verified: undefined, ticket };
+    const completed = await this.#accounts.complete(caller, record, account);
+    return completed === "identifier_taken"
+      ? reject(await takenOf(this.#flows, tenant, profile.derived))
+      : completed;
+  }
 
+  /** Sends a code or link to the address that the account is to have. */
+  async #requestProof(
+    caller: FlowCaller,
+    record: FlowRecord,
+    asked: {
+      readonly kind: ProofKind;
+      readonly profile: Profile;
+      readonly proved: NewAccount["proved"];
+      readonly submission: RegistrationSubmission;
+    },
+  ): Promise<FlowOutcome<never>> {
+    const { tenant } = caller;
+    const { kind, proved, submission } = asked;
+    const { traits, derived } = asked.profile;
+    const reject = this.#rejecter(caller, record, submission);
     const target = addressOf(derived);
     if (target === undefined) return reject(noIdentifier());
-    const taken = await this.#takenBeside(tenant, derived, target);
+    // Security rule: whoever clicks has not filled in the form, maybe. Another address in it, of whoever has, would later
+    // open the account: the link is for an account that has none but the one that it goes to.
+    if (kind === "link" && hasOtherAddresses(derived, target)) return reject(oneAddressForLink());
+    const taken = await takenBeside(this.#flows, tenant, derived, target);
     if (taken !== undefined) return reject(taken);
-    const { schemaId } = record.data;
-    const data = { ...(schemaId && { schemaId }), traits, account: proved };
-    const request = await this.#proofRequest(tenant, target, { kind, data });
+    const data = { traits, account: proved };
+    const request = await proofRequest(this.#flows, tenant, target, { kind, data });
     if (request.target === undefined && !tenant.settings.enumerationSafe) {
       return reject(identifiersTaken(derived, new Set([target.value])));
     }
     const next = await this.#proofs.request(caller, record, request);
-    return this.#keeper.nextStep(caller, this.#shape, flowId, next);
+    return this.#keeper.nextStep(caller, this.#shape, submission.flowId, next);
   }
 
   /** Goes on where a code or link is awaited; what was filled in before stands. */
@@ -200,124 +240,63 @@ export class RegistrationFlows {
     const { tenant } = caller;
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
-    const { traits = {}, account } = record.data;
     // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
-    if (Object.keys(sent).length > 0 && !isSameJson(sent, traits)) return reject(traitsChanged());
+    if (isChanged(sent, record.data.traits ?? {})) return reject(traitsChanged());
     const result = await this.#proofs.submit(caller, record, step, deviceOf(caller, record));
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
 
-    const schema = this.#schemaOf(tenant, record);
-    const validated = schema.validate(traits);
+    // Of a link it is the flow that asked for it which knows the traits, not the one that it opened.
+    const { holder, held, target: verified, ticket } = result;
     // The schema may have changed since.
-    if (!validated.valid) return reject(traitsInvalid(validated.violations));
-    const { password, authentication = result.authentication } = account ?? {};
-    const completed = await this.#complete(caller, record, {
-      schema,
-      traits,
-      derived: validated.derived,
-      proved: { password, authentication },
-      held: result.held,
-      verified: result.target,
-      ticket: result.ticket,
-    });
+    const profile = this.#profileOf(tenant, holder, holder.data.traits ?? {});
+    if (profile.kind === "rejected") return reject(profile);
+    const { password, authentication = result.authentication } = holder.data.account ?? {};
+    // Security rule: a click sets no password, whatever the flow that holds the link remembers.
+    const proved =
+      result.authentication.kind === "link"
+        ? { password: undefined, authentication: result.authentication }
+        : { password, authentication };
+    const account = { ...profile, proved, held, verified, ticket };
+    const completed = await this.#accounts.complete(caller, record, account);
     // Whoever gets here has shown that the address is theirs, so they may know.
     return completed === "identifier_taken"
-      ? reject(await this.#taken(tenant, validated.derived))
+      ? reject(await takenOf(this.#flows, tenant, profile.derived))
       : completed;
   }
 
-  async #complete(
+  /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
+  #profileOf(tenant: Tenant, record: FlowRecord, traits: JsonObject): Profile | StepRejected {
+    const schema = this.#schemaOf(tenant, record);
+    const validated = schema.validate(traits);
+    if (!validated.valid) return traitsInvalid(validated.violations);
+    const { derived } = validated;
+    return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };
+  }
+
+  /** What answers with the form as it was filled in. */
+  #rejecter(caller: FlowCaller, record: FlowRecord, { flowId, traits }: RegistrationSubmission) {
+    const { data } = record;
+    return (rejected: StepRejected) => {
+      const filledIn = data.profileGiven ? record : { ...record, data: { ...data, traits } };
+      const { nodes } = this.#shape.form(caller.tenant, filledIn);
+      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
+    };
+  }
+
+  /** To another stage. Throws FLOW_CHANGED if another submit was first. */
+  async #moveOn(
     caller: FlowCaller,
-    flow: FlowRecord,
-    account: NewAccount,
-  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken"> {
-    const { tenant, origin } = caller;
-    const at = this.#clock.now();
-    const identity = newIdentity(account, at);
-    const { session, token } = newSession(this.#tokens, tenant, identity.id, {
-      client: flow.client,
-      method: { ...account.proved.authentication, completedAt: at },
-      origin,
-      at,
-    });
-    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
-    const about = { identityId: identity.id, sessionId: session.id };
-    const method = account.proved.authentication.kind;
-    const { completion: throttle, device } = this.#throttle.succeeded(tenant, account.ticket, flow.client);
-    const result = await this.#flows.completeRegistration(
-      { tenantId: tenant.id },
-      {
-        held: account.held,
-        identity,
-        password: account.proved.password,
-        session,
-        at,
-        events: [
-          newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
-          newEvent("identity.created", at, actor, { identityId: identity.id }),
-          ...(account.proved.password === undefined
-            ? []
-            : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
-          newEvent("session.created", at, actor, about),
-        ],
-        throttle,
-      },
-    );
-    if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
-    if (result === "identifier_taken") return result;
-    const verification = await this.#verifications.afterRegistration(caller, flow, identity);
-    const { client, returnTo } = flow;
-    const completed = { session, token, client, identity, returnTo, verification, device };
-    return { kind: "completed", completed };
-  }
-
-  /**
-   * Security rule: a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
-   * of the address leads further, and none is sent for a taken one.
-   */
-  async #proofRequest(
-    tenant: Tenant,
-    target: ProofTarget,
-    request: Pick<ProofRequest, "kind" | "data">,
-  ): Promise<ProofRequest> {
-    const taken = await this.#flows.takenIdentifiers({ tenantId: tenant.id }, [target.value]);
-    if (taken.length === 0) return { ...request, sentTo: target.value, target };
-    const instead = { template: "registration_taken", data: {}, recipient: target } as const;
-    return { ...request, sentTo: target.value, target: undefined, instead };
-  }
-
-  /** What is wrong with identifiers beside the address: a user name cannot be kept secret from who wants to have it. */
-  async #takenBeside(
-    tenant: Tenant,
-    derived: DerivedTraits,
-    address: ProofTarget,
-  ): Promise<StepRejected | undefined> {
-    const others = derived.identifiers.filter(({ value }) => value !== address.value);
-    if (others.length === 0) return undefined;
-    const taken = await this.#flows.takenIdentifiers(
-      { tenantId: tenant.id },
-      others.map(({ value }) => value),
-    );
-    return taken.length === 0 ? undefined : identifiersTaken(derived, new Set(taken));
-  }
-
-  async #taken(tenant: Tenant, derived: DerivedTraits): Promise<StepRejected> {
-    const values = derived.identifiers.map(({ value }) => value);
-    return identifiersTaken(
-      derived,
-      new Set(await this.#flows.takenIdentifiers({ tenantId: tenant.id }, values)),
-    );
-  }
-
-  #form(tenant: Tenant, flow: FlowRecord, traits: JsonObject): Form {
-    const awaited = this.#proofs.nodesOf(tenant, flow);
-    const nodes: readonly Node[] = awaited ?? [
-      ...traitNodes(this.#schemaOf(tenant, flow).fields, traits),
-      ...[...this.#methods.values()].flatMap((method) => method.registrationNodes(tenant)),
-      ...this.#proofs.requestNodes(tenant, "registration"),
-    ];
-    return { nodes, messages: this.#proofs.messagesOf(flow) };
+    record: FlowRecord,
+    flowId: string,
+    data: FlowData,
+  ): Promise<FlowOutcome<never>> {
+    const { digest, revision, identityId } = record;
+    const advance = { data, challenge: undefined, identityId, messages: [], events: [] };
+    const scope = { tenantId: caller.tenant.id };
+    if (!(await this.#flows.advance(scope, { digest, revision }, advance)))
+      throw domainError("FLOW_CHANGED", {});
+    return this.#keeper.nextStep(caller, this.#shape, flowId, { ...record, revision: revision + 1, data });
   }
 
   #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {
@@ -330,64 +309,9 @@ function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefine
   return client === "browser" ? caller.deviceCookie : undefined;
 }
 
-const passwordSet = { kind: "password", imported: false } as const;
-
-/** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
-function addressOf(derived: DerivedTraits): ProofTarget | undefined {
-  const isAddress = ({ kind }: { kind: string }) => kind === "email" || kind === "phone";
-  const first = derived.identifiers.find(isAddress) ?? derived.verifiableAddresses[0];
-  return first === undefined
-    ? undefined
-    : { kind: first.kind === "phone" ? "phone" : "email", value: first.value };
-}
-
-function noIdentifier(): StepRejected {
-  const problems = { fields: [], form: [messages.identifierMissing()] };
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
-}
-
-function traitsChanged(): StepRejected {
-  const problems = { fields: [], form: [messages.traitsMismatch()] };
-  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
-}
-
-/** Whether two values are the same JSON, whatever the order of their keys. */
-function isSameJson(one: unknown, other: unknown): boolean {
-  if (typeof one !== "object" || typeof other !== "object" || one === null || other === null)
-    return one === other;
-  if (Array.isArray(one) !== Array.isArray(other)) return false;
-  const entries = Object.entries(one);
-  return (
-    entries.length === Object.keys(other).length &&
-    entries.every(([key, value]) => Object.hasOwn(other, key) && isSameJson(value, Reflect.get(other, key)))
-  );
-}
-
-function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date): Identity {
-  const isVerified = (address: { kind: string; value: string }) =>
-    address.kind === verified?.kind && address.value === verified.value;
-  return {
-    id: newId<IdentityId>(at),
-    createdAt: at,
-    updatedAt: at,
-    revision: 1,
-    externalId: undefined,
-    schemaId: schema.id,
-    schemaVersion: schema.version,
-    state: "active",
-    stateChangedAt: at,
-    traits,
-    publicMetadata: {},
-    adminMetadata: {},
-    identifiers: derived.identifiers,
-    verifiableAddresses: derived.verifiableAddresses.map((address) => ({
-      ...address,
-      verifiedAt: isVerified(address) ? at : undefined,
-    })),
-    recoveryAddresses: derived.recoveryAddresses,
-    displayName: derived.displayName,
-    lastLoginAt: at,
-  };
+/** Whether traits that were sent differ from those that were accepted; they need not be sent again. */
+function isChanged(sent: JsonObject, accepted: JsonObject): boolean {
+  return Object.keys(sent).length > 0 && canonicalJson(sent) !== canonicalJson(accepted);
 }
 
 function assertEnabled(tenant: Tenant): void {

@@ -161,6 +161,7 @@ export function sendCode(flow: FlowKind): Message {
 /** On the button that asks for a link. */
 export function sendLink(flow: FlowKind): Message {
   if (flow === "login") return info(9000011, "Send sign in link");
+  if (flow === "registration") return info(9000031, "Send sign up link");
   return info(9000012, "Send link");
 }
 
@@ -264,8 +265,9 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
         "If this address waits for its verification, a link has been sent to it.",
         context,
       );
-    case "login":
     case "registration":
+      return info(9000032, "A link has been sent to the address you provided.", context);
+    case "login":
     case "settings":
       return info(9000016, "If there is an account, a link has been sent to its address.", context);
     default: {
@@ -284,6 +286,7 @@ export function confirmLink(flow: FlowKind, address: string): Message {
     case "recovery":
       return info(9000018, `Continue to recover the account of ${address}.`, context);
     case "registration":
+      return info(9000030, `Continue to make an account with ${address}.`, context);
     case "verification":
     case "settings":
       return info(9000019, `Continue to confirm that ${address} is yours.`, context);
@@ -367,6 +370,14 @@ export function accountNotFound(): Message {
 /** The traits that came with a code are not those that it was asked for with. */
 export function traitsMismatch(): Message {
   return error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
+}
+
+/** A link is to prove an account that would have several addresses. */
+export function oneAddressForLink(): Message {
+  return error(
+    9000033,
+    "With a link an account can have one address only. Choose another way, or fill in one.",
+  );
 }
 
 /** Several addresses were changed at once. */

@@ -142,4 +142,6 @@ export interface ProofBinding {
   readonly purpose: ProofPurpose;
   /** Normalised; empty where nothing is really sent. */
   readonly address: string;
+  /** The digest of the link that was opened, as base64url. */
+  readonly opened?: string | undefined;
 }

@@ -28,6 +28,8 @@ export interface TenantSettings {
     readonly enabled: boolean;
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";
+    /** Whether traits and method are asked for at once, or the traits first. */
+    readonly style: "one_step" | "profile_first";
   };
   readonly verification: {
     readonly lifetimeMs: number;

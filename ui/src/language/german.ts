@@ -92,6 +92,11 @@ export const german: Words = {
     9000022:
       "Eben wurde eine Nachricht gesendet. Warten Sie einen Moment, bevor Sie eine weitere senden lassen.",
     9000023: "Geben Sie eine gültige E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl.",
+    9000030: "Fahren Sie fort, um mit {address} ein Konto anzulegen.",
+    9000031: "Link für das neue Konto senden",
+    9000032: "Ein Link ist an die angegebene Adresse unterwegs.",
+    9000033:
+      "Mit einem Link kann ein Konto nur eine Adresse haben. Wählen Sie einen anderen Weg oder geben Sie nur eine an.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",

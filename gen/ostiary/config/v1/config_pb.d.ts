@@ -1025,6 +1025,13 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */
   addressProof: AddressProof;
+
+  /**
+   * Whether traits and method are asked for at once or one after the other. In YAML: `one_step`, `profile_first`.
+   *
+   * @generated from field: ostiary.config.v1.RegistrationStyle style = 5;
+   */
+  style: RegistrationStyle;
 };
 
 /**
@@ -1209,8 +1216,8 @@ export declare type CodeConfig = Message<"ostiary.config.v1.CodeConfig"> & {
 export declare const CodeConfigSchema: GenMessage<CodeConfig>;
 
 /**
- * LinkConfig configures links in messages. They are offered beside codes by login, verification and recovery flows whose
- * `ui_url` is set.
+ * LinkConfig configures links in messages. They are offered beside codes by login, registration, verification and recovery
+ * flows whose `ui_url` is set. A registration by link makes an account without a password.
  *
  * @generated from message ostiary.config.v1.LinkConfig
  */
@@ -1703,6 +1710,39 @@ export enum LogLevel {
  * Describes the enum ostiary.config.v1.LogLevel.
  */
 export declare const LogLevelSchema: GenEnum<LogLevel>;
+
+/**
+ * RegistrationStyle says how a registration is asked for.
+ *
+ * @generated from enum ostiary.config.v1.RegistrationStyle
+ */
+export enum RegistrationStyle {
+  /**
+   * Taken as one_step.
+   *
+   * @generated from enum value: REGISTRATION_STYLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Traits and method in one form.
+   *
+   * @generated from enum value: REGISTRATION_STYLE_ONE_STEP = 1;
+   */
+  ONE_STEP = 1,
+
+  /**
+   * A form for the traits, then one for the method.
+   *
+   * @generated from enum value: REGISTRATION_STYLE_PROFILE_FIRST = 2;
+   */
+  PROFILE_FIRST = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.RegistrationStyle.
+ */
+export declare const RegistrationStyleSchema: GenEnum<RegistrationStyle>;
 
 /**
  * AddressProof says when an address is proven.

@@ -117,6 +117,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: SetNewSecretStep;
     case: "setNewSecret";
+  } | {
+    /**
+     * Registration: fill in the traits; how to sign in is asked next.
+     *
+     * @generated from field: ostiary.flow.v1.FillProfileStep fill_profile = 16;
+     */
+    value: FillProfileStep;
+    case: "fillProfile";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -303,6 +311,21 @@ export declare type SetNewSecretStep = Message<"ostiary.flow.v1.SetNewSecretStep
  * Use `create(SetNewSecretStepSchema)` to create a new message.
  */
 export declare const SetNewSecretStepSchema: GenMessage<SetNewSecretStep>;
+
+/**
+ * FillProfileStep is the first step of a registration flow where `registration.style` is `profile_first`: submit
+ * `profile` with the traits.
+ *
+ * @generated from message ostiary.flow.v1.FillProfileStep
+ */
+export declare type FillProfileStep = Message<"ostiary.flow.v1.FillProfileStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FillProfileStep.
+ * Use `create(FillProfileStepSchema)` to create a new message.
+ */
+export declare const FillProfileStepSchema: GenMessage<FillProfileStep>;
 
 /**
  * FlowKind says what a flow is for.

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
 import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
@@ -39,11 +39,19 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   returnTo: string;
 
   /**
-   * The schema that the new identity follows. Empty: the default schema.
+   * The schema that the new identity follows. Empty: the default schema. With `link_token` it is ignored: what was
+   * filled in where the link was asked for follows the schema of that flow.
    *
    * @generated from field: string schema_id = 3;
    */
   schemaId: string;
+
+  /**
+   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm`.
+   *
+   * @generated from field: string link_token = 4;
+   */
+  linkToken: string;
 };
 
 /**
@@ -134,7 +142,8 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
 
   /**
    * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
-   * whatever the schema allows.
+   * whatever the schema allows. Once they were accepted, by `profile` or by asking for a code or link, they need not be
+   * sent again, and others are refused.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -155,6 +164,14 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "password";
   } | {
     /**
+     * Where `registration.style` is `profile_first`: the traits, before a method is chosen.
+     *
+     * @generated from field: ostiary.flow.v1.RegistrationProfileStep profile = 5;
+     */
+    value: RegistrationProfileStep;
+    case: "profile";
+  } | {
+    /**
      * With a one-time code: an empty one asks for it. Where `registration.address_proof` asks for a proof, it is
      * entered here whatever the method.
      *
@@ -164,7 +181,23 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "code";
   } | {
     /**
-     * Sends the code again.
+     * With a link, and without a password: asks for it. The link proves one address; traits with several are refused.
+     *
+     * @generated from field: ostiary.flow.v1.LinkStep link = 11;
+     */
+    value: LinkStep;
+    case: "link";
+  } | {
+    /**
+     * With the link that was opened.
+     *
+     * @generated from field: ostiary.flow.v1.ConfirmStep confirm = 12;
+     */
+    value: ConfirmStep;
+    case: "confirm";
+  } | {
+    /**
+     * Sends the code or link again.
      *
      * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
      */
@@ -172,7 +205,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "resend";
   } | {
     /**
-     * Goes back to the form.
+     * Goes back: from what was sent to the choice of the method, from that to the traits where they come first.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 14;
      */
@@ -208,6 +241,21 @@ export declare type RegistrationPasswordStep = Message<"ostiary.flow.v1.Registra
 export declare const RegistrationPasswordStepSchema: GenMessage<RegistrationPasswordStep>;
 
 /**
+ * RegistrationProfileStep hands in the traits, and leads on to the choice of the method. It does not say whether an
+ * identifier is taken.
+ *
+ * @generated from message ostiary.flow.v1.RegistrationProfileStep
+ */
+export declare type RegistrationProfileStep = Message<"ostiary.flow.v1.RegistrationProfileStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.RegistrationProfileStep.
+ * Use `create(RegistrationProfileStepSchema)` to create a new message.
+ */
+export declare const RegistrationProfileStepSchema: GenMessage<RegistrationProfileStep>;
+
+/**
  * SubmitRegistrationFlowResponse is the response of SubmitRegistrationFlow.
  *
  * @generated from message ostiary.flow.v1.SubmitRegistrationFlowResponse
@@ -229,7 +277,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
+     * CODE_INVALID, LINK_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -245,7 +293,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     case: "expired";
   } | {
     /**
-     * A code was sent.
+     * A code or link was sent, the traits were accepted, or it went back.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */
@@ -325,10 +373,12 @@ export declare const RegistrationCompletedSchema: GenMessage<RegistrationComplet
  */
 export declare const RegistrationService: GenService<{
   /**
-   * CreateRegistrationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to.
+   * CreateRegistrationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With
+   * `link_token` it goes on from a link that was opened.
    *
    * Access: anyone.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND,
+   * LINK_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */

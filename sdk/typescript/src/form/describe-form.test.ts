@@ -163,6 +163,23 @@ describe("keepTyped", () => {
     expect(kept).toContain("new token");
   });
 
+  test("leaves what the old form did not ask for as the server kept it, but no box ticked", () => {
+    const value = protoValue("ada@example.com");
+    const flow = flowOf([
+      input("traits.email", InputType.EMAIL, { value }),
+      input("traits.news", InputType.CHECKBOX, { value: protoValue(true) }),
+      button("profile", "OK"),
+    ]);
+    const kept = keepTyped(flow, new FormData());
+    const request = formDataToRequest(kept, valuesOf(kept), "profile");
+    expect(request).toMatchObject({ traits: { email: "ada@example.com", news: false } });
+    // What was emptied is a field as well.
+    const emptied = new FormData();
+    emptied.set("traits.email", "");
+    const [email] = keepTyped(flow, emptied).form?.nodes ?? [];
+    expect(email?.kind.case === "input" && email.kind.value.value).toBeUndefined();
+  });
+
   test("changes nothing of the flow that it is given", () => {
     const flow = flowOf(nodes);
     const before = JSON.stringify(flow);

@@ -2,7 +2,7 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import type { Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { valueOfInput } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
@@ -19,6 +19,8 @@ export function keepTyped(flow: Flow, data: FormData): Flow {
 function withTyped(node: Node, data: FormData): Node {
   if (node.kind.case !== "input" || isSecret(node.kind.value)) return node;
   const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");
+  // The old form did not ask for it: what the server kept of an earlier one stands. A box that is not ticked sends nothing.
+  if (texts.length === 0 && node.kind.value.type !== InputType.CHECKBOX) return node;
   const json = valueOfInput(node.kind.value, texts);
   const value = json === undefined ? undefined : fromJson(ValueSchema, json);
   return { ...node, kind: { case: "input", value: { ...node.kind.value, value } } };

@@ -49,9 +49,13 @@ export class LinkMethod implements AddressProofMethod {
     };
   }
 
-  /** Whoever holds the flow that the opened link began has shown the link: that flow was found by its digest. */
-  matches(_binding: ProofBinding, challenge: Challenge): boolean {
-    return challenge.kind === "link";
+  /**
+   * Whoever holds the flow that the opened link began has shown that link.
+   *
+   * Security rule: that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
+   */
+  matches({ opened }: ProofBinding, challenge: Challenge): boolean {
+    return challenge.kind === "link" && Buffer.from(challenge.digest).toString("base64url") === opened;
   }
 
   invalid(purpose: ProofPurpose) {

@@ -1,0 +1,96 @@
+import type { CompiledSchema } from "../identity/compiled-schema.ts";
+import type { DerivedTraits } from "../identity/identity.ts";
+import * as messages from "../message/message.ts";
+import type { RegistrationMethod, StepRejected } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AddressProofs } from "./address-proofs.ts";
+import type { FlowRecord, ProofTarget } from "./flow.ts";
+import type { FlowShape } from "./flow-keeper.ts";
+import type { Node, NodeGroup } from "./form.ts";
+import { traitNodes } from "./trait-nodes.ts";
+
+/** A registration as its holder sees it: the traits, and the ways to prove who one is. */
+export function registrationShape(
+  methods: readonly RegistrationMethod[],
+  proofs: AddressProofs,
+  schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
+): FlowShape {
+  const profileNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
+    flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, flow.data.traits ?? {});
+  const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
+    awaitsProfile(tenant, flow)
+      ? [button("profile", "profile", messages.continueLabel())]
+      : [
+          ...methods.flatMap((method) => method.registrationNodes(tenant)),
+          ...proofs.requestNodes(tenant, "registration"),
+          ...(flow.data.profileGiven ? [button("back", "default", messages.backLabel("registration"))] : []),
+        ];
+  return {
+    kind: "registration",
+    lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
+    step: (tenant, flow) => {
+      const waiting = proofs.stepOf(tenant, flow);
+      if (waiting !== undefined) return waiting;
+      if (awaitsProfile(tenant, flow)) return { kind: "fill_profile" };
+      const kinds = methods.map((method) => method.kind);
+      return { kind: "choose_method", methods: [...kinds, ...proofs.offered(tenant, "registration")] };
+    },
+    form: (tenant, flow) => ({
+      nodes: proofs.nodesOf(tenant, flow) ?? [...profileNodes(tenant, flow), ...methodNodes(tenant, flow)],
+      messages: proofs.messagesOf(flow),
+    }),
+  };
+}
+
+/** Whether the traits come next, before any method. A flow that has come further stays there, whatever is configured. */
+export function awaitsProfile({ settings }: Tenant, { data }: FlowRecord): boolean {
+  return settings.registration.style === "profile_first" && data.profileGiven !== true;
+}
+
+/** The address that is proven: the first one that the account signs in with, else the first that can be verified. */
+export function addressOf(derived: DerivedTraits): ProofTarget | undefined {
+  const isAddress = ({ kind }: { kind: string }) => kind === "email" || kind === "phone";
+  const first = derived.identifiers.find(isAddress) ?? derived.verifiableAddresses[0];
+  return first === undefined
+    ? undefined
+    : { kind: first.kind === "phone" ? "phone" : "email", value: first.value };
+}
+
+/** Traits that hold nothing to sign in with. */
+export function noIdentifier(): StepRejected {
+  const problems = { fields: [], form: [messages.identifierMissing()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+/** Traits that are not those that were accepted before. */
+export function traitsChanged(): StepRejected {
+  const problems = { fields: [], form: [messages.traitsMismatch()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+/** Whether an account would have other addresses than the one that is proven. */
+export function hasOtherAddresses(derived: DerivedTraits, proven: ProofTarget): boolean {
+  const { identifiers, verifiableAddresses, recoveryAddresses } = derived;
+  const addresses = [
+    ...identifiers.filter(({ kind }) => kind !== "username"),
+    ...verifiableAddresses,
+    ...recoveryAddresses,
+  ];
+  return addresses.some(({ value }) => value !== proven.value);
+}
+
+/** Several addresses, of which a link would prove one. */
+export function oneAddressForLink(): StepRejected {
+  const problems = { fields: [], form: [messages.oneAddressForLink()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}
+
+function button(step: "profile" | "back", group: NodeGroup, label: messages.Message): Node {
+  return {
+    name: step,
+    group,
+    label,
+    messages: [],
+    element: { kind: "button", step, skipsRequired: step === "back" },
+  };
+}
