@@ -41,6 +41,8 @@ export function toTenantSettings(
       lifetimeMs: durationToMs(flows.registration.lifetime),
       enabled: flows.registration.enabled,
       addressProof: addressProofOf(flows.registration.addressProof),
+      invitationRequired: flows.registration.invitationRequired,
+      invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
     },
     verification: {
       lifetimeMs: durationToMs(flows.verification.lifetime),

@@ -181,7 +181,7 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "sessions", "courier", "apiKeys", "throttle"],
+      admin: ["identities", "identitySchemas", "invitations", "sessions", "courier", "apiKeys", "throttle"],
     });
   });
 

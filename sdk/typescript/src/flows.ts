@@ -12,32 +12,41 @@ export interface FlowStart {
   readonly returnTo?: string | undefined;
   /** The token of a link that was opened; of the kinds that send links (login, verification, recovery). */
   readonly linkToken?: string | undefined;
+  /** The token of an invitation, `ost_inv_…`; of a registration. */
+  readonly invitationToken?: string | undefined;
 }
 
 type FlowAnswer = Promise<{ readonly flow?: Flow | undefined }>;
 
+interface CompleteStart {
+  readonly client: Client;
+  readonly returnTo: string;
+  readonly linkToken: string;
+  readonly invitationToken: string;
+}
+
 interface FlowCalls {
-  create(ostiary: Ostiary, start: { client: Client; returnTo: string; linkToken: string }): FlowAnswer;
+  create(ostiary: Ostiary, start: CompleteStart): FlowAnswer;
   get(ostiary: Ostiary, flowId: string): FlowAnswer;
 }
 
 /** One entry for each kind of flow. */
 const calls = {
   login: {
-    create: (ostiary, start) => ostiary.login.createLoginFlow(start),
+    create: (ostiary, start) => ostiary.login.createLoginFlow(linked(start)),
     get: (ostiary, flowId) => ostiary.login.getLoginFlow({ flowId }),
   },
   registration: {
-    create: (ostiary, { client, returnTo }) =>
-      ostiary.registration.createRegistrationFlow({ client, returnTo }),
+    create: (ostiary, { client, returnTo, invitationToken }) =>
+      ostiary.registration.createRegistrationFlow({ client, returnTo, invitationToken }),
     get: (ostiary, flowId) => ostiary.registration.getRegistrationFlow({ flowId }),
   },
   verification: {
-    create: (ostiary, start) => ostiary.verification.createVerificationFlow(start),
+    create: (ostiary, start) => ostiary.verification.createVerificationFlow(linked(start)),
     get: (ostiary, flowId) => ostiary.verification.getVerificationFlow({ flowId }),
   },
   recovery: {
-    create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(start),
+    create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(linked(start)),
     get: (ostiary, flowId) => ostiary.recovery.getRecoveryFlow({ flowId }),
   },
   settings: {
@@ -48,13 +57,18 @@ const calls = {
 
 /** Begins a flow of any kind. */
 export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowStart): Promise<Flow> {
-  const { client, returnTo = "", linkToken = "" } = start;
-  return flowOf(await calls[name].create(ostiary, { client, returnTo, linkToken }));
+  const { client, returnTo = "", linkToken = "", invitationToken = "" } = start;
+  return flowOf(await calls[name].create(ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
 /** Finds a flow of any kind again, for example after a page was loaded anew. */
 export async function getFlow(ostiary: Ostiary, name: FlowName, flowId: string): Promise<Flow> {
   return flowOf(await calls[name].get(ostiary, flowId));
+}
+
+/** What the flows of kinds that send links take: of an invitation they know nothing. */
+function linked({ client, returnTo, linkToken }: CompleteStart) {
+  return { client, returnTo, linkToken };
 }
 
 function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {

@@ -123,8 +123,12 @@ export class FlowKeeper {
   /** Begins a fresh flow in place of an expired one. What was proven in the old one is not taken along. */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, refreshes } = expired.data;
-    const data = { ...(schemaId && { schemaId }), ...(refreshes && { refreshes }) };
+    const { schemaId, invitation, refreshes } = expired.data;
+    const data = {
+      ...(schemaId && { schemaId }),
+      ...(invitation && { invitation }),
+      ...(refreshes && { refreshes }),
+    };
     const isOwned = expired.kind === "settings" || refreshes !== undefined;
     return this.create(caller, shape, {
       client,

@@ -1,9 +1,9 @@
-import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type IdentityId, newId } from "../ids.ts";
+import type { Invitations } from "../invitation/invitations.ts";
 import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type {
@@ -29,6 +29,14 @@ import type {
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
 import type { Form, Node } from "./form.ts";
+import {
+  assertOpen,
+  type FlowInvitation,
+  invitationGone,
+  isProven,
+  provenByInvitation,
+  registrationStart,
+} from "./invited.ts";
 import { identifiersTaken, traitsInvalid } from "./settings-form.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 import { traitNodes } from "./trait-nodes.ts";
@@ -44,7 +52,10 @@ export interface RegistrationSubmission extends FlowSubmission {
 export interface RegistrationStart {
   readonly client: FlowClient;
   readonly returnTo: string;
+  /** Empty: the default one. */
   readonly schemaId: string;
+  /** Empty: none. */
+  readonly invitationToken: string;
 }
 
 interface RegistrationFlowsDependencies {
@@ -54,6 +65,7 @@ interface RegistrationFlowsDependencies {
   readonly methods: readonly RegistrationMethod[];
   readonly proofs: AddressProofs;
   readonly verifications: VerificationFlows;
+  readonly invitations: Pick<Invitations, "open">;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -66,8 +78,8 @@ interface NewAccount {
   readonly derived: DerivedTraits;
   readonly proved: Omit<RegistrationProved, "kind">;
   readonly held: readonly HeldRevision[];
-  /** Proven on the way. */
-  readonly verified: ProofTarget | undefined;
+  /** Proven on the way, or by the invitation. */
+  readonly proven: readonly ProofTarget[];
   readonly ticket: ThrottleTicket;
 }
 
@@ -79,6 +91,7 @@ export class RegistrationFlows {
   readonly #methods: ReadonlyMap<string, RegistrationMethod>;
   readonly #proofs: AddressProofs;
   readonly #verifications: VerificationFlows;
+  readonly #invitations: Pick<Invitations, "open">;
   readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -91,6 +104,7 @@ export class RegistrationFlows {
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
     this.#verifications = dependencies.verifications;
+    this.#invitations = dependencies.invitations;
     this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
@@ -104,27 +118,25 @@ export class RegistrationFlows {
             .map((method) => method.kind)
             .concat(this.#proofs.offered(tenant, "registration")),
         },
-      form: (tenant, flow) => this.#form(tenant, flow, flow.data.traits ?? {}),
+      form: (tenant, flow) =>
+        this.#form(tenant, flow, flow.data.traits ?? flow.data.invitation?.traits ?? {}),
     };
   }
 
-  /** Begins a registration. Throws REGISTRATION_DISABLED, and SCHEMA_NOT_FOUND for a schema that is not on offer. */
+  /**
+   * Begins a registration. Throws REGISTRATION_DISABLED, INVITATION_REQUIRED, INVITATION_INVALID, and SCHEMA_NOT_FOUND for
+   * a schema that is not on offer. One round trip, with an invitation two.
+   */
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
-    const { settings } = caller.tenant;
-    assertEnabled(caller.tenant);
     const { client, returnTo } = start;
-    const schemaId = start.schemaId === "" ? settings.defaultSchemaId : start.schemaId;
-    // A schema that is not for self-service is answered as one that does not exist.
-    if (!settings.selfServiceSchemaIds.has(schemaId)) {
-      throw domainError("SCHEMA_NOT_FOUND", { schema_id: schemaId });
-    }
-    return this.#keeper.create(caller, this.#shape, { client, returnTo, data: { schemaId } });
+    const data = await registrationStart(this.#invitations, caller.tenant, start);
+    return this.#keeper.create(caller, this.#shape, { client, returnTo, data });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED. */
+  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED, INVITATION_REQUIRED. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
     const held = this.#keeper.hold(caller, await this.#keeper.find(caller.tenant, "registration", flowId));
-    if (held.kind === "expired") assertEnabled(caller.tenant);
+    if (held.kind === "expired") assertOpen(caller.tenant, held.record.data);
     return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
   }
 
@@ -134,8 +146,7 @@ export class RegistrationFlows {
     const { step, flowId } = submission;
     const found = await this.#keeper.find(tenant, "registration", flowId);
     // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
-    this.#keeper.hold(caller, found);
-    assertEnabled(tenant);
+    assertOpen(tenant, this.#keeper.hold(caller, found).record.data);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -167,10 +178,14 @@ export class RegistrationFlows {
       const result = await method.proveRegistration(tenant, step, { traits, identifiers });
       if (result.kind === "rejected") return reject(result);
       proved = { password: result.password, authentication: result.authentication };
-      if (tenant.settings.registration.addressProof === "none") {
+      const proven = provenByInvitation(record.data);
+      const address = addressOf(derived);
+      const isProof = address !== undefined && isProven(proven, address);
+      if (isProof || tenant.settings.registration.addressProof === "none") {
         const held = [{ digest: record.digest, revision: record.revision }];
-        const account = { schema, traits, derived, proved, held, verified: undefined, ticket };
+        const account = { schema, traits, derived, proved, held, proven, ticket };
         const completed = await this.#complete(caller, record, account);
+        if (completed === "invitation_gone") return reject(invitationGone());
         return completed === "identifier_taken" ? reject(await this.#taken(tenant, derived)) : completed;
       }
     } else {
@@ -218,9 +233,10 @@ export class RegistrationFlows {
       derived: validated.derived,
       proved: { password, authentication },
       held: result.held,
-      verified: result.target,
+      proven: [result.target, ...provenByInvitation(record.data)],
       ticket: result.ticket,
     });
+    if (completed === "invitation_gone") return reject(invitationGone());
     // Whoever gets here has shown that the address is theirs, so they may know.
     return completed === "identifier_taken"
       ? reject(await this.#taken(tenant, validated.derived))
@@ -231,10 +247,11 @@ export class RegistrationFlows {
     caller: FlowCaller,
     flow: FlowRecord,
     account: NewAccount,
-  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken"> {
+  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken" | "invitation_gone"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
-    const identity = newIdentity(account, at);
+    const { invitation } = flow.data;
+    const identity = newIdentity(account, invitation, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
       method: { ...account.proved.authentication, completedAt: at },
@@ -251,11 +268,20 @@ export class RegistrationFlows {
         held: account.held,
         identity,
         password: account.proved.password,
+        invitationId: invitation?.id,
         session,
         at,
         events: [
           newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
+          ...(invitation === undefined
+            ? []
+            : [
+                newEvent("invitation.used", at, actor, {
+                  identityId: identity.id,
+                  data: { invitation_id: invitation.id },
+                }),
+              ]),
           ...(account.proved.password === undefined
             ? []
             : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
@@ -265,7 +291,7 @@ export class RegistrationFlows {
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
-    if (result === "identifier_taken") return result;
+    if (result === "identifier_taken" || result === "invitation_gone") return result;
     const verification = await this.#verifications.afterRegistration(caller, flow, identity);
     const { client, returnTo } = flow;
     const completed = { session, token, client, identity, returnTo, verification, device };
@@ -363,9 +389,11 @@ function isSameJson(one: unknown, other: unknown): boolean {
   );
 }
 
-function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date): Identity {
-  const isVerified = (address: { kind: string; value: string }) =>
-    address.kind === verified?.kind && address.value === verified.value;
+function newIdentity(
+  { schema, traits, derived, proven }: NewAccount,
+  invitation: FlowInvitation | undefined,
+  at: Date,
+): Identity {
   return {
     id: newId<IdentityId>(at),
     createdAt: at,
@@ -377,19 +405,15 @@ function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date
     state: "active",
     stateChangedAt: at,
     traits,
-    publicMetadata: {},
-    adminMetadata: {},
+    publicMetadata: invitation?.publicMetadata ?? {},
+    adminMetadata: invitation?.adminMetadata ?? {},
     identifiers: derived.identifiers,
     verifiableAddresses: derived.verifiableAddresses.map((address) => ({
       ...address,
-      verifiedAt: isVerified(address) ? at : undefined,
+      verifiedAt: isProven(proven, address) ? at : undefined,
     })),
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,
     lastLoginAt: at,
   };
-}
-
-function assertEnabled(tenant: Tenant): void {
-  if (!tenant.settings.registration.enabled) throw domainError("REGISTRATION_DISABLED", {});
 }

@@ -28,6 +28,9 @@ export interface TenantSettings {
     readonly enabled: boolean;
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";
+    /** Whether an account can only be made with an invitation. */
+    readonly invitationRequired: boolean;
+    readonly invitationLifetimeMs: number;
   };
   readonly verification: {
     readonly lifetimeMs: number;

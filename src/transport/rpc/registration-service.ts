@@ -34,6 +34,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       schemaId: request.schemaId,
+      invitationToken: request.invitationToken,
     });
     return { flow: toFlow(acceptCreated(call, created)) };
   }

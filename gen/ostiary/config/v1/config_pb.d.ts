@@ -1024,6 +1024,20 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */
   addressProof: AddressProof;
+
+  /**
+   * Whether only people can make accounts who hold an invitation of `InvitationService`. While `enabled` is off nobody can.
+   *
+   * @generated from field: bool invitation_required = 10;
+   */
+  invitationRequired: boolean;
+
+  /**
+   * How long an invitation works, unless it is made for another time. At most 30 days.
+   *
+   * @generated from field: google.protobuf.Duration invitation_lifetime = 11;
+   */
+  invitationLifetime?: Duration | undefined;
 };
 
 /**

@@ -39,11 +39,20 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   returnTo: string;
 
   /**
-   * The schema that the new identity follows. Empty: the default schema.
+   * The schema that the new identity follows. Empty: the default schema. An invitation decides for itself, whatever is
+   * said here.
    *
    * @generated from field: string schema_id = 3;
    */
   schemaId: string;
+
+  /**
+   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.invitation_required` is
+   * set. It is used once, by the registration that completes first.
+   *
+   * @generated from field: string invitation_token = 20;
+   */
+  invitationToken: string;
 };
 
 /**
@@ -229,7 +238,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
+     * CODE_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -328,7 +337,8 @@ export declare const RegistrationService: GenService<{
    * CreateRegistrationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to.
    *
    * Access: anyone.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND,
+   * INVITATION_REQUIRED, INVITATION_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */
@@ -342,7 +352,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder.
    * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED; if it has expired also REGISTRATION_DISABLED, INVITATION_REQUIRED.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.GetRegistrationFlow
    */
@@ -357,7 +367,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, FLOW_CHANGED,
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED,
    * BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
