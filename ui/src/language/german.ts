@@ -92,9 +92,14 @@ export const german: Words = {
     9000022:
       "Eben wurde eine Nachricht gesendet. Warten Sie einen Moment, bevor Sie eine weitere senden lassen.",
     9000023: "Geben Sie eine gültige E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl.",
+    9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",
+    INVITATION_REQUIRED:
+      "Nur wer eingeladen ist, kann hier ein Konto anlegen. Öffnen Sie den Link in Ihrer Einladung, oder bitten Sie um eine.",
+    INVITATION_INVALID:
+      "Diese Einladung gilt nicht mehr: Sie wurde benutzt oder zurückgezogen oder ist zu alt. Bitten Sie um eine neue.",
     RETURN_TO_NOT_ALLOWED: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
     ORIGIN_NOT_ALLOWED:
       "Diese Seite wurde unter einer fremden Adresse geöffnet. Öffnen Sie sie über den Link, den Sie bekommen haben.",
