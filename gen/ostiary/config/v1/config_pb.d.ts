@@ -425,7 +425,7 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
   migrateOnStart: boolean;
 
   /**
-   * How long ended sessions and flows are kept before the server removes them.
+   * How long ended sessions, flows and invitations are kept before the server removes them.
    *
    * @generated from field: google.protobuf.Duration retention = 7;
    */
