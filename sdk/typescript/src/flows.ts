@@ -33,7 +33,7 @@ interface FlowCalls {
 /** One entry for each kind of flow. */
 const calls = {
   login: {
-    create: (ostiary, start) => ostiary.login.createLoginFlow(linked(start)),
+    create: (ostiary, start) => ostiary.login.createLoginFlow(start),
     get: (ostiary, flowId) => ostiary.login.getLoginFlow({ flowId }),
   },
   registration: {
@@ -42,11 +42,11 @@ const calls = {
     get: (ostiary, flowId) => ostiary.registration.getRegistrationFlow({ flowId }),
   },
   verification: {
-    create: (ostiary, start) => ostiary.verification.createVerificationFlow(linked(start)),
+    create: (ostiary, start) => ostiary.verification.createVerificationFlow(start),
     get: (ostiary, flowId) => ostiary.verification.getVerificationFlow({ flowId }),
   },
   recovery: {
-    create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(linked(start)),
+    create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(start),
     get: (ostiary, flowId) => ostiary.recovery.getRecoveryFlow({ flowId }),
   },
   settings: {
@@ -64,11 +64,6 @@ export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowSt
 /** Finds a flow of any kind again, for example after a page was loaded anew. */
 export async function getFlow(ostiary: Ostiary, name: FlowName, flowId: string): Promise<Flow> {
   return flowOf(await calls[name].get(ostiary, flowId));
-}
-
-/** What the flows of kinds that send links take: of an invitation they know nothing. */
-function linked({ client, returnTo, linkToken }: CompleteStart) {
-  return { client, returnTo, linkToken };
 }
 
 function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {

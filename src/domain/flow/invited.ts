@@ -1,5 +1,7 @@
 /** What an invitation means for a registration. */
 import { domainError } from "../errors.ts";
+import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { InvitationId } from "../ids.ts";
 import type { InvitedAccount } from "../invitation/invitation.ts";
 import type { Invitations } from "../invitation/invitations.ts";
@@ -60,6 +62,17 @@ export function provenByInvitation({ invitation }: Pick<FlowData, "invitation">)
 /** Whether an address is among those that were proven. */
 export function isProven(proven: readonly ProofTarget[], { kind, value }: ProofTarget): boolean {
   return proven.some((target) => target.kind === kind && target.value === value);
+}
+
+/** What is recorded of an invitation when it makes an account. */
+export function invitationEvents(
+  invitation: FlowInvitation | undefined,
+  { id: identityId, createdAt }: Identity,
+  origin: CallOrigin,
+): readonly Event[] {
+  if (invitation === undefined) return [];
+  const about = { identityId, data: { invitation_id: invitation.id } };
+  return [newEvent("invitation.used", createdAt, origin, about)];
 }
 
 /** What whoever registers is told whose invitation was used, revoked or too old when they completed. */

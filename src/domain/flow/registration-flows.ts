@@ -32,6 +32,7 @@ import type { Form, Node } from "./form.ts";
 import {
   assertOpen,
   type FlowInvitation,
+  invitationEvents,
   invitationGone,
   isProven,
   provenByInvitation,
@@ -274,14 +275,7 @@ export class RegistrationFlows {
         events: [
           newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
-          ...(invitation === undefined
-            ? []
-            : [
-                newEvent("invitation.used", at, actor, {
-                  identityId: identity.id,
-                  data: { invitation_id: invitation.id },
-                }),
-              ]),
+          ...invitationEvents(invitation, identity, actor),
           ...(account.proved.password === undefined
             ? []
             : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),

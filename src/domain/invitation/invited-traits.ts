@@ -16,8 +16,12 @@ export function invitedTraits(
   address: InvitedAccount["address"],
 ): JsonObject {
   const validated = schema.validate(given);
-  const broken = validated.valid ? [] : validated.violations;
-  const violations = [...lasting(broken), ...hidden(schema.fields, given)];
+  const broken = validated.valid ? [] : lasting(validated.violations);
+  const said = new Set(broken.map(({ path }) => keyOf(path)));
+  const violations = [
+    ...broken,
+    ...hidden(schema.fields, given).filter(({ path }) => !said.has(keyOf(path))),
+  ];
   if (violations.length > 0) {
     const fields = violations.map((violation) => toFieldViolation("traits", violation));
     throw domainError("TRAITS_INVALID", {}, { violations: fields });
