@@ -129,6 +129,16 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
+test("an invitation to a telephone number goes as a text message", async () => {
+  const { invitation } = await invitations().createInvitation({ address: "+41 44 668 18 00" });
+  // The schema has no field for it, so the form is not filled in.
+  expect([invitation?.address, invitation?.traits]).toEqual(["+41446681800", undefined]);
+  const rows = await administer(app.databaseUrl, (query) =>
+    query("SELECT channel, template FROM ostiary.message WHERE recipient = $1", ["+41446681800"]),
+  );
+  expect(rows).toEqual([{ channel: "sms", template: "invitation" }]);
+});
+
 test("states follow the times and what happened, and an expired one is revoked without an error", async () => {
   const used = await invite(app);
   await complete(app, (await begin(app, used.token)).id);

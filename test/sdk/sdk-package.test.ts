@@ -71,6 +71,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/identity/v1/identity_pb.js",
       "dist/gen/ostiary/identity/v1/identity_schema_service_pb.js",
       "dist/gen/ostiary/identity/v1/identity_service_pb.js",
+      "dist/gen/ostiary/identity/v1/invitation_pb.js",
+      "dist/gen/ostiary/identity/v1/invitation_service_pb.js",
       "dist/gen/ostiary/identity/v1/login_record_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",

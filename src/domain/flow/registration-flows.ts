@@ -181,6 +181,7 @@ export class RegistrationFlows {
       proved = { password: result.password, authentication: result.authentication };
       const proven = provenByInvitation(record.data);
       const address = addressOf(derived);
+      // Whoever opened the invitation that was sent there need not prove it again.
       const isProof = address !== undefined && isProven(proven, address);
       if (isProof || tenant.settings.registration.addressProof === "none") {
         const held = [{ digest: record.digest, revision: record.revision }];
