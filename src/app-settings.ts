@@ -44,6 +44,8 @@ export function toTenantSettings(
       enabled: flows.registration.enabled,
       addressProof: addressProofOf(flows.registration.addressProof),
       style: styleOf(flows.registration.style),
+      invitationRequired: flows.registration.invitationRequired,
+      invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
     },
     verification: {
       lifetimeMs: durationToMs(flows.verification.lifetime),

@@ -16,6 +16,7 @@ import { SettingsService as SettingsContract } from "../gen/ostiary/flow/v1/sett
 import { VerificationService as VerificationContract } from "../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
+import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
@@ -51,6 +52,7 @@ import { NewPasswords } from "./domain/identity/new-passwords.ts";
 import { PasswordChecks } from "./domain/identity/password-checks.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
+import { Invitations } from "./domain/invitation/invitations.ts";
 import { CodeMethod } from "./domain/method/code/code-method.ts";
 import { LinkMethod } from "./domain/method/link/link-method.ts";
 import { PasswordMethod } from "./domain/method/password/password-method.ts";
@@ -75,6 +77,7 @@ import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
+import { InvitationService } from "./transport/rpc/invitation-service.ts";
 import { LoginService } from "./transport/rpc/login-service.ts";
 import { RecoveryService } from "./transport/rpc/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
@@ -324,12 +327,21 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     clock,
   });
   const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
+  const invitations = new Invitations({
+    store: storage.invitations,
+    schemas,
+    tokens,
+    pageTokens,
+    outbox,
+    clock,
+  });
   const registrationFlows = new RegistrationFlows({
     keeper,
     flows: storage.flows,
     schemas,
     methods: [passwordMethod],
     proofs,
+    invitations,
     throttle,
     accounts: new NewAccounts({
       keeper,
@@ -406,6 +418,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     recoveryFlows,
     settingsFlows,
     operatorFlows,
+    invitations,
     logins,
     identities,
     credentials,
@@ -462,6 +475,10 @@ function createServices(domain: Domain) {
         logins: domain.logins,
         idempotency,
       }),
+    },
+    {
+      service: InvitationContract,
+      implementation: new InvitationService({ invitations: domain.invitations, idempotency }),
     },
     {
       service: IdentitySchemaContract,

@@ -6,7 +6,16 @@ import type { TokenKind } from "../domain/ports.ts";
 import { createTokens } from "./tokens.ts";
 
 const tokens = createTokens();
-const kinds: readonly TokenKind[] = ["session", "session_cookie", "api_key", "flow", "browser"];
+const kinds: readonly TokenKind[] = [
+  "session",
+  "session_cookie",
+  "api_key",
+  "flow",
+  "browser",
+  "link",
+  "device",
+  "invitation",
+];
 const tenantNames = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
 
 // Known answer: the secret is 43 zeros; the checksum was computed with Python's zlib.crc32 and written in base62.
@@ -32,6 +41,9 @@ describe("an issued token", () => {
     ["api_key", /^ost_key_acme-1_[0-9A-Za-z]{49}$/],
     ["flow", /^ost_flw_acme-1_[0-9A-Za-z]{49}$/],
     ["browser", /^ost_brw_acme-1_[0-9A-Za-z]{49}$/],
+    ["link", /^ost_lnk_acme-1_[0-9A-Za-z]{49}$/],
+    ["device", /^ost_dev_acme-1_[0-9A-Za-z]{49}$/],
+    ["invitation", /^ost_inv_acme-1_[0-9A-Za-z]{49}$/],
   ] as const)("of kind %s has its prefix, tenant and fixed length", (kind, form) => {
     expect(tokens.issue(kind, "acme-1").token.reveal()).toMatch(form);
   });

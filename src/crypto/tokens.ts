@@ -21,6 +21,7 @@ const prefixes: Readonly<Record<TokenKind, string>> = {
   browser: "ost_brw_",
   link: "ost_lnk_",
   device: "ost_dev_",
+  invitation: "ost_inv_",
 };
 const kinds: ReadonlyMap<string, TokenKind> = new Map(
   (Object.entries(prefixes) as [TokenKind, string][]).map(([kind, prefix]) => [prefix, kind]),

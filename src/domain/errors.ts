@@ -366,6 +366,28 @@ const texts = {
       "Try again after the delay that RetryInfo names. A known device has limits of its own: send its cookie or device_token.",
     metadata: ["scope"],
   },
+  INVITATION_REQUIRED: {
+    message: "Only people with an invitation can register.",
+    remedy:
+      "Begin again with the invitation_token of an invitation, or switch tenant_defaults.flows.registration.invitation_required off.",
+    metadata: [],
+  },
+  INVITATION_INVALID: {
+    message: "The invitation is wrong, has expired, was used or revoked.",
+    remedy: "Ask whoever sent it for another one.",
+    metadata: [],
+  },
+  INVITATION_NOT_FOUND: {
+    message:
+      "There is no such invitation, or it was removed after its retention or with the identity that it made.",
+    remedy: "",
+    metadata: [],
+  },
+  INVITATION_NOT_PENDING: {
+    message: "Somebody registered with the invitation, so it can no longer be revoked.",
+    remedy: "Deactivate or delete the identity that the invitation names.",
+    metadata: ["state"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

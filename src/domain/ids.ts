@@ -7,6 +7,7 @@ export type IdentityId = Branded<"IdentityId">;
 export type SessionId = Branded<"SessionId">;
 export type ApiKeyId = Branded<"ApiKeyId">;
 export type EventId = Branded<"EventId">;
+export type InvitationId = Branded<"InvitationId">;
 export type MessageId = Branded<"MessageId">;
 
 /**

@@ -33,7 +33,15 @@ export interface Transactions {
 }
 
 /** The kinds of tokens, by the prefix that each carries. A token of one kind is never accepted as another. */
-export type TokenKind = "session" | "session_cookie" | "api_key" | "flow" | "browser" | "link" | "device";
+export type TokenKind =
+  | "session"
+  | "session_cookie"
+  | "api_key"
+  | "flow"
+  | "browser"
+  | "link"
+  | "device"
+  | "invitation";
 
 /** A token just made. Only the digest is stored. */
 export interface IssuedToken {

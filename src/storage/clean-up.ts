@@ -11,11 +11,12 @@ export interface RemovedRows {
   readonly messages: number;
   readonly throttleCounters: number;
   readonly devices: number;
+  readonly invitations: number;
 }
 
 /**
- * Removes what has ended longer ago than the retention: sessions that expired or were revoked, flows that expired;
- * request ids and known devices that expired; counters of attempts that are empty; messages that were sent, given up or
+ * Removes what has ended longer ago than the retention: sessions that expired or were revoked, flows that expired,
+ * invitations that were used or revoked or expired; request ids and known devices that expired; counters of attempts that are empty; messages that were sent, given up or
  * suppressed longer ago than theirs. Events are kept. Works through all tenants, in batches, so that it can be
  * interrupted at any time.
  */
@@ -46,6 +47,7 @@ export async function removeExpired(
       options.now.getTime() * 1000,
     ),
     devices: await removeInBatches(database, "device", "token_digest", "expires_at", options.now),
+    invitations: await removeInBatches(database, "invitation", "id", "ends_at", before),
   };
 }
 

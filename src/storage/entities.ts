@@ -360,10 +360,43 @@ const Device = defineEntity({
   ],
 });
 
+const Invitation = defineEntity({
+  name: "Invitation",
+  tableName: "invitation",
+  schema,
+  properties: {
+    tenantId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    tokenDigest: p.blob(),
+    createdAt: moment(),
+    expiresAt: moment(),
+    endsAt: moment(),
+    addressKind: p.text().nullable(),
+    address: orderedText().nullable(),
+    schemaId: p.text(),
+    traits: p.json(),
+    publicMetadata: p.json(),
+    adminMetadata: p.json(),
+    usedAt: moment().nullable(),
+    identityId: p.uuid().nullable(),
+    revokedAt: moment().nullable(),
+  },
+  indexes: Object.entries({
+    invitation_list: "(tenant_id, created_at desc, id desc)",
+    invitation_address: "(tenant_id, address, created_at desc, id desc) where address is not null",
+    invitation_identity: "(tenant_id, identity_id) where identity_id is not null",
+    invitation_end: "(ends_at)",
+  }).map(([name, columns]) => ({
+    name,
+    expression: `create index ${name} on ostiary.invitation ${columns}`,
+  })),
+  uniques: [{ name: "invitation_token_digest", properties: ["tenantId", "tokenDigest"] }],
+});
+
 /** All tables but the migrations' own. */
 export const entities = [
   ...[Tenant, Identity, IdentityIdentifier, IdentityVerifiableAddress, IdentityRecoveryAddress],
   ...[IdentityCredential, IdentitySchema, Session, Flow, ApiKey, ApiKeyBootstrap, IdempotencyRecord],
   ...[EventEpoch, Event, Message],
-  ...[ThrottleCounter, Device],
+  ...[ThrottleCounter, Device, Invitation],
 ];

@@ -2,6 +2,7 @@ import type { Statement } from "./database.ts";
 import { derivedEventId, insertEvents } from "./event-sql.ts";
 import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
+import { admissionParts } from "./invitation-sql.ts";
 import { insertMessages } from "./message-sql.ts";
 import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
 import { throttleParts } from "./throttle-statements.ts";
@@ -251,13 +252,18 @@ export const completeLoginStatement: Statement = {
 /**
  * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
  * recovery addresses, $8 and $9 the password's hash and algorithm or null, $10 now, $11 session, $12 its digest, $13 events,
- * $14 to $18 those of `throttleParts`.
+ * $14 to $18 those of `throttleParts`, $19 invitation or null.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
 export const completeRegistrationStatement: Statement = {
   name: "complete_registration",
-  text: `WITH ${openFlowParts}, ${insertIdentityParts({
+  text: `WITH ${openFlowParts}, ${admissionParts({
     when: "all_open",
+    invitation: "$19",
+    identity: "$4",
+    at: "$10",
+  })}, ${insertIdentityParts({
+    when: "admitted",
     identity: "$4",
     identifiers: "$5",
     verifiableAddresses: "$6",
@@ -277,7 +283,7 @@ export const completeRegistrationStatement: Statement = {
     at: "$10",
     firstParameter: 14,
   })}
-  SELECT EXISTS (SELECT FROM new_identity) AS completed`,
+  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM new_identity) AS completed`,
 };
 
 /**

@@ -213,10 +213,10 @@ export class PostgresFlowStore implements FlowStore {
   async completeRegistration(
     scope: Scope,
     completion: RegistrationCompletion,
-  ): Promise<"completed" | "flow_taken" | "identifier_taken"> {
+  ): Promise<Completion | "invitation_gone" | "identifier_taken"> {
     const { identity, session } = completion;
     try {
-      const [row] = await this.#database.query<{ readonly completed: boolean }>(
+      const [row] = await this.#database.query<CompletionRow>(
         scope,
         statements.completeRegistrationStatement,
         [
@@ -232,9 +232,10 @@ export class PostgresFlowStore implements FlowStore {
           session.tokenDigest,
           eventsParameter(completion.events),
           ...throttleParameters(completion.throttle),
+          completion.invitationId,
         ],
       );
-      return row?.completed ? "completed" : "flow_taken";
+      return outcomeOf(row, "invitation_gone");
     } catch (error) {
       // What else is unique here is random and made for this call.
       if (isDuplicate(error)) return "identifier_taken";

@@ -6,6 +6,7 @@ import type { EventStore } from "../domain/event/store.ts";
 import type { FlowStore } from "../domain/flow/store.ts";
 import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/identity/store.ts";
 import type { TenantId } from "../domain/ids.ts";
+import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
@@ -16,6 +17,7 @@ import { PostgresEventStore } from "./event-store.ts";
 import { PostgresFlowStore } from "./flow-store.ts";
 import { PostgresIdempotencyStore } from "./idempotency-store.ts";
 import { PostgresIdentityStore } from "./identity-store.ts";
+import { PostgresInvitationStore } from "./invitation-store.ts";
 import { type Jobs, type JobsOptions, startJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
 import { PostgresMessageStore } from "./message-store.ts";
@@ -37,6 +39,7 @@ export interface Storage extends Transactions {
   readonly sessions: SessionStore;
   readonly flows: FlowStore;
   readonly apiKeys: ApiKeyStore;
+  readonly invitations: InvitationStore;
   readonly schemas: SchemaStore;
   readonly idempotency: IdempotencyStore;
   readonly events: EventStore;
@@ -82,6 +85,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     sessions: new PostgresSessionStore(database),
     flows: new PostgresFlowStore(database),
     apiKeys: new PostgresApiKeyStore(database),
+    invitations: new PostgresInvitationStore(database),
     schemas: new PostgresSchemaStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     events: new PostgresEventStore(database),

@@ -47,6 +47,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
       "ostiary.courier.v1.CourierService",
       "ostiary.identity.v1.IdentitySchemaService",
       "ostiary.identity.v1.IdentityService",
+      "ostiary.identity.v1.InvitationService",
       "ostiary.session.v1.SessionAdminService",
     ]);
     expect(open).toContain("grpc.health.v1.Health");

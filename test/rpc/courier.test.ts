@@ -43,6 +43,10 @@ afterAll(async () => {
 
 const notice: MessageContent = { template: "password_changed", data: {} };
 const code: MessageContent = { template: "login_code", data: { code: "048213", minutes: 10 } };
+const invitation: MessageContent = {
+  template: "invitation",
+  data: { url: "https://app.example.com/join#invitation=048213", until: new Date("2027-01-01T12:00:00Z") },
+};
 let count = 0;
 
 /** A message that was given up because its recipient is unknown. */
@@ -133,13 +137,13 @@ describe.each(protocols)("messages over %s", (protocol) => {
   });
 
   // Security rule: a code proves the address that it was made for; whoever may readdress it could prove any other.
-  test("with a code are never sent to another address", async () => {
-    const { id } = await failed(code);
+  test.each([code, invitation])("with a code or link are never sent to another address", async (content) => {
+    const { id } = await failed(content);
     const call = courier().readdressMessage({ messageId: id, recipient: "eve@example.com" });
     expect(await refusal(call)).toMatchObject({
       code: "FailedPrecondition",
       reason: "MESSAGE_NOT_READDRESSABLE",
-      metadata: { template: "login_code" },
+      metadata: { template: content.template },
     });
     expect(mail.mails.some(({ to }) => to.includes("eve@example.com"))).toBe(false);
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -17,6 +18,23 @@ beforeAll(async () => {
 });
 
 afterAll(() => app.stop());
+
+test("an invitation costs one more to begin with, and nothing to register", async () => {
+  const registration = app.client(RegistrationService);
+  const { token } = await app.client(InvitationService).createInvitation({});
+  const created = await roundTrips(() =>
+    registration.createRegistrationFlow({ client: Client.NATIVE, invitationToken: token }),
+  );
+  const submitted = await roundTrips(() =>
+    registration.submitRegistrationFlow({
+      flowId: created.result.flow?.id ?? "",
+      traits: { email: freshEmail() },
+      step: { case: "password", value: { password: goodPassword } },
+    }),
+  );
+  expect(submitted.result.outcome.case).toBe("completed");
+  expect([created.count, submitted.count]).toEqual([2, 4]);
+});
 
 /** How many statements a call sends; each is a round trip, BEGIN and COMMIT as well. */
 async function roundTrips<T>(call: () => Promise<T>): Promise<{ count: number; result: T }> {

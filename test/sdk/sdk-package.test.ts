@@ -71,6 +71,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/identity/v1/identity_pb.js",
       "dist/gen/ostiary/identity/v1/identity_schema_service_pb.js",
       "dist/gen/ostiary/identity/v1/identity_service_pb.js",
+      "dist/gen/ostiary/identity/v1/invitation_pb.js",
+      "dist/gen/ostiary/identity/v1/invitation_service_pb.js",
       "dist/gen/ostiary/identity/v1/login_record_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",
@@ -181,7 +183,7 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "sessions", "courier", "apiKeys", "throttle"],
+      admin: ["identities", "identitySchemas", "invitations", "sessions", "courier", "apiKeys", "throttle"],
     });
   });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { newId } from "../../src/domain/ids.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
@@ -9,6 +10,7 @@ import {
   afterNoon,
   anEvent,
   anIdentity,
+  anInvitation,
   aSession,
   heldFlow,
   noon,
@@ -150,6 +152,47 @@ test("messages are removed when they ended longer ago than their retention, supp
     await vi.waitFor(async () => expect((await left()).map(({ id }) => id)).toEqual(expected), {
       timeout: 10_000,
     });
+  } finally {
+    await jobs.stop();
+  }
+});
+
+test("invitations are removed when they were used or revoked, or expired, longer ago than the retention", async () => {
+  const scope = { tenantId: await storage.ensureTenant("default", noon) };
+  const invitations = [
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(-61) }),
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(-59) }),
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(999) }),
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(999) }),
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(999) }),
+    anInvitation({ createdAt: afterNoon(-120), expiresAt: afterNoon(999) }),
+  ];
+  for (const invitation of invitations) {
+    await storage.invitations.create(scope, invitation, anEvent("invitation.created"), []);
+  }
+  const idOf = (index: number) => invitations[index]?.id ?? newId(noon);
+  await storage.invitations.revoke(scope, idOf(2), afterNoon(-61), anEvent("invitation.revoked"));
+  await storage.invitations.revoke(scope, idOf(3), afterNoon(-59), anEvent("invitation.revoked"));
+  const flow = aFlow("registration");
+  await storage.flows.create(scope, flow);
+  const identity = anIdentity();
+  const completion = { identity, session: aSession(identity.id), password: undefined, events: [] };
+  const held = [heldFlow(flow)];
+  const used = { ...completion, held, invitationId: idOf(4), at: afterNoon(-61) };
+  expect(await storage.flows.completeRegistration(scope, used)).toBe("completed");
+
+  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  try {
+    await enqueue();
+    const left = () => Promise.all(invitations.map(({ id }) => storage.invitations.find(scope, id)));
+    await vi.waitFor(
+      async () =>
+        expect((await left()).map((found) => found !== undefined)).toEqual([
+          ...[false, true, false],
+          ...[true, false, true],
+        ]),
+      { timeout: 10_000 },
+    );
   } finally {
     await jobs.stop();
   }

@@ -41,6 +41,7 @@ describe("every service", () => {
       "ostiary.flow.v1.VerificationService",
       "ostiary.identity.v1.IdentitySchemaService",
       "ostiary.identity.v1.IdentityService",
+      "ostiary.identity.v1.InvitationService",
       "ostiary.session.v1.SessionAdminService",
       "ostiary.session.v1.SessionService",
     ]);

@@ -146,7 +146,7 @@ export async function startTestApp(
     statements,
     messages: (recipient) => readMessages(database.url, secret, recipient),
     client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
-      const isAdmin = /ApiKey|Identity|Admin|Courier|Throttle/.test(service.typeName);
+      const isAdmin = /ApiKey|Identity|Invitation|Admin|Courier|Throttle/.test(service.typeName);
       const baseUrl = isAdmin ? adminUrl : localUrl;
       const token = bearer ?? (isAdmin ? key?.reveal() : undefined);
       return createClient(service, transportOf(protocol, baseUrl, token, headers));

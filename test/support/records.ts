@@ -5,6 +5,7 @@ import type { FlowKind, FlowRecord } from "../../src/domain/flow/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
+import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { wideThrottle } from "./throttle.ts";
@@ -127,7 +128,14 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     defaultReturnUrl: undefined,
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
     login: { lifetimeMs: hourMs },
-    registration: { lifetimeMs: hourMs, enabled: true, addressProof: "none", style: "one_step" },
+    registration: {
+      lifetimeMs: hourMs,
+      enabled: true,
+      addressProof: "none",
+      style: "one_step",
+      invitationRequired: false,
+      invitationLifetimeMs: hourMs,
+    },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },
     recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false },
     settings: { lifetimeMs: hourMs, privilegedMs: hourMs },
@@ -150,6 +158,25 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     throttle: wideThrottle,
     defaultSchemaId: "default",
     selfServiceSchemaIds: new Set(["default"]),
+    ...change,
+  };
+}
+
+/** An invitation that was handed over and is pending. */
+export function anInvitation(change: Partial<NewInvitation> = {}): NewInvitation {
+  return {
+    id: newId(noon),
+    createdAt: noon,
+    expiresAt: afterNoon(60),
+    address: undefined,
+    schemaId: "person",
+    traits: {},
+    publicMetadata: {},
+    adminMetadata: {},
+    usedAt: undefined,
+    identityId: undefined,
+    revokedAt: undefined,
+    tokenDigest: randomDigest(),
     ...change,
   };
 }

@@ -34,6 +34,11 @@ export function linkTokenInAddress(): string | undefined {
   return new URLSearchParams(window.location.hash.slice(1)).get("link") ?? undefined;
 }
 
+/** The token of the invitation that was opened. It is in the fragment as well. */
+export function invitationTokenInAddress(): string | undefined {
+  return new URLSearchParams(window.location.hash.slice(1)).get("invitation") ?? undefined;
+}
+
 /** Takes a link's token, or whatever else the fragment says, out of the address. */
 export function clearFragment(): void {
   window.history.replaceState(null, "", window.location.pathname + window.location.search);

@@ -5,6 +5,7 @@ import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service
 import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
@@ -23,6 +24,8 @@ export interface OstiaryAdmin {
   readonly identities: Client<typeof IdentityService>;
   /** The schemas that traits follow. */
   readonly identitySchemas: Client<typeof IdentitySchemaService>;
+  /** Letting people register who are invited. */
+  readonly invitations: Client<typeof InvitationService>;
   /** Everybody's sessions. */
   readonly sessions: Client<typeof SessionAdminService>;
   /** What became of mail and text messages. */
@@ -39,6 +42,7 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
   return {
     identities: createClient(IdentityService, transport),
     identitySchemas: createClient(IdentitySchemaService, transport),
+    invitations: createClient(InvitationService, transport),
     sessions: createClient(SessionAdminService, transport),
     courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),

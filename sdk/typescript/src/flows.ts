@@ -12,12 +12,21 @@ export interface FlowStart {
   readonly returnTo?: string | undefined;
   /** The token of a link that was opened; of all kinds but settings, which sends none. */
   readonly linkToken?: string | undefined;
+  /** The token of an invitation, `ost_inv_…`; of a registration. */
+  readonly invitationToken?: string | undefined;
 }
 
 type FlowAnswer = Promise<{ readonly flow?: Flow | undefined }>;
 
+interface CompleteStart {
+  readonly client: Client;
+  readonly returnTo: string;
+  readonly linkToken: string;
+  readonly invitationToken: string;
+}
+
 interface FlowCalls {
-  create(ostiary: Ostiary, start: { client: Client; returnTo: string; linkToken: string }): FlowAnswer;
+  create(ostiary: Ostiary, start: CompleteStart): FlowAnswer;
   get(ostiary: Ostiary, flowId: string): FlowAnswer;
 }
 
@@ -47,8 +56,8 @@ const calls = {
 
 /** Begins a flow of any kind. */
 export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowStart): Promise<Flow> {
-  const { client, returnTo = "", linkToken = "" } = start;
-  return flowOf(await calls[name].create(ostiary, { client, returnTo, linkToken }));
+  const { client, returnTo = "", linkToken = "", invitationToken = "" } = start;
+  return flowOf(await calls[name].create(ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
 /** Finds a flow of any kind again, for example after a page was loaded anew. */

@@ -15,6 +15,12 @@ interface LinkData {
   readonly minutes: number;
 }
 
+interface InvitationData {
+  readonly url: string;
+  /** The moment that the invitation ends. */
+  readonly until: Date;
+}
+
 type NoData = Readonly<Record<never, never>>;
 
 /** What each template is filled in with. The names are permanent: overriding template files use them. */
@@ -27,6 +33,8 @@ export interface TemplateData {
   readonly registration_link: LinkData;
   readonly verification_link: LinkData;
   readonly recovery_link: LinkData;
+  /** An operator invites somebody to register. */
+  readonly invitation: InvitationData;
   /** Somebody tried to register with an address that has an account already. */
   readonly registration_taken: NoData;
   readonly password_changed: NoData;
@@ -59,6 +67,10 @@ export const sampleData: TemplateData = {
   registration_link: { url: "https://id.example.com/registration?link=sample", minutes: 10 },
   verification_link: { url: "https://id.example.com/verification?link=sample", minutes: 60 },
   recovery_link: { url: "https://id.example.com/recovery?link=sample", minutes: 60 },
+  invitation: {
+    url: "https://id.example.com/registration?invitation=sample",
+    until: new Date("2026-12-24T12:00:00Z"),
+  },
   registration_taken: {},
   password_changed: {},
   recovery_completed: {},
@@ -119,11 +131,13 @@ export function newMessage(content: MessageContent, now: Date, to: Addressing): 
 
 /** When the code or link of a message ends, after which it is not worth sending; undefined for a notice. */
 export function expiryOf(message: OutgoingMessage): Date | undefined {
+  if (message.template === "invitation") return message.data.until;
   if (!("minutes" in message.data)) return undefined;
   return new Date(message.createdAt.getTime() + message.data.minutes * 60_000);
 }
 
 /** Whether a message of this template carries a code or link, which proves something to whoever reads it. */
 export function isProof(template: MessageTemplate): boolean {
-  return "minutes" in sampleData[template];
+  const data = sampleData[template];
+  return "code" in data || "url" in data;
 }

@@ -65,7 +65,11 @@ export class Outbox {
       data: Record<string, unknown>;
     };
     if (id !== message.id) return undefined;
-    const revived = typeof data.date === "string" ? { ...data, date: new Date(data.date) } : data;
+    const revived = { ...data };
+    for (const name of ["date", "until"]) {
+      const value = data[name];
+      if (typeof value === "string") revived[name] = new Date(value);
+    }
     return { template: message.template, data: revived } as MessageContent;
   }
 }

@@ -126,9 +126,10 @@ export class FlowKeeper {
    */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, traits, refreshes } = expired.data;
+    const { schemaId, invitation, traits, refreshes } = expired.data;
     const data = {
       ...(schemaId && { schemaId }),
+      ...(invitation && { invitation }),
       ...(traits && { traits }),
       ...(refreshes && { refreshes }),
     };

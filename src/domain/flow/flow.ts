@@ -9,6 +9,7 @@ import type { Secret } from "../secret.ts";
 import type { AuthenticatedSession, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Form } from "./form.ts";
+import type { FlowInvitation } from "./invited.ts";
 
 /** What a flow is for. */
 export type FlowKind = "login" | "registration" | "verification" | "recovery" | "settings";
@@ -60,6 +61,8 @@ export interface FlowData {
   readonly traits?: JsonObject;
   /** Registration with the profile first: the traits were accepted, and the methods are on offer. */
   readonly profileGiven?: true;
+  /** Registration: the invitation that it began with. */
+  readonly invitation?: FlowInvitation;
   /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */

@@ -9,6 +9,7 @@ import { newSession } from "../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted, FlowOutcome, FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
+import { type FlowInvitation, invitationEvents, isProven } from "./invited.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 import type { VerificationFlows } from "./verification-flows.ts";
 
@@ -19,8 +20,8 @@ export interface NewAccount {
   readonly derived: DerivedTraits;
   readonly proved: Omit<RegistrationProved, "kind">;
   readonly held: readonly HeldRevision[];
-  /** Proven on the way. */
-  readonly verified: ProofTarget | undefined;
+  /** Proven on the way, or by the invitation. */
+  readonly proven: readonly ProofTarget[];
   readonly ticket: ThrottleTicket;
 }
 
@@ -52,17 +53,18 @@ export class NewAccounts {
   }
 
   /**
-   * Makes the account, with a session. `identifier_taken` if another one has an identifier; then nothing is written. Throws
-   * FLOW_CHANGED, FLOW_COMPLETED.
+   * Makes the account, with a session. `identifier_taken` if another one has an identifier, `invitation_gone` if the
+   * flow's invitation has ended; then nothing is written. Throws FLOW_CHANGED, FLOW_COMPLETED.
    */
   async complete(
     caller: FlowCaller,
     flow: FlowRecord,
     account: NewAccount,
-  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken"> {
+  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken" | "invitation_gone"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
-    const identity = newIdentity(account, at);
+    const { invitation } = flow.data;
+    const identity = newIdentity(account, invitation, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
       method: { ...account.proved.authentication, completedAt: at },
@@ -79,11 +81,13 @@ export class NewAccounts {
         held: account.held,
         identity,
         password: account.proved.password,
+        invitationId: invitation?.id,
         session,
         at,
         events: [
           newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
+          ...invitationEvents(invitation, identity, actor),
           ...(account.proved.password === undefined
             ? []
             : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
@@ -93,7 +97,7 @@ export class NewAccounts {
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
-    if (result === "identifier_taken") return result;
+    if (result === "identifier_taken" || result === "invitation_gone") return result;
     const verification = await this.#verifications.afterRegistration(caller, flow, identity);
     const { client, returnTo } = flow;
     const completed = { session, token, client, identity, returnTo, verification, device };
@@ -103,9 +107,11 @@ export class NewAccounts {
 
 const passwordSet = { kind: "password", imported: false } as const;
 
-function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date): Identity {
-  const isVerified = (address: { kind: string; value: string }) =>
-    address.kind === verified?.kind && address.value === verified.value;
+function newIdentity(
+  { schema, traits, derived, proven }: NewAccount,
+  invitation: FlowInvitation | undefined,
+  at: Date,
+): Identity {
   return {
     id: newId<IdentityId>(at),
     createdAt: at,
@@ -117,12 +123,12 @@ function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date
     state: "active",
     stateChangedAt: at,
     traits,
-    publicMetadata: {},
-    adminMetadata: {},
+    publicMetadata: invitation?.publicMetadata ?? {},
+    adminMetadata: invitation?.adminMetadata ?? {},
     identifiers: derived.identifiers,
     verifiableAddresses: derived.verifiableAddresses.map((address) => ({
       ...address,
-      verifiedAt: isVerified(address) ? at : undefined,
+      verifiedAt: isProven(proven, address) ? at : undefined,
     })),
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,

@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { Invitations } from "../invitation/invitations.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
 import type { ProofKind, RegistrationMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -17,6 +18,7 @@ import type {
   FlowRecord,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import { assertOpen, invitationGone, isProven, provenByInvitation, registrationStart } from "./invited.ts";
 import type { NewAccount, NewAccounts } from "./new-accounts.ts";
 import {
   addressOf,
@@ -41,9 +43,12 @@ export interface RegistrationSubmission extends FlowSubmission {
 export interface RegistrationStart {
   readonly client: FlowClient;
   readonly returnTo: string;
+  /** Empty: the default one. */
   readonly schemaId: string;
   /** Of a link that was opened; else empty. */
   readonly linkToken: string;
+  /** Empty: none. */
+  readonly invitationToken: string;
 }
 
 /** Traits that an account can be made of. */
@@ -59,6 +64,7 @@ interface RegistrationFlowsDependencies {
   readonly proofs: AddressProofs;
   readonly throttle: Throttle;
   readonly accounts: NewAccounts;
+  readonly invitations: Pick<Invitations, "open">;
 }
 
 /** Making an account. */
@@ -70,6 +76,7 @@ export class RegistrationFlows {
   readonly #proofs: AddressProofs;
   readonly #throttle: Throttle;
   readonly #accounts: NewAccounts;
+  readonly #invitations: Pick<Invitations, "open">;
   readonly #shape: FlowShape;
 
   constructor(dependencies: RegistrationFlowsDependencies) {
@@ -80,6 +87,7 @@ export class RegistrationFlows {
     this.#proofs = dependencies.proofs;
     this.#throttle = dependencies.throttle;
     this.#accounts = dependencies.accounts;
+    this.#invitations = dependencies.invitations;
     this.#shape = registrationShape(dependencies.methods, dependencies.proofs, (tenant, flow) =>
       this.#schemaOf(tenant, flow),
     );
@@ -87,33 +95,30 @@ export class RegistrationFlows {
 
   /**
    * Begins a registration, or goes on with one from a link that was opened. Throws REGISTRATION_DISABLED, LINK_INVALID,
-   * and SCHEMA_NOT_FOUND for a schema that is not on offer.
+   * INVITATION_REQUIRED, INVITATION_INVALID, and SCHEMA_NOT_FOUND for a schema that is not on offer. One round trip, with a
+   * link or an invitation two.
    */
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
-    const { settings } = caller.tenant;
-    assertEnabled(caller.tenant);
+    const { tenant } = caller;
     const { client, returnTo, linkToken } = start;
-    if (linkToken !== "") {
-      const { pending, parent } = await this.#proofs.open(caller.tenant, "registration", linkToken);
-      const { schemaId } = parent.data;
-      return this.#keeper.create(caller, this.#shape, {
-        client,
-        returnTo: returnTo || parent.returnTo,
-        data: { ...(schemaId && { schemaId }), pending },
-      });
+    if (linkToken === "") {
+      const data = await registrationStart(this.#invitations, tenant, start);
+      return this.#keeper.create(caller, this.#shape, { client, returnTo, data });
     }
-    const schemaId = start.schemaId === "" ? settings.defaultSchemaId : start.schemaId;
-    // A schema that is not for self-service is answered as one that does not exist.
-    if (!settings.selfServiceSchemaIds.has(schemaId)) {
-      throw domainError("SCHEMA_NOT_FOUND", { schema_id: schemaId });
-    }
-    return this.#keeper.create(caller, this.#shape, { client, returnTo, data: { schemaId } });
+    const { pending, parent } = await this.#proofs.open(tenant, "registration", linkToken);
+    const { schemaId, invitation } = parent.data;
+    assertOpen(tenant, parent.data);
+    return this.#keeper.create(caller, this.#shape, {
+      client,
+      returnTo: returnTo || parent.returnTo,
+      data: { ...(schemaId && { schemaId }), ...(invitation && { invitation }), pending },
+    });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED. */
+  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED, INVITATION_REQUIRED. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
     const held = this.#keeper.hold(caller, await this.#keeper.find(caller.tenant, "registration", flowId));
-    if (held.kind === "expired") assertEnabled(caller.tenant);
+    if (held.kind === "expired") assertOpen(caller.tenant, held.record.data);
     return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
   }
 
@@ -123,8 +128,7 @@ export class RegistrationFlows {
     const { step, flowId } = submission;
     const found = await this.#keeper.find(tenant, "registration", flowId);
     // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
-    this.#keeper.hold(caller, found);
-    assertEnabled(tenant);
+    assertOpen(tenant, this.#keeper.hold(caller, found).record.data);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -189,12 +193,17 @@ export class RegistrationFlows {
     const result = await method.proveRegistration(tenant, step, { traits: profile.traits, identifiers });
     if (result.kind === "rejected") return reject(result);
     const proved = { password: result.password, authentication: result.authentication };
-    if (tenant.settings.registration.addressProof === "before_session") {
+    const proven = provenByInvitation(record.data);
+    const address = addressOf(profile.derived);
+    // Whoever opened the invitation that was sent there need not prove it again.
+    const isProof = address !== undefined && isProven(proven, address);
+    if (!isProof && tenant.settings.registration.addressProof === "before_session") {
       return this.#requestProof(caller, record, { kind: "code", profile, proved, submission });
     }
     const held = [{ digest: record.digest, revision: record.revision }];
-    const account = { ...profile, proved, held, verified: undefined, ticket };
+    const account = { ...profile, proved, held, proven, ticket };
     const completed = await this.#accounts.complete(caller, record, account);
+    if (completed === "invitation_gone") return reject(invitationGone());
     return completed === "identifier_taken"
       ? reject(await takenOf(this.#flows, tenant, profile.derived))
       : completed;
@@ -247,7 +256,7 @@ export class RegistrationFlows {
     if (result.kind === "rejected") return reject(result);
 
     // Of a link it is the flow that asked for it which knows the traits, not the one that it opened.
-    const { holder, held, target: verified, ticket } = result;
+    const { holder, held, target, ticket } = result;
     // The schema may have changed since.
     const profile = this.#profileOf(tenant, holder, holder.data.traits ?? {});
     if (profile.kind === "rejected") return reject(profile);
@@ -257,8 +266,10 @@ export class RegistrationFlows {
       result.authentication.kind === "link"
         ? { password: undefined, authentication: result.authentication }
         : { password, authentication };
-    const account = { ...profile, proved, held, verified, ticket };
+    const proven = [target, ...provenByInvitation(record.data)];
+    const account = { ...profile, proved, held, proven, ticket };
     const completed = await this.#accounts.complete(caller, record, account);
+    if (completed === "invitation_gone") return reject(invitationGone());
     // Whoever gets here has shown that the address is theirs, so they may know.
     return completed === "identifier_taken"
       ? reject(await takenOf(this.#flows, tenant, profile.derived))
@@ -312,8 +323,4 @@ function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefine
 /** Whether traits that were sent differ from those that were accepted; they need not be sent again. */
 function isChanged(sent: JsonObject, accepted: JsonObject): boolean {
   return Object.keys(sent).length > 0 && canonicalJson(sent) !== canonicalJson(accepted);
-}
-
-function assertEnabled(tenant: Tenant): void {
-  if (!tenant.settings.registration.enabled) throw domainError("REGISTRATION_DISABLED", {});
 }

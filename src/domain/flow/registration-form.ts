@@ -1,5 +1,6 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits } from "../identity/identity.ts";
+import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type { RegistrationMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -16,7 +17,7 @@ export function registrationShape(
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
 ): FlowShape {
   const profileNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
-    flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, flow.data.traits ?? {});
+    flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, givenTraits(flow));
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
     awaitsProfile(tenant, flow)
       ? [button("profile", "profile", messages.continueLabel())]
@@ -40,6 +41,11 @@ export function registrationShape(
       messages: proofs.messagesOf(flow),
     }),
   };
+}
+
+/** What was filled in, by whoever registers or by whoever invited them. */
+function givenTraits({ data }: FlowRecord): JsonObject {
+  return data.traits ?? data.invitation?.traits ?? {};
 }
 
 /** Whether the traits come next, before any method. A flow that has come further stays there, whatever is configured. */

@@ -2,7 +2,7 @@ import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { AddressKind, CredentialKind, Identity } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
-import type { IdentityId, SessionId } from "../ids.ts";
+import type { IdentityId, InvitationId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
 import type { ThrottleCompletion } from "../throttle/store.ts";
@@ -64,6 +64,8 @@ export interface RegistrationCompletion {
   readonly held: readonly HeldRevision[];
   readonly identity: Identity;
   readonly password: PasswordRecord | undefined;
+  /** Used by this registration; undefined: it needs none. */
+  readonly invitationId?: InvitationId | undefined;
   readonly session: NewSession;
   readonly at: Date;
   readonly events: readonly Event[];
@@ -195,13 +197,13 @@ export interface FlowStore {
    */
   completeLogin(scope: Scope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
   /**
-   * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active,
-   * `identifier_taken` if another identity has one of the identifiers.
+   * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active, `invitation_gone` if the
+   * invitation was used or revoked or has expired, `identifier_taken` if another identity has one of the identifiers.
    */
   completeRegistration(
     scope: Scope,
     completion: RegistrationCompletion,
-  ): Promise<Completion | "identifier_taken">;
+  ): Promise<Completion | "invitation_gone" | "identifier_taken">;
   /** Marks an address as verified, or changes nothing; `address_gone` if the identity no longer has it. */
   completeVerification(
     scope: Scope,

@@ -136,7 +136,8 @@ export function invalid(...violations: readonly FieldViolation[]) {
   return domainError("REQUEST_INVALID", {}, { violations });
 }
 
-function toFieldViolation(field: string, { path, message, rule }: TraitViolation): FieldViolation {
+/** A violation of traits or metadata as one of the request: `traits.email`. */
+export function toFieldViolation(field: string, { path, message, rule }: TraitViolation): FieldViolation {
   const below = path.length === 0 ? "" : `.${joinTraitPath(path)}`;
   return { field: `${field}${below}`, description: message, reason: rule };
 }

@@ -357,6 +357,11 @@ export function invalidAddress(): Message {
   return error(9000023, "Enter a valid email address, or a phone number with its country code.");
 }
 
+/** The invitation was used, revoked or too old when the registration completed. */
+export function invitationGone(): Message {
+  return error(9000060, "This invitation is no longer valid. Ask whoever sent it for another one.");
+}
+
 /** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
 export function noCodeSignIn(): Message {
   return error(4000035, "This account does not exist or has not set up sign in with a code.");

@@ -30,6 +30,9 @@ export interface TenantSettings {
     readonly addressProof: "none" | "before_session";
     /** Whether traits and method are asked for at once, or the traits first. */
     readonly style: "one_step" | "profile_first";
+    /** Whether an account can only be made with an invitation. */
+    readonly invitationRequired: boolean;
+    readonly invitationLifetimeMs: number;
   };
   readonly verification: {
     readonly lifetimeMs: number;

@@ -74,6 +74,9 @@ describe("the built-in templates", () => {
     const content = sampleContent("account_deletion_scheduled");
     expect((await mail(renderer, content, "de")).text).toContain("24. Dezember 2026");
     expect((await mail(renderer, content, "en")).text).toContain("December 24, 2026");
+    const invitation = sampleContent("invitation");
+    expect((await mail(renderer, invitation, "de")).text).toContain("24. Dezember 2026 um 12:00 UTC");
+    expect((await mail(renderer, invitation, "en")).text).toContain("December 24, 2026 at 12:00 PM UTC");
   });
 });
 

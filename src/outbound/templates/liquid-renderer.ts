@@ -119,10 +119,15 @@ function nearest(tag: string): string[] {
   return parts.map((_, index) => parts.slice(0, parts.length - index).join("-"));
 }
 
+/** Dates as the language writes them: a day, or a moment with its time. */
 function variablesOf({ data }: MessageContent, language: string): object {
-  if (!("date" in data)) return { ...data };
-  const date = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }).format(data.date);
-  return { date };
+  const timeZone = "UTC";
+  if ("date" in data) {
+    return { date: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone }).format(data.date) };
+  }
+  if (!("until" in data)) return { ...data };
+  const moment = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short", timeZone });
+  return { ...data, until: `${moment.format(data.until)} ${timeZone}` };
 }
 
 /** Loaded with the first message: a server that sends none need not. */

@@ -81,6 +81,10 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   UI_URL_MISSING: Code.FailedPrecondition,
   LINKS_DISABLED: Code.FailedPrecondition,
   RATE_LIMITED: Code.ResourceExhausted,
+  INVITATION_REQUIRED: Code.FailedPrecondition,
+  INVITATION_INVALID: Code.InvalidArgument,
+  INVITATION_NOT_FOUND: Code.NotFound,
+  INVITATION_NOT_PENDING: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

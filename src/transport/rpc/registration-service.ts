@@ -35,6 +35,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
       returnTo: request.returnTo,
       schemaId: request.schemaId,
       linkToken: request.linkToken,
+      invitationToken: request.invitationToken,
     });
     return { flow: toFlow(acceptCreated(call, created)) };
   }

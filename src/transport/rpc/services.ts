@@ -9,6 +9,7 @@ import { SettingsService } from "../../../gen/ostiary/flow/v1/settings_service_p
 import { VerificationService } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 
@@ -23,6 +24,7 @@ export const allServices: readonly DescService[] = [
   SessionAdminService,
   IdentityService,
   IdentitySchemaService,
+  InvitationService,
   CourierService,
   ApiKeyService,
   ThrottleService,

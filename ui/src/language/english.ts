@@ -20,6 +20,10 @@ export const english: Words = {
   },
   errors: {
     REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",
+    INVITATION_REQUIRED:
+      "Only people who are invited can make an account here. Open the link in your invitation, or ask for one.",
+    INVITATION_INVALID:
+      "This invitation is not valid any more: it was used or withdrawn, or is too old. Ask for another one.",
     RETURN_TO_NOT_ALLOWED: "The link that led here names an address that is not allowed.",
     ORIGIN_NOT_ALLOWED:
       "This page was opened at an address that is not its own. Open it from the link you were given.",

@@ -97,9 +97,14 @@ export const german: Words = {
     9000032: "Ein Link ist an die angegebene Adresse unterwegs.",
     9000033:
       "Mit einem Link kann ein Konto nur eine Adresse haben. Wählen Sie einen anderen Weg oder geben Sie nur eine an.",
+    9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",
+    INVITATION_REQUIRED:
+      "Nur wer eingeladen ist, kann hier ein Konto anlegen. Öffnen Sie den Link in Ihrer Einladung, oder bitten Sie um eine.",
+    INVITATION_INVALID:
+      "Diese Einladung gilt nicht mehr: Sie wurde benutzt oder zurückgezogen oder ist zu alt. Bitten Sie um eine neue.",
     RETURN_TO_NOT_ALLOWED: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
     ORIGIN_NOT_ALLOWED:
       "Diese Seite wurde unter einer fremden Adresse geöffnet. Öffnen Sie sie über den Link, den Sie bekommen haben.",

@@ -4,6 +4,7 @@ import { Client, type Flow, FlowState } from "@ostiary/sdk/v1/flow";
 import {
   clearFragment,
   flowIdInAddress,
+  invitationTokenInAddress,
   keepFlowId,
   linkTokenInAddress,
   returnToInAddress,
@@ -23,10 +24,12 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
     client: Client.BROWSER,
     returnTo: returnToInAddress(),
     linkToken: linkTokenInAddress(),
+    invitationToken: invitationTokenInAddress(),
   };
   const flow = await createFlow(ostiary, name, start).catch((error: unknown) => {
-    // A dead link stays dead: whoever tries again begins without it.
-    if (reasonOf(error) === "LINK_INVALID") clearFragment();
+    // A dead link or invitation stays dead: whoever tries again begins without it.
+    const reason = reasonOf(error);
+    if (reason === "LINK_INVALID" || reason === "INVITATION_INVALID") clearFragment();
     throw error;
   });
   keepFlowId(flow.id);

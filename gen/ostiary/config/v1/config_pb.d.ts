@@ -425,7 +425,7 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
   migrateOnStart: boolean;
 
   /**
-   * How long ended sessions and flows are kept before the server removes them.
+   * How long ended sessions, flows and invitations are kept before the server removes them.
    *
    * @generated from field: google.protobuf.Duration retention = 7;
    */
@@ -1032,6 +1032,20 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
    * @generated from field: ostiary.config.v1.RegistrationStyle style = 5;
    */
   style: RegistrationStyle;
+
+  /**
+   * Whether only people can make accounts who hold an invitation of `InvitationService`. While `enabled` is off nobody can.
+   *
+   * @generated from field: bool invitation_required = 10;
+   */
+  invitationRequired: boolean;
+
+  /**
+   * How long an invitation works, unless it is made for another time. At most 30 days.
+   *
+   * @generated from field: google.protobuf.Duration invitation_lifetime = 11;
+   */
+  invitationLifetime?: Duration | undefined;
 };
 
 /**

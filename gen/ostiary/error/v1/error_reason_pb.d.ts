@@ -578,6 +578,38 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 94;
    */
   RATE_LIMITED = 94,
+
+  /**
+   * Only people with an invitation can register.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_INVITATION_REQUIRED = 100;
+   */
+  INVITATION_REQUIRED = 100,
+
+  /**
+   * The invitation is wrong, has expired, was used or revoked.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_INVITATION_INVALID = 101;
+   */
+  INVITATION_INVALID = 101,
+
+  /**
+   * There is no such invitation, or it was removed after its retention or with the identity that it made.
+   * Code: NOT_FOUND. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_INVITATION_NOT_FOUND = 102;
+   */
+  INVITATION_NOT_FOUND = 102,
+
+  /**
+   * Somebody registered with the invitation, so it can no longer be revoked.
+   * Code: FAILED_PRECONDITION. Metadata: state (`used`).
+   *
+   * @generated from enum value: ERROR_REASON_INVITATION_NOT_PENDING = 103;
+   */
+  INVITATION_NOT_PENDING = 103,
 }
 
 /**

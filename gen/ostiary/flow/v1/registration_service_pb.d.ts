@@ -39,8 +39,9 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   returnTo: string;
 
   /**
-   * The schema that the new identity follows. Empty: the default schema. With `link_token` it is ignored: what was
-   * filled in where the link was asked for follows the schema of that flow.
+   * The schema that the new identity follows. Empty: the default schema. With an invitation or a `link_token` it is
+   * ignored: the invitation decides for itself, and what was filled in where the link was asked for follows the schema of
+   * that flow.
    *
    * @generated from field: string schema_id = 3;
    */
@@ -52,6 +53,14 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
    * @generated from field: string link_token = 4;
    */
   linkToken: string;
+
+  /**
+   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.invitation_required` is
+   * set, except with a `link_token`. It is used once, by the registration that completes first.
+   *
+   * @generated from field: string invitation_token = 20;
+   */
+  invitationToken: string;
 };
 
 /**
@@ -277,7 +286,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, LINK_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
+     * CODE_INVALID, LINK_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -378,7 +387,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND,
-   * LINK_INVALID.
+   * LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */
@@ -392,7 +401,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder.
    * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
+   * ORIGIN_NOT_ALLOWED, RATE_LIMITED; if it has expired also REGISTRATION_DISABLED, INVITATION_REQUIRED.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.GetRegistrationFlow
    */
@@ -407,7 +416,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, FLOW_CHANGED,
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED,
    * BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow

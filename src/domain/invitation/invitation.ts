@@ -1,0 +1,40 @@
+import type { AddressKind } from "../identity/identity.ts";
+import type { IdentityId, InvitationId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
+
+/** What can be done with an invitation. */
+export type InvitationState = "pending" | "used" | "expired" | "revoked";
+
+/** What an invitation says of the account that is made with it. */
+export interface InvitedAccount {
+  /** Where it was sent; undefined: it was handed over, and nobody knows to whom. Normalised. */
+  readonly address: { readonly kind: AddressKind; readonly value: string } | undefined;
+  /** What the form is filled in with; whoever registers can change it. */
+  readonly traits: JsonObject;
+  readonly publicMetadata: JsonObject;
+  readonly adminMetadata: JsonObject;
+}
+
+/** An invitation without its token. */
+export interface Invitation extends InvitedAccount {
+  readonly id: InvitationId;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly schemaId: string;
+  readonly usedAt: Date | undefined;
+  /** Who registered with it. */
+  readonly identityId: IdentityId | undefined;
+  readonly revokedAt: Date | undefined;
+}
+
+/** An invitation to store, with the digest of its token. */
+export interface NewInvitation extends Invitation {
+  readonly tokenDigest: Uint8Array;
+}
+
+/** Where an invitation stands at a moment. */
+export function stateOf(invitation: Invitation, now: Date): InvitationState {
+  if (invitation.usedAt !== undefined) return "used";
+  if (invitation.revokedAt !== undefined) return "revoked";
+  return invitation.expiresAt <= now ? "expired" : "pending";
+}

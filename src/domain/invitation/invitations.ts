@@ -1,0 +1,202 @@
+import { type MessageContent, newMessage } from "../courier/message.ts";
+import type { Outbox, SealedMessage } from "../courier/outbox.ts";
+import { domainError } from "../errors.ts";
+import { type CallOrigin, newEvent } from "../event/event.ts";
+import { assertMetadata, invalid } from "../identity/identity-input.ts";
+import { normaliseForLogin, normaliseIdentifier } from "../identity/normalise.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
+import { type InvitationId, newId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
+import type { Clock, Scope, Tokens } from "../ports.ts";
+import { Secret } from "../secret.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import {
+  type Invitation,
+  type InvitationState,
+  type InvitedAccount,
+  type NewInvitation,
+  stateOf,
+} from "./invitation.ts";
+import { invitedTraits } from "./invited-traits.ts";
+import type { InvitationStore } from "./store.ts";
+
+/** An invitation to make. */
+export interface InvitationInput {
+  /** As a person would type it. Empty: the invitation is handed over. */
+  readonly address: string;
+  /** Empty: the tenant's default. */
+  readonly schemaId: string;
+  readonly traits: JsonObject;
+  readonly publicMetadata: JsonObject;
+  readonly adminMetadata: JsonObject;
+  /** Undefined: the configured one. */
+  readonly lifetimeMs: number | undefined;
+  /** Of the message. Empty: the courier's default. */
+  readonly language: string;
+}
+
+/** An invitation just made. */
+export interface CreatedInvitation {
+  readonly invitation: Invitation;
+  /** Undefined if it was sent: then only its recipient has the token. */
+  readonly handedOver: { readonly token: Secret; readonly url: Secret | undefined } | undefined;
+}
+
+interface InvitationsDependencies {
+  readonly store: InvitationStore;
+  readonly schemas: IdentitySchemas;
+  readonly tokens: Tokens;
+  readonly pageTokens: PageTokens;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** The rules of invitations, as operators manage them. What a registration makes of one is in flow/invited.ts. */
+export class Invitations {
+  readonly #store: InvitationStore;
+  readonly #schemas: IdentitySchemas;
+  readonly #tokens: Tokens;
+  readonly #pageTokens: PageTokens;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+
+  constructor(dependencies: InvitationsDependencies) {
+    this.#store = dependencies.store;
+    this.#schemas = dependencies.schemas;
+    this.#tokens = dependencies.tokens;
+    this.#pageTokens = dependencies.pageTokens;
+    this.#outbox = dependencies.outbox;
+    this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Makes an invitation, and sends it if there is an address. Joins the transaction if the scope is one. Throws
+   * REQUEST_INVALID, SCHEMA_NOT_FOUND, TRAITS_INVALID, UI_URL_MISSING.
+   */
+  async create(
+    tenant: Tenant,
+    scope: Scope,
+    origin: CallOrigin,
+    input: InvitationInput,
+  ): Promise<CreatedInvitation> {
+    const { publicMetadata, adminMetadata } = input;
+    const address = toAddress(input.address);
+    const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
+    const traits = invitedTraits(this.#schemas.current(scope, schemaId), input.traits, address);
+    assertMetadata({ publicMetadata, adminMetadata });
+
+    const at = this.#clock.now();
+    const lifetimeMs = input.lifetimeMs ?? tenant.settings.registration.invitationLifetimeMs;
+    const { token, digest } = this.#tokens.issue("invitation", tenant.name);
+    const invitation: Invitation = {
+      id: newId<InvitationId>(at),
+      createdAt: at,
+      expiresAt: new Date(at.getTime() + lifetimeMs),
+      ...{ address, schemaId, traits, publicMetadata, adminMetadata },
+      ...{ usedAt: undefined, identityId: undefined, revokedAt: undefined },
+    };
+    const url = urlOf(tenant, token);
+    const messages = address === undefined ? [] : [this.#message(invitation, address, url, input.language)];
+    const delivery = address === undefined ? "handed_over" : "sent";
+    const event = newEvent("invitation.created", at, origin, {
+      data: { invitation_id: invitation.id, delivery },
+    });
+    const stored: NewInvitation = { ...invitation, tokenDigest: digest };
+    await this.#store.create(scope, stored, event, messages);
+    // Security rule: the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
+    // even the operator who had it sent may know it.
+    return { invitation, handedOver: address === undefined ? { token, url } : undefined };
+  }
+
+  /**
+   * The invitation that a token stands for, while somebody can register with it. Throws INVITATION_INVALID, the same for
+   * whatever is wrong with it. Nothing is used: that is done by the registration when it completes.
+   */
+  async open(tenant: Tenant, text: string): Promise<Invitation> {
+    const parsed = this.#tokens.parse("invitation", text);
+    const gone = domainError("INVITATION_INVALID", {});
+    if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw gone;
+    const invitation = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    if (invitation === undefined || stateOf(invitation, this.#clock.now()) !== "pending") throw gone;
+    return invitation;
+  }
+
+  /** The invitation with this id. Throws INVITATION_NOT_FOUND. */
+  async get(tenant: Tenant, id: InvitationId): Promise<Invitation> {
+    const invitation = await this.#store.find({ tenantId: tenant.id }, id);
+    if (invitation === undefined) throw domainError("INVITATION_NOT_FOUND", {});
+    return invitation;
+  }
+
+  /** Invitations, newest first; 50 a page, at most 500. Throws PAGE_TOKEN_INVALID. */
+  async list(
+    tenant: Tenant,
+    { state, address: typed }: { readonly state: InvitationState | undefined; readonly address: string },
+    page: PageAsk,
+  ): Promise<PageAnswer<Invitation>> {
+    const address = typed.trim() === "" ? undefined : normaliseForLogin(typed);
+    // What cannot be an address has no invitations.
+    if (address === undefined && typed.trim() !== "") return { items: [], nextToken: "" };
+    const filters = { state: state ?? null, address: address ?? null };
+    const list = { tenantId: tenant.id, name: "invitations", filters };
+    const filter = { state, address, now: this.#clock.now() };
+    return readPage(this.#pageTokens, list, page, 500, (request) =>
+      this.#store.list({ tenantId: tenant.id }, filter, request),
+    );
+  }
+
+  /**
+   * Ends an invitation at once; one that was revoked or has expired stays as it is. Throws INVITATION_NOT_FOUND, and
+   * INVITATION_NOT_PENDING if it was used, also if that happened at the same moment.
+   */
+  async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
+    const at = this.#clock.now();
+    const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
+    const revoked = await this.#store.revoke({ tenantId: tenant.id }, id, at, event);
+    if (revoked !== undefined) return revoked;
+    // Read after the statement that changed nothing, so that it shows what that one had to wait for.
+    const invitation = await this.get(tenant, id);
+    const state = stateOf(invitation, at);
+    if (state === "used") throw domainError("INVITATION_NOT_PENDING", { state });
+    return invitation;
+  }
+
+  #message(
+    { createdAt, expiresAt }: Invitation,
+    address: NonNullable<InvitedAccount["address"]>,
+    url: Secret | undefined,
+    language: string,
+  ): SealedMessage {
+    if (url === undefined) throw domainError("UI_URL_MISSING", { flow: "registration" });
+    const content: MessageContent = {
+      template: "invitation",
+      data: { url: url.reveal(), until: expiresAt },
+    };
+    const channel = address.kind === "phone" ? "sms" : "email";
+    return this.#outbox.seal(newMessage(content, createdAt, { channel, recipient: address.value, language }));
+  }
+}
+
+/**
+ * Security rule: the page comes from the configuration; no header of a request has a part in it. The token is in the
+ * fragment, which browsers send to no server.
+ */
+function urlOf(tenant: Tenant, token: Secret): Secret | undefined {
+  const page = tenant.settings.uiUrls.registration;
+  if (page === undefined) return undefined;
+  const url = new URL(page);
+  url.hash = new URLSearchParams({ invitation: token.reveal() }).toString();
+  return new Secret(url.href);
+}
+
+/** What was typed as an address; undefined if nothing was. Throws REQUEST_INVALID for what is none. */
+function toAddress(typed: string): InvitedAccount["address"] {
+  if (typed.trim() === "") return undefined;
+  const normalised = normaliseIdentifier(typed);
+  if (normalised.kind === "email" || normalised.kind === "phone") {
+    return { kind: normalised.kind, value: normalised.value };
+  }
+  const description = "must be an e-mail address, or a telephone number with its country code";
+  throw invalid({ field: "address", description });
+}

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { DomainError } from "../errors.ts";
+import { compileSchema } from "../identity/compiled-schema.ts";
+import { defaultSchemaDocument } from "../identity/default-schema.ts";
+import type { JsonObject } from "../json.ts";
+import { invitedTraits } from "./invited-traits.ts";
+
+function schemaOf(document: JsonObject) {
+  return compileSchema({ id: "test", version: 1, createdAt: new Date(0), document });
+}
+
+const standard = schemaOf(defaultSchemaDocument);
+const company = schemaOf({
+  type: "object",
+  properties: {
+    contact: {
+      type: "object",
+      properties: { mail: { type: "string", format: "email", ostiary: { identifier: "email" } } },
+      required: ["mail"],
+    },
+    names: { type: "array", items: { type: "string", minLength: 2 }, minItems: 2 },
+    kind: { type: "string" },
+    seats: { type: "integer" },
+  },
+  required: ["contact", "names"],
+  oneOf: [
+    { properties: { kind: { const: "team" } }, required: ["kind", "seats"] },
+    { properties: { kind: { const: "person" } }, required: ["kind", "names"] },
+  ],
+});
+
+/** The fields that are refused, and why. */
+function refused(schema: typeof standard, traits: JsonObject) {
+  try {
+    invitedTraits(schema, traits, undefined);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    return error.violations.map(({ field, reason }) => `${field} ${reason}`);
+  }
+  return [];
+}
+
+describe("the traits of an invitation", () => {
+  test("may leave out what the schema requires, since it is asked for", () => {
+    expect(refused(standard, {})).toEqual([]);
+    expect(refused(standard, { name: "Ada" })).toEqual([]);
+    expect(refused(company, { names: ["Ada"], kind: "team" })).toEqual([]);
+    expect(refused(company, { contact: {} })).toEqual([]);
+  });
+
+  test("are refused where they break the schema whatever is added", () => {
+    expect(refused(standard, { email: "no address" })).toEqual(["traits.email format"]);
+    expect(refused(standard, { name: 5 })).toEqual(["traits.name type"]);
+    expect(refused(standard, { name: "x".repeat(5000) })).toEqual(["traits.name maxLength"]);
+    expect(refused(standard, { email: "ada@example.com", name: "x".repeat(256) })).toEqual([
+      "traits.name maxLength",
+    ]);
+  });
+
+  test("are refused where no form shows them", () => {
+    expect(refused(standard, { nick: "ada" })).toEqual(["traits.nick additionalProperties"]);
+    expect(refused(company, { extra: true, contact: { fax: "1" } })).toEqual([
+      "traits.contact.fax form_field",
+      "traits.extra form_field",
+    ]);
+    // A form has a field for the first item of a list.
+    expect(refused(company, { names: ["Ada", "Byron"] })).toEqual(["traits.names.1 form_field"]);
+  });
+
+  test("get the address where the schema has a field for it and nothing is given for that", () => {
+    const address = { kind: "email", value: "ada@example.com" } as const;
+    expect(invitedTraits(standard, { name: "Ada" }, address)).toEqual({
+      name: "Ada",
+      email: "ada@example.com",
+    });
+    expect(invitedTraits(company, {}, address)).toEqual({ contact: { mail: "ada@example.com" } });
+    const given = { email: "byron@example.com" };
+    expect(invitedTraits(standard, given, address)).toEqual(given);
+    expect(invitedTraits(standard, {}, { kind: "phone", value: "+41446681800" })).toEqual({});
+  });
+});

@@ -1,0 +1,84 @@
+/** The traits that an invitation fills a form in with: a part of a document, of which a person adds the rest. */
+import { domainError } from "../errors.ts";
+import type { CompiledSchema, TraitField, TraitViolation } from "../identity/compiled-schema.ts";
+import { toFieldViolation } from "../identity/identity-input.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { InvitedAccount } from "./invitation.ts";
+
+/**
+ * The traits that the form is filled in with: those given, and the address where the schema has a field for it and nothing
+ * is given for that. Throws TRAITS_INVALID for what breaks the schema whatever is added to it, and for what no form
+ * shows, since it would be lost on the way. What is missing is no mistake: the registration validates the whole.
+ */
+export function invitedTraits(
+  schema: CompiledSchema,
+  given: JsonObject,
+  address: InvitedAccount["address"],
+): JsonObject {
+  const validated = schema.validate(given);
+  const broken = validated.valid ? [] : lasting(validated.violations);
+  const said = new Set(broken.map(({ path }) => keyOf(path)));
+  const violations = [
+    ...broken,
+    ...hidden(schema.fields, given).filter(({ path }) => !said.has(keyOf(path))),
+  ];
+  if (violations.length > 0) {
+    const fields = violations.map((violation) => toFieldViolation("traits", violation));
+    throw domainError("TRAITS_INVALID", {}, { violations: fields });
+  }
+  return address === undefined ? given : withAddress(schema.fields, given, address);
+}
+
+/** Rules that a document breaks because something is missing from it. */
+const incomplete = new Set(["required", "minProperties", "minItems", "contains", "dependentRequired"]);
+/** Rules whose parts may be broken without harm: with more in the document another part of them may hold. */
+const alternatives = new Set(["anyOf", "oneOf", "if", "not", "dependencies", "dependentSchemas"]);
+
+/** What stays wrong whatever is added. Where that cannot be told nothing is. */
+function lasting(violations: readonly TraitViolation[]): readonly TraitViolation[] {
+  if (violations.some(({ rule }) => alternatives.has(rule))) return [];
+  return violations.filter(({ rule }) => !incomplete.has(rule));
+}
+
+/** What a form has no field for. */
+function hidden(fields: readonly TraitField[], traits: JsonObject): readonly TraitViolation[] {
+  const shown = new Set(fields.map(({ path }) => keyOf(path)));
+  const toVisit: { value: JsonValue; path: readonly string[] }[] = [{ value: traits, path: [] }];
+  const violations: TraitViolation[] = [];
+  for (let visit = toVisit.pop(); visit !== undefined; visit = toVisit.pop()) {
+    const { value, path } = visit;
+    if (typeof value === "object" && value !== null) {
+      for (const [name, inner] of Object.entries(value))
+        toVisit.push({ value: inner, path: [...path, name] });
+    } else if (!shown.has(keyOf(path))) {
+      const message = "has no field in the form of a registration, so it cannot be filled in";
+      violations.push({ path, rule: "form_field", message, params: {} });
+    }
+  }
+  return violations.slice(0, maxViolations);
+}
+
+const maxViolations = 20;
+
+function withAddress(
+  fields: readonly TraitField[],
+  traits: JsonObject,
+  address: NonNullable<InvitedAccount["address"]>,
+): JsonObject {
+  const autocomplete = address.kind === "phone" ? "tel" : "email";
+  const field = fields.find((one) => one.autocomplete === autocomplete && !one.isArrayItem);
+  return field === undefined ? traits : setIfMissing(traits, field.path, address.value);
+}
+
+function setIfMissing(object: JsonObject, [name, ...rest]: readonly string[], value: string): JsonObject {
+  if (name === undefined) return object;
+  const inner = Object.hasOwn(object, name) ? object[name] : undefined;
+  if (rest.length === 0) return inner === undefined ? { ...object, [name]: value } : object;
+  if (inner === undefined) return { ...object, [name]: setIfMissing({}, rest, value) };
+  const isObject = typeof inner === "object" && inner !== null && !Array.isArray(inner);
+  return isObject ? { ...object, [name]: setIfMissing(inner, rest, value) } : object;
+}
+
+function keyOf(path: readonly string[]): string {
+  return JSON.stringify(path);
+}

@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
+import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { chromiumInstalled } from "../support/chromium.ts";
+import { email, password, submit, Visitors } from "./visitors.ts";
+
+describe.skipIf(!chromiumInstalled)(
+  "the registration page in Chromium, where an invitation is required",
+  () => {
+    let app: TestApp;
+    let visitors: Visitors;
+
+    beforeAll(async () => {
+      app = await startTestApp({
+        config: { tenant_defaults: { flows: { registration: { invitation_required: true } } } },
+      });
+      visitors = await Visitors.of(app.publicUrl);
+    });
+    afterEach(() => visitors.leave());
+    afterAll(async () => {
+      await visitors.close();
+      await app.stop();
+    });
+
+    /** Where the link in an invitation leads, below the server's address. */
+    async function invited(address: string): Promise<string> {
+      app.clock.advance(1);
+      await app.client(InvitationService).createInvitation({ address });
+      const url = (await app.messages(address)).at(-1)?.url ?? "";
+      expect(url).toContain(`${app.publicUrl}/ui/registration#invitation=`);
+      return url.slice(app.publicUrl.length);
+    }
+
+    test("is filled in by the link of an invitation, survives being loaded again, and makes an account", async () => {
+      const address = freshEmail();
+      const page = await visitors.open(await invited(address));
+      await page.waitForSelector(email);
+      expect(await page.inputValue(email)).toBe(address);
+      // The token leaves the address bar once there is a flow.
+      await page.waitForURL("**/ui/registration#flow=*");
+      await page.reload();
+      await page.waitForSelector(email);
+      expect(await page.inputValue(email)).toBe(address);
+      await page.fill(password, goodPassword);
+      await page.click(submit);
+      // The address is verified by the invitation, so nothing is to be entered.
+      await page.waitForURL("**/ui/sessions");
+      await page.waitForSelector(`text=Signed in as ${address}.`);
+    });
+
+    test.each([
+      ["en-GB", "Only people who are invited can make an account here."],
+      ["de-CH", "Nur wer eingeladen ist, kann hier ein Konto anlegen."],
+    ])("says in %s that it needs an invitation", async (locale, sentence) => {
+      const page = await visitors.open("/ui/registration", { locale });
+      await page.waitForSelector(`[role='alert'] >> text=${sentence}`);
+    });
+
+    test("says that an invitation is used, and does without it when it is tried again", async () => {
+      const address = freshEmail();
+      const link = await invited(address);
+      const first = await visitors.open(link);
+      await first.fill(password, goodPassword);
+      await first.click(submit);
+      await first.waitForURL("**/ui/sessions");
+
+      const second = await visitors.open(link);
+      await second.waitForSelector("[role='alert'] >> text=This invitation is not valid any more");
+      expect(new URL(second.url()).hash).toBe("");
+      await second.click("text=Try again");
+      await second.waitForSelector("[role='alert'] >> text=Only people who are invited");
+    });
+
+    test("says so in the form if an invitation ends while it is filled in", async () => {
+      const address = freshEmail();
+      const page = await visitors.open(await invited(address), { locale: "de-DE" });
+      await page.waitForSelector(email);
+      const { invitations } = await app.client(InvitationService).listInvitations({ address });
+      await app.client(InvitationService).revokeInvitation({ invitationId: invitations[0]?.id ?? "" });
+      await page.fill(password, goodPassword);
+      await page.click(submit);
+      await page.waitForSelector("text=Diese Einladung gilt nicht mehr.");
+    });
+  },
+);
