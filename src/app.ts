@@ -38,6 +38,7 @@ import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
 import { OperatorFlows } from "./domain/flow/operator-flows.ts";
+import { OperatorSends } from "./domain/flow/operator-sends.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
@@ -400,6 +401,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     recoveryFlows,
     settingsFlows,
     operatorFlows,
+    operatorSends: new OperatorSends(),
     logins,
     identities,
     credentials,
@@ -453,6 +455,7 @@ function createServices(domain: Domain) {
         credentials,
         passwordChecks,
         operatorFlows: domain.operatorFlows,
+        operatorSends: domain.operatorSends,
         logins: domain.logins,
         idempotency,
       }),

@@ -81,6 +81,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   UI_URL_MISSING: Code.FailedPrecondition,
   LINKS_DISABLED: Code.FailedPrecondition,
   RATE_LIMITED: Code.ResourceExhausted,
+  SERVER_STOPPING: Code.Unavailable,
+  STREAM_IDLE: Code.DeadlineExceeded,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -93,6 +95,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
   RATE_LIMITED: 1_000,
+  SERVER_STOPPING: 1_000,
 };
 
 /** The code that a reason is sent with. */
