@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:http2";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { access, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
@@ -12,6 +13,7 @@ import {
   IdentityService,
   type SendRecoveryMessagesResponse,
 } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { createOstiaryAdmin } from "../../sdk/typescript/src/index.ts";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -351,6 +353,52 @@ describe("what ends a stream", () => {
       reason: "REQUEST_INVALID",
       fields: ["identityIds"],
     });
+  });
+});
+
+describe.each(["fetch", "gRPC"])("the SDK, over %s,", (kind) => {
+  const admin = () =>
+    kind === "gRPC"
+      ? createOstiaryAdmin({ transport: createGrpcTransport({ baseUrl: app.adminUrl }), apiKey: app.apiKey })
+      : createOstiaryAdmin({ baseUrl: app.adminUrl, apiKey: app.apiKey });
+
+  test("takes a stream of any length, and gives a result for each", async () => {
+    const people = await accounts(3);
+    let taken = 0;
+    async function* ids() {
+      for (let index = 0; index < 250; index++) {
+        taken++;
+        yield people[index]?.id ?? nobody;
+      }
+    }
+    const { results, failed } = await collect(
+      admin().sendRecoveryMessages(ids(), { requestId: randomUUID() }),
+    );
+    expect(failed).toBeUndefined();
+    expect(results.slice(0, 4).map(outcomeOf)).toEqual([
+      ...people.map(({ id, email }) => [id, email]),
+      [nobody, "IDENTITY_NOT_FOUND"],
+    ]);
+    expect([results.length, taken]).toEqual([250, 250]);
+
+    const [first] = await accounts(1, false);
+    taken = 0;
+    for await (const { result } of admin().sendVerificationMessages([first?.id ?? ""])) {
+      expect(result.case).toBe("sent");
+    }
+    for await (const _result of admin().sendRecoveryMessages(ids())) break;
+    expect(taken).toBe(100);
+  });
+
+  test("throws what stops all of it", async () => {
+    const stranger = createOstiaryAdmin({ baseUrl: app.adminUrl, apiKey: "ost_key_nobody" });
+    const { failed } = await collect(stranger.sendRecoveryMessages([nobody]));
+    expect(await reasonOf(failed)).toBe("API_KEY_MALFORMED");
+    const stopped = AbortSignal.abort();
+    const { results, failed: aborted } = await collect(
+      admin().sendRecoveryMessages([nobody], { signal: stopped }),
+    );
+    expect([results.length, aborted instanceof Error]).toEqual([0, true]);
   });
 });
 
