@@ -146,10 +146,9 @@ function createDispatcher(
     { service: ServerReflectionAlpha, implementation: reflection },
   ]);
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
-  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
-
   const { maxRequestBytes, jsonTypes, clock } = options;
   const addressLimits = new AddressLimits({ clock, logger });
+  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, { access, addressLimits }));
   const validate = createRequestValidator();
   const serving = { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock };
   return new Dispatcher({
