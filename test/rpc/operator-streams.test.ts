@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { text } from "node:stream/consumers";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -343,6 +344,20 @@ describe("what ends a stream", () => {
     }
   });
 
+  test.each([
+    ["cannot be read", () => envelope('{"identityIds":['), "REQUEST_MALFORMED"],
+    ["is larger than a message may be", () => envelope(" ".repeat(1024 * 1024 + 1)), "REQUEST_TOO_LARGE"],
+  ])("is a message that %s, in the middle", async (_name, broken, reason) => {
+    const session = connect(app.adminUrl);
+    const call = openCall(session);
+    call.write(envelope(JSON.stringify({ identityIds: [nobody] })));
+    const [first] = await once(call, "data");
+    expect(String(first)).toContain("IDENTITY_NOT_FOUND");
+    call.write(broken());
+    expect(await text(call)).toContain(`"reason":"${reason}"`);
+    session.close();
+  });
+
   test("is a message of more than a thousand ids", async () => {
     const ids = Array.from({ length: 1001 }, () => nobody);
     const { results, failed } = await collect(
@@ -405,12 +420,7 @@ describe.each(["fetch", "gRPC"])("the SDK, over %s,", (kind) => {
 test("a client that never reads is not worked for, until it does", async () => {
   app.statements.length = 0;
   const session = connect(app.adminUrl);
-  const call = session.request({
-    ":method": "POST",
-    ":path": `/${IdentityService.typeName}/SendRecoveryMessages`,
-    "content-type": "application/connect+json",
-    authorization: `Bearer ${app.apiKey}`,
-  });
+  const call = openCall(session);
   const ids = Array.from({ length: 1000 }, () => nobody);
   for (let message = 0; message < 3; message++) call.write(envelope(JSON.stringify({ identityIds: ids })));
   call.end();
@@ -420,8 +430,8 @@ test("a client that never reads is not worked for, until it does", async () => {
   expect(atRest).toBeGreaterThan(0);
   expect(atRest).toBeLessThan(1000);
   let answers = 0;
-  call.setEncoding("utf8").on("data", (text: string) => {
-    answers += text.split('"identityId"').length - 1;
+  call.setEncoding("utf8").on("data", (chunk: string) => {
+    answers += chunk.split('"identityId"').length - 1;
   });
   await once(call, "end");
   expect(answers).toBeGreaterThan(2_900);
@@ -449,6 +459,16 @@ test("what a stream begins is recorded with who did it, and counts as a write", 
 function logged(method: string): object | undefined {
   return app.log.findLast(({ fields }) => "method" in fields && String(fields.method).endsWith(method))
     ?.fields;
+}
+
+/** A stream without a client's library, which would read by itself. */
+function openCall(session: ClientHttp2Session): ClientHttp2Stream {
+  return session.request({
+    ":method": "POST",
+    ":path": `/${IdentityService.typeName}/SendRecoveryMessages`,
+    "content-type": "application/connect+json",
+    authorization: `Bearer ${app.apiKey}`,
+  });
 }
 
 function envelope(json: string): Buffer {

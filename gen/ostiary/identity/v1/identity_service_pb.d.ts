@@ -1566,7 +1566,8 @@ export declare const IdentityService: GenService<{
    * SendRecoveryMessages sends a link to recover each of a stream of identities, as SendRecoveryMessage does, to its first
    * verified address. Results come in the order of the ids. An identity that none can be sent to does not end the stream:
    * its result says why. Whatever else ends it (access that ended, a message that breaks its limits, the server's stop) comes
-   * after the results of the ids before; over a lost connection some may be missing. Repeat with the same `request_id` then.
+   * after the results of what was begun before; over a lost connection some may be missing. Repeat with the same `request_id`
+   * then.
    *
    * Full duplex over HTTP/2. Over HTTP/1.1 with Connect or gRPC-Web all messages come before the first result and are
    * limited together by `server.max_request_bytes`.
