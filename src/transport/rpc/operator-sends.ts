@@ -31,7 +31,7 @@ interface SendRequest {
 }
 
 /** A result of either stream. */
-interface SendResponse {
+export interface SendResponse {
   identityId: string;
   result:
     | { case: "sent"; value: SentMessage }
