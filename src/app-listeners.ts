@@ -31,10 +31,9 @@ interface Served {
 /** Makes the two listeners. A service is served by the one that its `listener` option names. */
 export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
   const { config, logger, version } = served.options;
-  const { server, access } = config.config;
-  const certificates = access.clientCertificates.map(toGrant);
+  const { server } = config.config;
   const shared = {
-    access: createAccess({ ...served, certificates: () => certificates }),
+    access: createAccess({ ...served, certificates: () => config.clientCertificates().map(toGrant) }),
     readiness: served.readiness,
     metrics: new Metrics(),
     version: { version },

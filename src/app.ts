@@ -40,6 +40,7 @@ import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
 import { NewAccounts } from "./domain/flow/new-accounts.ts";
 import { OperatorFlows } from "./domain/flow/operator-flows.ts";
+import { OperatorSends } from "./domain/flow/operator-sends.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
@@ -419,6 +420,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     settingsFlows,
     operatorFlows,
     invitations,
+    operatorSends: new OperatorSends(),
     logins,
     identities,
     credentials,
@@ -472,6 +474,7 @@ function createServices(domain: Domain) {
         credentials,
         passwordChecks,
         operatorFlows: domain.operatorFlows,
+        operatorSends: domain.operatorSends,
         logins: domain.logins,
         idempotency,
       }),

@@ -34,9 +34,11 @@ export interface LoadedConfig {
   /** Complete and deeply frozen. Literal secrets are not in it any more: `secrets` has them. */
   readonly config: CompleteConfig;
   readonly secrets: SecretSource;
+  /** `access.client_certificates`. Ask each time: `reload` changes them. */
+  readonly clientCertificates: () => CompleteConfig["access"]["clientCertificates"];
   /**
-   * Reads the secrets again and looks at the certificates. Throws a ConfigError if one of either cannot be used;
-   * then all secrets stay as they are.
+   * Reads the secrets and client certificates' grants again and looks at the certificates. Throws a ConfigError if
+   * one of these cannot be used, or the configuration that names them; then all of them stay as they are.
    */
   reload(): void;
   /** Whether the server runs its own PostgreSQL: no `database.url` is set. */
@@ -78,13 +80,19 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
   const isRefused = (problem: Problem) => !(problem.insecure && config.dev);
   refuse(problems.filter(isRefused), sources);
 
+  let { clientCertificates } = config.access;
   const tolerated = problems.filter((problem) => !isRefused(problem));
   return Object.freeze({
     config: deepFreeze(withoutLiterals(message)) as CompleteConfig,
     secrets: secrets.source,
+    clientCertificates: () => clientCertificates,
     reload: () => {
       refuse(checkCertificates(config).problems, sources);
+      // Whole, as at a start: half a configuration may mean something else than its author wants. The rest of what it
+      // says counts from the next start on.
+      const renewed = loadConfig(places);
       secrets.source.reload();
+      clientCertificates = renewed.clientCertificates();
     },
     embedded,
     warnings: [...tolerated, ...secrets.warnings, ...files.warnings, ...checkCourierPresence(config)].map(

@@ -388,6 +388,16 @@ const texts = {
     remedy: "Deactivate or delete the identity that the invitation names.",
     metadata: ["state"],
   },
+  SERVER_STOPPING: {
+    message: "The server is stopping and ends its streams.",
+    remedy: "Begin the stream again, with what was not answered yet.",
+    metadata: [],
+  },
+  STREAM_IDLE: {
+    message: "The stream waited too long for its client to send or to read.",
+    remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -1,10 +1,10 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import type { Registry } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { domainError } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type HttpHandler, healthRoutes, type VersionInfo } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
@@ -115,7 +115,7 @@ export function createListener(options: ListenerOptions): Listener {
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       servers.close();
-      shutdown.abort(new ConnectError("the server is stopping", Code.Unavailable));
+      shutdown.abort(domainError("SERVER_STOPPING", {}));
       for (const socket of undecided) socket.destroy();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
@@ -128,7 +128,7 @@ export function createListener(options: ListenerOptions): Listener {
 
 function createDispatcher(
   options: ListenerOptions,
-  { requestTimeoutMs }: ListenerLimits,
+  limits: ListenerLimits,
   peers: ReturnType<typeof createPeers>,
   shutdownSignal: AbortSignal,
 ): Dispatcher {
@@ -146,10 +146,9 @@ function createDispatcher(
     { service: ServerReflectionAlpha, implementation: reflection },
   ]);
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
-  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, access));
-
   const { maxRequestBytes, jsonTypes, clock } = options;
   const addressLimits = new AddressLimits({ clock, logger });
+  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, { access, addressLimits }));
   const validate = createRequestValidator();
   const serving = { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock };
   return new Dispatcher({
@@ -158,7 +157,7 @@ function createDispatcher(
     peers,
     routes,
     httpRoutes,
-    streams: createStreamServer({ ...serving, requestTimeoutMs, shutdownSignal }, routes.values()),
+    streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
     requestLog: createRequestLog(logger),
     metrics,
     tracer: options.tracer,

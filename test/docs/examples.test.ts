@@ -21,7 +21,7 @@ let app: TestApp;
 let folder: string;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
   folder = await mkdtemp(join(tmpdir(), "ostiary-docs-"));
   await mkdir(join(folder, ".ostiary"));
   await writeFile(join(folder, ".ostiary/admin-api-key"), `${app.apiKey}\n`);

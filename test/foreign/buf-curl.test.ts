@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { runProgram } from "../support/foreign.ts";
@@ -6,7 +7,7 @@ import { runProgram } from "../support/foreign.ts";
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
 });
 
 afterAll(() => app.stop());
@@ -40,6 +41,29 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
     const token = JSON.parse(done.stdout).completed.sessionToken;
     const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", { token });
     expect(JSON.parse(checked.stdout).identity.traits).toEqual({ email });
+  });
+
+  test("has recovery links sent to a stream of identities", async () => {
+    const email = freshEmail();
+    const { identity } = await app
+      .client(IdentityService)
+      .createIdentity({ traits: { email }, verifiedAddresses: [email] });
+    const nobody = "01890000-0000-7000-8000-000000000000";
+    const messages = [[nobody], [identity?.id, nobody]].map((identityIds) => JSON.stringify({ identityIds }));
+    const { stdout } = await runProgram("node_modules/.bin/buf", [
+      ...["curl", "--protocol", protocol, "--http2-prior-knowledge", "--data", messages.join("\n")],
+      ...["--header", `Authorization: Bearer ${app.apiKey}`],
+      `${app.adminUrl}/ostiary.identity.v1.IdentityService/SendRecoveryMessages`,
+    ]);
+    const results = stdout
+      .trim()
+      .split(/\n(?=\{)/)
+      .map((text) => JSON.parse(text));
+    expect(results.map(({ sent, error }) => sent?.address ?? error.errorInfo.reason)).toEqual([
+      "IDENTITY_NOT_FOUND",
+      email,
+      "IDENTITY_NOT_FOUND",
+    ]);
   });
 
   test("is told the reason of a refusal, its metadata and its remedy", async () => {

@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 
@@ -13,10 +15,12 @@ type Unary = (
   done: (error: grpc.ServiceError | null, answer: Answer) => void,
 ) => void;
 
+type Duplex = (metadata: grpc.Metadata) => grpc.ClientDuplexStream<object, Answer>;
+
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
 });
 
 afterAll(() => app.stop());
@@ -42,7 +46,12 @@ function load(file: string, name: string, address: string) {
       );
     });
   };
-  return { call, close: () => client.close() };
+  const open = (method: string, bearer: string) => {
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Bearer ${bearer}`);
+    return (client[method] as unknown as Duplex).call(client, metadata);
+  };
+  return { call, open, close: () => client.close() };
 }
 
 test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and checks the session", async () => {
@@ -81,5 +90,34 @@ test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and ch
     expect(Buffer.isBuffer(details) ? details.toString("latin1") : "").toContain("SESSION_TOKEN_MALFORMED");
   } finally {
     for (const client of [registration, login, sessions]) client.close();
+  }
+});
+
+test("@grpc/grpc-js has links sent to a stream of identities, and reads each result before it sends the next", async () => {
+  const address = new URL(app.adminUrl).host;
+  const identities = load("identity/v1/identity_service", "ostiary.identity.v1.IdentityService", address);
+  try {
+    const stream = identities.open("SendVerificationMessages", app.apiKey);
+    const results = stream[Symbol.asyncIterator]();
+    for (let round = 0; round < 3; round++) {
+      const email = freshEmail();
+      const { identity } = await app.client(IdentityService).createIdentity({ traits: { email } });
+      stream.write({ requestId: "round", identityIds: [identity?.id] });
+      const { value } = await results.next();
+      expect(value).toMatchObject({ identityId: identity?.id, result: "sent", sent: { address: email } });
+      expect((await app.messages(email)).map(({ template }) => template)).toEqual(["verification_link"]);
+    }
+    stream.end();
+    expect(await results.next()).toMatchObject({ done: true });
+
+    const refused = identities.open("SendRecoveryMessages", "ost_key_nobody");
+    const [error] = await once(
+      refused.on("data", () => {}),
+      "error",
+    );
+    expect(error.code).toBe(grpc.status.UNAUTHENTICATED);
+    expect(String(error.metadata.get("grpc-status-details-bin")[0])).toContain("API_KEY_MALFORMED");
+  } finally {
+    identities.close();
   }
 });

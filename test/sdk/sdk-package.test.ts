@@ -183,7 +183,10 @@ describe("the tarball of @ostiary/sdk", () => {
         "ostiary.access.v1.ApiKeyService",
         "ostiary.session.v1.SessionAdminService",
       ],
-      admin: ["identities", "identitySchemas", "invitations", "sessions", "courier", "apiKeys", "throttle"],
+      admin: [
+        ...["identities", "identitySchemas", "invitations", "sessions", "courier", "apiKeys", "throttle"],
+        ...["sendRecoveryMessages", "sendVerificationMessages"],
+      ],
     });
   });
 
@@ -287,7 +290,7 @@ describe("the examples of the READMEs", () => {
   });
 
   test("make an identity with an API key", async () => {
-    expect(await runExample("createOstiaryAdmin", { OSTIARY_API_KEY: app.apiKey })).toBe("");
+    expect(await runExample("identities.createIdentity", { OSTIARY_API_KEY: app.apiKey })).toBe("");
   });
 
   test.each([
@@ -299,6 +302,7 @@ describe("the examples of the READMEs", () => {
     "express()",
     "handleLoginForm",
     'declare module "fastify"',
+    "admin.sendRecoveryMessages(",
   ])("load, for the one with %s", async (text) => {
     expect(await runExample(text)).toBe("");
   });

@@ -149,10 +149,17 @@ describe("a stream over HTTP/1.1 names the reason", () => {
       { code: "unimplemented", reason: "REQUEST_MALFORMED" },
     ],
     [
-      "of both directions, which need HTTP/2",
+      "of both directions, whose messages are too large together",
       reflection,
-      envelope(0, "{}"),
+      Buffer.concat(Array.from({ length: 3 }, () => envelope(0, Buffer.alloc(maxRequestBytes / 2, " ")))),
       {},
+      { code: "resource_exhausted", reason: "REQUEST_TOO_LARGE" },
+    ],
+    [
+      "of both directions over gRPC, which needs HTTP/2",
+      reflection,
+      envelope(0, ""),
+      { "content-type": "application/grpc" },
       { status: 505, reason: "REQUEST_MALFORMED" },
     ],
     [

@@ -2,11 +2,16 @@ import { createServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { CheckSessionRequestSchema } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { wideThrottle } from "../support/throttle.ts";
 import {
   allowedOrigin,
+  detailOf,
+  errorOf,
   foreignOrigin,
   goodToken,
+  identityClient,
   type Running,
   startListener,
   testTenant,
@@ -400,6 +405,34 @@ describe("metrics", () => {
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_identity:read" })).status).toBe(403);
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_metrics:read" })).status).toBe(200);
     expect((await scrape({})).status).toBe(200);
+  });
+
+  // Security rule: a key is guessed against the same count, whichever path it is tried at.
+  test("count guessed keys by address, as calls do", async () => {
+    const limits = { ...wideThrottle.limits, failed_authentication: { count: 3, periodMs: 60_000 } };
+    const tenant = testTenant({ throttle: { ...wideThrottle, limits } });
+    const guarded = await startListener({ name: "admin", tenant, trustedProxies: ["127.0.0.1"] });
+    const from = (address: string, key: string) => ({
+      headers: { "x-forwarded-for": address, authorization: `Bearer ${key}` },
+    });
+    const scrape = async (address: string, key: string) =>
+      (await request("/metrics", from(address, key), guarded)).status;
+    try {
+      const [guesser, scraper] = ["203.0.113.9", "203.0.113.10"];
+      for (let round = 0; round < 3; round++) expect(await scrape(guesser, "guess")).toBe(401);
+      expect(await scrape(guesser, "ost_key_metrics:read")).toBe(429);
+      const call = identityClient("Connect JSON, HTTP/1.1", guarded.baseUrl, {
+        ...from(guesser, "ost_key_identity:read").headers,
+      }).getIdentity({ identityId: "01890000-0000-7000-8000-000000000000" });
+      expect(detailOf(await errorOf(call), ErrorInfoSchema)?.reason).toBe("RATE_LIMITED");
+      // Nobody else is limited, and an honest scraper without a key is no guesser.
+      for (let round = 0; round < 5; round++) {
+        expect(await scrape(scraper, "ost_key_metrics:read")).toBe(200);
+        expect((await request("/metrics", {}, guarded)).status).toBe(200);
+      }
+    } finally {
+      await guarded.close();
+    }
   });
 });
 

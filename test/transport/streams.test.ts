@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, constants } from "node:http2";
 import type { Socket } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { maxRequestBytes, type Running, startListener } from "./harness.ts";
 import { open } from "./raw.ts";
 
@@ -56,6 +56,100 @@ describe("a stream that is refused before its request ends", () => {
     socket.write("GET /health/alive HTTP/1.1\r\nhost: localhost\r\n\r\n");
     expect(await answers('{"status":"alive"}')).toContain("200 OK");
     socket.destroy();
+  });
+});
+
+describe("a stream in both directions", () => {
+  const json = (text: string) => Buffer.concat([envelope(text.length), Buffer.from(text)]);
+  const question = json('{"listServices":""}');
+
+  test("over HTTP/1.1 is answered once all was sent, and the connection answers the next request", async () => {
+    const socket = await open(running.port);
+    const answers = answersOf(socket);
+    socket.write(
+      `POST ${reflection} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/connect+json\r\n` +
+        `content-length: ${2 * question.length}\r\n\r\n`,
+    );
+    socket.write(question);
+    socket.write(question);
+    const answer = await answers("\r\n0\r\n\r\n");
+    expect(answer.split('"listServicesResponse"')).toHaveLength(3);
+    socket.write("GET /health/alive HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    expect(await answers('{"status":"alive"}')).toContain("200 OK");
+    socket.destroy();
+  });
+
+  describe("whose client keeps it waiting", () => {
+    let impatient: Running;
+    beforeAll(async () => {
+      impatient = await startListener({ limits: { streamIdleTimeoutMs: 200 } });
+    });
+    afterAll(() => impatient.close());
+
+    const begin = () => {
+      const client = connect(impatient.baseUrl);
+      const stream = client.request({
+        ":method": "POST",
+        ":path": reflection,
+        "content-type": "application/connect+json",
+      });
+      stream.on("error", () => {});
+      return { client, stream };
+    };
+    const logged = () => vi.waitUntil(() => impatient.log.at(-1)?.fields.reason);
+
+    test("for the next message ends with the reason", async () => {
+      const { client, stream } = begin();
+      stream.write(question);
+      let answer = "";
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        answer += text;
+      });
+      await once(stream, "close");
+      expect(answer).toContain('"listServicesResponse"');
+      expect(answer).toContain('"reason":"STREAM_IDLE"');
+      expect(await logged()).toBe("STREAM_IDLE");
+      client.close();
+    });
+
+    test("to read what it asked for is cut off", async () => {
+      impatient.log.length = 0;
+      const { client, stream } = begin();
+      // Far more than the windows of a stream hold.
+      for (let round = 0; round < 200; round++) stream.write(Buffer.concat(Array(20).fill(question)));
+      stream.pause();
+      expect(await logged()).toBe("STREAM_IDLE");
+      // The control: a stream whose client reads takes as long as it takes.
+      client.destroy();
+      const other = begin();
+      other.stream.resume();
+      const started = performance.now();
+      while (performance.now() - started < 600) {
+        other.stream.write(question);
+        await once(other.stream, "data");
+      }
+      expect(other.stream.closed).toBe(false);
+      other.client.destroy();
+    });
+  });
+
+  test("is told that the server stops", async () => {
+    const stopping = await startListener();
+    const client = connect(stopping.baseUrl);
+    const stream = client.request({
+      ":method": "POST",
+      ":path": reflection,
+      "content-type": "application/connect+json",
+    });
+    stream.write(question);
+    let answer = "";
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      answer += text;
+    });
+    await once(stream, "data");
+    const [stopped] = [stopping.listener.close(10_000), once(stream, "close")];
+    await stopped;
+    expect(answer).toContain('"reason":"SERVER_STOPPING"');
   });
 });
 

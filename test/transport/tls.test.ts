@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { join } from "node:path";
 import { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import {
   type CertificateFiles,
@@ -70,9 +71,14 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
   async function call(
     url: string,
     body: object,
-    options: { readonly client?: CertificateFiles; readonly headers?: Record<string, string> } = {},
+    options: {
+      readonly client?: CertificateFiles;
+      readonly headers?: Record<string, string>;
+      /** Keeps connections for further calls. */
+      readonly agent?: Agent;
+    } = {},
   ): Promise<Answer> {
-    const { client, headers } = options;
+    const { client, headers, agent = false } = options;
     const identity =
       client === undefined
         ? {}
@@ -83,7 +89,7 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
         url,
         {
           method: "POST",
-          agent: false,
+          agent,
           ca,
           ...identity,
           headers: { "content-type": "application/json", ...headers },
@@ -188,5 +194,54 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
     // The new secret did not come into force half-way: the old page token is still opened.
     const next = await call(identityUrl("ListIdentities"), { pageSize: 1, pageToken }, { headers });
     expect(next.status).toBe(200);
+  });
+
+  // Security rule: a certificate that is no longer listed opens nothing, also on a connection that is open.
+  test("a reload takes the certificates' grants, all or none", async () => {
+    const file = join(app.dataDirectory, "ostiary.yaml");
+    const before = await readFile(file, "utf8");
+    const billing = await issue("billing-again");
+    const list = () => call(identityUrl("ListIdentities"), {}, { client: billing });
+    const agent = new Agent({
+      keepAlive: true,
+      maxSockets: 1,
+      ca: await readFile(authority.certificate),
+      cert: await readFile(billing.certificate),
+      key: await readFile(billing.key),
+    });
+    const listOnOpenConnection = () => call(identityUrl("ListIdentities"), {}, { agent });
+    const change = async (grants: object[], server: object = {}) => {
+      const yaml = parse(before);
+      yaml.access.client_certificates = grants;
+      Object.assign(yaml.server, server);
+      await writeFile(file, stringify(yaml));
+    };
+    try {
+      // The test before has left a certificate that cannot be used.
+      await folder.replace(server, await issue("usable", { names: "IP:127.0.0.1" }));
+      await app.reload();
+      expect((await listOnOpenConnection()).status).toBe(200);
+
+      await change([], { max_request_bytes: 1 });
+      await expect(app.reload()).rejects.toThrow("server.max_request_bytes");
+      expect((await list()).status).toBe(200);
+
+      const name = { name: "billing", subject_alternative_name: "spiffe://example.com/billing" };
+      await change([{ ...name, scopes: ["session:read"] }]);
+      await app.reload();
+      expect(reasonIn(await list()).reason).toBe("API_KEY_SCOPE_MISSING");
+
+      await change([]);
+      await app.reload();
+      for (const refused of [await list(), await listOnOpenConnection()]) {
+        expect(reasonIn(refused)).toEqual({
+          reason: "CLIENT_CERTIFICATE_UNKNOWN",
+          metadata: { problem: "UNMAPPED" },
+        });
+      }
+    } finally {
+      agent.destroy();
+      await writeFile(file, before);
+    }
   });
 });

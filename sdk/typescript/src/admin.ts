@@ -7,6 +7,7 @@ import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { createSendMessages, type SendMessages } from "./send-messages.ts";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
 /** How to reach the admin listener, and with which key. */
@@ -34,6 +35,14 @@ export interface OstiaryAdmin {
   readonly apiKeys: Client<typeof ApiKeyService>;
   /** What throttling has counted, and setting it back. */
   readonly throttle: Client<typeof ThrottleService>;
+  /**
+   * Sends a link to recover each of any number of identities. One that nothing can be sent to has an `error` as its
+   * result; what is thrown has stopped all of it. Over every transport, also fetch, for which
+   * `identities.sendRecoveryMessages` does not work.
+   */
+  readonly sendRecoveryMessages: SendMessages<typeof IdentityService.method.sendRecoveryMessages>;
+  /** Sends a link to verify an address of each of any number of identities, in the same way. */
+  readonly sendVerificationMessages: SendMessages<typeof IdentityService.method.sendVerificationMessages>;
 }
 
 /** Makes clients of the admin listener. Nothing is sent until a method is called. */
@@ -47,5 +56,7 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
     courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),
     throttle: createClient(ThrottleService, transport),
+    sendRecoveryMessages: createSendMessages(transport, IdentityService.method.sendRecoveryMessages),
+    sendVerificationMessages: createSendMessages(transport, IdentityService.method.sendVerificationMessages),
   };
 }

@@ -42,7 +42,8 @@ interface OperatorFlowsDependencies {
   readonly clock: Clock;
 }
 
-type LinkKind = "recovery" | "verification";
+/** The flows that operators begin. */
+export type LinkKind = "recovery" | "verification";
 
 /**
  * What operators begin for somebody. The flow that holds the link is nobody's to see: its id is thrown away, and opening
@@ -121,8 +122,7 @@ export class OperatorFlows {
     { identity, usable, typed }: { identity: Identity; usable: readonly Address[]; typed: string },
   ): Promise<SentLink> {
     const { tenant } = call;
-    if (!tenant.settings.link.enabledFor.has(kind)) throw domainError("LINKS_DISABLED", {});
-    assertPage(tenant, kind);
+    assertSendsLinks(tenant, kind);
     const address = choose(usable, typed);
     if (address === undefined) throw domainError("ADDRESS_NOT_USABLE", {});
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
@@ -196,6 +196,12 @@ interface Address {
 
 /** Stands in for the address of somebody who has none: nothing is compared with it where an operator vouches. */
 const noAddress: ProofTarget = { kind: "email", value: "" };
+
+/** Throws LINKS_DISABLED, UI_URL_MISSING: why a tenant sends no links of a kind to anybody. */
+export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {
+  if (!tenant.settings.link.enabledFor.has(kind)) throw domainError("LINKS_DISABLED", {});
+  assertPage(tenant, kind);
+}
 
 function assertPage(tenant: Tenant, flow: LinkKind): void {
   if (tenant.settings.uiUrls[flow] === undefined) throw domainError("UI_URL_MISSING", { flow });

@@ -60,8 +60,8 @@ export interface Exchange {
   /** Calls back once if the client goes away before it was answered. */
   onGone(listener: () => void): void;
   /**
-   * The request and response of Node, for what this interface does not cover. Nothing else may be used after. What
-   * is not read of the request once the response is complete is thrown away here as well.
+   * The request and response of Node, for what this interface does not cover. The answer is theirs alone then. What is not
+   * read of the request once the response is complete is thrown away here as well.
    */
   toNode(): NodePair;
 }

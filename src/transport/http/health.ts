@@ -1,3 +1,4 @@
+import type { Inbound } from "../rpc/inbound.ts";
 import type { Exchange, ResponseHeaders } from "./exchange.ts";
 import { respondJson } from "./json.ts";
 import type { Readiness } from "./readiness.ts";
@@ -9,7 +10,11 @@ export interface VersionInfo {
 }
 
 /** A handler of a plain HTTP path. */
-export type HttpHandler = (exchange: Exchange, headers: ResponseHeaders) => void | Promise<void>;
+export type HttpHandler = (
+  exchange: Exchange,
+  headers: ResponseHeaders,
+  inbound: Inbound,
+) => void | Promise<void>;
 
 /**
  * The paths for probes and people, on both listeners and without credentials. `/health/alive` says that the

@@ -1,4 +1,7 @@
+import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 import type { Access } from "../rpc/access.ts";
+import type { AddressLimits } from "../rpc/address-limits.ts";
+import { admitCall } from "../rpc/admit-call.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { connectPost } from "../rpc/unary/connect-wire.ts";
 import type { HttpHandler } from "./health.ts";
@@ -8,17 +11,30 @@ import { isLoopback } from "./peers.ts";
 /** The scope that an API key or certificate needs to read metrics from elsewhere than the machine itself. */
 export const metricsScope = "metrics:read";
 
+const guarded = {
+  name: "/metrics",
+  access: { kind: "api_key", scope: metricsScope },
+  rateClass: RateClass.ADMIN_READ,
+} as const;
+
 /**
  * `/metrics`, on the admin listener only. A scraper on the same machine needs no credentials, as long as nothing
  * says that it forwards for someone else; every other one needs an API key or certificate with `metrics:read`.
+ *
+ * Security rule: a key is guessed against the same count, whichever path it is tried at.
  */
-export function metricsRoute(metrics: Metrics, access: Access): HttpHandler {
-  return async (exchange, headers) => {
+export function metricsRoute(
+  metrics: Metrics,
+  admission: { readonly access: Access; readonly addressLimits: AddressLimits },
+): HttpHandler {
+  return async (exchange, headers, inbound) => {
     const isForwarded =
       exchange.header("x-forwarded-for") !== undefined || exchange.header("forwarded") !== undefined;
     try {
       if (isForwarded || !isLoopback(exchange.peer.address)) {
-        await access.admit(exchange, { kind: "api_key", scope: metricsScope }, "/metrics");
+        const { access, addressLimits } = admission;
+        addressLimits.admit(inbound, guarded, access.tenantOf(exchange));
+        await admitCall(admission, inbound, guarded);
       }
     } catch (error) {
       const mapped = toConnectError(error, headers["x-request-id"]?.toString() ?? "");

@@ -22,6 +22,10 @@ export interface ListenerLimits {
   readonly maxHeaderBytes: number;
   /** How many calls one HTTP/2 connection may have under way. */
   readonly maxConcurrentStreams: number;
+  /** How long a stream waits for its client: for the next message, or for it to read an answer. */
+  readonly streamIdleTimeoutMs: number;
+  /** How often it is looked at whether whoever opened a stream still may. */
+  readonly streamAccessIntervalMs: number;
 }
 
 /** Generous for every honest client, and small enough that slow ones cannot hold much. */
@@ -32,6 +36,8 @@ export const defaultLimits: ListenerLimits = {
   idleTimeoutMs: 75_000,
   maxHeaderBytes: 16 * 1024,
   maxConcurrentStreams: 250,
+  streamIdleTimeoutMs: 60_000,
+  streamAccessIntervalMs: 1_000,
 };
 
 /** Takes over a request, and resolves once it is answered. `headerFields` is how many header fields it has. */

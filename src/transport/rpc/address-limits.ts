@@ -34,6 +34,9 @@ const guesses: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   "CLIENT_CERTIFICATE_UNKNOWN",
 ]);
 
+/** What the limits need to know of a method, or of a path that is guarded like one. */
+export type LimitedRoute = Pick<Route, "name" | "access" | "rateClass">;
+
 /**
  * The limits by client address that this process keeps in memory: they protect its work and that of the database, so
  * they cost no round trip. What protects a secret is counted by domain/throttle, for all servers together.
@@ -52,7 +55,7 @@ export class AddressLimits {
    * Counts a call before it is authenticated. Throws RATE_LIMITED. Notes in the call which address its further
    * limits count.
    */
-  admit(inbound: Inbound, route: Route, tenant: Tenant): void {
+  admit(inbound: Inbound, route: LimitedRoute, tenant: Tenant): void {
     inbound.limitedAddress = this.#limitedAddress(inbound, route);
     if (!tenant.settings.throttle.enabled || inbound.limitedAddress === undefined) return;
     const name = classLimits[route.rateClass];
@@ -70,7 +73,7 @@ export class AddressLimits {
   }
 
   /** Counts a call that was refused, if it was for a credential that nobody has. */
-  noteRefused(inbound: Inbound, route: Route, tenant: Tenant, error: unknown): void {
+  noteRefused(inbound: Inbound, route: LimitedRoute, tenant: Tenant, error: unknown): void {
     const { limitedAddress } = inbound;
     if (!tenant.settings.throttle.enabled || limitedAddress === undefined || !isAuthenticated(route)) return;
     if (!(error instanceof DomainError) || !guesses.has(error.reason)) return;
@@ -78,7 +81,7 @@ export class AddressLimits {
     this.#buckets.take(failureSubject(limitedAddress, route), limit, this.#clock.now().getTime());
   }
 
-  #limitedAddress({ exchange, address }: Inbound, route: Route): string | undefined {
+  #limitedAddress({ exchange, address }: Inbound, route: LimitedRoute): string | undefined {
     if (address === "") return undefined;
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return undefined;
@@ -92,12 +95,12 @@ export class AddressLimits {
   }
 }
 
-function isAuthenticated({ access }: Route): boolean {
+function isAuthenticated({ access }: LimitedRoute): boolean {
   return access.kind === "session" || access.kind === "api_key";
 }
 
 /** Apart, so that an application that forwards stale cookies does not shut its own API key out. */
-function failureSubject(address: string, { access }: Route): string {
+function failureSubject(address: string, { access }: LimitedRoute): string {
   return subjectOf(address, `failed ${access.kind}`);
 }
 

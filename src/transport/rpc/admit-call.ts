@@ -1,13 +1,12 @@
 import type { Access, Admission } from "./access.ts";
-import type { AddressLimits } from "./address-limits.ts";
+import type { AddressLimits, LimitedRoute } from "./address-limits.ts";
 import type { Inbound } from "./inbound.ts";
-import type { Route } from "./routes.ts";
 
 /** Authenticates and authorizes a call that the limits by address have let through, and counts guesses. */
 export async function admitCall(
   { access, addressLimits }: { readonly access: Access; readonly addressLimits: AddressLimits },
   inbound: Inbound,
-  route: Route,
+  route: LimitedRoute,
 ): Promise<Admission> {
   try {
     return await access.admit(inbound.exchange, route.access, route.name);

@@ -71,7 +71,7 @@ export class Dispatcher {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") {
       return this.#refuse(inbound, methodNotAllowed("GET, HEAD"));
     }
-    await handler(exchange, headers);
+    await handler(exchange, headers, inbound);
   }
 
   async #serveCall(inbound: Inbound, route: Route): Promise<void> {

@@ -85,6 +85,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_INVALID: Code.InvalidArgument,
   INVITATION_NOT_FOUND: Code.NotFound,
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
+  SERVER_STOPPING: Code.Unavailable,
+  STREAM_IDLE: Code.DeadlineExceeded,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -97,6 +99,7 @@ const defaultRetryAfterMs: Partial<Record<ErrorReason, number>> = {
   SERVER_OVERLOADED: 1_000,
   BREACH_CHECK_UNAVAILABLE: 10_000,
   RATE_LIMITED: 1_000,
+  SERVER_STOPPING: 1_000,
 };
 
 /** The code that a reason is sent with. */

@@ -27,14 +27,17 @@ import {
   type NewPassword as ProtoNewPassword,
   type SendRecoveryMessageRequest,
   SendRecoveryMessageResponseSchema,
+  type SendRecoveryMessagesRequest,
   type SendVerificationMessageRequest,
   SendVerificationMessageResponseSchema,
+  type SendVerificationMessagesRequest,
   type SetPasswordRequest,
   type UpdateIdentityRequest,
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { DomainError } from "../../domain/errors.ts";
 import type { LoginHistory } from "../../domain/event/login-history.ts";
 import type { OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
+import type { OperatorSends } from "../../domain/flow/operator-sends.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
 import type { Credentials } from "../../domain/identity/credentials.ts";
 import type { BatchItem, Identities } from "../../domain/identity/identities.ts";
@@ -51,12 +54,14 @@ import { toLoginRecord } from "./convert/login-record.ts";
 import { fromValue } from "./convert/value.ts";
 import { toConnectError } from "./errors.ts";
 import { runOnce } from "./idempotent.ts";
+import { type SendDependencies, sendToEach } from "./operator-sends.ts";
 
 /** ostiary.identity.v1.IdentityService. */
 export class IdentityService implements ServiceImpl<typeof Contract> {
   readonly #identities: Identities;
   readonly #credentials: Credentials;
   readonly #operatorFlows: OperatorFlows;
+  readonly #sends: SendDependencies;
   readonly #logins: LoginHistory;
   readonly #passwordChecks: PasswordChecks;
   readonly #idempotency: IdempotencyRunner;
@@ -65,6 +70,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     identities: Identities;
     credentials: Credentials;
     operatorFlows: OperatorFlows;
+    operatorSends: OperatorSends;
     logins: LoginHistory;
     passwordChecks: PasswordChecks;
     idempotency: IdempotencyRunner;
@@ -72,6 +78,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     this.#identities = dependencies.identities;
     this.#credentials = dependencies.credentials;
     this.#operatorFlows = dependencies.operatorFlows;
+    this.#sends = dependencies;
     this.#logins = dependencies.logins;
     this.#passwordChecks = dependencies.passwordChecks;
     this.#idempotency = dependencies.idempotency;
@@ -224,6 +231,17 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       const to = { identityId: idOf(request), address: request.address };
       return toSent(await this.#operatorFlows.sendVerification({ tenant, scope, origin }, to));
     });
+  }
+
+  sendRecoveryMessages(requests: AsyncIterable<SendRecoveryMessagesRequest>, context: HandlerContext) {
+    return sendToEach(this.#sends, "recovery", requests, context);
+  }
+
+  sendVerificationMessages(
+    requests: AsyncIterable<SendVerificationMessagesRequest>,
+    context: HandlerContext,
+  ) {
+    return sendToEach(this.#sends, "verification", requests, context);
   }
 
   async listLoginHistory(request: ListLoginHistoryRequest, context: HandlerContext) {

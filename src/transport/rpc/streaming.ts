@@ -16,7 +16,8 @@ import {
 } from "@connectrpc/connect-node";
 import { domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { tooLarge } from "../http/body-reader.ts";
+import type { Exchange, NodePair } from "../http/exchange.ts";
+import type { ListenerLimits } from "../http/protocol-servers.ts";
 import type { Access } from "./access.ts";
 import type { AddressLimits } from "./address-limits.ts";
 import { admitCall } from "./admit-call.ts";
@@ -24,7 +25,9 @@ import { setCall } from "./call.ts";
 import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
-import { binaryOptions, jsonOptions, malformed } from "./unary/decode.ts";
+import { watchAccess } from "./stream-access.ts";
+import { cutOff, endOf, readNext } from "./stream-client.ts";
+import { binaryOptions, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
 import type { ValidateRequest } from "./validation.ts";
@@ -37,8 +40,10 @@ interface StreamingDependencies {
   readonly maxRequestBytes: number;
   readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
-  /** How long the one request of a server-streaming call may take to arrive. */
-  readonly requestTimeoutMs: number;
+  readonly limits: Pick<
+    ListenerLimits,
+    "requestTimeoutMs" | "streamIdleTimeoutMs" | "streamAccessIntervalMs"
+  >;
   /** Ends all streams when the listener closes. */
   readonly shutdownSignal: AbortSignal;
 }
@@ -52,11 +57,53 @@ export interface StreamServer {
 }
 
 /** One stream, while it is served. */
-interface Stream {
+class Stream {
   readonly inbound: Inbound;
   readonly route: Route;
-  readonly setCookies: string[];
+  readonly setCookies: string[] = [];
+  /** Aborted with the reason if the server ends it. */
+  readonly ended = new AbortController();
   error: ConnectError | undefined;
+  #stopWatching: () => void = () => {};
+  #reader: NodeJS.Timeout | undefined;
+  #closed = false;
+  readonly #idleTimeoutMs: number;
+  readonly #cutOff: () => void;
+
+  constructor(inbound: Inbound, route: Route, idleTimeoutMs: number, onIdle: () => void) {
+    this.inbound = inbound;
+    this.route = route;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#cutOff = onIdle;
+  }
+
+  /** Watches, from the moment of admission, whether its credential still counts. */
+  watch(access: Access, intervalMs: number): void {
+    const end = (error: unknown) => this.ended.abort(error);
+    this.#stopWatching = watchAccess(access, this.inbound, this.route, intervalMs, end);
+  }
+
+  /** Gives the client up if it does not come for what there is to read. */
+  awaitReader(): void {
+    clearTimeout(this.#reader);
+    if (this.#closed) return;
+    this.#reader = setTimeout(() => {
+      this.error ??= toConnectError(domainError("STREAM_IDLE", {}), this.inbound.requestId);
+      this.#cutOff();
+    }, this.#idleTimeoutMs);
+  }
+
+  /** The client has come for it. */
+  readerCame(): void {
+    clearTimeout(this.#reader);
+  }
+
+  /** Nothing of it goes on. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#reader);
+    this.#stopWatching();
+  }
 }
 
 const streamKey = createContextKey<Stream | undefined>(undefined, { description: "the stream being served" });
@@ -69,7 +116,7 @@ export function createStreamServer(
   dependencies: StreamingDependencies,
   routes: Iterable<Route>,
 ): StreamServer {
-  const { maxRequestBytes, jsonTypes, shutdownSignal } = dependencies;
+  const { maxRequestBytes, jsonTypes, limits, shutdownSignal } = dependencies;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     readMaxBytes: maxRequestBytes,
@@ -88,37 +135,50 @@ export function createStreamServer(
       const type = exchange.header("content-type") ?? "";
       if (handlers.get(route.path)?.supportedContentType(type) !== true) return unknownContentType(exchange);
       const isGrpc = /^application\/grpc(?!-web)/i.test(type);
-      const needsHttp2 = isGrpc || route.spec.kind === "bidi_streaming";
-      return needsHttp2 && exchange.httpVersion === 1 ? http2Needed(isGrpc) : undefined;
+      return isGrpc && exchange.httpVersion === 1 ? http2Needed() : undefined;
     },
     async serve(inbound, route) {
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
-      const stream: Stream = { inbound, route, setCookies: [], error: undefined };
-      const { request, response } = inbound.exchange.toNode();
+      const { exchange } = inbound;
+      const pair = exchange.toNode();
+      const { request, response } = pair;
+      const stream = new Stream(inbound, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
       for (const [name, value] of Object.entries(inbound.headers)) response.setHeader(name, value);
       const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
       try {
         const values = createContextValues().set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
-        // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of
-        // the body would then stand before the next request of the connection.
-        const body = request.iterator({ destroyOnReturn: false });
-        const answer = await handler({ ...received, body });
+        const answer = await handler({ ...received, ...bodyOf(exchange, request, route, maxRequestBytes) });
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
+        if (!response.writableEnded)
+          throw new Error("the connection was closed before the answer was complete");
       } catch (error) {
         // The client went away in the middle of the answer, or never named a host: nobody is left to tell.
-        stream.error ??= protocolError(Code.Canceled, "REQUEST_CANCELED", String(error));
+        const canceled = domainError("REQUEST_CANCELED", {}, { cause: error });
+        stream.error ??= toConnectError(canceled, inbound.requestId);
         if (!response.writableEnded) response.end();
+      } finally {
+        stream.close();
       }
       return { error: stream.error };
     },
   };
 }
 
+function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route, maxRequestBytes: number) {
+  if (exchange.httpVersion === 1 && route.spec.kind === "bidi_streaming") {
+    // Connect refuses streams in both directions by the version alone. One direction after the other works.
+    return { body: wholeBody(exchange, maxRequestBytes), httpVersion: "2.0" };
+  }
+  // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of the body would
+  // then stand before the next request of the connection.
+  return { body: request.iterator({ destroyOnReturn: false }) };
+}
+
 async function admit(dependencies: StreamingDependencies, context: HandlerContext): Promise<void> {
-  const { access, addressLimits, clock } = dependencies;
+  const { access, addressLimits, clock, limits } = dependencies;
   const stream = streamOf(context.values);
   const { inbound, route, setCookies } = stream;
   try {
@@ -126,7 +186,9 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
     const admission = await admitCall(dependencies, inbound, route);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));
+    stream.watch(access, limits.streamAccessIntervalMs);
   } catch (error) {
+    stream.awaitReader();
     throw remember(stream, error);
   }
 }
@@ -137,12 +199,13 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
     const stream = streamOf(request.contextValues);
     try {
       if (!request.stream) throw new Error("unary calls are not served here");
-      const message = validated(request.message, dependencies, request.method);
-      const response = await next({ ...request, message } as typeof request);
+      const signal = AbortSignal.any([request.signal, stream.ended.signal]);
+      const message = validated(request.message, dependencies, request.method, signal);
+      const response = await next({ ...request, signal, message } as typeof request);
       if (stream.setCookies.length > 0) {
         for (const cookie of stream.setCookies) response.header.append("set-cookie", cookie);
       }
-      return response.stream ? { ...response, message: mapErrors(response.message, stream) } : response;
+      return response.stream ? { ...response, message: sent(response.message, stream, signal) } : response;
     } catch (error) {
       throw remember(stream, error);
     }
@@ -151,15 +214,19 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
 
 async function* validated<T>(
   messages: AsyncIterable<T>,
-  { validate, maxRequestBytes, requestTimeoutMs }: StreamingDependencies,
+  { validate, maxRequestBytes, limits }: StreamingDependencies,
   { input, methodKind }: DescMethod,
+  signal: AbortSignal,
 ) {
   const iterator = messages[Symbol.asyncIterator]();
-  // A client may take its time between messages of its own stream, but not with the one that asks for the server's.
-  const timeoutMs = methodKind === "server_streaming" ? requestTimeoutMs : undefined;
+  // A client may take more time between messages of its own stream than for the one that asks for the server's.
+  const late =
+    methodKind === "server_streaming"
+      ? ({ afterMs: limits.requestTimeoutMs, reason: "REQUEST_TIMEOUT" } as const)
+      : ({ afterMs: limits.streamIdleTimeoutMs, reason: "STREAM_IDLE" } as const);
   try {
     for (;;) {
-      const next = await readNext(iterator, maxRequestBytes, timeoutMs);
+      const next = await readNext(iterator, { maxRequestBytes, late, signal });
       if (next.done === true) return;
       validate(input, next.value as MessageShape<DescMessage>);
       yield next.value;
@@ -170,42 +237,25 @@ async function* validated<T>(
   }
 }
 
-async function readNext<T>(
-  iterator: AsyncIterator<T>,
-  maxRequestBytes: number,
-  timeoutMs: number | undefined,
-): Promise<IteratorResult<T>> {
-  const next = iterator.next().catch((error: unknown) => {
-    throw readingError(error, maxRequestBytes);
-  });
-  if (timeoutMs === undefined) return next;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(domainError("REQUEST_TIMEOUT", {})), timeoutMs);
-  });
-  return Promise.race([next, late]).finally(() => clearTimeout(timer));
-}
-
-/** What Connect throws while it reads is about what the client sent; its own words for it are for a server's author. */
-function readingError(error: unknown, maxRequestBytes: number): unknown {
-  // Of the socket: the client went away.
-  if (!(error instanceof ConnectError)) return domainError("REQUEST_CANCELED", {}, { cause: error });
-  switch (error.code) {
-    case Code.Internal:
-      return malformed("A message of the stream could not be read.", [], error);
-    case Code.ResourceExhausted:
-      return tooLarge(maxRequestBytes);
-    default:
-      return error;
-  }
-}
-
-async function* mapErrors<T>(messages: AsyncIterable<T>, stream: Stream) {
+/** Hands the answers on, maps errors, and gives the client up if it does not read what was written. */
+async function* sent<T>(messages: AsyncIterable<T>, stream: Stream, signal: AbortSignal) {
   try {
-    yield* messages;
+    for await (const message of messages) {
+      stream.awaitReader();
+      yield message;
+      stream.readerCame();
+    }
   } catch (error) {
-    throw remember(stream, error);
+    throw remember(stream, signal.aborted && error === signal.reason ? endOf(signal) : error);
+  } finally {
+    // What is written already, and how the stream ended, must be read in time as well.
+    stream.awaitReader();
   }
+}
+
+/** All of a body before its first message: over HTTP/1.1 many clients read nothing before they have sent everything. */
+async function* wholeBody(exchange: Exchange, maxBytes: number) {
+  yield await exchange.readBody({ maxBytes });
 }
 
 function remember(stream: Stream, error: unknown): ConnectError {
@@ -213,7 +263,7 @@ function remember(stream: Stream, error: unknown): ConnectError {
   // messages than one.
   const isConnects =
     error instanceof ConnectError && error.code === Code.Unimplemented && reasonOf(error) === undefined;
-  stream.error = isConnects
+  stream.error ??= isConnects
     ? protocolError(Code.Unimplemented, "REQUEST_MALFORMED", error.rawMessage)
     : toConnectError(error, stream.inbound.requestId);
   return stream.error;

@@ -610,6 +610,22 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_INVITATION_NOT_PENDING = 103;
    */
   INVITATION_NOT_PENDING = 103,
+
+  /**
+   * The server is stopping and ends its streams; what came of the messages before was said.
+   * Code: UNAVAILABLE. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_SERVER_STOPPING = 106;
+   */
+  SERVER_STOPPING = 106,
+
+  /**
+   * The stream waited too long for its client: for the next message, or for it to read the answer.
+   * Code: DEADLINE_EXCEEDED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_STREAM_IDLE = 107;
+   */
+  STREAM_IDLE = 107,
 }
 
 /**

@@ -1070,6 +1070,211 @@ export declare type SendVerificationMessageResponse = Message<"ostiary.identity.
 export declare const SendVerificationMessageResponseSchema: GenMessage<SendVerificationMessageResponse>;
 
 /**
+ * SendRecoveryMessagesRequest is one message of the stream of SendRecoveryMessages.
+ *
+ * @generated from message ostiary.identity.v1.SendRecoveryMessagesRequest
+ */
+export declare type SendRecoveryMessagesRequest = Message<"ostiary.identity.v1.SendRecoveryMessagesRequest"> & {
+  /**
+   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into messages and
+   * streams: an identity that a message went to under this id gets no other one, and its result is that of the first time.
+   * Recommended: a random UUID, the same for the whole list.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identities' ids. Many in one message cost less than one message each.
+   *
+   * @generated from field: repeated string identity_ids = 2;
+   */
+  identityIds: string[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendRecoveryMessagesRequest.
+ * Use `create(SendRecoveryMessagesRequestSchema)` to create a new message.
+ */
+export declare const SendRecoveryMessagesRequestSchema: GenMessage<SendRecoveryMessagesRequest>;
+
+/**
+ * SendRecoveryMessagesResponse is what came of one identity of the stream.
+ *
+ * @generated from message ostiary.identity.v1.SendRecoveryMessagesResponse
+ */
+export declare type SendRecoveryMessagesResponse = Message<"ostiary.identity.v1.SendRecoveryMessagesResponse"> & {
+  /**
+   * The identity's id, as it was sent.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * What came of it.
+   *
+   * @generated from oneof ostiary.identity.v1.SendRecoveryMessagesResponse.result
+   */
+  result: {
+    /**
+     * A message is on its way.
+     *
+     * @generated from field: ostiary.identity.v1.SentMessage sent = 2;
+     */
+    value: SentMessage;
+    case: "sent";
+  } | {
+    /**
+     * None was sent.
+     *
+     * @generated from field: ostiary.identity.v1.SendMessageError error = 3;
+     */
+    value: SendMessageError;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendRecoveryMessagesResponse.
+ * Use `create(SendRecoveryMessagesResponseSchema)` to create a new message.
+ */
+export declare const SendRecoveryMessagesResponseSchema: GenMessage<SendRecoveryMessagesResponse>;
+
+/**
+ * SendVerificationMessagesRequest is one message of the stream of SendVerificationMessages.
+ *
+ * @generated from message ostiary.identity.v1.SendVerificationMessagesRequest
+ */
+export declare type SendVerificationMessagesRequest = Message<"ostiary.identity.v1.SendVerificationMessagesRequest"> & {
+  /**
+   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into messages and
+   * streams: an identity that a message went to under this id gets no other one, and its result is that of the first time.
+   * Recommended: a random UUID, the same for the whole list.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identities' ids. Many in one message cost less than one message each.
+   *
+   * @generated from field: repeated string identity_ids = 2;
+   */
+  identityIds: string[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendVerificationMessagesRequest.
+ * Use `create(SendVerificationMessagesRequestSchema)` to create a new message.
+ */
+export declare const SendVerificationMessagesRequestSchema: GenMessage<SendVerificationMessagesRequest>;
+
+/**
+ * SendVerificationMessagesResponse is what came of one identity of the stream.
+ *
+ * @generated from message ostiary.identity.v1.SendVerificationMessagesResponse
+ */
+export declare type SendVerificationMessagesResponse = Message<"ostiary.identity.v1.SendVerificationMessagesResponse"> & {
+  /**
+   * The identity's id, as it was sent.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * What came of it.
+   *
+   * @generated from oneof ostiary.identity.v1.SendVerificationMessagesResponse.result
+   */
+  result: {
+    /**
+     * A message is on its way.
+     *
+     * @generated from field: ostiary.identity.v1.SentMessage sent = 2;
+     */
+    value: SentMessage;
+    case: "sent";
+  } | {
+    /**
+     * None was sent.
+     *
+     * @generated from field: ostiary.identity.v1.SendMessageError error = 3;
+     */
+    value: SendMessageError;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendVerificationMessagesResponse.
+ * Use `create(SendVerificationMessagesResponseSchema)` to create a new message.
+ */
+export declare const SendVerificationMessagesResponseSchema: GenMessage<SendVerificationMessagesResponse>;
+
+/**
+ * SentMessage is a message with a link on its way to one identity of a stream.
+ *
+ * @generated from message ostiary.identity.v1.SentMessage
+ */
+export declare type SentMessage = Message<"ostiary.identity.v1.SentMessage"> & {
+  /**
+   * Where the message goes, normalised.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+
+  /**
+   * When its link ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SentMessage.
+ * Use `create(SentMessageSchema)` to create a new message.
+ */
+export declare const SentMessageSchema: GenMessage<SentMessage>;
+
+/**
+ * SendMessageError says why nothing was sent to one identity of a stream.
+ *
+ * @generated from message ostiary.identity.v1.SendMessageError
+ */
+export declare type SendMessageError = Message<"ostiary.identity.v1.SendMessageError"> & {
+  /**
+   * A sentence for people.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * The reason and its metadata, as in an error of the call for one identity.
+   *
+   * @generated from field: google.rpc.ErrorInfo error_info = 2;
+   */
+  errorInfo?: ErrorInfo | undefined;
+
+  /**
+   * What to do about it, where something can be done.
+   *
+   * @generated from field: ostiary.error.v1.Remedy remedy = 3;
+   */
+  remedy?: Remedy | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SendMessageError.
+ * Use `create(SendMessageErrorSchema)` to create a new message.
+ */
+export declare const SendMessageErrorSchema: GenMessage<SendMessageError>;
+
+/**
  * ListLoginHistoryRequest is the request of ListLoginHistory.
  *
  * @generated from message ostiary.identity.v1.ListLoginHistoryRequest
@@ -1356,6 +1561,42 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof SendVerificationMessageRequestSchema;
     output: typeof SendVerificationMessageResponseSchema;
+  },
+  /**
+   * SendRecoveryMessages sends a link to recover each of a stream of identities, as SendRecoveryMessage does, to its first
+   * verified address. Results come in the order of the ids. An identity that none can be sent to does not end the stream:
+   * its result says why. Whatever else ends it (access that ended, a message that breaks its limits, the server's stop) comes
+   * after the results of what was begun before; over a lost connection some may be missing. Repeat with the same `request_id`
+   * then.
+   *
+   * Full duplex over HTTP/2. Over HTTP/1.1 with Connect or gRPC-Web all messages come before the first result and are
+   * limited together by `server.max_request_bytes`.
+   *
+   * Access: API key with `identity:recover`; looked at again every second while the stream lasts.
+   * Errors: LINKS_DISABLED, UI_URL_MISSING, STREAM_IDLE, SERVER_STOPPING; in the results: IDENTITY_NOT_FOUND,
+   * IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.SendRecoveryMessages
+   */
+  sendRecoveryMessages: {
+    methodKind: "bidi_streaming";
+    input: typeof SendRecoveryMessagesRequestSchema;
+    output: typeof SendRecoveryMessagesResponseSchema;
+  },
+  /**
+   * SendVerificationMessages sends a link to verify an address of each of a stream of identities, as SendVerificationMessage
+   * does, to the first one that is not verified yet. Streams are as in SendRecoveryMessages.
+   *
+   * Access: API key with `identity:recover`; looked at again every second while the stream lasts.
+   * Errors: LINKS_DISABLED, UI_URL_MISSING, STREAM_IDLE, SERVER_STOPPING; in the results: IDENTITY_NOT_FOUND,
+   * IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.SendVerificationMessages
+   */
+  sendVerificationMessages: {
+    methodKind: "bidi_streaming";
+    input: typeof SendVerificationMessagesRequestSchema;
+    output: typeof SendVerificationMessagesResponseSchema;
   },
   /**
    * ListLoginHistory lists who got into an identity's account, or tried to, newest first.

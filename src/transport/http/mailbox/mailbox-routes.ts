@@ -33,25 +33,25 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
 
   const forBrowser =
     (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers) => {
+    async (exchange, headers, inbound) => {
       if (!access.isLocal(exchange)) return refuse(exchange, headers);
       withoutCors(headers);
       if (!access.hasCookie(exchange)) return respondPage(exchange, headers, closedPage(), 401);
-      await handler(exchange, headers);
+      await handler(exchange, headers, inbound);
     };
   const forCommandLine =
     (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers) => {
+    async (exchange, headers, inbound) => {
       if (!access.isLocal(exchange)) return refuse(exchange, headers);
       withoutCors(headers);
       if (!access.hasToken(exchange)) return respondJson(exchange, headers, 401, { error: "token missing" });
-      await handler(exchange, headers);
+      await handler(exchange, headers, inbound);
     };
 
   return new Map<string, HttpHandler>([
     [
       "/mailbox",
-      async (exchange, headers) => {
+      async (exchange, headers, inbound) => {
         const query = new URLSearchParams(exchange.query);
         const token = query.get("token");
         // Security rule: the token leaves the address bar at once, and is worth nothing from then on.
@@ -63,7 +63,7 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
         }
         await forBrowser(async () =>
           respondPage(exchange, headers, listPage(await list(exchange), query.get("refresh") !== "off")),
-        )(exchange, headers);
+        )(exchange, headers, inbound);
       },
     ],
     [

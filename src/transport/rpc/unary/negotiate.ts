@@ -43,7 +43,7 @@ export function negotiate(
   if (exchange.method === "POST") {
     const wire = wireOf(exchange.header("content-type"));
     if (wire === undefined) return { refusal: unknownContentType(exchange) };
-    if (wire.protocol === "grpc" && exchange.httpVersion === 1) return { refusal: http2Needed(true) };
+    if (wire.protocol === "grpc" && exchange.httpVersion === 1) return { refusal: http2Needed() };
     return { wire };
   }
   if (exchange.method === "GET" && route.allowsGet) {
@@ -76,11 +76,10 @@ function unknownQueryEncoding(): Refusal {
   };
 }
 
-/** Refuses over HTTP/1.1 what it cannot carry: gRPC, or streams in both directions. */
-export function http2Needed(isGrpc: boolean): Refusal {
-  const message = isGrpc
-    ? "gRPC needs HTTP/2, because HTTP/1.1 clients do not read trailers. Use gRPC-Web or Connect."
-    : "A stream in both directions needs HTTP/2.";
+/** Refuses gRPC over HTTP/1.1. */
+export function http2Needed(): Refusal {
+  const message =
+    "gRPC needs HTTP/2, because HTTP/1.1 clients do not read trailers. Use gRPC-Web or Connect.";
   return { status: 505, headers: {}, error: refused(message) };
 }
 
