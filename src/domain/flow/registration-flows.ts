@@ -387,6 +387,7 @@ function newIdentity({ schema, traits, derived, verified }: NewAccount, at: Date
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,
     lastLoginAt: at,
+    deleteAt: undefined,
   };
 }
 

@@ -28,4 +28,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261125130000-login-history",
     load: async () => (await import("./20261125130000-login-history.ts")).LoginHistory,
   },
+  {
+    name: "20261126110000-account-deletion",
+    load: async () => (await import("./20261126110000-account-deletion.ts")).AccountDeletion,
+  },
 ];
