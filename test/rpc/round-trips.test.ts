@@ -5,11 +5,12 @@ import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_serv
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { deletionConfig, openSettings } from "../support/deletion.ts";
 
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ config: deletionConfig() });
 });
 
 afterAll(() => app.stop());
@@ -66,4 +67,37 @@ test("the budget of round trips to the database is kept", async () => {
     submitRegistrationFlow: 4,
     checkSession: 1,
   });
+});
+
+test("the budget of round trips of settings is kept: at most 6 a submit", async () => {
+  const { email, sessionToken } = await register(app);
+  const { client, flow, submit } = await openSettings(app, sessionToken);
+  const flowId = flow.id;
+  const save = (traits: { email: string; name?: string }) =>
+    roundTrips(() => client.submitSettingsFlow({ flowId, traits, step: { case: "profile", value: {} } }));
+
+  const next = freshEmail();
+  const name = await save({ email, name: "Ada" });
+  const address = await save({ email: next });
+  const { code } = (await app.messages(next)).at(-1) ?? { code: "" };
+  const proof = await roundTrips(() =>
+    client.submitSettingsFlow({ flowId, step: { case: "code", value: { code } } }),
+  );
+  const step = { case: "password" as const, value: { password: "another good passphrase" } };
+  const password = await roundTrips(() => client.submitSettingsFlow({ flowId, step }));
+  const deletion = await roundTrips(() => submit("deleteAccount"));
+
+  const calls = { name, address, proof, password, deletion };
+  const outcomes = Object.entries(calls).map(([key, { result }]) => [key, result.outcome.case]);
+  expect(Object.fromEntries(outcomes)).toEqual({
+    name: "saved",
+    address: "nextStep",
+    proof: "saved",
+    password: "saved",
+    deletion: "deletionScheduled",
+  });
+  // The flow with its owner, the session, and the change. A new address is looked for and what is sent is counted before; a
+  // try of a code is counted for the account and for the code, and given back when it was right.
+  const counts = Object.entries(calls).map(([key, { count }]) => [key, count]);
+  expect(Object.fromEntries(counts)).toEqual({ name: 3, address: 5, proof: 6, password: 3, deletion: 3 });
 });

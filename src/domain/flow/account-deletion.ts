@@ -10,7 +10,7 @@ import { deletionStep } from "./deletion-form.ts";
 import type { FlowCaller } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { type OwnChangeResult, revocationOf, type SettingsStore } from "./settings-store.ts";
-import type { SettingsHolder, SettingsOutcome, SettingsView } from "./settings-view.ts";
+import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
 
 interface AccountDeletionDependencies {
   readonly keeper: FlowKeeper;
@@ -93,7 +93,7 @@ export class AccountDeletion {
         ...this.#written(caller, holder, { at, content, type: "identity.deletion_scheduled", data }),
         at,
         deleteAt,
-        revocationEvent: revocationOf(id, caller.origin, at, "account_deletion"),
+        revocationEvent: revocationOf(id, ownOrigin(caller, holder), at, "account_deletion"),
       },
     );
   }
@@ -109,8 +109,8 @@ export class AccountDeletion {
 
   /** What all of them write: for which flow and account, what the owner is told, what is recorded. */
   #written(
-    { origin }: FlowCaller,
-    { record, identity }: SettingsHolder,
+    caller: FlowCaller,
+    holder: SettingsHolder,
     what: {
       readonly at: Date;
       readonly content: MessageContent;
@@ -119,12 +119,14 @@ export class AccountDeletion {
     },
   ) {
     const { at, content, type, data } = what;
+    const { record, identity } = holder;
+    const event = newEvent(type, at, ownOrigin(caller, holder), { identityId: identity.id, data });
     const how = { at, language: record.data.language ?? "" };
     return {
       held: { digest: record.digest, revision: record.revision },
       identityId: identity.id,
       messages: noticesTo(this.#outbox, identity, content, how),
-      events: [newEvent(type, at, origin, { identityId: identity.id, data })],
+      events: [event],
     };
   }
 

@@ -7,7 +7,7 @@ import { newSession } from "../session/sessions.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
-import type { SettingsHolder, SettingsOutcome, SettingsView } from "./settings-view.ts";
+import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
 
 interface PasswordSettingsDependencies {
   readonly keeper: FlowKeeper;
@@ -42,8 +42,9 @@ export class PasswordSettings {
     holder: SettingsHolder,
     change: Extract<SettingsChange, { kind: "password" }>,
   ): Promise<SettingsOutcome> {
-    const { tenant, origin } = caller;
+    const { tenant } = caller;
     const { record, identity, session } = holder;
+    const origin = ownOrigin(caller, holder);
     const at = this.#clock.now();
     const issued = this.#issueSession(caller, holder, at);
     const about = { identityId: identity.id, sessionId: issued?.session.id };

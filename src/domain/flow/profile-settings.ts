@@ -15,7 +15,7 @@ import type { FlowKeeper } from "./flow-keeper.ts";
 import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
 import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "./settings-form.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
-import type { SettingsHolder, SettingsOutcome, SettingsView } from "./settings-view.ts";
+import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
 import type { FlowStore } from "./store.ts";
 
 interface ProfileSettingsDependencies {
@@ -125,8 +125,9 @@ export class ProfileSettings {
     plan: ProfilePlan,
     verified: ProofTarget | undefined,
   ): Promise<SettingsOutcome> {
-    const { tenant, origin } = caller;
+    const { tenant } = caller;
     const { record, identity, session } = holder;
+    const origin = ownOrigin(caller, holder);
     const at = this.#clock.now();
     const after = changedIdentity(identity, plan, verified, at);
     const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };

@@ -1,3 +1,4 @@
+import type { CallOrigin } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { JsonObject } from "../json.ts";
@@ -41,6 +42,11 @@ export type SettingsOutcome =
       readonly client: FlowClient;
       readonly returnTo: string | undefined;
     };
+
+/** Where a change comes from that the holder of a settings flow makes: nobody but the owner of the account. */
+export function ownOrigin({ origin }: FlowCaller, { identity }: SettingsHolder): CallOrigin {
+  return { ...origin, actor: { kind: "identity", identityId: identity.id } };
+}
 
 /** What the holder of a settings flow sees of it. */
 export class SettingsView {
