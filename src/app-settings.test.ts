@@ -31,7 +31,11 @@ describe("the settings of the tenant", () => {
       },
       verification: { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true },
       recovery: { lifetimeMs: 3_600_000, enabled: true, sessionAtOnce: false },
-      settings: { lifetimeMs: 3_600_000, privilegedMs: 900_000 },
+      settings: {
+        lifetimeMs: 3_600_000,
+        privilegedMs: 900_000,
+        accountDeletion: { enabled: false, graceMs: 2_592_000_000 },
+      },
       code: {
         enabledFor: new Set(["login", "registration", "verification", "recovery", "settings"]),
         length: 6,

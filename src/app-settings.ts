@@ -60,6 +60,10 @@ export function toTenantSettings(
     settings: {
       lifetimeMs: durationToMs(flows.settings.lifetime),
       privilegedMs: durationToMs(flows.settings.privilegedFor),
+      accountDeletion: {
+        enabled: flows.settings.accountDeletion.enabled,
+        graceMs: durationToMs(flows.settings.accountDeletion.gracePeriod),
+      },
     },
     code: codeSettings(settings, canSend),
     link: {

@@ -35,15 +35,19 @@ import { ApiKeys } from "./domain/access/api-keys.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
+import { AccountDeletion } from "./domain/flow/account-deletion.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
 import { NewAccounts } from "./domain/flow/new-accounts.ts";
 import { OperatorFlows } from "./domain/flow/operator-flows.ts";
 import { OperatorSends } from "./domain/flow/operator-sends.ts";
+import { PasswordSettings } from "./domain/flow/password-settings.ts";
+import { ProfileSettings } from "./domain/flow/profile-settings.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
+import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
@@ -353,15 +357,18 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
       clock,
     }),
   });
+  const settingsMethods = [passwordMethod];
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const changes = { keeper, view, store: storage.settings, outbox, clock };
   const settingsFlows = new SettingsFlows({
     keeper,
     flows: storage.flows,
-    schemas,
-    methods: [passwordMethod],
-    proofs,
+    methods: settingsMethods,
+    view,
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
+    password: new PasswordSettings({ ...changes, tokens }),
+    deletion: new AccountDeletion(changes),
     logins: loginFlows,
-    outbox,
-    tokens,
     clock,
   });
   const recoveryFlows = new RecoveryFlows({

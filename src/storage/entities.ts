@@ -41,8 +41,14 @@ const Identity = defineEntity({
     displayName: p.text(),
     lastLoginAt: moment().nullable(),
     loginSequence: p.integer(),
+    deleteAt: moment().nullable(),
   },
   indexes: [
+    {
+      name: "identity_deletion",
+      expression:
+        "create index identity_deletion on ostiary.identity (tenant_id, delete_at) where delete_at is not null",
+    },
     {
       name: "identity_list",
       expression: "create index identity_list on ostiary.identity (tenant_id, created_at desc, id desc)",

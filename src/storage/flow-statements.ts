@@ -154,7 +154,7 @@ export const countAttemptStatement: Statement = {
  * written: of two submits of one flow the second waits, then PostgreSQL reads the row again, finds it changed, and nothing
  * else happens. `all_open` has a row if all of them were still as they were read.
  */
-const openFlowParts = `open_flow AS MATERIALIZED (
+export const openFlowParts = `open_flow AS MATERIALIZED (
     SELECT f.digest FROM ostiary.flow f
     JOIN unnest($2::bytea[], $3::int[]) AS held(digest, revision)
       ON held.digest = f.digest AND held.revision = f.revision
@@ -175,14 +175,14 @@ function closeFlows(identity: string, when: string): string {
  * Closes whatever else is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of
  * it may outlive a new secret or address.
  */
-function closeOtherFlows(identity: string, when: string): string {
+export function closeOtherFlows(identity: string, when: string): string {
   return `UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
     WHERE tenant_id = $1 AND identity_id = ${identity} AND state = 'active' AND digest <> ALL ($2::bytea[])
       AND EXISTS (SELECT FROM ${when})`;
 }
 
 /** Writes a session if its parameter is not null. */
-function insertSession(session: string, digest: string, from: string): string {
+export function insertSession(session: string, digest: string, from: string): string {
   return `INSERT INTO ostiary.session (tenant_id, ${sessionWriteColumns})
     SELECT $1, ${sessionValues(digest)}
     FROM ${from}, jsonb_to_record(${session}::jsonb) ${sessionRecord}
@@ -341,60 +341,4 @@ export const completeRecoveryStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$10", from: "guard" })}
   )
   SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM guard) AS completed`,
-};
-
-/**
- * What follows a change in settings. `when` is a part with a row if the change was made. $1 tenant, $2 flow, $4 identity, $5
- * now, $6 whether other sessions end, $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its
- * way ends, $10 messages, $11 events, $12 the event of the sessions that ended.
- */
-function settingsParts(when: string): string {
-  return `moved AS (
-    UPDATE ostiary.flow SET revision = revision + 1, data = jsonb_build_object('language', data -> 'language'),
-      challenge_kind = NULL, challenge_digest = NULL, challenge_expires_at = NULL,
-      state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
-    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})
-  ), closed AS (
-    ${closeOtherFlows("$4", when)} AND $9::boolean
-  ), ended AS (
-    UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
-    WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $5 AND $6::boolean
-      AND id IS DISTINCT FROM $7 AND EXISTS (SELECT FROM ${when})
-    RETURNING id
-  ), ended_once AS (
-    SELECT FROM ended LIMIT 1
-  ), sent AS (
-    ${insertMessages({ tenant: "$1", messages: "$10", from: when })}
-  ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$11", from: when })}
-  ), recorded_end AS (
-    ${insertEvents({ tenant: "$1", events: "$12", from: "ended_once" })}
-  )`;
-}
-
-/** The parameters of `settingsParts`, then $13 and $14 the password's hash and algorithm, $15 session or null, $16 its digest. */
-export const changePasswordStatement: Statement = {
-  name: "change_password",
-  text: `WITH ${openFlowParts}, changed AS (
-    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
-    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND EXISTS (SELECT FROM all_open)
-    RETURNING id
-  ), written AS (
-    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $13, $14, $5, $5 FROM changed
-    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
-      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
-  ), forgotten AS (
-    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
-  ), created AS (
-    ${insertSession("$15", "$16", "changed")}
-  ), ${settingsParts("changed")}
-  SELECT EXISTS (SELECT FROM changed) AS completed`,
-};
-
-/** The parameters of `settingsParts`. The second half of a change of traits, in the same transaction. */
-export const finishProfileStatement: Statement = {
-  name: "finish_profile",
-  text: `WITH ${openFlowParts}, ${settingsParts("all_open")}
-  SELECT EXISTS (SELECT FROM all_open) AS completed`,
 };

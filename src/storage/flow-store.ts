@@ -8,8 +8,6 @@ import type {
   LoginCandidate,
   LoginCompletion,
   OperatorStart,
-  PasswordChange,
-  ProfileChange,
   RecoveryCompletion,
   RegistrationCompletion,
   VerificationCompletion,
@@ -28,7 +26,6 @@ import {
   identityFromRow,
   identityParameter,
 } from "./identity-row.ts";
-import { updateIdentityStatement } from "./identity-statements.ts";
 import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
@@ -45,15 +42,6 @@ type Nullable<Row> = { readonly [Column in keyof Row]: Row[Column] | null };
 interface CompletionRow {
   readonly flow_open: boolean;
   readonly completed: boolean;
-}
-
-/** Takes a change of traits back, with what it came to. */
-class Rollback extends Error {
-  readonly result: "identity_changed" | "identifier_taken" | "flow_taken";
-  constructor(result: Rollback["result"]) {
-    super("rolled back");
-    this.result = result;
-  }
 }
 
 /** Flows on PostgreSQL. The statements, and why they are right, are in flow-statements.ts. */
@@ -275,78 +263,6 @@ export class PostgresFlowStore implements FlowStore {
     return outcomeOf(row, "identity_gone");
   }
 
-  async changePassword(scope: Scope, change: PasswordChange): Promise<Completion> {
-    const { session, password, keep } = change;
-    const [row] = await this.#database.query<Pick<CompletionRow, "completed">>(
-      scope,
-      statements.changePasswordStatement,
-      [
-        ...[scope.tenantId, ...heldParameters([change.held])],
-        change.identityId,
-        change.at,
-        keep !== "all",
-        keep === "all" ? undefined : keep,
-        change.completes,
-        true,
-        messagesParameter(change.messages),
-        eventsParameter(change.events),
-        eventsParameter([change.revocationEvent]),
-        password.hash,
-        password.algorithm,
-        session && sessionParameter(session),
-        session?.tokenDigest,
-      ],
-    );
-    return row?.completed ? "completed" : "flow_taken";
-  }
-
-  async changeProfile(
-    scope: Scope,
-    change: ProfileChange,
-  ): Promise<Completion | "identity_changed" | "identifier_taken"> {
-    const { identity } = change;
-    try {
-      return await this.#database.transaction(scope, async (tx): Promise<Completion> => {
-        const [row] = await this.#database.query<{ readonly updated: boolean; readonly complete: boolean }>(
-          tx,
-          updateIdentityStatement,
-          [
-            tx.tenantId,
-            identityParameter(identity),
-            change.expectedRevision,
-            identifiersParameter(identity.identifiers),
-            addressesParameter(identity.verifiableAddresses),
-            addressesParameter(identity.recoveryAddresses),
-            eventsParameter([]),
-          ],
-        );
-        if (!row?.updated) throw new Rollback("identity_changed");
-        if (!row.complete) throw new Rollback("identifier_taken");
-        const [finished] = await this.#database.query<Pick<CompletionRow, "completed">>(
-          tx,
-          statements.finishProfileStatement,
-          [
-            ...[tx.tenantId, ...heldParameters([change.held])],
-            identity.id,
-            change.at,
-            change.endsOthers,
-            change.keep,
-            false,
-            change.endsOthers,
-            messagesParameter(change.messages),
-            eventsParameter(change.events),
-            eventsParameter([change.revocationEvent]),
-          ],
-        );
-        if (!finished?.completed) throw new Rollback("flow_taken");
-        return "completed";
-      });
-    } catch (error) {
-      if (error instanceof Rollback) return error.result;
-      throw error;
-    }
-  }
-
   async takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]> {
     if (identifiers.length === 0) return [];
     const rows = await this.#database.query<{ readonly value: string }>(
@@ -362,7 +278,7 @@ export class PostgresFlowStore implements FlowStore {
 }
 
 /** The flows of a completion, as two parameters. */
-function heldParameters(held: readonly HeldRevision[]) {
+export function heldParameters(held: readonly HeldRevision[]) {
   return [held.map(({ digest }) => digest), held.map(({ revision }) => revision)];
 }
 

@@ -18,7 +18,7 @@ export const identityColumns = `
   i.external_id AS i_external_id, i.schema_id AS i_schema_id, i.schema_version AS i_schema_version,
   i.state AS i_state, i.state_changed_at AS i_state_changed_at, i.traits AS i_traits,
   i.public_metadata AS i_public_metadata, i.admin_metadata AS i_admin_metadata,
-  i.display_name AS i_display_name, i.last_login_at AS i_last_login_at,
+  i.display_name AS i_display_name, i.last_login_at AS i_last_login_at, i.delete_at AS i_delete_at,
   (SELECT json_agg(json_build_object('kind', n.kind, 'value', n.value, 'path', n.path) ORDER BY n.ordinal)
     FROM ostiary.identity_identifier n
     WHERE n.tenant_id = i.tenant_id AND n.identity_id = i.id) AS i_identifiers,
@@ -46,6 +46,7 @@ export interface IdentityRow {
   readonly i_admin_metadata: JsonObject;
   readonly i_display_name: string;
   readonly i_last_login_at: Date | null;
+  readonly i_delete_at: Date | null;
   readonly i_identifiers: readonly Identifier[] | null;
   readonly i_verifiable_addresses:
     | readonly { readonly kind: AddressKind; readonly value: string; readonly verifiedAt: string | null }[]
@@ -79,10 +80,14 @@ export function identityFromRow(row: IdentityRow): Identity {
     recoveryAddresses: row.i_recovery_addresses ?? [],
     displayName: row.i_display_name,
     lastLoginAt: row.i_last_login_at ?? undefined,
+    deleteAt: row.i_delete_at ?? undefined,
   };
 }
 
-/** The columns that an identity is written to, in the order of `identityValues`. */
+/**
+ * The columns that an identity is written to. Security rule: `delete_at` is not among them, so that no create, import or
+ * update schedules a deletion or cancels one.
+ */
 export const identityWriteColumns = `id, created_at, updated_at, revision, external_id, schema_id, schema_version,
   state, state_changed_at, traits, public_metadata, admin_metadata, display_name, last_login_at`;
 

@@ -69,11 +69,41 @@ export const createIdentityStatement: Statement = {
 };
 
 /**
+ * The parts of a statement that replace the addresses of the identity in the part `changed`. What is removed and what is
+ * written never share a key, so the order of the parts does not matter. $1 is the tenant.
+ */
+export function replaceAddressParts(verifiableAddresses: string, recoveryAddresses: string): string {
+  return `verifiable_address AS (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset(${verifiableAddresses}::jsonb) ${addressRecord}
+  ), removed_verifiable_address AS (
+    DELETE FROM ostiary.identity_verifiable_address
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+      AND (kind, value) NOT IN (SELECT kind, value FROM verifiable_address)
+  ), written_verifiable_address AS (
+    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
+    SELECT $1, identity_id, kind, value, verified_at, ordinal FROM verifiable_address
+    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE
+      SET verified_at = excluded.verified_at, ordinal = excluded.ordinal
+  ), recovery_address AS (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset(${recoveryAddresses}::jsonb) ${addressRecord}
+  ), removed_recovery_address AS (
+    DELETE FROM ostiary.identity_recovery_address
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+      AND (kind, value) NOT IN (SELECT kind, value FROM recovery_address)
+  ), written_recovery_address AS (
+    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
+    SELECT $1, identity_id, kind, value, ordinal FROM recovery_address
+    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE SET ordinal = excluded.ordinal
+  )`;
+}
+
+/**
  * $1 tenant, $2 identity, $3 expected revision, $4 identifiers, $5 verifiable and $6 recovery addresses, $7 events.
  *
- * `login_sequence` is raised, so that a login that read the identity before does not complete. What is removed and
- * what is written never share a key, so the order of the parts does not matter. An identifier of another identity
- * is left as it is: then `complete` is false, and the caller rolls back. The external id fails with 23505.
+ * `login_sequence` is raised, so that a login that read the identity before does not complete. An identifier of another
+ * identity is left as it is: then `complete` is false, and the caller rolls back. The external id fails with 23505.
  */
 export const updateIdentityStatement: Statement = {
   text: `WITH changed AS (
@@ -99,30 +129,7 @@ export const updateIdentityStatement: Statement = {
       SET kind = excluded.kind, path = excluded.path, ordinal = excluded.ordinal
       WHERE n.identity_id = excluded.identity_id
     RETURNING value
-  ), verifiable_address AS (
-    SELECT changed.id AS identity_id, given.*
-    FROM changed, jsonb_to_recordset($5::jsonb) ${addressRecord}
-  ), removed_verifiable_address AS (
-    DELETE FROM ostiary.identity_verifiable_address
-    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
-      AND (kind, value) NOT IN (SELECT kind, value FROM verifiable_address)
-  ), written_verifiable_address AS (
-    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
-    SELECT $1, identity_id, kind, value, verified_at, ordinal FROM verifiable_address
-    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE
-      SET verified_at = excluded.verified_at, ordinal = excluded.ordinal
-  ), recovery_address AS (
-    SELECT changed.id AS identity_id, given.*
-    FROM changed, jsonb_to_recordset($6::jsonb) ${addressRecord}
-  ), removed_recovery_address AS (
-    DELETE FROM ostiary.identity_recovery_address
-    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
-      AND (kind, value) NOT IN (SELECT kind, value FROM recovery_address)
-  ), written_recovery_address AS (
-    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
-    SELECT $1, identity_id, kind, value, ordinal FROM recovery_address
-    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE SET ordinal = excluded.ordinal
-  ), recorded AS (
+  ), ${replaceAddressParts("$5", "$6")}, recorded AS (
     ${insertEvents({ tenant: "$1", events: "$7", from: "changed" })}
   )
   SELECT EXISTS (SELECT FROM changed) AS updated,
@@ -174,6 +181,22 @@ export const endPendingStatement: Statement = {
     ${insertMessages({ tenant: "$1", messages: "$5", from: "always" })}
   )
   ${insertEvents({ tenant: "$1", events: "$6", from: "once" })}`,
+};
+
+/**
+ * $1 tenant, $2 identity, $3 now, $4 messages, $5 events. Keeps an identity that was to be deleted; a row if it was.
+ */
+export const cancelDeletionStatement: Statement = {
+  text: `WITH changed AS (
+    UPDATE ostiary.identity SET delete_at = NULL, updated_at = $3, revision = revision + 1
+    WHERE tenant_id = $1 AND id = $2 AND delete_at IS NOT NULL
+    RETURNING id
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$4", from: "changed" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$5", from: "changed" })}
+  )
+  SELECT id FROM changed`,
 };
 
 /** $1 tenant, $2 identity, $3 events. Everything of the identity goes with it by its foreign keys. */

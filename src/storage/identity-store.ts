@@ -17,6 +17,7 @@ import {
   identityParameter,
 } from "./identity-row.ts";
 import {
+  cancelDeletionStatement,
   createIdentityStatement,
   deleteCredentialStatement,
   deleteIdentityStatement,
@@ -147,6 +148,15 @@ export class PostgresIdentityStore implements IdentityStore {
       }
       return this.find(tx, id);
     });
+  }
+
+  async cancelDeletion(
+    scope: Scope,
+    id: IdentityId,
+    { at, messages, events }: Parameters<IdentityStore["cancelDeletion"]>[2],
+  ): Promise<boolean> {
+    const values = [scope.tenantId, id, at, messagesParameter(messages), eventsParameter(events)];
+    return (await this.#database.query(scope, cancelDeletionStatement, values)).length > 0;
   }
 
   async delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean> {

@@ -3,11 +3,16 @@ import { Pool } from "pg";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
 import { clientOf, type Database } from "./database.ts";
+import { deleteDueAccounts } from "./due-deletions.ts";
 
 /** The name of the clean-up's job. */
 const cleanUpTask = "remove_expired";
-/** Every five minutes, once however many servers there are; never more than one waiting. */
-const crontab = `*/5 * * * * ${cleanUpTask} ?jobKey=${cleanUpTask}&max=3`;
+/** The name of the job that deletes the accounts that are due. */
+const deletionTask = "delete_due_accounts";
+/** Every five minutes, once however many servers there are; never more than one of each waiting. */
+const crontab = [cleanUpTask, deletionTask]
+  .map((task) => `*/5 * * * * ${task} ?jobKey=${task}&max=3`)
+  .join("\n");
 
 /** The longest pause between two attempts to start the worker. */
 const longestPauseMs = 10_000;
@@ -123,6 +128,10 @@ class WorkerKeeper {
             messageRetentionMs,
           });
           logger.info(removed, "removed what has expired");
+        },
+        [deletionTask]: async () => {
+          const accounts = await deleteDueAccounts(database, clock.now());
+          if (accounts > 0) logger.info({ accounts }, "deleted the accounts that were due");
         },
       },
     });

@@ -3,6 +3,7 @@ import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { CourierStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/event/store.ts";
+import type { SettingsStore } from "../domain/flow/settings-store.ts";
 import type { FlowStore } from "../domain/flow/store.ts";
 import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/identity/store.ts";
 import type { TenantId } from "../domain/ids.ts";
@@ -24,6 +25,7 @@ import { PostgresMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { PostgresSchemaStore } from "./schema-store.ts";
 import { PostgresSessionStore } from "./session-store.ts";
+import { PostgresSettingsStore } from "./settings-store.ts";
 import { ensureTenant } from "./tenants.ts";
 import { PostgresThrottleStore } from "./throttle-store.ts";
 
@@ -38,6 +40,7 @@ export interface Storage extends Transactions {
   readonly identities: IdentityStore;
   readonly sessions: SessionStore;
   readonly flows: FlowStore;
+  readonly settings: SettingsStore;
   readonly apiKeys: ApiKeyStore;
   readonly invitations: InvitationStore;
   readonly schemas: SchemaStore;
@@ -55,7 +58,7 @@ export interface Storage extends Transactions {
   ping(): Promise<void>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the clean-up of what has expired. Returns at once; a database that is away is waited for. */
+  /** Starts the clean-up of what has expired, and the deletion of accounts that are due. Returns at once; a database that is away is waited for. */
   startJobs(options: Omit<JobsOptions, "database" | "url" | "logger">): Promise<Jobs>;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
@@ -84,6 +87,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     identities: new PostgresIdentityStore(database),
     sessions: new PostgresSessionStore(database),
     flows: new PostgresFlowStore(database),
+    settings: new PostgresSettingsStore(database),
     apiKeys: new PostgresApiKeyStore(database),
     invitations: new PostgresInvitationStore(database),
     schemas: new PostgresSchemaStore(database),

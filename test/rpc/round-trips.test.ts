@@ -6,15 +6,17 @@ import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_serv
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { deletionConfig, openSettings } from "../support/deletion.ts";
 import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
 
 let app: TestApp;
 
 beforeAll(async () => {
-  const registration = { ui_url: "https://app.example.com/join" };
-  app = await startTestApp({
-    config: { tenant_defaults: { link: { enabled: true }, flows: { registration } } },
-  });
+  const flows = {
+    ...deletionConfig().tenant_defaults.flows,
+    registration: { ui_url: "https://app.example.com/join" },
+  };
+  app = await startTestApp({ config: { tenant_defaults: { flows, link: { enabled: true } } } });
 });
 
 afterAll(() => app.stop());
@@ -97,4 +99,37 @@ test("a registration by link keeps its own", async () => {
   expect(confirm.result.outcome.case).toBe("completed");
   // Both flows are read, the try is counted, by the throttle as well, and the account is made. 6 are allowed.
   expect({ open: open.count, confirm: confirm.count }).toEqual({ open: 2, confirm: 5 });
+});
+
+test("the budget of round trips of settings is kept: at most 6 a submit", async () => {
+  const { email, sessionToken } = await register(app);
+  const { client, flow, submit } = await openSettings(app, sessionToken);
+  const flowId = flow.id;
+  const save = (traits: { email: string; name?: string }) =>
+    roundTrips(() => client.submitSettingsFlow({ flowId, traits, step: { case: "profile", value: {} } }));
+
+  const next = freshEmail();
+  const name = await save({ email, name: "Ada" });
+  const address = await save({ email: next });
+  const { code } = (await app.messages(next)).at(-1) ?? { code: "" };
+  const proof = await roundTrips(() =>
+    client.submitSettingsFlow({ flowId, step: { case: "code", value: { code } } }),
+  );
+  const step = { case: "password" as const, value: { password: "another good passphrase" } };
+  const password = await roundTrips(() => client.submitSettingsFlow({ flowId, step }));
+  const deletion = await roundTrips(() => submit("deleteAccount"));
+
+  const calls = { name, address, proof, password, deletion };
+  const outcomes = Object.entries(calls).map(([key, { result }]) => [key, result.outcome.case]);
+  expect(Object.fromEntries(outcomes)).toEqual({
+    name: "saved",
+    address: "nextStep",
+    proof: "saved",
+    password: "saved",
+    deletion: "deletionScheduled",
+  });
+  // The flow with its owner, the session, and the change. A new address is looked for and what is sent is counted before; a
+  // try of a code is counted for the account and for the code, and given back when it was right.
+  const counts = Object.entries(calls).map(([key, { count }]) => [key, count]);
+  expect(Object.fromEntries(counts)).toEqual({ name: 3, address: 5, proof: 6, password: 3, deletion: 3 });
 });

@@ -57,6 +57,7 @@ export function anIdentity(change: Partial<Identity> = {}): Identity {
     recoveryAddresses: [{ kind: "email", value: email }],
     displayName: "Ada",
     lastLoginAt: undefined,
+    deleteAt: undefined,
     ...change,
   };
 }
@@ -138,7 +139,11 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },
     recovery: { lifetimeMs: hourMs, enabled: true, sessionAtOnce: false },
-    settings: { lifetimeMs: hourMs, privilegedMs: hourMs },
+    settings: {
+      lifetimeMs: hourMs,
+      privilegedMs: hourMs,
+      accountDeletion: { enabled: false, graceMs: hourMs },
+    },
     code: { enabledFor: new Set(), length: 6, lifetimeMs: 600_000, maxTries: 5, resendAfterMs: 30_000 },
     link: { enabledFor: new Set(), lifetimeMs: 600_000 },
     session: {

@@ -84,6 +84,7 @@ const identity: Identity = {
   recoveryAddresses: [],
   displayName: "Ada",
   lastLoginAt: undefined,
+  deleteAt: undefined,
 };
 const session: Session = {
   id: "01890000-0000-7000-8000-000000000002" as SessionId,

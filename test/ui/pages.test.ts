@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { deletionConfig } from "../support/deletion.ts";
 import { email, identifier, password, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => {
@@ -10,7 +11,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   let visitors: Visitors;
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ config: deletionConfig() });
     visitors = await Visitors.of(app.publicUrl);
   });
   afterEach(() => visitors.leave());
@@ -227,6 +228,43 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click(submit);
     await page.waitForSelector("text=Your changes have been saved!");
     expect(await page.inputValue(email)).toBe(address);
+  });
+
+  test("delete an account after they have asked once more, say when, and let its owner keep it", async () => {
+    const { page, address } = await visitors.register();
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    const button = "[data-step='deleteAccount']";
+    await page.waitForSelector(button);
+    const described = await page.getAttribute(button, "aria-describedby");
+    expect(await page.textContent(`#${described}`)).toContain("will be deleted in 30 days");
+    const submits: string[] = [];
+    page.on("request", (request) => {
+      if (request.url().includes("Submit")) submits.push(request.url());
+    });
+    await page.click(button);
+    await page.waitForSelector("dialog >> text=Delete your account?");
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("No, keep it");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog", { state: "detached" });
+    expect(submits).toEqual([]);
+    await page.click(button);
+    await page.click("dialog >> text=Yes, delete it");
+    await page.waitForSelector("text=/Your account will be deleted on 2\\d December 2026/");
+    await page.click(".aside a");
+    await page.fill(identifier, address);
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    await page.waitForSelector("[role='alert'] >> text=/This account will be deleted on 2\\d December 2026/");
+    // Enter in a field saves the fields: it is not the first button that is meant.
+    await page.focus(email);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=Your changes have been saved!");
+    await page.click("[data-step='keepAccount']");
+    await page.waitForSelector(button);
+    expect(await page.textContent("[role='alert']")).not.toContain("will be deleted");
   });
 
   test("show a password and hide it again, take a pasted one, and name it to password managers", async () => {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import type { LoginCompleted } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { ContinueWith } from "../../../gen/ostiary/flow/v1/outcome_pb.js";
 import type { RecoveryCompleted } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import type { RegistrationCompleted } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
-import type { SettingsCompleted } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type {
+  AccountDeletionScheduled,
+  SettingsCompleted,
+} from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { VerificationCompleted } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Session } from "../../../gen/ostiary/session/v1/session_pb.js";
@@ -46,6 +50,11 @@ export interface Completed {
   readonly returnTo: string;
   /** What to go on with before that, for example the verification of an address. */
   readonly continueWith: readonly ContinueWith[];
+  /**
+   * Settings: when the account will be deleted, because that was asked for; not in the future where it is gone already.
+   * Every session of the account is over.
+   */
+  readonly deleteTime: Date | undefined;
 }
 
 /** The clients that flows are submitted with. */
@@ -78,6 +87,8 @@ export async function submit(
     case "loginRequired":
       if (outcome.value.loginFlow === undefined) break;
       return { kind: "login_required", loginFlow: outcome.value.loginFlow, flow: outcome.value.flow ?? flow };
+    case "deletionScheduled":
+      return { kind: "completed", completed: toCompleted(outcome.value) };
     case undefined:
       break;
     default: {
@@ -112,7 +123,8 @@ type CompletedMessage =
   | RegistrationCompleted
   | VerificationCompleted
   | RecoveryCompleted
-  | SettingsCompleted;
+  | SettingsCompleted
+  | AccountDeletionScheduled;
 
 function toCompleted(message: CompletedMessage): Completed {
   return {
@@ -121,5 +133,6 @@ function toCompleted(message: CompletedMessage): Completed {
     identity: "identity" in message ? message.identity : undefined,
     returnTo: "returnTo" in message ? message.returnTo : "",
     continueWith: "continueWith" in message ? message.continueWith : [],
+    deleteTime: "deleteTime" in message ? message.deleteTime && timestampDate(message.deleteTime) : undefined,
   };
 }

@@ -44,6 +44,10 @@ export interface TemplateData {
   readonly address_added: { readonly new_address_masked: string };
   /** The day that the account will be deleted on. */
   readonly account_deletion_scheduled: { readonly date: Date };
+  /** It is gone, without a period of grace. */
+  readonly account_deleted: NoData;
+  /** Its deletion was cancelled. */
+  readonly account_kept: NoData;
 }
 
 /** What a message is about. */
@@ -77,6 +81,8 @@ export const sampleData: TemplateData = {
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },
   account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
+  account_deleted: {},
+  account_kept: {},
 };
 
 /** The names of all templates. */

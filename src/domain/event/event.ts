@@ -9,6 +9,8 @@ export type EventType =
   | "identity.activated"
   | "identity.deactivated"
   | "identity.deleted"
+  | "identity.deletion_scheduled"
+  | "identity.deletion_cancelled"
   | "credential.set"
   | "credential.deleted"
   | "session.created"

@@ -83,7 +83,8 @@ export interface FlowData {
 /** A change of settings that was checked, and waits. A password is hashed by then. */
 export type SettingsChange =
   | { readonly kind: "profile"; readonly traits: JsonObject }
-  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean };
+  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
+  | { readonly kind: "deletion" };
 
 /** What a flow waits for. */
 export type PendingStep =
@@ -149,7 +150,7 @@ export type FlowStep =
   | { readonly kind: "set_new_secret"; readonly methods: readonly MethodKind[] };
 
 /** A part of a settings flow. */
-export type SettingsPart = "profile" | "password";
+export type SettingsPart = "profile" | "password" | "deletion";
 
 /** What came of a submit. */
 export type FlowOutcome<Completed> =

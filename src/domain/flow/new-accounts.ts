@@ -133,5 +133,6 @@ function newIdentity(
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,
     lastLoginAt: at,
+    deleteAt: undefined,
   };
 }

@@ -4,6 +4,7 @@ import * as messages from "../message/message.ts";
 import type { SettingsMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
+import { deleteNode, deletionStep, keepNode } from "./deletion-form.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
@@ -29,6 +30,7 @@ export function settingsShape(
             element: { kind: "button", step: "profile" },
           },
         ];
+  const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
   return {
     kind: "settings",
@@ -39,7 +41,11 @@ export function settingsShape(
       if (flow.data.recovery !== undefined) {
         return { kind: "set_new_secret", methods: methods.map((method) => method.kind) };
       }
-      return { kind: "change_settings", parts: ["profile", "password"] };
+      const parts = ["profile", "password"] as const;
+      return {
+        kind: "change_settings",
+        parts: deletionOf(tenant) === undefined ? parts : [...parts, "deletion"],
+      };
     },
     form: (tenant, flow) => {
       const awaited = proofs.nodesOf(tenant, flow);
@@ -47,7 +53,12 @@ export function settingsShape(
       if (flow.data.recovery !== undefined) {
         return { nodes: secretNodes(tenant), messages: [messages.recoverySucceeded()] };
       }
-      return { nodes: [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)], messages: [] };
+      const nodes = [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)];
+      if (identity?.deleteAt !== undefined) {
+        return { nodes: [keepNode(), ...nodes], messages: [messages.deletionScheduled(identity.deleteAt)] };
+      }
+      const isOffered = deletionOf(tenant) === "deleteAccount";
+      return { nodes: isOffered ? [...nodes, deleteNode(tenant)] : nodes, messages: [] };
     },
   };
 }

@@ -105,38 +105,6 @@ export interface OperatorStart {
   readonly events: readonly Event[];
 }
 
-/** A new secret, from a settings flow. */
-export interface PasswordChange {
-  readonly held: HeldRevision;
-  /** Whether the flow is over: it was for this alone. */
-  readonly completes: boolean;
-  readonly identityId: IdentityId;
-  readonly password: PasswordRecord;
-  /** A new session, after a recovery. */
-  readonly session: NewSession | undefined;
-  /** Which of the other sessions stay: one, or all. */
-  readonly keep: SessionId | "all" | undefined;
-  readonly at: Date;
-  readonly messages: readonly SealedMessage[];
-  readonly events: readonly Event[];
-  /** Written if sessions ended. */
-  readonly revocationEvent: Event;
-}
-
-/** New traits, from a settings flow. */
-export interface ProfileChange {
-  readonly held: HeldRevision;
-  readonly identity: Identity;
-  readonly expectedRevision: number;
-  /** Whether an address or identifier changed: then other sessions end, and so does what is on its way. */
-  readonly endsOthers: boolean;
-  readonly keep: SessionId | undefined;
-  readonly at: Date;
-  readonly messages: readonly SealedMessage[];
-  readonly events: readonly Event[];
-  readonly revocationEvent: Event;
-}
-
 /** Whether a completion was written; `flow_taken` if one of the flows is no longer as it was read. */
 export type Completion = "completed" | "flow_taken";
 
@@ -211,16 +179,6 @@ export interface FlowStore {
   ): Promise<Completion | "address_gone">;
   /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
   completeRecovery(scope: Scope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
-  /** Sets a password, ends other sessions and everything that is on its way for the identity. Or changes nothing. */
-  changePassword(scope: Scope, change: PasswordChange): Promise<Completion>;
-  /**
-   * Replaces traits, identifiers and addresses. Or changes nothing: `identity_changed` if it is no longer as it was
-   * read, `identifier_taken`. Four round trips.
-   */
-  changeProfile(
-    scope: Scope,
-    change: ProfileChange,
-  ): Promise<Completion | "identity_changed" | "identifier_taken">;
   /** Which of these normalised identifiers are taken. */
   takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]>;
 }

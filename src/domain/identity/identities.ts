@@ -227,6 +227,23 @@ export class Identities {
     return this.#setState(tenant, origin, id, "inactive");
   }
 
+  /**
+   * Keeps an identity that its owner wanted deleted, and tells the owner. Does nothing if no deletion is scheduled. Throws
+   * IDENTITY_NOT_FOUND.
+   */
+  async cancelDeletion(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
+    const identity = await this.get(tenant, id);
+    if (identity.deleteAt === undefined) return identity;
+    const at = this.#clock.now();
+    const content = { template: "account_kept", data: {} } as const;
+    await this.#store.cancelDeletion(scopeOf(tenant), id, {
+      at,
+      messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
+      events: [newEvent("identity.deletion_cancelled", at, origin, { identityId: id })],
+    });
+    return this.get(tenant, id);
+  }
+
   /** Removes an identity with everything of it, for good. Throws IDENTITY_NOT_FOUND. */
   async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<void> {
     const event = newEvent("identity.deleted", this.#clock.now(), origin, { identityId: id });
@@ -342,6 +359,7 @@ function newIdentity({ schema, input, derived }: PreparedIdentity, at: Date): Id
     adminMetadata: input.adminMetadata,
     verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
     lastLoginAt: undefined,
+    deleteAt: undefined,
   };
 }
 

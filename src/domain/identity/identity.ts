@@ -53,6 +53,8 @@ export interface Identity {
   readonly recoveryAddresses: readonly RecoveryAddress[];
   readonly displayName: string;
   readonly lastLoginAt: Date | undefined;
+  /** When it will be deleted, as its owner asked for. Only a settings flow sets it: no create or update writes it. */
+  readonly deleteAt: Date | undefined;
 }
 
 /** What traits give, once they are validated: stored beside them and searched by. */

@@ -75,6 +75,16 @@ export interface IdentityStore {
     at: Date,
     events: readonly Event[],
   ): Promise<Identity | undefined>;
+  /** Takes a scheduled deletion back. False if none is scheduled, and then nothing is written. */
+  cancelDeletion(
+    scope: Scope,
+    id: IdentityId,
+    cancellation: {
+      readonly at: Date;
+      readonly messages: readonly SealedMessage[];
+      readonly events: readonly Event[];
+    },
+  ): Promise<boolean>;
   /** Removes the identity and everything of it but its events. False if there is none. */
   delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
   /** The credentials of an identity, without secrets; empty also if there is no such identity. */

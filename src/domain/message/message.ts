@@ -390,6 +390,42 @@ export function oneAddressAtATime(): Message {
   return error(4050002, "Only one address can be changed at a time.");
 }
 
+/** The account is to be deleted. */
+export function deletionScheduled(deleteAt: Date): Message {
+  const date = deleteAt.toISOString().slice(0, 10);
+  return info(9000050, `This account will be deleted on ${date}.`, {
+    delete_time: deleteAt.toISOString(),
+    date,
+  });
+}
+
+/** On the button that has the account deleted. */
+export function deleteAccountLabel(): Message {
+  return info(9000051, "Delete my account");
+}
+
+/** On the button that keeps an account which was to be deleted. */
+export function keepAccountLabel(): Message {
+  return info(9000052, "Keep my account");
+}
+
+/** What that button does, beside it. */
+export function deletionWarning(graceMs: number): Message {
+  if (graceMs === 0) {
+    const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
+    return info(9000054, text);
+  }
+  const hours = Math.max(1, Math.floor(graceMs / 3_600_000));
+  const days = Math.floor(hours / 24);
+  const span = days > 1 ? `${days} days` : hours > 1 ? `${hours} hours` : "one hour";
+  return info(
+    9000053,
+    `Your account and everything in it will be deleted in ${span}, and you are signed out everywhere. ` +
+      "If you change your mind, sign in before then and keep it.",
+    { days, hours },
+  );
+}
+
 function info(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "info", text, context };
 }

@@ -49,6 +49,11 @@ export interface TenantSettings {
     readonly lifetimeMs: number;
     /** How long after a login secrets and addresses can be changed. */
     readonly privilegedMs: number;
+    readonly accountDeletion: {
+      readonly enabled: boolean;
+      /** How long an account stays after its owner asked for its deletion; 0: it is deleted at once. */
+      readonly graceMs: number;
+    };
   };
   readonly code: {
     readonly enabledFor: ReadonlySet<FlowKind>;

@@ -32,4 +32,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261126100000-invitations",
     load: async () => (await import("./20261126100000-invitations.ts")).Invitations,
   },
+  {
+    name: "20261126110000-account-deletion",
+    load: async () => (await import("./20261126110000-account-deletion.ts")).AccountDeletion,
+  },
 ];

@@ -10,6 +10,7 @@ import {
   type BatchCreateIdentitiesRequest,
   BatchCreateIdentitiesResponseSchema,
   type BatchCreateIdentitiesResultSchema,
+  type CancelIdentityDeletionRequest,
   type CheckPasswordRequest,
   type IdentityService as Contract,
   type CreateIdentityRequest,
@@ -161,6 +162,11 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async deactivateIdentity(request: DeactivateIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     return { identity: toIdentity(await this.#identities.deactivate(tenant, origin, idOf(request))) };
+  }
+
+  async cancelIdentityDeletion(request: CancelIdentityDeletionRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { identity: toIdentity(await this.#identities.cancelDeletion(tenant, origin, idOf(request))) };
   }
 
   async deleteIdentity(request: DeleteIdentityRequest, context: HandlerContext) {

@@ -6,8 +6,9 @@ import type {
   SubmitSettingsFlowRequest,
 } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { SettingsFlows } from "../../domain/flow/settings-flows.ts";
+import { clearSessionCookie } from "../http/cookies.ts";
 import { callOf } from "./call.ts";
-import { fromStruct } from "./convert/common.ts";
+import { fromStruct, toTimestamp } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
 import { acceptCreated, flowCallerOf, handOverSession, stepOf, toOutcome } from "./flow-caller.ts";
@@ -52,6 +53,12 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
       return {
         outcome: { case: "loginRequired" as const, value: { loginFlow, flow: toFlow(outcome.flow) } },
       };
+    }
+    if (outcome.kind === "deletion_scheduled") {
+      const { client, deleteAt, returnTo = "" } = outcome;
+      if (client === "browser") call.setCookie(clearSessionCookie(call.tenant));
+      const value = { deleteTime: toTimestamp(deleteAt), returnTo };
+      return { outcome: { case: "deletionScheduled" as const, value } };
     }
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, session, returnTo = "" } = outcome.completed;

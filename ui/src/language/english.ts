@@ -1,4 +1,5 @@
 import { englishFormTexts } from "@ostiary/sdk/form";
+import { describeDay } from "./day.ts";
 import type { Words } from "./words.ts";
 
 /** English. Most messages are said in the server's own words, which are English as well. */
@@ -17,6 +18,10 @@ export const english: Words = {
     4000032: "The password needs at least {min_length} characters.",
     4000033: "The password may have at most {max_length} characters.",
     4000034: "This password is known from data breaches. Choose another one.",
+    9000050: ({ delete_time: time }) =>
+      typeof time === "string"
+        ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
+        : undefined,
   },
   errors: {
     REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",
@@ -43,6 +48,16 @@ export const english: Words = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
+  deletion: {
+    question: "Delete your account?",
+    consequence: "You are signed out on all your devices, and everything in your account will be lost.",
+    confirm: "Yes, delete it",
+    cancel: "No, keep it",
+    scheduled: "Your account will be deleted on {date}.",
+    deleted: "Your account was deleted.",
+    keep: "If you change your mind, sign in before then and keep it.",
+    goOn: "Go on",
+  },
   sessions: {
     title: "Your sessions",
     signedInAs: "Signed in as {name}.",

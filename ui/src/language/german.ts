@@ -1,3 +1,4 @@
+import { describeDay } from "./day.ts";
 import type { Words } from "./words.ts";
 
 /** Titles of the built-in identity schema; those of other schemas are shown as they are written there. */
@@ -97,6 +98,18 @@ export const german: Words = {
     9000032: "Ein Link ist an die angegebene Adresse unterwegs.",
     9000033:
       "Mit einem Link kann ein Konto nur eine Adresse haben. Wählen Sie einen anderen Weg oder geben Sie nur eine an.",
+    9000050: ({ delete_time: time }) =>
+      typeof time === "string"
+        ? `Dieses Konto wird am ${describeDay(new Date(time), "de")} gelöscht.`
+        : undefined,
+    9000051: "Mein Konto löschen",
+    9000052: "Mein Konto behalten",
+    9000053: ({ days, hours }) =>
+      `Ihr Konto wird in ${Number(days) > 1 ? `${days} Tagen` : Number(hours) > 1 ? `${hours} Stunden` : "einer Stunde"} ` +
+      "mit allem, was dazugehört, gelöscht, und Sie werden überall abgemeldet. Wenn Sie es sich anders überlegen, melden " +
+      "Sie sich vorher an und behalten Sie es.",
+    9000054:
+      "Ihr Konto wird sofort mit allem, was dazugehört, gelöscht. Das lässt sich nicht rückgängig machen.",
     9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
   },
   errors: {
@@ -125,6 +138,16 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  deletion: {
+    question: "Konto löschen?",
+    consequence: "Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren.",
+    confirm: "Ja, löschen",
+    cancel: "Nein, behalten",
+    scheduled: "Ihr Konto wird am {date} gelöscht.",
+    deleted: "Ihr Konto wurde gelöscht.",
+    keep: "Wenn Sie es sich anders überlegen, melden Sie sich vorher an und behalten Sie es.",
+    goOn: "Weiter",
+  },
   sessions: {
     title: "Ihre Sitzungen",
     signedInAs: "Angemeldet als {name}.",

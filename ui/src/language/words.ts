@@ -23,6 +23,7 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  readonly deletion: DeletionWords;
   readonly sessions: SessionWords;
   readonly example: {
     readonly identifier: string;
@@ -39,6 +40,20 @@ export interface FlowWords {
   /** What leads to the page that people may have meant, and the words of the link. */
   readonly other: string;
   readonly link: string;
+}
+
+/** What is said about the end of an account. */
+export interface DeletionWords {
+  /** Asked before it is carried out. */
+  readonly question: string;
+  readonly consequence: string;
+  readonly confirm: string;
+  readonly cancel: string;
+  /** Said afterwards; `{date}` is when. */
+  readonly scheduled: string;
+  readonly deleted: string;
+  readonly keep: string;
+  readonly goOn: string;
 }
 
 /** What the page of sessions says. */

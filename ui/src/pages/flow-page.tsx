@@ -5,9 +5,11 @@ import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import { keepFlowId, navigate } from "../navigation.ts";
+import { clearFragment, keepFlowId, navigate } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import type { Route } from "../routes.ts";
+import { DeletionNotice } from "./deletion-notice.tsx";
+import { useDeletionQuestion } from "./deletion-question.tsx";
 import { isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
 import { freshFlow, isFlowGone, openFlow } from "./open-flow.ts";
@@ -18,7 +20,8 @@ import { PageLink } from "./page-link.tsx";
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const words = useWords();
   const heading = useRef<HTMLHeadingElement>(null);
-  const { stage, draw, retry } = useFlow(name);
+  const { stage, draw, end, retry } = useFlow(name);
+  const question = useDeletionQuestion();
   // The settings flow whose change waits for a fresh login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
 
@@ -26,7 +29,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     switch (outcome.kind) {
       case "completed": {
         const { current } = waiting;
-        if (current === undefined) return goOn(outcome.completed.returnTo, outcome.completed.continueWith);
+        const { deleteTime, returnTo, continueWith } = outcome.completed;
+        if (deleteTime !== undefined) return end(deleteTime, returnTo);
+        if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"));
       }
@@ -47,6 +52,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   };
 
   const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
+    if (step === "deleteAccount" && !(await question.ask())) return;
     try {
       await follow(await submit(ostiary, flow, data, step));
     } catch (error) {
@@ -59,6 +65,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
 
   return (
     <Page title={words[name].title} heading={heading}>
+      {question.drawn}
+      {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
       {stage.kind === "flow" ? (
         <FlowForm
@@ -71,7 +79,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           heading={heading}
         />
       ) : null}
-      {stage.kind === "loading" ? null : (
+      {stage.kind === "loading" || stage.kind === "deleted" ? null : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
           {name === "login" ? (
@@ -99,7 +107,8 @@ type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
   /** `replaced`: in the place of one that could not be used any more. */
-  | { readonly kind: "flow"; readonly flow: Flow; readonly replaced: boolean };
+  | { readonly kind: "flow"; readonly flow: Flow; readonly replaced: boolean }
+  | { readonly kind: "deleted"; readonly deleteTime: Date; readonly returnTo: string };
 
 function useFlow(name: FlowName) {
   const [stage, setStage] = useState<Stage>({ kind: "loading" });
@@ -123,6 +132,10 @@ function useFlow(name: FlowName) {
     draw: (flow: Flow, replaced: boolean) => {
       keepFlowId(flow.id);
       setStage({ kind: "flow", flow, replaced });
+    },
+    end: (deleteTime: Date, returnTo: string) => {
+      clearFragment();
+      setStage({ kind: "deleted", deleteTime, returnTo });
     },
     retry: () => setAttempt(attempt + 1),
   };

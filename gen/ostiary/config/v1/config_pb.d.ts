@@ -1164,6 +1164,13 @@ export declare type SettingsFlowConfig = Message<"ostiary.config.v1.SettingsFlow
    * @generated from field: google.protobuf.Duration privileged_for = 3;
    */
   privilegedFor?: Duration | undefined;
+
+  /**
+   * Whether people can delete their own accounts.
+   *
+   * @generated from field: ostiary.config.v1.AccountDeletionConfig account_deletion = 6;
+   */
+  accountDeletion?: AccountDeletionConfig | undefined;
 };
 
 /**
@@ -1171,6 +1178,35 @@ export declare type SettingsFlowConfig = Message<"ostiary.config.v1.SettingsFlow
  * Use `create(SettingsFlowConfigSchema)` to create a new message.
  */
 export declare const SettingsFlowConfigSchema: GenMessage<SettingsFlowConfig>;
+
+/**
+ * AccountDeletionConfig configures how people delete their own accounts.
+ *
+ * @generated from message ostiary.config.v1.AccountDeletionConfig
+ */
+export declare type AccountDeletionConfig = Message<"ostiary.config.v1.AccountDeletionConfig"> & {
+  /**
+   * Whether settings flows offer it. What was scheduled before it was switched off is carried out, and can still be
+   * cancelled.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s deletes it at
+   * once; whoever gets hold of a session that is just fresh then deletes the account for good.
+   *
+   * @generated from field: google.protobuf.Duration grace_period = 2;
+   */
+  gracePeriod?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.AccountDeletionConfig.
+ * Use `create(AccountDeletionConfigSchema)` to create a new message.
+ */
+export declare const AccountDeletionConfigSchema: GenMessage<AccountDeletionConfig>;
 
 /**
  * CodeConfig configures one-time codes, which are sent to addresses and typed in.

@@ -279,7 +279,7 @@ export declare const ConfirmLinkStepSchema: GenMessage<ConfirmLinkStep>;
  */
 export declare type ChangeSettingsStep = Message<"ostiary.flow.v1.ChangeSettingsStep"> & {
   /**
-   * The parts on offer; each is a step of the Submit request by the same name.
+   * The parts on offer; each is a step of the Submit request by the same name, except where the part says otherwise.
    *
    * @generated from field: repeated ostiary.flow.v1.SettingsPart parts = 1;
    */
@@ -513,6 +513,13 @@ export enum SettingsPart {
    * @generated from enum value: SETTINGS_PART_PASSWORD = 2;
    */
   PASSWORD = 2,
+
+  /**
+   * The end of the account. Its step is `delete_account`, or `keep_account` once a deletion is scheduled.
+   *
+   * @generated from enum value: SETTINGS_PART_DELETION = 3;
+   */
+  DELETION = 3,
 }
 
 /**

@@ -11,6 +11,7 @@ import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
 import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file ostiary/flow/v1/settings_service.proto.
@@ -185,6 +186,23 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      */
     value: ResumeStep;
     case: "resume";
+  } | {
+    /**
+     * Has the account deleted once the period of grace is over. Offered if the configuration allows it, and nothing is
+     * scheduled yet.
+     *
+     * @generated from field: ostiary.flow.v1.DeleteAccountStep delete_account = 17;
+     */
+    value: DeleteAccountStep;
+    case: "deleteAccount";
+  } | {
+    /**
+     * Keeps an account that was to be deleted. Offered while a deletion is scheduled; it needs no fresh login.
+     *
+     * @generated from field: ostiary.flow.v1.KeepAccountStep keep_account = 18;
+     */
+    value: KeepAccountStep;
+    case: "keepAccount";
   } | { case: undefined; value?: undefined };
 };
 
@@ -250,6 +268,34 @@ export declare type ResumeStep = Message<"ostiary.flow.v1.ResumeStep"> & {
 export declare const ResumeStepSchema: GenMessage<ResumeStep>;
 
 /**
+ * DeleteAccountStep has the account deleted. It ends every session of it, this one as well.
+ *
+ * @generated from message ostiary.flow.v1.DeleteAccountStep
+ */
+export declare type DeleteAccountStep = Message<"ostiary.flow.v1.DeleteAccountStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.DeleteAccountStep.
+ * Use `create(DeleteAccountStepSchema)` to create a new message.
+ */
+export declare const DeleteAccountStepSchema: GenMessage<DeleteAccountStep>;
+
+/**
+ * KeepAccountStep keeps an account that was to be deleted.
+ *
+ * @generated from message ostiary.flow.v1.KeepAccountStep
+ */
+export declare type KeepAccountStep = Message<"ostiary.flow.v1.KeepAccountStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.KeepAccountStep.
+ * Use `create(KeepAccountStepSchema)` to create a new message.
+ */
+export declare const KeepAccountStepSchema: GenMessage<KeepAccountStep>;
+
+/**
  * SubmitSettingsFlowResponse is the response of SubmitSettingsFlow.
  *
  * @generated from message ostiary.flow.v1.SubmitSettingsFlowResponse
@@ -309,6 +355,14 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
      */
     value: LoginRequired;
     case: "loginRequired";
+  } | {
+    /**
+     * The account will be deleted; the flow is over, and so is every session of the account.
+     *
+     * @generated from field: ostiary.flow.v1.AccountDeletionScheduled deletion_scheduled = 7;
+     */
+    value: AccountDeletionScheduled;
+    case: "deletionScheduled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -414,7 +468,35 @@ export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
 export declare const LoginRequiredSchema: GenMessage<LoginRequired>;
 
 /**
- * SettingsService changes one's own account: traits, addresses, password.
+ * AccountDeletionScheduled is the outcome of a submit that has the account deleted. Until then its owner can sign in as
+ * always, and keep it with the step `keep_account`. A browser's session cookie is cleared.
+ *
+ * @generated from message ostiary.flow.v1.AccountDeletionScheduled
+ */
+export declare type AccountDeletionScheduled = Message<"ostiary.flow.v1.AccountDeletionScheduled"> & {
+  /**
+   * When the account will be deleted. Where the configuration leaves no period of grace it is now, and the account is gone.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 1;
+   */
+  deleteTime?: Timestamp | undefined;
+
+  /**
+   * Where the browser should go now, if that is known.
+   *
+   * @generated from field: string return_to = 2;
+   */
+  returnTo: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.AccountDeletionScheduled.
+ * Use `create(AccountDeletionScheduledSchema)` to create a new message.
+ */
+export declare const AccountDeletionScheduledSchema: GenMessage<AccountDeletionScheduled>;
+
+/**
+ * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.
  *
  * @generated from service ostiary.flow.v1.SettingsService
  */
@@ -452,7 +534,8 @@ export declare const SettingsService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, BREACH_CHECK_UNAVAILABLE.
+   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, STEP_NOT_OFFERED, SERVER_OVERLOADED, RATE_LIMITED,
+   * BREACH_CHECK_UNAVAILABLE, and those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.SubmitSettingsFlow
    */

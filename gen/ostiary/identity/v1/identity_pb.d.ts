@@ -137,6 +137,14 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
    * @generated from field: google.protobuf.Timestamp last_login_time = 17;
    */
   lastLoginTime?: Timestamp | undefined;
+
+  /**
+   * When the identity will be deleted because its owner asked for it. Unset: it stays. Set by the owner alone, in a settings
+   * flow; cancelled there or by CancelIdentityDeletion.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 20;
+   */
+  deleteTime?: Timestamp | undefined;
 };
 
 /**
@@ -206,6 +214,13 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
    * @generated from field: string external_id = 8;
    */
   externalId: string;
+
+  /**
+   * When the identity will be deleted because its owner asked for it. Unset: it stays.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 20;
+   */
+  deleteTime?: Timestamp | undefined;
 };
 
 /**

@@ -573,6 +573,46 @@ export declare type DeleteIdentityResponse = Message<"ostiary.identity.v1.Delete
 export declare const DeleteIdentityResponseSchema: GenMessage<DeleteIdentityResponse>;
 
 /**
+ * CancelIdentityDeletionRequest is the request of CancelIdentityDeletion.
+ *
+ * @generated from message ostiary.identity.v1.CancelIdentityDeletionRequest
+ */
+export declare type CancelIdentityDeletionRequest = Message<"ostiary.identity.v1.CancelIdentityDeletionRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelIdentityDeletionRequest.
+ * Use `create(CancelIdentityDeletionRequestSchema)` to create a new message.
+ */
+export declare const CancelIdentityDeletionRequestSchema: GenMessage<CancelIdentityDeletionRequest>;
+
+/**
+ * CancelIdentityDeletionResponse is the response of CancelIdentityDeletion.
+ *
+ * @generated from message ostiary.identity.v1.CancelIdentityDeletionResponse
+ */
+export declare type CancelIdentityDeletionResponse = Message<"ostiary.identity.v1.CancelIdentityDeletionResponse"> & {
+  /**
+   * The identity as it is now.
+   *
+   * @generated from field: ostiary.identity.v1.Identity identity = 1;
+   */
+  identity?: Identity | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.CancelIdentityDeletionResponse.
+ * Use `create(CancelIdentityDeletionResponseSchema)` to create a new message.
+ */
+export declare const CancelIdentityDeletionResponseSchema: GenMessage<CancelIdentityDeletionResponse>;
+
+/**
  * BatchCreateIdentitiesRequest is the request of BatchCreateIdentities.
  *
  * @generated from message ostiary.identity.v1.BatchCreateIdentitiesRequest
@@ -1437,7 +1477,8 @@ export declare const IdentityService: GenService<{
     output: typeof DeactivateIdentityResponseSchema;
   },
   /**
-   * DeleteIdentity removes an identity with its credentials and sessions, for good.
+   * DeleteIdentity removes an identity with its credentials and sessions, at once and for good, also where its owner has a
+   * deletion scheduled.
    *
    * Access: API key with `identity:delete`.
    * Errors: IDENTITY_NOT_FOUND.
@@ -1448,6 +1489,20 @@ export declare const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof DeleteIdentityRequestSchema;
     output: typeof DeleteIdentityResponseSchema;
+  },
+  /**
+   * CancelIdentityDeletion keeps an identity that its owner wanted deleted, and tells the owner at every verified address. Does
+   * nothing if no deletion is scheduled.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: IDENTITY_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.CancelIdentityDeletion
+   */
+  cancelIdentityDeletion: {
+    methodKind: "unary";
+    input: typeof CancelIdentityDeletionRequestSchema;
+    output: typeof CancelIdentityDeletionResponseSchema;
   },
   /**
    * BatchCreateIdentities makes up to 200 identities, each on its own: one that fails does not stop the others. Results

@@ -42,6 +42,25 @@ describe("the parts of a form", () => {
     ]);
   });
 
+  test("have a primary button that sends the fields, and say what a button does where that needs saying", () => {
+    const keep = button("keepAccount", "Keep", true);
+    const remove = button("deleteAccount", "Delete", true);
+    remove.messages = [message(9000054, "It is gone at once.", FormMessageType.INFO)];
+    const { parts } = describeForm(flowOf([keep, input("traits.name"), button("profile", "Save"), remove]));
+    expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
+      { step: "keepAccount", label: "Keep", primary: false },
+      { step: "profile", label: "Save", primary: true },
+      {
+        step: "deleteAccount",
+        label: "Delete",
+        primary: false,
+        hint: { id: "ostiary-deleteAccount-hint", text: "It is gone at once." },
+      },
+    ]);
+    const [first] = describeForm(flowOf([keep])).parts;
+    expect(first?.buttons[0]?.primary).toBe(true);
+  });
+
   test("leave out nodes of a kind that is newer than this package", () => {
     const { parts } = describeForm(flowOf([{ name: "passkey.challenge" }, input("identifier")]));
     expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["identifier"]);
@@ -237,8 +256,8 @@ function input(name: string, type: InputType = InputType.TEXT, more: InputInit =
   return { name, kind: { case: "input", value: { ...more, type } } };
 }
 
-function button(step: string, text: string): NodeInit {
-  return { name: step, label: message(1, text), kind: { case: "button", value: { step } } };
+function button(step: string, text: string, skipsRequired = false): NodeInit {
+  return { name: step, label: message(1, text), kind: { case: "button", value: { step, skipsRequired } } };
 }
 
 function message(

@@ -29,8 +29,10 @@ export interface FormPart {
 export interface FormButton {
   readonly step: string;
   readonly label: string;
-  /** The first button of the form: what Enter presses, and what most people are here for. */
+  /** The first button that sends the fields of the form: what Enter presses, and what most people are here for. */
   readonly primary: boolean;
+  /** What happens when it is pressed, where that needs saying. */
+  readonly hint: { readonly id: string; readonly text: string } | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface FormButton {
 export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   const nodes = flow.form?.nodes ?? [];
   const steps = stepsOf(nodes);
-  const [first] = steps;
+  const first = primaryStepOf(nodes);
   const stepOf = (node: Node) => {
     const [part] = parseNodeName(node.name) ?? [];
     return part !== undefined && steps.has(part) ? part : undefined;
@@ -52,7 +54,8 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     const fields = own.flatMap((node) => fieldOf(node, step, options) ?? []);
     const buttons = nodes.flatMap((node) => {
       if (node.kind.case !== "button" || node.kind.value.step !== step) return [];
-      return [{ step, label: labelOf(node, options), primary: step === first }];
+      const hint = hintOf(node, step, options);
+      return [{ step, label: labelOf(node, options), primary: step === first, hint }];
     });
     if (fields.length === 0 && buttons.length === 0) continue;
     const alternative = step !== undefined && fields.length > 0 && seenFields;
@@ -73,6 +76,18 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
 /** The steps that the form has buttons for, in their order. */
 function stepsOf(nodes: readonly Node[]): ReadonlySet<string> {
   return new Set(nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])));
+}
+
+/** Buttons that need no field are beside the point, unless there are no others. */
+function primaryStepOf(nodes: readonly Node[]): string | undefined {
+  const buttons = nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value] : []));
+  return (buttons.find(({ skipsRequired }) => !skipsRequired) ?? buttons[0])?.step;
+}
+
+function hintOf(node: Node, step: string, options: FormOptions): FormButton["hint"] {
+  if (node.messages.length === 0) return undefined;
+  const text = node.messages.map((message) => viewMessage(message, options).text).join(" ");
+  return { id: `${options.idPrefix ?? "ostiary"}-${step}-hint`, text };
 }
 
 function labelOf(node: Node, options: FormOptions): string {

@@ -13,8 +13,8 @@ export function focusFirstProblem(form: HTMLElement): boolean {
 }
 
 /**
- * The button that a press of Enter within a control means: that of the step which the control belongs to. The
- * browser by itself would press the first button of the form. Undefined: leave it to the browser.
+ * The button that a press of Enter within a control means: that of the step which the control belongs to, else the
+ * primary one. The browser by itself would press the first button of the form. Undefined: leave it to the browser.
  */
 export function buttonForEnter(event: {
   readonly key: string;
@@ -22,5 +22,9 @@ export function buttonForEnter(event: {
 }): HTMLButtonElement | undefined {
   if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return undefined;
   const part = event.target.closest(".ostiary-part");
-  return part?.querySelector<HTMLButtonElement>('button[type="submit"]') ?? undefined;
+  return (
+    part?.querySelector<HTMLButtonElement>('button[type="submit"]') ??
+    event.target.form?.querySelector<HTMLButtonElement>('button[data-importance="primary"]') ??
+    undefined
+  );
 }

@@ -109,7 +109,7 @@ function drawMessage({ kind, text }: FormMessageView): HTMLElement {
 function drawPart(part: FormPart, texts: FormTexts): readonly HTMLElement[] {
   const element = make("div", "ostiary-part");
   for (const field of part.fields) element.append(drawField(field, texts));
-  for (const button of part.buttons) element.append(drawButton(button));
+  for (const button of part.buttons) element.append(...drawButton(button));
   return part.alternative ? [make("p", "ostiary-or", {}, texts.or), element] : [element];
 }
 
@@ -168,14 +168,14 @@ function drawReveal(input: HTMLInputElement, texts: FormTexts): HTMLButtonElemen
   return button;
 }
 
-function drawButton({ step, label, primary }: FormButton): HTMLButtonElement {
+function drawButton({ step, label, primary, hint }: FormButton): readonly HTMLElement[] {
   const importance = primary ? "primary" : "secondary";
-  return make(
-    "button",
-    "ostiary-button",
-    { type: "submit", "data-step": step, "data-importance": importance },
-    label,
-  );
+  const attributes = { type: "submit", "data-step": step, "data-importance": importance };
+  if (hint === undefined) return [make("button", "ostiary-button", attributes, label)];
+  return [
+    make("p", "ostiary-hint", { id: hint.id }, hint.text),
+    make("button", "ostiary-button", { ...attributes, "aria-describedby": hint.id }, label),
+  ];
 }
 
 /** Nothing is disabled, so that the focus stays where it is. */

@@ -99,16 +99,23 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
             {part.fields.map((field) => (
               <FormFieldView key={field.name} field={field} texts={texts} concealed={busy} />
             ))}
-            {part.buttons.map(({ step, label, primary }) => (
-              <button
-                key={`${step} ${label}`}
-                type="submit"
-                className="ostiary-button"
-                data-step={step}
-                data-importance={primary ? "primary" : "secondary"}
-              >
-                {label}
-              </button>
+            {part.buttons.map(({ step, label, primary, hint }) => (
+              <Fragment key={`${step} ${label}`}>
+                {hint === undefined ? null : (
+                  <p id={hint.id} className="ostiary-hint">
+                    {hint.text}
+                  </p>
+                )}
+                <button
+                  type="submit"
+                  className="ostiary-button"
+                  data-step={step}
+                  data-importance={primary ? "primary" : "secondary"}
+                  aria-describedby={hint?.id}
+                >
+                  {label}
+                </button>
+              </Fragment>
             ))}
           </div>
         </Fragment>

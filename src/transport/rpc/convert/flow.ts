@@ -49,6 +49,7 @@ const methods: Record<MethodKind, ProtoMethodKind> = {
 const settingsParts: Record<SettingsPart, ProtoSettingsPart> = {
   profile: ProtoSettingsPart.PROFILE,
   password: ProtoSettingsPart.PASSWORD,
+  deletion: ProtoSettingsPart.DELETION,
 };
 const groups: Record<NodeGroup, ProtoNodeGroup> = {
   default: ProtoNodeGroup.DEFAULT,

@@ -58,6 +58,7 @@ export function toIdentity(identity: Identity): MessageInitShape<typeof Identity
     })),
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
+    deleteTime: toTimestamp(identity.deleteAt),
   };
 }
 
@@ -72,6 +73,7 @@ export function toIdentityProfile(identity: Identity): MessageInitShape<typeof I
     publicMetadata: toStruct(identity.publicMetadata),
     displayName: identity.displayName,
     externalId: identity.externalId ?? "",
+    deleteTime: toTimestamp(identity.deleteAt),
   };
 }
 

@@ -1,0 +1,86 @@
+import { noticesTo } from "../courier/notices.ts";
+import type { Outbox } from "../courier/outbox.ts";
+import { domainError } from "../errors.ts";
+import { newEvent } from "../event/event.ts";
+import type { Clock, Tokens } from "../ports.ts";
+import { newSession } from "../session/sessions.ts";
+import type { FlowCaller, SettingsChange } from "./flow.ts";
+import type { FlowKeeper } from "./flow-keeper.ts";
+import { revocationOf, type SettingsStore } from "./settings-store.ts";
+import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
+
+interface PasswordSettingsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly view: SettingsView;
+  readonly store: SettingsStore;
+  readonly outbox: Outbox;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/** Setting one's own password within a settings flow, also the one that a recovery asks for. */
+export class PasswordSettings {
+  readonly #keeper: FlowKeeper;
+  readonly #view: SettingsView;
+  readonly #store: SettingsStore;
+  readonly #outbox: Outbox;
+  readonly #tokens: Tokens;
+  readonly #clock: Clock;
+
+  constructor(dependencies: PasswordSettingsDependencies) {
+    this.#keeper = dependencies.keeper;
+    this.#view = dependencies.view;
+    this.#store = dependencies.store;
+    this.#outbox = dependencies.outbox;
+    this.#tokens = dependencies.tokens;
+    this.#clock = dependencies.clock;
+  }
+
+  /** Stores a password that was checked and hashed. After a recovery the session comes with it, and the flow is over. */
+  async change(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    change: Extract<SettingsChange, { kind: "password" }>,
+  ): Promise<SettingsOutcome> {
+    const { tenant } = caller;
+    const { record, identity, session } = holder;
+    const origin = ownOrigin(caller, holder);
+    const at = this.#clock.now();
+    const issued = this.#issueSession(caller, holder, at);
+    const about = { identityId: identity.id, sessionId: issued?.session.id };
+    const events = [
+      newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: "password" } }),
+    ];
+    if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
+    const content = { template: "password_changed", data: {} } as const;
+    const how = { at, language: record.data.language ?? "" };
+    const result = await this.#store.changePassword(
+      { tenantId: tenant.id },
+      {
+        held: { digest: record.digest, revision: record.revision },
+        completes: issued !== undefined,
+        identityId: identity.id,
+        password: change.password,
+        session: issued?.session,
+        keep: change.keepOtherSessions && record.data.recovery === undefined ? "all" : session?.id,
+        at,
+        messages: noticesTo(this.#outbox, identity, content, how),
+        events,
+        revocationEvent: revocationOf(identity.id, origin, at),
+      },
+    );
+    if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
+    if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
+    if (issued === undefined) return this.#view.saved(caller, holder, identity);
+    const { client, returnTo } = record;
+    return { kind: "completed", completed: { identity, session: { ...issued, client }, returnTo } };
+  }
+
+  /** The session of somebody who was recovered; whoever has one keeps it. */
+  #issueSession({ tenant, origin }: FlowCaller, { record, identity }: SettingsHolder, at: Date) {
+    const { recovery } = record.data;
+    if (recovery === undefined) return undefined;
+    const method = { ...recovery, completedAt: at };
+    return newSession(this.#tokens, tenant, identity.id, { client: record.client, method, origin, at });
+  }
+}

@@ -1,0 +1,166 @@
+import { noticesTo } from "../courier/notices.ts";
+import type { Outbox } from "../courier/outbox.ts";
+import { domainError } from "../errors.ts";
+import { newEvent } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
+import { maskAddress } from "../identity/mask-address.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { JsonObject } from "../json.ts";
+import type { StepRejected, SubmittedStep } from "../method/method.ts";
+import type { Clock } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { type AddressProofs, verifiedAddresses } from "./address-proofs.ts";
+import type { FlowCaller, ProofTarget } from "./flow.ts";
+import type { FlowKeeper } from "./flow-keeper.ts";
+import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
+import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "./settings-form.ts";
+import { revocationOf, type SettingsStore } from "./settings-store.ts";
+import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
+import type { FlowStore } from "./store.ts";
+
+interface ProfileSettingsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly view: SettingsView;
+  readonly flows: FlowStore;
+  readonly store: SettingsStore;
+  readonly schemas: IdentitySchemas;
+  readonly proofs: AddressProofs;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** Changing one's own traits, and the addresses among them, within a settings flow. */
+export class ProfileSettings {
+  readonly #keeper: FlowKeeper;
+  readonly #view: SettingsView;
+  readonly #flows: FlowStore;
+  readonly #store: SettingsStore;
+  readonly #schemas: IdentitySchemas;
+  readonly #proofs: AddressProofs;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+
+  constructor(dependencies: ProfileSettingsDependencies) {
+    this.#keeper = dependencies.keeper;
+    this.#view = dependencies.view;
+    this.#flows = dependencies.flows;
+    this.#store = dependencies.store;
+    this.#schemas = dependencies.schemas;
+    this.#proofs = dependencies.proofs;
+    this.#outbox = dependencies.outbox;
+    this.#clock = dependencies.clock;
+  }
+
+  /** What new traits change, or why they cannot be had. */
+  plan(tenant: Tenant, identity: Identity, traits: JsonObject): ProfilePlan | StepRejected {
+    const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const validated = schema.validate(traits);
+    if (!validated.valid) return traitsInvalid(validated.violations);
+    return planProfileChange(identity, schema, traits, validated.derived);
+  }
+
+  /**
+   * Carries out a planned change; a new address takes effect once it is proven. Where no codes are on offer it is saved at
+   * once, as one that is not verified: it neither signs in by code nor recovers.
+   */
+  async change(caller: FlowCaller, holder: SettingsHolder, plan: ProfilePlan): Promise<SettingsOutcome> {
+    const { added, traits } = plan;
+    if (added.length > 1) return this.#view.rejected(caller, holder, oneAddressAtATime(), traits);
+    const [address] = added;
+    if (address === undefined || !this.#proofs.offered(caller.tenant, "settings").includes("code")) {
+      return this.#save(caller, holder, plan, undefined);
+    }
+    return this.#proveAddress(caller, holder, plan, address);
+  }
+
+  /** Tries the step of a flow that waits for the proof of a new address. */
+  async submitProof(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    step: SubmittedStep,
+  ): Promise<SettingsOutcome> {
+    const { record, identity } = holder;
+    const result = await this.#proofs.submit(caller, record, step);
+    if (result.kind === "moved") return this.#view.nextStep(caller, holder, result.record);
+    if (result.kind === "rejected") return this.#view.rejected(caller, holder, result);
+    const plan = this.plan(caller.tenant, identity, record.data.traits ?? {});
+    if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan);
+    const [held] = result.held;
+    const current = { ...holder, record: { ...record, revision: held?.revision ?? record.revision } };
+    return this.#save(caller, current, plan, result.target);
+  }
+
+  /**
+   * Sends a code to a new address; nothing changes before it is entered. A taken one is answered like a free one, and its
+   * owner is told.
+   */
+  async #proveAddress(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    plan: ProfilePlan,
+    added: Pick<ProofTarget, "kind" | "value">,
+  ): Promise<SettingsOutcome> {
+    const { tenant } = caller;
+    const { traits } = plan;
+    const address = { ...added, identityId: holder.identity.id };
+    const isTaken = (await this.#flows.takenIdentifiers({ tenantId: tenant.id }, [added.value])).length > 0;
+    if (isTaken && !tenant.settings.enumerationSafe) {
+      const taken = identifiersTaken(plan.derived, new Set([added.value]));
+      return this.#view.rejected(caller, holder, taken, traits);
+    }
+    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
+    const next = await this.#proofs.request(caller, holder.record, {
+      kind: "code",
+      sentTo: added.value,
+      target: isTaken ? undefined : address,
+      ...(isTaken && { instead }),
+      data: { traits },
+    });
+    return this.#view.nextStep(caller, holder, next);
+  }
+
+  async #save(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    plan: ProfilePlan,
+    verified: ProofTarget | undefined,
+  ): Promise<SettingsOutcome> {
+    const { tenant } = caller;
+    const { record, identity, session } = holder;
+    const origin = ownOrigin(caller, holder);
+    const at = this.#clock.now();
+    const after = changedIdentity(identity, plan, verified, at);
+    const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
+    const result = await this.#store.changeProfile(
+      { tenantId: tenant.id },
+      {
+        held: { digest: record.digest, revision: record.revision },
+        identity: after,
+        expectedRevision: identity.revision,
+        endsOthers: plan.isSensitive,
+        keep: session?.id,
+        at,
+        messages: this.#notices(holder, plan, at),
+        events: [newEvent("identity.updated", at, origin, event)],
+        revocationEvent: revocationOf(identity.id, origin, at),
+      },
+    );
+    if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
+    if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
+    if (result === "identifier_taken") {
+      return this.#view.rejected(caller, holder, identifiersTaken(plan.derived));
+    }
+    return this.#view.saved(caller, holder, after);
+  }
+
+  /** The owner is told of a new address at the old ones, which whoever added it may not read (ASVS V6.3.7). */
+  #notices({ record, identity }: SettingsHolder, { added: [added] }: ProfilePlan, at: Date) {
+    if (added === undefined) return [];
+    const content = {
+      template: "address_changed",
+      data: { new_address_masked: maskAddress(added) },
+    } as const;
+    const how = { at, language: record.data.language ?? "", to: verifiedAddresses(identity) };
+    return noticesTo(this.#outbox, identity, content, how);
+  }
+}

@@ -1,0 +1,100 @@
+import type { CallOrigin } from "../event/event.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { JsonObject } from "../json.ts";
+import * as messages from "../message/message.ts";
+import type { SettingsMethod, StepRejected } from "../method/method.ts";
+import type { Session } from "../session/session.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AddressProofs } from "./address-proofs.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowClient,
+  FlowCompleted,
+  FlowOutcome,
+  FlowRecord,
+} from "./flow.ts";
+import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import { settingsShape } from "./settings-form.ts";
+
+/** Who uses a settings flow, and what of: their account, and the session that they hold; none after a recovery. */
+export interface SettingsHolder {
+  readonly record: FlowRecord;
+  readonly flowId: string;
+  readonly identity: Identity;
+  readonly session: Session | undefined;
+}
+
+/** What came of a submit to a settings flow. */
+export type SettingsOutcome =
+  | FlowOutcome<{
+      readonly identity: Identity;
+      readonly session: Pick<FlowCompleted, "session" | "token" | "client">;
+      readonly returnTo: string | undefined;
+    }>
+  | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity }
+  | { readonly kind: "login_required"; readonly loginFlow: CreatedFlow; readonly flow: Flow }
+  | {
+      readonly kind: "deletion_scheduled";
+      readonly deleteAt: Date;
+      readonly client: FlowClient;
+      readonly returnTo: string | undefined;
+    };
+
+/** Where a change comes from that the holder of a settings flow makes: nobody but the owner of the account. */
+export function ownOrigin({ origin }: FlowCaller, { identity }: SettingsHolder): CallOrigin {
+  return { ...origin, actor: { kind: "identity", identityId: identity.id } };
+}
+
+/** What the holder of a settings flow sees of it. */
+export class SettingsView {
+  readonly #keeper: FlowKeeper;
+  readonly #schemas: IdentitySchemas;
+  readonly #methods: readonly SettingsMethod[];
+  readonly #proofs: AddressProofs;
+
+  constructor(dependencies: {
+    readonly keeper: FlowKeeper;
+    readonly schemas: IdentitySchemas;
+    readonly methods: readonly SettingsMethod[];
+    readonly proofs: AddressProofs;
+  }) {
+    this.#keeper = dependencies.keeper;
+    this.#schemas = dependencies.schemas;
+    this.#methods = dependencies.methods;
+    this.#proofs = dependencies.proofs;
+  }
+
+  /** The form of an account; without one, that of a new secret. */
+  shapeOf(tenant: Tenant, identity: Identity | undefined): FlowShape {
+    const schema = identity && this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    return settingsShape(this.#methods, this.#proofs, schema, identity);
+  }
+
+  /** The outcome of a change that was made; the flow goes on with what holds now. */
+  saved(caller: FlowCaller, { record, flowId }: SettingsHolder, identity: Identity): SettingsOutcome {
+    const shape = this.shapeOf(caller.tenant, identity);
+    const saved = { ...record, revision: record.revision + 1, data: {}, challenge: undefined };
+    const form = shape.form(caller.tenant, saved);
+    const drawn = { ...form, messages: [messages.settingsSaved(), ...form.messages] };
+    return { kind: "saved", flow: this.#keeper.presentTo(caller, shape, flowId, saved, drawn), identity };
+  }
+
+  /** The outcome of a step that leaves more to do. */
+  nextStep(caller: FlowCaller, { flowId, identity }: SettingsHolder, record: FlowRecord): SettingsOutcome {
+    return this.#keeper.nextStep(caller, this.shapeOf(caller.tenant, identity), flowId, record);
+  }
+
+  /** The outcome of a step that was not accepted; `traits` are those that were filled in. */
+  rejected(
+    caller: FlowCaller,
+    { record, flowId, identity }: SettingsHolder,
+    rejected: StepRejected,
+    traits: JsonObject = identity.traits,
+  ): SettingsOutcome {
+    const shape = this.shapeOf(caller.tenant, { ...identity, traits });
+    return this.#keeper.rejected(caller, shape, flowId, record, rejected);
+  }
+}

@@ -1,0 +1,62 @@
+import { type Event, newEvent } from "../domain/event/event.ts";
+import type { IdentityId, TenantId } from "../domain/ids.ts";
+import type { Database, Statement } from "./database.ts";
+import { derivedEventId, eventsParameter, insertEvents } from "./event-sql.ts";
+
+/** How many accounts one statement deletes, with everything of them: few enough that nobody waits for it. */
+const batchSize = 100;
+
+/** $1 now. */
+const findDueStatement: Statement = {
+  text: `SELECT tenant_id, id FROM ostiary.identity WHERE delete_at <= $1 ORDER BY delete_at LIMIT ${batchSize}`,
+};
+
+/**
+ * $1 tenant, $2 identities, $3 now, $4 event. Security rule: an account that is kept at the same moment stays. Its row is read
+ * again once the other change is done, and the condition stands here as well.
+ */
+const deleteDueStatement: Statement = {
+  text: `WITH deleted AS (
+    DELETE FROM ostiary.identity
+    WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND delete_at <= $3
+    RETURNING id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$4", from: "deleted", identityId: "deleted.id", id: derivedEventId })}
+  )
+  SELECT id FROM deleted`,
+};
+
+/**
+ * Deletes the accounts whose owners asked for it and whose period of grace is over, inactive ones as well, each with its
+ * event. Works through all tenants, in batches, so that it can be interrupted at any time and run by several at once.
+ */
+export async function deleteDueAccounts(database: Database, now: Date): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const due = await database.query<{ readonly tenant_id: TenantId; readonly id: IdentityId }>(
+      undefined,
+      findDueStatement,
+      [now],
+    );
+    let deleted = 0;
+    for (const [tenantId, rows] of Map.groupBy(due, (row) => row.tenant_id)) {
+      const ids = rows.map(({ id }) => id);
+      const values = [tenantId, ids, now, eventsParameter([deletionEvent(now)])];
+      deleted += (await database.query(undefined, deleteDueStatement, values)).length;
+    }
+    total += deleted;
+    // Of a full batch of which none was left to delete the rest is somebody else's: another server's, or kept.
+    if (due.length < batchSize || deleted === 0) return total;
+  }
+}
+
+/** Written for each account; the statement gives it the account and an id of its own. */
+function deletionEvent(now: Date): Event {
+  const origin = {
+    actor: { kind: "server" },
+    requestId: "",
+    ipAddress: undefined,
+    userAgent: undefined,
+  } as const;
+  return newEvent("identity.deleted", now, origin, { data: { reason: "owner_requested" } });
+}

@@ -1,0 +1,153 @@
+import type { Statement } from "./database.ts";
+import { insertEvents } from "./event-sql.ts";
+import { closeOtherFlows, insertSession, openFlowParts } from "./flow-statements.ts";
+import { identifierRecord, identityRecord } from "./identity-row.ts";
+import { replaceAddressParts } from "./identity-statements.ts";
+import { insertMessages } from "./message-sql.ts";
+
+/**
+ * Reads the identity, $4, as the statement's snapshot has it, if the flow is open and `condition` holds; `isSeen` is then
+ * the condition of the part that changes it.
+ *
+ * The parts of one statement see the same snapshot, and a session that a login writes at the same moment is not in it. But
+ * every login, and every change of what can sign in, raises `login_sequence`, and every other change raises `revision`. So
+ * where the row that is locked for the change is still the one that was seen, the snapshot includes every earlier login,
+ * and the part that ends sessions finds all of them. Where it is not, nothing is changed, and the statement is sent again.
+ */
+function seenPart(condition: string): string {
+  return `seen AS MATERIALIZED (
+    SELECT i.login_sequence, i.revision FROM ostiary.identity i
+    WHERE i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND ${condition} AND EXISTS (SELECT FROM all_open)
+  )`;
+}
+
+const isSeen = `i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND i.login_sequence = seen.login_sequence
+      AND i.revision = seen.revision`;
+
+/** What a change says of itself. `current`: it was only another change at the same moment that was in its way. */
+const result = `SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM seen) AS current,
+    EXISTS (SELECT FROM changed) AS completed`;
+
+/**
+ * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
+ * $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its way ends, $10 messages, $11 events,
+ * $12 the event of the sessions that ended.
+ */
+const followingParts = `moved AS (
+    UPDATE ostiary.flow SET revision = revision + 1, data = jsonb_build_object('language', data -> 'language'),
+      challenge_kind = NULL, challenge_digest = NULL, challenge_expires_at = NULL,
+      state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
+    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM changed)
+  ), closed AS (
+    ${closeOtherFlows("$4", "changed")} AND $9::boolean
+  ), ended AS (
+    UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
+    WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $5 AND $6::boolean
+      AND id IS DISTINCT FROM $7 AND EXISTS (SELECT FROM changed)
+    RETURNING id
+  ), ended_once AS (
+    SELECT FROM ended LIMIT 1
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$10", from: "changed" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$11", from: "changed" })}
+  ), recorded_end AS (
+    ${insertEvents({ tenant: "$1", events: "$12", from: "ended_once" })}
+  )`;
+
+/** The parameters of `followingParts`, then $13 and $14 the password's hash and algorithm, $15 session or null, $16 its digest. */
+export const changePasswordStatement: Statement = {
+  name: "change_password",
+  text: `WITH ${openFlowParts}, ${seenPart("true")}, changed AS (
+    UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), written AS (
+    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
+    SELECT $1, changed.id, 'password', $13, $14, $5, $5 FROM changed
+    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
+      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+  ), forgotten AS (
+    DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
+  ), created AS (
+    ${insertSession("$15", "$16", "changed")}
+  ), ${followingParts}
+  ${result}`,
+};
+
+/**
+ * The parameters of `followingParts`, then $13 expected revision, $14 identity, $15 identifiers, $16 verifiable and $17 recovery
+ * addresses.
+ *
+ * The identifiers that go, stay and come are three sets without a common key: the parts of one statement may not touch a row
+ * twice, nor insert a key that another part removes. An identifier of another identity fails with 23505, and nothing stays.
+ */
+export const changeProfileStatement: Statement = {
+  name: "change_profile",
+  text: `WITH ${openFlowParts}, ${seenPart("i.revision = $13")}, changed AS (
+    UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
+      schema_id = given.schema_id, schema_version = given.schema_version, traits = given.traits,
+      display_name = given.display_name, login_sequence = i.login_sequence + 1
+    FROM seen, jsonb_to_record($14::jsonb) ${identityRecord}
+    WHERE ${isSeen}
+    RETURNING i.id
+  ), identifier AS MATERIALIZED (
+    SELECT changed.id AS identity_id, given.*
+    FROM changed, jsonb_to_recordset($15::jsonb) ${identifierRecord}
+  ), removed_identifier AS (
+    DELETE FROM ostiary.identity_identifier
+    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND value NOT IN (SELECT value FROM identifier)
+  ), kept_identifier AS (
+    UPDATE ostiary.identity_identifier n SET kind = given.kind, path = given.path, ordinal = given.ordinal
+    FROM identifier given
+    WHERE n.tenant_id = $1 AND n.value = given.value AND n.identity_id = given.identity_id
+  ), new_identifier AS (
+    INSERT INTO ostiary.identity_identifier (tenant_id, value, identity_id, kind, path, ordinal)
+    SELECT $1, given.value, given.identity_id, given.kind, given.path, given.ordinal FROM identifier given
+    WHERE NOT EXISTS (
+      SELECT FROM ostiary.identity_identifier n
+      WHERE n.tenant_id = $1 AND n.value = given.value AND n.identity_id = given.identity_id
+    )
+  ), ${replaceAddressParts("$16", "$17")}, ${followingParts}
+  ${result}`,
+};
+
+/** The parameters of `followingParts`, then $13 when the account is to be deleted. */
+export const scheduleDeletionStatement: Statement = {
+  name: "schedule_deletion",
+  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
+    UPDATE ostiary.identity i SET delete_at = $13, updated_at = $5, revision = i.revision + 1,
+      login_sequence = i.login_sequence + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), ${followingParts}
+  ${result}`,
+};
+
+/** The parameters of `followingParts`. */
+export const cancelOwnDeletionStatement: Statement = {
+  name: "cancel_own_deletion",
+  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NOT NULL")}, changed AS (
+    UPDATE ostiary.identity i SET delete_at = NULL, updated_at = $5, revision = i.revision + 1
+    FROM seen WHERE ${isSeen}
+    RETURNING i.id
+  ), ${followingParts}
+  ${result}`,
+};
+
+/**
+ * $1 tenant, $2 flow with $3 its revision, $4 identity, $5 messages, $6 events. Everything of the identity goes with it by its
+ * foreign keys, this flow as well.
+ */
+export const deleteAccountStatement: Statement = {
+  name: "delete_account",
+  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
+    DELETE FROM ostiary.identity i USING seen WHERE ${isSeen}
+    RETURNING i.id
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$5", from: "changed" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$6", from: "changed" })}
+  )
+  ${result}`,
+};

@@ -1,0 +1,304 @@
+import { Client as Postgres } from "pg";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type {
+  DeletionSchedule,
+  PasswordChange,
+  ProfileChange,
+} from "../../src/domain/flow/settings-store.ts";
+import type { Identity } from "../../src/domain/identity/identity.ts";
+import { Database } from "../../src/storage/database.ts";
+import { deleteDueAccounts } from "../../src/storage/due-deletions.ts";
+import { defaultTestOptions } from "../support/database.ts";
+import { aMessage, testOutbox } from "../support/messages.ts";
+import { silentLogger } from "../support/postgres.ts";
+import {
+  aFlow,
+  afterNoon,
+  anEvent,
+  anIdentity,
+  anIdentityNamed,
+  aSession,
+  heldFlow,
+  noon,
+  randomDigest,
+} from "../support/records.ts";
+import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
+
+let tenants: TwoTenants;
+let database: Database;
+beforeAll(async () => {
+  tenants = await openTwoTenants();
+  database = new Database({ ...defaultTestOptions, logger: silentLogger, url: tenants.storage.url });
+});
+afterAll(async () => {
+  await database.close();
+  await tenants.storage.close();
+});
+
+async function storeIdentity(identity: Identity): Promise<Identity> {
+  const password = { hash: "$h", algorithm: "argon2id" };
+  await tenants.storage.identities.create(tenants.scope, identity, password, []);
+  return identity;
+}
+
+/** An open settings flow of an identity, and another flow of it. */
+async function openFlows(identity: Identity) {
+  const flow = aFlow("settings", { identityId: identity.id });
+  const other = aFlow("login", { identityId: identity.id });
+  for (const each of [flow, other]) await tenants.storage.flows.create(tenants.scope, each);
+  return { flow, other };
+}
+
+async function storeSession(identity: Identity) {
+  const session = aSession(identity.id);
+  await database.query(undefined, { text: insertSession }, [
+    tenants.scope.tenantId,
+    session.id,
+    identity.id,
+    randomDigest(),
+    noon,
+    session.expiresAt,
+  ]);
+  return session;
+}
+
+const insertSession = `INSERT INTO ostiary.session (tenant_id, id, token_digest, identity_id, created_at, updated_at,
+    assurance_level, authentication_methods, authenticated_at, expires_at, last_used_at)
+  SELECT $1, $2, $4, $3, $5, $5, 'aal1', '[]', $5, $6, $5`;
+
+async function isActive({ id }: { id: ReturnType<typeof aSession>["id"] }): Promise<boolean> {
+  return (await tenants.storage.sessions.find(tenants.scope, id))?.revokedAt === undefined;
+}
+
+function common(identity: Identity, flow: ReturnType<typeof aFlow>) {
+  return {
+    held: heldFlow(flow),
+    identityId: identity.id,
+    at: afterNoon(1),
+    messages: [testOutbox.seal({ ...aMessage(), identityId: identity.id })],
+    events: [anEvent("identity.updated", { identityId: identity.id })],
+    revocationEvent: anEvent("session.revoked", { identityId: identity.id }),
+  };
+}
+
+function profile(
+  before: Identity,
+  flow: ReturnType<typeof aFlow>,
+  after: Partial<Identity>,
+  change: Partial<ProfileChange> = {},
+): ProfileChange {
+  const { identityId: _id, ...rest } = common(before, flow);
+  const identity = { ...before, revision: before.revision + 1, updatedAt: afterNoon(1), ...after };
+  const expectedRevision = before.revision;
+  return { ...rest, identity, expectedRevision, endsOthers: true, keep: undefined, ...change };
+}
+
+function password(identity: Identity, flow: ReturnType<typeof aFlow>): PasswordChange {
+  const secret = { hash: "$new", algorithm: "argon2id" };
+  return {
+    ...common(identity, flow),
+    completes: false,
+    password: secret,
+    session: undefined,
+    keep: undefined,
+  };
+}
+
+function schedule(identity: Identity, flow: ReturnType<typeof aFlow>): DeletionSchedule {
+  return { ...common(identity, flow), deleteAt: afterNoon(60) };
+}
+
+/** Everything of an identity that a change could have touched. */
+async function snapshot(identity: Identity) {
+  const [stored] = [await tenants.storage.identities.find(tenants.scope, identity.id)];
+  const counts = await tenants.rows(
+    `SELECT (SELECT count(*) FROM ostiary.event WHERE identity_id = $1) AS events,
+      (SELECT count(*) FROM ostiary.message WHERE identity_id = $1) AS messages,
+      (SELECT json_agg(json_build_array(encode(digest, 'hex'), state, revision) ORDER BY digest)
+        FROM ostiary.flow WHERE identity_id = $1) AS flows,
+      (SELECT json_agg(json_build_array(id, revoked_at) ORDER BY id)
+        FROM ostiary.session WHERE identity_id = $1) AS sessions`,
+    [identity.id],
+  );
+  return { stored, counts };
+}
+
+describe("changeProfile", () => {
+  test("writes identifiers and addresses that come, stay and go, and ends what rests on them", async () => {
+    const { storage, scope } = tenants;
+    const before = await storeIdentity(anIdentityNamed("goes", "stays first", "stays second"));
+    const { flow, other } = await openFlows(before);
+    const session = await storeSession(before);
+    const after = anIdentityNamed("stays second", "stays first", "comes");
+    const mail = { kind: "email", value: "comes@example.com" } as const;
+    const change = profile(before, flow, {
+      traits: after.traits,
+      identifiers: after.identifiers,
+      verifiableAddresses: [{ ...mail, verifiedAt: afterNoon(1) }],
+      recoveryAddresses: [mail],
+      displayName: "Lady Lovelace",
+    });
+    expect(await storage.settings.changeProfile(scope, change)).toBe("completed");
+    expect(await storage.identities.find(scope, before.id)).toEqual(change.identity);
+    expect(await storage.flows.takenIdentifiers(scope, ["goes", "comes"])).toEqual(["comes"]);
+    expect(await storage.flows.find(scope, "settings", flow.digest)).toMatchObject({
+      state: "active",
+      revision: 1,
+    });
+    expect((await storage.flows.find(scope, "login", other.digest))?.state).toBe("completed");
+    expect(await isActive(session)).toBe(false);
+  });
+
+  test.each(["identifier_taken", "identity_changed", "flow_taken"] as const)(
+    "changes nothing at all if it comes to %s",
+    async (expected) => {
+      const { storage, scope } = tenants;
+      const [taken, free] = [`taken ${expected}`, `free ${expected}`];
+      await storeIdentity(anIdentityNamed(taken));
+      const before = await storeIdentity(anIdentity());
+      const { flow } = await openFlows(before);
+      await storeSession(before);
+      if (expected === "flow_taken") {
+        await storage.settings.changePassword(scope, password(before, flow));
+      }
+      const { identifiers, traits } = anIdentityNamed(
+        free,
+        expected === "identifier_taken" ? taken : `${free} 2`,
+      );
+      const expectedRevision = expected === "identity_changed" ? 7 : before.revision;
+      const change = profile(before, flow, { identifiers, traits }, { expectedRevision });
+      const untouched = await snapshot(before);
+      expect(await storage.settings.changeProfile(scope, change)).toBe(expected);
+      expect(await snapshot(before)).toEqual(untouched);
+      expect(await storage.flows.takenIdentifiers(scope, [free])).toEqual([]);
+    },
+  );
+
+  test("does not reach another tenant", async () => {
+    const before = await storeIdentity(anIdentity());
+    const { flow } = await openFlows(before);
+    const untouched = await snapshot(before);
+    const { storage, other } = tenants;
+    expect(await storage.settings.changeProfile(other, profile(before, flow, {}))).toBe("flow_taken");
+    expect(await storage.settings.scheduleDeletion(other, schedule(before, flow))).toBe("flow_taken");
+    expect(await storage.settings.deleteAccount(other, common(before, flow))).toBe("flow_taken");
+    expect(await snapshot(before)).toEqual(untouched);
+  });
+});
+
+describe("deletion", () => {
+  test("is scheduled once, cancelled once, and written by nothing else", async () => {
+    const { storage, scope } = tenants;
+    const identity = await storeIdentity(anIdentity({ deleteAt: afterNoon(1) }));
+    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBeUndefined();
+    const { flow } = await openFlows(identity);
+    const session = await storeSession(identity);
+    expect(await storage.settings.cancelDeletion(scope, common(identity, flow))).toBe("identity_changed");
+    expect(await storage.settings.scheduleDeletion(scope, schedule(identity, flow))).toBe("completed");
+    expect(await isActive(session)).toBe(false);
+    const second = (await openFlows(identity)).flow;
+    expect(await storage.settings.scheduleDeletion(scope, schedule(identity, second))).toBe(
+      "identity_changed",
+    );
+    expect(await storage.settings.deleteAccount(scope, common(identity, second))).toBe("identity_changed");
+    const scheduled = await storage.identities.find(scope, identity.id);
+    expect(scheduled).toMatchObject({ deleteAt: afterNoon(60), revision: 2 });
+    const update = { ...identity, revision: 3 };
+    expect(await storage.identities.update(scope, update, 2, [])).toBe(true);
+    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toEqual(afterNoon(60));
+    expect(await storage.settings.cancelDeletion(scope, common(identity, second))).toBe("completed");
+    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBeUndefined();
+  });
+
+  test("due is carried out in all tenants, once, though four servers do it at once", async () => {
+    const { storage, scope, other } = tenants;
+    const due: Identity[] = [];
+    for (let index = 0; index < 120; index++) {
+      const identity = anIdentity();
+      await storage.identities.create(index % 2 === 0 ? scope : other, identity, undefined, []);
+      due.push(identity);
+    }
+    const ids = due.map(({ id }) => id);
+    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = ANY ($1)", [ids, noon]);
+    const counts = await Promise.all([1, 2, 3, 4].map(() => deleteDueAccounts(database, noon)));
+    expect(counts.reduce((sum, count) => sum + count)).toBe(120);
+    const events = await tenants.rows<{ id: string }>(
+      "SELECT id FROM ostiary.event WHERE identity_id = ANY ($1) AND type = 'identity.deleted'",
+      [ids],
+    );
+    expect(new Set(events.map(({ id }) => id)).size).toBe(120);
+    expect(await tenants.rows("SELECT FROM ostiary.identity WHERE id = ANY ($1)", [ids])).toEqual([]);
+  });
+});
+
+/** Does something while another transaction holds what it wrote, and lets it go once the other waits for it. */
+async function during<T>(text: string, values: readonly unknown[], work: () => Promise<T>): Promise<T> {
+  const client = new Postgres({ connectionString: tenants.storage.url });
+  await client.connect();
+  try {
+    await client.query("BEGIN");
+    await client.query(text, [...values]);
+    const result = work();
+    await vi.waitFor(async () =>
+      expect(
+        await tenants.rows("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"),
+      ).toHaveLength(1),
+    );
+    await client.query("COMMIT");
+    return await result;
+  } finally {
+    await client.end();
+  }
+}
+
+describe("at the same moment", () => {
+  // Security rule: whoever signs in with the former secret just as it is replaced is signed out like everybody else.
+  test.each(["changePassword", "changeProfile", "scheduleDeletion"] as const)(
+    "a login is ended by the %s that it got ahead of",
+    async (kind) => {
+      const { storage, scope } = tenants;
+      const identity = await storeIdentity(anIdentity());
+      const { flow } = await openFlows(identity);
+      const session = aSession(identity.id);
+      const login = `WITH counted AS (
+          UPDATE ostiary.identity SET login_sequence = login_sequence + 1 WHERE tenant_id = $1 AND id = $3
+        ) ${insertSession}`;
+      const values = [scope.tenantId, session.id, identity.id, randomDigest(), noon, session.expiresAt];
+      const result = await during(login, values, () => {
+        if (kind === "changePassword")
+          return storage.settings.changePassword(scope, password(identity, flow));
+        if (kind === "changeProfile")
+          return storage.settings.changeProfile(scope, profile(identity, flow, {}));
+        return storage.settings.scheduleDeletion(scope, schedule(identity, flow));
+      });
+      expect(result).toBe("completed");
+      expect(await storage.sessions.find(scope, session.id)).toBeDefined();
+      expect(await isActive(session)).toBe(false);
+    },
+  );
+
+  // Security rule: an account that is kept at the moment of its deletion stays.
+  test("an account is kept and due: it stays", async () => {
+    const { storage, scope } = tenants;
+    const identity = await storeIdentity(anIdentity());
+    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = $1", [identity.id, noon]);
+    const keep = "UPDATE ostiary.identity SET delete_at = NULL WHERE id = $1";
+    expect(await during(keep, [identity.id], () => deleteDueAccounts(database, noon))).toBe(0);
+    expect(await storage.identities.find(scope, identity.id)).toBeDefined();
+  });
+
+  test("16 identities that want one identifier: one gets it, the others change nothing", async () => {
+    const { storage, scope } = tenants;
+    const wanted = anIdentityNamed("wanted by all");
+    const results = await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const identity = await storeIdentity(anIdentity());
+        const { flow } = await openFlows(identity);
+        const { identifiers, traits } = wanted;
+        return storage.settings.changeProfile(scope, profile(identity, flow, { identifiers, traits }));
+      }),
+    );
+    expect(results.filter((result) => result === "completed")).toHaveLength(1);
+    expect(results.filter((result) => result === "identifier_taken")).toHaveLength(15);
+  });
+});

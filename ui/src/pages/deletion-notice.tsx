@@ -1,0 +1,34 @@
+import { fillIn } from "@ostiary/sdk/form";
+import type { JSX } from "react";
+import { describeDay } from "../language/day.ts";
+import { useWords } from "../language/index.ts";
+import { PageLink } from "./page-link.tsx";
+
+/** Says when the account will be deleted, to somebody who is signed out by now. */
+export function DeletionNotice({
+  deleteTime,
+  returnTo,
+}: {
+  readonly deleteTime: Date;
+  readonly returnTo: string;
+}): JSX.Element {
+  const { tag, deletion: texts, login } = useWords();
+  // The clocks of two machines differ by a little.
+  const isGone = deleteTime.getTime() < Date.now() + 60_000;
+  const said = isGone ? texts.deleted : fillIn(texts.scheduled, { date: describeDay(deleteTime, tag) });
+  return (
+    <>
+      <p role="status">
+        {said} {isGone ? null : texts.keep}
+      </p>
+      <p className="aside">
+        {returnTo === "" ? (
+          <PageLink to="login">{login.title}</PageLink>
+        ) : (
+          // The server has compared the address with its list.
+          <a href={returnTo}>{texts.goOn}</a>
+        )}
+      </p>
+    </>
+  );
+}
