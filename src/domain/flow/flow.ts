@@ -101,6 +101,14 @@ export type PendingStep =
       readonly target: ProofTarget;
     };
 
+/** What somebody signs in with. */
+export interface EnteredIdentifier {
+  /** As it was typed, without white space around it. */
+  readonly typed: string;
+  /** Normalised; empty where it can be nobody's. */
+  readonly value: string;
+}
+
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
