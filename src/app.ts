@@ -316,12 +316,17 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   const loginFlows = new LoginFlows({
     keeper,
     flows: storage.flows,
-    completions: new LoginCompletions({ keeper, flows: storage.flows, throttle, tokens, clock }),
-    events: storage.events,
+    completions: new LoginCompletions({
+      keeper,
+      flows: storage.flows,
+      events: storage.events,
+      throttle,
+      tokens,
+      clock,
+    }),
     methods: [passwordMethod],
     proofs,
     throttle,
-    clock,
   });
   const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
   const registrationFlows = new RegistrationFlows({

@@ -1,5 +1,6 @@
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
+import type { EventStore } from "../event/store.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { LoginProved, StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
@@ -27,22 +28,25 @@ export interface LoginProof {
 interface LoginCompletionsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: FlowStore;
+  readonly events: EventStore;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
 
-/** How a login ends: with a session. */
+/** How a login ends: with a session, or with the record of a failure. */
 export class LoginCompletions {
   readonly #keeper: FlowKeeper;
   readonly #flows: FlowStore;
+  readonly #events: EventStore;
   readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
 
-  constructor({ keeper, flows, throttle, tokens, clock }: LoginCompletionsDependencies) {
+  constructor({ keeper, flows, events, throttle, tokens, clock }: LoginCompletionsDependencies) {
     this.#keeper = keeper;
     this.#flows = flows;
+    this.#events = events;
     this.#throttle = throttle;
     this.#tokens = tokens;
     this.#clock = clock;
@@ -66,6 +70,20 @@ export class LoginCompletions {
       proof = await renew(proof);
     }
     throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
+  }
+
+  /** Records a failure; for an unknown identifier as well, so that the time of the answer does not tell them apart. */
+  async recordFailure(
+    caller: FlowCaller,
+    candidate: LoginCandidate | undefined,
+    failure: { readonly reason: string; readonly method: string },
+  ): Promise<void> {
+    if (failure.reason === "FORM_INCOMPLETE") return;
+    const event = newEvent("login.failed", this.#clock.now(), caller.origin, {
+      identityId: candidate?.identity.id,
+      data: failure,
+    });
+    await this.#events.append({ tenantId: caller.tenant.id }, [event]);
   }
 
   async #tryOnce(

@@ -1,11 +1,7 @@
-import { domainError } from "../errors.ts";
-import { newEvent } from "../event/event.ts";
-import type { EventStore } from "../event/store.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import * as messages from "../message/message.ts";
 import type { LoginMethod, StepRejected, SubmittedStep } from "../method/method.ts";
-import type { Clock } from "../ports.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
@@ -22,12 +18,21 @@ import type {
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
+  PendingStep,
   ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
 import type { LoginCompletions, LoginProof } from "./login-completion.ts";
-import { filledIn, identifierRequired, loginShape, nobodyToSendTo } from "./login-form.ts";
-import { countedNames, enteredIdentifier, loginTarget } from "./login-identifier.ts";
+import {
+  filledIn,
+  identifierDiffers,
+  identifierRequired,
+  loginShape,
+  nobodySignsIn,
+  nobodyToSendTo,
+} from "./login-form.ts";
+import { countedNames, enteredIdentifier, isAnother, loginTarget } from "./login-identifier.ts";
 import type { FlowStore, LoginCandidate } from "./store.ts";
 
 /** What was submitted to a login flow. */
@@ -50,11 +55,9 @@ interface LoginFlowsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: FlowStore;
   readonly completions: LoginCompletions;
-  readonly events: EventStore;
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
   readonly throttle: Throttle;
-  readonly clock: Clock;
 }
 
 /** A submit that was let through to its flow. */
@@ -62,13 +65,16 @@ interface Attempt {
   readonly caller: FlowCaller;
   readonly record: FlowRecord;
   readonly step: SubmittedStep;
+  /** The method that the step is of, if it is of one. */
+  readonly method: LoginMethod | undefined;
   /** Who might be signing in. */
   readonly candidate: LoginCandidate | undefined;
-  /** What they sign in with; undefined where the flow knows whose it is. */
-  readonly entered: EnteredIdentifier | undefined;
+  /** What came with the step as the identifier. */
+  readonly typed: EnteredIdentifier | undefined;
   readonly device: string | undefined;
   /** Who it is by now. */
   readonly readAgain: () => Promise<LoginCandidate | undefined>;
+  readonly moved: (record: FlowRecord) => FlowOutcome<never>;
   readonly reject: (rejected: StepRejected) => FlowOutcome<never>;
 }
 
@@ -77,22 +83,20 @@ export class LoginFlows {
   readonly #keeper: FlowKeeper;
   readonly #flows: FlowStore;
   readonly #completions: LoginCompletions;
-  readonly #events: EventStore;
   readonly #methods: ReadonlyMap<string, LoginMethod>;
   readonly #proofs: AddressProofs;
   readonly #throttle: Throttle;
-  readonly #clock: Clock;
+  readonly #identifierStage: IdentifierStage;
   readonly shape: FlowShape;
 
   constructor(dependencies: LoginFlowsDependencies) {
     this.#keeper = dependencies.keeper;
     this.#flows = dependencies.flows;
     this.#completions = dependencies.completions;
-    this.#events = dependencies.events;
     this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
     this.#proofs = dependencies.proofs;
     this.#throttle = dependencies.throttle;
-    this.#clock = dependencies.clock;
+    this.#identifierStage = new IdentifierStage(dependencies);
     this.shape = loginShape(dependencies.methods, dependencies.proofs);
   }
 
@@ -148,64 +152,87 @@ export class LoginFlows {
 
   /**
    * Tries what was submitted. Two round trips where a password succeeds and nobody else logs in as the same identity,
-   * beside the throttle's one. Throws RATE_LIMITED.
+   * beside the throttle's one; two where it says who signs in. Throws RATE_LIMITED, STEP_NOT_OFFERED.
    */
   async submit(caller: FlowCaller, submission: LoginSubmission): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const method = this.#methods.get(step.name);
     const digest = this.#keeper.digestOf(tenant, flowId);
+    const isIdentify = step.name === "identify";
     // What was typed beside a code or a click has no meaning: the flow knows whose it is.
-    const isRequest = method !== undefined || isProofRequest(step);
-    const entered = isRequest ? enteredIdentifier(submission.identifier) : undefined;
-    const read = () =>
-      this.#flows.findForLogin({ tenantId: tenant.id }, digest, entered?.value, method?.credential);
+    const isNamed = isIdentify || method !== undefined || isProofRequest(step);
+    const typed = isNamed ? enteredIdentifier(submission.identifier) : undefined;
+    const credential = isIdentify ? this.#identifierStage.credentialToRead(tenant) : method?.credential;
+    const read = () => this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, credential);
 
     const { flow, candidate } = await read();
     const held = await this.#keeper.enter(caller, this.shape, flow, submission);
     if (held.kind === "expired") return held;
     const { record } = held;
-    const attempt: Attempt = {
+    return this.#take({
       caller,
       record,
       step,
+      method,
       candidate: ownedCandidate(record, candidate),
-      entered,
+      typed,
       // A native flow is not moved by cookies, nor a browser flow by what a page can read and send.
       device: record.client === "browser" ? caller.deviceCookie : submission.deviceToken,
       readAgain: async () => ownedCandidate(record, (await read()).candidate),
+      moved: (next) => this.#keeper.nextStep(caller, this.shape, flowId, next),
       reject: (rejected) => {
         const nodes = filledIn(this.shape.form(tenant, record).nodes, submission.identifier);
         return this.#keeper.rejected(caller, this.shape, flowId, record, rejected, nodes);
       },
-    };
-    const moved = (next: FlowRecord) => this.#keeper.nextStep(caller, this.shape, flowId, next);
-
-    if (record.data.pending !== undefined) {
-      const { pending } = record.data;
-      const result = await this.#proofs.submit(caller, record, step, attempt.device);
-      if (result.kind === "moved") return moved(result.record);
-      if (result.kind === "proved") return this.#completeProof(attempt, result);
-      const kind = pending.kind === "code" ? "code" : "link";
-      await this.#recordFailure(attempt, { reason: result.reason, method: kind });
-      return attempt.reject(result);
-    }
-    if (!isRequest) throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    if (entered === undefined && record.data.refreshes === undefined)
-      return attempt.reject(identifierRequired());
-    if (method !== undefined) return this.#submitMethod(attempt, method);
-    const sent = await this.#sendProof(attempt);
-    return sent === undefined ? attempt.reject(nobodyToSendTo()) : moved(sent);
+    });
   }
 
-  async #submitMethod(attempt: Attempt, method: LoginMethod): Promise<FlowOutcome<FlowCompleted>> {
+  async #take(attempt: Attempt): Promise<FlowOutcome<FlowCompleted>> {
+    const { caller, record, step, method, typed, moved, reject } = attempt;
+    const { pending, identifier, refreshes } = record.data;
+    if (pending !== undefined) return this.#submitPending(attempt, pending);
+    if (step.name === "back" && identifier !== undefined) {
+      return moved(await this.#identifierStage.forget(caller.tenant, record, identifier));
+    }
+    assertOffered(caller.tenant, record, step, method !== undefined || isProofRequest(step));
+    if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
+      return reject(identifierDiffers(identifier.typed));
+    }
+    const entered = identifier ?? typed;
+    if (entered === undefined && refreshes === undefined) return reject(identifierRequired());
+    if (entered !== undefined && step.name === "identify") {
+      const { candidate } = attempt;
+      const next = await this.#identifierStage.identify(caller.tenant, record, entered, candidate);
+      return next === undefined ? reject(nobodySignsIn()) : moved(next);
+    }
+    if (method !== undefined) return this.#submitMethod(attempt, method, entered);
+    const next = await this.#sendProof(attempt, entered);
+    return next === undefined ? reject(nobodyToSendTo()) : moved(next);
+  }
+
+  async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<FlowOutcome<FlowCompleted>> {
+    const { caller, record, candidate } = attempt;
+    const result = await this.#proofs.submit(caller, record, attempt.step, attempt.device);
+    if (result.kind === "moved") return attempt.moved(result.record);
+    if (result.kind === "proved") return this.#completeProof(attempt, result);
+    const failure = { reason: result.reason, method: kind === "code" ? kind : "link" };
+    await this.#completions.recordFailure(caller, candidate, failure);
+    return attempt.reject(result);
+  }
+
+  async #submitMethod(
+    attempt: Attempt,
+    method: LoginMethod,
+    entered: EnteredIdentifier | undefined,
+  ): Promise<FlowOutcome<FlowCompleted>> {
     const { caller, record, step, candidate } = attempt;
     const { tenant } = caller;
     // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
     const ticket = await this.#throttle.take(tenant, caller.origin, "login", {
       address: caller.limitedAddress,
       flow: record.digest,
-      accounts: countedNames(attempt.entered, candidate?.identity),
+      accounts: countedNames(entered, candidate?.identity),
       identityId: candidate?.identity.id,
       device: attempt.device,
     });
@@ -232,12 +259,16 @@ export class LoginFlows {
       return stands ? { ...lost, candidate: again } : prove(again);
     });
     if (result.kind === "completed") return result;
-    await this.#recordFailure(attempt, { reason: result.reason, method: method.kind });
+    const failure = { reason: result.reason, method: method.kind };
+    await this.#completions.recordFailure(caller, candidate, failure);
     return attempt.reject(result);
   }
 
   /** Sends a code or link. Undefined where nobody is there to send it to, and the configuration lets that be said. */
-  async #sendProof({ caller, record, step, candidate, entered }: Attempt): Promise<FlowRecord | undefined> {
+  async #sendProof(
+    { caller, record, step, candidate }: Attempt,
+    entered: EnteredIdentifier | undefined,
+  ): Promise<FlowRecord | undefined> {
     const { tenant } = caller;
     const kind = this.#proofs.requested(tenant, "login", step);
     const target = candidate === undefined ? undefined : loginTarget(candidate.identity, entered?.value);
@@ -265,19 +296,6 @@ export class LoginFlows {
     const renew = async () => proofOf(await readAgain());
     const result = await this.#completions.complete(caller, record, proofOf(candidate), renew);
     return result.kind === "completed" ? result : reject(result);
-  }
-
-  /** For an unknown identifier as well, so that the time of the answer does not tell them apart. */
-  async #recordFailure(
-    { caller, candidate }: Attempt,
-    failure: { readonly reason: string; readonly method: string },
-  ): Promise<void> {
-    if (failure.reason === "FORM_INCOMPLETE") return;
-    const event = newEvent("login.failed", this.#clock.now(), caller.origin, {
-      identityId: candidate?.identity.id,
-      data: failure,
-    });
-    await this.#events.append({ tenantId: caller.tenant.id }, [event]);
   }
 }
 

@@ -12,6 +12,11 @@ export function enteredIdentifier(text: string): EnteredIdentifier | undefined {
   return typed === "" ? undefined : { typed, value: normaliseForLogin(typed) ?? nobody };
 }
 
+/** Whether what was typed names somebody else than what the flow remembers. */
+export function isAnother(typed: EnteredIdentifier, chosen: EnteredIdentifier): boolean {
+  return nameOf(typed) !== nameOf(chosen);
+}
+
 /**
  * What the attempts of an account are counted by: what was typed, whether or not anybody has it. Whoever proves again who
  * they are types nothing; then it is whatever they are known by.
@@ -20,7 +25,7 @@ export function countedNames(
   entered: EnteredIdentifier | undefined,
   identity: Identity | undefined,
 ): readonly string[] {
-  if (entered !== undefined) return [entered.value === nobody ? entered.typed : entered.value];
+  if (entered !== undefined) return [nameOf(entered)];
   if (identity === undefined) return [];
   const names = identity.identifiers.map(({ value }) => value);
   return names.length > 0 ? names : [identity.id];
@@ -39,4 +44,8 @@ export function loginTarget(identity: Identity, identifier: string | undefined):
   if (typed !== undefined) return typed;
   const isAddress = identifier !== undefined && normaliseIdentifier(identifier).kind !== "username";
   return isAddress ? undefined : addresses[0];
+}
+
+function nameOf({ typed, value }: EnteredIdentifier): string {
+  return value === nobody ? typed : value;
 }
