@@ -86,15 +86,23 @@ export const findWithIdentityStatement: Statement = {
     WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
 };
 
-/** $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null. Always one row. */
+/**
+ * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential, or `kinds` for those of all, or null. Always one row.
+ * What the flow remembers as its identifier counts before $3.
+ */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
-  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret
+  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
+      CASE WHEN $4 = 'kinds' THEN ARRAY(
+        SELECT DISTINCT k.kind FROM ostiary.identity_credential k
+        WHERE k.tenant_id = i.tenant_id AND k.identity_id = i.id
+      ) END AS c_kinds
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
-    LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id AND found.value = $3
-    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id
-      AND i.id = CASE WHEN $3::text IS NULL THEN f.identity_id ELSE found.identity_id END
+    LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
+      AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
+    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = CASE
+      WHEN COALESCE(f.data #>> '{identifier,value}', $3) IS NULL THEN f.identity_id ELSE found.identity_id END
     LEFT JOIN ostiary.identity_credential c
       ON c.tenant_id = i.tenant_id AND c.identity_id = i.id AND c.kind = $4`,
 };

@@ -36,6 +36,7 @@ import { throttleParameters } from "./throttle-statements.ts";
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
   readonly c_secret: string | null;
+  readonly c_kinds: readonly CredentialKind[] | null;
 }
 
 /** Every column of the part that was not found is null. */
@@ -118,7 +119,7 @@ export class PostgresFlowStore implements FlowStore {
     scope: Scope,
     digest: Uint8Array,
     identifier: string | undefined,
-    credential: CredentialKind | undefined,
+    credential: CredentialKind | "kinds" | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }> {
     const [row] = await this.#database.query<Nullable<FlowRow> & Nullable<CandidateRow>>(
       scope,
@@ -387,5 +388,6 @@ function candidateFromRow(row: CandidateRow): LoginCandidate {
     identity: identityFromRow(row),
     credential: row.c_secret ?? undefined,
     loginSequence: row.i_login_sequence,
+    ...(row.c_kinds !== null && { credentialKinds: row.c_kinds }),
   };
 }

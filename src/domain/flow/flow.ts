@@ -60,6 +60,10 @@ export interface FlowData {
   readonly traits?: JsonObject;
   /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
+  /** Login, where the identifier comes first: who signs in. */
+  readonly identifier?: ChosenIdentifier;
+  /** Login, where the identifier comes first: what was typed before the flow went back. Fills the form in, no more. */
+  readonly typed?: string;
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
   /**
@@ -101,6 +105,20 @@ export type PendingStep =
       readonly target: ProofTarget;
     };
 
+/** What somebody signs in with. */
+export interface EnteredIdentifier {
+  /** As it was typed, without white space around it. */
+  readonly typed: string;
+  /** Normalised; empty where it can be nobody's. */
+  readonly value: string;
+}
+
+/** What somebody said first that they sign in with. */
+export interface ChosenIdentifier extends EnteredIdentifier {
+  /** What the account signs in with. Only where answers may tell; otherwise all methods are offered to everybody. */
+  readonly methods?: readonly MethodKind[];
+}
+
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
@@ -128,6 +146,7 @@ export interface Flow {
 
 /** Where a flow stands, for hand-written forms. */
 export type FlowStep =
+  | { readonly kind: "enter_identifier" }
   | { readonly kind: "choose_method"; readonly methods: readonly MethodKind[] }
   | {
       readonly kind: "enter_code" | "link_sent";

@@ -15,6 +15,8 @@ export interface LoginCandidate {
   readonly credential: string | undefined;
   /** Names what was read; a login completes only if nothing that it rests on has changed since. */
   readonly loginSequence: number;
+  /** The kinds of credentials that it has, where they were asked for. */
+  readonly credentialKinds?: readonly CredentialKind[];
 }
 
 /** A flow as it was read: what is written to it is written only while it is still the same. */
@@ -161,14 +163,15 @@ export interface FlowStore {
     digest: Uint8Array,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }>;
   /**
-   * A login flow and the candidate with a credential, read at the same moment: by normalised identifier, or, without
-   * one, the identity that the flow belongs to.
+   * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else by the
+   * normalised one that is given, or, without one, the identity that the flow belongs to. With the credential of a kind,
+   * or with the kinds of all that there are.
    */
   findForLogin(
     scope: Scope,
     digest: Uint8Array,
     identifier: string | undefined,
-    credential: CredentialKind | undefined,
+    credential: CredentialKind | "kinds" | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }>;
   /**
    * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody

@@ -374,6 +374,17 @@ export function oneAddressAtATime(): Message {
   return error(4050002, "Only one address can be changed at a time.");
 }
 
+/** Whose login it is, where the identifier was asked for first. */
+export function signInAs(identifier: string): Message {
+  return info(9000040, `Signing in as ${identifier}.`, { identifier });
+}
+
+/** The flow knows who signs in, and something else was submitted. */
+export function anotherIdentifier(identifier: string): Message {
+  const text = `This is the sign in of ${identifier}. Go back to sign in with something else.`;
+  return error(9000044, text, { identifier });
+}
+
 function info(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "info", text, context };
 }

@@ -101,6 +101,8 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
   switch (step?.kind) {
     case undefined:
       return { case: undefined };
+    case "enter_identifier":
+      return { case: "enterIdentifier", value: {} };
     case "choose_method":
       return { case: "chooseMethod", value: { methods: step.methods.map((method) => methods[method]) } };
     case "enter_code":
