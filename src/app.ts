@@ -327,6 +327,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     methods: [passwordMethod],
     proofs,
     throttle,
+    clock,
   });
   const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
   const registrationFlows = new RegistrationFlows({

@@ -36,7 +36,7 @@ import { throttleParameters } from "./throttle-statements.ts";
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
   readonly c_secret: string | null;
-  readonly c_kinds: readonly CredentialKind[] | null;
+  readonly c_kinds: readonly CredentialKind[];
 }
 
 /** Every column of the part that was not found is null. */
@@ -119,7 +119,7 @@ export class PostgresFlowStore implements FlowStore {
     scope: Scope,
     digest: Uint8Array,
     identifier: string | undefined,
-    credential: CredentialKind | "kinds" | undefined,
+    credential: CredentialKind | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }> {
     const [row] = await this.#database.query<Nullable<FlowRow> & Nullable<CandidateRow>>(
       scope,
@@ -156,6 +156,8 @@ export class PostgresFlowStore implements FlowStore {
         advance.identityId,
         messagesParameter(advance.messages),
         eventsParameter(advance.events),
+        advance.consumes?.digest,
+        advance.consumes?.revision,
       ]);
       return rows.length > 0;
     } catch (error) {
@@ -387,7 +389,7 @@ function candidateFromRow(row: CandidateRow): LoginCandidate {
   return {
     identity: identityFromRow(row),
     credential: row.c_secret ?? undefined,
+    credentialKinds: row.c_kinds,
     loginSequence: row.i_login_sequence,
-    ...(row.c_kinds !== null && { credentialKinds: row.c_kinds }),
   };
 }

@@ -10,9 +10,9 @@ export async function advanceFlow(
   flow: FlowRecord,
   advance: Pick<FlowAdvance, "data" | "identityId"> & Partial<FlowAdvance>,
 ): Promise<FlowRecord> {
-  const { data, identityId, challenge, messages = [], events = [] } = advance;
+  const { data, identityId, challenge, consumes, messages = [], events = [] } = advance;
   const held = { digest: flow.digest, revision: flow.revision };
-  const written = { data, identityId, challenge, messages, events };
+  const written = { data, identityId, challenge, consumes, messages, events };
   if (!(await flows.advance({ tenantId: tenant.id }, held, written))) throw domainError("FLOW_CHANGED", {});
   return { ...flow, revision: flow.revision + 1, data, challenge, identityId };
 }

@@ -26,11 +26,6 @@ export class IdentifierStage {
     this.#proofs = proofs;
   }
 
-  /** What `identify` needs to know of the credentials: which there are, where that may be told. */
-  credentialToRead({ settings }: Tenant): "kinds" | undefined {
-    return settings.enumerationSafe ? undefined : "kinds";
-  }
-
   /**
    * Remembers who signs in; undefined if nobody does so with it, and that may be told. One round trip. Throws FLOW_CHANGED.
    *
@@ -64,8 +59,11 @@ export class IdentifierStage {
     candidate: LoginCandidate | undefined,
   ): readonly MethodKind[] {
     if (candidate?.identity.state !== "active") return [];
-    const { identity, credentialKinds = [] } = candidate;
-    const own = this.#methods.filter(({ credential }) => credentialKinds.includes(credential));
+    const { identity, credentialKinds } = candidate;
+    const own = this.#methods.filter(
+      ({ factor, credential }) =>
+        factor !== "second" && (credential === undefined || credentialKinds.includes(credential)),
+    );
     const isReached = loginTarget(identity, value) !== undefined;
     return [...own.map(({ kind }) => kind), ...(isReached ? this.#proofs.offered(tenant, "login") : [])];
   }
@@ -81,9 +79,10 @@ export function assertOffered(
   step: SubmittedStep,
   isRequest: boolean,
 ): void {
-  const { methods } = flow.data.identifier ?? {};
+  const { identifier, firstFactor, method } = flow.data;
+  const offered = method === undefined ? (firstFactor ?? identifier)?.methods : [method.kind];
   const isOffered = asksIdentifier(tenant, flow)
     ? step.name === "identify"
-    : isRequest && (methods === undefined || methods.some((kind) => kind === step.name));
+    : isRequest && (offered === undefined || offered.some((kind) => kind === step.name));
   if (!isOffered) throw domainError("STEP_NOT_OFFERED", { step: step.name });
 }

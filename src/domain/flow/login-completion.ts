@@ -2,13 +2,14 @@ import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { EventStore } from "../event/store.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { LoginProved, StepRejected } from "../method/method.ts";
+import type { LoginProved, MethodKind, StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted, FlowRecord } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
+import { firstProofOf } from "./second-factor-stage.ts";
 import type { FlowStore, HeldRevision, LoginCandidate, LoginCompletion } from "./store.ts";
 
 // Of n logins of one identity at the same moment one completes in each round, so 16 need at most 16 rounds.
@@ -17,6 +18,8 @@ const mostRounds = 64;
 /** A proof of who somebody is, with what a login needs to complete by it. */
 export interface LoginProof {
   readonly kind: "proved";
+  /** The method that it came from; undefined for a proof of an address. */
+  readonly by?: MethodKind;
   readonly candidate: LoginCandidate;
   readonly proof: LoginCompletion["proof"];
   readonly held: readonly HeldRevision[];
@@ -96,7 +99,7 @@ export class LoginCompletions {
     const { identity } = candidate;
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      method: { ...method, completedAt: at },
+      methods: [...firstProofOf(flow), { ...method, completedAt: at }],
       origin,
       at,
     });
@@ -104,11 +107,10 @@ export class LoginCompletions {
     const about = { identityId: identity.id, sessionId: session.id };
     const replaces = flow.data.refreshes ?? (await this.#shownSession(caller, flow, identity));
     const isRefresh = flow.data.refreshes !== undefined;
+    const [first] = firstProofOf(flow);
+    const shown = { method: (first ?? method).kind, ...(first && { second_factor: method.kind }) };
     const events = [
-      newEvent("login.succeeded", at, actor, {
-        ...about,
-        data: { method: method.kind, refresh: isRefresh },
-      }),
+      newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
       newEvent("session.created", at, actor, about),
     ];
     if (replaces !== undefined) {

@@ -1,7 +1,16 @@
+import { domainError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import * as messages from "../message/message.ts";
-import type { LoginMethod, StepRejected, SubmittedStep } from "../method/method.ts";
+import type {
+  LoginMethod,
+  StepContinues,
+  StepRedirects,
+  StepRejected,
+  SubmittedStep,
+} from "../method/method.ts";
+import type { Clock } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
@@ -9,15 +18,16 @@ import {
   type ProvedAddress,
   verifiedAddresses,
 } from "./address-proofs.ts";
+import { advanceFlow } from "./advance-flow.ts";
 import type {
   CreatedFlow,
   EnteredIdentifier,
   Flow,
   FlowCaller,
   FlowClient,
-  FlowCompleted,
   FlowOutcome,
   FlowRecord,
+  LoginOutcome,
   PendingStep,
   ProofTarget,
 } from "./flow.ts";
@@ -33,6 +43,7 @@ import {
   nobodyToSendTo,
 } from "./login-form.ts";
 import { countedNames, enteredIdentifier, isAnother, loginTarget } from "./login-identifier.ts";
+import { SecondFactorStage } from "./second-factor-stage.ts";
 import type { FlowStore, LoginCandidate } from "./store.ts";
 
 /** What was submitted to a login flow. */
@@ -58,6 +69,7 @@ interface LoginFlowsDependencies {
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
   readonly throttle: Throttle;
+  readonly clock: Clock;
 }
 
 /** A submit that was let through to its flow. */
@@ -87,6 +99,7 @@ export class LoginFlows {
   readonly #proofs: AddressProofs;
   readonly #throttle: Throttle;
   readonly #identifierStage: IdentifierStage;
+  readonly #secondFactorStage: SecondFactorStage;
   readonly shape: FlowShape;
 
   constructor(dependencies: LoginFlowsDependencies) {
@@ -97,6 +110,7 @@ export class LoginFlows {
     this.#proofs = dependencies.proofs;
     this.#throttle = dependencies.throttle;
     this.#identifierStage = new IdentifierStage(dependencies);
+    this.#secondFactorStage = new SecondFactorStage(dependencies);
     this.shape = loginShape(dependencies.methods, dependencies.proofs);
   }
 
@@ -154,7 +168,7 @@ export class LoginFlows {
    * Tries what was submitted. Two round trips where a password succeeds and nobody else logs in as the same identity,
    * beside the throttle's one; two where it says who signs in. Throws RATE_LIMITED, STEP_NOT_OFFERED.
    */
-  async submit(caller: FlowCaller, submission: LoginSubmission): Promise<FlowOutcome<FlowCompleted>> {
+  async submit(caller: FlowCaller, submission: LoginSubmission): Promise<LoginOutcome> {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const method = this.#methods.get(step.name);
@@ -163,8 +177,8 @@ export class LoginFlows {
     // What was typed beside a code or a click has no meaning: the flow knows whose it is.
     const isNamed = isIdentify || method !== undefined || isProofRequest(step);
     const typed = isNamed ? enteredIdentifier(submission.identifier) : undefined;
-    const credential = isIdentify ? this.#identifierStage.credentialToRead(tenant) : method?.credential;
-    const read = () => this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, credential);
+    const read = () =>
+      this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
 
     const { flow, candidate } = await read();
     const held = await this.#keeper.enter(caller, this.shape, flow, submission);
@@ -188,19 +202,21 @@ export class LoginFlows {
     });
   }
 
-  async #take(attempt: Attempt): Promise<FlowOutcome<FlowCompleted>> {
+  async #take(attempt: Attempt): Promise<LoginOutcome> {
     const { caller, record, step, method, typed, moved, reject } = attempt;
-    const { pending, identifier, refreshes } = record.data;
+    const { pending, identifier, refreshes, firstFactor } = record.data;
     if (pending !== undefined) return this.#submitPending(attempt, pending);
-    if (step.name === "back" && identifier !== undefined) {
-      return moved(await this.#identifierStage.forget(caller.tenant, record, identifier));
-    }
-    assertOffered(caller.tenant, record, step, method !== undefined || isProofRequest(step));
+    if (step.name === "back") return moved(await this.#goBack(caller.tenant, record));
+    const isMethod = method !== undefined && (method.factor !== "second" || firstFactor !== undefined);
+    assertOffered(caller.tenant, record, step, isMethod || isProofRequest(step));
     if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
       return reject(identifierDiffers(identifier.typed));
     }
-    const entered = identifier ?? typed;
-    if (entered === undefined && refreshes === undefined) return reject(identifierRequired());
+    // Whoever has proven who they are once is who the flow says, whatever is typed beside it.
+    const entered = firstFactor === undefined ? (identifier ?? typed) : undefined;
+    const isKnown = [entered, refreshes, firstFactor].some((known) => known !== undefined);
+    const findsAccount = method !== undefined && method.credential === undefined;
+    if (!isKnown && !findsAccount) return reject(identifierRequired());
     if (entered !== undefined && step.name === "identify") {
       const { candidate } = attempt;
       const next = await this.#identifierStage.identify(caller.tenant, record, entered, candidate);
@@ -211,7 +227,20 @@ export class LoginFlows {
     return next === undefined ? reject(nobodyToSendTo()) : moved(next);
   }
 
-  async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<FlowOutcome<FlowCompleted>> {
+  /** Gives up what was said or shown last. Throws FLOW_CHANGED, STEP_NOT_OFFERED. */
+  #goBack(tenant: Tenant, record: FlowRecord): Promise<FlowRecord> {
+    const { method, ...data } = record.data;
+    if (method !== undefined) {
+      return advanceFlow(this.#flows, tenant, record, { data, identityId: record.identityId });
+    }
+    if (data.firstFactor !== undefined) return this.#secondFactorStage.forget(tenant, record);
+    if (data.identifier !== undefined) {
+      return this.#identifierStage.forget(tenant, record, data.identifier);
+    }
+    throw domainError("STEP_NOT_OFFERED", { step: "back" });
+  }
+
+  async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
     const result = await this.#proofs.submit(caller, record, attempt.step, attempt.device);
     if (result.kind === "moved") return attempt.moved(result.record);
@@ -225,7 +254,7 @@ export class LoginFlows {
     attempt: Attempt,
     method: LoginMethod,
     entered: EnteredIdentifier | undefined,
-  ): Promise<FlowOutcome<FlowCompleted>> {
+  ): Promise<LoginOutcome> {
     const { caller, record, step, candidate } = attempt;
     const { tenant } = caller;
     // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
@@ -236,10 +265,12 @@ export class LoginFlows {
       identityId: candidate?.identity.id,
       device: attempt.device,
     });
-    const prove = async (by: LoginCandidate | undefined): Promise<LoginProof | StepRejected> => {
-      const result = await method.proveLogin({ tenant, step, candidate: by });
-      if (result.kind === "rejected") return result;
+    const { memory } = record.data.method ?? {};
+    const prove = async (by: LoginCandidate | undefined) => {
+      const result = await method.proveLogin({ tenant, step, candidate: by, memory });
+      if (result.kind !== "proved") return result;
       return {
+        by: method.kind,
         kind: "proved",
         candidate: result.candidate,
         proof: { kind: "credential", credential: method.credential },
@@ -247,21 +278,55 @@ export class LoginFlows {
         method: result.authentication,
         rehash: result.rehash,
         ticket,
-      };
+      } satisfies LoginProof;
     };
-    const result = await this.#completions.complete(caller, record, await prove(candidate), async (lost) => {
+    const given = await prove(candidate);
+    if (given.kind === "continues" || given.kind === "redirects") return this.#goOn(attempt, method, given);
+    const result = await this.#complete(attempt, given, async (lost) => {
       const again = await attempt.readAgain();
       // The proof stands as long as it is the same secret of the same active identity; else it is made again.
       const stands =
         again?.identity.state === "active" &&
         again.identity.id === lost.candidate.identity.id &&
         again.credential === lost.candidate.credential;
-      return stands ? { ...lost, candidate: again } : prove(again);
+      if (stands) return { ...lost, candidate: again };
+      const renewed = await prove(again);
+      // It was the method's last step before; what it is now would be the answer to another one.
+      if (renewed.kind === "proved" || renewed.kind === "rejected") return renewed;
+      throw domainError("FLOW_CHANGED", {});
     });
-    if (result.kind === "completed") return result;
+    if (!("problems" in result)) return result;
     const failure = { reason: result.reason, method: method.kind };
     await this.#completions.recordFailure(caller, candidate, failure);
     return attempt.reject(result);
+  }
+
+  /** A step of a method that is not its last. */
+  async #goOn(
+    { caller, record, moved }: Attempt,
+    { kind }: LoginMethod,
+    result: StepContinues | StepRedirects,
+  ): Promise<LoginOutcome> {
+    const data = { ...record.data, method: { kind, memory: result.memory } };
+    const { identityId } = record;
+    const next = moved(await advanceFlow(this.#flows, caller.tenant, record, { data, identityId }));
+    if (result.kind === "continues" || next.kind !== "next_step") return next;
+    return { kind: "redirect", url: result.url, flow: next.flow };
+  }
+
+  /** Completes a login by its proof, or waits for a second one where that is wanted. */
+  async #complete(
+    { caller, record, moved }: Attempt,
+    given: LoginProof | StepRejected,
+    renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
+  ): Promise<LoginOutcome | StepRejected> {
+    if (given.kind === "proved" && record.data.firstFactor === undefined) {
+      const methods = this.#secondFactorStage.wantedBeside(given);
+      if (methods.length > 0) {
+        return moved(await this.#secondFactorStage.begin(caller.tenant, record, given, methods));
+      }
+    }
+    return this.#completions.complete(caller, record, given, renew);
   }
 
   /** Sends a code or link. Undefined where nobody is there to send it to, and the configuration lets that be said. */
@@ -277,7 +342,7 @@ export class LoginFlows {
     return this.#proofs.request(caller, record, { kind, sentTo, target });
   }
 
-  async #completeProof(attempt: Attempt, proved: ProvedAddress): Promise<FlowOutcome<FlowCompleted>> {
+  async #completeProof(attempt: Attempt, proved: ProvedAddress): Promise<LoginOutcome> {
     const { target, held, authentication, ticket } = proved;
     const proofOf = (candidate: LoginCandidate | undefined): LoginProof | StepRejected => {
       // Security rule: the proof is worth nothing once the identity is inactive or no longer has the address.
@@ -292,10 +357,10 @@ export class LoginFlows {
       const proof = { kind: "address", target } as const;
       return { kind: "proved", candidate, proof, held, method: authentication, rehash: undefined, ticket };
     };
-    const { caller, record, candidate, readAgain, reject } = attempt;
+    const { candidate, readAgain, reject } = attempt;
     const renew = async () => proofOf(await readAgain());
-    const result = await this.#completions.complete(caller, record, proofOf(candidate), renew);
-    return result.kind === "completed" ? result : reject(result);
+    const result = await this.#complete(attempt, proofOf(candidate), renew);
+    return "problems" in result ? reject(result) : result;
   }
 }
 
@@ -304,7 +369,8 @@ function ownedCandidate(
   record: FlowRecord,
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
-  const isForeign = record.data.refreshes !== undefined && candidate?.identity.id !== record.identityId;
+  const isOwned = record.data.refreshes !== undefined || record.data.firstFactor !== undefined;
+  const isForeign = isOwned && candidate?.identity.id !== record.identityId;
   return isForeign ? undefined : candidate;
 }
 

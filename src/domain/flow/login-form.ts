@@ -8,13 +8,20 @@ import { button, type InputKind, type Node } from "./form.ts";
 
 /** Where login flows stand, and what is drawn there. */
 export function loginShape(methods: readonly LoginMethod[], proofs: AddressProofs): FlowShape {
+  const first = methods.filter(({ factor }) => factor !== "second");
   const offered = (tenant: Tenant, { data }: FlowRecord): readonly MethodKind[] =>
-    data.identifier?.methods ?? [...methods.map((method) => method.kind), ...proofs.offered(tenant, "login")];
+    data.firstFactor?.methods ??
+    data.identifier?.methods ?? [...first.map((method) => method.kind), ...proofs.offered(tenant, "login")];
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] => {
-    const kinds = offered(tenant, flow);
+    const { method: underWay, firstFactor } = flow.data;
+    const kinds = underWay === undefined ? offered(tenant, flow) : [underWay.kind];
     const own = methods.filter(({ kind }) => kinds.includes(kind));
+    const stage = {
+      factor: firstFactor === undefined ? "first" : "second",
+      memory: underWay?.memory,
+    } as const;
     return [
-      ...own.flatMap((method) => method.loginNodes(tenant)),
+      ...own.flatMap((method) => method.loginNodes(tenant, stage)),
       ...proofs.requestNodes(tenant, "login", kinds),
     ];
   };
@@ -25,18 +32,25 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
       const waiting = proofs.stepOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (asksIdentifier(tenant, flow)) return { kind: "enter_identifier" };
-      return { kind: "choose_method", methods: offered(tenant, flow) };
+      const { firstFactor, method } = flow.data;
+      return {
+        kind: "choose_method",
+        methods: method === undefined ? offered(tenant, flow) : [method.kind],
+        secondFactor: firstFactor !== undefined,
+      };
     },
     form: (tenant, flow) => {
       const waiting = proofs.nodesOf(tenant, flow);
       if (waiting !== undefined) return { nodes: waiting, messages: proofs.messagesOf(flow) };
-      const { identifier, refreshes, typed = "" } = flow.data;
+      const { identifier, refreshes, typed = "", method, firstFactor } = flow.data;
       if (asksIdentifier(tenant, flow)) {
         return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
       }
       const nodes = methodNodes(tenant, flow);
+      const back = button("back", messages.backLabel("login"), true);
+      if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
+      if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
       if (identifier !== undefined) {
-        const back = button("back", messages.backLabel("login"), true);
         return {
           nodes: [chosenNode(identifier.typed), ...nodes, back],
           messages: [messages.signInAs(identifier.typed)],
@@ -50,8 +64,8 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
 
 /** Whether a flow that waits for no secret asks who signs in, before it offers anything to sign in with. */
 export function asksIdentifier({ settings }: Tenant, { data }: FlowRecord): boolean {
-  // Whoever proves again who they are has said it before.
-  const isKnown = data.identifier !== undefined || data.refreshes !== undefined;
+  // Whoever proves again who they are, or has proven it once, has said it before.
+  const isKnown = [data.identifier, data.refreshes, data.firstFactor].some((known) => known !== undefined);
   return settings.login.style === "identifier_first" && !isKnown;
 }
 

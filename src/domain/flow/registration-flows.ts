@@ -237,7 +237,7 @@ export class RegistrationFlows {
     const identity = newIdentity(account, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      method: { ...account.proved.authentication, completedAt: at },
+      methods: [{ ...account.proved.authentication, completedAt: at }],
       origin,
       at,
     });

@@ -282,7 +282,7 @@ export class SettingsFlows {
       recovery &&
       newSession(this.#tokens, tenant, identity.id, {
         client: record.client,
-        method: { ...recovery, completedAt: at },
+        methods: [{ ...recovery, completedAt: at }],
         origin,
         at,
       });

@@ -294,6 +294,11 @@ export function confirmLink(flow: FlowKind, address: string): Message {
   }
 }
 
+/** Something else is wanted beside the first proof. */
+export function secondFactor(): Message {
+  return info(1010004, "Please show your second factor to go on.");
+}
+
 /** A login of somebody who is signed in already. */
 export function confirmIdentity(): Message {
   return info(1010003, "Please confirm this action by verifying that it is you.");

@@ -176,6 +176,13 @@ export declare type ChooseMethodStep = Message<"ostiary.flow.v1.ChooseMethodStep
    * @generated from field: repeated ostiary.flow.v1.MethodKind methods = 1;
    */
   methods: MethodKind[];
+
+  /**
+   * Whether a first proof was given, and one of the methods is wanted beside it.
+   *
+   * @generated from field: bool second_factor = 2;
+   */
+  secondFactor: boolean;
 };
 
 /**

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
+import type { Expired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 
@@ -298,12 +298,20 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "expired";
   } | {
     /**
-     * A code or link was sent, the identifier was taken, or the flow went back.
+     * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */
     value: NextStep;
     case: "nextStep";
+  } | {
+    /**
+     * The method goes on elsewhere.
+     *
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 5;
+     */
+    value: Redirect;
+    case: "redirect";
   } | { case: undefined; value?: undefined };
 };
 
