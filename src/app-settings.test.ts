@@ -20,7 +20,7 @@ describe("the settings of the tenant", () => {
         recovery: undefined,
         settings: undefined,
       },
-      login: { lifetimeMs: 3_600_000 },
+      login: { lifetimeMs: 3_600_000, style: "one_step" },
       registration: {
         lifetimeMs: 3_600_000,
         enabled: true,

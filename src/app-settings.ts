@@ -1,5 +1,10 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
-import { AddressProof, RegistrationStyle, WhenUnavailable } from "../gen/ostiary/config/v1/config_pb.js";
+import {
+  AddressProof,
+  LoginStyle,
+  RegistrationStyle,
+  WhenUnavailable,
+} from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
@@ -38,7 +43,7 @@ export function toTenantSettings(
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     uiUrls,
-    login: { lifetimeMs: durationToMs(flows.login.lifetime) },
+    login: { lifetimeMs: durationToMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
     registration: {
       lifetimeMs: durationToMs(flows.registration.lifetime),
       enabled: flows.registration.enabled,
@@ -152,6 +157,10 @@ function isTrial({ dev, database, server, tenantDefaults }: CompleteConfig): boo
 
 /** The id of the schema that is there when none is configured. */
 export const builtInSchemaId = "default";
+
+function loginStyleOf(style: LoginStyle): TenantSettings["login"]["style"] {
+  return style === LoginStyle.IDENTIFIER_FIRST ? "identifier_first" : "one_step";
+}
 
 function addressProofOf(proof: AddressProof): TenantSettings["registration"]["addressProof"] {
   return proof === AddressProof.BEFORE_SESSION ? "before_session" : "none";

@@ -38,6 +38,7 @@ import { LoginHistory } from "./domain/event/login-history.ts";
 import { AccountDeletion } from "./domain/flow/account-deletion.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
+import { LoginCompletions } from "./domain/flow/login-completion.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
 import { NewAccounts } from "./domain/flow/new-accounts.ts";
 import { OperatorFlows } from "./domain/flow/operator-flows.ts";
@@ -324,11 +325,17 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
   const loginFlows = new LoginFlows({
     keeper,
     flows: storage.flows,
-    events: storage.events,
+    completions: new LoginCompletions({
+      keeper,
+      flows: storage.flows,
+      events: storage.events,
+      throttle,
+      tokens,
+      clock,
+    }),
     methods: [passwordMethod],
     proofs,
     throttle,
-    tokens,
     clock,
   });
   const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });

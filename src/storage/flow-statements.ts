@@ -87,15 +87,21 @@ export const findWithIdentityStatement: Statement = {
     WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
 };
 
-/** $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null. Always one row. */
+/**
+ * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null. Always one row.
+ * What the flow remembers as its identifier counts before $3.
+ */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
-  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret
+  text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
+      ARRAY(SELECT own.kind FROM ostiary.identity_credential own
+        WHERE own.tenant_id = i.tenant_id AND own.identity_id = i.id) AS c_kinds
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
-    LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id AND found.value = $3
-    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id
-      AND i.id = CASE WHEN $3::text IS NULL THEN f.identity_id ELSE found.identity_id END
+    LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
+      AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
+    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = CASE
+      WHEN COALESCE(f.data #>> '{identifier,value}', $3) IS NULL THEN f.identity_id ELSE found.identity_id END
     LEFT JOIN ostiary.identity_credential c
       ON c.tenant_id = i.tenant_id AND c.identity_id = i.id AND c.kind = $4`,
 };
@@ -119,14 +125,20 @@ export const findByAddressStatement: Statement = {
 
 /**
  * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
- * $9 messages, $10 events. A row if the flow was still as it was read.
+ * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null. A row if the flows were
+ * still as they were read.
  */
 export const advanceStatement: Statement = {
   name: "advance_flow",
-  text: `WITH moved AS (
+  text: `WITH consumed AS (
+    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
+    WHERE tenant_id = $1 AND digest = $11 AND revision = $12 AND state = 'active'
+    RETURNING digest
+  ), moved AS (
     UPDATE ostiary.flow SET revision = revision + 1, data = $4, challenge_kind = $5, challenge_digest = $6,
       challenge_expires_at = $7, challenge_attempts = 0, identity_id = $8
     WHERE tenant_id = $1 AND digest = $2 AND revision = $3 AND state = 'active'
+      AND ($11::bytea IS NULL OR EXISTS (SELECT FROM consumed))
     RETURNING digest
   ), sent AS (
     ${insertMessages({ tenant: "$1", messages: "$9", from: "moved" })}

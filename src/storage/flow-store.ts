@@ -33,6 +33,7 @@ import { throttleParameters } from "./throttle-statements.ts";
 interface CandidateRow extends IdentityRow {
   readonly i_login_sequence: number;
   readonly c_secret: string | null;
+  readonly c_kinds: readonly CredentialKind[];
 }
 
 /** Every column of the part that was not found is null. */
@@ -143,6 +144,8 @@ export class PostgresFlowStore implements FlowStore {
         advance.identityId,
         messagesParameter(advance.messages),
         eventsParameter(advance.events),
+        advance.consumes?.digest,
+        advance.consumes?.revision,
       ]);
       return rows.length > 0;
     } catch (error) {
@@ -303,6 +306,7 @@ function candidateFromRow(row: CandidateRow): LoginCandidate {
   return {
     identity: identityFromRow(row),
     credential: row.c_secret ?? undefined,
+    credentialKinds: row.c_kinds,
     loginSequence: row.i_login_sequence,
   };
 }

@@ -39,10 +39,10 @@ test("an invitation costs one more to begin with, and nothing to register", asyn
 });
 
 /** How many statements a call sends; each is a round trip, BEGIN and COMMIT as well. */
-async function roundTrips<T>(call: () => Promise<T>): Promise<{ count: number; result: T }> {
-  app.statements.length = 0;
+async function roundTrips<T>(call: () => Promise<T>, of = app): Promise<{ count: number; result: T }> {
+  of.statements.length = 0;
   const result = await call();
-  return { count: app.statements.length, result };
+  return { count: of.statements.length, result };
 }
 
 test("the budget of round trips to the database is kept", async () => {
@@ -132,4 +132,23 @@ test("the budget of round trips of settings is kept: at most 6 a submit", async 
   // try of a code is counted for the account and for the code, and given back when it was right.
   const counts = Object.entries(calls).map(([key, { count }]) => [key, count]);
   expect(Object.fromEntries(counts)).toEqual({ name: 3, address: 5, proof: 6, password: 3, deletion: 3 });
+});
+
+test("a login that asks for the identifier first costs two round trips more, and its flow none", async () => {
+  const flows = { login: { style: "identifier_first" } };
+  const other = await startTestApp({ config: { tenant_defaults: { flows } } });
+  const { email } = await register(other);
+  const login = other.client(LoginService);
+  const create = await roundTrips(() => login.createLoginFlow({ client: Client.NATIVE }), other);
+  const flowId = create.result.flow?.id ?? "";
+  const identify = await roundTrips(
+    () => login.submitLoginFlow({ flowId, identifier: email, step: { case: "identify", value: {} } }),
+    other,
+  );
+  const step = { case: "password", value: { password: goodPassword } } as const;
+  const password = await roundTrips(() => login.submitLoginFlow({ flowId, step }), other);
+  expect(identify.result.outcome.case).toBe("nextStep");
+  expect(password.result.outcome.case).toBe("completed");
+  expect([create.count, identify.count, password.count]).toEqual([1, 2, 3]);
+  await other.stop();
 });

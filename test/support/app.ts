@@ -197,7 +197,8 @@ export function transportOf(
   }
 }
 
-async function readMessages(
+/** The messages of a database, oldest first; to one recipient if one is given. `secret` is what they are sealed with. */
+export async function readMessages(
   databaseUrl: string,
   secret: string,
   recipient: string | undefined,

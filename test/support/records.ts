@@ -128,7 +128,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
-    login: { lifetimeMs: hourMs },
+    login: { lifetimeMs: hourMs, style: "one_step" },
     registration: {
       lifetimeMs: hourMs,
       enabled: true,

@@ -26,6 +26,8 @@ export type SubmitOutcome =
   | { readonly kind: "completed"; readonly completed: Completed }
   /** There is more to do: draw the flow again, with the form of its next step. */
   | { readonly kind: "next_step"; readonly flow: Flow }
+  /** Login: the method goes on elsewhere. Send the browser to `url`; it comes back to the flow's page. */
+  | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow }
   /** Something was not accepted: draw the flow again, with its messages. `reason` is for programs. */
   | { readonly kind: "rejected"; readonly reason: string; readonly flow: Flow }
   /** Settings: it was saved. Draw the flow again; it goes on, for more changes. */
@@ -77,6 +79,8 @@ export async function submit(
     case "nextStep":
       if (outcome.value.flow === undefined) break;
       return { kind: "next_step", flow: outcome.value.flow };
+    case "redirect":
+      return { kind: "redirect", url: outcome.value.url, flow: outcome.value.flow ?? flow };
     case "rejected":
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":

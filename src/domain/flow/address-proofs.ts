@@ -10,6 +10,7 @@ import * as messages from "../message/message.ts";
 import type {
   AddressProofMethod,
   Authentication,
+  MethodKind,
   ProofKind,
   StepRejected,
   SubmittedStep,
@@ -18,6 +19,7 @@ import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
+import { advanceFlow } from "./advance-flow.ts";
 import type {
   FlowCaller,
   FlowData,
@@ -27,7 +29,7 @@ import type {
   PendingStep,
   ProofTarget,
 } from "./flow.ts";
-import type { Node } from "./form.ts";
+import { button, type Node } from "./form.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 
 /** A proof that was given: by which flow and challenge, of which address. */
@@ -100,9 +102,11 @@ export class AddressProofs {
     return kinds.filter((kind) => this.#methods.has(kind));
   }
 
-  /** The buttons that ask for them. */
-  requestNodes(tenant: Tenant, flow: FlowKind): readonly Node[] {
-    return this.offered(tenant, flow).flatMap((kind) => this.#method(kind).requestNodes(flow));
+  /** The buttons that ask for them; where `among` is given, for those of them alone. */
+  requestNodes(tenant: Tenant, flow: FlowKind, among?: readonly MethodKind[]): readonly Node[] {
+    return this.offered(tenant, flow)
+      .filter((kind) => among?.includes(kind) ?? true)
+      .flatMap((kind) => this.#method(kind).requestNodes(flow));
   }
 
   /**
@@ -121,7 +125,7 @@ export class AddressProofs {
     const at = this.#clock.now();
     const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at);
     const data: FlowData = { ...flow.data, ...request.data, pending };
-    return this.#advance(caller.tenant, flow, {
+    return advanceFlow(this.#flows, caller.tenant, flow, {
       data,
       challenge,
       identityId: request.target?.identityId ?? fixedIdentity(flow),
@@ -302,18 +306,6 @@ export class AddressProofs {
     return { pending, challenge, sealed: [this.#outbox.seal(message)] };
   }
 
-  async #advance(
-    tenant: Tenant,
-    flow: FlowRecord,
-    advance: Parameters<FlowStore["advance"]>[2],
-  ): Promise<FlowRecord> {
-    const held = { digest: flow.digest, revision: flow.revision };
-    if (!(await this.#flows.advance({ tenantId: tenant.id }, held, advance)))
-      throw domainError("FLOW_CHANGED", {});
-    const { data, challenge, identityId } = advance;
-    return { ...flow, revision: flow.revision + 1, data, challenge, identityId };
-  }
-
   async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
     if (this.#clock.now() < this.#resendAt(caller.tenant, pending)) {
       const problems = { fields: [], form: [messages.resendTooEarly()] };
@@ -325,8 +317,8 @@ export class AddressProofs {
 
   async #back(caller: FlowCaller, flow: FlowRecord) {
     const { pending: _given, ...data } = flow.data;
-    const change = { data, challenge: undefined, identityId: fixedIdentity(flow), messages: [], events: [] };
-    return { kind: "moved", record: await this.#advance(caller.tenant, flow, change) } as const;
+    const change = { data, identityId: fixedIdentity(flow) };
+    return { kind: "moved", record: await advanceFlow(this.#flows, caller.tenant, flow, change) } as const;
   }
 
   async #check(
@@ -422,16 +414,6 @@ function codeRequired(): StepRejected {
 function tooManyTries(): StepRejected {
   const problems = { fields: [{ name: "code.code", message: messages.tooManyTries() }], form: [] };
   return { kind: "rejected", reason: "CODE_TRIES_EXCEEDED", problems };
-}
-
-function button(step: string, label: messages.Message, skipsRequired = false): Node {
-  return {
-    name: step,
-    group: "default",
-    label,
-    messages: [],
-    element: { kind: "button", step, skipsRequired },
-  };
 }
 
 /**

@@ -126,12 +126,14 @@ export class FlowKeeper {
    */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, invitation, traits, refreshes } = expired.data;
+    const { schemaId, invitation, traits, refreshes, identifier } = expired.data;
+    const typed = identifier?.typed ?? expired.data.typed;
     const data = {
       ...(schemaId && { schemaId }),
       ...(invitation && { invitation }),
       ...(traits && { traits }),
       ...(refreshes && { refreshes }),
+      ...(typed && { typed }),
     };
     const isOwned = expired.kind === "settings" || refreshes !== undefined;
     return this.create(caller, shape, {

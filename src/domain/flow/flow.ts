@@ -4,7 +4,7 @@ import type { AddressKind, Identity } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import type { Authentication, MethodKind } from "../method/method.ts";
+import type { Authentication, MethodKind, MethodMemory } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
 import type { AuthenticatedSession, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -65,6 +65,17 @@ export interface FlowData {
   readonly invitation?: FlowInvitation;
   /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
+  /** Login, where the identifier comes first: who signs in. */
+  readonly identifier?: ChosenIdentifier;
+  /** Login, where the identifier comes first: what was typed before the flow went back. Fills the form in, no more. */
+  readonly typed?: string;
+  /** Login: the method under way, and what it remembers. */
+  readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory };
+  /** Login: what was shown first, while one of the `methods` is wanted beside it. */
+  readonly firstFactor?: Authentication & {
+    readonly completedAt: string;
+    readonly methods: readonly MethodKind[];
+  };
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
   /**
@@ -109,6 +120,20 @@ export type PendingStep =
       readonly target: ProofTarget;
     };
 
+/** What somebody signs in with. */
+export interface EnteredIdentifier {
+  /** As it was typed, without white space around it. */
+  readonly typed: string;
+  /** Normalised; empty where it can be nobody's. */
+  readonly value: string;
+}
+
+/** What somebody said first that they sign in with. */
+export interface ChosenIdentifier extends EnteredIdentifier {
+  /** What the account signs in with. Only where answers may tell; otherwise all methods are offered to everybody. */
+  readonly methods?: readonly MethodKind[];
+}
+
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
@@ -137,7 +162,13 @@ export interface Flow {
 /** Where a flow stands, for hand-written forms. */
 export type FlowStep =
   | { readonly kind: "fill_profile" }
-  | { readonly kind: "choose_method"; readonly methods: readonly MethodKind[] }
+  | { readonly kind: "enter_identifier" }
+  | {
+      readonly kind: "choose_method";
+      readonly methods: readonly MethodKind[];
+      /** Whether a first proof was given, and one of these is wanted beside it. */
+      readonly secondFactor?: boolean;
+    }
   | {
       readonly kind: "enter_code" | "link_sent";
       readonly sentTo: string;
@@ -158,6 +189,12 @@ export type FlowOutcome<Completed> =
   | { readonly kind: "next_step"; readonly flow: Flow }
   | { readonly kind: "rejected"; readonly reason: ErrorReason; readonly flow: Flow }
   | { readonly kind: "expired"; readonly replacement: CreatedFlow };
+
+/** What came of a submit to a login. */
+export type LoginOutcome =
+  | FlowOutcome<FlowCompleted>
+  /** The browser goes on at this address, and comes back to the flow. */
+  | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow };
 
 /** A flow just made, and the browser token to set as a cookie if the browser has none. */
 export interface CreatedFlow {

@@ -75,6 +75,17 @@ export function withProblems(nodes: readonly Node[], problems: FormProblems): Fo
   };
 }
 
+/** A button that submits the form with a step of its own name. */
+export function button(step: string, label: Message, skipsRequired = false): Node {
+  return {
+    name: step,
+    group: "default",
+    label,
+    messages: [],
+    element: { kind: "button", step, skipsRequired },
+  };
+}
+
 /** Joins path parts to a node name; a dot or backslash within a part is written with a backslash before it. */
 export function nodeName(...parts: readonly string[]): string {
   return parts.map((part) => part.replace(/[\\.]/g, "\\$&")).join(".");

@@ -67,7 +67,7 @@ export class NewAccounts {
     const identity = newIdentity(account, invitation, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      method: { ...account.proved.authentication, completedAt: at },
+      methods: [{ ...account.proved.authentication, completedAt: at }],
       origin,
       at,
     });

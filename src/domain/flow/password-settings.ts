@@ -80,7 +80,7 @@ export class PasswordSettings {
   #issueSession({ tenant, origin }: FlowCaller, { record, identity }: SettingsHolder, at: Date) {
     const { recovery } = record.data;
     if (recovery === undefined) return undefined;
-    const method = { ...recovery, completedAt: at };
-    return newSession(this.#tokens, tenant, identity.id, { client: record.client, method, origin, at });
+    const methods = [{ ...recovery, completedAt: at }];
+    return newSession(this.#tokens, tenant, identity.id, { client: record.client, methods, origin, at });
   }
 }

@@ -161,7 +161,7 @@ export class RecoveryFlows {
     const issued = tenant.settings.recovery.sessionAtOnce
       ? newSession(this.#tokens, tenant, identity.id, {
           client: record.client,
-          method: { ...proof, completedAt: at },
+          methods: [{ ...proof, completedAt: at }],
           origin,
           at,
         })

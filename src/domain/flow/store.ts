@@ -13,6 +13,8 @@ export interface LoginCandidate {
   readonly identity: Identity;
   /** The stored secret part, for a password its hash; undefined if the identity has no such credential. */
   readonly credential: string | undefined;
+  /** The kinds of credentials that the identity has. */
+  readonly credentialKinds: readonly CredentialKind[];
   /** Names what was read; a login completes only if nothing that it rests on has changed since. */
   readonly loginSequence: number;
 }
@@ -25,6 +27,8 @@ export interface HeldRevision {
 
 /** What a step that leaves more to do writes. */
 export interface FlowAdvance {
+  /** Another flow whose challenge was used for it, which is over then. */
+  readonly consumes?: HeldRevision | undefined;
   readonly data: FlowData;
   readonly challenge: Challenge | undefined;
   /** Whose flow it is from now on, where that is known. */
@@ -40,7 +44,7 @@ export interface LoginCompletion {
   readonly candidate: LoginCandidate;
   /** What was proven: the credential that was read, or a verified address. */
   readonly proof:
-    | { readonly kind: "credential"; readonly credential: CredentialKind }
+    | { readonly kind: "credential"; readonly credential: CredentialKind | undefined }
     | { readonly kind: "address"; readonly target: ProofTarget };
   readonly session: NewSession;
   /** Replaces the credential's hash, where its parameters have changed. */
@@ -131,8 +135,9 @@ export interface FlowStore {
     digest: Uint8Array,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }>;
   /**
-   * A login flow and the candidate with a credential, read at the same moment: by normalised identifier, or, without
-   * one, the identity that the flow belongs to.
+   * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else by the
+   * normalised one that is given, or, without one, the identity that the flow belongs to. With the credential of a
+   * kind, if one is named.
    */
   findForLogin(
     scope: Scope,

@@ -297,6 +297,11 @@ export function confirmLink(flow: FlowKind, address: string): Message {
   }
 }
 
+/** Something else is wanted beside the first proof. */
+export function secondFactor(): Message {
+  return info(1010004, "Please show your second factor to go on.");
+}
+
 /** A login of somebody who is signed in already. */
 export function confirmIdentity(): Message {
   return info(1010003, "Please confirm this action by verifying that it is you.");
@@ -424,6 +429,17 @@ export function deletionWarning(graceMs: number): Message {
       "If you change your mind, sign in before then and keep it.",
     { days, hours },
   );
+}
+
+/** Whose login it is, where the identifier was asked for first. */
+export function signInAs(identifier: string): Message {
+  return info(9000040, `Signing in as ${identifier}.`, { identifier });
+}
+
+/** The flow knows who signs in, and something else was submitted. */
+export function anotherIdentifier(identifier: string): Message {
+  const text = `This is the sign in of ${identifier}. Go back to sign in with something else.`;
+  return error(9000044, text, { identifier });
 }
 
 function info(id: number, text: string, context: JsonObject = {}): Message {

@@ -19,6 +19,22 @@ export interface SubmittedStep {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** What a method remembers between two of its steps. Kept as JSON with the flow, and never shown. */
+export type MethodMemory = JsonObject;
+
+/** A step that was right and not the last: the method's next nodes are drawn. */
+export interface StepContinues {
+  readonly kind: "continues";
+  readonly memory: MethodMemory;
+}
+
+/** A step that goes on elsewhere: the browser comes back with the method's next step. */
+export interface StepRedirects {
+  readonly kind: "redirects";
+  readonly url: string;
+  readonly memory: MethodMemory;
+}
+
 /** A step that was not accepted. */
 export interface StepRejected {
   readonly kind: "rejected";
@@ -54,6 +70,21 @@ export interface LoginAttempt {
   readonly step: SubmittedStep;
   /** Who might be logging in: by the identifier that was submitted, or else the one that the flow belongs to. */
   readonly candidate: LoginCandidate | undefined;
+  /** What an earlier step of the method left; undefined at its first. */
+  readonly memory?: MethodMemory | undefined;
+}
+
+/**
+ * The part that a method can play: shown alone, shown beside another proof, or both. A `second` one is never offered
+ * first, and a `first` one never second.
+ */
+export type MethodFactor = "first" | "second" | "either";
+
+/** Where in a login a method's nodes are drawn. */
+export interface LoginStage {
+  readonly factor: "first" | "second";
+  /** What an earlier step of the method left; undefined at its first. */
+  readonly memory?: MethodMemory | undefined;
 }
 
 /**
@@ -62,15 +93,22 @@ export interface LoginAttempt {
  */
 export interface LoginMethod {
   readonly kind: MethodKind;
-  /** The credential that is read together with the flow; one round trip. */
-  readonly credential: CredentialKind;
+  readonly factor: MethodFactor;
+  /**
+   * The credential that is read together with the flow; one round trip. Undefined: the method finds the account by itself,
+   * as one does whose holder signs in elsewhere, and needs no identifier.
+   */
+  readonly credential: CredentialKind | undefined;
   /** The method's own nodes, its button last. */
-  loginNodes(tenant: Tenant): readonly Node[];
+  loginNodes(tenant: Tenant, stage: LoginStage): readonly Node[];
   /**
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
+   *
+   * Who is proved first and has a credential of a method that can be second shows that one as well, unless the proof is
+   * worth `aal2` by itself.
    */
-  proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected>;
+  proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected | StepContinues | StepRedirects>;
 }
 
 /** One way to make an account. */

@@ -169,12 +169,13 @@ export function newSession(
   identityId: IdentityId,
   login: {
     readonly client: "browser" | "native";
-    readonly method: AuthenticationMethod;
+    /** What was shown, oldest first; not empty. */
+    readonly methods: readonly AuthenticationMethod[];
     readonly origin: CallOrigin;
     readonly at: Date;
   },
 ): { readonly session: NewSession; readonly token: Secret } {
-  const { at, method, origin } = login;
+  const { at, methods, origin } = login;
   const issued = tokens.issue(login.client === "browser" ? "session_cookie" : "session", tenant.name);
   const { lifetimeMs, maxLifetimeMs } = tenant.settings.session;
   const session: NewSession = {
@@ -182,8 +183,8 @@ export function newSession(
     identityId,
     createdAt: at,
     updatedAt: at,
-    assuranceLevel: method.assuranceLevel,
-    authenticationMethods: [method],
+    assuranceLevel: methods.some((method) => method.assuranceLevel === "aal2") ? "aal2" : "aal1",
+    authenticationMethods: methods,
     authenticatedAt: at,
     expiresAt: new Date(at.getTime() + Math.min(lifetimeMs, maxLifetimeMs)),
     lastUsedAt: at,

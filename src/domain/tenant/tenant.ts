@@ -22,7 +22,11 @@ export interface TenantSettings {
   readonly defaultReturnUrl: string | undefined;
   /** The page that draws each kind of flow. Links in messages lead there. */
   readonly uiUrls: Readonly<Record<FlowKind, string | undefined>>;
-  readonly login: { readonly lifetimeMs: number };
+  readonly login: {
+    readonly lifetimeMs: number;
+    /** Whether a login is one form, or asks for the identifier first. */
+    readonly style: "one_step" | "identifier_first";
+  };
   readonly registration: {
     readonly lifetimeMs: number;
     readonly enabled: boolean;

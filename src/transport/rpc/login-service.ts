@@ -52,6 +52,11 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       deviceToken: request.deviceToken,
       step: stepOf(request.step),
     });
+    if (outcome.kind === "redirect") {
+      return {
+        outcome: { case: "redirect" as const, value: { url: outcome.url, flow: toFlow(outcome.flow) } },
+      };
+    }
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, returnTo = "" } = outcome.completed;
     const value = {

@@ -22,6 +22,7 @@ export const german: Words = {
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
   },
   messages: {
+    1010004: "Zeigen Sie Ihren zweiten Faktor, um fortzufahren.",
     1010003: "Bestätigen Sie, dass Sie es sind, um fortzufahren.",
     1010014: "Falls es ein Konto gibt, ist ein Code an seine Adresse unterwegs.",
     1010015: "Code zum Anmelden senden",

@@ -42,6 +42,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       case "login_required":
         waiting.current = outcome.flow;
         return draw(outcome.loginFlow, false);
+      case "redirect":
+        return window.location.assign(outcome.url);
       case "expired":
         return draw(outcome.flow, true);
       default: {

@@ -707,9 +707,9 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
   courier?: CourierConfig | undefined;
 
   /**
-   * Whether answers hide who has an account: codes, recovery, verification, and registration where it proves the address.
-   * Switched off, these say that there is no such account, or that an address is taken, and whoever asks can find out who
-   * has one.
+   * Whether answers hide who has an account: codes, recovery, verification, logins that ask for the identifier first, and
+   * registration where it proves the address. Switched off, these say that there is no such account, or that an address is
+   * taken, what an account signs in with and how its recovery addresses begin and end; and whoever asks can find out.
    *
    * @generated from field: bool enumeration_safe = 20;
    */
@@ -982,6 +982,14 @@ export declare type LoginFlowConfig = Message<"ostiary.config.v1.LoginFlowConfig
    * @generated from field: google.protobuf.Duration lifetime = 2;
    */
   lifetime?: Duration | undefined;
+
+  /**
+   * Whether a login is one form, or asks for the identifier first and then for a proof. In YAML: `one_step`,
+   * `identifier_first`.
+   *
+   * @generated from field: ostiary.config.v1.LoginStyle style = 5;
+   */
+  style: LoginStyle;
 };
 
 /**
@@ -1760,6 +1768,39 @@ export enum LogLevel {
  * Describes the enum ostiary.config.v1.LogLevel.
  */
 export declare const LogLevelSchema: GenEnum<LogLevel>;
+
+/**
+ * LoginStyle says how a login begins.
+ *
+ * @generated from enum ostiary.config.v1.LoginStyle
+ */
+export enum LoginStyle {
+  /**
+   * Taken as one step.
+   *
+   * @generated from enum value: LOGIN_STYLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The identifier and the methods are one form.
+   *
+   * @generated from enum value: LOGIN_STYLE_ONE_STEP = 1;
+   */
+  ONE_STEP = 1,
+
+  /**
+   * The identifier is a form of its own, and the methods are the next one.
+   *
+   * @generated from enum value: LOGIN_STYLE_IDENTIFIER_FIRST = 2;
+   */
+  IDENTIFIER_FIRST = 2,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.LoginStyle.
+ */
+export declare const LoginStyleSchema: GenEnum<LoginStyle>;
 
 /**
  * RegistrationStyle says how a registration is asked for.

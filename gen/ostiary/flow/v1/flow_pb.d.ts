@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Form } from "./form_pb.js";
+import type { AddressKind } from "../../identity/v1/identity_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow.proto.
@@ -125,6 +126,22 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: FillProfileStep;
     case: "fillProfile";
+  } | {
+    /**
+     * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
+     *
+     * @generated from field: ostiary.flow.v1.EnterIdentifierStep enter_identifier = 17;
+     */
+    value: EnterIdentifierStep;
+    case: "enterIdentifier";
+  } | {
+    /**
+     * Recovery: choose which address of the account the code or link goes to.
+     *
+     * @generated from field: ostiary.flow.v1.ChooseAddressStep choose_address = 18;
+     */
+    value: ChooseAddressStep;
+    case: "chooseAddress";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -167,6 +184,13 @@ export declare type ChooseMethodStep = Message<"ostiary.flow.v1.ChooseMethodStep
    * @generated from field: repeated ostiary.flow.v1.MethodKind methods = 1;
    */
   methods: MethodKind[];
+
+  /**
+   * Whether a first proof was given, and one of the methods is wanted beside it.
+   *
+   * @generated from field: bool second_factor = 2;
+   */
+  secondFactor: boolean;
 };
 
 /**
@@ -326,6 +350,75 @@ export declare type FillProfileStep = Message<"ostiary.flow.v1.FillProfileStep">
  * Use `create(FillProfileStepSchema)` to create a new message.
  */
 export declare const FillProfileStepSchema: GenMessage<FillProfileStep>;
+
+/**
+ * EnterIdentifierStep waits for what somebody signs in with; what they prove it by comes next.
+ *
+ * @generated from message ostiary.flow.v1.EnterIdentifierStep
+ */
+export declare type EnterIdentifierStep = Message<"ostiary.flow.v1.EnterIdentifierStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.EnterIdentifierStep.
+ * Use `create(EnterIdentifierStepSchema)` to create a new message.
+ */
+export declare const EnterIdentifierStepSchema: GenMessage<EnterIdentifierStep>;
+
+/**
+ * ChooseAddressStep waits for the choice of one of several addresses. Only where the configuration lets answers tell who
+ * has an account (`enumeration_safe: false`).
+ *
+ * @generated from message ostiary.flow.v1.ChooseAddressStep
+ */
+export declare type ChooseAddressStep = Message<"ostiary.flow.v1.ChooseAddressStep"> & {
+  /**
+   * The addresses to choose from.
+   *
+   * @generated from field: repeated ostiary.flow.v1.OfferedAddress addresses = 1;
+   */
+  addresses: OfferedAddress[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ChooseAddressStep.
+ * Use `create(ChooseAddressStepSchema)` to create a new message.
+ */
+export declare const ChooseAddressStepSchema: GenMessage<ChooseAddressStep>;
+
+/**
+ * OfferedAddress is an address that can be chosen.
+ *
+ * @generated from message ostiary.flow.v1.OfferedAddress
+ */
+export declare type OfferedAddress = Message<"ostiary.flow.v1.OfferedAddress"> & {
+  /**
+   * What stands for it in this flow: sent as `address_id`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The address, masked.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * What kind of address it is.
+   *
+   * @generated from field: ostiary.identity.v1.AddressKind kind = 3;
+   */
+  kind: AddressKind;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.OfferedAddress.
+ * Use `create(OfferedAddressSchema)` to create a new message.
+ */
+export declare const OfferedAddressSchema: GenMessage<OfferedAddress>;
 
 /**
  * FlowKind says what a flow is for.

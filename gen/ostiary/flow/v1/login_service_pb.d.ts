@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
+import type { Expired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 
@@ -140,7 +140,8 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
   csrfToken: string;
 
   /**
-   * What the person signs in with: e-mail, user name or telephone number.
+   * What the person signs in with: e-mail, user name or telephone number. Once the step `identify` was taken the flow
+   * knows it, and another one is refused (FORM_INCOMPLETE): `back` comes first.
    *
    * @generated from field: string identifier = 3;
    */
@@ -159,6 +160,14 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
      */
     value: LoginPasswordStep;
     case: "password";
+  } | {
+    /**
+     * Says who signs in, where the flow stands at `enter_identifier`.
+     *
+     * @generated from field: ostiary.flow.v1.LoginIdentifyStep identify = 5;
+     */
+    value: LoginIdentifyStep;
+    case: "identify";
   } | {
     /**
      * With a one-time code: an empty one asks for it.
@@ -193,7 +202,7 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     case: "resend";
   } | {
     /**
-     * Goes back to the choice of the method.
+     * Goes back to the choice of the method, and from there to the identifier where that was asked for first.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 14;
      */
@@ -215,6 +224,21 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
  * Use `create(SubmitLoginFlowRequestSchema)` to create a new message.
  */
 export declare const SubmitLoginFlowRequestSchema: GenMessage<SubmitLoginFlowRequest>;
+
+/**
+ * LoginIdentifyStep says who signs in: `identifier` does. It is taken whether or not anybody has the identifier, unless
+ * `enumeration_safe` is switched off.
+ *
+ * @generated from message ostiary.flow.v1.LoginIdentifyStep
+ */
+export declare type LoginIdentifyStep = Message<"ostiary.flow.v1.LoginIdentifyStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.LoginIdentifyStep.
+ * Use `create(LoginIdentifyStepSchema)` to create a new message.
+ */
+export declare const LoginIdentifyStepSchema: GenMessage<LoginIdentifyStep>;
 
 /**
  * LoginPasswordStep signs in with a password.
@@ -258,7 +282,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
   } | {
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY.
+     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -274,12 +298,20 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "expired";
   } | {
     /**
-     * A code or link was sent.
+     * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */
     value: NextStep;
     case: "nextStep";
+  } | {
+    /**
+     * The method goes on elsewhere.
+     *
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 5;
+     */
+    value: Redirect;
+    case: "redirect";
   } | { case: undefined; value?: undefined };
 };
 

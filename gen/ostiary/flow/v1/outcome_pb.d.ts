@@ -81,6 +81,33 @@ export declare type NextStep = Message<"ostiary.flow.v1.NextStep"> & {
 export declare const NextStepSchema: GenMessage<NextStep>;
 
 /**
+ * Redirect is the outcome of a submit that goes on elsewhere, for example at an identity provider.
+ *
+ * @generated from message ostiary.flow.v1.Redirect
+ */
+export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
+  /**
+   * Where the browser goes now. It comes back to the flow's page.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * The flow, which waits meanwhile.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 2;
+   */
+  flow?: Flow | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.Redirect.
+ * Use `create(RedirectSchema)` to create a new message.
+ */
+export declare const RedirectSchema: GenMessage<Redirect>;
+
+/**
  * ContinueWith is something to go on with after a flow. Unknown actions are to be skipped.
  *
  * @generated from message ostiary.flow.v1.ContinueWith

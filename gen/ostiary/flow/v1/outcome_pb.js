@@ -11,7 +11,7 @@ import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
  * Describes the file ostiary/flow/v1/outcome.proto.
  */
 export const file_ostiary_flow_v1_outcome = /*@__PURE__*/
-  fileDesc("Ch1vc3RpYXJ5L2Zsb3cvdjEvb3V0Y29tZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxIj8KCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoCRIjCgRmbG93GAIgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3ciNQoHRXhwaXJlZBIqCgtyZXBsYWNlbWVudBgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93Ii8KCE5leHRTdGVwEiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdyKKAQoMQ29udGludWVXaXRoEjkKDHZlcmlmaWNhdGlvbhgBIAEoCzIhLm9zdGlhcnkuZmxvdy52MS5Db250aW51ZVdpdGhGbG93SAASNQoIc2V0dGluZ3MYAiABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ29udGludWVXaXRoRmxvd0gAQggKBmFjdGlvbiI3ChBDb250aW51ZVdpdGhGbG93EiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvd2IGcHJvdG8z", [file_ostiary_flow_v1_flow]);
+  fileDesc("Ch1vc3RpYXJ5L2Zsb3cvdjEvb3V0Y29tZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxIj8KCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoCRIjCgRmbG93GAIgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3ciNQoHRXhwaXJlZBIqCgtyZXBsYWNlbWVudBgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93Ii8KCE5leHRTdGVwEiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdyI8CghSZWRpcmVjdBILCgN1cmwYASABKAkSIwoEZmxvdxgCIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93IooBCgxDb250aW51ZVdpdGgSOQoMdmVyaWZpY2F0aW9uGAEgASgLMiEub3N0aWFyeS5mbG93LnYxLkNvbnRpbnVlV2l0aEZsb3dIABI1CghzZXR0aW5ncxgCIAEoCzIhLm9zdGlhcnkuZmxvdy52MS5Db250aW51ZVdpdGhGbG93SABCCAoGYWN0aW9uIjcKEENvbnRpbnVlV2l0aEZsb3cSIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93YgZwcm90bzM", [file_ostiary_flow_v1_flow]);
 
 /**
  * Describes the message ostiary.flow.v1.Rejected.
@@ -35,16 +35,23 @@ export const NextStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_outcome, 2);
 
 /**
+ * Describes the message ostiary.flow.v1.Redirect.
+ * Use `create(RedirectSchema)` to create a new message.
+ */
+export const RedirectSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 3);
+
+/**
  * Describes the message ostiary.flow.v1.ContinueWith.
  * Use `create(ContinueWithSchema)` to create a new message.
  */
 export const ContinueWithSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 3);
+  messageDesc(file_ostiary_flow_v1_outcome, 4);
 
 /**
  * Describes the message ostiary.flow.v1.ContinueWithFlow.
  * Use `create(ContinueWithFlowSchema)` to create a new message.
  */
 export const ContinueWithFlowSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 4);
+  messageDesc(file_ostiary_flow_v1_outcome, 5);
 

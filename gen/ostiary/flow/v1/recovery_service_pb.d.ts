@@ -132,11 +132,20 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
   csrfToken: string;
 
   /**
-   * The address, as a person would type it. Only read with the steps that ask for a code or link.
+   * An address of the account, or whatever its owner signs in with, as a person would type it. The code or link goes to
+   * that address if it is a verified recovery address, else to the first one of the account. Only read with the steps that
+   * ask for a code or link.
    *
    * @generated from field: string address = 3;
    */
   address: string;
+
+  /**
+   * Which address was chosen, where the flow stands at `choose_address`: the `id` that it has there.
+   *
+   * @generated from field: string address_id = 5;
+   */
+  addressId: string;
 
   /**
    * What is to be done.
@@ -177,7 +186,7 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
     case: "resend";
   } | {
     /**
-     * Goes back to the address.
+     * Goes back to the choice of the address if there was one, and from there to what was typed.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 14;
      */
@@ -214,7 +223,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY.
+     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -230,7 +239,8 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "expired";
   } | {
     /**
-     * A code or link was sent, if the address is a verified one of somebody; the answer is the same if not.
+     * A code or link was sent, if somebody has a verified address to send it to; the answer is the same if not. With
+     * `enumeration_safe: false` it may stand at `choose_address` first.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */

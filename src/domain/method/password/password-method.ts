@@ -24,6 +24,7 @@ const fieldName = "password.password";
 /** Signing in and making an account with a password. */
 export class PasswordMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
   readonly kind = "password";
+  readonly factor = "first";
   readonly credential = "password";
   readonly #hasher: PasswordHasher;
   readonly #policy: PasswordPolicy;

@@ -104,8 +104,16 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
       return { case: undefined };
     case "fill_profile":
       return { case: "fillProfile", value: {} };
+    case "enter_identifier":
+      return { case: "enterIdentifier", value: {} };
     case "choose_method":
-      return { case: "chooseMethod", value: { methods: step.methods.map((method) => methods[method]) } };
+      return {
+        case: "chooseMethod",
+        value: {
+          methods: step.methods.map((method) => methods[method]),
+          secondFactor: step.secondFactor ?? false,
+        },
+      };
     case "enter_code":
       return {
         case: "enterCode",

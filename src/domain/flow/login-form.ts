@@ -1,0 +1,123 @@
+import * as messages from "../message/message.ts";
+import type { LoginMethod, MethodKind, StepRejected } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AddressProofs } from "./address-proofs.ts";
+import type { FlowRecord } from "./flow.ts";
+import type { FlowShape } from "./flow-keeper.ts";
+import { button, type InputKind, type Node } from "./form.ts";
+
+/** Where login flows stand, and what is drawn there. */
+export function loginShape(methods: readonly LoginMethod[], proofs: AddressProofs): FlowShape {
+  const first = methods.filter(({ factor }) => factor !== "second");
+  const offered = (tenant: Tenant, { data }: FlowRecord): readonly MethodKind[] =>
+    data.firstFactor?.methods ??
+    data.identifier?.methods ?? [...first.map((method) => method.kind), ...proofs.offered(tenant, "login")];
+  const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] => {
+    const { method: underWay, firstFactor } = flow.data;
+    const kinds = underWay === undefined ? offered(tenant, flow) : [underWay.kind];
+    const own = methods.filter(({ kind }) => kinds.includes(kind));
+    const stage = {
+      factor: firstFactor === undefined ? "first" : "second",
+      memory: underWay?.memory,
+    } as const;
+    return [
+      ...own.flatMap((method) => method.loginNodes(tenant, stage)),
+      ...proofs.requestNodes(tenant, "login", kinds),
+    ];
+  };
+  return {
+    kind: "login",
+    lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
+    step: (tenant, flow) => {
+      const waiting = proofs.stepOf(tenant, flow);
+      if (waiting !== undefined) return waiting;
+      if (asksIdentifier(tenant, flow)) return { kind: "enter_identifier" };
+      const { firstFactor, method } = flow.data;
+      return {
+        kind: "choose_method",
+        methods: method === undefined ? offered(tenant, flow) : [method.kind],
+        secondFactor: firstFactor !== undefined,
+      };
+    },
+    form: (tenant, flow) => {
+      const waiting = proofs.nodesOf(tenant, flow);
+      if (waiting !== undefined) return { nodes: waiting, messages: proofs.messagesOf(flow) };
+      const { identifier, refreshes, typed = "", method, firstFactor } = flow.data;
+      if (asksIdentifier(tenant, flow)) {
+        return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
+      }
+      const nodes = methodNodes(tenant, flow);
+      const back = button("back", messages.backLabel("login"), true);
+      if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
+      if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
+      if (identifier !== undefined) {
+        return {
+          nodes: [chosenNode(identifier.typed), ...nodes, back],
+          messages: [messages.signInAs(identifier.typed)],
+        };
+      }
+      if (refreshes !== undefined) return { nodes, messages: [messages.confirmIdentity()] };
+      return { nodes: [identifierNode(""), ...nodes], messages: [] };
+    },
+  };
+}
+
+/** Whether a flow that waits for no secret asks who signs in, before it offers anything to sign in with. */
+export function asksIdentifier({ settings }: Tenant, { data }: FlowRecord): boolean {
+  // Whoever proves again who they are, or has proven it once, has said it before.
+  const isKnown = [data.identifier, data.refreshes, data.firstFactor].some((known) => known !== undefined);
+  return settings.login.style === "identifier_first" && !isKnown;
+}
+
+/** A form's nodes with what was typed as the identifier. */
+export function filledIn(nodes: readonly Node[], identifier: string): readonly Node[] {
+  return nodes.map((node) =>
+    node.name === "identifier" && node.element.kind === "input" && node.element.type !== "hidden"
+      ? { ...node, element: { ...node.element, value: identifier } }
+      : node,
+  );
+}
+
+/** Nothing was typed to sign in with. */
+export function identifierRequired(): StepRejected {
+  const fields = [{ name: "identifier", message: messages.required("identifier") }];
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems: { fields, form: [] } };
+}
+
+/** Something else was submitted than what the flow remembers. */
+export function identifierDiffers(chosen: string): StepRejected {
+  const problems = { fields: [], form: [messages.anotherIdentifier(chosen)] };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
+}
+
+/** Nobody signs in with it. Only where the configuration prefers friendly answers to safe ones. */
+export function nobodySignsIn(): StepRejected {
+  return notFound(messages.accountNotFound());
+}
+
+/** Nobody signs in with it by a code or link. Likewise. */
+export function nobodyToSendTo(): StepRejected {
+  return notFound(messages.noCodeSignIn());
+}
+
+function notFound(message: messages.Message): StepRejected {
+  const problems = { fields: [{ name: "identifier", message }], form: [] };
+  return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
+}
+
+function identifierNode(value: string): Node {
+  return {
+    ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
+    label: messages.identifierLabel(),
+  };
+}
+
+/** Not to be changed, and there for programs that keep passwords: they look for a name beside each of them. */
+function chosenNode(value: string): Node {
+  return identifierInput({ type: "hidden", value });
+}
+
+function identifierInput(input: Omit<InputKind, "kind" | "autocomplete">): Node {
+  const element = { kind: "input", autocomplete: "username", ...input } as const;
+  return { name: "identifier", group: "default", messages: [], element };
+}

@@ -1,0 +1,86 @@
+import type { LoginMethod, MethodKind } from "../method/method.ts";
+import type { Clock } from "../ports.ts";
+import type { AuthenticationMethod } from "../session/session.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { advanceFlow } from "./advance-flow.ts";
+import type { FlowRecord } from "./flow.ts";
+import type { LoginProof } from "./login-completion.ts";
+import type { FlowStore, HeldRevision } from "./store.ts";
+
+interface SecondFactorStageDependencies {
+  readonly flows: FlowStore;
+  readonly methods: readonly LoginMethod[];
+  readonly clock: Clock;
+}
+
+/** The stage of a login in which something else is shown beside the first proof, by whoever has set that up. */
+export class SecondFactorStage {
+  readonly #flows: FlowStore;
+  readonly #methods: readonly LoginMethod[];
+  readonly #clock: Clock;
+
+  constructor({ flows, methods, clock }: SecondFactorStageDependencies) {
+    this.#flows = flows;
+    this.#methods = methods;
+    this.#clock = clock;
+  }
+
+  /**
+   * The methods of which one is wanted beside a proof; none if the proof is enough.
+   *
+   * Security rule: what an account has set up to be shown second is wanted after every first proof, whichever it was, so
+   * that the weakest way in is no way around it (peers D4 3). A proof that is worth `aal2` by itself needs none.
+   */
+  wantedBeside({ by, method, candidate }: LoginProof): readonly MethodKind[] {
+    if (method.assuranceLevel === "aal2") return [];
+    const own = (credential: LoginMethod["credential"]) =>
+      credential !== undefined && candidate.credentialKinds.includes(credential);
+    return this.#methods
+      .filter(({ kind, factor, credential }) => factor !== "first" && kind !== by && own(credential))
+      .map(({ kind }) => kind);
+  }
+
+  /**
+   * Remembers the first proof, which is used up by it, and waits for one of the methods. From here on the flow is that
+   * account's: what ends other flows of it ends this one. One round trip. Throws FLOW_CHANGED.
+   */
+  begin(
+    tenant: Tenant,
+    flow: FlowRecord,
+    { candidate, method, held }: LoginProof,
+    methods: readonly MethodKind[],
+  ): Promise<FlowRecord> {
+    const { pending: _used, method: _done, identifier, ...rest } = flow.data;
+    const firstFactor = { ...method, completedAt: this.#clock.now().toISOString(), methods };
+    const own = held.find(({ digest }) => Buffer.compare(digest, flow.digest) === 0);
+    return advanceFlow(
+      this.#flows,
+      tenant,
+      { ...flow, revision: own?.revision ?? flow.revision },
+      {
+        data: { ...rest, ...(identifier && { typed: identifier.typed }), firstFactor },
+        identityId: candidate.identity.id,
+        consumes: othersOf(held, own),
+      },
+    );
+  }
+
+  /** Gives the first proof up. One round trip. Throws FLOW_CHANGED. */
+  forget(tenant: Tenant, flow: FlowRecord): Promise<FlowRecord> {
+    const { firstFactor: _given, method: _underWay, ...data } = flow.data;
+    const identityId = data.refreshes === undefined ? undefined : flow.identityId;
+    return advanceFlow(this.#flows, tenant, flow, { data, identityId });
+  }
+}
+
+/** What a flow remembers of its first proof, as a session keeps it. */
+export function firstProofOf({ data }: FlowRecord): readonly AuthenticationMethod[] {
+  if (data.firstFactor === undefined) return [];
+  const { kind, assuranceLevel, completedAt } = data.firstFactor;
+  return [{ kind, assuranceLevel, completedAt: new Date(completedAt) }];
+}
+
+/** The flow that holds the challenge of an opened link; there is at most one beside the flow itself. */
+function othersOf(held: readonly HeldRevision[], own: HeldRevision | undefined): HeldRevision | undefined {
+  return held.find((each) => each !== own);
+}

@@ -1,0 +1,385 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createFormTokens } from "../../src/crypto/form-tokens.ts";
+import { createKeyedDigests } from "../../src/crypto/keyed-digests.ts";
+import { createOneTimeCodes } from "../../src/crypto/one-time-codes.ts";
+import { createSealer } from "../../src/crypto/sealer.ts";
+import { createTokens } from "../../src/crypto/tokens.ts";
+import { Outbox } from "../../src/domain/courier/outbox.ts";
+import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
+import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
+import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
+import { LoginCompletions } from "../../src/domain/flow/login-completion.ts";
+import { LoginFlows } from "../../src/domain/flow/login-flows.ts";
+import type { Identity } from "../../src/domain/identity/identity.ts";
+import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
+import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
+import type { LoginAttempt, LoginMethod, MethodKind } from "../../src/domain/method/method.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { Devices } from "../../src/domain/throttle/devices.ts";
+import { Throttle } from "../../src/domain/throttle/throttle.ts";
+import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
+import { readMessages, TestClock } from "../support/app.ts";
+import { aFlow, anEvent, anIdentity, heldFlow, noon, origin, someSettings } from "../support/records.ts";
+
+/*
+ * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
+ * one of several steps, one that is only shown second, and one that can be either.
+ */
+
+/** Signs in elsewhere, and comes back with what it was given there. It finds the account by itself. */
+class Elsewhere implements LoginMethod {
+  readonly kind = "elsewhere" as MethodKind;
+  readonly factor = "first";
+  readonly credential = undefined;
+  found: LoginAttempt["candidate"];
+
+  loginNodes() {
+    return [];
+  }
+
+  async proveLogin({ step, memory }: LoginAttempt) {
+    if (memory === undefined) {
+      return {
+        kind: "redirects",
+        url: "https://elsewhere.example/?state=s1",
+        memory: { state: "s1" },
+      } as const;
+    }
+    if (this.found === undefined || step.fields.state !== memory.state) return wrong;
+    const authentication = { kind: "link", assuranceLevel: "aal1" } as const;
+    return { kind: "proved", candidate: this.found, authentication } as const;
+  }
+}
+
+/** Asks once more before it believes. */
+class TwoQuestions implements LoginMethod {
+  readonly kind = "questions" as MethodKind;
+  readonly factor = "first";
+  readonly credential = "password";
+
+  loginNodes(_tenant: Tenant, { memory }: { readonly memory?: object | undefined }) {
+    const name = memory === undefined ? "questions.first" : "questions.second";
+    return [{ name, group: "default", messages: [], element: { kind: "input", type: "text" } } as const];
+  }
+
+  async proveLogin({ step, memory, candidate }: LoginAttempt) {
+    if (memory === undefined) return { kind: "continues", memory: { asked: 1 } } as const;
+    if (candidate === undefined || step.fields.answer !== candidate.credential) return wrong;
+    const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
+    return { kind: "proved", candidate, authentication } as const;
+  }
+}
+
+/** Knows the stored secret. */
+class KnowsSecret implements LoginMethod {
+  readonly kind: MethodKind;
+  readonly factor: LoginMethod["factor"];
+  readonly credential = "password";
+
+  constructor(kind: string, factor: LoginMethod["factor"]) {
+    this.kind = kind as MethodKind;
+    this.factor = factor;
+  }
+
+  loginNodes() {
+    return [];
+  }
+
+  async proveLogin({ step, candidate }: LoginAttempt) {
+    if (candidate === undefined || step.fields.secret !== candidate.credential) return wrong;
+    const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
+    const authentication = { kind: "password", assuranceLevel } as const;
+    return { kind: "proved", candidate, authentication } as const;
+  }
+}
+
+const wrong = {
+  kind: "rejected",
+  reason: "CREDENTIALS_INVALID",
+  problems: { fields: [], form: [] },
+} as const;
+
+let database: TwoTenants;
+let tenant: Tenant;
+let identity: Identity;
+const clock = new TestClock();
+const sealingSecret = randomBytes(32).toString("hex");
+
+beforeAll(async () => {
+  database = await openTwoTenants();
+  const settings = someSettings({
+    uiUrls: { ...someSettings().uiUrls, login: "http://127.0.0.1:4433/ui/login" },
+    code: { ...someSettings().code, enabledFor: new Set(["login"]) },
+    link: { enabledFor: new Set(["login"]), lifetimeMs: 600_000 },
+  });
+  tenant = { id: database.scope.tenantId, name: "default", settings };
+});
+afterAll(() => database.storage.close());
+beforeEach(async () => {
+  identity = await create("secret-1");
+});
+
+async function create(secret: string | undefined): Promise<Identity> {
+  const email = `${randomUUID()}@example.com`;
+  const made = anIdentity({
+    traits: { email },
+    identifiers: [{ kind: "email", value: email, path: "email" }],
+    verifiableAddresses: [{ kind: "email", value: email, verifiedAt: noon }],
+    recoveryAddresses: [{ kind: "email", value: email }],
+  });
+  const { storage, scope } = database;
+  const password = secret === undefined ? undefined : { hash: secret, algorithm: "argon2id" as const };
+  await storage.identities.create(scope, made, password, [anEvent("identity.created")]);
+  return made;
+}
+
+/** The real flows with these methods. */
+function flowsWith(...methods: readonly LoginMethod[]) {
+  const { storage } = database;
+  const secrets = () => [new Secret(sealingSecret)];
+  const tokens = createTokens();
+  const outbox = new Outbox({ sealer: createSealer(secrets) });
+  const throttle = new Throttle({
+    store: storage.throttle,
+    digests: createKeyedDigests(secrets),
+    devices: new Devices({ tokens, clock }),
+    events: storage.events,
+    clock,
+  });
+  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const proofs = new AddressProofs({
+    methods: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
+    flows: storage.flows,
+    throttle,
+    tokens,
+    outbox,
+    clock,
+  });
+  const completions = new LoginCompletions({
+    keeper,
+    flows: storage.flows,
+    events: storage.events,
+    throttle,
+    tokens,
+    clock,
+  });
+  const logins = new LoginFlows({
+    keeper,
+    flows: storage.flows,
+    completions,
+    methods,
+    proofs,
+    throttle,
+    clock,
+  });
+  return logins;
+}
+
+const caller = (): FlowCaller => ({
+  tenant,
+  origin,
+  languages: undefined,
+  session: async () => {
+    throw new Error("no session");
+  },
+  browserSession: async () => undefined,
+  limitedAddress: undefined,
+  browserToken: undefined,
+  deviceCookie: undefined,
+  assertOriginAllowed: () => {},
+});
+
+/** A native login, step by step. */
+class Login {
+  readonly #logins: LoginFlows;
+  readonly #id: string;
+
+  private constructor(logins: LoginFlows, id: string) {
+    this.#logins = logins;
+    this.#id = id;
+  }
+
+  static async begin(logins: LoginFlows, linkToken = ""): Promise<Login> {
+    const start = { client: "native", returnTo: "", refresh: false, linkToken } as const;
+    const { flow } = await logins.create(caller(), start);
+    return new Login(logins, flow.id.reveal());
+  }
+
+  submit(
+    name: string,
+    fields: Readonly<Record<string, unknown>> = {},
+    identifier = "",
+  ): Promise<LoginOutcome> {
+    const step = { name, fields };
+    const submission = { flowId: this.#id, csrfToken: "", identifier, deviceToken: "", step };
+    return this.#logins.submit(caller(), submission);
+  }
+
+  /** What the flow says that is next. */
+  async next(name: string, fields: Readonly<Record<string, unknown>> = {}, identifier = "") {
+    const outcome = await this.submit(name, fields, identifier);
+    if (outcome.kind !== "next_step") throw new Error(`the submit was ${outcome.kind}`);
+    return outcome.flow;
+  }
+}
+
+const email = () => identity.identifiers[0]?.value ?? "";
+const sent = async () => {
+  const [message] = (await readMessages(database.storage.url, sealingSecret, email())).slice(-1);
+  if (message === undefined) throw new Error("nothing was sent");
+  return message;
+};
+const code = async () => ({ code: (await sent()).code });
+const linkToken = async () => (await sent()).url.split("#link=")[1] ?? "";
+const first = () => new KnowsSecret("first", "first");
+const second = () => new KnowsSecret("second", "second");
+const secret = { secret: "secret-1" };
+
+describe("a method that redirects", () => {
+  test("sends the browser away, and goes on with what it remembers when it comes back", async () => {
+    const elsewhere = new Elsewhere();
+    const login = await Login.begin(flowsWith(elsewhere));
+    const away = await login.submit("elsewhere");
+    expect(away).toMatchObject({ kind: "redirect", url: "https://elsewhere.example/?state=s1" });
+    elsewhere.found = { identity, credential: undefined, credentialKinds: [], loginSequence: 0 };
+    expect(await login.submit("elsewhere", { state: "forged" })).toMatchObject({ kind: "rejected" });
+    const back = await login.submit("elsewhere", { state: "s1" });
+    expect(back).toMatchObject({ kind: "completed", completed: { identity: { id: identity.id } } });
+  });
+});
+
+describe("a method of several steps", () => {
+  test("draws the nodes of its next step, and nothing else is tried meanwhile", async () => {
+    const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
+    const asked = await login.next("questions", {}, email());
+    expect(asked.form.nodes.map(({ name }) => name)).toEqual(["questions.second", "back"]);
+    expect(asked.step).toMatchObject({ kind: "choose_method", methods: ["questions"] });
+    await expect(login.submit("first", secret, email())).rejects.toMatchObject({
+      reason: "STEP_NOT_OFFERED",
+    });
+    expect((await login.submit("questions", { answer: "secret-1" }, email())).kind).toBe("completed");
+  });
+
+  test("can be given up, and begins anew then", async () => {
+    const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
+    await login.next("questions", {}, email());
+    const begun = await login.next("back");
+    expect(begun.step).toMatchObject({ methods: ["questions", "first", "code", "link"] });
+    expect((await login.submit("questions", { answer: "secret-1" }, email())).kind).toBe("next_step");
+  });
+});
+
+describe("a method that is only shown second", () => {
+  test.each([
+    [
+      "a code",
+      async (login: Login) => {
+        await login.next("code", {}, email());
+        return login.next("code", await code());
+      },
+    ],
+    ["a method", async (login: Login) => login.next("first", secret, email())],
+  ])("is wanted after %s, and the session says both", async (_name, showFirst) => {
+    const login = await Login.begin(flowsWith(first(), second()));
+    const waiting = await showFirst(login);
+    expect(waiting.step).toEqual({ kind: "choose_method", methods: ["second"], secondFactor: true });
+    const done = await login.submit("second", secret);
+    expect(done).toMatchObject({ kind: "completed", completed: { session: { assuranceLevel: "aal2" } } });
+    const methods = done.kind === "completed" ? done.completed.session.authenticationMethods : [];
+    expect(methods.map(({ assuranceLevel }) => assuranceLevel)).toEqual(["aal1", "aal2"]);
+  });
+
+  test("is wanted after a link, which is used up by then", async () => {
+    const logins = flowsWith(second());
+    await (await Login.begin(logins)).next("link", {}, email());
+    const token = await linkToken();
+    const [one, other] = await Promise.all([Login.begin(logins, token), Login.begin(logins, token)]);
+    const outcomes = await Promise.allSettled([one.next("confirm"), other.next("confirm")]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    await expect(Login.begin(logins, token)).rejects.toMatchObject({ reason: "LINK_INVALID" });
+    const winner = outcomes[0]?.status === "fulfilled" ? one : other;
+    expect((await winner.submit("second", secret)).kind).toBe("completed");
+  });
+
+  test("is not offered first, nor can it be tried first", async () => {
+    const login = await Login.begin(flowsWith(first(), second()));
+    await expect(login.submit("second", secret, email())).rejects.toMatchObject({
+      reason: "STEP_NOT_OFFERED",
+    });
+  });
+
+  // Security rule: the first proof is one account's, whatever is typed beside the second.
+  test("is tried against the account of the first proof alone", async () => {
+    const other = await create("secret-2");
+    const login = await Login.begin(flowsWith(first(), second()));
+    await login.next("first", secret, email());
+    const tried = await login.submit("second", { secret: "secret-2" }, other.identifiers[0]?.value);
+    expect(tried).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_INVALID" });
+    // The control: it is the account that was wrong, not the form.
+    expect((await login.submit("second", secret)).kind).toBe("completed");
+  });
+
+  test("is not wanted of whoever has not set it up", async () => {
+    identity = await create(undefined);
+    const login = await Login.begin(flowsWith(second()));
+    await login.next("code", {}, email());
+    expect((await login.submit("code", await code())).kind).toBe("completed");
+  });
+
+  test("gives way to the first stage again by `back`, and the first proof is forgotten", async () => {
+    const login = await Login.begin(flowsWith(first(), second()));
+    await login.next("first", secret, email());
+    expect((await login.next("back")).step).toMatchObject({ methods: ["first", "code", "link"] });
+    await expect(login.submit("second", secret)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+  });
+
+  test("of 16 submits at the same moment one signs in", async () => {
+    const login = await Login.begin(flowsWith(first(), second()));
+    await login.next("first", secret, email());
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 16 }, () => login.submit("second", secret)),
+    );
+    const signedIn = outcomes.filter(
+      (each) => each.status === "fulfilled" && each.value.kind === "completed",
+    );
+    expect(signedIn).toHaveLength(1);
+  });
+
+  // Security rule: what was shown first is worth nothing once the account has changed what signs in.
+  test("comes too late once the account has another password", async () => {
+    const login = await Login.begin(flowsWith(first(), second()));
+    await login.next("first", secret, email());
+    await newPassword("secret-3");
+    const late = login.submit("second", { secret: "secret-3" });
+    await expect(late).rejects.toMatchObject({ reason: "FLOW_COMPLETED" });
+  });
+});
+
+describe("a method that is either", () => {
+  test("signs in by itself, and is wanted beside another proof", async () => {
+    const logins = flowsWith(new KnowsSecret("key", "either"), first());
+    expect((await (await Login.begin(logins)).submit("key", secret, email())).kind).toBe("completed");
+    const waiting = await (await Login.begin(logins)).next("first", secret, email());
+    expect(waiting.step).toMatchObject({ methods: ["key"], secondFactor: true });
+  });
+});
+
+async function newPassword(hash: string): Promise<void> {
+  const { storage, scope } = database;
+  const settings = aFlow("settings", { identityId: identity.id });
+  await storage.flows.create(scope, settings);
+  await storage.settings.changePassword(scope, {
+    held: heldFlow(settings),
+    completes: true,
+    identityId: identity.id,
+    password: { hash, algorithm: "argon2id" },
+    session: undefined,
+    keep: undefined,
+    at: clock.now(),
+    messages: [],
+    events: [],
+    revocationEvent: anEvent("session.revoked"),
+  });
+}
