@@ -15,6 +15,7 @@ import type {
   VerificationCompletion,
 } from "../domain/flow/store.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
+import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
@@ -140,6 +141,19 @@ export class PostgresFlowStore implements FlowStore {
     );
     if (first === undefined) return undefined;
     return first.a_signs_in || second === undefined ? identityFromRow(first) : undefined;
+  }
+
+  async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
+    const rows = await this.#database.query<IdentityRow & { readonly o_rank: 0 | 1 | 2 }>(
+      scope,
+      statements.findForRecoveryStatement,
+      [scope.tenantId, kind, value],
+    );
+    const [first] = rows;
+    // Several have the address and none of them signs in with it: then it names none of them.
+    const isAmbiguous = rows.filter(({ o_rank }) => o_rank === 1).length > 1;
+    const owner = first?.o_rank === 1 && isAmbiguous ? rows.find(({ o_rank }) => o_rank === 2) : first;
+    return owner && identityFromRow(owner);
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {

@@ -28,7 +28,14 @@ export interface InputKind {
   readonly minLength?: number | undefined;
   readonly maxLength?: number | undefined;
   readonly pattern?: string | undefined;
-  readonly options?: readonly JsonValue[] | undefined;
+  readonly options?: readonly InputOption[] | undefined;
+}
+
+/** One value to choose. */
+export interface InputOption {
+  readonly value: JsonValue;
+  /** What to show for it; the value itself if it is left out. */
+  readonly label?: string | undefined;
 }
 
 /** A button that submits the form with one step. */

@@ -49,7 +49,10 @@ interface NamedKey {
 }
 
 const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
-const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient", "recipient_daily"];
+const nameLimits: readonly SharedLimitName[] = [
+  ...(["account", "account_daily", "recipient", "recipient_daily"] as const),
+  ...(["mailbox", "mailbox_daily"] as const),
+];
 const deviceLimits: readonly SharedLimitName[] = ["device", "device_daily"];
 /** What a login on an unknown device is counted in, beside its flow. */
 const loginLimits: ReadonlySet<SharedLimitName> = new Set(["address", "account", "account_daily"]);
