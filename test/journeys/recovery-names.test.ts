@@ -1,5 +1,6 @@
 import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { Client, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   RecoveryService,
@@ -212,6 +213,11 @@ describe("the mailbox of an account with several names", () => {
       expect(await refusal(asked(address))).toMatchObject(limited);
     }
     expect(await sent()).toBe(5);
+    // An operator can see why nothing more arrives, by any of the names.
+    const throttle = app.client(ThrottleService);
+    const { counters } = await throttle.explainThrottle({ identifier: person.name });
+    const mailbox = counters.find(({ limit }) => limit === "mailbox");
+    expect(mailbox).toMatchObject({ scope: "recipient", maxCount: 5, usedCount: 5, exhausted: true });
     // What was withheld is sent when it is asked for again in time.
     app.clock.advance(10 * 60_000);
     await waiting.after(resend);

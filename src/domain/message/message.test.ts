@@ -43,6 +43,11 @@ describe("message numbers", () => {
       oneAddressAtATime: messages.oneAddressAtATime().id,
       noCodeSignIn: messages.noCodeSignIn().id,
       accountNotFound: messages.accountNotFound().id,
+      signInAs: messages.signInAs("ada").id,
+      addressNotOffered: messages.addressNotOffered().id,
+      recoveryNameLabel: messages.recoveryNameLabel().id,
+      chooseAddressLabel: messages.chooseAddressLabel().id,
+      anotherIdentifier: messages.anotherIdentifier("ada").id,
       ...Object.fromEntries(
         (["login", "registration", "verification", "recovery", "settings"] as const).flatMap((flow) => [
           [`sendCode ${flow}`, messages.sendCode(flow).id],

@@ -92,6 +92,11 @@ export const german: Words = {
     9000022:
       "Eben wurde eine Nachricht gesendet. Warten Sie einen Moment, bevor Sie eine weitere senden lassen.",
     9000023: "Geben Sie eine gültige E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl.",
+    9000040: "Anmeldung von {identifier}.",
+    9000041: "Wählen Sie eine dieser Adressen.",
+    9000042: "E-Mail, Telefonnummer oder Benutzername",
+    9000043: "Wohin soll es gehen?",
+    9000044: "Dies ist die Anmeldung von {identifier}. Gehen Sie zurück, um sich anders anzumelden.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",
