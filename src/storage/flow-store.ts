@@ -31,6 +31,7 @@ import {
 } from "./identity-row.ts";
 import { updateIdentityStatement } from "./identity-statements.ts";
 import { messagesParameter } from "./message-sql.ts";
+import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
 import { sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
 
@@ -136,7 +137,7 @@ export class PostgresFlowStore implements FlowStore {
   async findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined> {
     const [first, second] = await this.#database.query<IdentityRow & { readonly a_signs_in: boolean }>(
       scope,
-      statements.findByAddressStatement,
+      findByAddressStatement,
       [scope.tenantId, kind, value],
     );
     if (first === undefined) return undefined;
@@ -144,16 +145,9 @@ export class PostgresFlowStore implements FlowStore {
   }
 
   async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
-    const rows = await this.#database.query<IdentityRow & { readonly o_rank: 0 | 1 | 2 }>(
-      scope,
-      statements.findForRecoveryStatement,
-      [scope.tenantId, kind, value],
-    );
-    const [first] = rows;
-    // Several have the address and none of them signs in with it: then it names none of them.
-    const isAmbiguous = rows.filter(({ o_rank }) => o_rank === 1).length > 1;
-    const owner = first?.o_rank === 1 && isAmbiguous ? rows.find(({ o_rank }) => o_rank === 2) : first;
-    return owner && identityFromRow(owner);
+    const values = [scope.tenantId, kind, value];
+    const [row] = await this.#database.query<IdentityRow>(scope, findForRecoveryStatement, values);
+    return row && identityFromRow(row);
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {

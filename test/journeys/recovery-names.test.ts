@@ -323,6 +323,32 @@ describe("with enumeration_safe: false", () => {
     });
   });
 
+  test("masks are not shown faster than messages are sent", async () => {
+    const other = await startApp({
+      enumeration_safe: false,
+      throttle: { sending: { count: 3, period: "1h" } },
+    });
+    const ask = async () =>
+      (await Recovery.begin(other)).after(code, { address: (await createPerson(other)).name });
+    for (let count = 0; count < 3; count++) expect((await ask()).step.case).toBe("chooseAddress");
+    const limited = { reason: "RATE_LIMITED", metadata: { scope: "address" } };
+    expect(await refusal(ask())).toMatchObject(limited);
+    await other.stop();
+  });
+
+  test("one that expired begins anew with what was typed", async () => {
+    const { name } = await createPerson(app);
+    const recovery = await Recovery.begin(app);
+    await recovery.after(code, { address: name });
+    app.clock.advance(24 * 60 * 60 * 1000);
+    const outcome = await recovery.submit(code, { addressId: "2" });
+    if (outcome.case !== "expired" || outcome.value.replacement === undefined) {
+      throw new Error(`the submit was ${outcome.case}`);
+    }
+    const { replacement } = outcome.value;
+    expect([replacement.step.case, valueIn(replacement, "address")]).toEqual(["chooseMethod", name]);
+  });
+
   test("of 16 choices at the same moment one is sent", async () => {
     const person = await createPerson(app);
     const recovery = await Recovery.begin(app);

@@ -136,6 +136,14 @@ export class AddressProofs {
     });
   }
 
+  /**
+   * Counts an answer that shows where a secret could be sent: by the client's address and the flow, as if it were sent. The
+   * recipient is counted when it is. Throws RATE_LIMITED.
+   */
+  async countOffer({ tenant, origin, limitedAddress: address }: FlowCaller, flow: FlowRecord): Promise<void> {
+    await this.#throttle.take(tenant, origin, "code_send", { address, flow: flow.digest });
+  }
+
   /** A new flow's first secret, to be stored with the flow. */
   begin(
     tenant: Tenant,

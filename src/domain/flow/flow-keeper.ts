@@ -123,8 +123,8 @@ export class FlowKeeper {
   /** Begins a fresh flow in place of an expired one. What was proven in the old one is not taken along. */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, refreshes, identifier } = expired.data;
-    const typed = identifier?.typed ?? expired.data.typed;
+    const { schemaId, refreshes, identifier, choice } = expired.data;
+    const { typed } = identifier ?? choice ?? expired.data;
     const data = { ...(schemaId && { schemaId }), ...(refreshes && { refreshes }), ...(typed && { typed }) };
     const isOwned = expired.kind === "settings" || refreshes !== undefined;
     return this.create(caller, shape, {

@@ -145,6 +145,8 @@ export class RecoveryFlows {
       if (owner === undefined || target === undefined) return reject(nobodyHasIt());
       const addresses = recoverableAddresses(owner);
       if (addresses.length > 1) {
+        // Security rule: masks are not shown faster than messages are sent.
+        await this.#proofs.countOffer(caller, record);
         const data = { ...record.data, choice: choiceAmong(addresses, target, sentTo) };
         const asked = await advanceFlow(this.#flows, tenant, record, { data, identityId: owner.id });
         return this.#keeper.nextStep(caller, this.#shape, flowId, asked);
