@@ -71,6 +71,8 @@ describe("the settings of the tenant", () => {
           registration: { count: 100, periodMs: 3_600_000 },
           recipient: { count: 5, periodMs: 600_000 },
           recipient_daily: { count: 30, periodMs: 86_400_000 },
+          mailbox: { count: 5, periodMs: 600_000 },
+          mailbox_daily: { count: 30, periodMs: 86_400_000 },
           sending: { count: 60, periodMs: 3_600_000 },
           flow_create: { count: 300, periodMs: 60_000 },
           flow_submit: { count: 600, periodMs: 60_000 },

@@ -115,6 +115,9 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
       registration: limit(config.registration),
       recipient: limit(config.recipient),
       recipient_daily: limit(config.recipientDaily),
+      // To one mailbox as much as for one name.
+      mailbox: limit(config.recipient),
+      mailbox_daily: limit(config.recipientDaily),
       sending: limit(config.sending),
       flow_create: limit(config.flowCreate),
       flow_submit: limit(config.flowSubmit),

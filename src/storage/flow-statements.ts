@@ -106,23 +106,6 @@ export const findForLoginStatement: Statement = {
       ON c.tenant_id = i.tenant_id AND c.identity_id = i.id AND c.kind = $4`,
 };
 
-/** $1 tenant, $2 kind, $3 value. At most two rows: those who sign in with the address come first. */
-export const findByAddressStatement: Statement = {
-  name: "find_identity_by_address",
-  text: `SELECT ${identityColumns}, owner.signs_in AS a_signs_in
-    FROM (
-      SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
-      FROM ostiary.identity_verifiable_address v
-      LEFT JOIN ostiary.identity_identifier n
-        ON n.tenant_id = v.tenant_id AND n.value = v.value AND n.identity_id = v.identity_id
-      WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3
-      ORDER BY (n.identity_id IS NULL), v.identity_id
-      LIMIT 2
-    ) owner
-    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id
-    ORDER BY owner.signs_in DESC`,
-};
-
 /**
  * $1 tenant, $2 digest, $3 revision, $4 data, $5 kind, $6 digest and $7 end of the challenge or null, $8 identity or null,
  * $9 messages, $10 events, $11 and $12 digest and revision of a flow that is used up by it, or null. A row if the flows were

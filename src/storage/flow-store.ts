@@ -13,6 +13,7 @@ import type {
   VerificationCompletion,
 } from "../domain/flow/store.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
+import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
@@ -27,6 +28,7 @@ import {
   identityParameter,
 } from "./identity-row.ts";
 import { messagesParameter } from "./message-sql.ts";
+import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
 import { sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
 
@@ -123,11 +125,17 @@ export class PostgresFlowStore implements FlowStore {
   async findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined> {
     const [first, second] = await this.#database.query<IdentityRow & { readonly a_signs_in: boolean }>(
       scope,
-      statements.findByAddressStatement,
+      findByAddressStatement,
       [scope.tenantId, kind, value],
     );
     if (first === undefined) return undefined;
     return first.a_signs_in || second === undefined ? identityFromRow(first) : undefined;
+  }
+
+  async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
+    const values = [scope.tenantId, kind, value];
+    const [row] = await this.#database.query<IdentityRow>(scope, findForRecoveryStatement, values);
+    return row && identityFromRow(row);
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {

@@ -1,15 +1,18 @@
-import { toJson } from "@bufbuild/protobuf";
+import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Client, type Flow, FlowSchema, MethodKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
-import { LoginService, type SubmitLoginFlowRequest } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import {
+  LoginService,
+  type SubmitLoginFlowRequestSchema,
+} from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 
-type Step = SubmitLoginFlowRequest["step"];
+type Step = MessageInitShape<typeof SubmitLoginFlowRequestSchema>["step"];
 
 const identify = { case: "identify", value: {} } as const;
 const askForCode = { case: "code", value: {} } as const;
@@ -36,14 +39,14 @@ class Login {
     return new Login(app, protocol, flow);
   }
 
-  async submit(step: Step | { case: string; value: object }, identifier = "") {
+  async submit(step: Step, identifier = "") {
     const client = this.#app.client(LoginService, { protocol: this.#protocol });
-    const { outcome } = await client.submitLoginFlow({ flowId: this.id, identifier, step: step as Step });
+    const { outcome } = await client.submitLoginFlow({ flowId: this.id, identifier, step });
     return outcome;
   }
 
   /** The flow after a step. */
-  async after(step: Step | { case: string; value: object }, identifier = ""): Promise<Flow> {
+  async after(step: Step, identifier = ""): Promise<Flow> {
     const outcome = await this.submit(step, identifier);
     if (outcome.case !== "nextStep" || outcome.value.flow === undefined) {
       throw new Error(`the submit was ${outcome.case}`);
@@ -52,7 +55,7 @@ class Login {
   }
 
   /** What a step was rejected with. */
-  async rejection(step: Step | { case: string; value: object }, identifier = "") {
+  async rejection(step: Step, identifier = "") {
     const outcome = await this.submit(step, identifier);
     if (outcome.case !== "rejected") throw new Error(`the submit was ${outcome.case}`);
     return { reason: outcome.value.reason, messages: errorsOf(outcome.value.flow) };

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { deletionConfig, openSettings } from "../support/deletion.ts";
+import { createPerson, personSchemas } from "../support/person.ts";
 import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
 
 let app: TestApp;
@@ -150,5 +152,29 @@ test("a login that asks for the identifier first costs two round trips more, and
   expect(identify.result.outcome.case).toBe("nextStep");
   expect(password.result.outcome.case).toBe("completed");
   expect([create.count, identify.count, password.count]).toEqual([1, 2, 3]);
+  await other.stop();
+});
+
+test("a recovery finds the account by any of its names in one round trip", async () => {
+  const other = await startTestApp({
+    config: { tenant_defaults: { identity: { schemas: personSchemas }, enumeration_safe: false } },
+  });
+  const [one, several] = [await createPerson(other, ["email"]), await createPerson(other)];
+  const recovery = other.client(RecoveryService);
+  const begin = async () => (await recovery.createRecoveryFlow({ client: Client.NATIVE })).flow?.id ?? "";
+  const step = { case: "code", value: {} } as const;
+  const counts = [];
+  for (const address of [one.name, one.email]) {
+    const flowId = await begin();
+    counts.push(await roundTrips(() => recovery.submitRecoveryFlow({ flowId, address, step }), other));
+  }
+  const flowId = await begin();
+  const ask = () => recovery.submitRecoveryFlow({ flowId, address: several.name, step });
+  counts.push(await roundTrips(ask, other));
+  const choose = () => recovery.submitRecoveryFlow({ flowId, addressId: "2", step });
+  counts.push(await roundTrips(choose, other));
+  expect(counts.map(({ result }) => result.outcome.case)).toEqual(counts.map(() => "nextStep"));
+  // Two count: for the name and for the mailbox. What is chosen is the mailbox.
+  expect(counts.map(({ count }) => count)).toEqual([5, 5, 4, 3]);
   await other.stop();
 });

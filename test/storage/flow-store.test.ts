@@ -104,6 +104,38 @@ describe("findForLogin", () => {
     expect(neither).toEqual({ flow: undefined, candidate: undefined });
   });
 
+  test("takes the identifier that the flow remembers before any other", async () => {
+    const { storage, scope } = tenants;
+    const [chosen, another] = [await storeIdentity(), await storeIdentity()];
+    const [{ value = "" } = {}, { value: typed = "" } = {}] = [chosen.identifiers[0], another.identifiers[0]];
+    const flow = aFlow("login", { data: { identifier: { typed: value, value } } });
+    const forNobody = aFlow("login", { data: { identifier: { typed: "@", value: "" } } });
+    for (const each of [flow, forNobody]) await storage.flows.create(scope, each);
+    const found = async ({ digest }: typeof flow, identifier: string | undefined) =>
+      (await storage.flows.findForLogin(scope, digest, identifier, "password")).candidate?.identity.id;
+    for (const identifier of [undefined, typed, value]) {
+      expect(await found(flow, identifier)).toBe(chosen.id);
+      expect(await found(forNobody, identifier)).toBeUndefined();
+    }
+    // What only fills a form in says nothing of whose it is.
+    const before = aFlow("login", { data: { typed: value } });
+    await storage.flows.create(scope, before);
+    expect([await found(before, undefined), await found(before, typed)]).toEqual([undefined, another.id]);
+  });
+
+  test("returns the kinds of credentials that there are, whichever is asked for", async () => {
+    const { storage, scope } = tenants;
+    const [strong, weak] = [await storeIdentity(), anIdentity()];
+    await storage.identities.create(scope, weak, undefined, []);
+    const kinds = async ({ identifiers }: Identity, credential?: "password") => {
+      const value = identifiers[0]?.value;
+      const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, credential);
+      return candidate?.credentialKinds;
+    };
+    expect([await kinds(strong), await kinds(weak)]).toEqual([["password"], []]);
+    expect(await kinds(strong, "password")).toEqual(["password"]);
+  });
+
   test("returns a candidate without credential if the identity has none", async () => {
     const { storage, scope } = tenants;
     const identity = anIdentity();
@@ -111,6 +143,77 @@ describe("findForLogin", () => {
     const value = identity.identifiers[0]?.value ?? "";
     const { candidate } = await storage.flows.findForLogin(scope, randomDigest(), value, "password");
     expect(candidate?.credential).toBeUndefined();
+  });
+});
+
+describe("findForRecovery", () => {
+  const at = (value: string) => ({ kind: "email", value }) as const;
+  const verified = (value: string) => ({ ...at(value), verifiedAt: noon });
+  let count = 0;
+  const fresh = () => `recovered-${++count}@example.com`;
+  const found = async (value: string, scope = tenants.scope) =>
+    (await tenants.storage.flows.findForRecovery(scope, at(value)))?.id;
+
+  /** Somebody for whom an address is one that recovers, verified or not, and who may sign in with it. */
+  const holder = (value: string, { signsIn = false, isVerified = true } = {}) =>
+    storeIdentity({
+      identifiers: signsIn ? [{ ...at(value), path: "email" }] : [],
+      verifiableAddresses: [isVerified ? verified(value) : { ...at(value), verifiedAt: undefined }],
+      recoveryAddresses: [at(value)],
+    });
+
+  /** Somebody who only signs in with it. */
+  const named = (value: string) =>
+    storeIdentity({
+      identifiers: [{ ...at(value), path: "email" }],
+      verifiableAddresses: [],
+      recoveryAddresses: [],
+    });
+
+  test("finds by a verified recovery address before it finds by a name", async () => {
+    const address = fresh();
+    const owner = await holder(address);
+    await named(address);
+    expect(await found(address)).toBe(owner.id);
+    expect(await found(address, tenants.other)).toBeUndefined();
+  });
+
+  test("finds by a name, of any kind", async () => {
+    const address = fresh();
+    const owner = await named(address);
+    expect(await found(address)).toBe(owner.id);
+    const { storage, scope } = tenants;
+    const ada = anIdentityNamed(`ada-${address.slice(0, 12)}`);
+    await storage.identities.create(scope, ada, undefined, []);
+    const name = { kind: "username", value: ada.identifiers[0]?.value ?? "" } as const;
+    expect((await storage.flows.findForRecovery(scope, name))?.id).toBe(ada.id);
+  });
+
+  test("is not led astray by addresses that were not verified, or do not recover (D4 5)", async () => {
+    const address = fresh();
+    await holder(address, { isVerified: false });
+    expect(await found(address)).toBeUndefined();
+    await storeIdentity({
+      identifiers: [],
+      verifiableAddresses: [verified(address)],
+      recoveryAddresses: [],
+    });
+    expect(await found(address)).toBeUndefined();
+    const owner = await named(address);
+    expect(await found(address)).toBe(owner.id);
+  });
+
+  test("of several with the address finds the one that signs in with it, and otherwise none of them", async () => {
+    const [shared, address] = [fresh(), fresh()];
+    await holder(shared);
+    await holder(shared);
+    expect(await found(shared)).toBeUndefined();
+    const name = await named(shared);
+    expect(await found(shared)).toBe(name.id);
+    await holder(address);
+    await holder(address);
+    const owner = await holder(address, { signsIn: true });
+    expect(await found(address)).toBe(owner.id);
   });
 });
 

@@ -16,6 +16,6 @@ export const wideThrottle: ThrottleSettings = {
   enabled: true,
   deviceLifetimeMs: 180 * 86_400_000,
   limits: Object.fromEntries(
-    names.map((name) => [name, { count: 1_000_000, periodMs: 86_400_000 }]),
+    [...names, "mailbox", "mailbox_daily"].map((name) => [name, { count: 1_000_000, periodMs: 86_400_000 }]),
   ) as ThrottleSettings["limits"],
 };

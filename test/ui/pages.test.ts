@@ -4,6 +4,7 @@ import { freshEmail, goodPassword, logIn, register } from "../support/accounts.t
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { deletionConfig } from "../support/deletion.ts";
+import { createPerson, personSchemas } from "../support/person.ts";
 import { email, identifier, password, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => {
@@ -371,6 +372,68 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await page.waitForURL("**/ui/verification#flow=*");
+  });
+});
+
+describe.skipIf(!chromiumInstalled)("the self-service pages of a server that asks step by step", () => {
+  let app: TestApp;
+  let visitors: Visitors;
+
+  beforeAll(async () => {
+    const flows = { login: { style: "identifier_first" } };
+    const identity = { schemas: personSchemas };
+    app = await startTestApp({ config: { tenant_defaults: { flows, identity, enumeration_safe: false } } });
+    visitors = await Visitors.of(app.publicUrl);
+  });
+  afterEach(() => visitors.leave());
+  afterAll(async () => {
+    await visitors.close();
+    await app.stop();
+  });
+
+  test("ask who signs in, then for the password, and go back with the name filled in", async () => {
+    const { name, email: address } = await createPerson(app);
+    const page = await visitors.open("/ui/login");
+    await page.fill(identifier, "nobody-at-all");
+    await page.click(submit);
+    await page.waitForSelector("text=This account does not exist");
+    await page.fill(identifier, name);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(`text=Signing in as ${name}.`);
+    // Where programs that keep passwords look for it, out of everybody else's sight.
+    expect(await page.getAttribute(identifier, "type")).toBe("text");
+    expect(await page.getAttribute(identifier, "autocomplete")).toBe("username");
+    expect([await page.inputValue(identifier), await page.isVisible(identifier)]).toEqual([name, false]);
+    await page.click("[data-step='back']");
+    await page.waitForSelector("[data-step='identify']");
+    expect([await page.inputValue(identifier), await page.isVisible(identifier)]).toEqual([name, true]);
+    await page.fill(identifier, address);
+    await page.click(submit);
+    await page.waitForSelector(`text=Signing in as ${address}.`);
+    await page.reload();
+    await page.fill(password, "not the password");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await page.fill(password, goodPassword);
+    await page.click(submit);
+    await page.waitForURL("**/ui/sessions");
+  });
+
+  test("ask where to send the code of a recovery, without showing the addresses", async () => {
+    const { name, spare } = await createPerson(app);
+    const page = await visitors.open("/ui/recovery");
+    await page.fill("[name='address']", name);
+    await page.click(submit);
+    const choice = "[name='addressId']";
+    await page.waitForSelector(choice);
+    const offered = await page.locator(`${choice} option`).allTextContents();
+    expect(offered.slice(1)).toEqual(["p****@example.com", "s****@example.com"]);
+    await page.selectOption(choice, { label: "s****@example.com" });
+    await page.click("[data-step='code']");
+    await page.waitForSelector("[name='code.code']");
+    await page.fill("[name='code.code']", (await app.messages(spare)).at(-1)?.code ?? "");
+    await page.click(submit);
+    await page.waitForURL("**/ui/settings*");
   });
 });
 

@@ -7,6 +7,7 @@ export {
   type FormButton,
   type FormPart,
   type FormView,
+  type HiddenField,
 } from "./form/describe-form.ts";
 export { type FormField, fieldOf } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";

@@ -1,4 +1,4 @@
-import { normaliseIdentifier } from "../identity/normalise.ts";
+import { type NormalisedIdentifier, normaliseIdentifier } from "../identity/normalise.ts";
 import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -57,7 +57,7 @@ export function addressShape(
     step: (tenant, flow) =>
       proofs.stepOf(tenant, flow) ?? { kind: "choose_method", methods: proofs.offered(tenant, kind) },
     form: (tenant, flow) => ({
-      nodes: proofs.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, ""),
+      nodes: proofs.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
       messages: proofs.messagesOf(flow),
     }),
   };
@@ -66,14 +66,14 @@ export function addressShape(
 /** The form that asks for the address. */
 export function addressNodes(
   tenant: Tenant,
-  kind: FlowKind,
+  kind: AddressKind,
   proofs: AddressProofs,
   value: string,
 ): readonly Node[] {
   const address: Node = {
     name: "address",
     group: "default",
-    label: messages.addressLabel(),
+    label: kind === "recovery" ? messages.recoveryNameLabel() : messages.addressLabel(),
     messages: [],
     element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },
   };
@@ -90,12 +90,21 @@ export function nobodyHasIt(): StepRejected {
 export function toAddress(
   typed: string,
 ): Pick<ProofTarget, "kind" | "value"> | { readonly rejected: StepRejected } {
+  const name = toAccountName(typed);
+  if ("rejected" in name) return name;
+  const { kind, value } = name;
+  return kind === "username" ? { rejected: incomplete(messages.invalidAddress()) } : { kind, value };
+}
+
+/** What was typed as an address, or as something to sign in with; or what is wrong with it. */
+export function toAccountName(typed: string): NormalisedIdentifier | { readonly rejected: StepRejected } {
   const normalised = normaliseIdentifier(typed);
-  if (normalised.kind === "email" || normalised.kind === "phone") {
-    return { kind: normalised.kind, value: normalised.value };
-  }
-  const isEmpty = normalised.kind === "problem" && normalised.problem === "empty";
-  const message = isEmpty ? messages.required("address") : messages.invalidAddress();
+  if (normalised.kind !== "problem") return normalised;
+  const isEmpty = normalised.problem === "empty";
+  return { rejected: incomplete(isEmpty ? messages.required("address") : messages.invalidAddress()) };
+}
+
+function incomplete(message: messages.Message): StepRejected {
   const problems = { fields: [{ name: "address", message }], form: [] };
-  return { rejected: { kind: "rejected", reason: "FORM_INCOMPLETE", problems } };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }

@@ -116,14 +116,18 @@ export class AddressProofs {
     // Security rule: counted by what was typed, not by where it leads, so that the answer does not tell whether anybody
     // has it (ASVS V6.3.8). Whoever need not type it shows no more than a mask.
     const isMasked = fixedIdentity(flow) !== undefined;
-    const recipient = (isMasked ? request.target?.value : undefined) ?? request.sentTo;
+    const named = (isMasked ? request.target?.value : undefined) ?? request.sentTo;
+    const recipient = normaliseForLogin(named) ?? named;
     await this.#throttle.take(caller.tenant, caller.origin, "code_send", {
       address: caller.limitedAddress,
       flow: flow.digest,
-      recipient: normaliseForLogin(recipient) ?? recipient,
+      recipient,
     });
+    const leadsElsewhere = !isMasked && (flow.kind === "login" || flow.kind === "recovery");
+    const isWithheld =
+      leadsElsewhere && (await this.#isFlooded(caller.tenant, request.target?.value ?? recipient));
     const at = this.#clock.now();
-    const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at);
+    const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at, isWithheld);
     const data: FlowData = { ...flow.data, ...request.data, pending };
     return advanceFlow(this.#flows, caller.tenant, flow, {
       data,
@@ -132,6 +136,14 @@ export class AddressProofs {
       messages: sealed,
       events: request.events ?? [],
     });
+  }
+
+  /**
+   * Counts an answer that shows where a secret could be sent: by the client's address and the flow, as if it were sent. The
+   * recipient is counted when it is. Throws RATE_LIMITED.
+   */
+  async countOffer({ tenant, origin, limitedAddress: address }: FlowCaller, flow: FlowRecord): Promise<void> {
+    await this.#throttle.take(tenant, origin, "code_send", { address, flow: flow.digest });
   }
 
   /** A new flow's first secret, to be stored with the flow. */
@@ -279,7 +291,16 @@ export class AddressProofs {
     ];
   }
 
-  #issue(tenant: Tenant, flow: FlowRecord, request: ProofRequest, at: Date) {
+  /**
+   * Security rule: whoever knows several names of an account cannot flood its mailbox through each of them. What goes beyond
+   * is not sent, in silence, since a refusal would tell which names lead to the same mailbox. It is counted for names that
+   * lead nowhere as well, so that the work is the same.
+   */
+  async #isFlooded(tenant: Tenant, mailbox: string): Promise<boolean> {
+    return !(await this.#throttle.admits(tenant, "code_delivery", { recipient: mailbox }));
+  }
+
+  #issue(tenant: Tenant, flow: FlowRecord, request: ProofRequest, at: Date, isWithheld = false) {
     const { kind, sentTo, target, instead } = request;
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target?.value ?? "" };
     const { challenge, secret } = this.#method(kind).issue(tenant, binding, at);
@@ -295,7 +316,7 @@ export class AddressProofs {
       recipient: to?.value ?? sentTo,
       language: flow.data.language ?? "",
       identityId: to?.identityId,
-      suppressed: to === undefined,
+      suppressed: to === undefined || isWithheld,
     });
     const pending: PendingStep = {
       kind,
@@ -392,9 +413,11 @@ export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
 
 type SentStep = Extract<PendingStep, { kind: ProofKind }>;
 
-/** Whose a flow is from its beginning, whatever was typed in it. */
+/** Whose a flow is whatever is typed in it from now on. */
 function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  return flow.kind === "settings" || flow.data.refreshes !== undefined ? flow.identityId : undefined;
+  const isFixed =
+    flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
+  return isFixed ? flow.identityId : undefined;
 }
 
 function invalid(purpose: FlowKind, method: AddressProofMethod): StepRejected {

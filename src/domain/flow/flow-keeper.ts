@@ -126,8 +126,8 @@ export class FlowKeeper {
    */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, invitation, traits, refreshes, identifier } = expired.data;
-    const typed = identifier?.typed ?? expired.data.typed;
+    const { schemaId, invitation, traits, refreshes, identifier, choice } = expired.data;
+    const { typed } = identifier ?? choice ?? expired.data;
     const data = {
       ...(schemaId && { schemaId }),
       ...(invitation && { invitation }),

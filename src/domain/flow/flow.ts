@@ -67,7 +67,7 @@ export interface FlowData {
   readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
   /** Login, where the identifier comes first: who signs in. */
   readonly identifier?: ChosenIdentifier;
-  /** Login, where the identifier comes first: what was typed before the flow went back. Fills the form in, no more. */
+  /** Login, recovery: what was typed before the flow went back. Fills the form in, no more. */
   readonly typed?: string;
   /** Login: the method under way, and what it remembers. */
   readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory };
@@ -83,6 +83,8 @@ export interface FlowData {
    * holder of the link, so that no address is proven.
    */
   readonly operator?: "sends" | "vouches";
+  /** Recovery: the addresses to choose from, of the identity that the flow belongs to. */
+  readonly choice?: AddressChoice;
   /** Settings after a recovery: how the holder was recovered. */
   readonly recovery?: Authentication;
   /** Settings: what a fresh login was asked for. */
@@ -134,6 +136,23 @@ export interface ChosenIdentifier extends EnteredIdentifier {
   readonly methods?: readonly MethodKind[];
 }
 
+/** The addresses that a recovery offered to choose from. Only where answers may tell who has an account. */
+export interface AddressChoice {
+  /** What they were found by. */
+  readonly typed: string;
+  readonly addresses: readonly ProofTarget[];
+  /** The id of the one to begin with. */
+  readonly preferred: string;
+}
+
+/** An address to choose. */
+export interface OfferedAddress {
+  /** What stands for it in this flow. */
+  readonly id: string;
+  readonly masked: string;
+  readonly kind: AddressKind;
+}
+
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
@@ -177,6 +196,7 @@ export type FlowStep =
       readonly codeLength: number;
     }
   | { readonly kind: "confirm_link"; readonly address: string }
+  | { readonly kind: "choose_address"; readonly addresses: readonly OfferedAddress[] }
   | { readonly kind: "change_settings"; readonly parts: readonly SettingsPart[] }
   | { readonly kind: "set_new_secret"; readonly methods: readonly MethodKind[] };
 

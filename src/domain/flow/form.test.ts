@@ -21,6 +21,13 @@ describe("messages about a form", () => {
     const form = withProblems([email], { fields: [{ name: "traits.phone", message }], form: [] });
     expect(form).toEqual({ nodes: [email], messages: [message] });
   });
+
+  test("about a field that is not drawn stand at the form as well", () => {
+    const message = required("identifier");
+    const hidden: Node = { ...email, name: "identifier", element: { kind: "input", type: "hidden" } };
+    const form = withProblems([hidden], { fields: [{ name: "identifier", message }], form: [] });
+    expect(form).toEqual({ nodes: [hidden], messages: [message] });
+  });
 });
 
 describe("node names", () => {

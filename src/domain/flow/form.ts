@@ -28,7 +28,14 @@ export interface InputKind {
   readonly minLength?: number | undefined;
   readonly maxLength?: number | undefined;
   readonly pattern?: string | undefined;
-  readonly options?: readonly JsonValue[] | undefined;
+  readonly options?: readonly InputOption[] | undefined;
+}
+
+/** One value to choose. */
+export interface InputOption {
+  readonly value: JsonValue;
+  /** What to show for it; the value itself if it is left out. */
+  readonly label?: string | undefined;
 }
 
 /** A button that submits the form with one step. */
@@ -60,12 +67,12 @@ export interface FormProblems {
   readonly form: readonly Message[];
 }
 
-/** Puts messages where they belong; those about a field that has no node go to the form. */
+/** Puts messages where they belong; those about a field that has no node, or none that is drawn, go to the form. */
 export function withProblems(nodes: readonly Node[], problems: FormProblems): Form {
-  const names = new Set(nodes.map((node) => node.name));
+  const names = new Set(nodes.filter(isDrawn).map((node) => node.name));
   return {
     nodes: nodes.map((node) => {
-      const own = problems.fields.filter((field) => field.name === node.name);
+      const own = isDrawn(node) ? problems.fields.filter((field) => field.name === node.name) : [];
       return own.length === 0 ? node : { ...node, messages: own.map((field) => field.message) };
     }),
     messages: [
@@ -73,6 +80,10 @@ export function withProblems(nodes: readonly Node[], problems: FormProblems): Fo
       ...problems.fields.filter((field) => !names.has(field.name)).map((field) => field.message),
     ],
   };
+}
+
+function isDrawn({ element }: Node): boolean {
+  return element.kind === "button" || element.type !== "hidden";
 }
 
 /** A button that submits the form with a step of its own name. */

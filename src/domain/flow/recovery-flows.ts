@@ -3,6 +3,7 @@ import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
+import { maskAddress } from "../identity/mask-address.ts";
 import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
@@ -12,24 +13,40 @@ import {
   type AddressStart,
   type AddressSubmission,
   addressNodes,
-  addressShape,
   addressStart,
   nobodyHasIt,
-  toAddress,
+  toAccountName,
 } from "./address-form.ts";
-import { type AddressProofs, type ProvedAddress, verifiedAddresses } from "./address-proofs.ts";
+import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
+import { advanceFlow } from "./advance-flow.ts";
 import type {
+  AddressChoice,
   CreatedFlow,
   Flow,
   FlowCaller,
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
-  ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import {
+  addressIdRequired,
+  addressNotOffered,
+  choiceAmong,
+  chosenAddress,
+  isRecoverable,
+  recoverableAddresses,
+  recoveryShape,
+  recoveryTarget,
+} from "./recovery-form.ts";
 import type { SettingsFlows } from "./settings-flows.ts";
 import type { FlowStore } from "./store.ts";
+
+/** What was submitted to a recovery flow. */
+export interface RecoverySubmission extends AddressSubmission {
+  /** The address that was chosen, where there was a choice; else empty. */
+  readonly addressId: string;
+}
 
 /** What a completed recovery gives. */
 export interface RecoveryCompleted {
@@ -71,7 +88,7 @@ export class RecoveryFlows {
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
-    this.#shape = addressShape("recovery", this.#proofs, (tenant) => tenant.settings.recovery.lifetimeMs);
+    this.#shape = recoveryShape(this.#proofs);
   }
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
@@ -87,7 +104,7 @@ export class RecoveryFlows {
   }
 
   /** Tries what was submitted. */
-  async submit(caller: FlowCaller, submission: AddressSubmission): Promise<FlowOutcome<RecoveryCompleted>> {
+  async submit(caller: FlowCaller, submission: RecoverySubmission): Promise<FlowOutcome<RecoveryCompleted>> {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const digest = this.#keeper.digestOf(tenant, flowId);
@@ -100,23 +117,73 @@ export class RecoveryFlows {
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
-    if (record.data.pending !== undefined) return this.#submitProof(caller, record, identity, flowId, step);
+    const { pending, choice } = record.data;
+    if (pending !== undefined) return this.#submitProof(caller, record, identity, flowId, step);
+    if (choice !== undefined) return this.#submitChoice(caller, record, choice, identity, submission);
+    return this.#submitName(caller, record, submission);
+  }
 
+  /** Sends a code or link to whoever was named, or asks where to send it. */
+  async #submitName(
+    caller: FlowCaller,
+    record: FlowRecord,
+    { step, flowId, address }: RecoverySubmission,
+  ): Promise<FlowOutcome<never>> {
+    const { tenant } = caller;
     const kind = this.#proofs.requested(tenant, "recovery", step);
-    const address = toAddress(submission.address);
+    const sentTo = address.trim();
+    const name = toAccountName(address);
     const reject = (rejected: StepRejected) => {
-      const nodes = addressNodes(tenant, "recovery", this.#proofs, submission.address);
+      const nodes = addressNodes(tenant, "recovery", this.#proofs, address);
       return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
     };
-    if ("rejected" in address) return reject(address.rejected);
-    const target = await this.#targetOf(tenant, address);
-    if (target === undefined && !tenant.settings.enumerationSafe) return reject(nobodyHasIt());
-    const next = await this.#proofs.request(caller, record, {
-      kind,
-      sentTo: submission.address.trim(),
-      target,
-    });
+    if ("rejected" in name) return reject(name.rejected);
+    const owner = await this.#flows.findForRecovery({ tenantId: tenant.id }, name);
+    const target = recoveryTarget(owner, name);
+    // Security rule: whether anybody was found, and by what, shows in nothing unless that is configured (ASVS V6.3.8).
+    if (!tenant.settings.enumerationSafe) {
+      if (owner === undefined || target === undefined) return reject(nobodyHasIt());
+      const addresses = recoverableAddresses(owner);
+      if (addresses.length > 1) {
+        // Security rule: masks are not shown faster than messages are sent.
+        await this.#proofs.countOffer(caller, record);
+        const data = { ...record.data, choice: choiceAmong(addresses, target, sentTo) };
+        const asked = await advanceFlow(this.#flows, tenant, record, { data, identityId: owner.id });
+        return this.#keeper.nextStep(caller, this.#shape, flowId, asked);
+      }
+    }
+    const next = await this.#proofs.request(caller, record, { kind, sentTo, target });
     return this.#keeper.nextStep(caller, this.#shape, flowId, next);
+  }
+
+  /** Sends a code or link to the address that was chosen, or goes back. */
+  async #submitChoice(
+    caller: FlowCaller,
+    record: FlowRecord,
+    choice: AddressChoice,
+    identity: Identity | undefined,
+    { step, flowId, addressId }: RecoverySubmission,
+  ): Promise<FlowOutcome<never>> {
+    const { tenant } = caller;
+    const moved = (next: FlowRecord) => this.#keeper.nextStep(caller, this.#shape, flowId, next);
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
+    if (step.name === "back") {
+      const { choice: _given, ...data } = record.data;
+      const change = { data: { ...data, typed: choice.typed }, identityId: undefined };
+      return moved(await advanceFlow(this.#flows, tenant, record, change));
+    }
+    const kind = this.#proofs.requested(tenant, "recovery", step);
+    if (addressId === "") return reject(addressIdRequired());
+    const target = chosenAddress(choice, addressId);
+    // Security rule: only where the flow offered to send it, and only while that address is still the account's to recover by.
+    const stands =
+      target !== undefined &&
+      identity?.state === "active" &&
+      identity.id === target.identityId &&
+      isRecoverable(identity, target);
+    if (!stands) return reject(addressNotOffered());
+    return moved(await this.#proofs.request(caller, record, { kind, sentTo: maskAddress(target), target }));
   }
 
   async #submitProof(
@@ -198,27 +265,6 @@ export class RecoveryFlows {
     };
     return { settings: settings.created.flow, session };
   }
-
-  /** Security rule: only an address that was verified recovers; all else is answered the same (ASVS V6.3.8). */
-  async #targetOf(
-    tenant: Tenant,
-    address: Pick<ProofTarget, "kind" | "value">,
-  ): Promise<ProofTarget | undefined> {
-    const owner = await this.#flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
-    return owner?.state === "active" && isRecoverable(owner, address)
-      ? { ...address, identityId: owner.id }
-      : undefined;
-  }
-}
-
-/** Whether an address is one that the schema recovers by, and that was verified. */
-export function isRecoverable(
-  identity: Identity,
-  { kind, value }: Pick<ProofTarget, "kind" | "value">,
-): boolean {
-  const isSame = (address: { kind: string; value: string }) =>
-    address.kind === kind && address.value === value;
-  return identity.recoveryAddresses.some(isSame) && verifiedAddresses(identity).some(isSame);
 }
 
 function proofWorthless(): StepRejected {

@@ -1,6 +1,7 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { AddressKind, CredentialKind, Identity } from "../identity/identity.ts";
+import type { NormalisedIdentifier } from "../identity/normalise.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, InvitationId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
@@ -150,6 +151,11 @@ export interface FlowStore {
    * where several have it that do not.
    */
   findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined>;
+  /**
+   * Who gets back in by what was typed: the identity that has it as a verified recovery address (of several the one that
+   * signs in with it, and nobody if none does), else the one that signs in with it.
+   */
+  findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<Identity | undefined>;
   /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
   advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
   /**

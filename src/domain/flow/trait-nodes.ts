@@ -19,7 +19,7 @@ export function traitNodes(fields: readonly TraitField[], traits: JsonObject): r
       minLength: field.minLength,
       maxLength: field.maxLength,
       pattern: field.pattern,
-      options: field.options.length === 0 ? undefined : field.options,
+      options: field.options.length === 0 ? undefined : field.options.map((value) => ({ value })),
     },
   }));
 }

@@ -227,7 +227,7 @@ export function codeSent(flow: FlowKind, sentTo: string): Message {
     case "recovery":
       return info(
         1060003,
-        "If this address is a verified one of an account, a code has been sent to it.",
+        "If an account can be recovered by this, a code has been sent to an address of it.",
         context,
       );
     case "verification":
@@ -256,7 +256,7 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
     case "recovery":
       return info(
         1060002,
-        "If this address is a verified one of an account, a link has been sent to it.",
+        "If an account can be recovered by this, a link has been sent to an address of it.",
         context,
       );
     case "verification":
@@ -434,6 +434,21 @@ export function deletionWarning(graceMs: number): Message {
 /** Whose login it is, where the identifier was asked for first. */
 export function signInAs(identifier: string): Message {
   return info(9000040, `Signing in as ${identifier}.`, { identifier });
+}
+
+/** The address that was chosen is none of those that are offered, or is no longer one to recover by. */
+export function addressNotOffered(): Message {
+  return error(9000041, "Choose one of these addresses.");
+}
+
+/** The label of the field for whatever a recovery begins with. */
+export function recoveryNameLabel(): Message {
+  return info(9000042, "Email, phone number or user name");
+}
+
+/** The label of the choice of an address. */
+export function chooseAddressLabel(): Message {
+  return info(9000043, "Choose where to send it");
 }
 
 /** The flow knows who signs in, and something else was submitted. */

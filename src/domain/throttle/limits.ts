@@ -24,6 +24,8 @@ export type SharedLimitName =
   | "registration"
   | "recipient"
   | "recipient_daily"
+  | "mailbox"
+  | "mailbox_daily"
   | "sending";
 
 /** The limits that each server process counts by itself: they guard its own work, not a secret. */
@@ -64,6 +66,8 @@ export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   account_daily: { scope: "account", stage: 3, onSuccess: "reset" },
   device_daily: { scope: "device", stage: 3, onSuccess: "reset" },
   recipient_daily: { scope: "recipient", stage: 3, onSuccess: "keep" },
+  mailbox: { scope: "recipient", stage: 1, onSuccess: "keep" },
+  mailbox_daily: { scope: "recipient", stage: 2, onSuccess: "keep" },
 };
 
 /** What somebody does that is throttled. */
@@ -80,7 +84,12 @@ export type ThrottledAction =
   /** Makes an account. */
   | "registration"
   /** Has a code or link sent. */
-  | "code_send";
+  | "code_send"
+  /**
+   * Has it sent to an address that need not be what was typed. Counted by itself: what is refused here is refused in
+   * silence, and a counter that `code_send` shows must not tell which address a name leads to.
+   */
+  | "code_delivery";
 
 /**
  * Which limits guard which action. Device limits count in place of the account's where the device is known; limits
@@ -92,4 +101,5 @@ export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimit
   code_check: ["address", "flow"],
   registration: ["registration", "flow"],
   code_send: ["sending", "flow", "recipient", "recipient_daily"],
+  code_delivery: ["mailbox", "mailbox_daily"],
 };

@@ -50,6 +50,7 @@ interface NamedKey {
 
 const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
 const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient", "recipient_daily"];
+const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "mailbox_daily"];
 const deviceLimits: readonly SharedLimitName[] = ["device", "device_daily"];
 /** What a login on an unknown device is counted in, beside its flow. */
 const loginLimits: ReadonlySet<SharedLimitName> = new Set(["address", "account", "account_daily"]);
@@ -120,9 +121,13 @@ export class ThrottleAdmin {
       normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
     const devices =
       identity === undefined ? [] : await this.#store.devicesOf(scope, identity.id, this.#clock.now());
+    const name = normalised ?? identifier;
+    // Whatever a message was asked for by, it went to one of these.
+    const mailboxes = new Set([name, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)]);
     const keys = [
       ...(address === "" ? [] : keysFor(addressLimits, addressSubject(address))),
-      ...(identifier === "" ? [] : keysFor(nameLimits, normalised ?? identifier)),
+      ...(identifier === "" ? [] : keysFor(nameLimits, name)),
+      ...(identifier === "" ? [] : [...mailboxes].flatMap((mailbox) => keysFor(mailboxLimits, mailbox))),
       ...devices.flatMap((digest) => keysFor(deviceLimits, deviceSubject(digest))),
     ];
     // In the order in which an attempt counts them.

@@ -16,7 +16,13 @@ import {
   type ThrottledAction,
 } from "./limits.ts";
 import { LocalBuckets } from "./local-buckets.ts";
-import type { CountedAttempt, CounterRelease, ThrottleCompletion, ThrottleStore } from "./store.ts";
+import type {
+  CountedAttempt,
+  CounterRelease,
+  CountResult,
+  ThrottleCompletion,
+  ThrottleStore,
+} from "./store.ts";
 
 /** Who or what an action is counted for. What is not given is not counted. */
 export interface ThrottleSubjects {
@@ -101,15 +107,7 @@ export class Throttle {
     const shownDevices = this.#devices.read(tenant, subjects.device);
     const attempts = this.#attemptsOf(tenant, action, subjects, shownDevices);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const { knownDevice, refused } = await this.#store.take(
-      { tenantId: tenant.id },
-      {
-        atUs: this.#clock.now().getTime() * 1000,
-        attempts,
-        identityId: subjects.identityId,
-        devices: shownDevices.map(({ digest }) => digest),
-      },
-    );
+    const { knownDevice, refused } = await this.#count(tenant, attempts, subjects, shownDevices);
     const [worst] = [...refused].sort((left, right) => right.waitUs - left.waitUs);
     const attempt = worst === undefined ? undefined : attempts[worst.place];
     if (worst !== undefined && attempt !== undefined) {
@@ -127,6 +125,13 @@ export class Throttle {
     return { shownDevices, knownDevice, releases: counted.flatMap(releaseOf) };
   }
 
+  /** Counts likewise, and says whether it is let through: for what must not be seen to be refused. */
+  async admits(tenant: Tenant, action: ThrottledAction, subjects: ThrottleSubjects): Promise<boolean> {
+    if (!tenant.settings.throttle.enabled) return true;
+    const attempts = this.#attemptsOf(tenant, action, subjects, []);
+    return (await this.#count(tenant, attempts, subjects, [])).refused.length === 0;
+  }
+
   /**
    * What the success of a counted attempt changes, for the statement that stores the success. With a client, also
    * the device that is known from now on.
@@ -140,6 +145,17 @@ export class Throttle {
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
     if (ticket.releases.length > 0) await this.#store.release({ tenantId: tenant.id }, ticket.releases);
+  }
+
+  #count(
+    tenant: Tenant,
+    attempts: readonly CountedAttempt[],
+    { identityId }: ThrottleSubjects,
+    shownDevices: readonly ShownDevice[],
+  ): Promise<CountResult> {
+    const atUs = this.#clock.now().getTime() * 1000;
+    const devices = shownDevices.map(({ digest }) => digest);
+    return this.#store.take({ tenantId: tenant.id }, { atUs, attempts, identityId, devices });
   }
 
   #attemptsOf(

@@ -47,6 +47,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
       flowId,
       csrfToken,
       address: request.address,
+      addressId: request.addressId,
       step: stepOf(request.step),
     });
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };

@@ -99,6 +99,11 @@ export const german: Words = {
     9000032: "Ein Link ist an die angegebene Adresse unterwegs.",
     9000033:
       "Mit einem Link kann ein Konto nur eine Adresse haben. Wählen Sie einen anderen Weg oder geben Sie nur eine an.",
+    9000040: "Anmeldung von {identifier}.",
+    9000041: "Wählen Sie eine dieser Adressen.",
+    9000042: "E-Mail, Telefonnummer oder Benutzername",
+    9000043: "Wohin soll es gehen?",
+    9000044: "Dies ist die Anmeldung von {identifier}. Gehen Sie zurück, um sich anders anzumelden.",
     9000050: ({ delete_time: time }) =>
       typeof time === "string"
         ? `Dieses Konto wird am ${describeDay(new Date(time), "de")} gelöscht.`

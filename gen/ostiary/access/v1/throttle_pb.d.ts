@@ -20,7 +20,8 @@ export declare const file_ostiary_access_v1_throttle: GenFile;
  */
 export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter"> & {
   /**
-   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`.
+   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`. `mailbox` and `mailbox_daily` are
+   * what `recipient` and `recipient_daily` let through to one address, whatever it was found by.
    *
    * @generated from field: string limit = 1;
    */

@@ -1563,7 +1563,8 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   registration?: Limit | undefined;
 
   /**
-   * How many codes and links may be sent to one e-mail address or telephone number.
+   * How many codes and links may be asked for by one e-mail address, telephone number or user name. As many are sent to one
+   * mailbox, whatever they were asked for by; what goes beyond is not sent, in silence.
    *
    * @generated from field: ostiary.config.v1.Limit recipient = 10;
    */

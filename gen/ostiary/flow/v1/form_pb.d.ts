@@ -403,7 +403,8 @@ export enum InputType {
   PASSWORD = 9,
 
   /**
-   * Not drawn, but sent.
+   * Not drawn, but sent. With `autocomplete: username` it says whose password the form asks for; password managers find
+   * it in a read-only field of text that is out of sight.
    *
    * @generated from enum value: INPUT_TYPE_HIDDEN = 10;
    */

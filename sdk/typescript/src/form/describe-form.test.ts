@@ -61,6 +61,24 @@ describe("the parts of a form", () => {
     expect(first?.buttons[0]?.primary).toBe(true);
   });
 
+  test("keep whose password is asked for out of sight, where programs that keep passwords find it", () => {
+    const chosen = { value: protoValue("ada"), autocomplete: "username" };
+    const nodes = [
+      input("csrfToken", InputType.HIDDEN, { value: protoValue("token") }),
+      input("identifier", InputType.HIDDEN, chosen),
+      input("password.password", InputType.PASSWORD),
+      button("password", "Sign in"),
+    ];
+    const flow = { ...flowOf(nodes), kind: FlowKind.LOGIN };
+    const { hidden, parts } = describeForm(flow);
+    expect(hidden).toEqual([
+      { name: "csrfToken", value: "token", autocomplete: undefined },
+      { name: "identifier", value: "ada", autocomplete: "username" },
+    ]);
+    expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["password.password"]);
+    expect(formDataToRequest(flow, new FormData(), "password")).toMatchObject({ identifier: "ada" });
+  });
+
   test("leave out nodes of a kind that is newer than this package", () => {
     const { parts } = describeForm(flowOf([{ name: "passkey.challenge" }, input("identifier")]));
     expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["identifier"]);

@@ -11,9 +11,21 @@ export interface FormView {
   /** About the form as a whole. */
   readonly messages: readonly FormMessageView[];
   /** Not drawn, but sent. */
-  readonly hidden: readonly { readonly name: string; readonly value: string }[];
+  readonly hidden: readonly HiddenField[];
   /** The fields that every step sends come first, then the steps in the order of the form. */
   readonly parts: readonly FormPart[];
+}
+
+/** A field that is not drawn, but sent. */
+export interface HiddenField {
+  readonly name: string;
+  readonly value: string;
+  /**
+   * The token of the attribute `autocomplete`; undefined if there is none. One with `username` says whose password the form
+   * asks for: programs that keep passwords look for it in a field of text, which can be out of sight, but not of the type
+   * hidden.
+   */
+  readonly autocomplete: string | undefined;
 }
 
 /** The fields and buttons of one step; or, without a step, the fields that every step sends. */
@@ -66,7 +78,7 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     messages: (flow.form?.messages ?? []).map((message) => viewMessage(message, options)),
     hidden: nodes.flatMap(({ name, kind }) =>
       kind.case === "input" && kind.value.type === InputType.HIDDEN
-        ? [{ name, value: textOf(kind.value.value) }]
+        ? [{ name, value: textOf(kind.value.value), autocomplete: kind.value.autocomplete || undefined }]
         : [],
     ),
     parts,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { describeForm, type FormButton, type FormPart } from "./describe-form.ts";
+import { describeForm, type FormButton, type FormPart, type HiddenField } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { buttonForEnter, focusFirstProblem } from "./focus.ts";
 import type { FormMessageView, FormOptions } from "./message-view.ts";
@@ -96,10 +96,15 @@ function drawForm(
   const messages = make("div", "ostiary-messages", { tabindex: "-1", role: "alert" });
   messages.append(...[...more, ...view.messages].map(drawMessage));
   form.append(messages);
-  for (const { name, value } of view.hidden) form.append(make("input", "", { type: "hidden", name, value }));
+  for (const field of view.hidden) form.append(drawHidden(field));
   for (const part of view.parts) form.append(...drawPart(part, texts));
   form.append(make("p", "ostiary-status", { role: "status" }));
   return form;
+}
+
+function drawHidden({ name, value, autocomplete }: HiddenField): HTMLElement {
+  if (autocomplete === undefined) return make("input", "", { type: "hidden", name, value });
+  return make("input", "", { type: "text", name, value, autocomplete, readonly: true, hidden: true });
 }
 
 function drawMessage({ kind, text }: FormMessageView): HTMLElement {

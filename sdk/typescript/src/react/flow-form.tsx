@@ -88,9 +88,21 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
           </p>
         ))}
       </div>
-      {view.hidden.map(({ name, value }) => (
-        <input key={name} type="hidden" name={name} value={value} />
-      ))}
+      {view.hidden.map(({ name, value, autocomplete }) =>
+        autocomplete === undefined ? (
+          <input key={name} type="hidden" name={name} value={value} />
+        ) : (
+          <input
+            key={name}
+            type="text"
+            name={name}
+            value={value}
+            autoComplete={autocomplete}
+            readOnly
+            hidden
+          />
+        ),
+      )}
       {view.parts.map((part) => (
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
         <Fragment key={`${revision} ${part.step ?? ""}`}>

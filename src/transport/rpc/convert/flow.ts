@@ -27,6 +27,7 @@ import type { JsonValue } from "../../../domain/json.ts";
 import type { Message } from "../../../domain/message/message.ts";
 import type { MethodKind } from "../../../domain/method/method.ts";
 import { toTimestamp } from "./common.ts";
+import { addressKinds } from "./identity.ts";
 import { toValue } from "./value.ts";
 
 const clients: Record<FlowClient, Client> = { browser: Client.BROWSER, native: Client.NATIVE };
@@ -135,6 +136,17 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
       };
     case "confirm_link":
       return { case: "confirmLink", value: { address: step.address } };
+    case "choose_address":
+      return {
+        case: "chooseAddress",
+        value: {
+          addresses: step.addresses.map(({ id, masked, kind }) => ({
+            id,
+            address: masked,
+            kind: addressKinds[kind],
+          })),
+        },
+      };
     case "change_settings":
       return { case: "changeSettings", value: { parts: step.parts.map((part) => settingsParts[part]) } };
     case "set_new_secret":
@@ -171,7 +183,10 @@ function toElement(element: Node["element"]): MessageInitShape<typeof NodeSchema
           minLength: element.minLength ?? 0,
           maxLength: element.maxLength ?? 0,
           pattern: element.pattern ?? "",
-          options: (element.options ?? []).map((value) => ({ value: toValue(value), label: labelOf(value) })),
+          options: (element.options ?? []).map(({ value, label }) => ({
+            value: toValue(value),
+            label: label ?? labelOf(value),
+          })),
         },
       };
     default: {

@@ -22,7 +22,8 @@ const states: Record<IdentityState, ProtoIdentityState> = {
   inactive: ProtoIdentityState.INACTIVE,
 };
 
-const addressKinds: Record<AddressKind, ProtoAddressKind> = {
+/** Kinds of addresses, as the contract names them. */
+export const addressKinds: Record<AddressKind, ProtoAddressKind> = {
   email: ProtoAddressKind.EMAIL,
   phone: ProtoAddressKind.PHONE,
 };

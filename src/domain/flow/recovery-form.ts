@@ -1,0 +1,123 @@
+import type { Identity } from "../identity/identity.ts";
+import { maskAddress } from "../identity/mask-address.ts";
+import type { NormalisedIdentifier } from "../identity/normalise.ts";
+import * as messages from "../message/message.ts";
+import type { StepRejected } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import { addressShape } from "./address-form.ts";
+import { type AddressProofs, verifiedAddresses } from "./address-proofs.ts";
+import type { AddressChoice, OfferedAddress, ProofTarget } from "./flow.ts";
+import type { FlowShape } from "./flow-keeper.ts";
+import { button, type Node } from "./form.ts";
+
+/** Where recovery flows stand, and what is drawn there. */
+export function recoveryShape(proofs: AddressProofs): FlowShape {
+  const shape = addressShape("recovery", proofs, ({ settings }) => settings.recovery.lifetimeMs);
+  return {
+    ...shape,
+    step: (tenant, flow) => {
+      const { choice, pending } = flow.data;
+      if (choice === undefined || pending !== undefined) return shape.step(tenant, flow);
+      return { kind: "choose_address", addresses: offeredAddresses(choice) };
+    },
+    form: (tenant, flow) => {
+      const { choice, pending } = flow.data;
+      if (choice === undefined || pending !== undefined) return shape.form(tenant, flow);
+      return { nodes: choiceNodes(tenant, proofs, choice), messages: [] };
+    },
+  };
+}
+
+/**
+ * The addresses by which somebody gets back in: those that the schema recovers by and that were verified, in the order of
+ * the schema.
+ *
+ * Security rule: an address that nobody has shown to be theirs recovers nothing (ASVS V6.3.8, peers D4 5).
+ */
+export function recoverableAddresses(identity: Identity): readonly ProofTarget[] {
+  const verified = verifiedAddresses(identity);
+  return identity.recoveryAddresses.flatMap(
+    (address) => verified.find((candidate) => isSame(candidate, address)) ?? [],
+  );
+}
+
+/** Whether an address is one of them. */
+export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
+  return recoverableAddresses(identity).some((candidate) => isSame(candidate, address));
+}
+
+/**
+ * Where a code goes for what was typed: to that address if it is one of the account's that recover, else, where it only
+ * names the account, to the first of them. Undefined where there is none.
+ */
+export function recoveryTarget(
+  owner: Identity | undefined,
+  typed: NormalisedIdentifier,
+): ProofTarget | undefined {
+  if (owner?.state !== "active") return undefined;
+  const addresses = recoverableAddresses(owner);
+  return addresses.find(({ kind, value }) => kind === typed.kind && value === typed.value) ?? addresses[0];
+}
+
+/** The choice among several addresses, with one of them preferred. */
+export function choiceAmong(
+  addresses: readonly ProofTarget[],
+  preferred: ProofTarget,
+  typed: string,
+): AddressChoice {
+  const place = addresses.findIndex((address) => isSame(address, preferred));
+  return { typed, addresses, preferred: idOf(place) };
+}
+
+/** The address that an id stands for; undefined if it stands for none that was offered. */
+export function chosenAddress(choice: AddressChoice, id: string): ProofTarget | undefined {
+  return choice.addresses.find((_address, place) => idOf(place) === id);
+}
+
+/** None of the addresses was chosen. */
+export function addressIdRequired(): StepRejected {
+  return refused(messages.required("address_id"));
+}
+
+/** What was chosen was not offered, or is no longer an address to recover by. */
+export function addressNotOffered(): StepRejected {
+  return refused(messages.addressNotOffered());
+}
+
+function refused(message: messages.Message): StepRejected {
+  const problems = { fields: [{ name: "addressId", message }], form: [] };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
+}
+
+function choiceNodes(tenant: Tenant, proofs: AddressProofs, choice: AddressChoice): readonly Node[] {
+  const options = offeredAddresses(choice).map(({ id, masked }) => ({ value: id, label: masked }));
+  const address: Node = {
+    name: "addressId",
+    group: "default",
+    label: messages.chooseAddressLabel(),
+    messages: [],
+    element: { kind: "input", type: "text", value: choice.preferred, required: true, options },
+  };
+  const back = button("back", messages.backLabel("recovery"), true);
+  return [address, ...proofs.requestNodes(tenant, "recovery"), back];
+}
+
+function offeredAddresses({ addresses }: AddressChoice): readonly OfferedAddress[] {
+  return addresses.map((address, place) => ({
+    id: idOf(place),
+    masked: maskAddress(address),
+    kind: address.kind,
+  }));
+}
+
+/** Opaque to callers: it says nothing of the address, and means nothing in another flow. */
+function idOf(place: number): string {
+  return String(place + 1);
+}
+
+function isSame(
+  one: Pick<ProofTarget, "kind" | "value">,
+  other: Pick<ProofTarget, "kind" | "value">,
+): boolean {
+  return one.kind === other.kind && one.value === other.value;
+}

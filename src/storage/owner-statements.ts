@@ -1,0 +1,58 @@
+import type { Statement } from "./database.ts";
+import { identityColumns } from "./identity-row.ts";
+
+/** $1 tenant, $2 kind, $3 value. At most two rows: those who sign in with the address come first. */
+export const findByAddressStatement: Statement = {
+  name: "find_identity_by_address",
+  text: `SELECT ${identityColumns}, owner.signs_in AS a_signs_in
+    FROM (
+      SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
+      FROM ostiary.identity_verifiable_address v
+      LEFT JOIN ostiary.identity_identifier n
+        ON n.tenant_id = v.tenant_id AND n.value = v.value AND n.identity_id = v.identity_id
+      WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3
+      ORDER BY (n.identity_id IS NULL), v.identity_id
+      LIMIT 2
+    ) owner
+    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id
+    ORDER BY owner.signs_in DESC`,
+};
+
+/**
+ * $1 tenant, $2 kind, $3 value. Rank 0 has it as a verified recovery address and signs in with it, rank 1 only the former,
+ * rank 2 signs in with it, whatever else. At most one row: of the first rank that has somebody, but nobody of those who
+ * share an address with which none of them signs in.
+ *
+ * Security rule: an address that was not verified counts for nothing here, so that nobody gets between an account and its
+ * owner by adding the owner's address to an account of their own.
+ */
+export const findForRecoveryStatement: Statement = {
+  name: "find_identity_for_recovery",
+  text: `SELECT ${identityColumns}
+    FROM (
+      SELECT ranked.tenant_id, ranked.identity_id
+      FROM (
+        SELECT known.*, count(*) FILTER (WHERE known.rank = 1) OVER () AS sharers
+        FROM (
+          (
+            SELECT v.tenant_id, v.identity_id, CASE WHEN n.identity_id IS NULL THEN 1 ELSE 0 END AS rank
+            FROM ostiary.identity_verifiable_address v
+            JOIN ostiary.identity_recovery_address r ON r.tenant_id = v.tenant_id AND r.identity_id = v.identity_id
+              AND r.kind = v.kind AND r.value = v.value
+            LEFT JOIN ostiary.identity_identifier n
+              ON n.tenant_id = v.tenant_id AND n.value = v.value AND n.identity_id = v.identity_id
+            WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3 AND v.verified_at IS NOT NULL
+            ORDER BY rank, v.identity_id
+            LIMIT 2
+          )
+          UNION ALL
+          SELECT n.tenant_id, n.identity_id, 2 FROM ostiary.identity_identifier n
+          WHERE n.tenant_id = $1 AND n.value = $3
+        ) known
+      ) ranked
+      WHERE ranked.rank <> 1 OR ranked.sharers = 1
+      ORDER BY ranked.rank
+      LIMIT 1
+    ) owner
+    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id`,
+};
