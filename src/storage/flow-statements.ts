@@ -27,7 +27,7 @@ const flowValues = `decode(given.digest, 'hex'), given.kind, given.client, given
   decode(given.challenge_digest, 'hex'), given.challenge_expires_at, given.data`;
 
 /** Writes a new flow. $1 tenant, `flow` its parameter, `from` a part with one row if it is to be written. */
-function insertFlow(flow: string, from: string): string {
+export function insertFlow(flow: string, from: string): string {
   return `INSERT INTO ostiary.flow (tenant_id, ${flowWriteColumns})
     SELECT $1, ${flowValues} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${flowRecord}`;
 }
@@ -149,31 +149,26 @@ export const countAttemptStatement: Statement = {
  * written: of two submits of one flow the second waits, then PostgreSQL reads the row again, finds it changed, and nothing
  * else happens. `all_open` has a row if all of them were still as they were read.
  */
-export const openFlowParts = `open_flow AS MATERIALIZED (
+const openFlowParts = lockFlows("");
+
+/** `condition`: what else must hold, as a part of a WHERE clause. */
+export function lockFlows(condition: string): string {
+  return `open_flow AS MATERIALIZED (
     SELECT f.digest FROM ostiary.flow f
     JOIN unnest($2::bytea[], $3::int[]) AS held(digest, revision)
       ON held.digest = f.digest AND held.revision = f.revision
-    WHERE f.tenant_id = $1 AND f.state = 'active'
+    WHERE f.tenant_id = $1 AND f.state = 'active' ${condition}
     ORDER BY f.digest
     FOR UPDATE OF f
   ), all_open AS MATERIALIZED (
     SELECT WHERE (SELECT count(*) FROM open_flow) = cardinality($2::bytea[])
   )`;
-
-/** Closes the flows of $2, for an identity; `when` is a part with a row if that is to be done. */
-function closeFlows(identity: string, when: string): string {
-  return `UPDATE ostiary.flow SET state = 'completed', identity_id = ${identity}, revision = revision + 1
-    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})`;
 }
 
-/**
- * Closes whatever else is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of
- * it may outlive a new secret or address.
- */
-export function closeOtherFlows(identity: string, when: string): string {
-  return `UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
-    WHERE tenant_id = $1 AND identity_id = ${identity} AND state = 'active' AND digest <> ALL ($2::bytea[])
-      AND EXISTS (SELECT FROM ${when})`;
+/** Closes the flows of $2, for an identity; `when` is a part with a row if that is to be done. */
+export function closeFlows(identity: string, when: string): string {
+  return `UPDATE ostiary.flow SET state = 'completed', identity_id = ${identity}, revision = revision + 1
+    WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})`;
 }
 
 /** Writes a session if its parameter is not null. */
@@ -306,34 +301,4 @@ export const completeVerificationStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$8", from: "changed" })}
   )
   SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM changed) AS completed`,
-};
-
-/**
- * Completes a recovery. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 settings flow, $6 session or null, $7 its
- * digest, $8 now, $9 messages, $10 events. Raises `login_sequence`, as whatever changes what can sign in does.
- */
-export const completeRecoveryStatement: Statement = {
-  name: "complete_recovery",
-  text: `WITH ${openFlowParts}, guard AS (
-    UPDATE ostiary.identity SET login_sequence = login_sequence + 1
-    WHERE tenant_id = $1 AND id = $4 AND state = 'active' AND EXISTS (SELECT FROM all_open)
-    RETURNING id
-  ), completed AS (
-    ${closeFlows("$4", "guard")}
-  ), closed AS (
-    ${closeOtherFlows("$4", "guard")}
-  ), settings AS (
-    ${insertFlow("$5", "guard")}
-  ), ended AS (
-    UPDATE ostiary.session SET revoked_at = $8, updated_at = $8
-    WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND $6::jsonb IS NOT NULL
-      AND EXISTS (SELECT FROM guard)
-  ), created AS (
-    ${insertSession("$6", "$7", "guard")}
-  ), sent AS (
-    ${insertMessages({ tenant: "$1", messages: "$9", from: "guard" })}
-  ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$10", from: "guard" })}
-  )
-  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM guard) AS completed`,
 };

@@ -15,6 +15,7 @@ import type {
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
 import type { Scope } from "../domain/ports.ts";
+import { changeAccount } from "./account-change.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -29,6 +30,7 @@ import {
 } from "./identity-row.ts";
 import { messagesParameter } from "./message-sql.ts";
 import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
+import { completeRecoveryStatement } from "./recovery-statements.ts";
 import { sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
 
@@ -261,7 +263,7 @@ export class PostgresFlowStore implements FlowStore {
     completion: RecoveryCompletion,
   ): Promise<Completion | "identity_gone"> {
     const { session } = completion;
-    const [row] = await this.#database.query<CompletionRow>(scope, statements.completeRecoveryStatement, [
+    const result = await changeAccount(this.#database, scope, completeRecoveryStatement, [
       ...[scope.tenantId, ...heldParameters(completion.held)],
       completion.identityId,
       flowParameter(completion.settingsFlow),
@@ -271,7 +273,7 @@ export class PostgresFlowStore implements FlowStore {
       messagesParameter(completion.messages),
       eventsParameter(completion.events),
     ]);
-    return outcomeOf(row, "identity_gone");
+    return result === "identity_changed" ? "identity_gone" : result;
   }
 
   async takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]> {

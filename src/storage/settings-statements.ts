@@ -1,32 +1,10 @@
+import { changeResult, closeOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
-import { closeOtherFlows, insertSession, openFlowParts } from "./flow-statements.ts";
+import { insertSession } from "./flow-statements.ts";
 import { identifierRecord, identityRecord } from "./identity-row.ts";
 import { replaceAddressParts } from "./identity-statements.ts";
 import { insertMessages } from "./message-sql.ts";
-
-/**
- * Reads the identity, $4, as the statement's snapshot has it, if the flow is open and `condition` holds; `isSeen` is then
- * the condition of the part that changes it.
- *
- * The parts of one statement see the same snapshot, and a session that a login writes at the same moment is not in it. But
- * every login, and every change of what can sign in, raises `login_sequence`, and every other change raises `revision`. So
- * where the row that is locked for the change is still the one that was seen, the snapshot includes every earlier login,
- * and the part that ends sessions finds all of them. Where it is not, nothing is changed, and the statement is sent again.
- */
-function seenPart(condition: string): string {
-  return `seen AS MATERIALIZED (
-    SELECT i.login_sequence, i.revision FROM ostiary.identity i
-    WHERE i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND ${condition} AND EXISTS (SELECT FROM all_open)
-  )`;
-}
-
-const isSeen = `i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND i.login_sequence = seen.login_sequence
-      AND i.revision = seen.revision`;
-
-/** What a change says of itself. `current`: it was only another change at the same moment that was in its way. */
-const result = `SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM seen) AS current,
-    EXISTS (SELECT FROM changed) AS completed`;
 
 /**
  * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
@@ -39,7 +17,7 @@ const followingParts = `moved AS (
       state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM changed)
   ), closed AS (
-    ${closeOtherFlows("$4", "changed")} AND $9::boolean
+    ${closeOtherFlows} AND $9::boolean
   ), ended AS (
     UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
     WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $5 AND $6::boolean
@@ -58,7 +36,7 @@ const followingParts = `moved AS (
 /** The parameters of `followingParts`, then $13 and $14 the password's hash and algorithm, $15 session or null, $16 its digest. */
 export const changePasswordStatement: Statement = {
   name: "change_password",
-  text: `WITH ${openFlowParts}, ${seenPart("true")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
     UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
@@ -72,7 +50,7 @@ export const changePasswordStatement: Statement = {
   ), created AS (
     ${insertSession("$15", "$16", "changed")}
   ), ${followingParts}
-  ${result}`,
+  ${changeResult}`,
 };
 
 /**
@@ -84,7 +62,7 @@ export const changePasswordStatement: Statement = {
  */
 export const changeProfileStatement: Statement = {
   name: "change_profile",
-  text: `WITH ${openFlowParts}, ${seenPart("i.revision = $13")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.revision = $13")}, changed AS (
     UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
       schema_id = given.schema_id, schema_version = given.schema_version, traits = given.traits,
       display_name = given.display_name, login_sequence = i.login_sequence + 1
@@ -109,30 +87,30 @@ export const changeProfileStatement: Statement = {
       WHERE n.tenant_id = $1 AND n.value = given.value AND n.identity_id = given.identity_id
     )
   ), ${replaceAddressParts("$16", "$17")}, ${followingParts}
-  ${result}`,
+  ${changeResult}`,
 };
 
 /** The parameters of `followingParts`, then $13 when the account is to be deleted. */
 export const scheduleDeletionStatement: Statement = {
   name: "schedule_deletion",
-  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
     UPDATE ostiary.identity i SET delete_at = $13, updated_at = $5, revision = i.revision + 1,
       login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), ${followingParts}
-  ${result}`,
+  ${changeResult}`,
 };
 
 /** The parameters of `followingParts`. */
 export const cancelOwnDeletionStatement: Statement = {
   name: "cancel_own_deletion",
-  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NOT NULL")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NOT NULL")}, changed AS (
     UPDATE ostiary.identity i SET delete_at = NULL, updated_at = $5, revision = i.revision + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), ${followingParts}
-  ${result}`,
+  ${changeResult}`,
 };
 
 /**
@@ -141,7 +119,7 @@ export const cancelOwnDeletionStatement: Statement = {
  */
 export const deleteAccountStatement: Statement = {
   name: "delete_account",
-  text: `WITH ${openFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
     DELETE FROM ostiary.identity i USING seen WHERE ${isSeen}
     RETURNING i.id
   ), sent AS (
@@ -149,5 +127,5 @@ export const deleteAccountStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$6", from: "changed" })}
   )
-  ${result}`,
+  ${changeResult}`,
 };

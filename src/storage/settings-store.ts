@@ -8,7 +8,8 @@ import type {
   SettingsStore,
 } from "../domain/flow/settings-store.ts";
 import type { Scope } from "../domain/ports.ts";
-import type { Database, Statement } from "./database.ts";
+import { changeAccount } from "./account-change.ts";
+import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
 import { heldParameters } from "./flow-store.ts";
@@ -16,16 +17,6 @@ import { addressesParameter, identifiersParameter, identityParameter } from "./i
 import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
 import * as statements from "./settings-statements.ts";
-
-/** What a changing statement says of itself. */
-interface ResultRow {
-  readonly flow_open: boolean;
-  readonly current: boolean;
-  readonly completed: boolean;
-}
-
-// Of n logins and changes at the same moment one is through in each round.
-const mostRounds = 64;
 
 /** What owners change of their own accounts, on PostgreSQL. The statements are in settings-statements.ts. */
 export class PostgresSettingsStore implements SettingsStore {
@@ -37,7 +28,7 @@ export class PostgresSettingsStore implements SettingsStore {
 
   changePassword(scope: Scope, change: PasswordChange): Promise<OwnChangeResult> {
     const { session, password, keep } = change;
-    return this.#change(scope, statements.changePasswordStatement, [
+    return changeAccount(this.#database, scope, statements.changePasswordStatement, [
       ...[scope.tenantId, ...heldParameters([change.held])],
       change.identityId,
       change.at,
@@ -58,7 +49,7 @@ export class PostgresSettingsStore implements SettingsStore {
   async changeProfile(scope: Scope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken"> {
     const { identity } = change;
     try {
-      return await this.#change(scope, statements.changeProfileStatement, [
+      return await changeAccount(this.#database, scope, statements.changeProfileStatement, [
         ...[scope.tenantId, ...heldParameters([change.held])],
         identity.id,
         change.at,
@@ -83,7 +74,7 @@ export class PostgresSettingsStore implements SettingsStore {
   }
 
   scheduleDeletion(scope: Scope, schedule: DeletionSchedule): Promise<OwnChangeResult> {
-    return this.#change(scope, statements.scheduleDeletionStatement, [
+    return changeAccount(this.#database, scope, statements.scheduleDeletionStatement, [
       ...[scope.tenantId, ...heldParameters([schedule.held])],
       schedule.identityId,
       schedule.at,
@@ -96,7 +87,7 @@ export class PostgresSettingsStore implements SettingsStore {
   }
 
   deleteAccount(scope: Scope, deletion: Deletion): Promise<OwnChangeResult> {
-    return this.#change(scope, statements.deleteAccountStatement, [
+    return changeAccount(this.#database, scope, statements.deleteAccountStatement, [
       ...[scope.tenantId, ...heldParameters([deletion.held])],
       deletion.identityId,
       messagesParameter(deletion.messages),
@@ -105,7 +96,7 @@ export class PostgresSettingsStore implements SettingsStore {
   }
 
   cancelDeletion(scope: Scope, cancellation: DeletionCancellation): Promise<OwnChangeResult> {
-    return this.#change(scope, statements.cancelOwnDeletionStatement, [
+    return changeAccount(this.#database, scope, statements.cancelOwnDeletionStatement, [
       ...[scope.tenantId, ...heldParameters([cancellation.held])],
       cancellation.identityId,
       cancellation.at,
@@ -114,16 +105,5 @@ export class PostgresSettingsStore implements SettingsStore {
       eventsParameter(cancellation.events),
       eventsParameter([]),
     ]);
-  }
-
-  /** Sends the statement until no login or other change of the account comes in between. */
-  async #change(scope: Scope, statement: Statement, values: readonly unknown[]): Promise<OwnChangeResult> {
-    for (let round = 0; round < mostRounds; round++) {
-      const [row] = await this.#database.query<ResultRow>(scope, statement, values);
-      if (row?.completed) return "completed";
-      if (!row?.flow_open) return "flow_taken";
-      if (!row.current) return "identity_changed";
-    }
-    return "identity_changed";
   }
 }

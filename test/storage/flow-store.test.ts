@@ -93,7 +93,12 @@ describe("findForLogin", () => {
     await storage.flows.create(scope, flow);
     const both = await storage.flows.findForLogin(scope, flow.digest, identifier, "password");
     expect(both.flow?.kind).toBe("login");
-    expect(both.candidate).toEqual({ identity, credential: hash, loginSequence: 0 });
+    expect(both.candidate).toEqual({
+      identity,
+      credential: hash,
+      credentialKinds: ["password"],
+      loginSequence: 0,
+    });
     const flowOnly = await storage.flows.findForLogin(scope, flow.digest, "nobody", "password");
     expect(flowOnly.flow).toBeDefined();
     expect(flowOnly.candidate).toBeUndefined();

@@ -5,6 +5,7 @@ import type {
   PasswordChange,
   ProfileChange,
 } from "../../src/domain/flow/settings-store.ts";
+import type { RecoveryCompletion } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { Database } from "../../src/storage/database.ts";
 import { deleteDueAccounts } from "../../src/storage/due-deletions.ts";
@@ -231,6 +232,19 @@ describe("deletion", () => {
   });
 });
 
+/** A recovery whose session comes at once, which ends the others. */
+function recovery(identity: Identity, flow: ReturnType<typeof aFlow>): RecoveryCompletion {
+  return {
+    held: [heldFlow(flow)],
+    identityId: identity.id,
+    settingsFlow: aFlow("settings", { identityId: identity.id }),
+    session: aSession(identity.id),
+    at: noon,
+    messages: [],
+    events: [],
+  };
+}
+
 /** Does something while another transaction holds what it wrote, and lets it go once the other waits for it. */
 async function during<T>(text: string, values: readonly unknown[], work: () => Promise<T>): Promise<T> {
   const client = new Postgres({ connectionString: tenants.storage.url });
@@ -253,7 +267,7 @@ async function during<T>(text: string, values: readonly unknown[], work: () => P
 
 describe("at the same moment", () => {
   // Security rule: whoever signs in with the former secret just as it is replaced is signed out like everybody else.
-  test.each(["changePassword", "changeProfile", "scheduleDeletion"] as const)(
+  test.each(["changePassword", "changeProfile", "scheduleDeletion", "completeRecovery"] as const)(
     "a login is ended by the %s that it got ahead of",
     async (kind) => {
       const { storage, scope } = tenants;
@@ -269,6 +283,8 @@ describe("at the same moment", () => {
           return storage.settings.changePassword(scope, password(identity, flow));
         if (kind === "changeProfile")
           return storage.settings.changeProfile(scope, profile(identity, flow, {}));
+        if (kind === "completeRecovery")
+          return storage.flows.completeRecovery(scope, recovery(identity, flow));
         return storage.settings.scheduleDeletion(scope, schedule(identity, flow));
       });
       expect(result).toBe("completed");
