@@ -47,6 +47,7 @@ import { PasswordSettings } from "./domain/flow/password-settings.ts";
 import { ProfileSettings } from "./domain/flow/profile-settings.ts";
 import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
 import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
+import { SecondFactorStage } from "./domain/flow/second-factor-stage.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
 import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
@@ -322,6 +323,8 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     outbox,
     clock,
   });
+  const loginMethods = [passwordMethod];
+  const secondFactors = new SecondFactorStage({ flows: storage.flows, methods: loginMethods, clock });
   const loginFlows = new LoginFlows({
     keeper,
     flows: storage.flows,
@@ -333,10 +336,10 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
       tokens,
       clock,
     }),
-    methods: [passwordMethod],
+    methods: loginMethods,
     proofs,
     throttle,
-    clock,
+    secondFactors,
   });
   const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
   const invitations = new Invitations({
@@ -383,6 +386,7 @@ function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
     flows: storage.flows,
     proofs,
     settings: settingsFlows,
+    secondFactors,
     outbox,
     tokens,
     clock,

@@ -79,10 +79,14 @@ export const findByLinkStatement: Statement = {
     WHERE f.tenant_id = $1 AND f.challenge_kind = 'link' AND f.challenge_digest = $2 AND f.kind = $3`,
 };
 
+/** The kinds of credentials of the identity `i`. */
+const credentialKinds = `ARRAY(SELECT own.kind FROM ostiary.identity_credential own
+      WHERE own.tenant_id = i.tenant_id AND own.identity_id = i.id)`;
+
 /** $1 tenant, $2 digest, $3 kind. */
 export const findWithIdentityStatement: Statement = {
   name: "find_flow_with_identity",
-  text: `SELECT ${flowColumns}, ${identityColumns} FROM ostiary.flow f
+  text: `SELECT ${flowColumns}, ${identityColumns}, ${credentialKinds} AS c_kinds FROM ostiary.flow f
     LEFT JOIN ostiary.identity i ON i.tenant_id = f.tenant_id AND i.id = f.identity_id
     WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
 };
@@ -94,8 +98,7 @@ export const findWithIdentityStatement: Statement = {
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
   text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
-      ARRAY(SELECT own.kind FROM ostiary.identity_credential own
-        WHERE own.tenant_id = i.tenant_id AND own.identity_id = i.id) AS c_kinds
+      ${credentialKinds} AS c_kinds
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id

@@ -95,8 +95,8 @@ export class PostgresFlowStore implements FlowStore {
     scope: Scope,
     kind: FlowKind,
     digest: Uint8Array,
-  ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }> {
-    const [row] = await this.#database.query<FlowRow & Nullable<IdentityRow>>(
+  ): ReturnType<FlowStore["findWithIdentity"]> {
+    const [row] = await this.#database.query<FlowRow & Nullable<IdentityRow> & Pick<CandidateRow, "c_kinds">>(
       scope,
       statements.findWithIdentityStatement,
       [scope.tenantId, digest, kind],
@@ -104,6 +104,7 @@ export class PostgresFlowStore implements FlowStore {
     return {
       flow: row && flowFromRow(row),
       identity: row && isIdentity(row) ? identityFromRow(row) : undefined,
+      credentialKinds: row?.c_kinds ?? [],
     };
   }
 

@@ -71,11 +71,8 @@ export interface FlowData {
   readonly typed?: string;
   /** Login: the method under way, and what it remembers. */
   readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory };
-  /** Login: what was shown first, while one of the `methods` is wanted beside it. */
-  readonly firstFactor?: Authentication & {
-    readonly completedAt: string;
-    readonly methods: readonly MethodKind[];
-  };
+  /** Login: what was shown first, while a second factor is wanted. */
+  readonly firstFactor?: FirstFactor;
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
   /**
@@ -85,8 +82,8 @@ export interface FlowData {
   readonly operator?: "sends" | "vouches";
   /** Recovery: the addresses to choose from, of the identity that the flow belongs to. */
   readonly choice?: AddressChoice;
-  /** Settings after a recovery: how the holder was recovered. */
-  readonly recovery?: Authentication;
+  /** Settings after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
+  readonly recovery?: FirstFactor;
   /** Settings: what a fresh login was asked for. */
   readonly interrupted?: SettingsChange;
   /** What the flow waits for; without it the form of its kind is shown. */
@@ -98,6 +95,13 @@ export type SettingsChange =
   | { readonly kind: "profile"; readonly traits: JsonObject }
   | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
   | { readonly kind: "deletion" };
+
+/** A first proof that was given. */
+export interface FirstFactor extends Authentication {
+  readonly completedAt: string;
+  /** One of these is wanted beside it; none if it is enough. */
+  readonly methods: readonly MethodKind[];
+}
 
 /** What a flow waits for. */
 export type PendingStep =

@@ -9,7 +9,7 @@ import { newSession } from "../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted, FlowRecord } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
-import { firstProofOf } from "./second-factor-stage.ts";
+import { shownFirst } from "./second-factor-stage.ts";
 import type { FlowStore, HeldRevision, LoginCandidate, LoginCompletion } from "./store.ts";
 
 // Of n logins of one identity at the same moment one completes in each round, so 16 need at most 16 rounds.
@@ -97,9 +97,10 @@ export class LoginCompletions {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
     const { identity } = candidate;
+    const first = flow.data.firstFactor && shownFirst(flow.data.firstFactor);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      methods: [...firstProofOf(flow), { ...method, completedAt: at }],
+      methods: [...(first ? [first] : []), { ...method, completedAt: at }],
       origin,
       at,
     });
@@ -107,7 +108,6 @@ export class LoginCompletions {
     const about = { identityId: identity.id, sessionId: session.id };
     const replaces = flow.data.refreshes ?? (await this.#shownSession(caller, flow, identity));
     const isRefresh = flow.data.refreshes !== undefined;
-    const [first] = firstProofOf(flow);
     const shown = { method: (first ?? method).kind, ...(first && { second_factor: method.kind }) };
     const events = [
       newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),

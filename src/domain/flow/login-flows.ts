@@ -9,7 +9,6 @@ import type {
   StepRejected,
   SubmittedStep,
 } from "../method/method.ts";
-import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
@@ -22,6 +21,7 @@ import { advanceFlow } from "./advance-flow.ts";
 import type {
   CreatedFlow,
   EnteredIdentifier,
+  FirstFactor,
   Flow,
   FlowCaller,
   FlowClient,
@@ -43,7 +43,7 @@ import {
   nobodyToSendTo,
 } from "./login-form.ts";
 import { countedNames, enteredIdentifier, isAnother, loginTarget } from "./login-identifier.ts";
-import { SecondFactorStage } from "./second-factor-stage.ts";
+import type { SecondFactorStage } from "./second-factor-stage.ts";
 import type { FlowStore, LoginCandidate } from "./store.ts";
 
 /** What was submitted to a login flow. */
@@ -69,7 +69,7 @@ interface LoginFlowsDependencies {
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
   readonly throttle: Throttle;
-  readonly clock: Clock;
+  readonly secondFactors: SecondFactorStage;
 }
 
 /** A submit that was let through to its flow. */
@@ -99,7 +99,7 @@ export class LoginFlows {
   readonly #proofs: AddressProofs;
   readonly #throttle: Throttle;
   readonly #identifierStage: IdentifierStage;
-  readonly #secondFactorStage: SecondFactorStage;
+  readonly #secondFactors: SecondFactorStage;
   readonly shape: FlowShape;
 
   constructor(dependencies: LoginFlowsDependencies) {
@@ -110,7 +110,7 @@ export class LoginFlows {
     this.#proofs = dependencies.proofs;
     this.#throttle = dependencies.throttle;
     this.#identifierStage = new IdentifierStage(dependencies);
-    this.#secondFactorStage = new SecondFactorStage(dependencies);
+    this.#secondFactors = dependencies.secondFactors;
     this.shape = loginShape(dependencies.methods, dependencies.proofs);
   }
 
@@ -157,6 +157,19 @@ export class LoginFlows {
       data,
       identityId: session.identityId,
     });
+  }
+
+  /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
+  createSecondFactor(
+    caller: FlowCaller,
+    start: Pick<LoginStart, "client"> & {
+      readonly returnTo: string | undefined;
+      readonly identityId: Identity["id"];
+      readonly firstFactor: FirstFactor;
+    },
+  ): Promise<CreatedFlow> {
+    const { client, returnTo, identityId, firstFactor } = start;
+    return this.#keeper.create(caller, this.shape, { client, returnTo, identityId, data: { firstFactor } });
   }
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
@@ -233,7 +246,7 @@ export class LoginFlows {
     if (method !== undefined) {
       return advanceFlow(this.#flows, tenant, record, { data, identityId: record.identityId });
     }
-    if (data.firstFactor !== undefined) return this.#secondFactorStage.forget(tenant, record);
+    if (data.firstFactor !== undefined) return this.#secondFactors.forget(tenant, record);
     if (data.identifier !== undefined) {
       return this.#identifierStage.forget(tenant, record, data.identifier);
     }
@@ -321,9 +334,10 @@ export class LoginFlows {
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<LoginOutcome | StepRejected> {
     if (given.kind === "proved" && record.data.firstFactor === undefined) {
-      const methods = this.#secondFactorStage.wantedBeside(given);
+      const { by, method: authentication, candidate } = given;
+      const methods = this.#secondFactors.wantedBeside({ by, authentication }, candidate.credentialKinds);
       if (methods.length > 0) {
-        return moved(await this.#secondFactorStage.begin(caller.tenant, record, given, methods));
+        return moved(await this.#secondFactors.begin(caller.tenant, record, given, methods));
       }
     }
     return this.#completions.complete(caller, record, given, renew);

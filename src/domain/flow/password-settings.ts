@@ -6,6 +6,7 @@ import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
+import { shownFirst } from "./second-factor-stage.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
 import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
 
@@ -58,11 +59,11 @@ export class PasswordSettings {
       { tenantId: tenant.id },
       {
         held: { digest: record.digest, revision: record.revision },
-        completes: issued !== undefined,
+        completes: record.data.recovery !== undefined,
         identityId: identity.id,
         password: change.password,
         session: issued?.session,
-        keep: change.keepOtherSessions && record.data.recovery === undefined ? "all" : session?.id,
+        keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
         at,
         messages: noticesTo(this.#outbox, identity, content, how),
         events,
@@ -76,11 +77,11 @@ export class PasswordSettings {
     return { kind: "completed", completed: { identity, session: { ...issued, client }, returnTo } };
   }
 
-  /** The session of somebody who was recovered; whoever has one keeps it. */
-  #issueSession({ tenant, origin }: FlowCaller, { record, identity }: SettingsHolder, at: Date) {
+  /** The session of somebody who was recovered, in place of the one in which a second factor was shown. */
+  #issueSession({ tenant, origin }: FlowCaller, { record, identity, session }: SettingsHolder, at: Date) {
     const { recovery } = record.data;
     if (recovery === undefined) return undefined;
-    const methods = [{ ...recovery, completedAt: at }];
+    const methods = session?.authenticationMethods ?? [shownFirst(recovery)];
     return newSession(this.#tokens, tenant, identity.id, { client: record.client, methods, origin, at });
   }
 }

@@ -5,7 +5,7 @@ import { newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import * as messages from "../message/message.ts";
-import type { StepRejected, SubmittedStep } from "../method/method.ts";
+import type { StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -39,6 +39,7 @@ import {
   recoveryShape,
   recoveryTarget,
 } from "./recovery-form.ts";
+import type { SecondFactorStage } from "./second-factor-stage.ts";
 import type { SettingsFlows } from "./settings-flows.ts";
 import type { FlowStore } from "./store.ts";
 
@@ -61,10 +62,14 @@ interface RecoveryFlowsDependencies {
   readonly flows: FlowStore;
   readonly proofs: AddressProofs;
   readonly settings: SettingsFlows;
+  readonly secondFactors: SecondFactorStage;
   readonly outbox: Outbox;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
+
+/** Whose flow it is, as far as that is known, and what they sign in with. */
+type Owner = Pick<Awaited<ReturnType<FlowStore["findWithIdentity"]>>, "identity" | "credentialKinds">;
 
 /**
  * Getting back into an account whose secret is lost. What comes of it is a settings flow in which a new secret must be
@@ -75,6 +80,7 @@ export class RecoveryFlows {
   readonly #flows: FlowStore;
   readonly #proofs: AddressProofs;
   readonly #settings: SettingsFlows;
+  readonly #secondFactors: SecondFactorStage;
   readonly #outbox: Outbox;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -85,6 +91,7 @@ export class RecoveryFlows {
     this.#flows = dependencies.flows;
     this.#proofs = dependencies.proofs;
     this.#settings = dependencies.settings;
+    this.#secondFactors = dependencies.secondFactors;
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
@@ -106,19 +113,16 @@ export class RecoveryFlows {
   /** Tries what was submitted. */
   async submit(caller: FlowCaller, submission: RecoverySubmission): Promise<FlowOutcome<RecoveryCompleted>> {
     const { tenant } = caller;
-    const { step, flowId } = submission;
+    const { flowId } = submission;
     const digest = this.#keeper.digestOf(tenant, flowId);
-    const { flow, identity } = await this.#flows.findWithIdentity(
-      { tenantId: tenant.id },
-      "recovery",
-      digest,
-    );
+    const found = await this.#flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest);
+    const { flow, identity } = found;
     if (flow?.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
     const { pending, choice } = record.data;
-    if (pending !== undefined) return this.#submitProof(caller, record, identity, flowId, step);
+    if (pending !== undefined) return this.#submitProof(caller, record, found, submission);
     if (choice !== undefined) return this.#submitChoice(caller, record, choice, identity, submission);
     return this.#submitName(caller, record, submission);
   }
@@ -189,9 +193,8 @@ export class RecoveryFlows {
   async #submitProof(
     caller: FlowCaller,
     record: FlowRecord,
-    identity: Identity | undefined,
-    flowId: string,
-    step: SubmittedStep,
+    { identity, credentialKinds }: Owner,
+    { flowId, step }: RecoverySubmission,
   ): Promise<FlowOutcome<RecoveryCompleted>> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
@@ -205,7 +208,7 @@ export class RecoveryFlows {
       identity.id === result.target.identityId &&
       (record.data.operator === "vouches" || isRecoverable(identity, result.target));
     if (identity === undefined || !stands) return reject(proofWorthless());
-    const completed = await this.#complete(caller, record, result, identity);
+    const completed = await this.#complete(caller, record, result, { identity, credentialKinds });
     return completed === undefined ? reject(proofWorthless()) : { kind: "completed", completed };
   }
 
@@ -213,19 +216,22 @@ export class RecoveryFlows {
     caller: FlowCaller,
     record: FlowRecord,
     { held, authentication }: ProvedAddress,
-    identity: Identity,
+    { identity, credentialKinds }: Owner & { readonly identity: Identity },
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
     const method = authentication.kind === "link" ? "link_recovery" : "code_recovery";
     const proof = { kind: method, assuranceLevel: authentication.assuranceLevel } as const;
+    const wanted = this.#secondFactors.wantedBeside({ authentication: proof }, credentialKinds);
     const settings = this.#settings.draftAfterRecovery(caller, {
       client: record.client,
       returnTo: record.returnTo,
       identityId: identity.id,
-      recovery: proof,
+      recovery: this.#secondFactors.remember(proof, wanted),
     });
-    const issued = tenant.settings.recovery.sessionAtOnce
+    // Security rule: no session at once for whoever has a second factor to show (peers D 15, D4 1).
+    const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
+    const issued = isAtOnce
       ? newSession(this.#tokens, tenant, identity.id, {
           client: record.client,
           methods: [{ ...proof, completedAt: at }],

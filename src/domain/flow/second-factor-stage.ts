@@ -1,9 +1,10 @@
-import type { LoginMethod, MethodKind } from "../method/method.ts";
+import type { CredentialKind } from "../identity/identity.ts";
+import type { Authentication, LoginMethod, MethodKind } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { AuthenticationMethod } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { advanceFlow } from "./advance-flow.ts";
-import type { FlowRecord } from "./flow.ts";
+import type { FirstFactor, FlowRecord } from "./flow.ts";
 import type { LoginProof } from "./login-completion.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 
@@ -13,7 +14,7 @@ interface SecondFactorStageDependencies {
   readonly clock: Clock;
 }
 
-/** The stage of a login in which something else is shown beside the first proof, by whoever has set that up. */
+/** What is shown beside the first proof, by whoever has set that up; and the stage of a login in which it is. */
 export class SecondFactorStage {
   readonly #flows: FlowStore;
   readonly #methods: readonly LoginMethod[];
@@ -29,15 +30,23 @@ export class SecondFactorStage {
    * The methods of which one is wanted beside a proof; none if the proof is enough.
    *
    * Security rule: what an account has set up to be shown second is wanted after every first proof, whichever it was, so
-   * that the weakest way in is no way around it (peers D4 3). A proof that is worth `aal2` by itself needs none.
+   * that the weakest way in is no way around it (peers D 15, D4 1). A proof that is worth `aal2` by itself needs none.
    */
-  wantedBeside({ by, method, candidate }: LoginProof): readonly MethodKind[] {
-    if (method.assuranceLevel === "aal2") return [];
-    const own = (credential: LoginMethod["credential"]) =>
-      credential !== undefined && candidate.credentialKinds.includes(credential);
+  wantedBeside(
+    given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
+    credentialKinds: readonly CredentialKind[],
+  ): readonly MethodKind[] {
+    if (given.authentication.assuranceLevel === "aal2") return [];
+    const isOwn = (credential: LoginMethod["credential"]) =>
+      credential !== undefined && credentialKinds.includes(credential);
     return this.#methods
-      .filter(({ kind, factor, credential }) => factor !== "first" && kind !== by && own(credential))
+      .filter(({ kind, factor, credential }) => factor !== "first" && kind !== given.by && isOwn(credential))
       .map(({ kind }) => kind);
+  }
+
+  /** A first proof as a flow remembers it. */
+  remember(authentication: Authentication, methods: readonly MethodKind[]): FirstFactor {
+    return { ...authentication, completedAt: this.#clock.now().toISOString(), methods };
   }
 
   /**
@@ -51,7 +60,7 @@ export class SecondFactorStage {
     methods: readonly MethodKind[],
   ): Promise<FlowRecord> {
     const { pending: _used, method: _done, identifier, ...rest } = flow.data;
-    const firstFactor = { ...method, completedAt: this.#clock.now().toISOString(), methods };
+    const firstFactor = this.remember(method, methods);
     const own = held.find(({ digest }) => Buffer.compare(digest, flow.digest) === 0);
     return advanceFlow(
       this.#flows,
@@ -73,11 +82,9 @@ export class SecondFactorStage {
   }
 }
 
-/** What a flow remembers of its first proof, as a session keeps it. */
-export function firstProofOf({ data }: FlowRecord): readonly AuthenticationMethod[] {
-  if (data.firstFactor === undefined) return [];
-  const { kind, assuranceLevel, completedAt } = data.firstFactor;
-  return [{ kind, assuranceLevel, completedAt: new Date(completedAt) }];
+/** A first proof as a session keeps it. */
+export function shownFirst({ kind, assuranceLevel, completedAt }: FirstFactor): AuthenticationMethod {
+  return { kind, assuranceLevel, completedAt: new Date(completedAt) };
 }
 
 /** The flow that holds the challenge of an opened link; there is at most one beside the flow itself. */

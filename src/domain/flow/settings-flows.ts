@@ -1,12 +1,22 @@
-import { domainError } from "../errors.ts";
+import { DomainError, domainError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import type { Authentication, SettingsMethod, SubmittedStep } from "../method/method.ts";
+import type { SettingsMethod, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
+import type { Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AccountDeletion } from "./account-deletion.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowClient, FlowRecord, SettingsChange } from "./flow.ts";
+import type {
+  CreatedFlow,
+  FirstFactor,
+  Flow,
+  FlowCaller,
+  FlowClient,
+  FlowData,
+  FlowRecord,
+  SettingsChange,
+} from "./flow.ts";
 import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { PasswordSettings } from "./password-settings.ts";
@@ -73,7 +83,7 @@ export class SettingsFlows {
       readonly client: FlowClient;
       readonly returnTo: string | undefined;
       readonly identityId: IdentityId;
-      readonly recovery: Authentication;
+      readonly recovery: FirstFactor;
     },
   ) {
     const { client, returnTo, identityId, recovery } = start;
@@ -109,14 +119,14 @@ export class SettingsFlows {
       const keepOtherSessions = step.fields.keepOtherSessions === true;
       return this.#apply(caller, holder, { kind: "password", password: changed.password, keepOtherSessions });
     }
+    if (step.name === "resume" && record.data.interrupted !== undefined) {
+      return this.#apply(caller, holder, record.data.interrupted);
+    }
     // Security rule: what follows a recovery is a new secret, and nothing else before it.
     if (record.data.recovery !== undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (step.name === "profile") return this.#apply(caller, holder, { kind: "profile", traits });
     if (step.name === "deleteAccount") return this.#apply(caller, holder, { kind: "deletion" });
     if (step.name === "keepAccount") return this.#deletion.cancel(caller, holder);
-    if (step.name === "resume" && record.data.interrupted !== undefined) {
-      return this.#apply(caller, holder, record.data.interrupted);
-    }
     throw domainError("STEP_NOT_OFFERED", { step: step.name });
   }
 
@@ -154,17 +164,35 @@ export class SettingsFlows {
     change: SettingsChange,
   ): Promise<SettingsOutcome> {
     const { tenant } = caller;
-    if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
+    const { recovery } = record.data;
     const data = { ...record.data, interrupted: change };
     const held = { digest: record.digest, revision: record.revision };
     const advance = { data, challenge: undefined, identityId: identity.id, messages: [], events: [] };
     const advanced = await this.#flows.advance({ tenantId: tenant.id }, held, advance);
     if (!advanced) throw await this.#keeper.taken(tenant, record);
     const { client, returnTo } = record;
-    const loginFlow = await this.#logins.createRefresh(caller, { client, returnTo, session });
+    const loginFlow = await this.#beginLogin(caller, { client, returnTo }, { identity, session, recovery });
     const waiting = { ...record, revision: record.revision + 1, data };
     const flow = this.#keeper.presentTo(caller, this.#view.shapeOf(tenant, identity), flowId, waiting);
     return { kind: "login_required", loginFlow, flow };
+  }
+
+  /** A login in which the holder of the session proves again who they are, or whoever was recovered shows what is missing. */
+  #beginLogin(
+    caller: FlowCaller,
+    start: { readonly client: FlowClient; readonly returnTo: string | undefined },
+    {
+      identity,
+      session,
+      recovery,
+    }: Pick<SettingsHolder, "identity" | "session"> & Pick<FlowData, "recovery">,
+  ): Promise<CreatedFlow> {
+    if (recovery !== undefined) {
+      const identityId = identity.id;
+      return this.#logins.createSecondFactor(caller, { ...start, identityId, firstFactor: recovery });
+    }
+    if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
+    return this.#logins.createRefresh(caller, { ...start, session });
   }
 
   #find(tenant: Tenant, flowId: string) {
@@ -174,7 +202,8 @@ export class SettingsFlows {
 
   /**
    * Who uses the flow. Security rule: a settings flow is only good together with a session of its owner; a stolen id
-   * alone opens nothing. After a recovery the flow itself stands for the proof that was given.
+   * alone opens nothing. After a recovery the flow itself stands for the proof that was given; what is wanted beside it
+   * shows in a session.
    */
   async #holderOf(
     caller: FlowCaller,
@@ -184,7 +213,9 @@ export class SettingsFlows {
   ): Promise<SettingsHolder> {
     if (record.data.recovery !== undefined) {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
-      return { record, flowId, identity, session: undefined };
+      const isEnough = record.data.recovery.methods.length === 0;
+      const session = isEnough ? undefined : await sessionOf(caller, identity.id);
+      return { record, flowId, identity, session };
     }
     const { session } = await caller.session();
     if (identity === undefined || session.identityId !== identity.id) throw domainError("FLOW_NOT_FOUND", {});
@@ -192,8 +223,23 @@ export class SettingsFlows {
   }
 
   #isPrivileged(tenant: Tenant, { record, session }: SettingsHolder): boolean {
-    if (record.data.recovery !== undefined) return true;
+    // Security rule: whoever has a second factor shows it before a recovery changes anything (peers D 15, D4 1).
+    const { recovery } = record.data;
+    if (recovery !== undefined && recovery.methods.length === 0) return true;
+    if (recovery !== undefined && session?.assuranceLevel !== "aal2") return false;
     const age = session && this.#clock.now().getTime() - session.authenticatedAt.getTime();
     return age !== undefined && age <= tenant.settings.settings.privilegedMs;
+  }
+}
+
+/** The session that the caller shows, if it is this identity's; undefined if it is not, or there is none. */
+async function sessionOf(caller: FlowCaller, identityId: IdentityId): Promise<Session | undefined> {
+  try {
+    const { session } = await caller.session();
+    return session.identityId === identityId ? session : undefined;
+  } catch (error) {
+    // Without a session nothing was shown yet: that is for the flow to say.
+    if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return undefined;
+    throw error;
   }
 }

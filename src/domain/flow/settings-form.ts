@@ -51,7 +51,8 @@ export function settingsShape(
       const awaited = proofs.nodesOf(tenant, flow);
       if (awaited !== undefined) return { nodes: awaited, messages: proofs.messagesOf(flow) };
       if (flow.data.recovery !== undefined) {
-        return { nodes: secretNodes(tenant), messages: [messages.recoverySucceeded()] };
+        const nodes = [...secretNodes(tenant), ...resumeNodes(flow)];
+        return { nodes, messages: [messages.recoverySucceeded()] };
       }
       const nodes = [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)];
       if (identity?.deleteAt !== undefined) {

@@ -19,7 +19,10 @@ import type {
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import { settingsShape } from "./settings-form.ts";
 
-/** Who uses a settings flow, and what of: their account, and the session that they hold; none after a recovery. */
+/**
+ * Who uses a settings flow, and what of: their account, and the session that they hold. After a recovery none, unless a second
+ * factor is wanted: then the one that came of it, once it was shown.
+ */
 export interface SettingsHolder {
   readonly record: FlowRecord;
   readonly flowId: string;

@@ -129,12 +129,16 @@ export interface FlowStore {
   find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
   /** The flow that waits for this link; undefined if there is none. */
   findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
-  /** A flow with the identity that it belongs to, read at the same moment. */
+  /** A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. */
   findWithIdentity(
     scope: Scope,
     kind: FlowKind,
     digest: Uint8Array,
-  ): Promise<{ readonly flow: FlowRecord | undefined; readonly identity: Identity | undefined }>;
+  ): Promise<{
+    readonly flow: FlowRecord | undefined;
+    readonly identity: Identity | undefined;
+    readonly credentialKinds: readonly CredentialKind[];
+  }>;
   /**
    * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else by the
    * normalised one that is given, or, without one, the identity that the flow belongs to. With the credential of a
