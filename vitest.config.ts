@@ -1,8 +1,11 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { sdkSources } from "./ui/vite.config.ts";
 
 export default defineConfig({
   test: {
+    // More than there are cores: many tests wait for processes that start, stop or are killed.
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       {
         resolve: { alias: [...sdkSources] },
@@ -10,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "sdk/typescript/src/**/*.test.ts", "ui/src/**/*.test.ts"],
           environment: "node",
+          testTimeout: 30_000,
         },
       },
       {
