@@ -1,98 +1,29 @@
 /**
- * The wiring: the only file that may import every room. Read it from top to bottom to see what the server is made
- * of; nothing here decides anything.
+ * How the server starts and stops: the only file that may import every room. What it is made of is wired in
+ * app-domain.ts and app-services.ts; nothing here decides anything.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
-import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
-import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
-import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
-import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
-import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
-import { SettingsService as SettingsContract } from "../gen/ostiary/flow/v1/settings_service_pb.js";
-import { VerificationService as VerificationContract } from "../gen/ostiary/flow/v1/verification_service_pb.js";
-import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
-import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
-import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
-import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
-import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
+import { createDomain, systemClock } from "./app-domain.ts";
 import { createListeners } from "./app-listeners.ts";
+import { createServices } from "./app-services.ts";
 import { builtInSchemaId, pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
-import { createCommonPasswords } from "./crypto/common-passwords.ts";
-import { createFormTokens } from "./crypto/form-tokens.ts";
-import { createKeyedDigests } from "./crypto/keyed-digests.ts";
-import { createOneTimeCodes } from "./crypto/one-time-codes.ts";
-import { availableHashingConcurrency, createPasswordHasher } from "./crypto/password-hasher.ts";
-import { createSealer } from "./crypto/sealer.ts";
-import { createTokens } from "./crypto/tokens.ts";
-import { ApiKeys } from "./domain/access/api-keys.ts";
-import { Messages } from "./domain/courier/messages.ts";
-import { Outbox } from "./domain/courier/outbox.ts";
-import { LoginHistory } from "./domain/event/login-history.ts";
-import { AccountDeletion } from "./domain/flow/account-deletion.ts";
-import { AddressProofs } from "./domain/flow/address-proofs.ts";
-import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
-import { LoginCompletions } from "./domain/flow/login-completion.ts";
-import { LoginFlows } from "./domain/flow/login-flows.ts";
-import { NewAccounts } from "./domain/flow/new-accounts.ts";
-import { OperatorFlows } from "./domain/flow/operator-flows.ts";
-import { OperatorSends } from "./domain/flow/operator-sends.ts";
-import { PasswordSettings } from "./domain/flow/password-settings.ts";
-import { ProfileSettings } from "./domain/flow/profile-settings.ts";
-import { RecoveryFlows } from "./domain/flow/recovery-flows.ts";
-import { RegistrationFlows } from "./domain/flow/registration-flows.ts";
-import { SecondFactorStage } from "./domain/flow/second-factor-stage.ts";
-import { SettingsFlows } from "./domain/flow/settings-flows.ts";
-import { SettingsView } from "./domain/flow/settings-view.ts";
-import { VerificationFlows } from "./domain/flow/verification-flows.ts";
-import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
-import { Credentials } from "./domain/identity/credentials.ts";
+import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
-import { Identities } from "./domain/identity/identities.ts";
-import { NewPasswords } from "./domain/identity/new-passwords.ts";
-import { PasswordChecks } from "./domain/identity/password-checks.ts";
-import { IdentitySchemas } from "./domain/identity/schemas.ts";
-import type { ApiKeyId, SessionId, TenantId } from "./domain/ids.ts";
-import { Invitations } from "./domain/invitation/invitations.ts";
-import { CodeMethod } from "./domain/method/code/code-method.ts";
-import { LinkMethod } from "./domain/method/link/link-method.ts";
-import { PasswordMethod } from "./domain/method/password/password-method.ts";
-import { createPasswordPolicy } from "./domain/method/password/policy.ts";
-import { PageTokens } from "./domain/paging/page-tokens.ts";
-import type { Clock } from "./domain/ports.ts";
+import type { IdentitySchemas } from "./domain/identity/schemas.ts";
+import type { TenantId } from "./domain/ids.ts";
 import type { Secret } from "./domain/secret.ts";
-import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
-import { Devices } from "./domain/throttle/devices.ts";
-import { Throttle } from "./domain/throttle/throttle.ts";
-import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
-import { UseRecorder } from "./domain/use-recorder.ts";
-import { createBreachedPasswords } from "./outbound/breached-passwords.ts";
-import { createGuardedFetch } from "./outbound/guarded-fetch.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import type { HttpHandler } from "./transport/http/health.ts";
 import { Readiness } from "./transport/http/readiness.ts";
 import { loadStaticFiles } from "./transport/http/static-files.ts";
-import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
-import { CourierService } from "./transport/rpc/courier-service.ts";
-import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
-import { IdentityService } from "./transport/rpc/identity-service.ts";
-import { InvitationService } from "./transport/rpc/invitation-service.ts";
-import { LoginService } from "./transport/rpc/login-service.ts";
-import { RecoveryService } from "./transport/rpc/recovery-service.ts";
-import { RegistrationService } from "./transport/rpc/registration-service.ts";
-import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
-import { SessionService } from "./transport/rpc/session-service.ts";
-import { SettingsService } from "./transport/rpc/settings-service.ts";
-import { ThrottleService } from "./transport/rpc/throttle-service.ts";
-import { VerificationService } from "./transport/rpc/verification-service.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
@@ -102,7 +33,6 @@ const flushIntervalMs = 15_000;
 const watchIntervalMs = 500;
 /** Where the build puts the self-service pages, in a checkout and in the published package. */
 const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
-const systemClock: Clock = { now: () => new Date() };
 
 /** What was started, to be stopped in reverse order. */
 class Cleanup {
@@ -249,266 +179,6 @@ function loadPages(
     throw new Error("server.ui.enabled: the pages are not built: run `make ui`, or switch them off");
   }
   return pages;
-}
-
-/** Everything that decides, on everything that is stored. */
-function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
-  const { config, logger, clock = systemClock } = options;
-  const { concurrency, queueLimit } = config.config.hashing;
-  const tokens = createTokens();
-  const sealer = createSealer(() => config.secrets.sealing());
-  const outbox = new Outbox({ sealer });
-  const pageTokens = new PageTokens({ sealer });
-  const hasher = createPasswordHasher({
-    concurrency: concurrency === 0 ? availableHashingConcurrency() : concurrency,
-    queueLimit,
-  });
-  const outbound = createOutbound(options);
-  const policy = createPasswordPolicy({
-    commonPasswords: createCommonPasswords(),
-    breachedPasswords: outbound.breachedPasswords,
-  });
-  const passwordMethod = new PasswordMethod({ hasher, policy });
-  const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
-  const idempotency = new IdempotencyRunner({
-    transactions: storage,
-    store: storage.idempotency,
-    sealer,
-    clock,
-  });
-
-  const sessionUses = new UseRecorder<SessionId>({
-    write: (uses) => storage.sessions.recordUse(uses),
-    clock,
-    logger,
-  });
-  const apiKeyUses = new UseRecorder<ApiKeyId>({
-    write: (uses) => storage.apiKeys.recordUse(uses),
-    clock,
-    logger,
-  });
-  const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
-  const apiKeys = new ApiKeys({
-    store: storage.apiKeys,
-    tokens,
-    tenants,
-    pageTokens,
-    uses: apiKeyUses,
-    clock,
-  });
-
-  const digests = createKeyedDigests(() => config.secrets.sealing());
-  const throttle = new Throttle({
-    store: storage.throttle,
-    digests,
-    devices: new Devices({ tokens, clock }),
-    events: storage.events,
-    clock,
-  });
-  const throttleAdmin = new ThrottleAdmin({
-    store: storage.throttle,
-    identities: storage.identities,
-    digests,
-    clock,
-  });
-  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
-  const proofs = new AddressProofs({
-    methods: [
-      new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
-      new LinkMethod({ tokens }),
-    ],
-    flows: storage.flows,
-    throttle,
-    tokens,
-    outbox,
-    clock,
-  });
-  const loginMethods = [passwordMethod];
-  const secondFactors = new SecondFactorStage({ flows: storage.flows, methods: loginMethods, clock });
-  const loginFlows = new LoginFlows({
-    keeper,
-    flows: storage.flows,
-    completions: new LoginCompletions({
-      keeper,
-      flows: storage.flows,
-      events: storage.events,
-      throttle,
-      tokens,
-      clock,
-    }),
-    methods: loginMethods,
-    proofs,
-    throttle,
-    secondFactors,
-  });
-  const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
-  const invitations = new Invitations({
-    store: storage.invitations,
-    schemas,
-    tokens,
-    pageTokens,
-    outbox,
-    clock,
-  });
-  const registrationFlows = new RegistrationFlows({
-    keeper,
-    flows: storage.flows,
-    schemas,
-    methods: [passwordMethod],
-    proofs,
-    invitations,
-    throttle,
-    accounts: new NewAccounts({
-      keeper,
-      flows: storage.flows,
-      verifications: verificationFlows,
-      throttle,
-      tokens,
-      clock,
-    }),
-  });
-  const settingsMethods = [passwordMethod];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
-  const changes = { keeper, view, store: storage.settings, outbox, clock };
-  const settingsFlows = new SettingsFlows({
-    keeper,
-    flows: storage.flows,
-    methods: settingsMethods,
-    view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, tokens }),
-    deletion: new AccountDeletion(changes),
-    logins: loginFlows,
-    clock,
-  });
-  const recoveryFlows = new RecoveryFlows({
-    keeper,
-    flows: storage.flows,
-    proofs,
-    settings: settingsFlows,
-    secondFactors,
-    outbox,
-    tokens,
-    clock,
-  });
-  const operatorFlows = new OperatorFlows({
-    identities: storage.identities,
-    flows: storage.flows,
-    proofs,
-    tokens,
-    clock,
-  });
-  const logins = new LoginHistory({ events: storage.events, pageTokens });
-  const passwords = new NewPasswords({ policy, hasher });
-  const identities = new Identities({
-    store: storage.identities,
-    schemas,
-    passwords,
-    pageTokens,
-    outbox,
-    clock,
-  });
-  const credentials = new Credentials({
-    identities: storage.identities,
-    transactions: storage,
-    passwords,
-    outbox,
-    clock,
-  });
-  const passwordChecks = new PasswordChecks({
-    identities: storage.identities,
-    events: storage.events,
-    throttle,
-    hasher,
-    clock,
-  });
-  const messages = new Messages({ store: storage.messages, pageTokens, clock });
-  return {
-    outbound,
-    outbox,
-    messages,
-    sessions,
-    sessionUses,
-    apiKeys,
-    apiKeyUses,
-    loginFlows,
-    registrationFlows,
-    verificationFlows,
-    recoveryFlows,
-    settingsFlows,
-    operatorFlows,
-    invitations,
-    operatorSends: new OperatorSends(),
-    logins,
-    identities,
-    credentials,
-    passwordChecks,
-    schemas,
-    idempotency,
-    throttleAdmin,
-  };
-}
-
-type Domain = ReturnType<typeof createDomain>;
-
-/** What calls other servers. */
-function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
-  const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
-  const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });
-  return {
-    http,
-    breachedPasswords: createBreachedPasswords({
-      url: breachedPasswords.url,
-      timeoutMs: durationMs(breachedPasswords.timeout),
-      cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
-      http,
-      clock,
-      logger,
-    }),
-  };
-}
-
-/** The classes that carry out the services; each service's `listener` option says where it is served. */
-function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
-  return [
-    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
-    {
-      service: RegistrationContract,
-      implementation: new RegistrationService({ flows: domain.registrationFlows }),
-    },
-    {
-      service: VerificationContract,
-      implementation: new VerificationService({ flows: domain.verificationFlows }),
-    },
-    { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
-    { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
-    { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
-    { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
-    {
-      service: IdentityContract,
-      implementation: new IdentityService({
-        identities,
-        credentials,
-        passwordChecks,
-        operatorFlows: domain.operatorFlows,
-        operatorSends: domain.operatorSends,
-        logins: domain.logins,
-        idempotency,
-      }),
-    },
-    {
-      service: InvitationContract,
-      implementation: new InvitationService({ invitations: domain.invitations, idempotency }),
-    },
-    {
-      service: IdentitySchemaContract,
-      implementation: new IdentitySchemaService({ schemas }),
-    },
-    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
-    { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
-    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
-  ];
 }
 
 /** The one tenant. Its settings are asked for each time: the public URL is only known once a port is bound. */

@@ -1,6 +1,6 @@
 /**
  * What the rules need of the outside that is not a store: time, chance, cryptography, a log. Each is implemented
- * in the room that its comment names and passed in by src/app.ts.
+ * in the room that its comment names and passed in by src/app-domain.ts.
  */
 import type { TenantId } from "./ids.ts";
 import type { Secret } from "./secret.ts";

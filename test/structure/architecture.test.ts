@@ -10,6 +10,8 @@ const allowed: Record<string, readonly string[]> = {
   "src/main.ts": ["src/cli"],
   "src/app.ts": ["*"],
   "src/app-types.ts": ["src/config", "src/domain"],
+  "src/app-domain.ts": ["src/app-types.ts", "src/domain", "src/crypto", "src/storage", "src/outbound"],
+  "src/app-services.ts": ["src/app-domain.ts", "src/transport", "gen"],
   "src/app-settings.ts": ["src/config", "src/domain", "gen"],
   "src/app-courier.ts": ["src/app-types.ts", "src/config", "src/domain", "src/outbound", "src/transport"],
   "src/app-listeners.ts": ["src/app-types.ts", "src/transport", "src/domain", "gen"],

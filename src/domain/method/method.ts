@@ -89,7 +89,7 @@ export interface LoginStage {
 
 /**
  * A way to sign in with something that is known or had. Flow kinds know only this interface and the ones below; adding a
- * method is one folder beside password/ and a line in src/app.ts. A method imports no other method.
+ * method is one folder beside password/ and a line in src/app-domain.ts. A method imports no other method.
  */
 export interface LoginMethod {
   readonly kind: MethodKind;

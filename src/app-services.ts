@@ -1,0 +1,71 @@
+/** The wiring of the contract: which class carries out which service. */
+import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
+import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
+import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
+import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService as SettingsContract } from "../gen/ostiary/flow/v1/settings_service_pb.js";
+import { VerificationService as VerificationContract } from "../gen/ostiary/flow/v1/verification_service_pb.js";
+import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/identity/v1/identity_schema_service_pb.js";
+import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
+import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
+import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
+import type { Domain } from "./app-domain.ts";
+import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
+import { CourierService } from "./transport/rpc/courier-service.ts";
+import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
+import { IdentityService } from "./transport/rpc/identity-service.ts";
+import { InvitationService } from "./transport/rpc/invitation-service.ts";
+import { LoginService } from "./transport/rpc/login-service.ts";
+import { RecoveryService } from "./transport/rpc/recovery-service.ts";
+import { RegistrationService } from "./transport/rpc/registration-service.ts";
+import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
+import { SessionService } from "./transport/rpc/session-service.ts";
+import { SettingsService } from "./transport/rpc/settings-service.ts";
+import { ThrottleService } from "./transport/rpc/throttle-service.ts";
+import { VerificationService } from "./transport/rpc/verification-service.ts";
+
+/** The classes that carry out the services; each service's `listener` option says where it is served. */
+export function createServices(domain: Domain) {
+  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
+  return [
+    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
+    {
+      service: RegistrationContract,
+      implementation: new RegistrationService({ flows: domain.registrationFlows }),
+    },
+    {
+      service: VerificationContract,
+      implementation: new VerificationService({ flows: domain.verificationFlows }),
+    },
+    { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
+    { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
+    { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
+    { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
+    {
+      service: IdentityContract,
+      implementation: new IdentityService({
+        identities,
+        credentials,
+        passwordChecks,
+        operatorFlows: domain.operatorFlows,
+        operatorSends: domain.operatorSends,
+        logins: domain.logins,
+        idempotency,
+      }),
+    },
+    {
+      service: InvitationContract,
+      implementation: new InvitationService({ invitations: domain.invitations, idempotency }),
+    },
+    {
+      service: IdentitySchemaContract,
+      implementation: new IdentitySchemaService({ schemas }),
+    },
+    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
+    { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
+    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
+  ];
+}
