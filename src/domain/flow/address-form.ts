@@ -55,10 +55,13 @@ export function addressShape(
     kind,
     lifetimeMs,
     step: (tenant, flow) =>
-      proofs.stepOf(tenant, flow) ?? { kind: "choose_method", methods: proofs.offered(tenant, kind) },
+      proofs.forms.stepOf(tenant, flow) ?? {
+        kind: "choose_method",
+        methods: proofs.forms.offered(tenant, kind),
+      },
     form: (tenant, flow) => ({
-      nodes: proofs.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
-      messages: proofs.messagesOf(flow),
+      nodes: proofs.forms.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
+      messages: proofs.forms.messagesOf(flow),
     }),
   };
 }
@@ -77,7 +80,7 @@ export function addressNodes(
     messages: [],
     element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },
   };
-  return [address, ...proofs.requestNodes(tenant, kind)];
+  return [address, ...proofs.forms.requestNodes(tenant, kind)];
 }
 
 /** What is said of an address that nobody has, where the configuration prefers friendly answers to safe ones. */

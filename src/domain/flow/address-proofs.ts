@@ -10,7 +10,6 @@ import * as messages from "../message/message.ts";
 import type {
   AddressProofMethod,
   Authentication,
-  MethodKind,
   ProofKind,
   StepRejected,
   SubmittedStep,
@@ -19,17 +18,9 @@ import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
+import { AddressProofForms, codeRequired, proofInvalid, tooManyTries } from "./address-proof-forms.ts";
 import { advanceFlow } from "./advance-flow.ts";
-import type {
-  FlowCaller,
-  FlowData,
-  FlowKind,
-  FlowRecord,
-  FlowStep,
-  PendingStep,
-  ProofTarget,
-} from "./flow.ts";
-import { button, type Node } from "./form.ts";
+import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStep, ProofTarget } from "./flow.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 
 /** A proof that was given: by which flow and challenge, of which address. */
@@ -82,6 +73,8 @@ export class AddressProofs {
   readonly #tokens: Tokens;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
+  /** What is drawn of them. */
+  readonly forms: AddressProofForms;
 
   constructor({ methods, flows, throttle, tokens, outbox, clock }: AddressProofsDependencies) {
     this.#methods = new Map(methods.map((method) => [method.kind, method]));
@@ -90,23 +83,7 @@ export class AddressProofs {
     this.#tokens = tokens;
     this.#outbox = outbox;
     this.#clock = clock;
-  }
-
-  /** The kinds that a tenant offers for a kind of flow. */
-  offered(tenant: Tenant, flow: FlowKind): readonly ProofKind[] {
-    const { code, link } = tenant.settings;
-    const kinds: ProofKind[] = [];
-    if (code.enabledFor.has(flow)) kinds.push("code");
-    // A link leads to a page.
-    if (link.enabledFor.has(flow) && tenant.settings.uiUrls[flow] !== undefined) kinds.push("link");
-    return kinds.filter((kind) => this.#methods.has(kind));
-  }
-
-  /** The buttons that ask for them; where `among` is given, for those of them alone. */
-  requestNodes(tenant: Tenant, flow: FlowKind, among?: readonly MethodKind[]): readonly Node[] {
-    return this.offered(tenant, flow)
-      .filter((kind) => among?.includes(kind) ?? true)
-      .flatMap((kind) => this.#method(kind).requestNodes(flow));
+    this.forms = new AddressProofForms(this.#methods);
   }
 
   /**
@@ -187,7 +164,7 @@ export class AddressProofs {
   /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED. */
   requested(tenant: Tenant, flow: FlowKind, step: SubmittedStep): ProofKind {
     const kind = step.name === "link" ? "link" : "code";
-    if (!isProofRequest(step) || !this.offered(tenant, flow).includes(kind)) {
+    if (!isProofRequest(step) || !this.forms.offered(tenant, flow).includes(kind)) {
       throw domainError("STEP_NOT_OFFERED", { step: step.name });
     }
     return kind;
@@ -252,45 +229,6 @@ export class AddressProofs {
     return { parent, pending: { kind: "confirm", parent: digest, opened, sentTo, target } };
   }
 
-  /** Where a flow stands that waits for a secret; undefined if it waits for none. */
-  stepOf(tenant: Tenant, { data, challenge }: FlowRecord): FlowStep | undefined {
-    const { pending } = data;
-    if (pending === undefined) return undefined;
-    if (pending.kind === "confirm") return { kind: "confirm_link", address: pending.sentTo };
-    return {
-      kind: pending.kind === "code" ? "enter_code" : "link_sent",
-      sentTo: pending.sentTo,
-      expiresAt: challenge?.expiresAt ?? new Date(pending.sentAt),
-      resendAt: this.#resendAt(tenant, pending),
-      codeLength: tenant.settings.code.length,
-    };
-  }
-
-  /** The form of a flow that waits for a secret; undefined if it waits for none. */
-  nodesOf(tenant: Tenant, { kind, data }: FlowRecord): readonly Node[] | undefined {
-    const { pending } = data;
-    if (pending === undefined) return undefined;
-    if (pending.kind === "confirm") return [button("confirm", messages.continueLabel())];
-    const method = this.#method(pending.kind);
-    return [
-      ...method.awaitNodes(tenant, kind),
-      button("resend", messages.resendLabel(), true),
-      button("back", messages.backLabel(kind), true),
-    ];
-  }
-
-  /** What is said about a flow that waits for a secret. */
-  messagesOf({ kind, data }: FlowRecord): readonly messages.Message[] {
-    const { pending } = data;
-    if (pending === undefined) return [];
-    if (pending.kind === "confirm") return [messages.confirmLink(kind, pending.sentTo)];
-    return [
-      pending.kind === "code"
-        ? messages.codeSent(kind, pending.sentTo)
-        : messages.linkSent(kind, pending.sentTo),
-    ];
-  }
-
   /**
    * Security rule: whoever knows several names of an account cannot flood its mailbox through each of them. What goes beyond
    * is not sent, in silence, since a refusal would tell which names lead to the same mailbox. It is counted for names that
@@ -328,7 +266,7 @@ export class AddressProofs {
   }
 
   async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
-    if (this.#clock.now() < this.#resendAt(caller.tenant, pending)) {
+    if (this.#clock.now() < this.forms.resendAt(caller.tenant, pending)) {
       const problems = { fields: [], form: [messages.resendTooEarly()] };
       return { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
     }
@@ -364,18 +302,18 @@ export class AddressProofs {
       identityId: target?.identityId,
       device,
     });
-    if (holder === undefined) return invalid(flow.kind, method);
+    if (holder === undefined) return proofInvalid(flow.kind, method);
     const limit = caller.tenant.settings.code.maxTries;
     const scope = { tenantId: caller.tenant.id };
     const counted = await this.#flows.countAttempt(scope, holder.digest, this.#clock.now(), limit);
     if (counted === undefined) {
-      return (holder.challenge?.attempts ?? 0) >= limit ? tooManyTries() : invalid(flow.kind, method);
+      return (holder.challenge?.attempts ?? 0) >= limit ? tooManyTries() : proofInvalid(flow.kind, method);
     }
     const address = target?.value ?? "";
     const binding = { flowDigest: holder.digest, purpose: flow.kind, address, opened };
     // Where nothing was sent no guess is right, not even the one in a million.
     if (!method.matches(binding, counted.challenge, step) || target === undefined) {
-      return counted.challenge.attempts >= limit ? tooManyTries() : invalid(flow.kind, method);
+      return counted.challenge.attempts >= limit ? tooManyTries() : proofInvalid(flow.kind, method);
     }
     const held = { digest: holder.digest, revision: counted.revision };
     const own = { digest: flow.digest, revision: flow.revision };
@@ -386,10 +324,6 @@ export class AddressProofs {
     }
     const all = holder === flow ? [held] : [own, held];
     return { kind: "proved", authentication, target, holder, held: all, ticket };
-  }
-
-  #resendAt(tenant: Tenant, pending: { readonly sentAt: string }): Date {
-    return new Date(new Date(pending.sentAt).getTime() + tenant.settings.code.resendAfterMs);
   }
 
   #method(kind: ProofKind): AddressProofMethod {
@@ -418,25 +352,6 @@ function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
   const isFixed =
     flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
   return isFixed ? flow.identityId : undefined;
-}
-
-function invalid(purpose: FlowKind, method: AddressProofMethod): StepRejected {
-  const { reason, message } = method.invalid(purpose);
-  const isTyped = method.useStep === "code";
-  const problems = isTyped
-    ? { fields: [{ name: "code.code", message }], form: [] }
-    : { fields: [], form: [message] };
-  return { kind: "rejected", reason, problems };
-}
-
-function codeRequired(): StepRejected {
-  const problems = { fields: [{ name: "code.code", message: messages.required("code") }], form: [] };
-  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
-}
-
-function tooManyTries(): StepRejected {
-  const problems = { fields: [{ name: "code.code", message: messages.tooManyTries() }], form: [] };
-  return { kind: "rejected", reason: "CODE_TRIES_EXCEEDED", problems };
 }
 
 /**

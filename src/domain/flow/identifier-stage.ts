@@ -65,7 +65,10 @@ export class IdentifierStage {
         factor !== "second" && (credential === undefined || credentialKinds.includes(credential)),
     );
     const isReached = loginTarget(identity, value) !== undefined;
-    return [...own.map(({ kind }) => kind), ...(isReached ? this.#proofs.offered(tenant, "login") : [])];
+    return [
+      ...own.map(({ kind }) => kind),
+      ...(isReached ? this.#proofs.forms.offered(tenant, "login") : []),
+    ];
   }
 }
 

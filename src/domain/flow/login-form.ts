@@ -11,7 +11,10 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
   const first = methods.filter(({ factor }) => factor !== "second");
   const offered = (tenant: Tenant, { data }: FlowRecord): readonly MethodKind[] =>
     data.firstFactor?.methods ??
-    data.identifier?.methods ?? [...first.map((method) => method.kind), ...proofs.offered(tenant, "login")];
+    data.identifier?.methods ?? [
+      ...first.map((method) => method.kind),
+      ...proofs.forms.offered(tenant, "login"),
+    ];
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] => {
     const { method: underWay, firstFactor } = flow.data;
     const kinds = underWay === undefined ? offered(tenant, flow) : [underWay.kind];
@@ -22,14 +25,14 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
     } as const;
     return [
       ...own.flatMap((method) => method.loginNodes(tenant, stage)),
-      ...proofs.requestNodes(tenant, "login", kinds),
+      ...proofs.forms.requestNodes(tenant, "login", kinds),
     ];
   };
   return {
     kind: "login",
     lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
     step: (tenant, flow) => {
-      const waiting = proofs.stepOf(tenant, flow);
+      const waiting = proofs.forms.stepOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (asksIdentifier(tenant, flow)) return { kind: "enter_identifier" };
       const { firstFactor, method } = flow.data;
@@ -40,8 +43,8 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
       };
     },
     form: (tenant, flow) => {
-      const waiting = proofs.nodesOf(tenant, flow);
-      if (waiting !== undefined) return { nodes: waiting, messages: proofs.messagesOf(flow) };
+      const waiting = proofs.forms.nodesOf(tenant, flow);
+      if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
       const { identifier, refreshes, typed = "", method, firstFactor } = flow.data;
       if (asksIdentifier(tenant, flow)) {
         return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };

@@ -67,7 +67,7 @@ export class ProfileSettings {
     const { added, traits } = plan;
     if (added.length > 1) return this.#view.rejected(caller, holder, oneAddressAtATime(), traits);
     const [address] = added;
-    if (address === undefined || !this.#proofs.offered(caller.tenant, "settings").includes("code")) {
+    if (address === undefined || !this.#proofs.forms.offered(caller.tenant, "settings").includes("code")) {
       return this.#save(caller, holder, plan, undefined);
     }
     return this.#proveAddress(caller, holder, plan, address);

@@ -99,7 +99,7 @@ function choiceNodes(tenant: Tenant, proofs: AddressProofs, choice: AddressChoic
     element: { kind: "input", type: "text", value: choice.preferred, required: true, options },
   };
   const back = button("back", messages.backLabel("recovery"), true);
-  return [address, ...proofs.requestNodes(tenant, "recovery"), back];
+  return [address, ...proofs.forms.requestNodes(tenant, "recovery"), back];
 }
 
 function offeredAddresses({ addresses }: AddressChoice): readonly OfferedAddress[] {

@@ -23,22 +23,25 @@ export function registrationShape(
       ? [button("profile", "profile", messages.continueLabel())]
       : [
           ...methods.flatMap((method) => method.registrationNodes(tenant)),
-          ...proofs.requestNodes(tenant, "registration"),
+          ...proofs.forms.requestNodes(tenant, "registration"),
           ...(flow.data.profileGiven ? [button("back", "default", messages.backLabel("registration"))] : []),
         ];
   return {
     kind: "registration",
     lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
     step: (tenant, flow) => {
-      const waiting = proofs.stepOf(tenant, flow);
+      const waiting = proofs.forms.stepOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (awaitsProfile(tenant, flow)) return { kind: "fill_profile" };
       const kinds = methods.map((method) => method.kind);
-      return { kind: "choose_method", methods: [...kinds, ...proofs.offered(tenant, "registration")] };
+      return { kind: "choose_method", methods: [...kinds, ...proofs.forms.offered(tenant, "registration")] };
     },
     form: (tenant, flow) => ({
-      nodes: proofs.nodesOf(tenant, flow) ?? [...profileNodes(tenant, flow), ...methodNodes(tenant, flow)],
-      messages: proofs.messagesOf(flow),
+      nodes: proofs.forms.nodesOf(tenant, flow) ?? [
+        ...profileNodes(tenant, flow),
+        ...methodNodes(tenant, flow),
+      ],
+      messages: proofs.forms.messagesOf(flow),
     }),
   };
 }

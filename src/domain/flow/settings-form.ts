@@ -36,7 +36,7 @@ export function settingsShape(
     kind: "settings",
     lifetimeMs: (tenant) => tenant.settings.settings.lifetimeMs,
     step: (tenant, flow) => {
-      const waiting = proofs.stepOf(tenant, flow);
+      const waiting = proofs.forms.stepOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (flow.data.recovery !== undefined) {
         return { kind: "set_new_secret", methods: methods.map((method) => method.kind) };
@@ -48,8 +48,8 @@ export function settingsShape(
       };
     },
     form: (tenant, flow) => {
-      const awaited = proofs.nodesOf(tenant, flow);
-      if (awaited !== undefined) return { nodes: awaited, messages: proofs.messagesOf(flow) };
+      const awaited = proofs.forms.nodesOf(tenant, flow);
+      if (awaited !== undefined) return { nodes: awaited, messages: proofs.forms.messagesOf(flow) };
       if (flow.data.recovery !== undefined) {
         const nodes = [...secretNodes(tenant), ...resumeNodes(flow)];
         return { nodes, messages: [messages.recoverySucceeded()] };

@@ -70,7 +70,7 @@ export class VerificationFlows {
     identity: Identity,
   ): Promise<Flow | undefined> {
     const { settings } = caller.tenant;
-    const [kind] = this.#proofs.offered(caller.tenant, "verification");
+    const [kind] = this.#proofs.forms.offered(caller.tenant, "verification");
     const address = identity.verifiableAddresses.find(({ verifiedAt }) => verifiedAt === undefined);
     const wanted = settings.verification.enabled && settings.verification.afterRegistration;
     if (!wanted || kind === undefined || address === undefined) return undefined;
