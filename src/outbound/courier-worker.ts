@@ -106,14 +106,24 @@ class CourierWorker {
   }
 
   async #pause(): Promise<void> {
-    // After a failure a wake-up changes nothing: the queue is as far away as before.
     const failed = this.#failures > 0;
-    if (this.#stopping || (this.#woken && !failed)) return;
-    const milliseconds = Math.min(longestPauseMs, this.#pollMs * 2 ** Math.min(this.#failures, 10));
+    // After a failure a wake-up changes nothing: the queue is as far away as before.
+    if (failed || !this.#woken) {
+      const milliseconds = Math.min(longestPauseMs, this.#pollMs * 2 ** Math.min(this.#failures, 10));
+      await this.#sleep(milliseconds, () => !failed || this.#stopping);
+    }
+    // Security rule: the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
+    // after it. Otherwise the time of answers would tell whether anything was sent, hence who has an account (ASVS V6.3.8).
+    if (this.#woken) await this.#sleep(50 + 100 * Math.random(), () => this.#stopping);
+  }
+
+  /** Waits; a wake-up ends it early where `isOver` says so. */
+  async #sleep(milliseconds: number, isOver: () => boolean): Promise<void> {
+    if (this.#stopping) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.#wake = () => {
-        if (failed && !this.#stopping) return;
+        if (!isOver()) return;
         clearTimeout(timer);
         resolve();
       };

@@ -126,19 +126,17 @@ export class PostgresFlowStore implements FlowStore {
   }
 
   async findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined> {
-    const [first, second] = await this.#database.query<IdentityRow & { readonly a_signs_in: boolean }>(
-      scope,
-      findByAddressStatement,
-      [scope.tenantId, kind, value],
-    );
-    if (first === undefined) return undefined;
+    const [first, second] = await this.#database.query<
+      Nullable<IdentityRow> & { readonly a_signs_in: boolean | null }
+    >(scope, findByAddressStatement, [scope.tenantId, kind, value]);
+    if (first === undefined || !isIdentity(first)) return undefined;
     return first.a_signs_in || second === undefined ? identityFromRow(first) : undefined;
   }
 
   async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
     const values = [scope.tenantId, kind, value];
-    const [row] = await this.#database.query<IdentityRow>(scope, findForRecoveryStatement, values);
-    return row && identityFromRow(row);
+    const [row] = await this.#database.query<Nullable<IdentityRow>>(scope, findForRecoveryStatement, values);
+    return row && isIdentity(row) ? identityFromRow(row) : undefined;
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {

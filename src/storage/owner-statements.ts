@@ -1,11 +1,17 @@
 import type { Statement } from "./database.ts";
 import { identityColumns } from "./identity-row.ts";
 
-/** $1 tenant, $2 kind, $3 value. At most two rows: those who sign in with the address come first. */
+/*
+ * Security rule: both statements give a row for an address that nobody has as well, made by the same work, so that the time
+ * of an answer does not tell who has one (ASVS V6.3.8).
+ */
+
+/** $1 tenant, $2 kind, $3 value. One or two rows: those who sign in with the address come first; empty for nobody. */
 export const findByAddressStatement: Statement = {
   name: "find_identity_by_address",
   text: `SELECT ${identityColumns}, owner.signs_in AS a_signs_in
-    FROM (
+    FROM (SELECT $1::uuid AS tenant_id) scope
+    LEFT JOIN (
       SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
       FROM ostiary.identity_verifiable_address v
       LEFT JOIN ostiary.identity_identifier n
@@ -13,14 +19,14 @@ export const findByAddressStatement: Statement = {
       WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3
       ORDER BY (n.identity_id IS NULL), v.identity_id
       LIMIT 2
-    ) owner
-    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id
+    ) owner ON owner.tenant_id = scope.tenant_id
+    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = owner.identity_id
     ORDER BY owner.signs_in DESC`,
 };
 
 /**
  * $1 tenant, $2 kind, $3 value. Rank 0 has it as a verified recovery address and signs in with it, rank 1 only the former,
- * rank 2 signs in with it, whatever else. At most one row: of the first rank that has somebody, but nobody of those who
+ * rank 2 signs in with it, whatever else. One row, empty for nobody: of the first rank that has somebody, but nobody of those who
  * share an address with which none of them signs in.
  *
  * Security rule: an address that was not verified counts for nothing here, so that nobody gets between an account and its
@@ -29,7 +35,8 @@ export const findByAddressStatement: Statement = {
 export const findForRecoveryStatement: Statement = {
   name: "find_identity_for_recovery",
   text: `SELECT ${identityColumns}
-    FROM (
+    FROM (SELECT $1::uuid AS tenant_id) scope
+    LEFT JOIN (
       SELECT ranked.tenant_id, ranked.identity_id
       FROM (
         SELECT known.*, count(*) FILTER (WHERE known.rank = 1) OVER () AS sharers
@@ -53,6 +60,6 @@ export const findForRecoveryStatement: Statement = {
       WHERE ranked.rank <> 1 OR ranked.sharers = 1
       ORDER BY ranked.rank
       LIMIT 1
-    ) owner
-    JOIN ostiary.identity i ON i.tenant_id = owner.tenant_id AND i.id = owner.identity_id`,
+    ) owner ON owner.tenant_id = scope.tenant_id
+    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = owner.identity_id`,
 };
