@@ -203,8 +203,7 @@ const Flow = defineEntity({
     },
     {
       name: "flow_identity",
-      expression:
-        "create index flow_identity on ostiary.flow (tenant_id, identity_id) where identity_id is not null",
+      expression: "create index flow_identity on ostiary.flow (tenant_id, identity_id, revision)",
     },
     { name: "flow_expiry", properties: ["expiresAt"] },
   ],
@@ -328,7 +327,7 @@ const Message = defineEntity({
     message_list: "(tenant_id, created_at desc, id desc)",
     message_failed: "(tenant_id, created_at desc, id desc) where state = 'failed'",
     message_recipient: "(tenant_id, recipient, created_at desc, id desc)",
-    message_identity: "(tenant_id, identity_id, created_at desc, id desc) where identity_id is not null",
+    message_identity: "(tenant_id, identity_id, created_at desc, id desc)",
     message_end: "(ended_at) where ended_at is not null",
   }).map(([name, columns]) => ({
     name,

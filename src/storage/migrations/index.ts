@@ -36,4 +36,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261126110000-account-deletion",
     load: async () => (await import("./20261126110000-account-deletion.ts")).AccountDeletion,
   },
+  {
+    name: "20261126120000-even-work",
+    load: async () => (await import("./20261126120000-even-work.ts")).EvenWork,
+  },
 ];
