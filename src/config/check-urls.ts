@@ -8,7 +8,7 @@ import type { Problem } from "./problems.ts";
  * allow-list comes to allow an attacker's host.
  */
 export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig): Problem[] {
-  const { login, registration } = settings.flows;
+  const { login, registration, verification, recovery, settings: change } = settings.flows;
   const prefix = "tenant_defaults.";
   return [
     ...checkOrigin(`${prefix}public_url`, settings.publicUrl, "must have no path, query or fragment"),
@@ -25,8 +25,9 @@ export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig):
       checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
     ),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
-    ...checkPage(`${prefix}flows.login.ui_url`, login.uiUrl),
-    ...checkPage(`${prefix}flows.registration.ui_url`, registration.uiUrl),
+    ...Object.entries({ login, registration, verification, recovery, settings: change }).flatMap(
+      ([flow, { uiUrl }]) => checkPage(`${prefix}flows.${flow}.ui_url`, uiUrl),
+    ),
     ...checkService("server.outbound.breached_passwords.url", server.outbound.breachedPasswords.url),
     ...checkEndpoint(`${prefix}courier.http.url`, settings.courier.http?.url),
     ...checkEndpoint(`${prefix}courier.sms.url`, settings.courier.sms?.url),

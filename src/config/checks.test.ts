@@ -143,6 +143,16 @@ describe("security rule: insecure combinations are refused, and are warnings in 
 });
 
 describe("security rule: what means no single place is refused in any mode", () => {
+  test.each(["login", "registration", "verification", "recovery", "settings"])(
+    "the page of %s flows, which links in messages lead to",
+    (flow) => {
+      const page = settings({ flows: { [flow]: { ui_url: "https://app.example.com/#/page" } } });
+      expect(outcome({ dev: true, ...page }).problems).toEqual([
+        expect.stringContaining(`tenant_defaults.flows.${flow}.ui_url`),
+      ]);
+    },
+  );
+
   test.each([
     ["*", "wildcards are not supported"],
     ["https://*.example.com", "wildcards are not supported"],
