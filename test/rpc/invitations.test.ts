@@ -186,8 +186,8 @@ test("inviting needs a scope of its own, reading that of identities", async () =
   const client = app.client(InvitationService, { bearer: secret });
   expect((await client.getInvitation({ invitationId })).invitation?.id).toBe(invitationId);
   expect((await client.listInvitations({})).invitations).not.toEqual([]);
-  for (const call of [client.createInvitation({}), client.revokeInvitation({ invitationId })]) {
-    expect(await refusal(call)).toMatchObject({
+  for (const call of [() => client.createInvitation({}), () => client.revokeInvitation({ invitationId })]) {
+    expect(await refusal(call())).toMatchObject({
       code: "PermissionDenied",
       reason: "API_KEY_SCOPE_MISSING",
       metadata: { scope: "identity:invite" },
