@@ -400,6 +400,8 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     await page.fill(identifier, name);
     await page.keyboard.press("Enter");
     await page.waitForSelector(`text=Signing in as ${name}.`);
+    // Whoever uses the keyboard types on.
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("password.password");
     // Where programs that keep passwords look for it, out of everybody else's sight.
     expect(await page.getAttribute(identifier, "type")).toBe("text");
     expect(await page.getAttribute(identifier, "autocomplete")).toBe("username");

@@ -57,6 +57,8 @@ describe("the parts of a form", () => {
         hint: { id: "ostiary-deleteAccount-hint", text: "It is gone at once." },
       },
     ]);
+    // What the form begins with is drawn first, before the fields.
+    expect(parts.map(({ step }) => step)).toEqual(["keepAccount", undefined, "profile", "deleteAccount"]);
     const [first] = describeForm(flowOf([keep])).parts;
     expect(first?.buttons[0]?.primary).toBe(true);
   });

@@ -12,7 +12,10 @@ export interface FormView {
   readonly messages: readonly FormMessageView[];
   /** Not drawn, but sent. */
   readonly hidden: readonly HiddenField[];
-  /** The fields that every step sends come first, then the steps in the order of the form. */
+  /**
+   * The fields that every step sends come first, then the steps in the order of the form; before them only buttons that the form
+   * begins with.
+   */
   readonly parts: readonly FormPart[];
 }
 
@@ -59,9 +62,10 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
     const [part] = parseNodeName(node.name) ?? [];
     return part !== undefined && steps.has(part) ? part : undefined;
   };
+  const leading = leadingStepsOf(nodes);
   let seenFields = false;
   const parts: FormPart[] = [];
-  for (const step of [undefined, ...steps]) {
+  for (const step of [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))]) {
     const own = nodes.filter((node) => node.kind.case !== "button" && stepOf(node) === step);
     const fields = own.flatMap((node) => fieldOf(node, step, options) ?? []);
     const buttons = nodes.flatMap((node) => {
@@ -88,6 +92,12 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
 /** The steps that the form has buttons for, in their order. */
 function stepsOf(nodes: readonly Node[]): ReadonlySet<string> {
   return new Set(nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])));
+}
+
+/** The steps whose buttons stand before all fields that are drawn. */
+function leadingStepsOf(nodes: readonly Node[]): ReadonlySet<string> {
+  const first = nodes.findIndex(({ kind }) => kind.case === "input" && kind.value.type !== InputType.HIDDEN);
+  return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
 /** Buttons that need no field are beside the point, unless there are no others. */

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Moves the focus to what somebody must know after a submit: the first field with an error, else the messages of
- * the form. Returns false if there is neither; the page then focuses its heading.
+ * Moves the focus to what somebody must know or do after a submit: the first field with an error; where the form only says
+ * what comes next, the first field that is to be filled in, since the messages are read out by themselves; else the messages.
+ * Returns false if there is none of these; the page then focuses its heading.
  */
 export function focusFirstProblem(form: HTMLElement): boolean {
   const field = form.querySelector<HTMLElement>('[aria-invalid="true"]');
   const messages = form.querySelector<HTMLElement>(".ostiary-messages:not(:empty)");
-  const target = field ?? messages;
+  const saysNext = messages !== null && messages.querySelector(':not([data-kind="info"])') === null;
+  const next = saysNext
+    ? Array.from(form.querySelectorAll<HTMLInputElement>("input")).find(isToFillIn)
+    : undefined;
+  const target = field ?? next ?? messages;
   target?.focus();
   return target !== null;
+}
+
+/** Not a field that is hidden, out of sight or filled in already. */
+function isToFillIn({ type, hidden, tabIndex, value }: HTMLInputElement): boolean {
+  return type !== "hidden" && !hidden && tabIndex !== -1 && value === "";
 }
 
 /**
