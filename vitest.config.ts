@@ -5,7 +5,7 @@ import { sdkSources } from "./ui/vite.config.ts";
 export default defineConfig({
   test: {
     // More than there are cores: many tests wait for processes that start, stop or are killed.
-    maxWorkers: Math.max(4, availableParallelism()),
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       {
         resolve: { alias: [...sdkSources] },

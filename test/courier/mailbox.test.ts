@@ -89,7 +89,9 @@ describe("the mailbox", () => {
     const frame = await get(`/mailbox/html?id=${id}`, browser);
     expect(frame.body).toContain("Anmelden</a>");
     // The worker takes them as well, and keeps what they say.
-    await vi.waitFor(async () => expect((await get("/mailbox", browser)).body).toContain("<td>sent</td>"));
+    await vi.waitFor(async () => expect((await get("/mailbox", browser)).body).toContain("<td>sent</td>"), {
+      timeout: 10_000,
+    });
     expect((await get(`/mailbox/message?id=${id}`, browser)).body).toContain("Guten Tag");
   });
 

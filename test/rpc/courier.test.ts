@@ -59,11 +59,14 @@ async function failed(content: MessageContent) {
 }
 
 function reaches(messageId: MessageId, state: MessageState) {
-  return vi.waitFor(async () => {
-    const { message } = await app.client(CourierService).getMessage({ messageId });
-    expect(message?.state).toBe(state);
-    return message;
-  });
+  return vi.waitFor(
+    async () => {
+      const { message } = await app.client(CourierService).getMessage({ messageId });
+      expect(message?.state).toBe(state);
+      return message;
+    },
+    { timeout: 10_000 },
+  );
 }
 
 const events = (id: MessageId) =>

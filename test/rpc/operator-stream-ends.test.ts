@@ -40,7 +40,7 @@ describe("what ends a stream", () => {
     await keys.revokeApiKey({ apiKeyId: apiKey?.id ?? "" });
     expect(await reasonOf(await results.next().catch((error: unknown) => error))).toBe("API_KEY_REVOKED");
     const end = { code: "unauthenticated", reason: "API_KEY_REVOKED" };
-    await vi.waitFor(() => expect(logged("SendRecoveryMessages")).toMatchObject(end));
+    await vi.waitFor(() => expect(logged("SendRecoveryMessages")).toMatchObject(end), { timeout: 10_000 });
   });
 
   test("is its client's cancellation, and nothing of it goes on", async () => {
@@ -54,7 +54,9 @@ describe("what ends a stream", () => {
     await expect(async () => {
       for await (const _result of stream) gone.abort();
     }).rejects.toThrow();
-    await vi.waitFor(() => expect(logged("SendRecoveryMessages")).toMatchObject({ code: "canceled" }));
+    await vi.waitFor(() => expect(logged("SendRecoveryMessages")).toMatchObject({ code: "canceled" }), {
+      timeout: 10_000,
+    });
     const looked = app.statements.length;
     expect(looked).toBeLessThan(1000);
     // Whatever comes later would come before this, which goes the same way.

@@ -253,11 +253,9 @@ async function during<T>(text: string, values: readonly unknown[], work: () => P
     await client.query("BEGIN");
     await client.query(text, [...values]);
     const result = work();
-    await vi.waitFor(async () =>
-      expect(
-        await tenants.rows("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"),
-      ).toHaveLength(1),
-    );
+    const waiting = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+      WHERE NOT granted AND locktype = 'transactionid' AND datname = current_database()`;
+    await vi.waitFor(async () => expect(await tenants.rows(waiting)).toHaveLength(1), { timeout: 10_000 });
     await client.query("COMMIT");
     return await result;
   } finally {

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { goodPassword, logIn, register } from "../support/accounts.ts";
+import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled } from "../support/chromium.ts";
+import { createPerson, personSchemas } from "../support/person.ts";
 import { email, identifier, password, submit, Visitors } from "./visitors.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -122,6 +123,68 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
     expect(shift).toBeLessThan(0.01);
   });
 });
+
+describe.skipIf(!chromiumInstalled)(
+  "the self-service pages of a server that asks in steps, for everyone,",
+  () => {
+    let app: TestApp;
+    let visitors: Visitors;
+
+    beforeAll(async () => {
+      const flows = {
+        login: { style: "identifier_first" },
+        registration: { style: "profile_first" },
+        settings: { account_deletion: { enabled: true } },
+      };
+      const identity = { schemas: personSchemas };
+      app = await startTestApp({ config: { tenant_defaults: { flows, identity, enumeration_safe: false } } });
+      visitors = await Visitors.of(app.publicUrl);
+    });
+    afterEach(() => visitors.leave());
+    afterAll(async () => {
+      await visitors.close();
+      await app.stop();
+    });
+
+    test.each([
+      ["light", 1280],
+      ["dark", 320],
+    ] as const)(
+      "have no accessibility violations and fit, in %s at %i pixels",
+      async (colorScheme, width) => {
+        const options = { colorScheme, viewport: { width, height: 640 } };
+        const { name } = await createPerson(app);
+        const page = await visitors.open("/ui/registration", options);
+        const look = async (what: string, selector: string) => {
+          await page.waitForSelector(selector);
+          expect(await violationsOf(page), what).toEqual([]);
+          expect(await overflowOf(page), what).toBe(0);
+        };
+        await look("the profile", "[data-step='profile']");
+        await page.fill(email, freshEmail());
+        await page.click("[data-step='profile']");
+        await look("how to sign up", password);
+
+        await page.goto(`${app.publicUrl}/ui/recovery`);
+        await page.fill("[name='address']", name);
+        await page.click(submit);
+        await look("the choice of an address", "[name='addressId']");
+
+        await page.goto(`${app.publicUrl}/ui/login`);
+        await page.fill(identifier, name);
+        await page.click(submit);
+        await look("how to sign in", password);
+        await page.fill(password, goodPassword);
+        await page.click(submit);
+        await page.waitForURL("**/ui/sessions");
+        await page.goto(`${app.publicUrl}/ui/settings`);
+        await look("the settings", "[data-step='deleteAccount']");
+        await page.click("[data-step='deleteAccount']");
+        await look("the question before a deletion", "dialog[open]");
+      },
+    );
+  },
+);
 
 /** What the accessibility scan finds against WCAG 2.2 AA and its best practices. */
 async function violationsOf(page: Page): Promise<string[]> {
