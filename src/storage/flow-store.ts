@@ -43,6 +43,9 @@ interface CandidateRow extends IdentityRow {
 /** Every column of the part that was not found is null. */
 type Nullable<Row> = { readonly [Column in keyof Row]: Row[Column] | null };
 
+/** An identity, and whether it is the one that was looked for: for nobody another one is read. */
+type OwnerRow = Nullable<IdentityRow> & { readonly a_found: boolean };
+
 /** What a completing statement says of itself. */
 interface CompletionRow {
   readonly flow_open: boolean;
@@ -126,17 +129,19 @@ export class PostgresFlowStore implements FlowStore {
   }
 
   async findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined> {
-    const [first, second] = await this.#database.query<
-      Nullable<IdentityRow> & { readonly a_signs_in: boolean | null }
-    >(scope, findByAddressStatement, [scope.tenantId, kind, value]);
-    if (first === undefined || !isIdentity(first)) return undefined;
-    return first.a_signs_in || second === undefined ? identityFromRow(first) : undefined;
+    const [first, second] = await this.#database.query<OwnerRow & { readonly a_signs_in: boolean | null }>(
+      scope,
+      findByAddressStatement,
+      [scope.tenantId, kind, value],
+    );
+    const owner = first && ownerFromRow(first);
+    return first?.a_signs_in || second === undefined ? owner : undefined;
   }
 
   async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
     const values = [scope.tenantId, kind, value];
-    const [row] = await this.#database.query<Nullable<IdentityRow>>(scope, findForRecoveryStatement, values);
-    return row && isIdentity(row) ? identityFromRow(row) : undefined;
+    const [row] = await this.#database.query<OwnerRow>(scope, findForRecoveryStatement, values);
+    return row && ownerFromRow(row);
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {
@@ -297,6 +302,12 @@ export function heldParameters(held: readonly HeldRevision[]) {
 function outcomeOf<Lost>(row: CompletionRow | undefined, lost: Lost): Completion | Lost {
   if (row?.completed) return "completed";
   return row?.flow_open ? lost : "flow_taken";
+}
+
+/** Made from its row before it is looked at whose that is: the same work for somebody and for nobody. */
+function ownerFromRow(row: OwnerRow): Identity | undefined {
+  const identity = isIdentity(row) ? identityFromRow(row) : undefined;
+  return row.a_found ? identity : undefined;
 }
 
 function isFlow(row: Nullable<FlowRow>): row is FlowRow {

@@ -1,15 +1,22 @@
 import type { Statement } from "./database.ts";
 import { identityColumns } from "./identity-row.ts";
 
-/*
- * Security rule: both statements give a row for an address that nobody has as well, made by the same work, so that the time
- * of an answer does not tell who has one (ASVS V6.3.8).
+/**
+ * Security rule: both statements read an identity for an address that nobody has as well, the tenant's first one, so that the
+ * time of an answer does not tell who has an address (ASVS V6.3.8). `a_found` says whose row it is; what was read for nobody is
+ * thrown away.
  */
+const owned = `owner.identity_id IS NOT NULL AS a_found`;
+const ownedIdentity = `LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = COALESCE(
+      owner.identity_id,
+      (SELECT any_identity.id FROM ostiary.identity any_identity
+        WHERE any_identity.tenant_id = $1 ORDER BY any_identity.id LIMIT 1)
+    )`;
 
-/** $1 tenant, $2 kind, $3 value. One or two rows: those who sign in with the address come first; empty for nobody. */
+/** $1 tenant, $2 kind, $3 value. One or two rows: those who sign in with the address come first. */
 export const findByAddressStatement: Statement = {
   name: "find_identity_by_address",
-  text: `SELECT ${identityColumns}, owner.signs_in AS a_signs_in
+  text: `SELECT ${identityColumns}, ${owned}, owner.signs_in AS a_signs_in
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN (
       SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
@@ -20,13 +27,13 @@ export const findByAddressStatement: Statement = {
       ORDER BY (n.identity_id IS NULL), v.identity_id
       LIMIT 2
     ) owner ON owner.tenant_id = scope.tenant_id
-    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = owner.identity_id
+    ${ownedIdentity}
     ORDER BY owner.signs_in DESC`,
 };
 
 /**
  * $1 tenant, $2 kind, $3 value. Rank 0 has it as a verified recovery address and signs in with it, rank 1 only the former,
- * rank 2 signs in with it, whatever else. One row, empty for nobody: of the first rank that has somebody, but nobody of those who
+ * rank 2 signs in with it, whatever else. One row: of the first rank that has somebody, but nobody of those who
  * share an address with which none of them signs in.
  *
  * Security rule: an address that was not verified counts for nothing here, so that nobody gets between an account and its
@@ -34,7 +41,7 @@ export const findByAddressStatement: Statement = {
  */
 export const findForRecoveryStatement: Statement = {
   name: "find_identity_for_recovery",
-  text: `SELECT ${identityColumns}
+  text: `SELECT ${identityColumns}, ${owned}
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN (
       SELECT ranked.tenant_id, ranked.identity_id
@@ -61,5 +68,5 @@ export const findForRecoveryStatement: Statement = {
       ORDER BY ranked.rank
       LIMIT 1
     ) owner ON owner.tenant_id = scope.tenant_id
-    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = owner.identity_id`,
+    ${ownedIdentity}`,
 };
