@@ -4,6 +4,7 @@ import { identityColumns } from "./identity-row.ts";
 import { insertIdentityParts } from "./identity-statements.ts";
 import { admissionParts } from "./invitation-sql.ts";
 import { insertMessages } from "./message-sql.ts";
+import { foundColumn, joinIdentity } from "./owner-statements.ts";
 import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
@@ -98,15 +99,16 @@ export const findWithIdentityStatement: Statement = {
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
   text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
-      ${credentialKinds} AS c_kinds
+      ${credentialKinds} AS c_kinds, ${foundColumn("owner.id")}
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
       AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
-    LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = CASE
-      WHEN COALESCE(f.data #>> '{identifier,value}', $3) IS NULL THEN f.identity_id ELSE found.identity_id END
+    CROSS JOIN LATERAL (SELECT CASE WHEN COALESCE(f.data #>> '{identifier,value}', $3) IS NULL
+      THEN f.identity_id ELSE found.identity_id END AS id) owner
+    ${joinIdentity("owner.id")}
     LEFT JOIN ostiary.identity_credential c
-      ON c.tenant_id = i.tenant_id AND c.identity_id = i.id AND c.kind = $4`,
+      ON c.tenant_id = scope.tenant_id AND c.identity_id = owner.id AND c.kind = $4`,
 };
 
 /**

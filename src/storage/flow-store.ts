@@ -117,14 +117,12 @@ export class PostgresFlowStore implements FlowStore {
     identifier: string | undefined,
     credential: CredentialKind | undefined,
   ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }> {
-    const [row] = await this.#database.query<Nullable<FlowRow> & Nullable<CandidateRow>>(
-      scope,
-      statements.findForLoginStatement,
-      [scope.tenantId, digest, identifier, credential],
-    );
+    const [row] = await this.#database.query<
+      Nullable<FlowRow> & Nullable<CandidateRow> & Pick<OwnerRow, "a_found">
+    >(scope, statements.findForLoginStatement, [scope.tenantId, digest, identifier, credential]);
     return {
       flow: row && isFlow(row) ? flowFromRow(row) : undefined,
-      candidate: row && isCandidate(row) ? candidateFromRow(row) : undefined,
+      candidate: row && candidateOf(row),
     };
   }
 
@@ -316,6 +314,12 @@ function isFlow(row: Nullable<FlowRow>): row is FlowRow {
 
 function isIdentity(row: Nullable<IdentityRow>): row is IdentityRow {
   return row.i_id !== null;
+}
+
+/** As `ownerFromRow`. The credential is the owner's or none. */
+function candidateOf(row: Nullable<CandidateRow> & Pick<OwnerRow, "a_found">): LoginCandidate | undefined {
+  const candidate = isCandidate(row) ? candidateFromRow(row) : undefined;
+  return row.a_found ? candidate : undefined;
 }
 
 function isCandidate(row: Nullable<CandidateRow>): row is CandidateRow {

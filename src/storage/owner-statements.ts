@@ -2,21 +2,27 @@ import type { Statement } from "./database.ts";
 import { identityColumns } from "./identity-row.ts";
 
 /**
- * Security rule: both statements read an identity for an address that nobody has as well, the tenant's first one, so that the
- * time of an answer does not tell who has an address (ASVS V6.3.8). `a_found` says whose row it is; what was read for nobody is
- * thrown away.
+ * Joins the identity `i` of an id that may be null, `owner`; $1 is the tenant.
+ *
+ * Security rule: where nobody was found another identity is read, the tenant's first one, so that the time of an answer does
+ * not tell who has an account (ASVS V6.3.8). `foundColumn` says whose row it is; what was read for nobody is thrown away.
  */
-const owned = `owner.identity_id IS NOT NULL AS a_found`;
-const ownedIdentity = `LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = COALESCE(
-      owner.identity_id,
-      (SELECT any_identity.id FROM ostiary.identity any_identity
-        WHERE any_identity.tenant_id = $1 ORDER BY any_identity.id LIMIT 1)
+export function joinIdentity(owner: string): string {
+  return `LEFT JOIN ostiary.identity i ON i.tenant_id = scope.tenant_id AND i.id = COALESCE(
+      ${owner},
+      (SELECT another.id FROM ostiary.identity another WHERE another.tenant_id = $1 ORDER BY another.id LIMIT 1)
     )`;
+}
+
+/** Whether it is the one that was looked for. */
+export function foundColumn(owner: string): string {
+  return `${owner} IS NOT NULL AS a_found`;
+}
 
 /** $1 tenant, $2 kind, $3 value. One or two rows: those who sign in with the address come first. */
 export const findByAddressStatement: Statement = {
   name: "find_identity_by_address",
-  text: `SELECT ${identityColumns}, ${owned}, owner.signs_in AS a_signs_in
+  text: `SELECT ${identityColumns}, ${foundColumn("owner.identity_id")}, owner.signs_in AS a_signs_in
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN (
       SELECT v.tenant_id, v.identity_id, (n.identity_id IS NOT NULL) AS signs_in
@@ -27,7 +33,7 @@ export const findByAddressStatement: Statement = {
       ORDER BY (n.identity_id IS NULL), v.identity_id
       LIMIT 2
     ) owner ON owner.tenant_id = scope.tenant_id
-    ${ownedIdentity}
+    ${joinIdentity("owner.identity_id")}
     ORDER BY owner.signs_in DESC`,
 };
 
@@ -41,7 +47,7 @@ export const findByAddressStatement: Statement = {
  */
 export const findForRecoveryStatement: Statement = {
   name: "find_identity_for_recovery",
-  text: `SELECT ${identityColumns}, ${owned}
+  text: `SELECT ${identityColumns}, ${foundColumn("owner.identity_id")}
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN (
       SELECT ranked.tenant_id, ranked.identity_id
@@ -68,5 +74,5 @@ export const findForRecoveryStatement: Statement = {
       ORDER BY ranked.rank
       LIMIT 1
     ) owner ON owner.tenant_id = scope.tenant_id
-    ${ownedIdentity}`,
+    ${joinIdentity("owner.identity_id")}`,
 };
