@@ -61,7 +61,7 @@ export function mayServeMailbox(config: CompleteConfig): boolean {
 }
 
 /** The parts of flows that cannot do without messages, by their keys. Unset, they are on where messages can be sent. */
-export function sendingParts({ tenantDefaults: { flows, code } }: CompleteConfig) {
+function sendingParts({ tenantDefaults: { flows, code } }: CompleteConfig) {
   return {
     "flows.verification.enabled": flows.verification.enabled,
     "flows.recovery.enabled": flows.recovery.enabled,

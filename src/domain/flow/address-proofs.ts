@@ -338,6 +338,14 @@ export function isProofRequest({ name, fields }: SubmittedStep): boolean {
   return name === "link" || (name === "code" && (fields.code ?? "") === "");
 }
 
+/** Whether two addresses are the same one. */
+export function isSameAddress(
+  one: Pick<ProofTarget, "kind" | "value">,
+  other: Pick<ProofTarget, "kind" | "value">,
+): boolean {
+  return one.kind === other.kind && one.value === other.value;
+}
+
 /** The addresses of an identity that it has shown to be its own. */
 export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
   return identity.verifiableAddresses

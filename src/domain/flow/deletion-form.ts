@@ -1,7 +1,7 @@
 import type { Identity } from "../identity/identity.ts";
 import * as messages from "../message/message.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { Node } from "./form.ts";
+import { button, type Node } from "./form.ts";
 
 /**
  * The step about the end of an account that its settings offer: none where it is not allowed. What is scheduled can be
@@ -17,24 +17,14 @@ export function deletionStep(
 
 /** The button that keeps an account which is to be deleted. */
 export function keepNode(): Node {
-  return button("keepAccount", messages.keepAccountLabel());
+  return button("keepAccount", messages.keepAccountLabel(), true);
 }
 
 /** The button that has an account deleted, with what that means. */
 export function deleteNode(tenant: Tenant): Node {
   const { graceMs } = tenant.settings.settings.accountDeletion;
   return {
-    ...button("deleteAccount", messages.deleteAccountLabel()),
+    ...button("deleteAccount", messages.deleteAccountLabel(), true),
     messages: [messages.deletionWarning(graceMs)],
-  };
-}
-
-function button(step: string, label: messages.Message): Node {
-  return {
-    name: step,
-    group: "default",
-    label,
-    messages: [],
-    element: { kind: "button", step, skipsRequired: true },
   };
 }

@@ -145,17 +145,23 @@ export class FlowKeeper {
   }
 
   /** The flow as its holder sees it. Throws FLOW_EXPIRED with the id of a fresh one. */
-  async get(
+  async get(caller: FlowCaller, shape: FlowShape, flowId: string): Promise<Flow> {
+    return this.show(caller, shape, flowId, await this.find(caller.tenant, shape.kind, flowId));
+  }
+
+  /** As `get`, of a flow that was read already. */
+  async show(
     caller: FlowCaller,
     shape: FlowShape,
     flowId: string,
-  ): Promise<{ record: FlowRecord; flow: Flow }> {
-    const held = this.hold(caller, await this.find(caller.tenant, shape.kind, flowId));
+    record: FlowRecord | undefined,
+  ): Promise<Flow> {
+    const held = this.hold(caller, record);
     if (held.kind === "expired") {
       const { flow } = await this.replace(caller, shape, held.record);
       throw domainError("FLOW_EXPIRED", { replacement_flow_id: flow.id.reveal() });
     }
-    return { record: held.record, flow: this.presentTo(caller, shape, flowId, held.record) };
+    return this.presentTo(caller, shape, flowId, held.record);
   }
 
   /** The record behind a flow's id; undefined if there is none. */

@@ -8,6 +8,7 @@ import type { Invitations } from "../invitation/invitations.ts";
 import * as messages from "../message/message.ts";
 import type { StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import { isSameAddress } from "./address-proofs.ts";
 import type { FlowData, ProofTarget } from "./flow.ts";
 
 /** What a flow remembers of its invitation: all of it, since nothing of an invitation changes but whether it has ended. */
@@ -60,8 +61,8 @@ export function provenByInvitation({ invitation }: Pick<FlowData, "invitation">)
 }
 
 /** Whether an address is among those that were proven. */
-export function isProven(proven: readonly ProofTarget[], { kind, value }: ProofTarget): boolean {
-  return proven.some((target) => target.kind === kind && target.value === value);
+export function isProven(proven: readonly ProofTarget[], address: ProofTarget): boolean {
+  return proven.some((target) => isSameAddress(target, address));
 }
 
 /** What is recorded of an invitation when it makes an account. */

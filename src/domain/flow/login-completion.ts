@@ -23,7 +23,7 @@ export interface LoginProof {
   readonly candidate: LoginCandidate;
   readonly proof: LoginCompletion["proof"];
   readonly held: readonly HeldRevision[];
-  readonly method: LoginProved["authentication"];
+  readonly authentication: LoginProved["authentication"];
   readonly rehash: LoginProved["rehash"];
   readonly ticket: ThrottleTicket;
 }
@@ -92,7 +92,7 @@ export class LoginCompletions {
   async #tryOnce(
     caller: FlowCaller,
     flow: FlowRecord,
-    { candidate, proof, held, method, rehash, ticket }: LoginProof,
+    { candidate, proof, held, authentication, rehash, ticket }: LoginProof,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
@@ -100,7 +100,7 @@ export class LoginCompletions {
     const first = flow.data.firstFactor && shownFirst(flow.data.firstFactor);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      methods: [...(first ? [first] : []), { ...method, completedAt: at }],
+      methods: [...(first ? [first] : []), { ...authentication, completedAt: at }],
       origin,
       at,
     });
@@ -108,7 +108,10 @@ export class LoginCompletions {
     const about = { identityId: identity.id, sessionId: session.id };
     const replaces = flow.data.refreshes ?? (await this.#shownSession(caller, flow, identity));
     const isRefresh = flow.data.refreshes !== undefined;
-    const shown = { method: (first ?? method).kind, ...(first && { second_factor: method.kind }) };
+    const shown = {
+      method: (first ?? authentication).kind,
+      ...(first && { second_factor: authentication.kind }),
+    };
     const events = [
       newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
       newEvent("session.created", at, actor, about),

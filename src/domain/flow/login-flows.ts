@@ -14,6 +14,7 @@ import type { Throttle } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
   isProofRequest,
+  isSameAddress,
   type ProvedAddress,
   verifiedAddresses,
 } from "./address-proofs.ts";
@@ -29,7 +30,6 @@ import type {
   FlowRecord,
   LoginOutcome,
   PendingStep,
-  ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
 import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
@@ -174,7 +174,7 @@ export class LoginFlows {
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return (await this.#keeper.get(caller, this.shape, flowId)).flow;
+    return this.#keeper.get(caller, this.shape, flowId);
   }
 
   /**
@@ -288,7 +288,7 @@ export class LoginFlows {
         candidate: result.candidate,
         proof: { kind: "credential", credential: method.credential },
         held: [{ digest: record.digest, revision: record.revision }],
-        method: result.authentication,
+        authentication: result.authentication,
         rehash: result.rehash,
         ticket,
       } satisfies LoginProof;
@@ -334,8 +334,7 @@ export class LoginFlows {
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<LoginOutcome | StepRejected> {
     if (given.kind === "proved" && record.data.firstFactor === undefined) {
-      const { by, method: authentication, candidate } = given;
-      const methods = this.#secondFactors.wantedBeside({ by, authentication }, candidate.credentialKinds);
+      const methods = this.#secondFactors.wantedBeside(given, given.candidate.credentialKinds);
       if (methods.length > 0) {
         return moved(await this.#secondFactors.begin(caller.tenant, record, given, methods));
       }
@@ -363,13 +362,13 @@ export class LoginFlows {
       const stands =
         candidate?.identity.state === "active" &&
         candidate.identity.id === target.identityId &&
-        verifiedAddresses(candidate.identity).some((address) => isSame(address, target));
+        verifiedAddresses(candidate.identity).some((address) => isSameAddress(address, target));
       if (candidate === undefined || !stands) {
         const problems = { fields: [], form: [messages.invalidCode("login")] };
         return { kind: "rejected", reason: "CODE_INVALID", problems };
       }
       const proof = { kind: "address", target } as const;
-      return { kind: "proved", candidate, proof, held, method: authentication, rehash: undefined, ticket };
+      return { kind: "proved", candidate, proof, held, authentication, rehash: undefined, ticket };
     };
     const { candidate, readAgain, reject } = attempt;
     const renew = async () => proofOf(await readAgain());
@@ -386,8 +385,4 @@ function ownedCandidate(
   const isOwned = record.data.refreshes !== undefined || record.data.firstFactor !== undefined;
   const isForeign = isOwned && candidate?.identity.id !== record.identityId;
   return isForeign ? undefined : candidate;
-}
-
-function isSame(one: ProofTarget, other: ProofTarget): boolean {
-  return one.kind === other.kind && one.value === other.value;
 }

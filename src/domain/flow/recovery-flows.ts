@@ -107,7 +107,7 @@ export class RecoveryFlows {
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
+    return this.#keeper.get(caller, this.#shape, flowId);
   }
 
   /** Tries what was submitted. */

@@ -5,7 +5,7 @@ import * as messages from "../message/message.ts";
 import type { StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { addressShape } from "./address-form.ts";
-import { type AddressProofs, verifiedAddresses } from "./address-proofs.ts";
+import { type AddressProofs, isSameAddress, verifiedAddresses } from "./address-proofs.ts";
 import type { AddressChoice, OfferedAddress, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
 import { button, type Node } from "./form.ts";
@@ -37,13 +37,13 @@ export function recoveryShape(proofs: AddressProofs): FlowShape {
 export function recoverableAddresses(identity: Identity): readonly ProofTarget[] {
   const verified = verifiedAddresses(identity);
   return identity.recoveryAddresses.flatMap(
-    (address) => verified.find((candidate) => isSame(candidate, address)) ?? [],
+    (address) => verified.find((candidate) => isSameAddress(candidate, address)) ?? [],
   );
 }
 
 /** Whether an address is one of them. */
 export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
-  return recoverableAddresses(identity).some((candidate) => isSame(candidate, address));
+  return recoverableAddresses(identity).some((candidate) => isSameAddress(candidate, address));
 }
 
 /**
@@ -65,7 +65,7 @@ export function choiceAmong(
   preferred: ProofTarget,
   typed: string,
 ): AddressChoice {
-  const place = addresses.findIndex((address) => isSame(address, preferred));
+  const place = addresses.findIndex((address) => isSameAddress(address, preferred));
   return { typed, addresses, preferred: idOf(place) };
 }
 
@@ -113,11 +113,4 @@ function offeredAddresses({ addresses }: AddressChoice): readonly OfferedAddress
 /** Opaque to callers: it says nothing of the address, and means nothing in another flow. */
 function idOf(place: number): string {
   return String(place + 1);
-}
-
-function isSame(
-  one: Pick<ProofTarget, "kind" | "value">,
-  other: Pick<ProofTarget, "kind" | "value">,
-): boolean {
-  return one.kind === other.kind && one.value === other.value;
 }

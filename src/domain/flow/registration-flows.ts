@@ -7,6 +7,7 @@ import type { ProofKind, RegistrationMethod, StepRejected, SubmittedStep } from 
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import type { AddressProofs } from "./address-proofs.ts";
+import { advanceFlow } from "./advance-flow.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -117,9 +118,10 @@ export class RegistrationFlows {
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED, INVITATION_REQUIRED. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    const held = this.#keeper.hold(caller, await this.#keeper.find(caller.tenant, "registration", flowId));
+    const found = await this.#keeper.find(caller.tenant, "registration", flowId);
+    const held = this.#keeper.hold(caller, found);
     if (held.kind === "expired") assertOpen(caller.tenant, held.record.data);
-    return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
+    return this.#keeper.show(caller, this.#shape, flowId, held.record);
   }
 
   /** Tries what was submitted. Two round trips where a password succeeds, beside the throttle's one. Throws RATE_LIMITED. */
@@ -202,11 +204,7 @@ export class RegistrationFlows {
     }
     const held = [{ digest: record.digest, revision: record.revision }];
     const account = { ...profile, proved, held, proven, ticket };
-    const completed = await this.#accounts.complete(caller, record, account);
-    if (completed === "invitation_gone") return reject(invitationGone());
-    return completed === "identifier_taken"
-      ? reject(await takenOf(this.#flows, tenant, profile.derived))
-      : completed;
+    return this.#makeAccount(caller, record, account, reject);
   }
 
   /** Sends a code or link to the address that the account is to have. */
@@ -268,12 +266,20 @@ export class RegistrationFlows {
         : { password, authentication };
     const proven = [target, ...provenByInvitation(record.data)];
     const account = { ...profile, proved, held, proven, ticket };
+    // Whoever gets here has shown that the address is theirs, so they may know if it is taken.
+    return this.#makeAccount(caller, record, account, reject);
+  }
+
+  async #makeAccount(
+    caller: FlowCaller,
+    record: FlowRecord,
+    account: NewAccount,
+    reject: (rejected: StepRejected) => FlowOutcome<never>,
+  ): Promise<FlowOutcome<FlowCompleted>> {
     const completed = await this.#accounts.complete(caller, record, account);
     if (completed === "invitation_gone") return reject(invitationGone());
-    // Whoever gets here has shown that the address is theirs, so they may know.
-    return completed === "identifier_taken"
-      ? reject(await takenOf(this.#flows, tenant, profile.derived))
-      : completed;
+    if (completed !== "identifier_taken") return completed;
+    return reject(await takenOf(this.#flows, caller.tenant, account.derived));
   }
 
   /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
@@ -302,12 +308,9 @@ export class RegistrationFlows {
     flowId: string,
     data: FlowData,
   ): Promise<FlowOutcome<never>> {
-    const { digest, revision, identityId } = record;
-    const advance = { data, challenge: undefined, identityId, messages: [], events: [] };
-    const scope = { tenantId: caller.tenant.id };
-    if (!(await this.#flows.advance(scope, { digest, revision }, advance)))
-      throw domainError("FLOW_CHANGED", {});
-    return this.#keeper.nextStep(caller, this.#shape, flowId, { ...record, revision: revision + 1, data });
+    const { identityId } = record;
+    const next = await advanceFlow(this.#flows, caller.tenant, record, { data, identityId });
+    return this.#keeper.nextStep(caller, this.#shape, flowId, next);
   }
 
   #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {

@@ -7,7 +7,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import type { Node, NodeGroup } from "./form.ts";
+import { button, type Node } from "./form.ts";
 import { traitNodes } from "./trait-nodes.ts";
 
 /** A registration as its holder sees it: the traits, and the ways to prove who one is. */
@@ -20,11 +20,11 @@ export function registrationShape(
     flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, givenTraits(flow));
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
     awaitsProfile(tenant, flow)
-      ? [button("profile", "profile", messages.continueLabel())]
+      ? [{ ...button("profile", messages.continueLabel()), group: "profile" }]
       : [
           ...methods.flatMap((method) => method.registrationNodes(tenant)),
           ...proofs.forms.requestNodes(tenant, "registration"),
-          ...(flow.data.profileGiven ? [button("back", "default", messages.backLabel("registration"))] : []),
+          ...(flow.data.profileGiven ? [button("back", messages.backLabel("registration"), true)] : []),
         ];
   return {
     kind: "registration",
@@ -92,14 +92,4 @@ export function hasOtherAddresses(derived: DerivedTraits, proven: ProofTarget): 
 export function oneAddressForLink(): StepRejected {
   const problems = { fields: [], form: [messages.oneAddressForLink()] };
   return { kind: "rejected", reason: "TRAITS_INVALID", problems };
-}
-
-function button(step: "profile" | "back", group: NodeGroup, label: messages.Message): Node {
-  return {
-    name: step,
-    group,
-    label,
-    messages: [],
-    element: { kind: "button", step, skipsRequired: step === "back" },
-  };
 }

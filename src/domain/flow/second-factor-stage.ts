@@ -6,7 +6,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { advanceFlow } from "./advance-flow.ts";
 import type { FirstFactor, FlowRecord } from "./flow.ts";
 import type { LoginProof } from "./login-completion.ts";
-import type { FlowStore, HeldRevision } from "./store.ts";
+import type { FlowStore } from "./store.ts";
 
 interface SecondFactorStageDependencies {
   readonly flows: FlowStore;
@@ -56,11 +56,11 @@ export class SecondFactorStage {
   begin(
     tenant: Tenant,
     flow: FlowRecord,
-    { candidate, method, held }: LoginProof,
+    { candidate, authentication, held }: LoginProof,
     methods: readonly MethodKind[],
   ): Promise<FlowRecord> {
     const { pending: _used, method: _done, identifier, ...rest } = flow.data;
-    const firstFactor = this.remember(method, methods);
+    const firstFactor = this.remember(authentication, methods);
     const own = held.find(({ digest }) => Buffer.compare(digest, flow.digest) === 0);
     return advanceFlow(
       this.#flows,
@@ -69,7 +69,8 @@ export class SecondFactorStage {
       {
         data: { ...rest, ...(identifier && { typed: identifier.typed }), firstFactor },
         identityId: candidate.identity.id,
-        consumes: othersOf(held, own),
+        // The flow that holds the challenge of an opened link; there is at most one beside the flow itself.
+        consumes: held.find((each) => each !== own),
       },
     );
   }
@@ -85,9 +86,4 @@ export class SecondFactorStage {
 /** A first proof as a session keeps it. */
 export function shownFirst({ kind, assuranceLevel, completedAt }: FirstFactor): AuthenticationMethod {
   return { kind, assuranceLevel, completedAt: new Date(completedAt) };
-}
-
-/** The flow that holds the challenge of an opened link; there is at most one beside the flow itself. */
-function othersOf(held: readonly HeldRevision[], own: HeldRevision | undefined): HeldRevision | undefined {
-  return held.find((each) => each !== own);
 }

@@ -97,7 +97,7 @@ export class SettingsFlows {
     const { flow, identity } = await this.#find(tenant, flowId);
     const { record } = this.#keeper.hold(caller, flow);
     await this.#holderOf(caller, record, flowId, identity);
-    return (await this.#keeper.get(caller, this.#view.shapeOf(tenant, identity), flowId)).flow;
+    return this.#keeper.show(caller, this.#view.shapeOf(tenant, identity), flowId, record);
   }
 
   /** Carries out what was submitted. */

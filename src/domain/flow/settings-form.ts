@@ -7,7 +7,7 @@ import type { AddressProofs } from "./address-proofs.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-form.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import type { Node } from "./form.ts";
+import { button, type Node } from "./form.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
 
 /** The settings of one account, as a form. After a recovery only a new secret is on offer. */
@@ -22,13 +22,7 @@ export function settingsShape(
       ? []
       : [
           ...traitNodes(schema.fields, identity.traits),
-          {
-            name: "profile",
-            group: "profile",
-            label: messages.saveLabel(),
-            messages: [],
-            element: { kind: "button", step: "profile" },
-          },
+          { ...button("profile", messages.saveLabel()), group: "profile" },
         ];
   const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
@@ -90,14 +84,5 @@ export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<str
 }
 
 function resumeNodes({ data }: FlowRecord): readonly Node[] {
-  if (data.interrupted === undefined) return [];
-  return [
-    {
-      name: "resume",
-      group: "default",
-      label: messages.resumeLabel(),
-      messages: [],
-      element: { kind: "button", step: "resume", skipsRequired: true },
-    },
-  ];
+  return data.interrupted === undefined ? [] : [button("resume", messages.resumeLabel(), true)];
 }

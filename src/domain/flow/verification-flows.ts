@@ -57,7 +57,7 @@ export class VerificationFlows {
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return (await this.#keeper.get(caller, this.#shape, flowId)).flow;
+    return this.#keeper.get(caller, this.#shape, flowId);
   }
 
   /**

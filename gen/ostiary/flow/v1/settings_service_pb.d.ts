@@ -349,7 +349,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "saved";
   } | {
     /**
-     * The session's last login is too long ago for this change.
+     * The session's last login is too long ago for this change, or a second factor is wanted after a recovery.
      *
      * @generated from field: ostiary.flow.v1.LoginRequired login_required = 6;
      */
@@ -441,7 +441,7 @@ export declare type SettingsSaved = Message<"ostiary.flow.v1.SettingsSaved"> & {
 export declare const SettingsSavedSchema: GenMessage<SettingsSaved>;
 
 /**
- * LoginRequired asks for a fresh login. Once it is done, the step `resume` carries out what was submitted.
+ * LoginRequired asks for a fresh login, or, after a recovery, for the second factor. Once it is done, the step `resume` carries out what was submitted.
  *
  * @generated from message ostiary.flow.v1.LoginRequired
  */
