@@ -222,6 +222,8 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     const address = freshEmail();
     await page.fill(email, address);
     await page.click("[data-step='profile']");
+    // The settings ask for a password as well: it is the login's that is filled in.
+    await page.waitForSelector("text=Please confirm this action");
     await page.fill(password, goodPassword);
     await page.click("[data-step='password']");
     await page.waitForSelector(code);
