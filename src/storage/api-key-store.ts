@@ -4,6 +4,7 @@ import type { Event } from "../domain/event/event.ts";
 import type { ApiKeyId, TenantId } from "../domain/ids.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
+import { endColumn, endOf } from "./ends.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
@@ -129,7 +130,13 @@ export class PostgresApiKeyStore implements ApiKeyStore {
 function values(scope: Scope, key: NewApiKey, event: Event): readonly unknown[] {
   return [
     ...[scope.tenantId, key.tokenDigest, key.id, key.createdAt, key.updatedAt, key.name, key.scopes],
-    ...[key.expiresAt, key.lastUsedAt, key.revokedAt, key.bootstrap, eventsParameter([event])],
+    ...[
+      endColumn(key.expiresAt),
+      key.lastUsedAt,
+      endColumn(key.revokedAt),
+      key.bootstrap,
+      eventsParameter([event]),
+    ],
   ];
 }
 
@@ -140,9 +147,9 @@ function apiKeyFromRow(row: ApiKeyRow): ApiKey {
     updatedAt: row.updated_at,
     name: row.name,
     scopes: row.scopes,
-    expiresAt: row.expires_at ?? undefined,
+    expiresAt: endOf(row.expires_at),
     lastUsedAt: row.last_used_at ?? undefined,
-    revokedAt: row.revoked_at ?? undefined,
+    revokedAt: endOf(row.revoked_at),
     bootstrap: row.bootstrap,
   };
 }

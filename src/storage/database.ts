@@ -1,10 +1,15 @@
-import { Client, type ClientConfig, Pool, type PoolClient, type QueryResult, types } from "pg";
+import { Pool, type PoolClient, type QueryResult } from "pg";
 import type { TenantId } from "../domain/ids.ts";
 import type { Logger, Scope, Transaction, Transactions } from "../domain/ports.ts";
+import { columnTypes } from "./column-types.ts";
+import { applySettings, clientOf } from "./connection.ts";
 import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
 
 /** How often a deadlock is tried again before it is reported. */
 const maxAttempts = 5;
+
+/** Says the isolation that statements are written for, since a pooler may have put us on a connection of another role's settings. */
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /** A statement. With a name it is prepared once on each connection; hot paths have one. */
 export interface Statement {
@@ -57,7 +62,8 @@ export class Database implements Transactions {
       idle_in_transaction_session_timeout: Math.max(options.statementTimeoutMs, 10_000),
       keepAlive: true,
       application_name: "ostiary",
-      types,
+      types: columnTypes,
+      onConnect: applySettings,
     });
     // An idle connection that breaks is reported here, and the pool drops it. Unheard, it would end the process.
     this.#pool.on("error", (error) => {
@@ -87,7 +93,7 @@ export class Database implements Transactions {
     if (scope instanceof OpenTransaction) return this.#savepoint(scope, work);
     return this.#retrying(() =>
       this.#withClient(async (client) => {
-        await this.#send(client, { text: "BEGIN" }, []);
+        await this.#send(client, { text: begin }, []);
         let result: T;
         try {
           result = await work(branded(new OpenTransaction(scope.tenantId, client, 0)));
@@ -199,15 +205,6 @@ export class Database implements Transactions {
       throw translate(error);
     }
   }
-}
-
-/** A client for a pool that asks for the URL at each connection: a password is changed without a restart. */
-export function clientOf(url: () => string): new () => Client {
-  return class extends Client {
-    constructor(config?: ClientConfig) {
-      super({ ...config, connectionString: url() });
-    }
-  };
 }
 
 /** Connections that must not go back to the pool. */

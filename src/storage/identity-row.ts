@@ -8,6 +8,8 @@ import type {
 } from "../domain/identity/identity.ts";
 import type { IdentityId } from "../domain/ids.ts";
 import type { JsonObject } from "../domain/json.ts";
+import { readTime } from "./column-types.ts";
+import { endOf } from "./ends.ts";
 
 /**
  * The columns of an identity with its identifiers and addresses, in one row: for `FROM ostiary.identity i`. Names
@@ -74,13 +76,13 @@ export function identityFromRow(row: IdentityRow): Identity {
       ({ kind, value, verifiedAt }): VerifiableAddress => ({
         kind,
         value,
-        verifiedAt: verifiedAt === null ? undefined : new Date(verifiedAt),
+        verifiedAt: verifiedAt === null ? undefined : readTime(verifiedAt),
       }),
     ),
     recoveryAddresses: row.i_recovery_addresses ?? [],
     displayName: row.i_display_name,
     lastLoginAt: row.i_last_login_at ?? undefined,
-    deleteAt: row.i_delete_at ?? undefined,
+    deleteAt: endOf(row.i_delete_at),
   };
 }
 

@@ -2,11 +2,13 @@ import type { SealedMessage } from "../domain/courier/outbox.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { AddressKind } from "../domain/identity/identity.ts";
 import type { IdentityId, InvitationId } from "../domain/ids.ts";
+import { instantOf } from "../domain/instant.ts";
 import type { Invitation, NewInvitation } from "../domain/invitation/invitation.ts";
 import type { InvitationFilter, InvitationStore } from "../domain/invitation/store.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
+import { endColumn, endOf } from "./ends.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import { insertMessages, messagesParameter } from "./message-sql.ts";
@@ -93,7 +95,7 @@ export class PostgresInvitationStore implements InvitationStore {
       JSON.stringify(invitation.traits),
       JSON.stringify(invitation.publicMetadata),
       JSON.stringify(invitation.adminMetadata),
-      ...[invitation.usedAt, invitation.identityId, invitation.revokedAt],
+      ...[endColumn(invitation.usedAt), invitation.identityId, endColumn(invitation.revokedAt)],
       eventsParameter([event]),
       messagesParameter(messages),
     ]);
@@ -132,14 +134,14 @@ function invitationFromRow(row: InvitationRow): Invitation {
   return {
     id: row.id,
     createdAt: row.created_at,
-    expiresAt: row.expires_at,
+    expiresAt: instantOf(row.expires_at),
     address: kind === null || value === null ? undefined : { kind, value },
     schemaId: row.schema_id,
     traits: row.traits,
     publicMetadata: row.public_metadata,
     adminMetadata: row.admin_metadata,
-    usedAt: row.used_at ?? undefined,
+    usedAt: endOf(row.used_at),
     identityId: row.identity_id ?? undefined,
-    revokedAt: row.revoked_at ?? undefined,
+    revokedAt: endOf(row.revoked_at),
   };
 }

@@ -2,7 +2,8 @@ import type { Runner } from "graphile-worker";
 import { Pool } from "pg";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { removeExpired } from "./clean-up.ts";
-import { clientOf, type Database } from "./database.ts";
+import { applySettings, clientOf } from "./connection.ts";
+import type { Database } from "./database.ts";
 import { deleteDueAccounts } from "./due-deletions.ts";
 
 /** The name of the clean-up's job. */
@@ -89,6 +90,7 @@ class WorkerKeeper {
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       application_name: "ostiary jobs",
+      onConnect: applySettings,
     });
     const onLoss = (error: Error) => {
       if (!this.#stopping) logger.warn({ error: error.message }, "a connection of the job worker was lost");

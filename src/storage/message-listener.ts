@@ -1,5 +1,6 @@
 import { Client } from "pg";
 import type { Logger } from "../domain/ports.ts";
+import { applySettings } from "./connection.ts";
 import { messageChannel } from "./message-sql.ts";
 
 const firstPauseMs = 250;
@@ -72,6 +73,7 @@ class MessageListener {
     client.on("notification", () => this.#options.onMessages());
     try {
       await client.connect();
+      await applySettings(client);
       await client.query(`LISTEN ${messageChannel}`);
       this.#warned = false;
       this.#options.onMessages();

@@ -1,6 +1,7 @@
 import type { MessageChannel, MessageTemplate } from "../domain/courier/message.ts";
 import type { ClaimedMessage, KeptMessage, MessageRecord, MessageState } from "../domain/courier/store.ts";
 import type { IdentityId, MessageId, TenantId } from "../domain/ids.ts";
+import { endOf } from "./ends.ts";
 
 /** The columns of a message `m` that are shown. */
 export const messageColumns = `m.id, m.created_at, m.updated_at, m.state, m.channel, m.template, m.recipient,
@@ -60,7 +61,7 @@ export function messageFromRow(row: MessageRow): MessageRecord {
     identityId: row.identity_id ?? undefined,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at ?? undefined,
-    expiresAt: row.expires_at ?? undefined,
+    expiresAt: endOf(row.expires_at),
     endedAt: row.ended_at ?? undefined,
     lastError: row.last_error ?? undefined,
   };
@@ -81,7 +82,7 @@ export function claimedFromRow(row: ClaimedRow): ClaimedMessage {
     language: row.language,
     identityId: row.identity_id ?? undefined,
     suppressed: false,
-    expiresAt: row.expires_at ?? undefined,
+    expiresAt: endOf(row.expires_at),
     attempts: row.attempts,
     leaseToken: row.lease_token,
     sealedData: row.sealed_data ?? "",

@@ -1,4 +1,5 @@
 import type { SealedMessage } from "../domain/courier/outbox.ts";
+import { endColumn } from "./ends.ts";
 
 /** The channel of LISTEN and NOTIFY on which workers hear of new messages. */
 export const messageChannel = "ostiary_message";
@@ -47,7 +48,7 @@ export function messagesParameter(messages: readonly SealedMessage[]): string {
       language: message.language,
       identity_id: message.identityId,
       suppressed: message.suppressed,
-      expires_at: message.expiresAt,
+      expires_at: endColumn(message.expiresAt),
       sealed_data: message.sealedData,
     })),
   );

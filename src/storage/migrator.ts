@@ -1,4 +1,5 @@
 import { Client } from "pg";
+import { applySettings } from "./connection.ts";
 import { isConnectionLost, sqlState, translateConnectFailure } from "./database-errors.ts";
 import { migrations } from "./migrations/index.ts";
 
@@ -44,6 +45,7 @@ async function runMigrations(url: string, direction: "up" | "down"): Promise<voi
   client.on("error", () => {});
   try {
     await client.connect();
+    await applySettings(client);
     await client.query("SELECT pg_advisory_lock($1)", [lockKey]);
     // Only if it is missing: even with IF NOT EXISTS it needs a privilege that an operator may not have given.
     const { rows } = await client.query("SELECT FROM pg_namespace WHERE nspname = $1", [schemaName]);

@@ -1,5 +1,8 @@
 import type { IdentityId, SessionId } from "../domain/ids.ts";
+import { instantOf } from "../domain/instant.ts";
 import type { AssuranceLevel, AuthenticationMethod, NewSession, Session } from "../domain/session/session.ts";
+import { readTime } from "./column-types.ts";
+import { endColumn, endOf } from "./ends.ts";
 import { unpaired } from "./json.ts";
 
 /** The columns of a session: for `FROM ostiary.session s`. Names begin with `s_`. */
@@ -37,12 +40,12 @@ export function sessionFromRow(row: SessionRow): Session {
     assuranceLevel: row.s_assurance_level,
     authenticationMethods: row.s_authentication_methods.map((method) => ({
       ...method,
-      completedAt: new Date(method.completedAt),
+      completedAt: readTime(method.completedAt),
     })),
     authenticatedAt: row.s_authenticated_at,
-    expiresAt: row.s_expires_at,
+    expiresAt: instantOf(row.s_expires_at),
     lastUsedAt: row.s_last_used_at,
-    revokedAt: row.s_revoked_at ?? undefined,
+    revokedAt: endOf(row.s_revoked_at),
     device: { ipAddress: row.s_ip_address ?? undefined, userAgent: row.s_user_agent ?? undefined },
   };
 }
@@ -76,7 +79,7 @@ export function sessionParameter(session: NewSession): string {
     authenticated_at: session.authenticatedAt,
     expires_at: session.expiresAt,
     last_used_at: session.lastUsedAt,
-    revoked_at: session.revokedAt,
+    revoked_at: endColumn(session.revokedAt),
     ip_address: ipAddress === undefined ? undefined : unpaired(ipAddress),
     user_agent: userAgent === undefined ? undefined : unpaired(userAgent),
   });

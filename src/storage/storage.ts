@@ -77,7 +77,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const where = describeUrl(options.url);
   const database = new Database(options);
   try {
-    await checkVersion(database);
+    await checkServer(database);
   } catch (error) {
     await database.close();
     throw openError(where, error);
@@ -109,16 +109,27 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   };
 }
 
-async function checkVersion(database: Database): Promise<void> {
-  const [row] = await database.query<{ readonly number: number; readonly version: string }>(
+async function checkServer(database: Database): Promise<void> {
+  const [row] = await database.query<{
+    readonly number: number;
+    readonly version: string;
+    readonly encoding: string;
+  }>(
     undefined,
     {
-      text: "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version",
+      text: `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
+        current_setting('server_encoding') AS encoding`,
     },
     [],
   );
   if (row === undefined || row.number < oldestVersion) {
     throw new Error(`PostgreSQL 15 or newer is needed, and this one is ${row?.version ?? "unknown"}`);
+  }
+  // In any other encoding a name in another script could not be stored, and would be refused call by call.
+  if (row.encoding !== "UTF8") {
+    throw new Error(
+      `its encoding is ${row.encoding}; make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
+    );
   }
 }
 

@@ -236,7 +236,7 @@ describe("a server that", () => {
     const startedAt = performance.now();
     const result = await transportTo(`smtp://127.0.0.1:${port}`, { timeoutMs: 300 }).deliver(aMail());
     expect(result).toMatchObject({ kind: "failed", permanent: false });
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 
   test("is slow, but answers in time, gets the mail", async () => {

@@ -11,7 +11,7 @@ import {
   LoginRecordKind,
 } from "../../gen/ostiary/identity/v1/login_record_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { logIn, register, sessionTokenOf } from "../support/accounts.ts";
+import { goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { tokenOf } from "../support/links.ts";
@@ -123,4 +123,23 @@ test("is found by an index", async () => {
     );
   });
   expect(JSON.stringify(plan)).toContain("event_logins");
+});
+
+test("Security rule: of a long User-Agent 512 characters are kept, in events and in sessions", async () => {
+  const { email, identity } = await register(app);
+  const client = app.client(LoginService, { headers: { "user-agent": "x".repeat(15_000) } });
+  for (const password of ["not the password", goodPassword]) {
+    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const step = { case: "password", value: { password } } as const;
+    await client.submitLoginFlow({ flowId: flow?.id ?? "", identifier: email, step });
+  }
+  const rows = await administer(app.databaseUrl, (query) =>
+    query<{ readonly length: number }>(
+      `SELECT length(user_agent) AS length FROM ostiary.event WHERE identity_id = $1 AND user_agent LIKE 'xx%'
+       UNION ALL SELECT length(user_agent) FROM ostiary.session WHERE identity_id = $1 AND user_agent LIKE 'xx%'`,
+      [identity?.id],
+    ),
+  );
+  expect(rows.length).toBeGreaterThanOrEqual(3);
+  expect(new Set(rows.map(({ length }) => length))).toEqual(new Set([512]));
 });

@@ -189,7 +189,7 @@ describe("after kill -9 of the server", () => {
     await ended(child);
     const begin = performance.now();
     while ((await processStartTime(pid)) !== "") {
-      expect(performance.now() - begin).toBeLessThan(5_000);
+      expect(performance.now() - begin).toBeLessThan(25_000);
       await delay(10);
     }
   });
@@ -241,7 +241,7 @@ describe("when PostgreSQL dies", () => {
     for (;;) {
       const alive = await administer(url, (query) => query("SELECT 1")).catch(() => undefined);
       if (alive && (await postmasterPid(cluster())) !== pid) return;
-      expect(performance.now() - begin).toBeLessThan(5_000);
+      expect(performance.now() - begin).toBeLessThan(25_000);
       await delay(10);
     }
   }

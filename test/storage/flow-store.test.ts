@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LoginCompletion } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
+import { never } from "../../src/domain/instant.ts";
 import {
   aFlow,
   afterNoon,
@@ -329,8 +330,8 @@ describe("completeLogin", () => {
     await storage.flows.completeLogin(scope, used);
     const login = await openLogin(identity, { maxSessions: 2, idleSince: afterNoon(-60) });
     await storage.flows.completeLogin(scope, login);
-    expect((await storage.sessions.find(scope, used.session.id))?.revokedAt).toBeUndefined();
-    expect((await storage.sessions.find(scope, idle.session.id))?.revokedAt).toBeUndefined();
+    expect((await storage.sessions.find(scope, used.session.id))?.revokedAt).toBe(never);
+    expect((await storage.sessions.find(scope, idle.session.id))?.revokedAt).toBe(never);
   });
 });
 

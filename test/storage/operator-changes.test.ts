@@ -4,6 +4,7 @@ import type { SealedMessage } from "../../src/domain/courier/outbox.ts";
 import type { FlowRecord } from "../../src/domain/flow/flow.ts";
 import type { OperatorStart } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
+import { never } from "../../src/domain/instant.ts";
 import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
@@ -22,7 +23,7 @@ async function storeIdentity(change: Partial<Identity> = {}): Promise<Identity> 
 function aMessage(identity: Identity): SealedMessage {
   const to = { channel: "email", recipient: "a@example.com", language: "", identityId: identity.id } as const;
   const { data: _secret, ...rest } = newMessage({ template: "password_changed", data: {} }, noon, to);
-  return { ...rest, expiresAt: undefined, sealedData: "sealed" };
+  return { ...rest, expiresAt: never, sealedData: "sealed" };
 }
 
 /** A recovery or verification whose link goes to an address. */
@@ -125,20 +126,20 @@ describe("endPending", () => {
     const { identity, flow, revokedAt } = await withEverything();
     const stranger = await withEverything();
     await storage.identities.endPending(other, identity.id, { ...end(identity, true), messages: [] });
-    expect([await stateOf(flow), await revokedAt()]).toEqual(["active", undefined]);
+    expect([await stateOf(flow), await revokedAt()]).toEqual(["active", never]);
     await storage.identities.endPending(scope, identity.id, end(identity, true));
     expect([await stateOf(flow), await revokedAt()]).toEqual(["completed", afterNoon(1)]);
     expect([await count("message", identity), await count("event", identity)]).toEqual([1, 1]);
     // No session is left to end, so no event tells of one.
     await storage.identities.endPending(scope, identity.id, end(identity, true));
     expect(await count("event", identity)).toBe(1);
-    expect([await stateOf(stranger.flow), await stranger.revokedAt()]).toEqual(["active", undefined]);
+    expect([await stateOf(stranger.flow), await stranger.revokedAt()]).toEqual(["active", never]);
   });
 
   test("leaves sessions alone if they are to stay", async () => {
     const { identity, flow, revokedAt } = await withEverything();
     await tenants.storage.identities.endPending(tenants.scope, identity.id, end(identity, false));
-    expect([await stateOf(flow), await revokedAt()]).toEqual(["completed", undefined]);
+    expect([await stateOf(flow), await revokedAt()]).toEqual(["completed", never]);
     expect(await count("event", identity)).toBe(0);
   });
 
@@ -147,7 +148,7 @@ describe("endPending", () => {
     const { identity, flow, revokedAt } = await withEverything();
     const changed = { ...identity, revision: 2 };
     expect(await storage.identities.update(scope, changed, 7, [], end(identity, true))).toBe(false);
-    expect([await stateOf(flow), await revokedAt()]).toEqual(["active", undefined]);
+    expect([await stateOf(flow), await revokedAt()]).toEqual(["active", never]);
     expect(await storage.identities.update(scope, changed, 1, [], end(identity, true))).toBe(true);
     expect([await stateOf(flow), await revokedAt()]).toEqual(["completed", afterNoon(1)]);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
+import { never } from "../../src/domain/instant.ts";
 import type { Scope } from "../../src/domain/ports.ts";
 import type { NewSession, Session } from "../../src/domain/session/session.ts";
 import type { SessionFilter } from "../../src/domain/session/store.ts";
@@ -162,7 +163,7 @@ describe("revoke", () => {
     expect(await storage.sessions.revoke(scope, session.id, { ...revocation(), owner })).toBe(false);
     expect(await storage.sessions.revoke(other, session.id, revocation())).toBe(false);
     expect(await storage.sessions.revoke(scope, newId<SessionId>(noon), revocation())).toBe(false);
-    expect((await storage.sessions.find(scope, session.id))?.revokedAt).toBeUndefined();
+    expect((await storage.sessions.find(scope, session.id))?.revokedAt).toBe(never);
     const own = { ...revocation(), owner: session.identityId };
     expect(await storage.sessions.revoke(scope, session.id, own)).toBe(true);
   });
@@ -181,7 +182,7 @@ describe("revoke", () => {
     const filter = { identityId, active: true, now: afterNoon(2) };
     const left = await storage.sessions.list(scope, filter, { size: 10 });
     expect(left.items.map(({ id }) => id)).toEqual([kept.id]);
-    expect((await storage.sessions.find(scope, bystander.id))?.revokedAt).toBeUndefined();
+    expect((await storage.sessions.find(scope, bystander.id))?.revokedAt).toBe(never);
     const events = await tenants.rows("SELECT FROM ostiary.event WHERE identity_id = $1", [identityId]);
     expect(events).toHaveLength(1);
   });

@@ -7,6 +7,7 @@ import type {
 } from "../../src/domain/flow/settings-store.ts";
 import type { RecoveryCompletion } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
+import { never } from "../../src/domain/instant.ts";
 import { Database } from "../../src/storage/database.ts";
 import { deleteDueAccounts } from "../../src/storage/due-deletions.ts";
 import { defaultTestOptions } from "../support/database.ts";
@@ -68,7 +69,7 @@ const insertSession = `INSERT INTO ostiary.session (tenant_id, id, token_digest,
   SELECT $1, $2, $4, $3, $5, $5, 'aal1', '[]', $5, $6, $5`;
 
 async function isActive({ id }: { id: ReturnType<typeof aSession>["id"] }): Promise<boolean> {
-  return (await tenants.storage.sessions.find(tenants.scope, id))?.revokedAt === undefined;
+  return (await tenants.storage.sessions.find(tenants.scope, id))?.revokedAt === never;
 }
 
 function common(identity: Identity, flow: ReturnType<typeof aFlow>) {
@@ -191,7 +192,7 @@ describe("deletion", () => {
   test("is scheduled once, cancelled once, and written by nothing else", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity(anIdentity({ deleteAt: afterNoon(1) }));
-    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBeUndefined();
+    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBe(never);
     const { flow } = await openFlows(identity);
     const session = await storeSession(identity);
     expect(await storage.settings.cancelDeletion(scope, common(identity, flow))).toBe("identity_changed");
@@ -208,7 +209,7 @@ describe("deletion", () => {
     expect(await storage.identities.update(scope, update, 2, [])).toBe(true);
     expect((await storage.identities.find(scope, identity.id))?.deleteAt).toEqual(afterNoon(60));
     expect(await storage.settings.cancelDeletion(scope, common(identity, second))).toBe("completed");
-    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBeUndefined();
+    expect((await storage.identities.find(scope, identity.id))?.deleteAt).toBe(never);
   });
 
   test("due is carried out in all tenants, once, though four servers do it at once", async () => {

@@ -82,7 +82,12 @@ test("two transactions that block each other both succeed: the one that is chose
       await touch(tx, theirs);
     });
   await Promise.all([cross(0, first, second), cross(1, second, first)]);
-  expect(runs).toBe(3);
+  // At least one of them had to start again; on a busy machine it can meet the other one once more.
+  expect(runs).toBeGreaterThanOrEqual(3);
+  const states = await Promise.all(
+    [first, second].map(async ({ id }) => (await storage.identities.find(scope, id))?.state),
+  );
+  expect(states).toEqual(["inactive", "inactive"]);
 });
 
 test("the round trips to the database keep to the budget of the design", async () => {

@@ -5,17 +5,18 @@ import type { FlowKind, FlowRecord } from "../../src/domain/flow/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
+import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { wideThrottle } from "./throttle.ts";
 
 /** The moment that the tests' records are of. */
-export const noon = new Date("2026-01-01T12:00:00.000Z");
+export const noon = instantOf(new Date("2026-01-01T12:00:00.000Z"));
 
 /** A moment after noon. */
-export function afterNoon(minutes: number): Date {
-  return new Date(noon.getTime() + minutes * 60_000);
+export function afterNoon(minutes: number): Instant {
+  return instantOf(new Date(noon.getTime() + minutes * 60_000));
 }
 
 /** 32 random bytes, as the digest of a token that nobody knows. */
@@ -57,7 +58,7 @@ export function anIdentity(change: Partial<Identity> = {}): Identity {
     recoveryAddresses: [{ kind: "email", value: email }],
     displayName: "Ada",
     lastLoginAt: undefined,
-    deleteAt: undefined,
+    deleteAt: never,
     ...change,
   };
 }
@@ -84,7 +85,7 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
     authenticatedAt: noon,
     expiresAt: afterNoon(24 * 60),
     lastUsedAt: noon,
-    revokedAt: undefined,
+    revokedAt: never,
     device: { ipAddress: "192.0.2.1", userAgent: "test" },
     tokenDigest: randomDigest(),
     ...change,
@@ -178,9 +179,9 @@ export function anInvitation(change: Partial<NewInvitation> = {}): NewInvitation
     traits: {},
     publicMetadata: {},
     adminMetadata: {},
-    usedAt: undefined,
+    usedAt: never,
     identityId: undefined,
-    revokedAt: undefined,
+    revokedAt: never,
     tokenDigest: randomDigest(),
     ...change,
   };
@@ -194,9 +195,9 @@ export function anApiKey(change: Partial<NewApiKey> = {}): NewApiKey {
     updatedAt: noon,
     name: "key",
     scopes: ["identity:read"],
-    expiresAt: undefined,
+    expiresAt: never,
     lastUsedAt: undefined,
-    revokedAt: undefined,
+    revokedAt: never,
     bootstrap: false,
     tokenDigest: randomDigest(),
     ...change,

@@ -17,6 +17,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { domainError } from "../../src/domain/errors.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { ApiKeyId, IdentityId, SessionId, TenantId } from "../../src/domain/ids.ts";
+import { instantOf, never } from "../../src/domain/instant.ts";
 import type { Logger } from "../../src/domain/ports.ts";
 import type { Session } from "../../src/domain/session/session.ts";
 import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
@@ -84,7 +85,7 @@ const identity: Identity = {
   recoveryAddresses: [],
   displayName: "Ada",
   lastLoginAt: undefined,
-  deleteAt: undefined,
+  deleteAt: never,
 };
 const session: Session = {
   id: "01890000-0000-7000-8000-000000000002" as SessionId,
@@ -94,9 +95,9 @@ const session: Session = {
   assuranceLevel: "aal1",
   authenticationMethods: [],
   authenticatedAt: now,
-  expiresAt: now,
+  expiresAt: instantOf(now),
   lastUsedAt: now,
-  revokedAt: undefined,
+  revokedAt: never,
   device: { ipAddress: undefined, userAgent: undefined },
 };
 
@@ -123,9 +124,9 @@ export function testAccess(tenant: Tenant, certificates: readonly CertificateGra
           updatedAt: now,
           name: "test",
           scopes,
-          expiresAt: undefined,
+          expiresAt: never,
           lastUsedAt: undefined,
-          revokedAt: undefined,
+          revokedAt: never,
           bootstrap: false,
         };
         return { tenant, apiKey };

@@ -1,4 +1,5 @@
 import type { ApiKeyId } from "../ids.ts";
+import type { Instant, Never } from "../instant.ts";
 
 /** An API key without its secret. */
 export interface ApiKey {
@@ -7,9 +8,9 @@ export interface ApiKey {
   readonly updatedAt: Date;
   readonly name: string;
   readonly scopes: readonly string[];
-  readonly expiresAt: Date | undefined;
+  readonly expiresAt: Instant | Never;
   readonly lastUsedAt: Date | undefined;
-  readonly revokedAt: Date | undefined;
+  readonly revokedAt: Instant | Never;
   readonly bootstrap: boolean;
 }
 

@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
+import { hasPassed, type Instant, instantOf, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
@@ -13,7 +14,7 @@ import type { ApiKeyStore } from "./store.ts";
 /** What a maker of keys may hand on: an API key, or the holder of a client certificate. */
 export interface KeyMaker {
   readonly scopes: readonly string[];
-  readonly expiresAt: Date | undefined;
+  readonly expiresAt: Instant | Never;
 }
 
 /** A key just made, with its secret, which is nowhere else. */
@@ -63,10 +64,8 @@ export class ApiKeys {
     if (tenant === undefined) throw domainError("API_KEY_UNKNOWN", {});
     const apiKey = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
     if (apiKey === undefined) throw domainError("API_KEY_UNKNOWN", {});
-    if (apiKey.revokedAt !== undefined) throw domainError("API_KEY_REVOKED", {});
-    if (apiKey.expiresAt !== undefined && apiKey.expiresAt <= this.#clock.now()) {
-      throw domainError("API_KEY_EXPIRED", {});
-    }
+    if (apiKey.revokedAt !== never) throw domainError("API_KEY_REVOKED", {});
+    if (hasPassed(apiKey.expiresAt, this.#clock.now())) throw domainError("API_KEY_EXPIRED", {});
     this.#uses.note(tenant.id, apiKey.id, apiKey.lastUsedAt);
     return { tenant, apiKey };
   }
@@ -89,15 +88,19 @@ export class ApiKeys {
     const exceeding = scopesExceeding(maker.scopes, wanted.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
     const expiresAt = wanted.expiresAt ?? maker.expiresAt;
-    // First, and not by "not earlier": every comparison with an invalid date is false.
-    if (expiresAt !== undefined && !(expiresAt > this.#clock.now() && expiresAt < endOfCalendar)) {
+    // Not by "not earlier": every comparison with an invalid date is false.
+    if (expiresAt !== never && !(expiresAt > this.#clock.now() && expiresAt < endOfCalendar)) {
       const description = "must lie in the future, before the year 10000";
       throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
     }
-    if (maker.expiresAt !== undefined && expiresAt !== undefined && expiresAt > maker.expiresAt) {
+    if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
       throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
     }
-    const { key, secret } = this.#newKey(tenant, { ...wanted, expiresAt, bootstrap: false });
+    const { key, secret } = this.#newKey(tenant, {
+      ...wanted,
+      expiresAt: expiresAt === never ? never : instantOf(expiresAt),
+      bootstrap: false,
+    });
     await this.#store.create(scope, key, this.#createdEvent(key, origin));
     return { apiKey: key, secret };
   }
@@ -112,7 +115,7 @@ export class ApiKeys {
   ): Promise<CreatedApiKey | undefined> {
     const scope = { tenantId: tenant.id };
     if (await this.#store.bootstrapped(scope)) return undefined;
-    const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: undefined, bootstrap: true };
+    const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true };
     const { key, secret } = this.#newKey(tenant, wanted);
     const origin: CallOrigin = {
       actor: { kind: "server" },
@@ -155,7 +158,7 @@ export class ApiKeys {
       createdAt: now,
       updatedAt: now,
       lastUsedAt: undefined,
-      revokedAt: undefined,
+      revokedAt: never,
       tokenDigest: issued.digest,
     };
     return { key, secret: issued.token };

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type CallOrigin, type EventType, newEvent } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
+import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { DeliveryResult, MessageRenderer, MessageTransports, RenderedMessage } from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
@@ -98,7 +99,7 @@ export class MessageSender {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
     if (message.attempts > this.#retry.maxAttempts) return givenUp("its attempts ended without an answer");
     // Security rule: a code that nobody can use any more would only teach people to expect mails with codes.
-    if (message.expiresAt !== undefined && message.expiresAt <= this.#clock.now()) return givenUp("expired");
+    if (hasPassed(message.expiresAt, this.#clock.now())) return givenUp("expired");
     const transport = this.#transports[message.channel];
     if (transport === undefined) {
       return givenUp(`no delivery is configured for ${message.channel}: tenant_defaults.courier`);

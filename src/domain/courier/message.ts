@@ -1,4 +1,5 @@
 import { type IdentityId, type MessageId, newId } from "../ids.ts";
+import { type Instant, instantOf, type Never, never } from "../instant.ts";
 
 /** How a message travels. */
 export type MessageChannel = "email" | "sms";
@@ -135,11 +136,11 @@ export function newMessage(content: MessageContent, now: Date, to: Addressing): 
   };
 }
 
-/** When the code or link of a message ends, after which it is not worth sending; undefined for a notice. */
-export function expiryOf(message: OutgoingMessage): Date | undefined {
-  if (message.template === "invitation") return message.data.until;
-  if (!("minutes" in message.data)) return undefined;
-  return new Date(message.createdAt.getTime() + message.data.minutes * 60_000);
+/** When the code or link of a message ends, after which it is not worth sending; never for a notice. */
+export function expiryOf(message: OutgoingMessage): Instant | Never {
+  if (message.template === "invitation") return instantOf(message.data.until);
+  if (!("minutes" in message.data)) return never;
+  return instantOf(new Date(message.createdAt.getTime() + message.data.minutes * 60_000));
 }
 
 /** Whether a message of this template carries a code or link, which proves something to whoever reads it. */

@@ -2,6 +2,7 @@ import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { normaliseIdentifier } from "../identity/normalise.ts";
 import type { MessageId } from "../ids.ts";
+import { hasPassed } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -88,7 +89,7 @@ export class Messages {
 
   #assertRetryable(message: MessageRecord, now: Date): void {
     if (message.state !== "failed") throw domainError("MESSAGE_NOT_RETRYABLE", { state: message.state });
-    if (message.expiresAt !== undefined && message.expiresAt <= now) {
+    if (hasPassed(message.expiresAt, now)) {
       throw domainError("MESSAGE_NOT_RETRYABLE", { state: "expired" });
     }
   }

@@ -1,4 +1,5 @@
 import type { IdentityId, MessageId } from "../ids.ts";
+import type { Instant, Never } from "../instant.ts";
 import type { Sealer } from "../ports.ts";
 import {
   expiryOf,
@@ -19,7 +20,7 @@ export interface SealedMessage {
   readonly identityId: IdentityId | undefined;
   readonly suppressed: boolean;
   /** When its code or link ends. */
-  readonly expiresAt: Date | undefined;
+  readonly expiresAt: Instant | Never;
   readonly sealedData: string;
 }
 

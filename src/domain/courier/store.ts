@@ -1,5 +1,6 @@
 import type { Event } from "../event/event.ts";
 import type { IdentityId, MessageId, TenantId } from "../ids.ts";
+import type { Instant, Never } from "../instant.ts";
 import type { Page, PageRequest, Scope } from "../ports.ts";
 import type { MessageChannel, MessageTemplate } from "./message.ts";
 import type { SealedMessage } from "./outbox.ts";
@@ -22,7 +23,7 @@ export interface MessageRecord {
   readonly attempts: number;
   /** When it may be tried next; while it is being sent, when another worker may take over. */
   readonly nextAttemptAt: Date | undefined;
-  readonly expiresAt: Date | undefined;
+  readonly expiresAt: Instant | Never;
   /** When it was sent or given up. */
   readonly endedAt: Date | undefined;
   /** Why the last attempt failed, for operators; holds no secrets. */

@@ -49,6 +49,7 @@ export interface CallOrigin {
   readonly actor: EventActor;
   readonly requestId: string;
   readonly ipAddress: string | undefined;
+  /** At most 512 characters of it. */
   readonly userAgent: string | undefined;
 }
 

@@ -3,6 +3,7 @@ import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type EventType, newEvent } from "../event/event.ts";
+import { never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -74,7 +75,7 @@ export class AccountDeletion {
       { ...this.#written(caller, holder, { at, content, type: "identity.deletion_cancelled" }), at },
     );
     await this.#assertWritten(caller, holder, result);
-    const kept = { ...identity, deleteAt: undefined, updatedAt: at, revision: identity.revision + 1 };
+    const kept = { ...identity, deleteAt: never, updatedAt: at, revision: identity.revision + 1 };
     return this.#view.saved(caller, holder, kept);
   }
 

@@ -1,4 +1,5 @@
 import type { Identity } from "../identity/identity.ts";
+import { never } from "../instant.ts";
 import * as messages from "../message/message.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { button, type Node } from "./form.ts";
@@ -11,7 +12,7 @@ export function deletionStep(
   tenant: Tenant,
   identity: Pick<Identity, "deleteAt">,
 ): "deleteAccount" | "keepAccount" | undefined {
-  if (identity.deleteAt !== undefined) return "keepAccount";
+  if (identity.deleteAt !== never) return "keepAccount";
   return tenant.settings.settings.accountDeletion.enabled ? "deleteAccount" : undefined;
 }
 

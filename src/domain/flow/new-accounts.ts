@@ -2,6 +2,7 @@ import { newEvent } from "../event/event.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
 import { type IdentityId, newId } from "../ids.ts";
+import { never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import type { RegistrationProved } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
@@ -133,6 +134,6 @@ function newIdentity(
     recoveryAddresses: derived.recoveryAddresses,
     displayName: derived.displayName,
     lastLoginAt: at,
-    deleteAt: undefined,
+    deleteAt: never,
   };
 }

@@ -1,5 +1,6 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
+import { never } from "../instant.ts";
 import * as messages from "../message/message.ts";
 import type { SettingsMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -49,7 +50,7 @@ export function settingsShape(
         return { nodes, messages: [messages.recoverySucceeded()] };
       }
       const nodes = [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)];
-      if (identity?.deleteAt !== undefined) {
+      if (identity !== undefined && identity.deleteAt !== never) {
         return { nodes: [keepNode(), ...nodes], messages: [messages.deletionScheduled(identity.deleteAt)] };
       }
       const isOffered = deletionOf(tenant) === "deleteAccount";

@@ -5,6 +5,7 @@ import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
 import { verifiedAddresses } from "../flow/address-proofs.ts";
 import { planProfileChange } from "../flow/profile-change.ts";
 import { type IdentityId, newId } from "../ids.ts";
+import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -233,7 +234,7 @@ export class Identities {
    */
   async cancelDeletion(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
     const identity = await this.get(tenant, id);
-    if (identity.deleteAt === undefined) return identity;
+    if (identity.deleteAt === never) return identity;
     const at = this.#clock.now();
     const content = { template: "account_kept", data: {} } as const;
     await this.#store.cancelDeletion(scopeOf(tenant), id, {
@@ -359,7 +360,7 @@ function newIdentity({ schema, input, derived }: PreparedIdentity, at: Date): Id
     adminMetadata: input.adminMetadata,
     verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
     lastLoginAt: undefined,
-    deleteAt: undefined,
+    deleteAt: never,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { IdentityId } from "../ids.ts";
+import type { Instant, Never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
 /** Whether an identity can sign in. */
@@ -54,7 +55,7 @@ export interface Identity {
   readonly displayName: string;
   readonly lastLoginAt: Date | undefined;
   /** When it will be deleted, as its owner asked for. Only a settings flow sets it: no create or update writes it. */
-  readonly deleteAt: Date | undefined;
+  readonly deleteAt: Instant | Never;
 }
 
 /** What traits give, once they are validated: stored beside them and searched by. */

@@ -1,5 +1,6 @@
 import type { AddressKind } from "../identity/identity.ts";
 import type { IdentityId, InvitationId } from "../ids.ts";
+import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
 /** What can be done with an invitation. */
@@ -19,12 +20,12 @@ export interface InvitedAccount {
 export interface Invitation extends InvitedAccount {
   readonly id: InvitationId;
   readonly createdAt: Date;
-  readonly expiresAt: Date;
+  readonly expiresAt: Instant;
   readonly schemaId: string;
-  readonly usedAt: Date | undefined;
+  readonly usedAt: Instant | Never;
   /** Who registered with it. */
   readonly identityId: IdentityId | undefined;
-  readonly revokedAt: Date | undefined;
+  readonly revokedAt: Instant | Never;
 }
 
 /** An invitation to store, with the digest of its token. */
@@ -34,7 +35,7 @@ export interface NewInvitation extends Invitation {
 
 /** Where an invitation stands at a moment. */
 export function stateOf(invitation: Invitation, now: Date): InvitationState {
-  if (invitation.usedAt !== undefined) return "used";
-  if (invitation.revokedAt !== undefined) return "revoked";
-  return invitation.expiresAt <= now ? "expired" : "pending";
+  if (invitation.usedAt !== never) return "used";
+  if (invitation.revokedAt !== never) return "revoked";
+  return hasPassed(invitation.expiresAt, now) ? "expired" : "pending";
 }

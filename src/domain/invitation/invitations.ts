@@ -6,6 +6,7 @@ import { assertMetadata, invalid } from "../identity/identity-input.ts";
 import { normaliseForLogin, normaliseIdentifier } from "../identity/normalise.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type InvitationId, newId } from "../ids.ts";
+import { instantOf, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
@@ -92,9 +93,9 @@ export class Invitations {
     const invitation: Invitation = {
       id: newId<InvitationId>(at),
       createdAt: at,
-      expiresAt: new Date(at.getTime() + lifetimeMs),
+      expiresAt: instantOf(new Date(at.getTime() + lifetimeMs)),
       ...{ address, schemaId, traits, publicMetadata, adminMetadata },
-      ...{ usedAt: undefined, identityId: undefined, revokedAt: undefined },
+      ...{ usedAt: never, identityId: undefined, revokedAt: never },
     };
     const url = urlOf(tenant, token);
     const messages = address === undefined ? [] : [this.#message(invitation, address, url, input.language)];

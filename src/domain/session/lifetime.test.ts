@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { IdentityId, SessionId } from "../ids.ts";
+import { instantOf, never } from "../instant.ts";
 import { extendedExpiry, idleExpiry, idleSince, sessionEnd } from "./lifetime.ts";
 import type { Session } from "./session.ts";
 
 const hourMs = 3_600_000;
-const start = new Date("2026-11-24T00:00:00Z");
-const hoursLater = (hours: number) => new Date(start.getTime() + hours * hourMs);
+const start = instantOf(new Date("2026-11-24T00:00:00Z"));
+const hoursLater = (hours: number) => instantOf(new Date(start.getTime() + hours * hourMs));
 const settings = {
   lifetimeMs: 24 * hourMs,
   maxLifetimeMs: 72 * hourMs,
@@ -23,7 +24,7 @@ const session: Session = {
   authenticatedAt: start,
   expiresAt: hoursLater(24),
   lastUsedAt: start,
-  revokedAt: undefined,
+  revokedAt: never,
   device: { ipAddress: undefined, userAgent: undefined },
 };
 

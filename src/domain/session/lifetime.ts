@@ -1,3 +1,4 @@
+import { hasPassed, type Instant, instantOf, never } from "../instant.ts";
 import type { TenantSettings } from "../tenant/tenant.ts";
 import type { Session } from "./session.ts";
 
@@ -8,8 +9,8 @@ export type SessionEnd = "SESSION_REVOKED" | "SESSION_EXPIRED";
 
 /** Whether and why a session has ended. */
 export function sessionEnd(session: Session, settings: SessionSettings, now: Date): SessionEnd | undefined {
-  if (session.revokedAt !== undefined) return "SESSION_REVOKED";
-  if (session.expiresAt <= now) return "SESSION_EXPIRED";
+  if (session.revokedAt !== never) return "SESSION_REVOKED";
+  if (hasPassed(session.expiresAt, now)) return "SESSION_EXPIRED";
   const idle = idleExpiry(session, settings);
   return idle !== undefined && idle <= now ? "SESSION_EXPIRED" : undefined;
 }
@@ -29,8 +30,8 @@ export function idleSince(settings: SessionSettings, now: Date): Date | undefine
  * When a session that is extended now ends: a full lifetime from now, at most `maxLifetimeMs` after the last
  * authentication (ASVS V7.3.2: an absolute limit that no extension moves), and never earlier than it already does.
  */
-export function extendedExpiry(session: Session, settings: SessionSettings, now: Date): Date {
+export function extendedExpiry(session: Session, settings: SessionSettings, now: Date): Instant {
   const full = now.getTime() + settings.lifetimeMs;
   const limit = session.authenticatedAt.getTime() + settings.maxLifetimeMs;
-  return new Date(Math.max(session.expiresAt.getTime(), Math.min(full, limit)));
+  return instantOf(new Date(Math.max(session.expiresAt.getTime(), Math.min(full, limit))));
 }

@@ -1,5 +1,6 @@
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
+import type { Instant, Never } from "../instant.ts";
 
 /** How strongly somebody has signed in. */
 export type AssuranceLevel = "aal1" | "aal2";
@@ -31,10 +32,10 @@ export interface Session {
   /** Oldest first; never empty. */
   readonly authenticationMethods: readonly AuthenticationMethod[];
   readonly authenticatedAt: Date;
-  readonly expiresAt: Date;
+  readonly expiresAt: Instant;
   /** Kept to about a minute. */
   readonly lastUsedAt: Date;
-  readonly revokedAt: Date | undefined;
+  readonly revokedAt: Instant | Never;
   readonly device: Device;
 }
 

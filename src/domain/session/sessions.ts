@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
+import { instantOf, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
@@ -186,10 +187,10 @@ export function newSession(
     assuranceLevel: methods.some((method) => method.assuranceLevel === "aal2") ? "aal2" : "aal1",
     authenticationMethods: methods,
     authenticatedAt: at,
-    expiresAt: new Date(at.getTime() + Math.min(lifetimeMs, maxLifetimeMs)),
+    expiresAt: instantOf(new Date(at.getTime() + Math.min(lifetimeMs, maxLifetimeMs))),
     lastUsedAt: at,
-    revokedAt: undefined,
-    device: { ipAddress: origin.ipAddress, userAgent: origin.userAgent?.slice(0, 512) },
+    revokedAt: never,
+    device: { ipAddress: origin.ipAddress, userAgent: origin.userAgent },
     tokenDigest: issued.digest,
   };
   return { session, token: issued.token };

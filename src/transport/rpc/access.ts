@@ -1,6 +1,7 @@
 import type { ApiKey } from "../../domain/access/api-key.ts";
 import { scopeAllows } from "../../domain/access/scopes.ts";
 import { domainError } from "../../domain/errors.ts";
+import { instantOf } from "../../domain/instant.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { AuthenticatedSession } from "../../domain/session/session.ts";
@@ -131,10 +132,11 @@ async function admitApiKey(
   if (certificate === undefined) throw domainError("API_KEY_MISSING", {});
   // The handshake's check may be hours old on a connection that stays open.
   const now = clock.now();
-  if (now < certificate.validFromDate) throw unknownCertificate("CERT_NOT_YET_VALID");
-  if (now > certificate.validToDate) throw unknownCertificate("CERT_HAS_EXPIRED");
+  // Asked for what must hold: of an invalid date neither "before" nor "after" is true.
+  if (!(now >= certificate.validFromDate)) throw unknownCertificate("CERT_NOT_YET_VALID");
+  if (!(now <= certificate.validToDate)) throw unknownCertificate("CERT_HAS_EXPIRED");
   const { name, scopes } = grantOf(certificate, certificates());
-  const expiresAt = certificate.validToDate;
+  const expiresAt = instantOf(certificate.validToDate);
   if (!scopeAllows(scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
   return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes, expiresAt } };
 }

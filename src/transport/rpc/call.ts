@@ -2,6 +2,7 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { ApiKey } from "../../domain/access/api-key.ts";
 import type { CallOrigin } from "../../domain/event/event.ts";
 import type { Identity } from "../../domain/identity/identity.ts";
+import type { Instant } from "../../domain/instant.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
@@ -22,7 +23,7 @@ export type Caller =
       readonly name: string;
       readonly scopes: readonly string[];
       /** When the certificate ends; what its holder makes does not outlive it. */
-      readonly expiresAt: Date;
+      readonly expiresAt: Instant;
     };
 
 /** What a service method knows of the call that it serves. Made by the access interceptor. */

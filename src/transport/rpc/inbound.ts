@@ -33,6 +33,12 @@ export function requestIdOf(exchange: Exchange): string {
   return proposed !== undefined && /^[A-Za-z0-9_.:-]{8,128}$/.test(proposed) ? proposed : randomUUID();
 }
 
+/**
+ * What is kept of a User-Agent header, in characters. Security rule: anybody can send one of many kilobytes, and what events
+ * keep of it stays (test/journeys/login-history.test.ts).
+ */
+const maxUserAgentLength = 512;
+
 /** Makes what a service method knows of its call. */
 export function createCall(inbound: Inbound, admission: Admission, now: Date, setCookies: string[]): Call {
   return new InboundCall(inbound, admission, now, setCookies);
@@ -61,7 +67,7 @@ class InboundCall implements Call {
       actor: actorOf(caller),
       requestId,
       ipAddress: address === "" ? undefined : address,
-      userAgent: exchange.header("user-agent"),
+      userAgent: exchange.header("user-agent")?.slice(0, maxUserAgentLength),
     };
     this.limitedAddress = inbound.limitedAddress;
     this.#exchange = exchange;

@@ -83,7 +83,7 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   ipAddress: string;
 
   /**
-   * The client's User-Agent header.
+   * The first 512 characters of the client's User-Agent header.
    *
    * @generated from field: string user_agent = 10;
    */

@@ -1,12 +1,17 @@
 import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { type Timestamp, type TimestampSchema, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
 
-/** A Date as a Timestamp; undefined stays unset. */
+/** A Date as a Timestamp; undefined, and an end that never comes, stay unset. */
 export function toTimestamp(date: Date): MessageInitShape<typeof TimestampSchema>;
-export function toTimestamp(date: Date | undefined): MessageInitShape<typeof TimestampSchema> | undefined;
-export function toTimestamp(date: Date | undefined): MessageInitShape<typeof TimestampSchema> | undefined {
-  if (date === undefined) return undefined;
+export function toTimestamp(
+  date: Date | Never | undefined,
+): MessageInitShape<typeof TimestampSchema> | undefined;
+export function toTimestamp(
+  date: Date | Never | undefined,
+): MessageInitShape<typeof TimestampSchema> | undefined {
+  if (date === undefined || date === never) return undefined;
   const milliseconds = date.getTime();
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds: BigInt(seconds), nanos: (milliseconds - seconds * 1000) * 1_000_000 };
