@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
 
-# The node package pins the runtime, so that a machine with an older Node works as well.
+# runtime/ pins the Node.js of a checkout, so that a machine with an older one works as well.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Arguments for the server: make run ARGS="--public-port 5000"
 ARGS ?=
@@ -16,8 +16,9 @@ TEST_ARGS ?=
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  %-12s %s\n", $$1, $$2 }'
 
-node_modules/.installed: package.json package-lock.json sdk/typescript/package.json ui/package.json
+node_modules/.installed: package.json package-lock.json runtime/package.json sdk/typescript/package.json ui/package.json
 	npm ci --no-audit --no-fund --loglevel=error
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 18) ? 0 : 1)' || { echo "Node.js $$(node --version) is too old, and there is no package of it for this platform: install Node.js 22.18 or newer"; exit 1; }
 	touch $@
 
 .PHONY: ui
