@@ -25,7 +25,7 @@ node_modules/.installed: package.json package-lock.json runtime/package.json sdk
 ui: node_modules/.installed ## Build the self-service pages, if something of them has changed
 	@node scripts/build-ui.ts
 
-# The sources of the protos that ours import: for buf, and for the foreign clients of the suite.
+# The foreign protos: what ours import, printed into proto/, and what the clients of the suite load.
 .cache/proto/.written: node_modules/.installed scripts/foreign-protos.ts scripts/print-proto.ts
 	node scripts/foreign-protos.ts
 	touch $@

@@ -13,11 +13,13 @@ if [ -z "$base" ]; then
   exit 0
 fi
 
-# Unpacked rather than named as a git input: the foreign protos that ours import are never committed, so buf could not
-# compile a bare commit, and a worktree has no .git folder for it to read.
+# Unpacked rather than named as a git input: the foreign protos of the services that we serve are never committed, so buf
+# could not compile a bare commit, and a worktree has no .git folder for it to read.
 before=$(mktemp -d)
 trap 'rm -rf "$before"' EXIT
 git archive "$base" buf.yaml proto | tar -x -C "$before"
+# A commit from before they were checked in lacks what its protos import.
+for imported in buf google; do [ -d "$before/proto/$imported" ] || cp -R "proto/$imported" "$before/proto/"; done
 mkdir "$before/.cache"
 cp -R .cache/proto "$before/.cache/proto"
 echo "buf breaking: compared with $base"

@@ -30,7 +30,7 @@ describe.skipIf(!installed)("connect-go", () => {
     };
     try {
       await cp(client, folder, { recursive: true });
-      const paths = ["proto/ostiary", ".cache/proto/buf"].flatMap((path) => ["--path", resolve(path)]);
+      const paths = ["proto/ostiary", "proto/buf"].flatMap((path) => ["--path", resolve(path)]);
       await run(
         resolve("node_modules/.bin/buf"),
         "generate",

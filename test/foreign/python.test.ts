@@ -31,7 +31,7 @@ describe.skipIf(!installed)("Python's grpcio", () => {
         ],
       ].map((name) => `ostiary/${name}.proto`);
       const generated = await runProgram(python, [
-        ...["-m", "grpc_tools.protoc", "-Iproto", "-I.cache/proto"],
+        ...["-m", "grpc_tools.protoc", "-Iproto"],
         ...[`--python_out=${stubs}`, `--grpc_python_out=${stubs}`, "buf/validate/validate.proto", ...files],
       ]);
       expect(generated.stderr).toBe("");

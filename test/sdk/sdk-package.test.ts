@@ -38,8 +38,9 @@ beforeAll(() => {
 afterAll(() => temporary.remove());
 
 describe("the tarball of @ostiary/sdk", () => {
-  test("holds code, declarations, sources and papers, and nothing else", () => {
-    const expected = /^(package\.json|README\.md|LICENSE|src\/.+\.tsx?|dist\/.+\.(js|d\.ts)(\.map)?)$/;
+  test("holds code, declarations, sources, protos and papers, and nothing else", () => {
+    const expected =
+      /^(package\.json|README\.md|LICENSE|src\/.+\.tsx?|proto\/.+\.proto|dist\/.+\.(js|d\.ts)(\.map)?)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
     expect(packed.files).toEqual(
       expect.arrayContaining(["README.md", "LICENSE", "package.json", "src/index.ts"]),

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -18,9 +19,9 @@ beforeAll(() => {
 afterAll(() => temporary.remove());
 
 describe("the tarball of @ostiary/server", () => {
-  test("holds compiled code with declarations, and no sources, tests or tools", () => {
+  test("holds compiled code with declarations and the protos, and no sources, tests or tools", () => {
     const expected =
-      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid|dist\/ui\/dist\/.+\.(html|js|css|svg)(\.br|\.gz)?)$/;
+      /^(package\.json|README\.md|LICENSE|dist\/(src|gen)\/.+\.(js|d\.ts|js\.map)|dist\/.+\.liquid|dist\/ui\/dist\/.+\.(html|js|css|svg)(\.br|\.gz)?|proto\/.+\.proto)$/;
     expect(packed.files.filter((name) => !expected.test(name) || name.includes(".test."))).toEqual([]);
     expect(packed.files).toEqual(
       expect.arrayContaining(["dist/src/main.js", "dist/src/app.d.ts", "dist/ui/dist/login.html.br"]),
@@ -40,6 +41,25 @@ describe("the tarball of @ostiary/server", () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     expect(run("node", [join(installed, "dist/src/main.js"), "--version"], project)).toContain(version);
   });
+
+  // An older Node ended by a segmentation fault in a native package.
+  test.each(["config check", "serve", "--version"])(
+    "says in one sentence that a Node is too old: %s",
+    (command) => {
+      const main = join(installed, "dist/src/main.js");
+      const older = `Object.defineProperty(process.versions, "node", { value: "20.20.2" });
+      process.argv = [process.argv[0], ${JSON.stringify(main)}, ...${JSON.stringify(command.split(" "))}];
+      await import(${JSON.stringify(main)});`;
+      const { status, stdout, stderr } = spawnSync("node", ["--input-type=module", "--eval", older], {
+        encoding: "utf8",
+      });
+      expect({ status, stdout, stderr }).toEqual({
+        status: 1,
+        stdout: "",
+        stderr: "ostiary: Node.js 22.18 or newer is needed, and this is 20.20.2\n",
+      });
+    },
+  );
 
   test("finds its built-in templates", () => {
     const command = join(installed, "dist/src/main.js");
