@@ -28,6 +28,7 @@ export function checkReach(reach: Reach, { paths }: { readonly paths: boolean })
       if (isGiven(value))
         throw new TypeError(`${name} has no effect beside transport: leave one of them out`);
     }
+    if (!hasFunction(transport, "unary")) throw new TypeError("transport must be a transport of Connect");
     return;
   }
   checkAddress(baseUrl, paths);
@@ -50,6 +51,11 @@ export function checkToken(option: string, source: TokenSource | undefined): voi
   }
 }
 
+/** Whether untyped code has given something that can be called so. */
+export function hasFunction(value: unknown, name: string): boolean {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, name) === "function";
+}
+
 /** Untyped code may have given anything. */
 type Loose = { readonly [Name in keyof typeof reachNames]?: unknown };
 
@@ -62,7 +68,7 @@ function checkAddress(baseUrl: unknown, paths: boolean): void {
   if (typeof baseUrl !== "string") throw new TypeError(`${wanted}, not ${String(baseUrl)}`);
   if (paths && baseUrl.startsWith("/")) return;
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  const plain = url !== undefined && /^https?:\/\/[^\s?#@\\]+$/i.test(baseUrl);
-  // Not the whole text: an address can hold a password.
-  if (!plain) throw new TypeError(`${wanted}, without a user name, a query or blanks`);
+  const plain = url?.username === "" && /^https?:\/\/[^\s/?#\\][^\s?#\\]*$/i.test(baseUrl);
+  // Without repeating it: an address can hold a password.
+  if (!plain || url.password !== "") throw new TypeError(`${wanted}, without a user name, a query or blanks`);
 }

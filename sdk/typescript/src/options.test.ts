@@ -54,7 +54,9 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
     ["no time at all", { timeoutMs: 0 }],
     ["a time that no timer can take", { timeoutMs: 2 ** 31 }],
     ["a time in words", { timeoutMs: "30s" }],
+    ["nothing but slashes before the host", { baseUrl: "https:///auth.example" }],
     ["an address beside a transport", { transport }],
+    ["a transport that is none", { baseUrl: undefined, transport: {} }],
   ])("refuses %s when it is called", (_, options) => {
     expect(() => make(options)).toThrow(TypeError);
   });
@@ -116,6 +118,8 @@ describe("requireSession", () => {
     ["a time for a check that no timer can take", { baseUrl, checkTimeout: "30d" }],
     ["an age that no Duration can hold", { baseUrl, maxAge: 1e300 }],
     ["a text that only turns into an assurance level", { baseUrl, assuranceLevel: ["aal2"] }],
+    ["clients that are none", { ostiary: {} }],
+    ["a list for an age", { baseUrl, maxAge: ["15m"] }],
     ["an address beside clients", { baseUrl, ostiary: createOstiary({ baseUrl }) }],
   ])("refuses %s when it is called", (_, options) => {
     expect(() => requireSession(options as never)).toThrow(TypeError);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { longestTimerMs, reachNames } from "../check-reach.ts";
+import { hasFunction, longestTimerMs, reachNames } from "../check-reach.ts";
 import type { Ostiary } from "../client.ts";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import type { Reach } from "../transport.ts";
@@ -93,7 +93,7 @@ export interface GuardSettings {
 export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
   refuseUnknownOptions("requireSession", options, optionNames, contractNames);
   const { assuranceLevel, maxAge, view, cookieNames } = options;
-  if (options.ostiary !== undefined) refuseReachBesides(options);
+  if (options.ostiary !== undefined) checkClients(options);
   oneOf("assuranceLevel", assuranceLevel, ["aal1", "aal2"]);
   oneOf("view", view, ["session", "identity"]);
   if (cookieNames !== undefined && !isListOfNames(cookieNames)) {
@@ -116,7 +116,10 @@ export function readGuardOptions(options: GuardOptions<GuardView>): GuardSetting
   };
 }
 
-function refuseReachBesides(options: GuardOptions<GuardView>): void {
+function checkClients(options: GuardOptions<GuardView>): void {
+  if (!hasFunction(options.ostiary?.sessions, "checkSession")) {
+    throw new TypeError("ostiary must be clients of the public listener, as of createOstiary");
+  }
   for (const name of Object.keys(reachNames)) {
     if (Reflect.get(options, name) !== undefined) {
       throw new TypeError(`${name} has no effect beside ostiary: leave one of them out`);

@@ -18,14 +18,15 @@ export type ServerOstiaryOptions = Reach & {
   readonly allowedOrigins?: readonly string[] | undefined;
 } & (UserRequest | UserNodeRequest);
 
-/** A request of Fetch, which does not tell who is at the other end. */
+/** A request of any kind, with the user's address. */
 export interface UserRequest {
-  /** The user's request. */
-  readonly request: FetchRequest;
+  /** The user's request, of Fetch or of node:http. */
+  readonly request: FetchRequest | NodeRequest;
   /**
    * The user's address, for the session's device data and for limits: what your runtime, or the framework that reads
-   * your proxy's headers, makes of it. Ostiary believes it only of apps whose own address is among its
-   * `server.trusted_proxies`; without either, all users of the app would share one address, and one limit.
+   * your proxy's headers, makes of it. A request of Fetch does not tell it, so it must be given. Ostiary believes it
+   * only of apps whose own address is among its `server.trusted_proxies`; without either, all users of the app would
+   * share one address, and one limit.
    */
   readonly clientAddress: string;
 }

@@ -7,7 +7,7 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 
 /** A span in milliseconds. Throws a TypeError that names the option if it is not a span within these bounds. */
 export function spanMs(option: string, span: Span, leastMs: number, mostMs: number): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(span)) ?? [];
+  const [, amount, unit] = (typeof span === "string" && /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(span)) || [];
   const ms = typeof span === "number" ? span : Number(amount) * (units[unit ?? ""] ?? Number.NaN);
   if (ms >= leastMs && ms <= mostMs) return Math.round(ms);
   throw new TypeError(
