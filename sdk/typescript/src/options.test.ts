@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { create } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { Client } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { Client, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import { createOstiaryAdmin } from "./admin.ts";
 import { createOstiary } from "./client.ts";
 import { createFlow } from "./flows.ts";
+import { renderForm } from "./form.ts";
 import { createServerOstiary, requireSession } from "./server.ts";
 
 const baseUrl = "https://auth.example";
@@ -79,7 +81,6 @@ describe("requireSession", () => {
     ["maxAuthenticationAge", "maxAge"],
     ["max_authentication_age", "maxAge"],
     ["maxage", "maxAge"],
-    ["cookieName", "cookieNames"],
     ["allowedOrigin", "allowedOrigins"],
     ["onUnavailible", "onUnavailable"],
   ])("names for %s the option %s", (wrong, right) => {
@@ -145,6 +146,13 @@ describe("createFlow and sendRecoveryMessages", () => {
     const admin = createOstiaryAdmin({ transport });
     expect(() => admin.sendRecoveryMessages([], { requestid: "1" } as never)).toThrow(
       'did you mean "requestId"?',
+    );
+  });
+
+  test("and renderForm, which would never send what is typed", () => {
+    const handlers = { onsubmit: () => {} } as never;
+    expect(() => renderForm({} as HTMLElement, create(FlowSchema), handlers)).toThrow(
+      'did you mean "onSubmit"?',
     );
   });
 

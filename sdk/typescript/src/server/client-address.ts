@@ -2,7 +2,10 @@
 import { type FetchRequest, headOfNode, isFetch, type NodeRequest } from "./request-head.ts";
 
 /** Headers by which a proxy says that a request came through it. */
-const forwardingHeaders = ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host"];
+const forwardingHeaders = [
+  ...["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"],
+  ...["x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fly-client-ip", "fastly-client-ip"],
+];
 
 /**
  * The address to forward. Throws a TypeError if it is not given and cannot be found in any request of this kind; what
