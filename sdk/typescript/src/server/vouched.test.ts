@@ -54,6 +54,11 @@ describe("an answer of CheckSession", () => {
     expect(vouch({ session: good, identity }).session.id).toBe("s");
   });
 
+  test("vouches for nobody where only a session was asked for, and it is nobody's", () => {
+    const nobody = { session: { ...session, identityId: "" } };
+    expect(() => vouch(nobody, AssuranceLevel.UNSPECIFIED, SessionView.SESSION)).toThrow(/has no session/);
+  });
+
   test("gives no identity where none was asked for", () => {
     expect(
       vouch({ session, identity }, AssuranceLevel.UNSPECIFIED, SessionView.SESSION).identity,
