@@ -3,7 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../../../gen/ostiary/error/v1/error_detail_pb.js";
-import type { ErrorReasonName } from "../errors.ts";
+import { boundedWaitMs, type ErrorReasonName } from "../errors.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /**
@@ -50,7 +50,7 @@ export class SessionRefusedError extends Error {
   readonly remedy: string;
   /** The values that go with the reason. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** After how long to try again, if that is known. */
+  /** After how long to try again, at most a day, if that is known. */
   readonly retryAfterMs: number | undefined;
 
   constructor({ status, reason, message, remedy, metadata, retryAfterMs, cause }: RefusalInit) {
@@ -59,7 +59,7 @@ export class SessionRefusedError extends Error {
     this.reason = reason;
     this.remedy = remedy;
     this.metadata = metadata ?? {};
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = retryAfterMs === undefined ? undefined : boundedWaitMs(retryAfterMs);
   }
 
   /** The answer's body, for JSON. */
@@ -74,7 +74,7 @@ export class SessionRefusedError extends Error {
       "content-type": "application/json",
       "cache-control": "no-store",
       ...(this.status === 401 && { "www-authenticate": this.#challenge() }),
-      ...(this.status === 503 && { "retry-after": String(Math.ceil((this.retryAfterMs ?? 1000) / 1000)) }),
+      ...(this.status === 503 && { "retry-after": this.#retryAfterSeconds() }),
     };
   }
 
@@ -99,6 +99,11 @@ export class SessionRefusedError extends Error {
       ],
       this.cause,
     );
+  }
+
+  /** Whole seconds, at least one: RFC 9110, section 10.2.3. */
+  #retryAfterSeconds(): string {
+    return String(Math.max(1, Math.ceil((this.retryAfterMs ?? 0) / 1000)));
   }
 
   /** RFC 6750, section 3, and RFC 9470 for those who are signed in, but not well or lately enough. */

@@ -27,7 +27,8 @@ export interface NodeRequest {
 
 /** The head of a Fetch request. */
 export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
-  const { host, protocol } = new URL(url, "http://unknown.invalid");
+  // Security rule: only a whole URL names a host. A path that begins with "//" would have its caller choose it.
+  const { host, protocol } = URL.canParse(url) ? new URL(url) : { host: "", protocol: "" };
   const header = (name: string) => headers.get(name) ?? undefined;
   return {
     method,
