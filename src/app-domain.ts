@@ -94,6 +94,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
   const sessions = new Sessions({ store: storage.sessions, tokens, pageTokens, uses: sessionUses, clock });
   const apiKeys = new ApiKeys({
     store: storage.apiKeys,
+    transactions: storage,
     tokens,
     tenants,
     pageTokens,

@@ -1,4 +1,4 @@
-import type { ApiKey, NewApiKey } from "../domain/access/api-key.ts";
+import type { ApiKey, ApiKeyMaker, NewApiKey } from "../domain/access/api-key.ts";
 import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { ApiKeyId, TenantId } from "../domain/ids.ts";
@@ -19,23 +19,33 @@ interface ApiKeyRow {
   readonly last_used_at: Date | null;
   readonly revoked_at: Date | null;
   readonly bootstrap: boolean;
+  readonly maker_api_key_id: ApiKeyId | null;
+  readonly maker_certificate: string | null;
 }
 
-const columns = "id, created_at, updated_at, name, scopes, expires_at, last_used_at, revoked_at, bootstrap";
+const columns = `id, created_at, updated_at, name, scopes, expires_at, last_used_at, revoked_at, bootstrap,
+    maker_api_key_id, maker_certificate`;
 
-/** $1 tenant, $2 to $11 the key, $12 event. `from` decides whether it is written. */
+/** $1 tenant, $2 to $13 the key, $14 event. `from` decides whether it is written. */
 function insertApiKey(from: string): string {
   return `written AS (
     INSERT INTO ostiary.api_key (tenant_id, token_digest, ${columns})
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM ${from}
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::uuid, $13 FROM ${from}
     RETURNING id
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$12", from: "written" })}
+    ${insertEvents({ tenant: "$1", events: "$14", from: "written" })}
   )
   SELECT id FROM written`;
 }
 
-const createStatement: Statement = { text: `WITH always AS (SELECT), ${insertApiKey("always")}` };
+/** The key that it is made with is held until the end: its revocation waits, or was first and lets nothing be made. */
+const createStatement: Statement = {
+  text: `WITH maker AS MATERIALIZED (
+    SELECT id FROM ostiary.api_key WHERE tenant_id = $1 AND id = $12::uuid AND revoked_at IS NULL FOR SHARE
+  ), allowed AS (
+    SELECT WHERE $12::uuid IS NULL OR EXISTS (SELECT FROM maker)
+  ), ${insertApiKey("allowed")}`,
+};
 
 const createBootstrapStatement: Statement = {
   text: `WITH marker AS (
@@ -73,8 +83,8 @@ export class PostgresApiKeyStore implements ApiKeyStore {
     this.#database = database;
   }
 
-  async create(scope: Scope, key: NewApiKey, event: Event): Promise<void> {
-    await this.#database.query(scope, createStatement, values(scope, key, event));
+  async create(scope: Scope, key: NewApiKey, event: Event): Promise<boolean> {
+    return (await this.#database.query(scope, createStatement, values(scope, key, event))).length > 0;
   }
 
   async createBootstrap(scope: Scope, key: NewApiKey, event: Event): Promise<boolean> {
@@ -86,6 +96,20 @@ export class PostgresApiKeyStore implements ApiKeyStore {
   async bootstrapped(scope: Scope): Promise<boolean> {
     const statement = { text: "SELECT api_key_id FROM ostiary.api_key_bootstrap WHERE tenant_id = $1" };
     return (await this.#database.query(scope, statement, [scope.tenantId])).length > 0;
+  }
+
+  async find(scope: Scope, id: ApiKeyId): Promise<ApiKey | undefined> {
+    const statement = { text: `SELECT ${columns} FROM ostiary.api_key WHERE tenant_id = $1 AND id = $2` };
+    const [row] = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
+    return row && apiKeyFromRow(row);
+  }
+
+  async listMadeWith(scope: Scope, id: ApiKeyId): Promise<readonly ApiKey[]> {
+    const statement = {
+      text: `SELECT ${columns} FROM ostiary.api_key WHERE tenant_id = $1 AND maker_api_key_id = $2 ORDER BY id`,
+    };
+    const rows = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
+    return rows.map(apiKeyFromRow);
   }
 
   async findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<ApiKey | undefined> {
@@ -128,16 +152,18 @@ export class PostgresApiKeyStore implements ApiKeyStore {
 }
 
 function values(scope: Scope, key: NewApiKey, event: Event): readonly unknown[] {
+  const { maker } = key;
   return [
     ...[scope.tenantId, key.tokenDigest, key.id, key.createdAt, key.updatedAt, key.name, key.scopes],
-    ...[
-      endColumn(key.expiresAt),
-      key.lastUsedAt,
-      endColumn(key.revokedAt),
-      key.bootstrap,
-      eventsParameter([event]),
-    ],
+    ...[endColumn(key.expiresAt), key.lastUsedAt, endColumn(key.revokedAt), key.bootstrap],
+    ...[maker?.kind === "api_key" ? maker.apiKeyId : null, maker?.kind === "certificate" ? maker.name : null],
+    eventsParameter([event]),
   ];
+}
+
+function makerFromRow(row: ApiKeyRow): ApiKeyMaker | undefined {
+  if (row.maker_api_key_id !== null) return { kind: "api_key", apiKeyId: row.maker_api_key_id };
+  return row.maker_certificate === null ? undefined : { kind: "certificate", name: row.maker_certificate };
 }
 
 function apiKeyFromRow(row: ApiKeyRow): ApiKey {
@@ -151,5 +177,6 @@ function apiKeyFromRow(row: ApiKeyRow): ApiKey {
     lastUsedAt: row.last_used_at ?? undefined,
     revokedAt: endOf(row.revoked_at),
     bootstrap: row.bootstrap,
+    maker: makerFromRow(row),
   };
 }

@@ -225,8 +225,11 @@ const ApiKey = defineEntity({
     lastUsedAt: moment().nullable(),
     revokedAt: moment().nullable(),
     bootstrap: p.boolean(),
+    makerApiKeyId: p.uuid().nullable(),
+    makerCertificate: p.text().nullable(),
   },
   indexes: [
+    { name: "api_key_maker", properties: ["tenantId", "makerApiKeyId"] },
     {
       name: "api_key_list",
       expression: "create index api_key_list on ostiary.api_key (tenant_id, created_at desc, id desc)",

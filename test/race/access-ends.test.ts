@@ -1,5 +1,5 @@
 import { Client as Postgres } from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -149,4 +149,27 @@ test("16 keys for one request id at once are one key (peers D4.10)", async () =>
   expect(new Set(answers.map((answer) => answer.secret)).size).toBe(1);
   const { apiKeys } = await client.listApiKeys({});
   expect(apiKeys.filter((key) => key.name === "one").length).toBe(1);
+});
+
+test("Security rule: a leaked key that makes keys while it is revoked with its descendants leaves none", async () => {
+  const client = app.client(ApiKeyService);
+  const scopes = ["api_key:create", "identity:read"];
+  const leaked = await client.createApiKey({ name: "leaked", scopes });
+  const secrets: string[] = [];
+  const makers = sixteen.map(async (index) => {
+    const thief = app.client(ApiKeyService, { protocol: protocols[index % 4], bearer: leaked.secret });
+    for (;;) {
+      const made = await thief.createApiKey({ name: "made", scopes }).catch(() => undefined);
+      if (made === undefined) return;
+      secrets.push(made.secret);
+    }
+  });
+  await Promise.race([...makers, vi.waitUntil(() => secrets.length > 16, { interval: 1, timeout: 20_000 })]);
+  await client.revokeApiKey({ apiKeyId: leaked.apiKey?.id ?? "", includeDescendants: true });
+  await Promise.all(makers);
+  expect(secrets.length).toBeGreaterThan(16);
+  for (const bearer of secrets) {
+    const call = app.client(IdentityService, { bearer }).listIdentities({ pageSize: 1 });
+    expect(await refusal(call)).toMatchObject({ reason: "API_KEY_REVOKED" });
+  }
 });

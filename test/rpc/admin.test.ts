@@ -356,6 +356,54 @@ describe.each(protocols)("API keys over %s", (protocol) => {
     expect(await refusal(reader.listIdentities({}))).toMatchObject({ reason: "API_KEY_EXPIRED" });
   });
 
+  test("Security rule: cannot revoke a key that may do more than themselves", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const wide = await client.createApiKey({ name: "wide", scopes: ["*"] });
+    const narrow = await client.createApiKey({ name: "narrow", scopes: ["api_key:read", "api_key:revoke"] });
+    const other = await client.createApiKey({ name: "other", scopes: ["api_key:read"] });
+    const revoker = app.client(ApiKeyService, { protocol, bearer: narrow.secret });
+    expect(await refusal(revoker.revokeApiKey({ apiKeyId: wide.apiKey?.id ?? "" }))).toMatchObject({
+      code: "PermissionDenied",
+      reason: "API_KEY_SCOPE_EXCEEDED",
+      metadata: { scope: "*" },
+    });
+    await app.client(ApiKeyService, { protocol, bearer: wide.secret }).listApiKeys({});
+    // The controls: one of fewer scopes, and itself.
+    await revoker.revokeApiKey({ apiKeyId: other.apiKey?.id ?? "" });
+    const { apiKey } = await revoker.revokeApiKey({ apiKeyId: narrow.apiKey?.id ?? "" });
+    expect(apiKey?.revokeTime).toBeDefined();
+  });
+
+  test("name their maker, and are revoked with their descendants where that is asked for", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const scopes = ["api_key:create", "identity:read"];
+    const make = (bearer: string) =>
+      app.client(ApiKeyService, { protocol, bearer }).createApiKey({ name: "made", scopes });
+    const leaked = await make(app.apiKey);
+    const child = await make(leaked.secret);
+    const grandchild = await make(child.secret);
+    const sibling = await make(app.apiKey);
+    const apiKeyId = leaked.apiKey?.id ?? "";
+    expect(child.apiKey?.maker).toEqual({ case: "makerApiKeyId", value: apiKeyId });
+    const { apiKeys } = await client.listApiKeys({ pageSize: 500, includeEnded: true });
+    expect(apiKeys.find(({ id }) => id === child.apiKey?.id)?.maker).toEqual(child.apiKey?.maker);
+    expect(apiKeys.find(({ bootstrap }) => bootstrap)?.maker.case).toBeUndefined();
+
+    const use = ({ secret }: { readonly secret: string }) =>
+      app.client(IdentityService, { protocol, bearer: secret }).listIdentities({ pageSize: 1 });
+    const alone = await client.revokeApiKey({ apiKeyId });
+    expect(alone.revokedDescendants).toEqual([]);
+    await use(child);
+    // A key that was revoked before still has descendants.
+    const { apiKey, revokedDescendants } = await client.revokeApiKey({ apiKeyId, includeDescendants: true });
+    expect(apiKey).toEqual(alone.apiKey);
+    expect(revokedDescendants.map(({ id }) => id)).toEqual([child.apiKey?.id, grandchild.apiKey?.id]);
+    for (const key of [child, grandchild]) {
+      expect(await refusal(use(key))).toMatchObject({ reason: "API_KEY_REVOKED" });
+    }
+    await use(sibling);
+  });
+
   // A time that no Date or no Timestamp can hold must neither pass for "not beyond the maker's end" nor break lists.
   test.skipIf(protocol === "Connect JSON")("end at a time that the calendar has", async () => {
     const client = app.client(ApiKeyService, { protocol });

@@ -199,6 +199,7 @@ export function anApiKey(change: Partial<NewApiKey> = {}): NewApiKey {
     lastUsedAt: undefined,
     revokedAt: never,
     bootstrap: false,
+    maker: undefined,
     tokenDigest: randomDigest(),
     ...change,
   };

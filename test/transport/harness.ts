@@ -128,6 +128,7 @@ export function testAccess(tenant: Tenant, certificates: readonly CertificateGra
           lastUsedAt: undefined,
           revokedAt: never,
           bootstrap: false,
+          maker: undefined,
         };
         return { tenant, apiKey };
       },

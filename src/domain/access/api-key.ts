@@ -1,6 +1,11 @@
 import type { ApiKeyId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
 
+/** Who made a key. */
+export type ApiKeyMaker =
+  | { readonly kind: "api_key"; readonly apiKeyId: ApiKeyId }
+  | { readonly kind: "certificate"; readonly name: string };
+
 /** An API key without its secret. */
 export interface ApiKey {
   readonly id: ApiKeyId;
@@ -12,6 +17,8 @@ export interface ApiKey {
   readonly lastUsedAt: Date | undefined;
   readonly revokedAt: Instant | Never;
   readonly bootstrap: boolean;
+  /** Undefined: the server, at its first start. */
+  readonly maker: ApiKeyMaker | undefined;
 }
 
 /** An API key to store, with the digest of its secret. */

@@ -3,16 +3,17 @@ import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
 import { hasPassed, type Instant, instantOf, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope, Tokens } from "../ports.ts";
+import type { Clock, Scope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant, Tenants } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
-import type { ApiKey, NewApiKey } from "./api-key.ts";
+import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
 import type { ApiKeyStore } from "./store.ts";
 
-/** What a maker of keys may hand on: an API key, or the holder of a client certificate. */
+/** Who makes or revokes keys, and what they may hand on: an API key, or the holder of a client certificate. */
 export interface KeyMaker {
+  readonly maker: ApiKeyMaker;
   readonly scopes: readonly string[];
   readonly expiresAt: Instant | Never;
 }
@@ -25,6 +26,7 @@ export interface CreatedApiKey {
 
 interface ApiKeysDependencies {
   readonly store: ApiKeyStore;
+  readonly transactions: Transactions;
   readonly tokens: Tokens;
   readonly tenants: Tenants;
   readonly pageTokens: PageTokens;
@@ -38,6 +40,7 @@ const endOfCalendar = new Date("9999-12-31T23:59:59.999Z");
 /** The rules of API keys. */
 export class ApiKeys {
   readonly #store: ApiKeyStore;
+  readonly #transactions: Transactions;
   readonly #tokens: Tokens;
   readonly #tenants: Tenants;
   readonly #pageTokens: PageTokens;
@@ -46,6 +49,7 @@ export class ApiKeys {
 
   constructor(dependencies: ApiKeysDependencies) {
     this.#store = dependencies.store;
+    this.#transactions = dependencies.transactions;
     this.#tokens = dependencies.tokens;
     this.#tenants = dependencies.tenants;
     this.#pageTokens = dependencies.pageTokens;
@@ -100,8 +104,12 @@ export class ApiKeys {
       ...wanted,
       expiresAt: expiresAt === never ? never : instantOf(expiresAt),
       bootstrap: false,
+      maker: maker.maker,
     });
-    await this.#store.create(scope, key, this.#createdEvent(key, origin));
+    // Security rule: a key that is revoked at this moment makes none that its revocation would have to end with it.
+    if (!(await this.#store.create(scope, key, this.#createdEvent(key, origin)))) {
+      throw domainError("API_KEY_REVOKED", {});
+    }
     return { apiKey: key, secret };
   }
 
@@ -115,7 +123,7 @@ export class ApiKeys {
   ): Promise<CreatedApiKey | undefined> {
     const scope = { tenantId: tenant.id };
     if (await this.#store.bootstrapped(scope)) return undefined;
-    const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true };
+    const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true, maker: undefined };
     const { key, secret } = this.#newKey(tenant, wanted);
     const origin: CallOrigin = {
       actor: { kind: "server" },
@@ -137,18 +145,53 @@ export class ApiKeys {
     );
   }
 
-  /** Ends a key at once. Throws API_KEY_NOT_FOUND. */
-  async revoke(tenant: Tenant, origin: CallOrigin, id: ApiKeyId): Promise<ApiKey> {
+  /**
+   * Ends a key at once, and its descendants if they are asked for. Throws API_KEY_NOT_FOUND.
+   *
+   * Security rule: a key ends no key that may do more than itself (API_KEY_SCOPE_EXCEEDED), so that a stolen narrow one cannot
+   * shut operators out. Descendants have no more scopes than the key that they come from.
+   */
+  async revoke(
+    tenant: Tenant,
+    origin: CallOrigin,
+    revoker: Pick<KeyMaker, "scopes">,
+    { id, includeDescendants }: { readonly id: ApiKeyId; readonly includeDescendants: boolean },
+  ): Promise<{ readonly apiKey: ApiKey; readonly descendants: readonly ApiKey[] }> {
+    const scope = { tenantId: tenant.id };
+    const found = await this.#store.find(scope, id);
+    if (found === undefined) throw domainError("API_KEY_NOT_FOUND", {});
+    const exceeding = scopesExceeding(revoker.scopes, found.scopes);
+    if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
     const at = this.#clock.now();
+    return this.#transactions.transaction(scope, async (tx) => {
+      const apiKey = (await this.#end(tx, origin, id, at)) ?? found;
+      const descendants = includeDescendants ? await this.#endDescendants(tx, origin, id, at) : [];
+      return { apiKey, descendants };
+    });
+  }
+
+  /**
+   * The parents end first: whoever makes a key holds the one that it is made with, so after that no child can come that a look
+   * at the children would miss.
+   */
+  async #endDescendants(tx: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey[]> {
+    const ended: ApiKey[] = [];
+    for (const child of await this.#store.listMadeWith(tx, id)) {
+      const revoked = child.revokedAt === never ? await this.#end(tx, origin, child.id, at) : undefined;
+      if (revoked !== undefined) ended.push(revoked);
+      ended.push(...(await this.#endDescendants(tx, origin, child.id, at)));
+    }
+    return ended;
+  }
+
+  async #end(scope: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey | undefined> {
     const event = newEvent("api_key.revoked", at, origin, { data: { api_key_id: id } });
-    const revoked = await this.#store.revoke({ tenantId: tenant.id }, id, at, event);
-    if (revoked === undefined) throw domainError("API_KEY_NOT_FOUND", {});
-    return revoked;
+    return this.#store.revoke(scope, id, at, event);
   }
 
   #newKey(
     tenant: Tenant,
-    wanted: Pick<ApiKey, "name" | "scopes" | "expiresAt" | "bootstrap">,
+    wanted: Pick<ApiKey, "name" | "scopes" | "expiresAt" | "bootstrap" | "maker">,
   ): { readonly key: NewApiKey; readonly secret: Secret } {
     const now = this.#clock.now();
     const issued = this.#tokens.issue("api_key", tenant.name);

@@ -5,8 +5,8 @@ import type { ApiKey, NewApiKey } from "./api-key.ts";
 
 /** API keys. Implemented in src/storage/api-key-store.ts. */
 export interface ApiKeyStore {
-  /** Stores a new key with its event. */
-  create(scope: Scope, key: NewApiKey, event: Event): Promise<void>;
+  /** Stores a new key with its event. False if the key that it is made with was revoked meanwhile. */
+  create(scope: Scope, key: NewApiKey, event: Event): Promise<boolean>;
   /**
    * Stores the first key of the server unless one was ever stored: a marker in the database is taken in the same
    * transaction, so that of several servers starting at once one wins. False if it was taken before.
@@ -14,6 +14,10 @@ export interface ApiKeyStore {
   createBootstrap(scope: Scope, key: NewApiKey, event: Event): Promise<boolean>;
   /** Whether the bootstrap marker is taken. */
   bootstrapped(scope: Scope): Promise<boolean>;
+  /** The key with this id, ended or not; undefined if there is none. */
+  find(scope: Scope, id: ApiKeyId): Promise<ApiKey | undefined>;
+  /** The keys that were made with a key, ended or not, oldest first. */
+  listMadeWith(scope: Scope, id: ApiKeyId): Promise<readonly ApiKey[]>;
   /** The key with this digest, ended or not; undefined if there is none. */
   findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<ApiKey | undefined>;
   /** Keys, newest first; ended ones (at `now`) only if asked for. */

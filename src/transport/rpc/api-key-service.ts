@@ -53,14 +53,25 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
   }
 
   async revokeApiKey(request: RevokeApiKeyRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    return { apiKey: toApiKey(await this.#apiKeys.revoke(tenant, origin, request.apiKeyId as ApiKeyId)) };
+    const { tenant, origin, caller } = callOf(context);
+    const wanted = {
+      id: request.apiKeyId as ApiKeyId,
+      includeDescendants: request.includeDescendants,
+    };
+    const { apiKey, descendants } = await this.#apiKeys.revoke(tenant, origin, keyMakerOf(caller), wanted);
+    return { apiKey: toApiKey(apiKey), revokedDescendants: descendants.map(toApiKey) };
   }
 }
 
 function keyMakerOf(caller: Caller): KeyMaker {
-  if (caller.kind === "api_key") return caller.apiKey;
-  if (caller.kind === "certificate") return caller;
+  if (caller.kind === "api_key") {
+    const { id, scopes, expiresAt } = caller.apiKey;
+    return { maker: { kind: "api_key", apiKeyId: id }, scopes, expiresAt };
+  }
+  if (caller.kind === "certificate") {
+    const { name, scopes, expiresAt } = caller;
+    return { maker: { kind: "certificate", name }, scopes, expiresAt };
+  }
   throw new Error("the access option lets only API keys and certificates through");
 }
 
@@ -75,5 +86,13 @@ function toApiKey(key: ApiKey): MessageInitShape<typeof ApiKeySchema> {
     lastUseTime: toTimestamp(key.lastUsedAt),
     revokeTime: toTimestamp(key.revokedAt),
     bootstrap: key.bootstrap,
+    maker: toMaker(key),
   };
+}
+
+function toMaker({ maker }: ApiKey): MessageInitShape<typeof ApiKeySchema>["maker"] {
+  if (maker === undefined) return undefined;
+  return maker.kind === "api_key"
+    ? { case: "makerApiKeyId", value: maker.apiKeyId }
+    : { case: "makerCertificate", value: maker.name };
 }

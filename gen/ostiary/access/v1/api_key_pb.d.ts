@@ -81,6 +81,29 @@ export declare type ApiKey = Message<"ostiary.access.v1.ApiKey"> & {
    * @generated from field: bool bootstrap = 9;
    */
   bootstrap: boolean;
+
+  /**
+   * Who made the key. Unset: the server did, at its first start.
+   *
+   * @generated from oneof ostiary.access.v1.ApiKey.maker
+   */
+  maker: {
+    /**
+     * The id of the API key that it was made with.
+     *
+     * @generated from field: string maker_api_key_id = 10;
+     */
+    value: string;
+    case: "makerApiKeyId";
+  } | {
+    /**
+     * The name of the client certificate that it was made with.
+     *
+     * @generated from field: string maker_certificate = 11;
+     */
+    value: string;
+    case: "makerCertificate";
+  } | { case: undefined; value?: undefined };
 };
 
 /**

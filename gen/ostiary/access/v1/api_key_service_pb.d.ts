@@ -156,6 +156,14 @@ export declare type RevokeApiKeyRequest = Message<"ostiary.access.v1.RevokeApiKe
    * @generated from field: string api_key_id = 1;
    */
   apiKeyId: string;
+
+  /**
+   * Whether the keys that descend from it end as well, also those of a key that was revoked before. Recommended where a
+   * key has leaked. Default: they live on.
+   *
+   * @generated from field: bool include_descendants = 2;
+   */
+  includeDescendants: boolean;
 };
 
 /**
@@ -176,6 +184,13 @@ export declare type RevokeApiKeyResponse = Message<"ostiary.access.v1.RevokeApiK
    * @generated from field: ostiary.access.v1.ApiKey api_key = 1;
    */
   apiKey?: ApiKey | undefined;
+
+  /**
+   * With `include_descendants`, the descendants that this call has ended.
+   *
+   * @generated from field: repeated ostiary.access.v1.ApiKey revoked_descendants = 2;
+   */
+  revokedDescendants: ApiKey[];
 };
 
 /**
@@ -218,10 +233,11 @@ export declare const ApiKeyService: GenService<{
     output: typeof ListApiKeysResponseSchema;
   },
   /**
-   * RevokeApiKey ends a key at once. Revoking a revoked key changes nothing.
+   * RevokeApiKey ends a key at once, and with `include_descendants` every key that was made with it, with one of those,
+   * and so on. A key can only revoke keys of its own scopes or fewer. Revoking a revoked key changes nothing.
    *
    * Access: API key with `api_key:revoke`.
-   * Errors: API_KEY_NOT_FOUND.
+   * Errors: API_KEY_NOT_FOUND, API_KEY_SCOPE_EXCEEDED.
    *
    * @generated from rpc ostiary.access.v1.ApiKeyService.RevokeApiKey
    */
