@@ -82,8 +82,11 @@ export function createListener(options: ListenerOptions): Listener {
   const shutdown = new AbortController();
   const peers = createPeers(options.trustedProxies);
   const dispatcher = createDispatcher(options, limits, peers, shutdown.signal);
-  const servers = createProtocolServers(limits, peers, (exchange, headerFields) =>
-    dispatcher.dispatch(exchange, headerFields),
+  const servers = createProtocolServers(
+    limits,
+    peers,
+    (exchange, size) => dispatcher.dispatch(exchange, size),
+    options.logger,
   );
 
   const sockets = new Set<Socket>();
@@ -155,6 +158,7 @@ function createDispatcher(
     ...serving,
     name,
     peers,
+    maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),

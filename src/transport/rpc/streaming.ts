@@ -9,6 +9,7 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -17,6 +18,7 @@ import {
 import { domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Exchange, NodePair } from "../http/exchange.ts";
+import { connectionHeaders } from "../http/headers.ts";
 import type { ListenerLimits } from "../http/protocol-servers.ts";
 import type { Access } from "./access.ts";
 import type { AddressLimits } from "./address-limits.ts";
@@ -26,7 +28,7 @@ import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 import { watchAccess } from "./stream-access.ts";
-import { cutOff, endOf, readNext } from "./stream-client.ts";
+import { capDeadline, cutOff, endOf, readNext } from "./stream-client.ts";
 import { binaryOptions, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
@@ -61,6 +63,8 @@ class Stream {
   readonly inbound: Inbound;
   readonly route: Route;
   readonly setCookies: string[] = [];
+  /** Why the deadline that the client sent is none. */
+  deadlineProblem: unknown;
   /** Aborted with the reason if the server ends it. */
   readonly ended = new AbortController();
   error: ConnectError | undefined;
@@ -141,6 +145,9 @@ export function createStreamServer(
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
       const { exchange } = inbound;
+      // Nothing would ever say that a stream has closed which was closed before it was served.
+      if (exchange.gone)
+        return { error: toConnectError(domainError("REQUEST_CANCELED", {}), inbound.requestId) };
       const pair = exchange.toNode();
       const { request, response } = pair;
       const stream = new Stream(inbound, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
@@ -149,7 +156,9 @@ export function createStreamServer(
       try {
         const values = createContextValues().set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
+        stream.deadlineProblem = capDeadline(received.header);
         const answer = await handler({ ...received, ...bodyOf(exchange, request, route, maxRequestBytes) });
+        if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
         if (!response.writableEnded)
@@ -165,6 +174,14 @@ export function createStreamServer(
       return { error: stream.error };
     },
   };
+}
+
+/** Security rule: no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it (see Http2Exchange). */
+function dropConnectionHeaders({ header, trailer }: UniversalServerResponse): void {
+  for (const name of connectionHeaders) {
+    header?.delete(name);
+    trailer?.delete(name);
+  }
 }
 
 function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route, maxRequestBytes: number) {
@@ -183,6 +200,7 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
   const { inbound, route, setCookies } = stream;
   try {
     addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
+    if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
     const admission = await admitCall(dependencies, inbound, route);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));

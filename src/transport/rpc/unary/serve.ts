@@ -72,6 +72,7 @@ export async function serveUnary(
     if (result.error === undefined && message !== undefined) wire.succeed(exchange, head, message);
     else if (result.error !== undefined) wire.fail(exchange, head, result.error);
   } catch (error) {
+    if (exchange.gone) return { error: result.error ?? canceled(inbound) };
     // A header or trailer that cannot be sent, for example one with a line break in it.
     result = { error: toConnectError(error, inbound.requestId) };
     wire.fail(
