@@ -54,7 +54,7 @@ export interface ListenerOptions {
   readonly tracer?: CallTracer | undefined;
   /** Addresses or CIDR ranges whose X-Forwarded-For and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[];
-  /** The largest message that is read, before and after decompression. */
+  /** The largest message that is read, before and after decompression. Methods of strangers have smaller limits. */
   readonly maxRequestBytes: number;
   /** What a google.protobuf.Any may hold in JSON. Unset: nothing, because no message of the contract has one. */
   readonly jsonTypes?: Registry | undefined;
@@ -139,7 +139,7 @@ function createDispatcher(
   const services = options.services.map(({ service }) => service);
   const foreign = [Health, ServerReflection, ServerReflectionAlpha];
   const reflection = new ReflectionService({ services: [...services, ...foreign] });
-  const routes = createRoutes(name, [
+  const bindings = [
     ...options.services,
     {
       service: Health,
@@ -147,13 +147,14 @@ function createDispatcher(
     },
     { service: ServerReflection, implementation: reflection },
     { service: ServerReflectionAlpha, implementation: reflection },
-  ]);
+  ];
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
   const { maxRequestBytes, jsonTypes, clock } = options;
+  const routes = createRoutes(name, bindings, maxRequestBytes);
   const addressLimits = new AddressLimits({ clock, logger });
   if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, { access, addressLimits }));
   const validate = createRequestValidator();
-  const serving = { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock };
+  const serving = { access, addressLimits, validate, jsonTypes, clock };
   return new Dispatcher({
     ...serving,
     name,

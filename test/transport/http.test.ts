@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { CheckSessionRequestSchema } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { wideThrottle } from "../support/throttle.ts";
+import { envelope } from "./frames.ts";
 import {
   allowedOrigin,
   detailOf,
@@ -233,21 +234,41 @@ describe("content types and compressions", () => {
     expect(await response.json()).toEqual({ session: { id: "zipped" } });
   });
 
-  test("gRPC-Web in text form is read and written, encoded piece by piece", async () => {
+  const textFrame = () => {
     const message = toBinary(
       CheckSessionRequestSchema,
       create(CheckSessionRequestSchema, { credential: { case: "token", value: "text" } }),
     );
-    const header = Buffer.from([0, 0, 0, 0, message.length]).toString("base64");
-    const response = await request(`${service}/CheckSession`, {
+    return envelope(0, Buffer.from(message));
+  };
+  const postText = (body: string) =>
+    request(`${service}/CheckSession`, {
       method: "POST",
       headers: { "content-type": "application/grpc-web-text" },
-      body: header + Buffer.from(message).toString("base64"),
+      body,
     });
+
+  test("gRPC-Web in text form is read and written, a frame at a time", async () => {
+    const response = await postText(textFrame().toString("base64"));
     expect(response.headers.get("content-type")).toBe("application/grpc-web-text+proto");
     const body = Buffer.from(await response.text(), "base64").toString("latin1");
     expect(body).toContain("text");
     expect(body).toContain("grpc-status: 0\r\n");
+  });
+
+  test.each([
+    ["padding within the frame", () => `${textFrame().subarray(0, 5).toString("base64")}AAAA`],
+    ["padding after each character", () => "A=".repeat(100)],
+    ["padding after each byte", () => "AA==".repeat(100)],
+    ["nothing but padding", () => "===="],
+    ["a character alone", () => `${textFrame().subarray(0, 9).toString("base64")}A`],
+    ["another alphabet", () => "AAAA-_AA"],
+    ["a line break", () => `${textFrame().toString("base64")}\n`],
+  ])("gRPC-Web in text form with %s is refused", async (_name, body) => {
+    const response = await postText(body());
+    const answer = Buffer.from(await response.text(), "base64").toString("latin1");
+    expect(answer).toContain("grpc-status: 3\r\n");
+    expect(answer).not.toContain("grpc-status: 0");
   });
 });
 

@@ -1,4 +1,4 @@
-import type { DescMessage, DescMethod, MessageShape, Registry } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -39,7 +39,6 @@ interface StreamingDependencies {
   readonly access: Access;
   readonly addressLimits: AddressLimits;
   readonly validate: ValidateRequest;
-  readonly maxRequestBytes: number;
   readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
   readonly limits: Pick<
@@ -120,17 +119,18 @@ export function createStreamServer(
   dependencies: StreamingDependencies,
   routes: Iterable<Route>,
 ): StreamServer {
-  const { maxRequestBytes, jsonTypes, limits, shutdownSignal } = dependencies;
+  const { jsonTypes, limits, shutdownSignal } = dependencies;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
-    readMaxBytes: maxRequestBytes,
     jsonOptions: { ...jsonOptions, registry: jsonTypes },
     binaryOptions,
     shutdownSignal,
     requestGate: (context) => admit(dependencies, context),
     interceptors: [createInterceptor(dependencies)],
   });
-  for (const { method, spec } of routes) if (spec.kind !== "unary") router.rpc(method, spec.impl as never);
+  for (const { method, spec, maxRequestBytes } of routes) {
+    if (spec.kind !== "unary") router.rpc(method, spec.impl as never, { readMaxBytes: maxRequestBytes });
+  }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return {
@@ -157,7 +157,7 @@ export function createStreamServer(
         const values = createContextValues().set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
         stream.deadlineProblem = capDeadline(received.header);
-        const answer = await handler({ ...received, ...bodyOf(exchange, request, route, maxRequestBytes) });
+        const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
         if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
@@ -184,10 +184,10 @@ function dropConnectionHeaders({ header, trailer }: UniversalServerResponse): vo
   }
 }
 
-function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route, maxRequestBytes: number) {
+function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) {
   if (exchange.httpVersion === 1 && route.spec.kind === "bidi_streaming") {
     // Connect refuses streams in both directions by the version alone. One direction after the other works.
-    return { body: wholeBody(exchange, maxRequestBytes), httpVersion: "2.0" };
+    return { body: wholeBody(exchange, route.maxRequestBytes), httpVersion: "2.0" };
   }
   // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of the body would
   // then stand before the next request of the connection.
@@ -218,7 +218,7 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
     try {
       if (!request.stream) throw new Error("unary calls are not served here");
       const signal = AbortSignal.any([request.signal, stream.ended.signal]);
-      const message = validated(request.message, dependencies, request.method, signal);
+      const message = validated(request.message, dependencies, stream.route, signal);
       const response = await next({ ...request, signal, message } as typeof request);
       if (stream.setCookies.length > 0) {
         for (const cookie of stream.setCookies) response.header.append("set-cookie", cookie);
@@ -232,8 +232,8 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
 
 async function* validated<T>(
   messages: AsyncIterable<T>,
-  { validate, maxRequestBytes, limits }: StreamingDependencies,
-  { input, methodKind }: DescMethod,
+  { validate, limits }: StreamingDependencies,
+  { method: { input, methodKind }, maxRequestBytes }: Route,
   signal: AbortSignal,
 ) {
   const iterator = messages[Symbol.asyncIterator]();
