@@ -8,7 +8,7 @@ import { domainError } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type HttpHandler, healthRoutes, type VersionInfo } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
-import { metricsRoute } from "./http/metrics-route.ts";
+import { adminRoute, metricsRoute } from "./http/metrics-route.ts";
 import { createPeers } from "./http/peers.ts";
 import { createProtocolServers, defaultLimits, type ListenerLimits } from "./http/protocol-servers.ts";
 import type { Readiness } from "./http/readiness.ts";
@@ -152,7 +152,11 @@ function createDispatcher(
   const { maxRequestBytes, jsonTypes, clock } = options;
   const routes = createRoutes(name, bindings, maxRequestBytes);
   const addressLimits = new AddressLimits({ clock, logger });
-  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, { access, addressLimits }));
+  if (name === "admin") {
+    const guard = { access, addressLimits, host: options.host };
+    for (const [path, handler] of httpRoutes) httpRoutes.set(path, adminRoute(path, guard, handler));
+    httpRoutes.set("/metrics", metricsRoute(metrics, guard));
+  }
   const validate = createRequestValidator();
   const serving = { access, addressLimits, validate, jsonTypes, clock };
   return new Dispatcher({

@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,6 +18,7 @@ import {
   startListener,
   testTenant,
 } from "./harness.ts";
+import { exchangeBytes, parseResponse } from "./raw.ts";
 
 const service = "/ostiary.session.v1.SessionService";
 let running: Running;
@@ -427,6 +429,37 @@ describe("metrics", () => {
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_metrics:read" })).status).toBe(200);
     expect((await scrape({})).status).toBe(200);
   });
+
+  // Security rule: a page that has made its own name point to this machine (DNS rebinding) reads nothing without a key.
+  test.each(["/metrics", "/version", "/health/ready", "/health/alive"])(
+    "and %s of the admin listener are asked for by a name of the machine",
+    async (path) => {
+      const ask = async (host: string, more = "") => {
+        const head = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n${more}\r\n`;
+        return parseResponse(await exchangeBytes(admin.port, head)).status;
+      };
+      for (const host of [
+        "evil.test",
+        `evil.test:${admin.port}`,
+        "localhost.evil.test",
+        "127.0.0.1.evil.test",
+        "x",
+      ]) {
+        expect([host, await ask(host)]).toEqual([host, 401]);
+        expect(await ask(host, "x-forwarded-for: \r\n")).toBe(path === "/metrics" ? 401 : 200);
+        expect(await ask(host, "authorization: Bearer ost_key_metrics:read\r\n")).toBe(200);
+      }
+      const own = [
+        "localhost",
+        `LOCALHOST:${admin.port}`,
+        "127.0.0.1",
+        "[::1]:1",
+        "192.0.2.7:9090",
+        hostname(),
+      ];
+      for (const host of own) expect([host, await ask(host)]).toEqual([host, 200]);
+    },
+  );
 
   // Security rule: a key is guessed against the same count, whichever path it is tried at.
   test("count guessed keys by address, as calls do", async () => {
