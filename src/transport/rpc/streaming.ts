@@ -28,7 +28,7 @@ import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 import { watchAccess } from "./stream-access.ts";
-import { capDeadline, cutOff, endOf, readNext } from "./stream-client.ts";
+import { capDeadline, cutOff, endOf, isDeadline, readNext } from "./stream-client.ts";
 import { binaryOptions, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
@@ -263,6 +263,8 @@ async function* sent<T>(messages: AsyncIterable<T>, stream: Stream, signal: Abor
       yield message;
       stream.readerCame();
     }
+    // A service may end quietly when it is told of the deadline; the caller is told why it ended.
+    if (signal.aborted && isDeadline(signal)) throw endOf(signal);
   } catch (error) {
     throw remember(stream, signal.aborted && error === signal.reason ? endOf(signal) : error);
   } finally {
