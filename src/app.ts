@@ -17,6 +17,7 @@ import type { ApiKeys } from "./domain/access/api-keys.ts";
 import { defaultSchemaDocument } from "./domain/identity/default-schema.ts";
 import type { IdentitySchemas } from "./domain/identity/schemas.ts";
 import type { TenantId } from "./domain/ids.ts";
+import type { Logger } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
@@ -105,9 +106,9 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
   const readiness = new Readiness(["database"]);
   readiness.report("database", true);
-  cleanup.add(watchDatabase(storage, readiness));
+  cleanup.add(watchDatabase(storage, readiness, logger));
   cleanup.add(() => domain.outbound.http.close());
-  cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses]));
+  cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses], logger));
 
   const { sessions, apiKeys, outbox } = domain;
   const pages = loadPages(options, () => tenant.settings.publicUrl);
@@ -290,7 +291,7 @@ async function keepBootstrapKey(
 }
 
 /** Tells readiness how the database is, until it is stopped. */
-function watchDatabase(storage: Storage, readiness: Readiness): () => void {
+function watchDatabase(storage: Storage, readiness: Readiness, logger: Logger): () => void {
   let askedAt: number | undefined;
   const ask = async () => {
     if (askedAt !== undefined) {
@@ -306,16 +307,21 @@ function watchDatabase(storage: Storage, readiness: Readiness): () => void {
     askedAt = undefined;
     readiness.report("database", ready);
   };
-  const timer = setInterval(() => void ask(), watchIntervalMs);
+  const report = (error: unknown) => logger.error({ err: error }, "the database could not be watched");
+  const timer = setInterval(() => void ask().catch(report), watchIntervalMs);
   return () => clearInterval(timer);
 }
 
 /** Writes gathered uses now and then, and once more at the end. */
-function flushRegularly(recorders: readonly { flush(): Promise<void> }[]): () => Promise<void> {
+function flushRegularly(
+  recorders: readonly { flush(): Promise<void> }[],
+  logger: Logger,
+): () => Promise<void> {
   const flush = async () => {
     for (const recorder of recorders) await recorder.flush();
   };
-  const timer = setInterval(() => void flush(), flushIntervalMs);
+  const report = (error: unknown) => logger.error({ err: error }, "uses could not be written");
+  const timer = setInterval(() => void flush().catch(report), flushIntervalMs);
   return async () => {
     clearInterval(timer);
     await flush();

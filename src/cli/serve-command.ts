@@ -16,11 +16,12 @@ export async function serve(options: CommandOptions, context: CommandContext): P
   const lifetime = watchProcess(appOptions, context, config.embedded);
   try {
     const app = await start(appOptions);
-    void app.failed.then((error) => {
+    const giveUp = (error: unknown) => {
       // Stopping ends the database as well, which is then no failure.
       if (!lifetime.isEnding()) lifetime.fail(error, "the server can no longer serve");
-    });
-    lifetime.onReload(() => app.reload());
+    };
+    void app.failed.then(giveUp).catch(giveUp);
+    lifetime.onServing(() => app.reload());
     if (!lifetime.isEnding()) for (const line of readyLines(app, appOptions, context)) context.print(line);
     const end = await lifetime.ended;
     if (end.kind === "failed") {
@@ -62,7 +63,8 @@ interface Lifetime {
   /** Whether a signal asked for the end. */
   wasAsked(): boolean;
   fail(error: unknown, message: string): void;
-  onReload(reload: () => Promise<void> | undefined): void;
+  /** Says that the server serves, and what a reload does. */
+  onServing(reload: () => Promise<void> | undefined): void;
   close(): void;
 }
 
@@ -72,6 +74,7 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
   const graceMs = durationToMs(config.config.server.shutdownTimeout);
   let ending = false;
   let asked = false;
+  let serving = false;
   let reload: () => Promise<void> | undefined = () => undefined;
   const begin = (how: End) => {
     if (ending) return;
@@ -92,7 +95,7 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
   const hangUp = () => {
     // A closed terminal and a request to reload are the same signal.
     if (hasTerminal && terminalIsGone()) return stop();
-    void reloadNow();
+    void reloadNow().catch(() => {});
   };
   const reloadNow = async () => {
     try {
@@ -106,12 +109,18 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
     if (ending) logger.error({ err: error }, message);
     else begin({ kind: "failed", error, message });
   };
+  // Security rule: a promise that nobody waits for belongs to one request or one round of a worker, and whatever goes wrong
+  // with it must not end all others. Before the server serves, it is part of the start, which has then failed.
+  const forget = (error: unknown) => {
+    if (serving) logger.error({ err: error }, "a rejection that nobody handled");
+    else fail(error, "a rejection that nobody handled");
+  };
   const listeners: readonly [string, (value: unknown) => void][] = [
     ["SIGINT", stop],
     ["SIGTERM", stop],
     ["SIGHUP", hangUp],
     ["uncaughtException", (error) => fail(error, "an error that nobody caught")],
-    ["unhandledRejection", (error) => fail(error, "a rejection that nobody handled")],
+    ["unhandledRejection", (error) => forget(error)],
   ];
   for (const [name, listener] of listeners) process.on(name, listener);
   return {
@@ -119,7 +128,8 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
     isEnding: () => ending,
     wasAsked: () => asked,
     fail,
-    onReload: (action) => {
+    onServing: (action) => {
+      serving = true;
       reload = action;
     },
     close: () => {

@@ -54,7 +54,10 @@ class CourierWorker {
     this.#sender = sender;
     this.#logger = logger;
     this.#pollMs = pollMs;
-    this.#finished = this.#run();
+    // Whatever ends a worker, it ends no other one, nor the process.
+    this.#finished = this.#run().catch((error: unknown) => {
+      logger.error({ err: error }, "a worker of the courier ended");
+    });
   }
 
   wake(): void {
@@ -143,7 +146,8 @@ class HeldBatch {
   constructor(sender: MessageSender, messages: readonly ClaimedMessage[]) {
     this.#sender = sender;
     this.#waiting = [...messages];
-    this.#timer = setInterval(() => void this.#renew(), sender.leaseMs / 3);
+    // It catches all that it does itself.
+    this.#timer = setInterval(() => void this.#renew().catch(() => {}), sender.leaseMs / 3);
   }
 
   /** The next message; undefined if there is none, or if this process slept for so long that others may have them. */

@@ -54,7 +54,9 @@ class WorkerKeeper {
 
   constructor(options: JobsOptions) {
     this.#options = options;
-    this.#finished = this.#keepRunning();
+    this.#finished = this.#keepRunning().catch((error: unknown) => {
+      options.logger.error({ err: error }, "the job worker ended");
+    });
   }
 
   async stop(): Promise<void> {

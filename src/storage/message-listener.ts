@@ -31,7 +31,9 @@ class MessageListener {
 
   constructor(options: MessageListenerOptions) {
     this.#options = options;
-    this.#finished = this.#keepListening();
+    this.#finished = this.#keepListening().catch((error: unknown) => {
+      options.logger.error({ err: error }, "the listener for new messages ended");
+    });
   }
 
   async stop(): Promise<void> {

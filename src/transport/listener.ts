@@ -8,7 +8,7 @@ import { domainError } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
 import { type HttpHandler, healthRoutes, type VersionInfo } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
-import { metricsRoute } from "./http/metrics-route.ts";
+import { adminRoute, metricsRoute } from "./http/metrics-route.ts";
 import { createPeers } from "./http/peers.ts";
 import { createProtocolServers, defaultLimits, type ListenerLimits } from "./http/protocol-servers.ts";
 import type { Readiness } from "./http/readiness.ts";
@@ -54,7 +54,7 @@ export interface ListenerOptions {
   readonly tracer?: CallTracer | undefined;
   /** Addresses or CIDR ranges whose X-Forwarded-For and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[];
-  /** The largest message that is read, before and after decompression. */
+  /** The largest message that is read, before and after decompression. Methods of strangers have smaller limits. */
   readonly maxRequestBytes: number;
   /** What a google.protobuf.Any may hold in JSON. Unset: nothing, because no message of the contract has one. */
   readonly jsonTypes?: Registry | undefined;
@@ -82,8 +82,11 @@ export function createListener(options: ListenerOptions): Listener {
   const shutdown = new AbortController();
   const peers = createPeers(options.trustedProxies);
   const dispatcher = createDispatcher(options, limits, peers, shutdown.signal);
-  const servers = createProtocolServers(limits, peers, (exchange, headerFields) =>
-    dispatcher.dispatch(exchange, headerFields),
+  const servers = createProtocolServers(
+    limits,
+    peers,
+    (exchange, size) => dispatcher.dispatch(exchange, size),
+    options.logger,
   );
 
   const sockets = new Set<Socket>();
@@ -136,7 +139,7 @@ function createDispatcher(
   const services = options.services.map(({ service }) => service);
   const foreign = [Health, ServerReflection, ServerReflectionAlpha];
   const reflection = new ReflectionService({ services: [...services, ...foreign] });
-  const routes = createRoutes(name, [
+  const bindings = [
     ...options.services,
     {
       service: Health,
@@ -144,17 +147,23 @@ function createDispatcher(
     },
     { service: ServerReflection, implementation: reflection },
     { service: ServerReflectionAlpha, implementation: reflection },
-  ]);
+  ];
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
   const { maxRequestBytes, jsonTypes, clock } = options;
+  const routes = createRoutes(name, bindings, maxRequestBytes);
   const addressLimits = new AddressLimits({ clock, logger });
-  if (name === "admin") httpRoutes.set("/metrics", metricsRoute(metrics, { access, addressLimits }));
+  if (name === "admin") {
+    const guard = { access, addressLimits, host: options.host };
+    for (const [path, handler] of httpRoutes) httpRoutes.set(path, adminRoute(path, guard, handler));
+    httpRoutes.set("/metrics", metricsRoute(metrics, guard));
+  }
   const validate = createRequestValidator();
-  const serving = { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock };
+  const serving = { access, addressLimits, validate, jsonTypes, clock };
   return new Dispatcher({
     ...serving,
     name,
     peers,
+    maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),

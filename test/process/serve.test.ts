@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { runProgram } from "../support/foreign.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
 
@@ -21,8 +21,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function serve(args: readonly string[] = []): Promise<ServerProcess> {
-  const server = await startServerProcess(["--data-directory", data, ...args]);
+async function serve(args: readonly string[] = [], env: Record<string, string> = {}): Promise<ServerProcess> {
+  const server = await startServerProcess(["--data-directory", data, ...args], env);
   running.push(server);
   return server;
 }
@@ -80,6 +80,17 @@ describe("ostiary serve with nothing configured", () => {
 function plainLines(stderr: string): string[] {
   return stderr.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
 }
+
+// One request could end the server by a promise that nobody waited for.
+test("security rule: a rejection that nobody handled is logged, and the server goes on", async () => {
+  const stray = "data:text/javascript,process.on('SIGUSR2',()=>{Promise.reject(new Error('stray'))})";
+  const server = await serve([], { NODE_OPTIONS: `--import ${stray}` });
+  server.child.kill("SIGUSR2");
+  await vi.waitUntil(() => server.log().includes("stray"), 10_000);
+  expect((await fetch(`${server.publicUrl}/health/ready`)).status).toBe(200);
+  expect(server.log()).toContain("a rejection that nobody handled");
+  expect(await server.end("SIGTERM")).toBe(0);
+});
 
 describe("ostiary serve says in one line", () => {
   const failure = async (args: readonly string[], env: Record<string, string> = {}) => {

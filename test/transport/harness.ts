@@ -201,6 +201,13 @@ function publicService(seen: Seen) {
       if (token === "violations") throw manyViolations();
       if (token === "never") await new Promise(() => {});
       if (token === "wait") await untilAborted(context.signal);
+      if (token === "hop by hop") {
+        for (const name of ["connection", "keep-alive", "transfer-encoding", "upgrade", "te"]) {
+          context.responseHeader.set(name, "close");
+          context.responseTrailer.set(name, "close");
+        }
+        context.responseHeader.set("x-extra", "kept");
+      }
       if (token === "cookies") {
         call.setCookie("a=1; Path=/");
         call.setCookie("b=2; Path=/");

@@ -1,10 +1,12 @@
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { CheckSessionRequestSchema } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { wideThrottle } from "../support/throttle.ts";
+import { envelope } from "./frames.ts";
 import {
   allowedOrigin,
   detailOf,
@@ -16,6 +18,7 @@ import {
   startListener,
   testTenant,
 } from "./harness.ts";
+import { exchangeBytes, parseResponse } from "./raw.ts";
 
 const service = "/ostiary.session.v1.SessionService";
 let running: Running;
@@ -233,21 +236,41 @@ describe("content types and compressions", () => {
     expect(await response.json()).toEqual({ session: { id: "zipped" } });
   });
 
-  test("gRPC-Web in text form is read and written, encoded piece by piece", async () => {
+  const textFrame = () => {
     const message = toBinary(
       CheckSessionRequestSchema,
       create(CheckSessionRequestSchema, { credential: { case: "token", value: "text" } }),
     );
-    const header = Buffer.from([0, 0, 0, 0, message.length]).toString("base64");
-    const response = await request(`${service}/CheckSession`, {
+    return envelope(0, Buffer.from(message));
+  };
+  const postText = (body: string) =>
+    request(`${service}/CheckSession`, {
       method: "POST",
       headers: { "content-type": "application/grpc-web-text" },
-      body: header + Buffer.from(message).toString("base64"),
+      body,
     });
+
+  test("gRPC-Web in text form is read and written, a frame at a time", async () => {
+    const response = await postText(textFrame().toString("base64"));
     expect(response.headers.get("content-type")).toBe("application/grpc-web-text+proto");
     const body = Buffer.from(await response.text(), "base64").toString("latin1");
     expect(body).toContain("text");
     expect(body).toContain("grpc-status: 0\r\n");
+  });
+
+  test.each([
+    ["padding within the frame", () => `${textFrame().subarray(0, 5).toString("base64")}AAAA`],
+    ["padding after each character", () => "A=".repeat(100)],
+    ["padding after each byte", () => "AA==".repeat(100)],
+    ["nothing but padding", () => "===="],
+    ["a character alone", () => `${textFrame().subarray(0, 9).toString("base64")}A`],
+    ["another alphabet", () => "AAAA-_AA"],
+    ["a line break", () => `${textFrame().toString("base64")}\n`],
+  ])("gRPC-Web in text form with %s is refused", async (_name, body) => {
+    const response = await postText(body());
+    const answer = Buffer.from(await response.text(), "base64").toString("latin1");
+    expect(answer).toContain("grpc-status: 3\r\n");
+    expect(answer).not.toContain("grpc-status: 0");
   });
 });
 
@@ -406,6 +429,37 @@ describe("metrics", () => {
     expect((await scrape({ ...forwarded, authorization: "Bearer ost_key_metrics:read" })).status).toBe(200);
     expect((await scrape({})).status).toBe(200);
   });
+
+  // Security rule: a page that has made its own name point to this machine (DNS rebinding) reads nothing without a key.
+  test.each(["/metrics", "/version", "/health/ready", "/health/alive"])(
+    "and %s of the admin listener are asked for by a name of the machine",
+    async (path) => {
+      const ask = async (host: string, more = "") => {
+        const head = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n${more}\r\n`;
+        return parseResponse(await exchangeBytes(admin.port, head)).status;
+      };
+      for (const host of [
+        "evil.test",
+        `evil.test:${admin.port}`,
+        "localhost.evil.test",
+        "127.0.0.1.evil.test",
+        "x",
+      ]) {
+        expect([host, await ask(host)]).toEqual([host, 401]);
+        expect(await ask(host, "x-forwarded-for: \r\n")).toBe(path === "/metrics" ? 401 : 200);
+        expect(await ask(host, "authorization: Bearer ost_key_metrics:read\r\n")).toBe(200);
+      }
+      const own = [
+        "localhost",
+        `LOCALHOST:${admin.port}`,
+        "127.0.0.1",
+        "[::1]:1",
+        "192.0.2.7:9090",
+        hostname(),
+      ];
+      for (const host of own) expect([host, await ask(host)]).toEqual([host, 200]);
+    },
+  );
 
   // Security rule: a key is guessed against the same count, whichever path it is tried at.
   test("count guessed keys by address, as calls do", async () => {

@@ -156,11 +156,11 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
   });
 
   test("is refused beyond the limit of the request, by a limit that is named", async () => {
-    const error = await errorOf(check(protocol, "x".repeat(70_000)));
+    const error = await errorOf(check(protocol, "x".repeat(17_000)));
     expect(error.code).toBe(Code.ResourceExhausted);
     expect(detailOf(error, ErrorInfoSchema)).toMatchObject({
       reason: "REQUEST_TOO_LARGE",
-      metadata: { limit_bytes: "65536" },
+      metadata: { limit_bytes: "16384" },
     });
   });
 

@@ -155,6 +155,7 @@ function leash(pid: number, command: Command, ended: Promise<unknown>): void {
   // Without the leash everything works; after a kill of ours the next start cleans up.
   holder.on("error", () => {});
   holder.stdin?.on("error", () => {});
-  void ended.then(() => holder.stdin?.end("over\n"));
+  // Ended without the word it does what it does when we are killed, and finds nothing left to stop.
+  void ended.then(() => holder.stdin?.end("over\n")).catch(() => {});
   holder.unref();
 }

@@ -51,6 +51,8 @@ export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: num
       reject(error);
     };
 
+    // It may have ended while the caller was looked up, and nothing would tell then.
+    if (stream.destroyed) return onGone();
     stream.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone).on("aborted", onGone);
   });
 }

@@ -44,6 +44,8 @@ export interface Exchange {
   readonly host: string | undefined;
   /** Whether the client went away before it was answered. */
   readonly gone: boolean;
+  /** Whether the headers of an answer are on their way, so that no other can be given. */
+  readonly answered: boolean;
   /** A header by its lower-case name. Repeated ones are joined or the first is taken, as Node does. */
   header(name: string): string | undefined;
   /** How often a header was sent. */
@@ -55,10 +57,15 @@ export interface Exchange {
    * REQUEST_TIMEOUT if the body does not come in time, REQUEST_CANCELED if the client goes away.
    */
   readBody(limits: BodyLimits): Promise<Uint8Array>;
-  /** Answers. What was not read of the request is thrown away; does nothing if the client is gone. */
+  /**
+   * Answers. What was not read of the request is thrown away; does nothing if the client is gone. Throws if a header
+   * cannot be sent; then nothing was sent.
+   */
   respond(response: Response): void;
-  /** Calls back once if the client goes away before it was answered. */
+  /** Calls back once if the client goes away before it was answered; at once if it is gone already. */
   onGone(listener: () => void): void;
+  /** Ends the request without an answer, or in the middle of one. Never throws. */
+  destroy(): void;
   /**
    * The request and response of Node, for what this interface does not cover. The answer is theirs alone then. What is not
    * read of the request once the response is complete is thrown away here as well.

@@ -50,7 +50,12 @@ export class Http1Exchange implements Exchange {
   }
 
   get gone(): boolean {
-    return this.#response.destroyed && !this.#response.writableEnded;
+    // The answer to a pipelined request has no socket yet, and would not notice that it is gone.
+    return (this.#response.destroyed || this.#request.socket.destroyed) && !this.#response.writableEnded;
+  }
+
+  get answered(): boolean {
+    return this.#response.headersSent;
   }
 
   header(name: string): string | undefined {
@@ -103,9 +108,16 @@ export class Http1Exchange implements Exchange {
   }
 
   onGone(listener: () => void): void {
-    this.#response.once("close", () => {
-      if (!this.#response.writableEnded) listener();
-    });
+    if (this.gone) listener();
+    else {
+      this.#response.once("close", () => {
+        if (!this.#response.writableEnded) listener();
+      });
+    }
+  }
+
+  destroy(): void {
+    this.#request.socket.destroy();
   }
 
   toNode(): NodePair {

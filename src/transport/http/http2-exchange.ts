@@ -14,8 +14,10 @@ import {
   type NodePair,
   type Peer,
   type Response,
+  type ResponseHeaders,
   splitTarget,
 } from "./exchange.ts";
+import { connectionHeaders } from "./headers.ts";
 
 /** What the listener tells of a stream besides the stream itself. */
 interface Http2Context {
@@ -52,7 +54,12 @@ export class Http2Exchange implements Exchange {
   }
 
   get gone(): boolean {
-    return this.#stream.destroyed || this.#stream.aborted;
+    // A reset right behind the headers closes the stream before it is destroyed, and before anybody hears of it.
+    return this.#stream.destroyed || this.#stream.aborted || this.#stream.closed;
+  }
+
+  get answered(): boolean {
+    return this.#stream.headersSent;
   }
 
   header(name: string): string | undefined {
@@ -84,18 +91,26 @@ export class Http2Exchange implements Exchange {
 
   respond({ status, headers, body, trailers }: Response): void {
     const stream = this.#stream;
-    if (stream.destroyed || stream.headersSent) return;
+    if (this.gone || stream.headersSent) return;
+    dropConnectionHeaders(headers);
     headers[":status"] = String(status);
     const endStream = (body === undefined || this.method === "HEAD") && trailers === undefined;
-    if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-    else if (status !== 204 && status !== 304) headers["content-length"] = String(byteLengthOf(body));
+    if (trailers === undefined && status !== 204 && status !== 304) {
+      headers["content-length"] = String(byteLengthOf(body));
+    }
     stream.respond(headers, { endStream, waitForTrailers: trailers !== undefined });
+    if (trailers !== undefined) stream.once("wantTrailers", () => this.#sendTrailers(trailers));
     if (!endStream) stream.end(body);
     this.#discardRest();
   }
 
   onGone(listener: () => void): void {
-    this.#stream.once("aborted", listener);
+    if (this.gone) listener();
+    else this.#stream.once("aborted", listener);
+  }
+
+  destroy(): void {
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   toNode(): NodePair {
@@ -106,6 +121,17 @@ export class Http2Exchange implements Exchange {
     return { request, response };
   }
 
+  /** Runs as a listener, where nobody would catch what it throws. */
+  #sendTrailers(trailers: ResponseHeaders): void {
+    try {
+      dropConnectionHeaders(trailers);
+      this.#stream.sendTrailers(trailers);
+    } catch {
+      // The client has reset the stream meanwhile, or a service set a trailer that cannot be sent: the call has no end.
+      this.destroy();
+    }
+  }
+
   /** Tells the client that the answer is complete without the rest of the request (RFC 9113, section 8.1). */
   #discardRest(): void {
     const stream = this.#stream;
@@ -113,4 +139,9 @@ export class Http2Exchange implements Exchange {
     stream.resume();
     stream.close(constants.NGHTTP2_NO_ERROR);
   }
+}
+
+/** Security rule: no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it. */
+function dropConnectionHeaders(headers: ResponseHeaders): void {
+  for (const name of connectionHeaders) if (name in headers) delete headers[name];
 }

@@ -4,44 +4,67 @@ import type { AddressLimits } from "../rpc/address-limits.ts";
 import { admitCall } from "../rpc/admit-call.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { connectPost } from "../rpc/unary/connect-wire.ts";
+import type { Exchange } from "./exchange.ts";
 import type { HttpHandler } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
-import { isLoopback } from "./peers.ts";
+import { isFromThisMachine, isOwnName } from "./own-names.ts";
 
 /** The scope that an API key or certificate needs to read metrics from elsewhere than the machine itself. */
 export const metricsScope = "metrics:read";
 
-const guarded = {
-  name: "/metrics",
-  access: { kind: "api_key", scope: metricsScope },
-  rateClass: RateClass.ADMIN_READ,
-} as const;
+/** What guards a path of the admin listener. */
+interface PathGuard {
+  readonly access: Access;
+  readonly addressLimits: AddressLimits;
+  /** `server.admin.host`. */
+  readonly host: string;
+}
 
 /**
- * `/metrics`, on the admin listener only. A scraper on the same machine needs no credentials, as long as nothing
- * says that it forwards for someone else; every other one needs an API key or certificate with `metrics:read`.
- *
- * Security rule: a key is guessed against the same count, whichever path it is tried at.
+ * `/metrics`, on the admin listener only. A scraper on the same machine needs no credentials, as long as it asks by an
+ * address or name of the machine, and nothing says that it forwards for someone else; every other one needs an API key or
+ * certificate with `metrics:read`.
  */
-export function metricsRoute(
-  metrics: Metrics,
-  admission: { readonly access: Access; readonly addressLimits: AddressLimits },
+export function metricsRoute(metrics: Metrics, guard: PathGuard): HttpHandler {
+  const isOpen = (exchange: Exchange) => isFromThisMachine(exchange) && isOwnName(exchange.host, guard.host);
+  return guarded("/metrics", guard, isOpen, (exchange, headers) => {
+    headers["content-type"] = "text/plain; version=0.0.4; charset=utf-8";
+    exchange.respond({ status: 200, headers, body: metrics.render() });
+  });
+}
+
+/**
+ * A plain path of the admin listener that is open to everybody who asks for it by a name of the listener. A browser on this
+ * machine that was led here by another name gets nothing (own-names.ts).
+ */
+export function adminRoute(path: string, guard: PathGuard, handler: HttpHandler): HttpHandler {
+  const isOpen = (exchange: Exchange) => !isFromThisMachine(exchange) || isOwnName(exchange.host, guard.host);
+  return guarded(path, guard, isOpen, handler);
+}
+
+/** Security rule: a key is guessed against the same count, whichever path it is tried at. */
+function guarded(
+  name: string,
+  guard: PathGuard,
+  isOpen: (exchange: Exchange) => boolean,
+  handler: HttpHandler,
 ): HttpHandler {
+  const route = {
+    name,
+    access: { kind: "api_key", scope: metricsScope },
+    rateClass: RateClass.ADMIN_READ,
+  } as const;
   return async (exchange, headers, inbound) => {
-    const isForwarded =
-      exchange.header("x-forwarded-for") !== undefined || exchange.header("forwarded") !== undefined;
     try {
-      if (isForwarded || !isLoopback(exchange.peer.address)) {
-        const { access, addressLimits } = admission;
-        addressLimits.admit(inbound, guarded, access.tenantOf(exchange));
-        await admitCall(admission, inbound, guarded);
+      if (!isOpen(exchange)) {
+        guard.addressLimits.admit(inbound, route, guard.access.tenantOf(exchange));
+        await admitCall(guard, inbound, route);
       }
     } catch (error) {
       const mapped = toConnectError(error, headers["x-request-id"]?.toString() ?? "");
       connectPost.json.fail(exchange, { headers, trailers: {} }, mapped);
       return;
     }
-    headers["content-type"] = "text/plain; version=0.0.4; charset=utf-8";
-    exchange.respond({ status: 200, headers, body: metrics.render() });
+    await handler(exchange, headers, inbound);
   };
 }

@@ -1,11 +1,15 @@
+import { randomUUID } from "node:crypto";
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { ErrorReason } from "../../domain/errors.ts";
+import type { Logger } from "../../domain/ports.ts";
 import { protocolError } from "../rpc/errors.ts";
 import type { Exchange } from "./exchange.ts";
+import { type HeaderSize, maxHeaderFields, measureHeaders } from "./header-size.ts";
+import { baseHeaders } from "./headers.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import type { Peers } from "./peers.ts";
@@ -18,7 +22,7 @@ export interface ListenerLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection is kept without a request. */
   readonly idleTimeoutMs: number;
-  /** The most bytes that the headers of a request may have. */
+  /** The most bytes that the headers of a request may have, names and values. */
   readonly maxHeaderBytes: number;
   /** How many calls one HTTP/2 connection may have under way. */
   readonly maxConcurrentStreams: number;
@@ -34,14 +38,22 @@ export const defaultLimits: ListenerLimits = {
   requestTimeoutMs: 30_000,
   // Longer than the idle time of common load balancers, which otherwise reuse a connection as it is closed.
   idleTimeoutMs: 75_000,
-  maxHeaderBytes: 16 * 1024,
+  // Twice what common servers take: other applications of the site set cookies, which come here as well.
+  maxHeaderBytes: 32 * 1024,
   maxConcurrentStreams: 250,
   streamIdleTimeoutMs: 60_000,
   streamAccessIntervalMs: 1_000,
 };
 
-/** Takes over a request, and resolves once it is answered. `headerFields` is how many header fields it has. */
-export type HandleExchange = (exchange: Exchange, headerFields: number) => Promise<void>;
+/**
+ * How much is read of headers beyond the limit, so that they are answered with what to do and not only with the end of the
+ * connection: 64 cookies of the largest size, and more cookies than a browser keeps for one site.
+ */
+const readHeaderBytes = 256 * 1024;
+const readHeaderFields = 512;
+
+/** Takes over a request, and resolves once it is answered. */
+export type HandleExchange = (exchange: Exchange, size: HeaderSize) => Promise<void>;
 
 /** The two servers behind a listener; connections are handed to them once it is known what they speak. */
 export interface ProtocolServers {
@@ -56,28 +68,51 @@ export function createProtocolServers(
   limits: ListenerLimits,
   peers: Peers,
   handle: HandleExchange,
+  logger: Logger,
 ): ProtocolServers {
   let closing = false;
   // How many calls each HTTP/2 connection has under way.
   const sessions = new Map<Http2Session, number>();
   const isClosing = () => closing;
 
+  // Security rule: what goes wrong with one request ends that request, and no other one.
+  const serve = async (open: () => Exchange, size: HeaderSize, onEnd: () => void = () => {}) => {
+    let exchange: Exchange | undefined;
+    try {
+      exchange = open();
+      await handle(exchange, size);
+    } catch (error) {
+      logger.error({ err: error }, "a request was given up");
+      exchange?.destroy();
+    } finally {
+      onEnd();
+    }
+  };
+
+  const refuseParsed = (error: { readonly code?: string }, socket: ParserSocket) => {
+    const requestId = randomUUID();
+    logger.debug({ requestId, code: error.code }, "a request could not be parsed");
+    answerBadRequest(error, socket, requestId, limits);
+  };
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
     // A reset connection is no news; without a listener it would end the process.
     request.on("error", () => {});
     response.on("error", () => {});
     if (request.httpVersion === "1.1" && request.headers.host === undefined) {
-      return answerBadRequest({ code: "HOST_MISSING" }, request.socket);
+      return refuseParsed({ code: "HOST_MISSING" }, request.socket);
     }
-    const context = { peer: peers.of(request.socket), limits, expectsContinue, closing: isClosing };
-    void handle(new Http1Exchange(request, response, context), request.rawHeaders.length / 2);
+    const open = () => {
+      const context = { peer: peers.of(request.socket), limits, expectsContinue, closing: isClosing };
+      return new Http1Exchange(request, response, context);
+    };
+    void serve(open, measureHeaders(request.rawHeaders, request.url?.length));
   };
   const http1 = createHttp1Server({
     headersTimeout: limits.headerTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: Math.min(limits.headerTimeoutMs, 5_000),
-    maxHeaderSize: limits.maxHeaderBytes,
+    maxHeaderSize: readHeaderBytes,
     insecureHTTPParser: false,
     // Node would refuse a request without Host by itself, and without a word; it is refused below.
     requireHostHeader: false,
@@ -88,20 +123,20 @@ export function createProtocolServers(
   http1.on("request", (request, response) => handleHttp1(request, response, false));
   http1.on("checkContinue", (request, response) => handleHttp1(request, response, true));
   http1.on("checkExpectation", (request, response) => handleHttp1(request, response, false));
-  http1.on("clientError", answerBadRequest);
+  http1.on("clientError", refuseParsed);
   // It never listens, and this event is what starts its watch over slow clients.
   http1.emit("listening");
 
   const http2 = createHttp2Server({
     maxSessionInvalidFrames: 100,
     maxSessionRejectedStreams: 100,
-    maxHeaderListPairs: 128,
+    maxHeaderListPairs: readHeaderFields,
     // What one connection may hold in memory, in MB.
     maxSessionMemory: 10,
     settings: {
       enablePush: false,
       maxConcurrentStreams: limits.maxConcurrentStreams,
-      maxHeaderListSize: limits.maxHeaderBytes,
+      maxHeaderListSize: readHeaderBytes,
     },
   });
   http2.on("session", (session) => {
@@ -125,9 +160,9 @@ export function createProtocolServers(
       if (calls !== undefined) sessions.set(session, calls + change);
     };
     count(1);
-    const peer = peers.of(session.socket);
-    const exchange = new Http2Exchange(stream, headers, { peer, limits, rawHeaders });
-    void handle(exchange, rawHeaders.length / 2).finally(() => count(-1));
+    const open = () =>
+      new Http2Exchange(stream, headers, { peer: peers.of(session.socket), limits, rawHeaders });
+    void serve(open, measureHeaders(rawHeaders), () => count(-1));
   });
 
   return {
@@ -145,7 +180,9 @@ export function createProtocolServers(
 /** Answers what the parser refuses. The request cannot be trusted in any part, so the connection ends. */
 function answerBadRequest(
   { code = "" }: { readonly code?: string },
-  socket: NodeJS.WritableStream & { destroy(): void },
+  socket: ParserSocket,
+  requestId: string,
+  { maxHeaderBytes }: ListenerLimits,
 ): void {
   if (code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
@@ -153,15 +190,22 @@ function answerBadRequest(
   }
   const { status, message, ...known } = refusals[code] ?? invalid;
   const { connectCode = Code.InvalidArgument, reason = "REQUEST_MALFORMED" } = known;
-  const body = Buffer.from(errorToJsonBytes(protocolError(connectCode, reason, message), undefined));
+  const headerLimits = { limit_bytes: String(maxHeaderBytes), limit_fields: String(maxHeaderFields) };
+  const metadata: Record<string, string> = reason === "HEADERS_TOO_LARGE" ? headerLimits : {};
+  const body = Buffer.from(
+    errorToJsonBytes(protocolError(connectCode, reason, message, metadata), undefined),
+  );
   const head = [
     `HTTP/1.1 ${status}`,
+    ...Object.entries(baseHeaders(requestId, false)).map(([name, value]) => `${name}: ${value}`),
     "Content-Type: application/json",
     `Content-Length: ${body.length}`,
     "Connection: close",
   ];
   socket.end(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]), () => socket.destroy());
 }
+
+type ParserSocket = NodeJS.WritableStream & { destroy(): void };
 
 interface ParserRefusal {
   readonly status: string;
@@ -176,7 +220,9 @@ const refusals: Readonly<Record<string, ParserRefusal>> = {
   HOST_MISSING: { status: "400 Bad Request", message: "The request has no Host header." },
   HPE_HEADER_OVERFLOW: {
     status: "431 Request Header Fields Too Large",
-    message: "The headers are too large.",
+    message: "The headers are too large. In a browser it is the cookies: delete those of the site.",
+    connectCode: Code.ResourceExhausted,
+    reason: "HEADERS_TOO_LARGE",
   },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
     status: "413 Payload Too Large",

@@ -1,13 +1,21 @@
+import { randomUUID } from "node:crypto";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
 import { isHttps } from "../http/cookies.ts";
 import { addCorsHeaders, isPreflight, respondToPreflight } from "../http/cors.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { type HeaderSize, maxHeaderFields } from "../http/header-size.ts";
 import { baseHeaders } from "../http/headers.ts";
 import type { HttpHandler } from "../http/health.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { Peers } from "../http/peers.ts";
+import {
+  asksForPage,
+  clearCookiesPath,
+  respondToClearCookies,
+  respondTooManyCookies,
+} from "../http/too-many-cookies.ts";
 import type { CallTracer } from "../telemetry.ts";
 import type { Access } from "./access.ts";
 import { protocolError, toConnectError } from "./errors.ts";
@@ -24,6 +32,7 @@ interface DispatcherDependencies extends UnaryDependencies {
   readonly name: ListenerName;
   readonly access: Access;
   readonly peers: Peers;
+  readonly maxHeaderBytes: number;
   readonly routes: ReadonlyMap<string, Route>;
   /** Plain HTTP paths beside the calls. */
   readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
@@ -33,8 +42,6 @@ interface DispatcherDependencies extends UnaryDependencies {
   readonly tracer: CallTracer | undefined;
   readonly logger: Logger;
 }
-
-const maxHeaderFields = 100;
 
 /** Answers the requests of one listener. */
 export class Dispatcher {
@@ -46,21 +53,48 @@ export class Dispatcher {
   }
 
   /** Answers a request. Nothing that a client sends makes it throw or reject. */
-  async dispatch(exchange: Exchange, headerFields: number): Promise<void> {
-    const inbound = this.#receive(exchange);
+  async dispatch(exchange: Exchange, size: HeaderSize): Promise<void> {
+    let inbound: Inbound | undefined;
     try {
-      await this.#route(inbound, headerFields);
+      inbound = this.#receive(exchange);
+      await this.#route(inbound, size);
     } catch (error) {
-      // A mistake of this file, not of a service: those are mapped where they are called.
-      const mapped = toConnectError(error, inbound.requestId);
-      this.#refuse(inbound, { status: 500, headers: {}, error: mapped });
+      this.#giveUp(exchange, inbound?.requestId ?? randomUUID(), error);
     }
   }
 
-  async #route(inbound: Inbound, headerFields: number): Promise<void> {
+  /**
+   * The last resort, for a mistake of this file and not of a service: those are mapped where they are called.
+   *
+   * Security rule: it cannot fail for the reason that the answer failed. Its headers are fresh, and where nothing can be
+   * answered the request is ended.
+   */
+  #giveUp(exchange: Exchange, requestId: string, error: unknown): void {
+    const { logger } = this.#dependencies;
+    // Of somebody who went away in the middle of it nothing is to be told; it is no failure of the server.
+    if (exchange.gone) {
+      logger.debug({ requestId, err: error }, "the client of a request went away");
+      return;
+    }
+    logger.error({ requestId, err: error }, "a request could not be answered");
+    try {
+      const headers = baseHeaders(requestId, exchange.peer.encrypted);
+      const answered = exchange.answered;
+      connectPost.json.fail(exchange, { headers, trailers: {} }, toConnectError(error, requestId), 500);
+      if (answered) exchange.destroy();
+    } catch {
+      exchange.destroy();
+    }
+  }
+
+  async #route(inbound: Inbound, size: HeaderSize): Promise<void> {
     const { exchange, headers } = inbound;
     const { routes, httpRoutes, name } = this.#dependencies;
-    if (headerFields > maxHeaderFields) return this.#refuse(inbound, tooManyHeaders());
+    const oversized = size.fields > maxHeaderFields || size.bytes > this.#dependencies.maxHeaderBytes;
+    if (name === "public" && exchange.path === clearCookiesPath) {
+      return respondToClearCookies(exchange, headers, oversized);
+    }
+    if (oversized) return this.#refuseHeaders(inbound);
     if (exchange.headerCount("host") > 1) return this.#refuse(inbound, ambiguousHost());
     if (name === "public" && isPreflight(exchange)) return respondToPreflight(exchange, headers);
 
@@ -123,6 +157,19 @@ export class Dispatcher {
     this.#finish({ method: "unknown", protocol: wire?.protocol ?? "http", quiet: true, error, inbound });
   }
 
+  /** Answers headers that are too large: a person with a page, all others with JSON. */
+  #refuseHeaders(inbound: Inbound): void {
+    const limits = {
+      limit_bytes: String(this.#dependencies.maxHeaderBytes),
+      limit_fields: String(maxHeaderFields),
+    };
+    const error = toConnectError(domainError("HEADERS_TOO_LARGE", limits), inbound.requestId);
+    if (asksForPage(inbound.exchange)) {
+      respondTooManyCookies(inbound.exchange, inbound.headers);
+      this.#finish({ method: "unknown", protocol: "http", quiet: true, error, inbound });
+    } else this.#refuse(inbound, { status: 431, headers: {}, error });
+  }
+
   /** Answers what HTTP itself refuses; with a body, as everything is. */
   #refuse(inbound: Inbound, { status, headers, error }: Refusal, route?: Route): void {
     Object.assign(inbound.headers, headers);
@@ -153,14 +200,6 @@ function streamProtocol(exchange: Exchange): string {
   const type = exchange.header("content-type") ?? "";
   if (type.startsWith("application/grpc-web")) return "grpc-web";
   return type.startsWith("application/grpc") ? "grpc" : "connect";
-}
-
-function tooManyHeaders(): Refusal {
-  return {
-    status: 431,
-    headers: { connection: "close" },
-    error: malformedHeaders("There are too many headers."),
-  };
 }
 
 function ambiguousHost(): Refusal {

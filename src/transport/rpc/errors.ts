@@ -16,6 +16,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   REQUEST_MALFORMED: Code.InvalidArgument,
   REQUEST_INVALID: Code.InvalidArgument,
   REQUEST_TOO_LARGE: Code.ResourceExhausted,
+  HEADERS_TOO_LARGE: Code.ResourceExhausted,
   REQUEST_TIMEOUT: Code.DeadlineExceeded,
   REQUEST_CANCELED: Code.Canceled,
   METHOD_UNKNOWN: Code.Unimplemented,

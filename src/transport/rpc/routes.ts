@@ -3,6 +3,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { createServiceImplSpec, type MethodImplSpec } from "@connectrpc/connect";
 import { Listener, listener, type RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 import { type AccessRule, accessRuleOf, isQuiet, openForeignServices, rateClassOf } from "./access-rule.ts";
+import { requestLimitOf } from "./request-limits.ts";
 
 /** A service with the object that carries it out. */
 export interface ServiceBinding {
@@ -25,6 +26,8 @@ export interface Route {
   readonly access: AccessRule;
   /** The class of limits that calls are counted in. */
   readonly rateClass: RateClass;
+  /** The largest request that is read, of a stream the largest message. */
+  readonly maxRequestBytes: number;
   /** Whether Connect may call it by GET. */
   readonly allowsGet: boolean;
   /** Whether its calls are logged at `debug` only. */
@@ -37,12 +40,13 @@ const listenerOptions: Readonly<Record<ListenerName, Listener>> = {
 };
 
 /**
- * The methods of a listener by path. Throws if a service does not belong to it: a service is served by the
+ * The methods of a listener by path; `largestRequestBytes` is `server.max_request_bytes`. Throws if a service does not belong to it: a service is served by the
  * listener that its `listener` option names and by no other, whatever the wiring says.
  */
 export function createRoutes(
   name: ListenerName,
   bindings: readonly ServiceBinding[],
+  largestRequestBytes: number,
 ): ReadonlyMap<string, Route> {
   const routes = new Map<string, Route>();
   for (const { service, implementation } of bindings) {
@@ -53,13 +57,13 @@ export function createRoutes(
     const { methods } = createServiceImplSpec(service, implementation);
     for (const method of service.methods) {
       const spec = methods[method.localName];
-      if (spec !== undefined) routes.set(pathOf(method), createRoute(method, spec));
+      if (spec !== undefined) routes.set(pathOf(method), createRoute(method, spec, largestRequestBytes));
     }
   }
   return routes;
 }
 
-function createRoute(method: DescMethod, spec: MethodImplSpec): Route {
+function createRoute(method: DescMethod, spec: MethodImplSpec, largestRequestBytes: number): Route {
   const path = pathOf(method);
   return {
     path,
@@ -68,6 +72,7 @@ function createRoute(method: DescMethod, spec: MethodImplSpec): Route {
     spec,
     access: accessRuleOf(method),
     rateClass: rateClassOf(method),
+    maxRequestBytes: requestLimitOf(method, largestRequestBytes),
     allowsGet: method.methodKind === "unary" && method.idempotency === Idempotency.NO_SIDE_EFFECTS,
     quiet: isQuiet(method),
   };

@@ -4,6 +4,7 @@ import { DomainError, domainError } from "../../domain/errors.ts";
 import { tooLarge } from "../http/body-reader.ts";
 import type { NodePair } from "../http/exchange.ts";
 import { malformed } from "./unary/decode.ts";
+import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "./unary/timeouts.ts";
 
 /** What bounds the reading of one message of a stream. */
 interface ReadLimits {
@@ -44,17 +45,43 @@ export function readNext<T>(
 }
 
 /** Why a stream was ended from outside, in our own words. */
-export function endOf({ reason }: AbortSignal): unknown {
-  if (reason instanceof DomainError) return reason;
-  if (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded) return reason;
+export function endOf(signal: AbortSignal): unknown {
+  const { reason } = signal;
+  if (reason instanceof DomainError || isDeadline(signal)) return reason;
   // A reset, with whatever code the client chose, or a connection that is gone.
   return domainError("REQUEST_CANCELED", {}, { cause: reason });
+}
+
+/** Whether a stream was ended by the deadline of its caller. */
+export function isDeadline({ reason }: AbortSignal): boolean {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
 /** Ends a stream whose client does not read, without another word: it would not read that either. */
 export function cutOff({ response }: NodePair): void {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
   else response.destroy();
+}
+
+/**
+ * Puts a deadline in the place of the one that the client sent, with the cap that unary calls have: Connect's own timer
+ * would end the stream at once. Takes away a deadline that cannot be read, and gives the error that the stream is refused
+ * with.
+ */
+export function capDeadline(header: Headers): unknown {
+  const isConnect = header.get("content-type")?.toLowerCase().startsWith("application/connect") === true;
+  const name = isConnect ? "connect-timeout-ms" : "grpc-timeout";
+  const sent = header.get(name) ?? undefined;
+  try {
+    const timeoutMs = isConnect ? parseConnectTimeout(sent) : parseGrpcTimeout(sent);
+    if (timeoutMs !== longestTimeoutMs) return undefined;
+    // Of gRPC in seconds, because milliseconds would have more than its eight digits.
+    header.set(name, isConnect ? String(longestTimeoutMs) : `${Math.floor(longestTimeoutMs / 1000)}S`);
+    return undefined;
+  } catch (error) {
+    header.delete(name);
+    return error;
+  }
 }
 
 /** What Connect throws while it reads is about what the client sent; its own words for it are for a server's author. */

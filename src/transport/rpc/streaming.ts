@@ -1,4 +1,4 @@
-import type { DescMessage, DescMethod, MessageShape, Registry } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -9,6 +9,7 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -17,6 +18,7 @@ import {
 import { domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Exchange, NodePair } from "../http/exchange.ts";
+import { connectionHeaders } from "../http/headers.ts";
 import type { ListenerLimits } from "../http/protocol-servers.ts";
 import type { Access } from "./access.ts";
 import type { AddressLimits } from "./address-limits.ts";
@@ -26,7 +28,7 @@ import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 import { watchAccess } from "./stream-access.ts";
-import { cutOff, endOf, readNext } from "./stream-client.ts";
+import { capDeadline, cutOff, endOf, isDeadline, readNext } from "./stream-client.ts";
 import { binaryOptions, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
@@ -37,7 +39,6 @@ interface StreamingDependencies {
   readonly access: Access;
   readonly addressLimits: AddressLimits;
   readonly validate: ValidateRequest;
-  readonly maxRequestBytes: number;
   readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
   readonly limits: Pick<
@@ -61,6 +62,8 @@ class Stream {
   readonly inbound: Inbound;
   readonly route: Route;
   readonly setCookies: string[] = [];
+  /** Why the deadline that the client sent is none. */
+  deadlineProblem: unknown;
   /** Aborted with the reason if the server ends it. */
   readonly ended = new AbortController();
   error: ConnectError | undefined;
@@ -116,17 +119,18 @@ export function createStreamServer(
   dependencies: StreamingDependencies,
   routes: Iterable<Route>,
 ): StreamServer {
-  const { maxRequestBytes, jsonTypes, limits, shutdownSignal } = dependencies;
+  const { jsonTypes, limits, shutdownSignal } = dependencies;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
-    readMaxBytes: maxRequestBytes,
     jsonOptions: { ...jsonOptions, registry: jsonTypes },
     binaryOptions,
     shutdownSignal,
     requestGate: (context) => admit(dependencies, context),
     interceptors: [createInterceptor(dependencies)],
   });
-  for (const { method, spec } of routes) if (spec.kind !== "unary") router.rpc(method, spec.impl as never);
+  for (const { method, spec, maxRequestBytes } of routes) {
+    if (spec.kind !== "unary") router.rpc(method, spec.impl as never, { readMaxBytes: maxRequestBytes });
+  }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return {
@@ -141,6 +145,9 @@ export function createStreamServer(
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
       const { exchange } = inbound;
+      // Nothing would ever say that a stream has closed which was closed before it was served.
+      if (exchange.gone)
+        return { error: toConnectError(domainError("REQUEST_CANCELED", {}), inbound.requestId) };
       const pair = exchange.toNode();
       const { request, response } = pair;
       const stream = new Stream(inbound, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
@@ -149,7 +156,9 @@ export function createStreamServer(
       try {
         const values = createContextValues().set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
-        const answer = await handler({ ...received, ...bodyOf(exchange, request, route, maxRequestBytes) });
+        stream.deadlineProblem = capDeadline(received.header);
+        const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
+        if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
         await closed;
         if (!response.writableEnded)
@@ -167,10 +176,18 @@ export function createStreamServer(
   };
 }
 
-function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route, maxRequestBytes: number) {
+/** Security rule: no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it (see Http2Exchange). */
+function dropConnectionHeaders({ header, trailer }: UniversalServerResponse): void {
+  for (const name of connectionHeaders) {
+    header?.delete(name);
+    trailer?.delete(name);
+  }
+}
+
+function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) {
   if (exchange.httpVersion === 1 && route.spec.kind === "bidi_streaming") {
     // Connect refuses streams in both directions by the version alone. One direction after the other works.
-    return { body: wholeBody(exchange, maxRequestBytes), httpVersion: "2.0" };
+    return { body: wholeBody(exchange, route.maxRequestBytes), httpVersion: "2.0" };
   }
   // Connect's own reader destroys a request that it does not read to its end, and over HTTP/1.1 the rest of the body would
   // then stand before the next request of the connection.
@@ -183,6 +200,7 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
   const { inbound, route, setCookies } = stream;
   try {
     addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
+    if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
     const admission = await admitCall(dependencies, inbound, route);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));
@@ -200,7 +218,7 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
     try {
       if (!request.stream) throw new Error("unary calls are not served here");
       const signal = AbortSignal.any([request.signal, stream.ended.signal]);
-      const message = validated(request.message, dependencies, request.method, signal);
+      const message = validated(request.message, dependencies, stream.route, signal);
       const response = await next({ ...request, signal, message } as typeof request);
       if (stream.setCookies.length > 0) {
         for (const cookie of stream.setCookies) response.header.append("set-cookie", cookie);
@@ -214,8 +232,8 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
 
 async function* validated<T>(
   messages: AsyncIterable<T>,
-  { validate, maxRequestBytes, limits }: StreamingDependencies,
-  { input, methodKind }: DescMethod,
+  { validate, limits }: StreamingDependencies,
+  { method: { input, methodKind }, maxRequestBytes }: Route,
   signal: AbortSignal,
 ) {
   const iterator = messages[Symbol.asyncIterator]();
@@ -245,6 +263,8 @@ async function* sent<T>(messages: AsyncIterable<T>, stream: Stream, signal: Abor
       yield message;
       stream.readerCame();
     }
+    // A service may end quietly when it is told of the deadline; the caller is told why it ended.
+    if (signal.aborted && isDeadline(signal)) throw endOf(signal);
   } catch (error) {
     throw remember(stream, signal.aborted && error === signal.reason ? endOf(signal) : error);
   } finally {

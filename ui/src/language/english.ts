@@ -35,6 +35,7 @@ export const english: Words = {
     LINK_INVALID: "This link is not valid any more. Try again without it.",
     VERIFICATION_DISABLED: "Addresses cannot be verified here at the moment.",
     RECOVERY_DISABLED: "Accounts cannot be recovered here at the moment.",
+    HEADERS_TOO_LARGE: "Your browser sends too many cookies. Delete the cookies of this site, and try again.",
     RATE_LIMITED: "There were too many attempts.",
     SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
   },

@@ -130,6 +130,8 @@ export const german: Words = {
     LINK_INVALID: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
     VERIFICATION_DISABLED: "Zurzeit können hier keine Adressen bestätigt werden.",
     RECOVERY_DISABLED: "Zurzeit können hier keine Konten wiederhergestellt werden.",
+    HEADERS_TOO_LARGE:
+      "Ihr Browser sendet zu viele Cookies. Löschen Sie die Cookies dieser Website, und versuchen Sie es noch einmal.",
     RATE_LIMITED: "Das waren zu viele Versuche.",
     SERVER_OVERLOADED: "Im Moment ist zu viel los. Versuchen Sie es bald noch einmal.",
   },

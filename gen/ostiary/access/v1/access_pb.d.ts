@@ -147,7 +147,8 @@ export declare type ApiKeyAccess = Message<"ostiary.access.v1.ApiKeyAccess"> & {
 export declare const ApiKeyAccessSchema: GenMessage<ApiKeyAccess>;
 
 /**
- * RateClass groups methods by what a call of them costs or gives away.
+ * RateClass groups methods by what a call of them costs or gives away. It decides how large a request may be, as sent and
+ * after decompression: beyond it the call fails with REQUEST_TOO_LARGE, whose metadata names the limit.
  *
  * @generated from enum ostiary.access.v1.RateClass
  */
@@ -160,42 +161,42 @@ export enum RateClass {
   UNSPECIFIED = 0,
 
   /**
-   * Cheap reads and checks, called for every request of an application.
+   * Cheap reads and checks, called for every request of an application. Requests of at most 16 KiB.
    *
    * @generated from enum value: RATE_CLASS_CHECK = 1;
    */
   CHECK = 1,
 
   /**
-   * Starts of flows.
+   * Starts of flows. Requests of at most 16 KiB.
    *
    * @generated from enum value: RATE_CLASS_FLOW_CREATE = 2;
    */
   FLOW_CREATE = 2,
 
   /**
-   * Submits that try a secret or make an account.
+   * Submits that try a secret or make an account. Requests of at most 16 KiB, and 80 KiB where they hold traits.
    *
    * @generated from enum value: RATE_CLASS_FLOW_SUBMIT = 3;
    */
   FLOW_SUBMIT = 3,
 
   /**
-   * Actions of a signed-in person on what is theirs.
+   * Actions of a signed-in person on what is theirs. Requests of at most 16 KiB.
    *
    * @generated from enum value: RATE_CLASS_SELF_SERVICE = 4;
    */
   SELF_SERVICE = 4,
 
   /**
-   * Reads of the admin API.
+   * Reads of the admin API. Requests of at most `server.max_request_bytes`.
    *
    * @generated from enum value: RATE_CLASS_ADMIN_READ = 5;
    */
   ADMIN_READ = 5,
 
   /**
-   * Writes of the admin API.
+   * Writes of the admin API. Requests of at most `server.max_request_bytes`.
    *
    * @generated from enum value: RATE_CLASS_ADMIN_WRITE = 6;
    */

@@ -55,7 +55,8 @@ export const RateClassSchema = /*@__PURE__*/
   enumDesc(file_ostiary_access_v1_access, 0);
 
 /**
- * RateClass groups methods by what a call of them costs or gives away.
+ * RateClass groups methods by what a call of them costs or gives away. It decides how large a request may be, as sent and
+ * after decompression: beyond it the call fails with REQUEST_TOO_LARGE, whose metadata names the limit.
  *
  * @generated from enum ostiary.access.v1.RateClass
  */

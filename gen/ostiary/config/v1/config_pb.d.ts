@@ -119,7 +119,8 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
   shutdownTimeout?: Duration | undefined;
 
   /**
-   * The largest request that is read, in bytes.
+   * The largest request of the admin API that is read, in bytes, and of a stream of it the largest message. Requests of
+   * the public listener have smaller limits of their own: 16 KiB, and 80 KiB where they hold traits.
    *
    * @generated from field: uint32 max_request_bytes = 5;
    */

@@ -626,6 +626,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STREAM_IDLE = 107;
    */
   STREAM_IDLE = 107,
+
+  /**
+   * The headers of the request are larger than the server reads. Sent with the HTTP status 431.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limit_bytes, limit_fields.
+   *
+   * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
+   */
+  HEADERS_TOO_LARGE = 110,
 }
 
 /**

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Secret } from "../../../domain/secret.ts";
 import { findCookie } from "../cookies.ts";
 import type { Exchange } from "../exchange.ts";
+import { isFromThisMachine, nameOf } from "../own-names.ts";
 import { isLoopback } from "../peers.ts";
 
 const cookieName = "ostiary_mailbox";
@@ -30,14 +31,8 @@ export class MailboxAccess {
    * the Host header must be a name of this machine. And what a proxy passes on comes from elsewhere.
    */
   isLocal(exchange: Exchange): boolean {
-    const isForwarded =
-      exchange.header("x-forwarded-for") !== undefined || exchange.header("forwarded") !== undefined;
-    const host =
-      exchange.host
-        ?.replace(/:\d{1,5}$/, "")
-        .replace(/^\[(.*)\]$/, "$1")
-        .toLowerCase() ?? "";
-    return !isForwarded && isLoopback(exchange.peer.address) && (host === "localhost" || isLoopback(host));
+    const host = nameOf(exchange.host);
+    return isFromThisMachine(exchange) && (host === "localhost" || isLoopback(host));
   }
 
   /** A new token for a link, good for one time. */

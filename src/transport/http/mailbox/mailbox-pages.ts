@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { MailboxMessage } from "../../../domain/courier/mailbox.ts";
+import { escapeHtml } from "../html.ts";
 
 const style = `
 :root { color-scheme: light dark; }
@@ -129,13 +130,4 @@ ${body}
 
 function clock(time: Date): string {
   return time.toISOString().slice(0, 19).replace("T", " ");
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
 }

@@ -12,6 +12,9 @@ import { locateJsonError } from "./json-path.ts";
 /** How a message is written. */
 export type Codec = "json" | "proto";
 
+/** Up to which length JSON that cannot be read is read again, to name the field. */
+const maxLocatedLength = 8 * 1024;
+
 /** How many objects and arrays, or messages, may lie within each other. */
 export const maxNesting = 100;
 
@@ -25,7 +28,8 @@ export const binaryOptions = { readUnknownFields: false, recursionLimit: maxNest
 export const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
 
 /**
- * Reads a message; `jsonTypes` are what a google.protobuf.Any in its JSON may hold. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON a violation names the field.
+ * Reads a message; `jsonTypes` are what a google.protobuf.Any in its JSON may hold. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON of
+ * at most 8 KiB a violation names the field.
  * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
  */
 export function decodeMessage<Desc extends DescMessage>(
@@ -74,6 +78,14 @@ function decodeJson<Desc extends DescMessage>(
   try {
     return fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
   } catch (cause) {
+    // Security rule: what is refused does not cost more than what is served.
+    if (text.length > maxLocatedLength) {
+      throw malformed(
+        `The request is not a ${schema.typeName} in its JSON form, and too long to say where.`,
+        [],
+        cause,
+      );
+    }
     const violation = locateJsonError(schema, text);
     if (violation === undefined) throw malformed("The body is not valid JSON.", [], cause);
     const where = violation.field === "" ? "The request" : `The field ${violation.field}`;

@@ -26,7 +26,6 @@ export interface UnaryDependencies {
   readonly access: Access;
   readonly addressLimits: AddressLimits;
   readonly validate: ValidateRequest;
-  readonly maxRequestBytes: number;
   /** What a google.protobuf.Any may hold in JSON. */
   readonly jsonTypes: Registry | undefined;
   readonly clock: Clock;
@@ -41,7 +40,7 @@ export interface CallResult {
 const succeeded: CallResult = { error: undefined };
 
 /**
- * Serves a unary call: limits by address, reads the request, authenticates, authorizes, validates, calls the service, and answers.
+ * Serves a unary call: limits by address, authenticates, authorizes, reads the request, validates, calls the service, and answers.
  * The order is the same for streams (streaming.ts). Whatever goes wrong is answered; nothing is thrown.
  */
 export async function serveUnary(
@@ -72,6 +71,7 @@ export async function serveUnary(
     if (result.error === undefined && message !== undefined) wire.succeed(exchange, head, message);
     else if (result.error !== undefined) wire.fail(exchange, head, result.error);
   } catch (error) {
+    if (exchange.gone) return { error: result.error ?? canceled(inbound) };
     // A header or trailer that cannot be sent, for example one with a line break in it.
     result = { error: toConnectError(error, inbound.requestId) };
     wire.fail(
@@ -91,17 +91,17 @@ async function carryOut(
   context: UnaryContext,
   setCookies: string[],
 ): Promise<EncodedMessage> {
-  const { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock } = dependencies;
+  const { access, addressLimits, validate, jsonTypes, clock } = dependencies;
   const { exchange } = inbound;
-  // Before the body is read, so that what is refused costs next to nothing.
+  // Before the body is read, so that what is refused costs next to nothing, and nobody without credentials makes the server
+  // hold or parse what only an operator may send.
   addressLimits.admit(inbound, route, access.tenantOf(exchange));
-  const bytes = await wire.readMessage(exchange, maxRequestBytes);
   const admission = await admitCall(dependencies, inbound, route);
   inbound.caller = admission.caller;
+  const bytes = await wire.readMessage(exchange, route.maxRequestBytes);
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
 
-  // Decoded only now, so that nobody without credentials makes the server parse, and validated in the same turn,
-  // so that of many large messages one at a time is in memory in its decoded form.
+  // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
   const request = decodeMessage(route.method.input, wire.codec, bytes, jsonTypes);
   validate(route.method.input, request);
   if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);

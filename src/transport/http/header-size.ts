@@ -1,0 +1,30 @@
+/** How large the headers of a request are. */
+export interface HeaderSize {
+  /** The number of fields; all Cookie fields together are one. */
+  readonly fields: number;
+  /** The length of all names and values, and over HTTP/1.1 of the request's target, which HTTP/2 sends as one of them. */
+  readonly bytes: number;
+}
+
+/** The most header fields that a request may have. Generous: browsers send about 20, and gRPC clients with traces fewer. */
+export const maxHeaderFields = 100;
+
+/**
+ * Measures headers as they came, names and values in turn. Cookies count by their bytes alone: HTTP/2 clients send one
+ * field for each cookie (RFC 9113, section 8.2.3), and how many there are is up to all applications of the site.
+ */
+export function measureHeaders(rawHeaders: readonly string[], targetLength = 0): HeaderSize {
+  const sent = rawHeaders.length / 2;
+  let bytes = targetLength;
+  for (const text of rawHeaders) bytes += text.length;
+  // Nearly all requests have few fields, and need no closer look.
+  return { fields: sent <= maxHeaderFields ? sent : sent - repeatedCookies(rawHeaders), bytes };
+}
+
+function repeatedCookies(rawHeaders: readonly string[]): number {
+  let cookies = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === "cookie") cookies++;
+  }
+  return Math.max(0, cookies - 1);
+}
