@@ -42,6 +42,8 @@ export interface TemplateData {
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
   readonly address_added: { readonly new_address_masked: string };
+  /** Told to every verified address, those that are taken away as well; several are separated by commas. */
+  readonly address_removed: { readonly removed_address_masked: string };
   /** The day that the account will be deleted on. */
   readonly account_deletion_scheduled: { readonly date: Date };
   /** It is gone, without a period of grace. */
@@ -80,6 +82,7 @@ export const sampleData: TemplateData = {
   recovery_completed: {},
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },
+  address_removed: { removed_address_masked: "a***@example.com" },
   account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
   account_deleted: {},
   account_kept: {},

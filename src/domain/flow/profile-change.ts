@@ -14,6 +14,8 @@ export interface ProfilePlan {
   readonly isSensitive: boolean;
   /** The addresses that the owner has not had before. */
   readonly added: readonly Pick<ProofTarget, "kind" | "value">[];
+  /** The verified addresses that are none of the account any more. One that only moves to another trait stays. */
+  readonly removed: readonly Pick<ProofTarget, "kind" | "value">[];
 }
 
 /** Compares new traits, which are valid, with what the identity has. */
@@ -29,7 +31,11 @@ export function planProfileChange(
     !sameValues(identity.recoveryAddresses, derived.recoveryAddresses);
   const had = new Set(identity.verifiableAddresses.map(keyOf));
   const added = derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
-  return { kind: "planned", schema, traits, derived, isSensitive, added };
+  const has = new Set(derived.verifiableAddresses.map(keyOf));
+  const removed = identity.verifiableAddresses.filter(
+    (address) => address.verifiedAt !== undefined && !has.has(keyOf(address)),
+  );
+  return { kind: "planned", schema, traits, derived, isSensitive, added, removed };
 }
 
 /** The identity with its new traits; an address that stays keeps its verification. */

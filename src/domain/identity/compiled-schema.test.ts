@@ -719,7 +719,7 @@ describe("fields", () => {
       "name.first string required -",
       "name.last string -",
       "address.city string -",
-      "tags.0 string required -",
+      "tags string required -",
       "plan string -",
       "age integer -",
       "news boolean -",
@@ -733,7 +733,7 @@ describe("fields", () => {
       pattern: "^\\p{L}",
       title: "first",
     });
-    expect(schema.fields[4]).toMatchObject({ title: "Tags", isArrayItem: true });
+    expect(schema.fields[4]).toMatchObject({ title: "Tags", list: { minItems: 1 } });
     expect(schema.fields[5]).toMatchObject({ options: ["free", "paid"] });
     expect(schema.fields[8]).toMatchObject({ identifier: true });
   });

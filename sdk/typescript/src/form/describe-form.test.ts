@@ -54,7 +54,7 @@ describe("the parts of a form", () => {
         step: "deleteAccount",
         label: "Delete",
         primary: false,
-        hint: { id: "ostiary-deleteAccount-hint", text: "It is gone at once." },
+        hint: { id: "ostiary-deleteAccount_hint", text: "It is gone at once." },
       },
     ]);
     // What the form begins with is drawn first, before the fields.
@@ -146,15 +146,17 @@ describe("the value to begin with", () => {
     expect(fieldOfNode(input("x", InputType.PASSWORD, { value: protoValue("secret") })).value).toBe("");
   });
 
-  test("of a moment is the local time, which is sent back as the same moment", () => {
+  test("of a moment is the local time, which counts as the same moment when it is sent back", () => {
     const node = input("traits.x", InputType.DATE_TIME, { value: protoValue("2026-03-04T05:06:07Z") });
     const flow = flowOf([node, button("password", "OK")]);
     const { value } = fieldOfNode(node);
     expect(value).toMatch(/^2026-03-0\dT\d\d:\d\d:07$/);
     const data = new FormData();
     data.set("traits.x", value);
+    expect(formDataToRequest(flow, data, "password")).not.toHaveProperty("traits");
+    data.set("traits.x", value.replace(/:07$/, ":08"));
     expect(formDataToRequest(flow, data, "password")).toMatchObject({
-      traits: { x: "2026-03-04T05:06:07.000Z" },
+      traits: { x: "2026-03-04T05:06:08.000Z" },
     });
   });
 
@@ -211,12 +213,29 @@ describe("keepTyped", () => {
     ]);
     const kept = keepTyped(flow, new FormData());
     const request = formDataToRequest(kept, valuesOf(kept), "profile");
-    expect(request).toMatchObject({ traits: { email: "ada@example.com", news: false } });
+    expect(request).toMatchObject({ traits: { news: false } });
     // What was emptied is a field as well.
     const emptied = new FormData();
     emptied.set("traits.email", "");
     const [email] = keepTyped(flow, emptied).form?.nodes ?? [];
     expect(email?.kind.case === "input" && email.kind.value.value).toBeUndefined();
+  });
+
+  test("takes over only what was changed of settings, since the rest may be newer in the account", () => {
+    const text = (value: string) => input("traits.name", InputType.TEXT, { value: protoValue(value) });
+    const nick = (value: string) => input("traits.nick", InputType.TEXT, { value: protoValue(value) });
+    const settings = (...fields: NodeInit[]) => ({
+      ...flowOf([...fields, button("profile", "Save")]),
+      kind: FlowKind.SETTINGS,
+    });
+    const data = new FormData();
+    data.set("traits.name", "old name");
+    data.set("traits.nick", "");
+    const [old, fresh] = [settings(text("old name"), nick("ada")), settings(text("new name"), nick("ada"))];
+    const kept = keepTyped(fresh, data, old);
+    expect(valuesOf(kept).get("traits.name")).toBe("new name");
+    // What was emptied is emptied when the form is sent as it is drawn now.
+    expect(formDataToRequest(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
   test("changes nothing of the flow that it is given", () => {
