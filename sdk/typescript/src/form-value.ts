@@ -77,9 +77,9 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
   }
 }
 
-/** A browser sends nothing for an empty checkbox, and "on" or its value for a ticked one. */
+/** A browser sends nothing for an empty checkbox, and "on" or its value for a ticked one; some pages send an empty text. */
 function readBox(input: InputNode, text: string | undefined): FilledIn {
-  const isTicked = text !== undefined && text !== "false" && text !== "0";
+  const isTicked = text !== undefined && text !== "" && text !== "false" && text !== "0";
   const wasTicked = textOf(input.value) === "true";
   return isTicked === wasTicked ? { kind: "untouched" } : { kind: "value", value: isTicked };
 }
