@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Flow, FlowKind, FlowSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
@@ -136,6 +137,50 @@ describe("the attributes of a field", () => {
   test("say nothing of the kind without a hint or an error", () => {
     const { attributes } = fieldOfNode(input("x"));
     expect(Object.keys(attributes).filter((name) => name.startsWith("aria-"))).toEqual([]);
+  });
+});
+
+describe("the ids of a field", () => {
+  const idsOf = (name: string) => Object.values(fieldOfNode(input(name)).ids);
+
+  test("are those of its name, without anything that a selector must escape", () => {
+    expect(idsOf("traits.email")).toEqual([
+      "ostiary-traits-email",
+      "ostiary-traits-email_hint",
+      "ostiary-traits-email_errors",
+    ]);
+    expect(idsOf("traits.名前")[0]).toBe("ostiary-traits-_540d__524d_");
+  });
+
+  // Otherwise a label names, and an error describes, another field.
+  test("are different for different names", () => {
+    const names = [
+      ...["名前", "住所", "имя", "имё", "a.b", "a-b", "a_b", "a b", "a\\.b", "a..b", "a", "A", "", "-", "_"],
+      ...[
+        "a_2d_b",
+        "a.hint",
+        "a_hint",
+        "a-hint",
+        "a.errors",
+        "a_errors",
+        "😀",
+        "\ud83d",
+        "\ude00",
+        "é",
+        "e\u0301",
+      ],
+    ];
+    const ids = names.flatMap((name) => idsOf(`traits.${name}`));
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[A-Za-z][\w-]*$/);
+    const part = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom(...names));
+    fc.assert(
+      fc.property(part, part, (one, other) => {
+        const both = [...idsOf(one), ...(one === other ? [] : idsOf(other))];
+        expect(new Set(both).size).toBe(both.length);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
 
