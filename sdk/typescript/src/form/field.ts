@@ -78,14 +78,12 @@ export function fieldOf(
 
 /**
  * The id of the control of a node: of different names different ones, always the same for a name, and one that needs no
- * escape in a CSS selector. The dots of the name are hyphens; all but ASCII letters and digits is `_`, its number in Unicode
- * in hexadecimal, and `_`. No such id ends in `_hint` or `_errors`, which those of its hint and its errors do.
+ * escape in a CSS selector. The dots of the name are hyphens; all but small ASCII letters and digits is `_`, its number in
+ * Unicode in hexadecimal, and `_`: selectors ignore case in pages without a doctype. No such id ends in `_hint` or `_errors`,
+ * which those of its hint and its errors do.
  */
 export function idOf(name: string, { idPrefix = "ostiary" }: FormOptions = {}): string {
-  const escaped = name.replace(
-    /[^A-Za-z0-9.]/gu,
-    (character) => `_${character.codePointAt(0)?.toString(16)}_`,
-  );
+  const escaped = name.replace(/[^a-z0-9.]/gu, (character) => `_${character.codePointAt(0)?.toString(16)}_`);
   return `${idPrefix}-${escaped.replaceAll(".", "-")}`;
 }
 
