@@ -398,6 +398,41 @@ describe("a verified address", () => {
   });
 });
 
+test("a verified address that moves to a trait that does not sign in is told", async () => {
+  const app = await startTestApp({
+    config: {
+      tenant_defaults: {
+        identity: {
+          default_schema: "p",
+          schemas: [
+            {
+              id: "p",
+              document: {
+                type: "object",
+                properties: {
+                  main: address(),
+                  spare: { type: "string", format: "email", ostiary: { verifiable: "email" } },
+                },
+              },
+            },
+          ],
+        },
+      },
+    },
+  });
+  const [main, spare] = [freshEmail(), freshEmail()];
+  await app.client(IdentityService).createIdentity({
+    traits: { main, spare },
+    verifiedAddresses: [main, spare],
+    credentials: { password: { value: { case: "password", value: goodPassword } } },
+  });
+  const token = await sessionTokenOf(app, main);
+  const { save } = await settingsOf({ settings: app.client(SettingsService, { bearer: token }) });
+  expect((await save({ main: spare, spare: main })).case).toBe("saved");
+  expect(await toldOfRemoval(app)).toEqual([main, spare].sort());
+  await app.stop();
+});
+
 test("an address that a new version of the schema takes away is told at the next change", async () => {
   const identity = (spare: object) => ({
     identity: {

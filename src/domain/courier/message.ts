@@ -42,7 +42,7 @@ export interface TemplateData {
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
   readonly address_added: { readonly new_address_masked: string };
-  /** Told to every verified address, those that are taken away as well; several are separated by commas. */
+  /** Addresses that were taken away, or no longer sign in or recover; told to every verified one. Several with commas. */
   readonly address_removed: { readonly removed_address_masked: string };
   /** The day that the account will be deleted on. */
   readonly account_deletion_scheduled: { readonly date: Date };

@@ -27,18 +27,19 @@ export function noticesTo(
 /**
  * Tells the owner which addresses came and went, at every address that was verified before the change.
  *
- * Security rule: an address that had a say in the account is told when it is taken away, whatever takes it away, and so are
- * the others. One that only moves to another trait is not taken away.
+ * Security rule: an address that had a say in the account is told when that is taken away, whatever takes it away, and so
+ * are the others. Nobody is told of one that only moves to another trait, unless it signs in or recovers no more.
  */
 export function addressNotices(
   outbox: Outbox,
   before: Identity,
-  { added, removed }: { readonly added: readonly Address[]; readonly removed: readonly Address[] },
+  { added, removed, demoted }: AddressChanges,
   how: NoticeOptions,
 ): readonly SealedMessage[] {
   const masked = (addresses: readonly Address[]) => addresses.map(maskAddress).join(", ");
   const came = { new_address_masked: masked(added) };
-  const went = { removed_address_masked: masked(removed) };
+  const lost = [...removed, ...demoted];
+  const went = { removed_address_masked: masked(lost) };
   return verifiedAddresses(before).flatMap((address) => {
     const isRemoved = removed.some((gone) => isSameAddress(gone, address));
     const contents: MessageContent[] = [];
@@ -47,13 +48,15 @@ export function addressNotices(
         isRemoved ? { template: "address_changed", data: came } : { template: "address_added", data: came },
       );
     }
-    if (removed.length > 0 && !(isRemoved && added.length > 0)) {
+    if (lost.length > 0 && !(isRemoved && added.length > 0)) {
       contents.push({ template: "address_removed", data: went });
     }
     return contents.map((content) => notice(outbox, address, content, how));
   });
 }
 
+/** Which addresses came, which verified ones went, and which of those that stay do less than before. */
+type AddressChanges = Readonly<Record<"added" | "removed" | "demoted", readonly Address[]>>;
 type Address = Pick<ProofTarget, "kind" | "value">;
 
 function notice(

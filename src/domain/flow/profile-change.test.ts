@@ -15,7 +15,16 @@ function planOf(...verifiableAddresses: readonly (typeof added | VerifiableAddre
     displayName: "",
   };
   const schema = { id: "person", version: 2 } as CompiledSchema;
-  return { kind: "planned", schema, traits: {}, derived, isSensitive: true, added: [added], removed: [] };
+  return {
+    kind: "planned",
+    schema,
+    traits: {},
+    derived,
+    isSensitive: true,
+    added: [added],
+    removed: [],
+    demoted: [],
+  };
 }
 
 const identity = { revision: 1, verifiableAddresses: [old] } as unknown as Identity;
