@@ -38,7 +38,7 @@ export function readInput(input: InputNode, texts: readonly string[]): FilledIn 
   // The last one counts: a hidden field of the same name before a checkbox is the usual way to say "off".
   const text = texts.at(-1);
   if (input.type === InputType.CHECKBOX && input.options.length === 0) return readBox(input, text);
-  // No control ever leaves its name out, so this one was not drawn.
+  // Every other control sends its name, also with nothing in it, so this one was not drawn.
   if (text === undefined) return { kind: "untouched" };
   if (isAsDrawn(input, text)) return { kind: "untouched" };
   const chosen = input.options.find((option) => option.value !== undefined && textOf(option.value) === text);

@@ -1,8 +1,7 @@
 import { domainError } from "../errors.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
-import { checkJsonLimits, traitLimits } from "../identity/json-limits.ts";
-import { isSameJson, mergePatch } from "../identity/merge-patch.ts";
-import { checkChange } from "../identity/own-traits.ts";
+import { isSameJson } from "../identity/merge-patch.ts";
+import { checkChange, mergeTraits } from "../identity/own-traits.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { Invitations } from "../invitation/invitations.ts";
 import type { JsonObject } from "../json.ts";
@@ -299,7 +298,7 @@ export class RegistrationFlows {
   /** What answers with the form as it was filled in. */
   #rejecter(caller: FlowCaller, record: FlowRecord, { flowId, traits: patch }: RegistrationSubmission) {
     return (rejected: StepRejected) => {
-      const { merged } = checkChange(this.#schemaOf(caller.tenant, record), givenTraits(record), patch);
+      const { merged } = mergeTraits(givenTraits(record), patch);
       const { nodes } = this.#shape.form(caller.tenant, record, merged);
       return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
     };
@@ -330,7 +329,7 @@ function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefine
 /** Whether traits that were sent would change those that were accepted; they need not be sent again. */
 function isChanged(sent: JsonObject, record: FlowRecord): boolean {
   if (Object.keys(sent).length === 0) return false;
-  if (checkJsonLimits(sent, traitLimits) !== undefined) return true;
   const accepted = givenTraits(record);
-  return !isSameJson(mergePatch(accepted, sent), accepted);
+  const { merged, beyondLimits } = mergeTraits(accepted, sent);
+  return beyondLimits !== undefined || !isSameJson(merged, accepted);
 }

@@ -18,7 +18,7 @@ export function traitNodes(
   let room = mostListItems;
   return fields.flatMap((field) => {
     const value = valueAt(traits, field.path);
-    const unsaved = !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
+    const unsaved = traits !== saved && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
     if (field.list === undefined) return [traitNode(field, field.path, value, { unsaved })];
     const items = itemsToDraw(field.list, value);
     if (items === undefined || items.length > room) return [];

@@ -13,13 +13,21 @@ export function checkChange(
   traits: JsonObject,
   patch: JsonObject,
 ): TraitValidation & { readonly merged: JsonObject } {
-  // Security rule: before it is merged, since merging goes as deep as the patch does. `validate` checks the whole again.
-  const beyondLimits = checkJsonLimits(patch, traitLimits);
-  if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits], merged: traits };
-  const merged = mergePatch(traits, patch);
+  const { merged, beyondLimits } = mergeTraits(traits, patch);
+  if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits], merged };
   const violations = readOnlyChanges(schema, traits, merged);
   if (violations.length > 0) return { valid: false, violations, merged };
   return { ...schema.validate(merged), merged };
+}
+
+/** Traits with a patch, which nobody has checked yet; as they are where it is beyond the limits of traits. */
+export function mergeTraits(
+  traits: JsonObject,
+  patch: JsonObject,
+): { readonly merged: JsonObject; readonly beyondLimits: TraitViolation | undefined } {
+  // Security rule: before it is merged, since merging goes as deep as the patch does. The whole is measured again later.
+  const beyondLimits = checkJsonLimits(patch, traitLimits);
+  return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
 }
 
 /** Security rule: what the schema calls read-only is the operator's to set, for example a customer number. */

@@ -67,6 +67,18 @@ describe("the traits of an invitation", () => {
     expect(refused(company, { names: ["Ada", "Byron"] })).toEqual([]);
   });
 
+  test("may be what is read-only, which whoever registers cannot set", () => {
+    const fixed = { type: "object", readOnly: true, properties: { number: { type: "integer" } } };
+    const schema = compileSchema({
+      id: "fixed",
+      version: 1,
+      createdAt: new Date(0),
+      document: { type: "object", properties: { fixed, email: { type: "string" } } },
+    });
+    expect(refused(schema, { fixed: { number: 7, more: ["x"] } })).toEqual([]);
+    expect(refused(schema, { fixed: { number: "x" } })).toEqual(["traits.fixed.number type"]);
+  });
+
   test("get the address where the schema has a field for it and nothing is given for that", () => {
     const address = { kind: "email", value: "ada@example.com" } as const;
     expect(invitedTraits(standard, { name: "Ada" }, address)).toEqual({

@@ -10,7 +10,8 @@ import type { InvitedAccount } from "./invitation.ts";
 /**
  * The traits that the form is filled in with: those given, and the address where the schema has a field for it and nothing
  * is given for that. Throws TRAITS_INVALID for what breaks the schema whatever is added to it, and for what no form
- * shows, since whoever registers could neither see nor change it. What is missing is no mistake: the registration validates the whole.
+ * shows, since whoever registers could neither see nor change it. What is missing is no mistake: the registration validates
+ * the whole.
  */
 export function invitedTraits(
   schema: CompiledSchema,
@@ -20,10 +21,7 @@ export function invitedTraits(
   const validated = schema.validate(given);
   const broken = validated.valid ? [] : lasting(validated.violations);
   const said = new Set(broken.map(({ path }) => keyOf(path)));
-  const violations = [
-    ...broken,
-    ...hidden(schema.fields, given).filter(({ path }) => !said.has(keyOf(path))),
-  ];
+  const violations = [...broken, ...hidden(schema, given).filter(({ path }) => !said.has(keyOf(path)))];
   if (violations.length > 0) {
     const fields = violations.map((violation) => toFieldViolation("traits", violation));
     throw domainError("TRAITS_INVALID", {}, { violations: fields });
@@ -42,13 +40,15 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
   return violations.filter(({ rule }) => !incomplete.has(rule));
 }
 
-/** What a form has no field for. */
-function hidden(fields: readonly TraitField[], traits: JsonObject): readonly TraitViolation[] {
+/** What a form has no field for, and that is not for the operator alone to set. */
+function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
+  const given = new Set(readOnly.map((path) => keyOf(path)));
   const shown = new Set(traitNodes(fields, traits).map(({ name }) => name));
   const toVisit: { value: JsonValue; path: readonly string[] }[] = [{ value: traits, path: [] }];
   const violations: TraitViolation[] = [];
   for (let visit = toVisit.pop(); visit !== undefined; visit = toVisit.pop()) {
     const { value, path } = visit;
+    if (given.has(keyOf(path))) continue;
     if (typeof value === "object" && value !== null) {
       for (const [name, inner] of Object.entries(value))
         toVisit.push({ value: inner, path: [...path, name] });
