@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
@@ -28,6 +29,7 @@ const document = () => ({
     email: { type: "string", format: "email", ostiary: { identifier: "email", verifiable: "email" } },
     other: { type: "string", format: "email", ostiary: { verifiable: "email" } },
     name: { type: "string" },
+    tags: { type: "array", items: { type: "string" } },
   },
   required: ["email"],
   additionalProperties: false,
@@ -208,6 +210,23 @@ describe("an invitation", () => {
     const { identity } = await completed(flow.id, undefined, open);
     const { invitation } = await app.client(InvitationService).getInvitation({ invitationId: id });
     expect(invitation?.identityId).toBe(identity?.id);
+  });
+
+  test("fills in what whoever registers leaves out, unless they empty it", async () => {
+    const traits = { name: "Ada", tags: ["one", "two"] };
+    const register = async (sent: JsonObject) => {
+      const { token } = await invite(app, { traits });
+      const { id } = await begin(open, token);
+      const step = { case: "password", value: { password: goodPassword } } as const;
+      const all = { email: freshEmail(), ...sent };
+      const submission = { flowId: id, traits: all, step };
+      const { outcome } = await open.client(RegistrationService).submitRegistrationFlow(submission);
+      if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
+      const { email: _own, ...rest } = outcome.value.identity?.traits ?? {};
+      return rest;
+    };
+    expect(await register({})).toEqual(traits);
+    expect(await register({ name: null, tags: [] })).toEqual({ tags: [] });
   });
 
   test("is good for a browser, which keeps its cookie and form token", async () => {

@@ -129,6 +129,30 @@ describe("the second stage", () => {
     expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email: next });
   });
 
+  test("keeps after going back what is not sent again, and gives up what is null", async () => {
+    const { email, submit } = await beginRegistration(app).then(async (registering) => {
+      const address = freshEmail();
+      await registering.submit(steps.profile, { email: address, name: "Ada" });
+      return { ...registering, email: address };
+    });
+    const back = flowAfter(await submit(steps.back));
+    expect(filledIn(back, "traits.name")).toBe("Ada");
+    // A form that nobody touched sends nothing; the accepted traits may be sent again, in part as well.
+    expect(registrationResult(await submit(steps.profile))).toBe("nextStep");
+    expect(registrationResult(await submit(steps.password, { name: "Eve" }))).toBe("TRAITS_INVALID");
+    expect(registrationResult(await submit(steps.password, { other: null }))).not.toBe("TRAITS_INVALID");
+    const made = await logIn(app, email);
+    expect(made.case === "completed" && made.value.identity?.traits).toEqual({ email, name: "Ada" });
+
+    const other = await beginRegistration(app);
+    const address = freshEmail();
+    await other.submit(steps.profile, { email: address, name: "Ada" });
+    await other.submit(steps.back);
+    await other.submit(steps.profile, { name: null });
+    const { outcome } = await other.submit(steps.password);
+    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email: address });
+  });
+
   test("is over after going back: its steps do not take, nor does the profile within it", async () => {
     const { submit } = await secondStage();
     expect((await refusal(submit(steps.profile, { email: freshEmail() }))).reason).toBe("STEP_NOT_OFFERED");

@@ -105,6 +105,25 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
       ]);
   });
 
+  test("ties each label and error to its own field, in whatever letters its name is", async () => {
+    const names = ["名前", "住所", "a\\.b", "a-b", "a.b", "", "A", "a"];
+    const nodes = names.map((name, index) => ({
+      name: `traits.${name}`,
+      label: { id: 1070002, text: `Field ${index}` },
+      messages: wrong(`Wrong ${index}`),
+      input: { type: "INPUT_TYPE_TEXT" },
+    }));
+    const page = await draw(flow([...nodes, button("password", "Save")]), "end");
+    for (const [index, name] of names.entries()) {
+      const field = page.getByLabel(`Field ${index}`);
+      expect(await field.getAttribute("name")).toBe(`traits.${name}`);
+      const described = await field.getAttribute("aria-describedby");
+      expect(await page.locator(`#${described}`).textContent()).toBe(`Wrong ${index}`);
+      await page.click(`text=Field ${index}`);
+      expect(await focused(page)).toBe(`traits.${name}`);
+    }
+  });
+
   test("lets Enter press the button of the field's own step", async () => {
     const nodes = [identifier, password, button("password", "Sign in"), code, button("code", "Use the code")];
     const page = await draw(flow(nodes), "end");

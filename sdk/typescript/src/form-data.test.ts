@@ -14,6 +14,8 @@ import { textOf } from "./form-value.ts";
 
 type NodeInit = MessageInitShape<typeof NodeSchema>;
 
+const choices = ["red", "blue"].map((choice) => ({ value: fromJson(ValueSchema, choice) }));
+
 describe("formDataToRequest", () => {
   test("fills the common fields and those of the pressed button's step", () => {
     const request = formDataToRequest(
@@ -106,7 +108,7 @@ describe("formDataToRequest", () => {
       "traits.a\\.b\\\\c",
       "traits.tags.7",
     ];
-    const nodes = names.map((name) => input(name));
+    const nodes = names.map((name) => input(name, InputType.TEXT, { listItem: /\.\d$/.test(name) }));
     const data = Object.fromEntries(names.map((name, index) => [name, String(index)]));
     expect(submitted(nodes, data).traits).toEqual({
       name: { first: "0" },
@@ -128,8 +130,8 @@ describe("formDataToRequest", () => {
     ["an infinite number", InputType.NUMBER, "1e999", "1e999"],
     ["a whole number beyond what a double holds", InputType.NUMBER, "9007199254740993", "9007199254740993"],
     ["a ticked checkbox", InputType.CHECKBOX, "on", true],
-    ["an empty checkbox", InputType.CHECKBOX, undefined, false],
-    ["a checkbox that says false", InputType.CHECKBOX, "false", false],
+    ["an empty checkbox", InputType.CHECKBOX, undefined, undefined],
+    ["a checkbox that says false", InputType.CHECKBOX, "false", undefined],
     ["a date", InputType.DATE, "2026-01-31", "2026-01-31"],
     ["a field that was not drawn", InputType.TEXT, undefined, undefined],
   ])("reads %s", (_, type, text, expected) => {
@@ -150,14 +152,11 @@ describe("formDataToRequest", () => {
     expect(registration([input("traits.x")], data).traits).toBeUndefined();
   });
 
-  test.each<[JsonValue]>([["red"], [7], [true], [null]])(
-    "gives the option %j back with its type",
-    (value) => {
-      const options = [{ value: valueInit("other") }, { value: valueInit(value) }];
-      const node = input("traits.x", InputType.TEXT, { options });
-      expect(submitted([node], { "traits.x": textOf(valueInit(value)) }).traits).toEqual({ x: value });
-    },
-  );
+  test.each<[JsonValue]>([["red"], [7], [true]])("gives the option %j back with its type", (value) => {
+    const options = [{ value: valueInit("other") }, { value: valueInit(value) }];
+    const node = input("traits.x", InputType.TEXT, { options });
+    expect(submitted([node], { "traits.x": textOf(valueInit(value)) }).traits).toEqual({ x: value });
+  });
 
   test("passes on what is none of the options, so that the server says so beside the field", () => {
     const node = input("traits.x", InputType.TEXT, { options: [{ value: valueInit("red") }] });
@@ -168,6 +167,76 @@ describe("formDataToRequest", () => {
     const node = input("traits.x", InputType.HIDDEN, { value: valueInit(7) });
     expect(submitted([node], {}).traits).toEqual({ x: 7 });
     expect(submitted([node], { "traits.x": "7" }).traits).toEqual({ x: 7 });
+  });
+
+  // A list of objects whose names are numbers would be no object any more, and nobody could register.
+  test("takes numbers in names for names, unless the node says that it is an item of a list", () => {
+    const names = ["traits.answers.1", "traits.answers.2"];
+    const data = form({ "traits.answers.1": "one", "traits.answers.2": "two" });
+    const asNames = names.map((name) => input(name));
+    expect(registration(asNames, data).traits).toEqual({ answers: { "1": "one", "2": "two" } });
+    const asItems = names.map((name) => input(name, InputType.TEXT, { listItem: true }));
+    expect(registration(asItems, data).traits).toEqual({ answers: ["one", "two"] });
+  });
+
+  test.each(["traits.", "traits..", "traits.a.", "traits.x[0]", "traits.名前", "traits.toString"])(
+    "sends the field %s under its own name",
+    (name) => {
+      const { traits } = submitted([input(name)], { [name]: "x" });
+      const parts = name.split(".").slice(1);
+      const value = parts.reduce<unknown>((inner, part) => Reflect.get(Object(inner), part), traits);
+      expect(value).toBe("x");
+    },
+  );
+
+  test.each([`traits${".a".repeat(20_000)}`, "a.".repeat(1_000_000), "", ".", ".traits"])(
+    "passes over a name that no field can have, in no time (%#)",
+    (name) => {
+      const before = performance.now();
+      expect(submitted([input(name)], { [name]: "x" }).traits).toBeUndefined();
+      expect(performance.now() - before).toBeLessThan(2000);
+    },
+  );
+
+  test.each<[string, NodeInit, string | undefined, JsonValue | undefined]>([
+    ["a text that was emptied as null", text("ada"), "", null],
+    ["a text that is empty, and was", text(""), "", undefined],
+    ["nothing for a text that is as it was", text("ada"), "ada", undefined],
+    ["nothing for a text whose line breaks a browser took out", text("a\r\nb"), "ab", undefined],
+    ["a text that was changed", text("ada"), "eve", "eve"],
+    ["a box whose tick was taken away as false", box(true), undefined, false],
+    ["nothing for a box that is ticked still", box(true), "true", undefined],
+    ["nothing for a box that never had a tick", box(undefined), undefined, undefined],
+    ["nothing for a box that said no", box(false), undefined, undefined],
+    ["no for a box that must say something", box(undefined, { required: true }), undefined, false],
+    ["nothing for a date that is none", of(InputType.DATE, "13 May"), "", undefined],
+    ["nothing for a moment that is none", of(InputType.DATE_TIME, "noon"), "", undefined],
+    ["a number that was emptied as null", of(InputType.NUMBER, 5), " ", null],
+    ["nothing for a number of an earlier schema", of(InputType.NUMBER, "five"), "five", undefined],
+    ["nothing for a value that is no choice", text("old", { options: choices }), "", undefined],
+    ["a choice that was taken back as null", text("red", { options: choices }), "", null],
+    ["what was not saved, as it stands", text("ada", { unsaved: true }), "ada", "ada"],
+    ["null for what was emptied and not saved", text(undefined, { unsaved: true }), "", null],
+    ["no for a box that was not saved", box(false, { unsaved: true }), undefined, false],
+  ])("sends %s", (_, node, sent, expected) => {
+    expect(submitted([node], sent === undefined ? {} : { "traits.x": sent }).traits?.x).toEqual(expected);
+  });
+
+  test.each<[string, readonly (string | undefined)[], readonly string[], JsonValue | undefined]>([
+    ["nothing where no item changed", ["a", "b", undefined], ["a", "b", ""], undefined],
+    ["the whole where one changed", ["a", "b", undefined], ["a", "c", ""], ["a", "c"]],
+    ["the rest where one was emptied", ["a", "b", undefined], ["", "b", ""], ["b"]],
+    ["[] where the last one was", ["a", undefined], ["", ""], []],
+    ["what was added", ["a", undefined], ["a", "b"], ["a", "b"]],
+    ["nothing where there was none and is none", [undefined], [""], undefined],
+    ["an empty text that is an item", ["", "a", undefined], ["", "b", ""], ["", "b"]],
+  ])("sends of a list %s", (_, drawn, sent, expected) => {
+    const nodes = drawn.map((value, index) => ({
+      ...text(value, { listItem: true }),
+      name: `traits.x.${index}`,
+    }));
+    const values = Object.fromEntries(sent.map((value, index) => [`traits.x.${index}`, value]));
+    expect(submitted(nodes, values).traits?.x).toEqual(expected);
   });
 
   test("leaves out fields of a newer server that the contract does not know", () => {
@@ -215,6 +284,21 @@ function input(
   more: Omit<Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"], "$typeName"> = {},
 ): NodeInit {
   return { name, kind: { case: "input", value: { ...more, type } } };
+}
+
+type InputMore = NonNullable<Parameters<typeof input>[2]>;
+
+/** A node for the trait `x`, with a value. */
+function of(type: InputType, value: JsonValue | undefined, more: InputMore = {}): NodeInit {
+  return input("traits.x", type, value === undefined ? more : { ...more, value: valueInit(value) });
+}
+
+function text(value: JsonValue | undefined, more?: InputMore): NodeInit {
+  return of(InputType.TEXT, value, more);
+}
+
+function box(value: JsonValue | undefined, more?: InputMore): NodeInit {
+  return of(InputType.CHECKBOX, value, more);
 }
 
 function button(step: string): NodeInit {

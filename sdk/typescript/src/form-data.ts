@@ -2,7 +2,7 @@
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Flow, FlowKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import type { Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { InputType, type Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowRequestSchema,
@@ -24,6 +24,7 @@ import {
   SubmitVerificationFlowRequestSchema,
 } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { JsonTree, parseNodeName } from "./form-path.ts";
+import { setTraits, type TraitInput } from "./form-traits.ts";
 import { valueOfInput } from "./form-value.ts";
 
 /** The request of a Submit method; `$typeName` tells which. */
@@ -48,8 +49,13 @@ const schemas = {
  * schema of the request, gives its type to a page that knows which kind of flow it draws.
  *
  * Only what the flow's form offers is read from the data; everything else in it is ignored. Values get the types that
- * their nodes ask for: numbers are numbers, a checkbox that is not ticked is false, options are what they were
- * on the server, and what was left empty is left out. Throws a TypeError if the flow has no such button.
+ * their nodes ask for: numbers are numbers, options are what they were on the server. What was left empty is left out.
+ *
+ * Of traits only what changed is sent, as the merge patch that the server takes: a field that was emptied is null, a box whose
+ * tick was taken away is false, a list of which an item changed is sent whole, without those that were emptied, so `[]` when
+ * the last one went. A box that had no value and gets no tick is false if it is required, and else left out. A form that
+ * nobody touched changes nothing, whatever browsers make of values that their controls cannot hold. Throws a TypeError if the
+ * flow has no such button.
  */
 export function formDataToRequest(flow: Flow, data: FormData, pressed: Node | string): SubmitRequest;
 export function formDataToRequest<Request extends SubmitRequest>(
@@ -83,15 +89,22 @@ function build<Desc extends DescMessage>(
   }
   const tree = new JsonTree();
   tree.ensure(step);
+  const traits: TraitInput[] = [];
   for (const node of flow.form?.nodes ?? []) {
     if (node.kind.case !== "input") continue;
     const path = parseNodeName(node.name);
     // A field of another step is not sent: of two methods on one page, only the chosen one gets a secret.
     if (path === undefined || (steps.has(path[0]) && path[0] !== step)) continue;
+    const input = node.kind.value;
     const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");
-    const value = valueOfInput(node.kind.value, texts);
-    if (value !== undefined) tree.set(path, value);
+    const isTrait = path[0] === "traits" && path.length > 1 && input.type !== InputType.HIDDEN;
+    if (isTrait) traits.push({ path, input, texts });
+    else {
+      const value = valueOfInput(input, texts);
+      if (value !== undefined) tree.set(path, value);
+    }
   }
+  setTraits(tree, traits);
   // Set last, from the flow itself, so that no field of the page can put others in their place.
   tree.set(["flowId"], flow.id);
   tree.set(["csrfToken"], flow.csrfToken);

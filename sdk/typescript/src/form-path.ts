@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from "@bufbuild/protobuf";
 
-/** The parts of a node's name, unescaped; undefined if it is not one that a form can have. */
-export function parseNodeName(name: string): readonly [string, ...string[]] | undefined {
+/** The parts of a path; the first one names a field of the request. */
+export type NodePath = readonly [string, ...string[]];
+
+/** The most parts of a name. The server takes traits of 32 levels; what is deeper is no field of a form. */
+const maxParts = 64;
+
+/**
+ * The parts of a node's name, unescaped; undefined if it is not one that a form can have. A part may be empty or a number:
+ * whether a number is the index of a list says the node, not its name.
+ */
+export function parseNodeName(name: string): NodePath | undefined {
   const parts: [string, ...string[]] = [""];
   for (let at = 0; at < name.length; at++) {
     const character = name.charAt(at);
     if (character === ".") {
+      if (parts.length === maxParts) return undefined;
       parts.push("");
     } else {
       // A dot or a backslash within a part has a backslash before it.
@@ -15,7 +25,7 @@ export function parseNodeName(name: string): readonly [string, ...string[]] | un
     }
   }
   // Security: `__proto__` is never made a key. The tree below would survive it; code that copies it might not.
-  return parts.every((part) => part !== "" && part !== "__proto__") ? parts : undefined;
+  return parts[0] !== "" && !parts.includes("__proto__") ? parts : undefined;
 }
 
 /** A JSON object in the making, from values and the paths to them. */
@@ -23,7 +33,7 @@ export class JsonTree {
   readonly #children = new Map<string, JsonTree | { readonly leaf: JsonValue }>();
 
   /** Puts a value at a path. Of two values for one place the later one counts. */
-  set([part, ...rest]: readonly [string, ...string[]], value: JsonValue): void {
+  set([part, ...rest]: NodePath, value: JsonValue): void {
     const [next, ...others] = rest;
     if (next === undefined) {
       this.#children.set(part, { leaf: value });
@@ -40,23 +50,14 @@ export class JsonTree {
     if (!(this.#children.get(part) instanceof JsonTree)) this.#children.set(part, new JsonTree());
   }
 
-  /** The tree as an object; below it, a tree whose parts are all numbers is a list. */
+  /** The tree as an object. */
   toObject(): { [key: string]: JsonValue } {
     // fromEntries defines properties, it does not assign them: no setter of a prototype can run.
-    return Object.fromEntries([...this.#children].map(([part, child]) => [part, jsonOf(child)]));
+    return Object.fromEntries(
+      [...this.#children].map(([part, child]) => [
+        part,
+        child instanceof JsonTree ? child.toObject() : child.leaf,
+      ]),
+    );
   }
-
-  /** The tree as an object or a list. */
-  toValue(): JsonValue {
-    const parts = [...this.#children.keys()];
-    if (parts.length === 0 || !parts.every((part) => /^\d+$/.test(part))) return this.toObject();
-    // Elements that were left empty are left out, so that a list has no holes, however large its indexes.
-    return [...this.#children]
-      .sort(([left], [right]) => Number(left) - Number(right))
-      .map(([, child]) => jsonOf(child));
-  }
-}
-
-function jsonOf(child: JsonTree | { readonly leaf: JsonValue }): JsonValue {
-  return child instanceof JsonTree ? child.toValue() : child.leaf;
 }

@@ -8,8 +8,8 @@ import { type InputNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.
  * its options. `formDataToRequest` finds the typed value back. An absent value and null are the empty text.
  */
 export function textOf(value: Value | undefined): string {
-  const json = value === undefined ? null : toJson(ValueSchema, value);
-  if (json === null) return "";
+  const json = jsonOf(value);
+  if (json === undefined || json === null) return "";
   return typeof json === "string" ? json : JSON.stringify(json);
 }
 
@@ -22,25 +22,112 @@ export function inputTextOf(input: InputNode): string {
   return local.toISOString().slice(0, "YYYY-MM-DDThh:mm:ss".length);
 }
 
+/** What somebody made of a field. */
+export type FilledIn =
+  /** Nothing: it holds what it was drawn with, or was not drawn. */
+  | { readonly kind: "untouched" }
+  /** What was there is gone. */
+  | { readonly kind: "emptied" }
+  | { readonly kind: "value"; readonly value: JsonValue };
+
 /**
- * What an input's texts mean; undefined if nothing was filled in. What does not fit the input is passed on as the
+ * What the texts of an input mean, compared with what it was drawn with. What does not fit the input is passed on as the
  * text it is: the server then answers with a message beside the field, which no exception here could do.
  */
-export function valueOfInput(input: InputNode, texts: readonly string[]): JsonValue | undefined {
+export function readInput(input: InputNode, texts: readonly string[]): FilledIn {
   // The last one counts: a hidden field of the same name before a checkbox is the usual way to say "off".
   const text = texts.at(-1);
+  if (input.type === InputType.CHECKBOX && input.options.length === 0) return readBox(input, text);
+  // Every other control sends its name, also with nothing in it, so this one was not drawn.
+  if (text === undefined) return { kind: "untouched" };
+  if (isAsDrawn(input, text)) return { kind: "untouched" };
   const chosen = input.options.find((option) => option.value !== undefined && textOf(option.value) === text);
-  if (chosen?.value !== undefined) return toJson(ValueSchema, chosen.value);
+  const value = chosen === undefined ? typedValue(input, text) : jsonOf(chosen.value);
+  if (value !== undefined && value !== null) return { kind: "value", value };
+  return input.value === undefined ? { kind: "untouched" } : { kind: "emptied" };
+}
+
+/** What an input was drawn with; undefined if it had no value. */
+export function drawnValueOf(input: InputNode): JsonValue | undefined {
+  const json = jsonOf(input.value);
+  // A box without a value says nothing, unless something must be said; nor does a list to choose from.
+  if (json === undefined && input.required) {
+    if (input.options.some(({ value }) => jsonOf(value) === "")) return "";
+    if (input.type === InputType.CHECKBOX && input.options.length === 0) return false;
+  }
+  return json ?? undefined;
+}
+
+/** The value of an input that nobody compares with what it was drawn with; undefined if nothing was filled in. */
+export function valueOfInput(input: InputNode, texts: readonly string[]): JsonValue | undefined {
+  if (input.type === InputType.HIDDEN) return hiddenValue(input, texts.at(-1));
+  if (texts.length === 0 && input.type !== InputType.CHECKBOX) return undefined;
+  const filledIn = readInput(input, texts);
+  switch (filledIn.kind) {
+    case "untouched":
+      return input.type === InputType.CHECKBOX ? (drawnValueOf(input) ?? false) : drawnValueOf(input);
+    case "emptied":
+      return undefined;
+    case "value":
+      return filledIn.value;
+    default: {
+      const unreachable: never = filledIn;
+      return unreachable;
+    }
+  }
+}
+
+/** A browser sends nothing for an empty checkbox, and "on" or its value for a ticked one; some pages send an empty text. */
+function readBox(input: InputNode, text: string | undefined): FilledIn {
+  const isTicked = text !== undefined && text !== "" && text !== "false" && text !== "0";
+  const wasTicked = textOf(input.value) === "true";
+  return isTicked === wasTicked ? { kind: "untouched" } : { kind: "value", value: isTicked };
+}
+
+/**
+ * Whether a text is what its control holds when nobody touches it. Browsers change what they are given: a line of text loses
+ * its line breaks, a list shows no choice where the value is none, a field for a date is empty where it is no date.
+ */
+function isAsDrawn(input: InputNode, text: string): boolean {
+  const drawn = inputTextOf(input);
+  if (text === drawn || text === textOf(input.value)) return true;
+  if (input.options.length > 0) {
+    return text === "" && !input.options.some(({ value }) => textOf(value) === drawn);
+  }
+  const unbroken = drawn.replace(/[\r\n]/g, "");
   switch (input.type) {
-    case InputType.CHECKBOX:
-      // A browser sends nothing for an empty checkbox, and "on" or its value for a ticked one.
-      return text !== undefined && text !== "false" && text !== "0";
+    case InputType.EMAIL:
+    case InputType.URL:
+      return text === unbroken.replace(/^[\t\f ]+|[\t\f ]+$/g, "");
+    case InputType.DATE:
+      return text === "" && !isDate(drawn);
+    case InputType.DATE_TIME: {
+      const moment = localMoment(drawn);
+      return moment === undefined ? text === "" : localMoment(text) === moment;
+    }
+    default:
+      return text === unbroken || text.replace(/\r\n?/g, "\n") === drawn.replace(/\r\n?/g, "\n");
+  }
+}
+
+function isDate(text: string): boolean {
+  const moment = /^\d{4,}-\d\d-\d\d$/.test(text) ? new Date(`${text}T00:00:00Z`) : new Date(Number.NaN);
+  return !Number.isNaN(moment.getTime()) && moment.toISOString().startsWith(text);
+}
+
+/** A local time to the second, however much of it a browser writes; undefined for anything else. */
+function localMoment(text: string): string | undefined {
+  const match = /^(\d{4,}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?$/.exec(text);
+  return match === null ? undefined : `${match[1]}${match[2] ?? ":00"}`;
+}
+
+/** What was typed, with the type that its node asks for; undefined if it is empty. */
+function typedValue(input: InputNode, text: string): JsonValue | undefined {
+  switch (input.type) {
     case InputType.NUMBER:
-      return text === undefined ? undefined : numberOf(text.trim());
-    case InputType.HIDDEN:
-      return hiddenValue(input, text);
+      return numberOf(text.trim());
     case InputType.DATE_TIME:
-      return text === undefined ? undefined : momentOf(text);
+      return momentOf(text);
     default:
       return text === "" ? undefined : text;
   }
@@ -48,8 +135,11 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
 
 /** Nobody edits a hidden field, so the value it came with stands in where the page has not drawn it. */
 function hiddenValue(input: InputNode, text: string | undefined): JsonValue | undefined {
-  if (text !== undefined && text !== textOf(input.value)) return text;
-  return input.value === undefined ? undefined : toJson(ValueSchema, input.value);
+  return text !== undefined && text !== textOf(input.value) ? text : jsonOf(input.value);
+}
+
+function jsonOf(value: Value | undefined): JsonValue | undefined {
+  return value === undefined ? undefined : toJson(ValueSchema, value);
 }
 
 /** A control for a moment gives local time without its offset; JSON Schema asks for one (RFC 3339). */

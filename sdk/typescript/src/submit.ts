@@ -85,7 +85,7 @@ export async function submit(
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":
       if (outcome.value.replacement === undefined) break;
-      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data) };
+      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data, flow) };
     case "saved":
       return { kind: "saved", flow: outcome.value.flow ?? flow, identity: outcome.value.identity };
     case "loginRequired":

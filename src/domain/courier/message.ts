@@ -43,6 +43,8 @@ export interface TemplateData {
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
   readonly address_added: { readonly new_address_masked: string };
+  /** Addresses that were taken away, or no longer sign in or recover; told to every verified one. Several with commas. */
+  readonly address_removed: { readonly removed_address_masked: string };
   /** The day that the account will be deleted on. */
   readonly account_deletion_scheduled: { readonly date: Date };
   /** It is gone, without a period of grace. */
@@ -81,6 +83,7 @@ export const sampleData: TemplateData = {
   recovery_completed: {},
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },
+  address_removed: { removed_address_masked: "a***@example.com" },
   account_deletion_scheduled: { date: new Date("2026-12-24T12:00:00Z") },
   account_deleted: {},
   account_kept: {},

@@ -1,8 +1,15 @@
-import { verifiedAddresses } from "../flow/address-proofs.ts";
+import { isSameAddress, verifiedAddresses } from "../flow/address-proofs.ts";
 import type { ProofTarget } from "../flow/flow.ts";
 import type { Identity } from "../identity/identity.ts";
+import { maskAddress } from "../identity/mask-address.ts";
 import { type MessageContent, newMessage } from "./message.ts";
 import type { Outbox, SealedMessage } from "./outbox.ts";
+
+/** How a notice is sent. */
+interface NoticeOptions {
+  readonly at: Date;
+  readonly language: string;
+}
 
 /**
  * Tells the owner of an account what happened to it, at every address that they have shown to be theirs: whoever did it
@@ -12,16 +19,58 @@ export function noticesTo(
   outbox: Outbox,
   identity: Identity,
   content: MessageContent,
-  how: { readonly at: Date; readonly language: string; readonly to?: readonly ProofTarget[] },
+  how: NoticeOptions,
 ): readonly SealedMessage[] {
-  return (how.to ?? verifiedAddresses(identity)).map(({ kind, value }) =>
-    outbox.seal(
-      newMessage(content, how.at, {
-        channel: kind === "phone" ? "sms" : "email",
-        recipient: value,
-        language: how.language,
-        identityId: identity.id,
-      }),
-    ),
+  return verifiedAddresses(identity).map((address) => notice(outbox, address, content, how));
+}
+
+/**
+ * Tells the owner which addresses came and went, at every address that was verified before the change.
+ *
+ * Security rule: an address that had a say in the account is told when that is taken away, whatever takes it away, and so
+ * are the others. Nobody is told of one that only moves to another trait, unless it signs in or recovers no more.
+ */
+export function addressNotices(
+  outbox: Outbox,
+  before: Identity,
+  { added, removed, demoted }: AddressChanges,
+  how: NoticeOptions,
+): readonly SealedMessage[] {
+  const masked = (addresses: readonly Address[]) => addresses.map(maskAddress).join(", ");
+  const came = { new_address_masked: masked(added) };
+  const lost = [...removed, ...demoted];
+  const went = { removed_address_masked: masked(lost) };
+  return verifiedAddresses(before).flatMap((address) => {
+    const isRemoved = removed.some((gone) => isSameAddress(gone, address));
+    const contents: MessageContent[] = [];
+    if (added.length > 0) {
+      contents.push(
+        isRemoved ? { template: "address_changed", data: came } : { template: "address_added", data: came },
+      );
+    }
+    if (lost.length > 0 && !(isRemoved && added.length > 0)) {
+      contents.push({ template: "address_removed", data: went });
+    }
+    return contents.map((content) => notice(outbox, address, content, how));
+  });
+}
+
+/** Which addresses came, which verified ones went, and which of those that stay do less than before. */
+type AddressChanges = Readonly<Record<"added" | "removed" | "demoted", readonly Address[]>>;
+type Address = Pick<ProofTarget, "kind" | "value">;
+
+function notice(
+  outbox: Outbox,
+  { kind, value, identityId }: ProofTarget,
+  content: MessageContent,
+  { at, language }: NoticeOptions,
+): SealedMessage {
+  return outbox.seal(
+    newMessage(content, at, {
+      channel: kind === "phone" ? "sms" : "email",
+      recipient: value,
+      language,
+      identityId,
+    }),
   );
 }

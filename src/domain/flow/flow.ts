@@ -1,6 +1,7 @@
 import type { ErrorReason } from "../errors.ts";
 import type { CallOrigin } from "../event/event.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
+import type { TraitsChange } from "../identity/merge-patch.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
@@ -86,13 +87,15 @@ export interface FlowData {
   readonly recovery?: FirstFactor;
   /** Settings: what a fresh login was asked for. */
   readonly interrupted?: SettingsChange;
+  /** Settings: the traits that change once a new address among them is proven. */
+  readonly profile?: TraitsChange;
   /** What the flow waits for; without it the form of its kind is shown. */
   readonly pending?: PendingStep;
 }
 
 /** A change of settings that was checked, and waits. A password is hashed by then. */
 export type SettingsChange =
-  | { readonly kind: "profile"; readonly traits: JsonObject }
+  | { readonly kind: "profile"; readonly change: TraitsChange }
   | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
   | { readonly kind: "deletion" };
 

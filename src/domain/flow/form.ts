@@ -1,5 +1,6 @@
+import { splitTraitPath } from "../identity/trait-path.ts";
 import type { JsonValue } from "../json.ts";
-import type { Message } from "../message/message.ts";
+import { type Message, required } from "../message/message.ts";
 
 /** What a node belongs to. */
 export type NodeGroup = "default" | "profile" | "password" | "code" | "link";
@@ -29,6 +30,10 @@ export interface InputKind {
   readonly maxLength?: number | undefined;
   readonly pattern?: string | undefined;
   readonly options?: readonly InputOption[] | undefined;
+  /** Whether the last part of the name is the index of an item of a list, of which the form then draws every item. */
+  readonly listItem?: boolean | undefined;
+  /** Whether the value was sent and is not saved: it is sent again also if nobody changes it. */
+  readonly unsaved?: boolean | undefined;
 }
 
 /** One value to choose. */
@@ -67,20 +72,51 @@ export interface FormProblems {
   readonly form: readonly Message[];
 }
 
-/** Puts messages where they belong; those about a field that has no node, or none that is drawn, go to the form. */
+/**
+ * Puts messages where they belong. What is said of an object or list that has no node of its own is said at a field within:
+ * that it is missing, at each field that must be filled in there. What finds no place goes to the form.
+ */
 export function withProblems(nodes: readonly Node[], problems: FormProblems): Form {
-  const names = new Set(nodes.filter(isDrawn).map((node) => node.name));
+  const drawn = nodes.filter(isDrawn);
+  const placed = new Map<string, Message[]>();
+  const rest: Message[] = [];
+  for (const { name, message } of problems.fields) {
+    const places = placesOf(drawn, name, message);
+    for (const place of places) placed.set(place.name, [...(placed.get(place.name) ?? []), place.message]);
+    if (places.length === 0) rest.push(message);
+  }
   return {
     nodes: nodes.map((node) => {
-      const own = isDrawn(node) ? problems.fields.filter((field) => field.name === node.name) : [];
-      return own.length === 0 ? node : { ...node, messages: own.map((field) => field.message) };
+      const own = placed.get(node.name);
+      return own === undefined || !isDrawn(node) ? node : withMessages(node, own);
     }),
-    messages: [
-      ...problems.form,
-      ...problems.fields.filter((field) => !names.has(field.name)).map((field) => field.message),
-    ],
+    messages: [...problems.form, ...rest],
   };
 }
+
+function placesOf(drawn: readonly Node[], name: string, message: Message): FormProblems["fields"] {
+  if (drawn.some((node) => node.name === name)) return [{ name, message }];
+  const within = drawn.filter((node) => node.element.kind === "input" && node.name.startsWith(`${name}.`));
+  if (message.id !== requiredId) return within.slice(0, 1).map((node) => ({ name: node.name, message }));
+  const needed = within.filter(({ element }) => element.kind === "input" && element.required);
+  return (needed.length > 0 ? needed : within.slice(0, 1)).map(({ name: place, element }) => {
+    const isItem = element.kind === "input" && element.listItem === true;
+    return { name: place, message: isItem ? message : required(splitTraitPath(place).at(-1) ?? "") };
+  });
+}
+
+/** What was left as it was drawn, a box without a tick or a list without items, is an answer when the form is sent again. */
+function withMessages(node: Node, messages: readonly Message[]): Node {
+  const { element } = node;
+  const isAsked = messages.some(({ id }) => id === requiredId);
+  if (!isAsked || element.kind !== "input" || element.value !== undefined) return { ...node, messages };
+  if (element.listItem === true) return { ...node, messages, element: { ...element, unsaved: true } };
+  return element.type === "checkbox"
+    ? { ...node, messages, element: { ...element, value: false, unsaved: true } }
+    : { ...node, messages };
+}
+
+const requiredId = required("").id;
 
 function isDrawn({ element }: Node): boolean {
   return element.kind === "button" || element.type !== "hidden";

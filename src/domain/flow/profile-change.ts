@@ -14,6 +14,10 @@ export interface ProfilePlan {
   readonly isSensitive: boolean;
   /** The addresses that the owner has not had before. */
   readonly added: readonly Pick<ProofTarget, "kind" | "value">[];
+  /** The verified addresses that are none of the account any more. */
+  readonly removed: readonly Pick<ProofTarget, "kind" | "value">[];
+  /** The verified addresses that stay, in another trait, but no longer sign in or no longer recover the account. */
+  readonly demoted: readonly Pick<ProofTarget, "kind" | "value">[];
 }
 
 /** Compares new traits, which are valid, with what the identity has. */
@@ -29,7 +33,18 @@ export function planProfileChange(
     !sameValues(identity.recoveryAddresses, derived.recoveryAddresses);
   const had = new Set(identity.verifiableAddresses.map(keyOf));
   const added = derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
-  return { kind: "planned", schema, traits, derived, isSensitive, added };
+  const has = new Set(derived.verifiableAddresses.map(keyOf));
+  const verified = identity.verifiableAddresses.filter(({ verifiedAt }) => verifiedAt !== undefined);
+  const removed = verified.filter((address) => !has.has(keyOf(address)));
+  const lost = (before: readonly Keyed[], after: readonly Keyed[], { value }: Keyed) =>
+    before.some((one) => one.value === value) && !after.some((one) => one.value === value);
+  const demoted = verified.filter(
+    (address) =>
+      has.has(keyOf(address)) &&
+      (lost(identity.identifiers, derived.identifiers, address) ||
+        lost(identity.recoveryAddresses, derived.recoveryAddresses, address)),
+  );
+  return { kind: "planned", schema, traits, derived, isSensitive, added, removed, demoted };
 }
 
 /** The identity with its new traits; an address that stays keeps its verification. */

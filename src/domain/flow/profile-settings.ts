@@ -1,15 +1,16 @@
-import { noticesTo } from "../courier/notices.ts";
+import { addressNotices } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
-import { maskAddress } from "../identity/mask-address.ts";
+import { changeableNow, changeBetween } from "../identity/merge-patch.ts";
+import { checkChange } from "../identity/own-traits.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { JsonObject } from "../json.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { type AddressProofs, verifiedAddresses } from "./address-proofs.ts";
+import { type AddressProofs, isSameAddress } from "./address-proofs.ts";
 import type { FlowCaller, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
@@ -51,12 +52,18 @@ export class ProfileSettings {
     this.#clock = dependencies.clock;
   }
 
-  /** What new traits change, or why they cannot be had. */
-  plan(tenant: Tenant, identity: Identity, traits: JsonObject): ProfilePlan | StepRejected {
+  /** What a merge patch of the traits changes, or why that cannot be had; and the traits with it, as a form shows them. */
+  plan(
+    tenant: Tenant,
+    identity: Identity,
+    patch: JsonObject,
+  ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject } {
+    const { traits } = identity;
     const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
-    const validated = schema.validate(traits);
-    if (!validated.valid) return traitsInvalid(validated.violations);
-    return planProfileChange(identity, schema, traits, validated.derived);
+    const changed = checkChange(schema, traits, patch);
+    const { merged } = changed;
+    if (!changed.valid) return { plan: traitsInvalid(changed.violations), merged };
+    return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };
   }
 
   /**
@@ -83,11 +90,18 @@ export class ProfileSettings {
     const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#view.nextStep(caller, holder, result.record);
     if (result.kind === "rejected") return this.#view.rejected(caller, holder, result);
-    const plan = this.plan(caller.tenant, identity, record.data.traits ?? {});
+    // Security rule: what is confirmed is the address. Of the rest of the change nothing is made that would put back what
+    // an operator, or the owner elsewhere, has changed since.
+    const waiting = record.data.profile;
+    const patch = waiting === undefined ? {} : changeableNow(waiting, identity.traits);
+    const { plan } = this.plan(caller.tenant, identity, patch);
     if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan);
+    const { target } = result;
+    const isThere = plan.derived.verifiableAddresses.some((address) => isSameAddress(address, target));
+    if (!isThere) throw domainError("FLOW_CHANGED", {});
     const [held] = result.held;
     const current = { ...holder, record: { ...record, revision: held?.revision ?? record.revision } };
-    return this.#save(caller, current, plan, result.target);
+    return this.#save(caller, current, plan, target);
   }
 
   /**
@@ -114,7 +128,7 @@ export class ProfileSettings {
       sentTo: added.value,
       target: isTaken ? undefined : address,
       ...(isTaken && { instead }),
-      data: { traits },
+      data: { profile: changeBetween(holder.identity.traits, traits) },
     });
     return this.#view.nextStep(caller, holder, next);
   }
@@ -153,14 +167,8 @@ export class ProfileSettings {
     return this.#view.saved(caller, holder, after);
   }
 
-  /** The owner is told of a new address at the old ones, which whoever added it may not read (ASVS V6.3.7). */
-  #notices({ record, identity }: SettingsHolder, { added: [added] }: ProfilePlan, at: Date) {
-    if (added === undefined) return [];
-    const content = {
-      template: "address_changed",
-      data: { new_address_masked: maskAddress(added) },
-    } as const;
-    const how = { at, language: record.data.language ?? "", to: verifiedAddresses(identity) };
-    return noticesTo(this.#outbox, identity, content, how);
+  /** The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7). */
+  #notices({ record, identity }: SettingsHolder, plan: ProfilePlan, at: Date) {
+    return addressNotices(this.#outbox, identity, plan, { at, language: record.data.language ?? "" });
   }
 }

@@ -1,8 +1,10 @@
 import { domainError } from "../errors.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
+import { isSameJson } from "../identity/merge-patch.ts";
+import { checkChange, mergeTraits } from "../identity/own-traits.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { Invitations } from "../invitation/invitations.ts";
-import { canonicalJson, type JsonObject } from "../json.ts";
+import type { JsonObject } from "../json.ts";
 import type { ProofKind, RegistrationMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
@@ -18,12 +20,13 @@ import type {
   FlowOutcome,
   FlowRecord,
 } from "./flow.ts";
-import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
 import { assertOpen, invitationGone, isProven, provenByInvitation, registrationStart } from "./invited.ts";
 import type { NewAccount, NewAccounts } from "./new-accounts.ts";
 import {
   addressOf,
   awaitsProfile,
+  givenTraits,
   hasOtherAddresses,
   noIdentifier,
   oneAddressForLink,
@@ -36,6 +39,7 @@ import { proofRequest, takenBeside, takenOf } from "./taken-identifiers.ts";
 
 /** What was submitted to a registration flow. */
 export interface RegistrationSubmission extends FlowSubmission {
+  /** A merge patch of what the flow has already. */
   readonly traits: JsonObject;
   readonly step: SubmittedStep;
 }
@@ -78,7 +82,7 @@ export class RegistrationFlows {
   readonly #throttle: Throttle;
   readonly #accounts: NewAccounts;
   readonly #invitations: Pick<Invitations, "open">;
-  readonly #shape: FlowShape;
+  readonly #shape: ReturnType<typeof registrationShape>;
 
   constructor(dependencies: RegistrationFlowsDependencies) {
     this.#keeper = dependencies.keeper;
@@ -151,9 +155,10 @@ export class RegistrationFlows {
     if (step.name !== "profile") throw domainError("STEP_NOT_OFFERED", { step: step.name });
     const profile = this.#profileOf(caller.tenant, record, traits);
     if (profile.kind === "rejected") return this.#rejecter(caller, record, submission)(profile);
+    const accepted = profile.traits;
     // Security rule: nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
     const { account: _outdated, ...data } = record.data;
-    return this.#moveOn(caller, record, flowId, { ...data, traits, profileGiven: true });
+    return this.#moveOn(caller, record, flowId, { ...data, traits: accepted, profileGiven: true });
   }
 
   /** To the traits, as they were filled in. What was chosen for them is forgotten. */
@@ -173,9 +178,8 @@ export class RegistrationFlows {
     const method = this.#methods.get(step.name);
     const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
     const reject = this.#rejecter(caller, record, submission);
-    const { traits = {}, profileGiven } = record.data;
-    if (profileGiven && isChanged(submission.traits, traits)) return reject(traitsChanged());
-    const profile = this.#profileOf(tenant, record, profileGiven ? traits : submission.traits);
+    if (record.data.profileGiven && isChanged(submission.traits, record)) return reject(traitsChanged());
+    const profile = this.#profileOf(tenant, record, submission.traits);
     if (profile.kind === "rejected") return reject(profile);
 
     // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
@@ -248,7 +252,7 @@ export class RegistrationFlows {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
     // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
-    if (isChanged(sent, record.data.traits ?? {})) return reject(traitsChanged());
+    if (isChanged(sent, record)) return reject(traitsChanged());
     const result = await this.#proofs.submit(caller, record, step, deviceOf(caller, record));
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
@@ -256,7 +260,7 @@ export class RegistrationFlows {
     // Of a link it is the flow that asked for it which knows the traits, not the one that it opened.
     const { holder, held, target, ticket } = result;
     // The schema may have changed since.
-    const profile = this.#profileOf(tenant, holder, holder.data.traits ?? {});
+    const profile = this.#profileOf(tenant, holder, {});
     if (profile.kind === "rejected") return reject(profile);
     const { password, authentication = result.authentication } = holder.data.account ?? {};
     // Security rule: a click sets no password, whatever the flow that holds the link remembers.
@@ -283,20 +287,19 @@ export class RegistrationFlows {
   }
 
   /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
-  #profileOf(tenant: Tenant, record: FlowRecord, traits: JsonObject): Profile | StepRejected {
+  #profileOf(tenant: Tenant, record: FlowRecord, patch: JsonObject): Profile | StepRejected {
     const schema = this.#schemaOf(tenant, record);
-    const validated = schema.validate(traits);
-    if (!validated.valid) return traitsInvalid(validated.violations);
-    const { derived } = validated;
+    const checked = checkChange(schema, givenTraits(record), patch);
+    if (!checked.valid) return traitsInvalid(checked.violations);
+    const { derived, merged: traits } = checked;
     return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };
   }
 
   /** What answers with the form as it was filled in. */
-  #rejecter(caller: FlowCaller, record: FlowRecord, { flowId, traits }: RegistrationSubmission) {
-    const { data } = record;
+  #rejecter(caller: FlowCaller, record: FlowRecord, { flowId, traits: patch }: RegistrationSubmission) {
     return (rejected: StepRejected) => {
-      const filledIn = data.profileGiven ? record : { ...record, data: { ...data, traits } };
-      const { nodes } = this.#shape.form(caller.tenant, filledIn);
+      const { merged } = mergeTraits(givenTraits(record), patch);
+      const { nodes } = this.#shape.form(caller.tenant, record, merged);
       return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
     };
   }
@@ -323,7 +326,10 @@ function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefine
   return client === "browser" ? caller.deviceCookie : undefined;
 }
 
-/** Whether traits that were sent differ from those that were accepted; they need not be sent again. */
-function isChanged(sent: JsonObject, accepted: JsonObject): boolean {
-  return Object.keys(sent).length > 0 && canonicalJson(sent) !== canonicalJson(accepted);
+/** Whether traits that were sent would change those that were accepted; they need not be sent again. */
+function isChanged(sent: JsonObject, record: FlowRecord): boolean {
+  if (Object.keys(sent).length === 0) return false;
+  const accepted = givenTraits(record);
+  const { merged, beyondLimits } = mergeTraits(accepted, sent);
+  return beyondLimits !== undefined || !isSameJson(merged, accepted);
 }

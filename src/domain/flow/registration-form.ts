@@ -7,17 +7,24 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type Node } from "./form.ts";
+import { button, type Form, type Node } from "./form.ts";
 import { traitNodes } from "./trait-nodes.ts";
+
+interface RegistrationShape extends FlowShape {
+  /** `submitted`: the traits as they were filled in; without them those that the flow has. */
+  form(tenant: Tenant, flow: FlowRecord, submitted?: JsonObject): Form;
+}
 
 /** A registration as its holder sees it: the traits, and the ways to prove who one is. */
 export function registrationShape(
   methods: readonly RegistrationMethod[],
   proofs: AddressProofs,
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
-): FlowShape {
-  const profileNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
-    flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, givenTraits(flow));
+): RegistrationShape {
+  const profileNodes = (tenant: Tenant, flow: FlowRecord, submitted?: JsonObject): readonly Node[] => {
+    const given = givenTraits(flow);
+    return flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, submitted ?? given, given);
+  };
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
     awaitsProfile(tenant, flow)
       ? [{ ...button("profile", messages.continueLabel()), group: "profile" }]
@@ -36,9 +43,9 @@ export function registrationShape(
       const kinds = methods.map((method) => method.kind);
       return { kind: "choose_method", methods: [...kinds, ...proofs.forms.offered(tenant, "registration")] };
     },
-    form: (tenant, flow) => ({
+    form: (tenant, flow, submitted) => ({
       nodes: proofs.forms.nodesOf(tenant, flow) ?? [
-        ...profileNodes(tenant, flow),
+        ...profileNodes(tenant, flow, submitted),
         ...methodNodes(tenant, flow),
       ],
       messages: proofs.forms.messagesOf(flow),
@@ -46,8 +53,8 @@ export function registrationShape(
   };
 }
 
-/** What was filled in, by whoever registers or by whoever invited them. */
-function givenTraits({ data }: FlowRecord): JsonObject {
+/** What was filled in so far, in the flow or in the invitation: what is submitted next is a patch of it. */
+export function givenTraits({ data }: FlowRecord): JsonObject {
   return data.traits ?? data.invitation?.traits ?? {};
 }
 

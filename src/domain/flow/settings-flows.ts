@@ -1,5 +1,6 @@
 import { DomainError, domainError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
+import { changeableNow, changeBetween } from "../identity/merge-patch.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import type { SettingsMethod, SubmittedStep } from "../method/method.ts";
@@ -26,6 +27,7 @@ import type { FlowStore } from "./store.ts";
 
 /** What was submitted to a settings flow. */
 export interface SettingsSubmission extends FlowSubmission {
+  /** A merge patch of the traits. */
   readonly traits: JsonObject;
   readonly step: SubmittedStep;
 }
@@ -124,7 +126,7 @@ export class SettingsFlows {
     }
     // Security rule: what follows a recovery is a new secret, and nothing else before it.
     if (record.data.recovery !== undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    if (step.name === "profile") return this.#apply(caller, holder, { kind: "profile", traits });
+    if (step.name === "profile") return this.#applyProfile(caller, holder, traits);
     if (step.name === "deleteAccount") return this.#apply(caller, holder, { kind: "deletion" });
     if (step.name === "keepAccount") return this.#deletion.cancel(caller, holder);
     throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -143,18 +145,31 @@ export class SettingsFlows {
         // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
         if (!isPrivileged) return this.#loginRequired(caller, holder, change);
         return this.#deletion.request(caller, holder);
-      case "profile": {
-        const plan = this.#profile.plan(tenant, holder.identity, change.traits);
-        if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan, change.traits);
-        // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
-        if (plan.isSensitive && !isPrivileged) return this.#loginRequired(caller, holder, change);
-        return this.#profile.change(caller, holder, plan);
-      }
+      case "profile":
+        return this.#applyProfile(caller, holder, changeableNow(change.change, holder.identity.traits));
       default: {
         const unreachable: never = change;
         return unreachable;
       }
     }
+  }
+
+  /** Changes traits by a merge patch of those that the account has now. */
+  async #applyProfile(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    patch: JsonObject,
+  ): Promise<SettingsOutcome> {
+    const { tenant } = caller;
+    const { identity } = holder;
+    const { plan, merged } = this.#profile.plan(tenant, identity, patch);
+    if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan, merged);
+    // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
+    if (plan.isSensitive && !this.#isPrivileged(tenant, holder)) {
+      const change = changeBetween(identity.traits, plan.traits);
+      return this.#loginRequired(caller, holder, { kind: "profile", change });
+    }
+    return this.#profile.change(caller, holder, plan);
   }
 
   /** Keeps the change, and begins the login that it waits for. */

@@ -1,6 +1,8 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
+import { changeableNow, mergePatch } from "../identity/merge-patch.ts";
 import { never } from "../instant.ts";
+import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type { SettingsMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -11,20 +13,25 @@ import type { FlowShape } from "./flow-keeper.ts";
 import { button, type Node } from "./form.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
 
-/** The settings of one account, as a form. After a recovery only a new secret is on offer. */
+/**
+ * The settings of one account, as a form. After a recovery only a new secret is on offer. `submitted` are the traits as
+ * somebody wants them; without them those of the account.
+ */
 export function settingsShape(
   methods: readonly SettingsMethod[],
   proofs: AddressProofs,
   schema: CompiledSchema | undefined,
   identity: Identity | undefined,
+  submitted?: JsonObject,
 ): FlowShape {
-  const profileNodes = (): readonly Node[] =>
-    schema === undefined || identity === undefined
-      ? []
-      : [
-          ...traitNodes(schema.fields, identity.traits),
-          { ...button("profile", messages.saveLabel()), group: "profile" },
-        ];
+  const profileNodes = ({ data }: FlowRecord): readonly Node[] => {
+    if (schema === undefined || identity === undefined) return [];
+    const { traits } = identity;
+    const waiting = data.interrupted?.kind === "profile" ? data.interrupted.change : undefined;
+    const wanted = submitted ?? (waiting && mergePatch(traits, changeableNow(waiting, traits)));
+    const save: Node = { ...button("profile", messages.saveLabel()), group: "profile" };
+    return [...traitNodes(schema.fields, wanted ?? traits, traits), save];
+  };
   const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
   return {
@@ -49,7 +56,7 @@ export function settingsShape(
         const nodes = [...secretNodes(tenant), ...resumeNodes(flow)];
         return { nodes, messages: [messages.recoverySucceeded()] };
       }
-      const nodes = [...profileNodes(), ...secretNodes(tenant), ...resumeNodes(flow)];
+      const nodes = [...profileNodes(flow), ...secretNodes(tenant), ...resumeNodes(flow)];
       if (identity !== undefined && identity.deleteAt !== never) {
         return { nodes: [keepNode(), ...nodes], messages: [messages.deletionScheduled(identity.deleteAt)] };
       }

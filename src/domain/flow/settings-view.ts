@@ -71,9 +71,9 @@ export class SettingsView {
   }
 
   /** The form of an account; without one, that of a new secret. */
-  shapeOf(tenant: Tenant, identity: Identity | undefined): FlowShape {
+  shapeOf(tenant: Tenant, identity: Identity | undefined, submitted?: JsonObject): FlowShape {
     const schema = identity && this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
-    return settingsShape(this.#methods, this.#proofs, schema, identity);
+    return settingsShape(this.#methods, this.#proofs, schema, identity, submitted);
   }
 
   /** The outcome of a change that was made; the flow goes on with what holds now. */
@@ -90,14 +90,14 @@ export class SettingsView {
     return this.#keeper.nextStep(caller, this.shapeOf(caller.tenant, identity), flowId, record);
   }
 
-  /** The outcome of a step that was not accepted; `traits` are those that were filled in. */
+  /** The outcome of a step that was not accepted; `traits` are the account's with what was filled in. */
   rejected(
     caller: FlowCaller,
     { record, flowId, identity }: SettingsHolder,
     rejected: StepRejected,
     traits: JsonObject = identity.traits,
   ): SettingsOutcome {
-    const shape = this.shapeOf(caller.tenant, { ...identity, traits });
+    const shape = this.shapeOf(caller.tenant, identity, traits);
     return this.#keeper.rejected(caller, shape, flowId, record, rejected);
   }
 }

@@ -1,27 +1,82 @@
 import type { TraitField, TraitViolation } from "../identity/compiled-schema.ts";
+import { isSameJson } from "../identity/merge-patch.ts";
+import { valueAt } from "../identity/own-traits.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import * as messages from "../message/message.ts";
-import { type FormProblems, type InputType, type Node, nodeName } from "./form.ts";
+import { type FormProblems, type InputKind, type InputType, type Node, nodeName } from "./form.ts";
 
-/** One node for each trait that a person can fill in, with the values given so far. */
-export function traitNodes(fields: readonly TraitField[], traits: JsonObject): readonly Node[] {
-  return fields.map((field) => ({
-    name: nodeName("traits", ...field.path),
+/**
+ * One node for each trait that a person can fill in, with the values given so far. `saved` are the traits that what is sent
+ * will be merged with: what differs from them is sent again. Rule: a list is drawn with all its items, and one more where
+ * there may be more, or not at all, since a list is replaced whole.
+ */
+export function traitNodes(
+  fields: readonly TraitField[],
+  traits: JsonObject,
+  saved: JsonObject = traits,
+): readonly Node[] {
+  let room = mostListItems;
+  return fields.flatMap((field) => {
+    const value = valueAt(traits, field.path);
+    const unsaved = traits !== saved && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
+    if (field.list === undefined) return [traitNode(field, field.path, value, { unsaved })];
+    const items = itemsToDraw(field.list, value);
+    if (items === undefined || items.length > room) return [];
+    room -= items.length;
+    const { minItems } = field.list;
+    return items.map((item, index) => {
+      const required = field.required && index < minItems;
+      return traitNode({ ...field, required }, [...field.path, String(index)], item, {
+        listItem: true,
+        unsaved,
+      });
+    });
+  });
+}
+
+/** The most items of lists that one form has; a list that does not fit is not drawn. */
+const mostListItems = 200;
+
+/** The items of a list and the empty ones after them; undefined if there is an item that no field can show. */
+function itemsToDraw(
+  { minItems, maxItems }: NonNullable<TraitField["list"]>,
+  list: JsonValue | undefined,
+): readonly (JsonValue | undefined)[] | undefined {
+  if (list !== undefined && list !== null && !Array.isArray(list)) return undefined;
+  const items = list ?? [];
+  if (items.some((item) => typeof item === "object")) return undefined;
+  const length = Math.max(items.length, Math.min(maxItems, Math.max(minItems, items.length + 1)));
+  return length > mostListItems ? undefined : Array.from({ length }, (_, index) => items[index]);
+}
+
+function traitNode(
+  field: TraitField,
+  path: readonly string[],
+  value: JsonValue | undefined,
+  more: Pick<InputKind, "listItem" | "unsaved">,
+): Node {
+  const shown = typeof value === "object" ? undefined : value;
+  // Also a value that is no choice any more stands there, so that nobody gives it up by saving something else.
+  const isMissing = shown !== undefined && field.options.length > 0 && !field.options.includes(shown);
+  const options = isMissing ? [...field.options, shown] : field.options;
+  return {
+    name: nodeName("traits", ...path),
     group: "profile",
     label: messages.titleLabel(field.title),
     messages: [],
     element: {
       kind: "input",
       type: inputType(field),
-      value: valueAt(traits, field.path),
+      value: shown,
       required: field.required,
       autocomplete: field.autocomplete,
       minLength: field.minLength,
       maxLength: field.maxLength,
       pattern: field.pattern,
-      options: field.options.length === 0 ? undefined : field.options.map((value) => ({ value })),
+      options: options.length === 0 ? undefined : options.map((option) => ({ value: option })),
+      ...more,
     },
-  }));
+  };
 }
 
 /** The messages for traits that do not follow the schema, at the nodes of the traits. */
@@ -53,6 +108,8 @@ function violationMessage({ rule, message, params, path }: TraitViolation): mess
       return messages.wrongFormat(String(params.pattern ?? ""));
     case "type":
       return messages.wrongType(String(params.type ?? ""));
+    case "readOnly":
+      return messages.notForOwner();
     case "additionalProperties":
       return messages.unknownProperty(String(params.additionalProperty ?? path.at(-1) ?? ""));
     case "format":
@@ -95,13 +152,4 @@ function textType(format: string | undefined): InputType {
     default:
       return "text";
   }
-}
-
-function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
-  let value: JsonValue | undefined = traits;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null) return undefined;
-    value = Array.isArray(value) ? value[Number(part)] : Object.hasOwn(value, part) ? value[part] : undefined;
-  }
-  return typeof value === "object" ? undefined : value;
 }

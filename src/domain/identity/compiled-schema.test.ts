@@ -682,7 +682,55 @@ describe("annotations", () => {
   });
 });
 
+describe("what a form cannot keep", () => {
+  test("is warned of: null, as the value of a trait", () => {
+    const schema = compile({
+      properties: {
+        name: { type: "string", ostiary: { identifier: "username" } },
+        nick: { type: ["string", "null"] },
+        either: { anyOf: [{ type: "string" }, { type: "null" }] },
+        choice: { enum: ["a", null] },
+        inner: { properties: { only: { const: null } } },
+        list: { type: "array", items: { type: ["string", "null"] } },
+        never: { not: { type: "null" } },
+      },
+    });
+    const places = ["nick", "either/anyOf/1", "choice", "inner/properties/only"];
+    expect(schema.warnings).toEqual([
+      `null is allowed at ${places.map((place) => `/properties/${place}`).join(", ")}, but settings and registrations cannot store it: there null removes a trait`,
+    ]);
+  });
+});
+
 describe("fields", () => {
+  test("are there for lists of scalars alone, and for nothing that is read-only", () => {
+    const schema = compile({
+      $defs: { word: { type: "string" }, fixed: { readOnly: true } },
+      properties: {
+        words: { type: ["array", "null"], items: { $ref: "#/$defs/word" }, maxItems: 3 },
+        colours: { type: "array", items: { enum: ["red", "blue"] } },
+        boxes: { type: "array", items: { type: "boolean" } },
+        pair: { type: "array", prefixItems: [{ type: "string" }], items: { type: "string" } },
+        lists: { type: "array", items: { type: "array", items: { type: "string" } } },
+        objects: { type: "array", items: { properties: { x: { type: "string" } } } },
+        listOrText: { type: ["array", "string"], items: { type: "string" } },
+        alike: { enum: ["1", 1] },
+        customer: { type: "string", readOnly: true },
+        account: { properties: { number: { allOf: [{ $ref: "#/$defs/fixed" }], type: "string" } } },
+        log: { type: "array", items: { type: "string", readOnly: true } },
+      },
+    });
+    expect(schema.fields.map(({ path }) => path.join("."))).toEqual(["words", "colours", "listOrText"]);
+    expect(schema.fields[0]?.list).toEqual({ minItems: 0, maxItems: 3 });
+    const readOnly = schema.readOnly.map((path) => path.join("."));
+    expect(readOnly).toEqual(["customer", "account.number", "log"]);
+  });
+
+  test("are not there for the places of a tuple of draft-07", () => {
+    const items = [{ type: "string" }];
+    expect(compile({ $schema: draft07, properties: { pair: { items } } }).fields).toEqual([]);
+  });
+
   test("are scalars in document order, with what a form needs", () => {
     const schema = compile({
       required: ["email", "name", "tags"],
@@ -719,7 +767,7 @@ describe("fields", () => {
       "name.first string required -",
       "name.last string -",
       "address.city string -",
-      "tags.0 string required -",
+      "tags string required -",
       "plan string -",
       "age integer -",
       "news boolean -",
@@ -733,7 +781,7 @@ describe("fields", () => {
       pattern: "^\\p{L}",
       title: "first",
     });
-    expect(schema.fields[4]).toMatchObject({ title: "Tags", isArrayItem: true });
+    expect(schema.fields[4]).toMatchObject({ title: "Tags", list: { minItems: 1 } });
     expect(schema.fields[5]).toMatchObject({ options: ["free", "paid"] });
     expect(schema.fields[8]).toMatchObject({ identifier: true });
   });

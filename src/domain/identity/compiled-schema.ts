@@ -10,7 +10,7 @@ import { compileLinearPattern } from "./linear-pattern.ts";
 import type { StoredSchema } from "./schema.ts";
 import { type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
-import { traitFields } from "./trait-fields.ts";
+import { readOnlyPaths, traitFields } from "./trait-fields.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {
@@ -21,6 +21,8 @@ export interface CompiledSchema {
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly TraitField[];
+  /** The traits that their owner does not change: `readOnly`. */
+  readonly readOnly: readonly (readonly string[])[];
   /** Checks traits, and says what they give. At most 20 violations. */
   validate(traits: JsonObject): TraitValidation;
 }
@@ -58,8 +60,8 @@ export interface TraitField {
   readonly pattern?: string | undefined;
   readonly identifier: boolean;
   readonly autocomplete: string | undefined;
-  /** Whether it is the first item of a list. */
-  readonly isArrayItem: boolean;
+  /** Of a list: how many items it takes; the rest of the field is that of each item, `path` is the list's. */
+  readonly list: { readonly minItems: number; readonly maxItems: number } | undefined;
 }
 
 /**
@@ -78,6 +80,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     document: stored.document,
     warnings: warningsOf(document, validators),
     fields: traitFields(document),
+    readOnly: readOnlyPaths(document),
     validate(traits) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
       const beyondLimits = checkJsonLimits(traits, traitLimits);
@@ -176,6 +179,12 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
     .map((format) => `the format ${JSON.stringify(format)} is unknown, so nothing checks it`);
   if (!document.hasIdentifier)
     warnings.unshift("no trait is an identifier, so nobody can sign in with this schema");
+  const nullable = document.nullable;
+  if (nullable.length > 0) {
+    warnings.push(
+      `null is allowed at ${nullable.join(", ")}, but settings and registrations cannot store it: there null removes a trait`,
+    );
+  }
   return warnings;
 }
 

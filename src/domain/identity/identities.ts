@@ -1,8 +1,7 @@
-import { noticesTo } from "../courier/notices.ts";
+import { addressNotices, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError, type ErrorReason } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
-import { verifiedAddresses } from "../flow/address-proofs.ts";
 import { planProfileChange } from "../flow/profile-change.ts";
 import { type IdentityId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
@@ -23,7 +22,6 @@ import {
   toFilter,
   vouchedAddresses,
 } from "./identity-input.ts";
-import { maskAddress } from "./mask-address.ts";
 import type { NewPasswords } from "./new-passwords.ts";
 import { normaliseForLogin } from "./normalise.ts";
 import type { IdentitySchemas } from "./schemas.ts";
@@ -277,20 +275,14 @@ export class Identities {
   ): PendingEnd | undefined {
     if (after.traits === before.traits) return undefined;
     const schema = this.#schemas.current(scopeOf(tenant), after.schemaId);
-    const { isSensitive, added } = planProfileChange(before, schema, after.traits, after);
-    if (!isSensitive) return undefined;
+    const plan = planProfileChange(before, schema, after.traits, after);
+    if (!plan.isSensitive) return undefined;
     const at = after.updatedAt;
-    const [address] = added;
-    const content = {
-      template: "address_changed",
-      data: { new_address_masked: address === undefined ? "" : maskAddress(address) },
-    } as const;
-    const to = address === undefined ? [] : verifiedAddresses(before);
     const data = { reason: "credential_changed", all: true };
     return {
       at,
       endsSessions: !keepSessions,
-      messages: noticesTo(this.#outbox, before, content, { at, language: "", to }),
+      messages: addressNotices(this.#outbox, before, plan, { at, language: "" }),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: before.id, data }),
     };
   }

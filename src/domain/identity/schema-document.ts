@@ -83,6 +83,12 @@ export class SchemaDocument {
     return [...this.#annotations.values()].some((annotation) => annotation.identifier !== undefined);
   }
 
+  /** Where null is named as a value of a property, as JSON pointers; the first ten. Items of lists may be null. */
+  get nullable(): readonly string[] {
+    const places = [...this.#pointers].filter(([schema, pointer]) => namesNull(schema) && mayMatter(pointer));
+    return places.slice(0, 10).map(([, pointer]) => pointer);
+  }
+
   #walk(schema: JsonObject, pointer: string, depth: number, visit: (schema: JsonObject) => void): void {
     if (depth > maxDepth) throw new SchemaDocumentError(`the document is more than ${maxDepth} schemas deep`);
     // YAML's aliases make one object of two places; each place needs an object of its own, which the copy gives.
@@ -329,6 +335,17 @@ function assertEffective(schema: JsonObject, pointer: string): void {
       `${pointer}: ${keyword} belongs on a string${types.includes("array") ? "; put it on the items" : ""}`,
     );
   }
+}
+
+function namesNull({ type, enum: options, const: only }: JsonObject): boolean {
+  const isListed = (values: JsonValue | undefined, value: JsonValue) =>
+    Array.isArray(values) && values.includes(value);
+  return type === "null" || isListed(type, "null") || isListed(options, null) || only === null;
+}
+
+/** Not what a value must not be, nor an item of a list. */
+function mayMatter(pointer: string): boolean {
+  return !/\/(not|if)(\/|$)|\/(items|prefixItems)(\/\d+)?$/.test(pointer);
 }
 
 function escapePointer(part: string): string {

@@ -3,9 +3,10 @@ import type { TraitField } from "./compiled-schema.ts";
 import { entriesOf, isObject, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
 /**
- * The fields of a form that fills in traits: scalars in document order, nested objects flattened, an array of scalars
- * as one field for its first item. References and `allOf` are looked into; what depends on other values (`anyOf`,
- * `oneOf`, `if`) and what has no fixed name is not, since a form is drawn before there are values.
+ * The fields of a form that fills in traits: scalars in document order, nested objects flattened, a list of scalars as one
+ * field for all its items. References and `allOf` are looked into; what depends on other values (`anyOf`, `oneOf`, `if`),
+ * what has no fixed name, lists of anything else and of fixed length (tuples) are not, and nothing that is read-only: a form
+ * that has no field for something leaves it as it is.
  */
 export function traitFields(document: SchemaDocument): readonly TraitField[] {
   const fields = new Map<string, TraitField>();
@@ -22,21 +23,35 @@ export function traitFields(document: SchemaDocument): readonly TraitField[] {
   };
   const add = (schema: Subschema, path: readonly string[], required: boolean): void => {
     const parts = partsOf(document, schema);
-    const field = fieldOf(document, parts, path, required, false);
+    if (parts.some(isReadOnly)) return;
+    const field = fieldOf(document, parts, path, required) ?? listFieldOf(document, parts, path, required);
     if (field !== undefined) fields.set(JSON.stringify(path), field);
     else if (parts.some((part) => isObject(part.properties))) addObject(schema, path, required);
-    else addItems(parts, path, required);
-  };
-  const addItems = (parts: readonly JsonObject[], path: readonly string[], required: boolean): void => {
-    const items = parts.map((part) => part.items).find(isObject);
-    if (items === undefined) return;
-    const needed = required && parts.some((part) => Number(part.minItems ?? 0) > 0);
-    const itemPath = [...path, "0"];
-    const field = fieldOf(document, partsOf(document, items), itemPath, needed, true, titleOf(parts, path));
-    if (field !== undefined) fields.set(JSON.stringify(itemPath), field);
   };
   addObject(document.traits, [], true);
   return [...fields.values()];
+}
+
+/** The paths of the traits that only an operator sets, as `readOnly` says. Those within `anyOf`, `oneOf`, `if` are not found. */
+export function readOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
+  const paths = new Map<string, readonly string[]>();
+  const visit = (schema: Subschema, path: readonly string[]): void => {
+    if (path.length > maxDepth || paths.has(JSON.stringify(path))) return;
+    const parts = partsOf(document, schema);
+    if (parts.some(isReadOnly) || itemsOf(document, parts).some(isReadOnly)) {
+      paths.set(JSON.stringify(path), path);
+      return;
+    }
+    for (const [name, property] of parts.flatMap((part) => entriesOf(part.properties))) {
+      if (isSubschema(property)) visit(property, [...path, name]);
+    }
+  };
+  visit(document.traits, []);
+  return [...paths.values()];
+}
+
+function isReadOnly(part: JsonObject): boolean {
+  return part.readOnly === true;
 }
 
 const maxDepth = 8;
@@ -53,18 +68,47 @@ function partsOf(document: SchemaDocument, schema: Subschema): readonly JsonObje
   return [schema, ...others.flatMap((other) => partsOf(document, other))];
 }
 
+/** A list of scalars; undefined for any other list, and what is none. A tuple's places are not for filling in one by one. */
+function listFieldOf(
+  document: SchemaDocument,
+  parts: readonly JsonObject[],
+  path: readonly string[],
+  required: boolean,
+): TraitField | undefined {
+  const isTuple = parts.some(({ items, prefixItems }) => Array.isArray(items) || prefixItems !== undefined);
+  const mayBeList = parts.every(({ type }) => type === undefined || [type].flat().includes("array"));
+  const items = itemsOf(document, parts);
+  if (isTuple || !mayBeList || items.some(isReadOnly)) return undefined;
+  const field = fieldOf(document, items, path, required, titleOf(parts, path));
+  // Whether a box that is not ticked is an item, nobody can tell.
+  if (field === undefined || (field.type === "boolean" && field.options.length === 0)) return undefined;
+  const bounds = (keyword: "minItems" | "maxItems") => parts.flatMap((part) => count(part[keyword]) ?? []);
+  const list = {
+    minItems: Math.max(0, ...bounds("minItems")),
+    maxItems: Math.min(Number.POSITIVE_INFINITY, ...bounds("maxItems")),
+  };
+  return { ...field, list };
+}
+
+/** What applies to the items of a list that is no tuple. */
+function itemsOf(document: SchemaDocument, parts: readonly JsonObject[]): readonly JsonObject[] {
+  return parts.flatMap(({ items }) => (isObject(items) ? partsOf(document, items) : []));
+}
+
 function fieldOf(
   document: SchemaDocument,
   parts: readonly JsonObject[],
   path: readonly string[],
   required: boolean,
-  isArrayItem: boolean,
   title = titleOf(parts, path),
 ): TraitField | undefined {
   const first = (keyword: string) => parts.map((part) => part[keyword]).find((value) => value !== undefined);
-  const options = first("enum");
-  const type = scalarType(first("type"), Array.isArray(options) ? options : []);
+  const choices = listOf(first("enum"));
+  const type = scalarType(first("type"), choices);
   if (type === undefined) return undefined;
+  const options = choices.filter((option) => typeof option !== "object");
+  // A form tells choices apart by their text.
+  if (new Set(options.map(String)).size < options.length) return undefined;
   const annotations = parts.flatMap((part) => document.annotationOf(part) ?? []);
   const identifier = annotations.find((annotation) => annotation.identifier !== undefined)?.identifier;
   const format = text(first("format"));
@@ -73,7 +117,7 @@ function fieldOf(
     title,
     type,
     format,
-    options: Array.isArray(options) ? options.filter((option) => typeof option !== "object") : [],
+    options,
     required,
     minLength: count(first("minLength")),
     maxLength: count(first("maxLength")),
@@ -84,7 +128,7 @@ function fieldOf(
       identifier,
       annotations.some((annotation) => annotation.displayName),
     ),
-    isArrayItem,
+    list: undefined,
   };
 }
 

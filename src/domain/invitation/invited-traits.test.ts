@@ -63,8 +63,20 @@ describe("the traits of an invitation", () => {
       "traits.contact.fax form_field",
       "traits.extra form_field",
     ]);
-    // A form has a field for the first item of a list.
-    expect(refused(company, { names: ["Ada", "Byron"] })).toEqual(["traits.names.1 form_field"]);
+    // A form has fields for all items of a list, or for none.
+    expect(refused(company, { names: ["Ada", "Byron"] })).toEqual([]);
+  });
+
+  test("may be what is read-only, which whoever registers cannot set", () => {
+    const fixed = { type: "object", readOnly: true, properties: { number: { type: "integer" } } };
+    const schema = compileSchema({
+      id: "fixed",
+      version: 1,
+      createdAt: new Date(0),
+      document: { type: "object", properties: { fixed, email: { type: "string" } } },
+    });
+    expect(refused(schema, { fixed: { number: 7, more: ["x"] } })).toEqual([]);
+    expect(refused(schema, { fixed: { number: "x" } })).toEqual(["traits.fixed.number type"]);
   });
 
   test("get the address where the schema has a field for it and nothing is given for that", () => {

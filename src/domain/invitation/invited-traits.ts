@@ -1,5 +1,7 @@
 /** The traits that an invitation fills a form in with: a part of a document, of which a person adds the rest. */
 import { domainError } from "../errors.ts";
+import { nodeName } from "../flow/form.ts";
+import { traitNodes } from "../flow/trait-nodes.ts";
 import type { CompiledSchema, TraitField, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -8,7 +10,8 @@ import type { InvitedAccount } from "./invitation.ts";
 /**
  * The traits that the form is filled in with: those given, and the address where the schema has a field for it and nothing
  * is given for that. Throws TRAITS_INVALID for what breaks the schema whatever is added to it, and for what no form
- * shows, since it would be lost on the way. What is missing is no mistake: the registration validates the whole.
+ * shows, since whoever registers could neither see nor change it. What is missing is no mistake: the registration validates
+ * the whole.
  */
 export function invitedTraits(
   schema: CompiledSchema,
@@ -18,10 +21,7 @@ export function invitedTraits(
   const validated = schema.validate(given);
   const broken = validated.valid ? [] : lasting(validated.violations);
   const said = new Set(broken.map(({ path }) => keyOf(path)));
-  const violations = [
-    ...broken,
-    ...hidden(schema.fields, given).filter(({ path }) => !said.has(keyOf(path))),
-  ];
+  const violations = [...broken, ...hidden(schema, given).filter(({ path }) => !said.has(keyOf(path)))];
   if (violations.length > 0) {
     const fields = violations.map((violation) => toFieldViolation("traits", violation));
     throw domainError("TRAITS_INVALID", {}, { violations: fields });
@@ -40,17 +40,19 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
   return violations.filter(({ rule }) => !incomplete.has(rule));
 }
 
-/** What a form has no field for. */
-function hidden(fields: readonly TraitField[], traits: JsonObject): readonly TraitViolation[] {
-  const shown = new Set(fields.map(({ path }) => keyOf(path)));
+/** What a form has no field for, and that is not for the operator alone to set. */
+function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
+  const given = new Set(readOnly.map((path) => keyOf(path)));
+  const shown = new Set(traitNodes(fields, traits).map(({ name }) => name));
   const toVisit: { value: JsonValue; path: readonly string[] }[] = [{ value: traits, path: [] }];
   const violations: TraitViolation[] = [];
   for (let visit = toVisit.pop(); visit !== undefined; visit = toVisit.pop()) {
     const { value, path } = visit;
+    if (given.has(keyOf(path))) continue;
     if (typeof value === "object" && value !== null) {
       for (const [name, inner] of Object.entries(value))
         toVisit.push({ value: inner, path: [...path, name] });
-    } else if (!shown.has(keyOf(path))) {
+    } else if (!shown.has(nodeName("traits", ...path))) {
       const message = "has no field in the form of a registration, so it cannot be filled in";
       violations.push({ path, rule: "form_field", message, params: {} });
     }
@@ -66,7 +68,7 @@ function withAddress(
   address: NonNullable<InvitedAccount["address"]>,
 ): JsonObject {
   const autocomplete = address.kind === "phone" ? "tel" : "email";
-  const field = fields.find((one) => one.autocomplete === autocomplete && !one.isArrayItem);
+  const field = fields.find((one) => one.autocomplete === autocomplete && one.list === undefined);
   return field === undefined ? traits : setIfMissing(traits, field.path, address.value);
 }
 

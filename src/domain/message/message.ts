@@ -151,6 +151,11 @@ export function unknownProperty(property: string): Message {
   return error(9000002, `Property ${property} is not allowed.`, { property });
 }
 
+/** A trait that its owner does not change. */
+export function notForOwner(): Message {
+  return error(9000070, "You cannot change this yourself.");
+}
+
 /** "Send sign in code" and the like, on the button that asks for a code. */
 export function sendCode(flow: FlowKind): Message {
   if (flow === "login") return info(1010015, "Send sign in code");

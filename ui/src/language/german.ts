@@ -117,6 +117,7 @@ export const german: Words = {
     9000054:
       "Ihr Konto wird sofort mit allem, was dazugehört, gelöscht. Das lässt sich nicht rückgängig machen.",
     9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
+    9000070: "Das können Sie nicht selbst ändern.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",

@@ -61,7 +61,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       if (!isFlowGone(error)) throw error;
       // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed.
       waiting.current = undefined;
-      draw(keepTyped(await freshFlow(name), data), true);
+      draw(keepTyped(await freshFlow(name), data, flow), true);
     }
   };
 

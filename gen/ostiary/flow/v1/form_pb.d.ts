@@ -48,8 +48,8 @@ export declare const FormSchema: GenMessage<Form>;
 export declare type Node = Message<"ostiary.flow.v1.Node"> & {
   /**
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
-   * `password.password`. Parts are separated by dots; a number is an index of a list (`traits.phones.0`); a
-   * dot or backslash within a part is written with a backslash before it.
+   * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
+   * before it. A part may be empty, and it may be a number: whether a number is the index of a list says `list_item`.
    *
    * @generated from field: string name = 1;
    */
@@ -167,6 +167,23 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
    * @generated from field: repeated ostiary.flow.v1.InputOption options = 8;
    */
   options: InputOption[];
+
+  /**
+   * Whether the last part of the node's name is the index of an item of a list (`traits.phones.0`). The form then has a node
+   * for every item of that list, and at least one more where there may be more items. What is sent is the whole list without
+   * the items that were left empty: `[]` once the last one is emptied. Without it, a number in a name is a property's name.
+   *
+   * @generated from field: bool list_item = 9;
+   */
+  listItem: boolean;
+
+  /**
+   * Whether `value` was sent and not accepted, so that it is not what the server has. A trait that nobody changes in the form
+   * is sent again where this is set, and left out where it is not. Without a value: the trait was emptied.
+   *
+   * @generated from field: bool unsaved = 10;
+   */
+  unsaved: boolean;
 };
 
 /**

@@ -127,7 +127,10 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   csrfToken: string;
 
   /**
-   * The new traits; the whole of them. Read with the step `profile`.
+   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
+   * member by member, a list is replaced whole. It is merged with the traits that the account has at that moment, and the
+   * whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 32 levels, before and after. Read with
+   * the step `profile`.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -140,7 +143,8 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
    */
   step: {
     /**
-     * Changes the traits. A new address counts once it is proven: a code is sent to it.
+     * Changes the traits. A new address counts once it is proven: a code is sent to it, and the change is made when the
+     * code is entered. What somebody else has changed by then stays as they left it.
      *
      * @generated from field: ostiary.flow.v1.ProfileStep profile = 4;
      */
@@ -180,7 +184,8 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     case: "back";
   } | {
     /**
-     * Carries out what was submitted before a fresh login was asked for.
+     * Carries out what was submitted before a fresh login was asked for. Traits that somebody else has changed since stay
+     * as they left them.
      *
      * @generated from field: ostiary.flow.v1.ResumeStep resume = 16;
      */

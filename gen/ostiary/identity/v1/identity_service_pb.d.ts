@@ -1437,7 +1437,8 @@ export declare const IdentityService: GenService<{
   /**
    * UpdateIdentity changes the given fields of an identity. New traits are validated with the current version of
    * the schema; an address that stays keeps its verification. With other identifiers or addresses the identity's sessions
-   * end unless asked to keep them, codes and links on their way end, and the owner is told at the old addresses.
+   * end unless asked to keep them, codes and links on their way end, and the owner is told at every verified address, also
+   * at one that is taken away.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Flow, FlowKind, FlowSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
@@ -54,7 +55,7 @@ describe("the parts of a form", () => {
         step: "deleteAccount",
         label: "Delete",
         primary: false,
-        hint: { id: "ostiary-deleteAccount-hint", text: "It is gone at once." },
+        hint: { id: "ostiary-delete_41_ccount_hint", text: "It is gone at once." },
       },
     ]);
     // What the form begins with is drawn first, before the fields.
@@ -139,6 +140,50 @@ describe("the attributes of a field", () => {
   });
 });
 
+describe("the ids of a field", () => {
+  const idsOf = (name: string) => Object.values(fieldOfNode(input(name)).ids);
+
+  test("are those of its name, without anything that a selector must escape", () => {
+    expect(idsOf("traits.email")).toEqual([
+      "ostiary-traits-email",
+      "ostiary-traits-email_hint",
+      "ostiary-traits-email_errors",
+    ]);
+    expect(idsOf("traits.名前")[0]).toBe("ostiary-traits-_540d__524d_");
+  });
+
+  // Otherwise a label names, and an error describes, another field.
+  test("are different for different names", () => {
+    const names = [
+      ...["名前", "住所", "имя", "имё", "a.b", "a-b", "a_b", "a b", "a\\.b", "a..b", "a", "A", "", "-", "_"],
+      ...[
+        "a_2d_b",
+        "a.hint",
+        "a_hint",
+        "a-hint",
+        "a.errors",
+        "a_errors",
+        "😀",
+        "\ud83d",
+        "\ude00",
+        "é",
+        "e\u0301",
+      ],
+    ];
+    const ids = names.flatMap((name) => idsOf(`traits.${name}`));
+    expect(new Set(ids.map((id) => id.toLowerCase())).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[A-Za-z][\w-]*$/);
+    const part = fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom(...names));
+    fc.assert(
+      fc.property(part, part, (one, other) => {
+        const both = [...idsOf(one), ...(one === other ? [] : idsOf(other))];
+        expect(new Set(both).size).toBe(both.length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
 describe("the value to begin with", () => {
   test("is that of the node, and never a secret", () => {
     expect(fieldOfNode(input("x", InputType.TEXT, { value: protoValue("Ada") })).value).toBe("Ada");
@@ -146,15 +191,17 @@ describe("the value to begin with", () => {
     expect(fieldOfNode(input("x", InputType.PASSWORD, { value: protoValue("secret") })).value).toBe("");
   });
 
-  test("of a moment is the local time, which is sent back as the same moment", () => {
+  test("of a moment is the local time, which counts as the same moment when it is sent back", () => {
     const node = input("traits.x", InputType.DATE_TIME, { value: protoValue("2026-03-04T05:06:07Z") });
     const flow = flowOf([node, button("password", "OK")]);
     const { value } = fieldOfNode(node);
     expect(value).toMatch(/^2026-03-0\dT\d\d:\d\d:07$/);
     const data = new FormData();
     data.set("traits.x", value);
+    expect(formDataToRequest(flow, data, "password")).not.toHaveProperty("traits");
+    data.set("traits.x", value.replace(/:07$/, ":08"));
     expect(formDataToRequest(flow, data, "password")).toMatchObject({
-      traits: { x: "2026-03-04T05:06:07.000Z" },
+      traits: { x: "2026-03-04T05:06:08.000Z" },
     });
   });
 
@@ -211,12 +258,29 @@ describe("keepTyped", () => {
     ]);
     const kept = keepTyped(flow, new FormData());
     const request = formDataToRequest(kept, valuesOf(kept), "profile");
-    expect(request).toMatchObject({ traits: { email: "ada@example.com", news: false } });
+    expect(request).toMatchObject({ traits: { news: false } });
     // What was emptied is a field as well.
     const emptied = new FormData();
     emptied.set("traits.email", "");
     const [email] = keepTyped(flow, emptied).form?.nodes ?? [];
     expect(email?.kind.case === "input" && email.kind.value.value).toBeUndefined();
+  });
+
+  test("takes over only what was changed of settings, since the rest may be newer in the account", () => {
+    const text = (value: string) => input("traits.name", InputType.TEXT, { value: protoValue(value) });
+    const nick = (value: string) => input("traits.nick", InputType.TEXT, { value: protoValue(value) });
+    const settings = (...fields: NodeInit[]) => ({
+      ...flowOf([...fields, button("profile", "Save")]),
+      kind: FlowKind.SETTINGS,
+    });
+    const data = new FormData();
+    data.set("traits.name", "old name");
+    data.set("traits.nick", "");
+    const [old, fresh] = [settings(text("old name"), nick("ada")), settings(text("new name"), nick("ada"))];
+    const kept = keepTyped(fresh, data, old);
+    expect(valuesOf(kept).get("traits.name")).toBe("new name");
+    // What was emptied is emptied when the form is sent as it is drawn now.
+    expect(formDataToRequest(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
   test("changes nothing of the flow that it is given", () => {

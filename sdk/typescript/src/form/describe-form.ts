@@ -3,7 +3,7 @@ import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "../form-path.ts";
 import { textOf } from "../form-value.ts";
-import { type FormField, fieldOf } from "./field.ts";
+import { type FormField, fieldOf, idOf } from "./field.ts";
 import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
 
 /** A form as it is drawn. */
@@ -109,7 +109,7 @@ function primaryStepOf(nodes: readonly Node[]): string | undefined {
 function hintOf(node: Node, step: string, options: FormOptions): FormButton["hint"] {
   if (node.messages.length === 0) return undefined;
   const text = node.messages.map((message) => viewMessage(message, options).text).join(" ");
-  return { id: `${options.idPrefix ?? "ostiary"}-${step}-hint`, text };
+  return { id: `${idOf(step, options)}_hint`, text };
 }
 
 function labelOf(node: Node, options: FormOptions): string {

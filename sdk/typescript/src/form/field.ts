@@ -25,6 +25,8 @@ export interface FormField {
   readonly checked: boolean;
   /** Of a list to choose from. */
   readonly options: readonly { readonly value: string; readonly label: string }[];
+  /** Whether the list has no choice that stands for none, so that one is to be drawn. */
+  readonly offersNone: boolean;
   readonly ids: { readonly control: string; readonly hint: string; readonly errors: string };
   /**
    * The attributes of the control, by their names in HTML; true is one without a value. What limits a value
@@ -49,8 +51,8 @@ export function fieldOf(
     messages.filter(({ kind }) => kind !== "error"),
     options,
   );
-  const control = `${options.idPrefix ?? "ostiary"}-${node.name.replace(/[^\w-]+/g, "-")}`;
-  const ids = { control, hint: `${control}-hint`, errors: `${control}-errors` };
+  const control = idOf(node.name, options);
+  const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
   const value = inputTextOf(input);
   return {
     name: node.name,
@@ -63,6 +65,7 @@ export function fieldOf(
     value: isSecret(input) ? "" : value,
     checked: value === "true",
     options: input.options.map((option) => ({ value: textOf(option.value), label: option.label })),
+    offersNone: !input.options.some((option) => textOf(option.value) === ""),
     ids,
     attributes: {
       id: ids.control,
@@ -71,6 +74,17 @@ export function fieldOf(
       ...describedBy(hint === undefined ? "" : ids.hint, errors.length === 0 ? "" : ids.errors),
     },
   };
+}
+
+/**
+ * The id of the control of a node: of different names different ones, always the same for a name, and one that needs no
+ * escape in a CSS selector. The dots of the name are hyphens; all but small ASCII letters and digits is `_`, its number in
+ * Unicode in hexadecimal, and `_`: selectors ignore case in pages without a doctype. No such id ends in `_hint` or `_errors`,
+ * which those of its hint and its errors do.
+ */
+export function idOf(name: string, { idPrefix = "ostiary" }: FormOptions = {}): string {
+  const escaped = name.replace(/[^a-z0-9.]/gu, (character) => `_${character.codePointAt(0)?.toString(16)}_`);
+  return `${idPrefix}-${escaped.replaceAll(".", "-")}`;
 }
 
 /** Whether what is typed is a secret: never filled in again, never kept. */

@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
-import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import { valueOfInput } from "../form-value.ts";
+import { type Flow, FlowKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { type InputNode, InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { readInput } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
 /**
  * A flow with what somebody had typed into the form of another one, so that nobody types it twice when a flow has
- * expired. Security rule: secrets (passwords, codes, hidden values) are not taken over.
+ * expired. With `drawn`, the flow that it was typed into, a settings flow takes over only what was changed there: what the
+ * account has in the other fields is newer. Security rule: secrets (passwords, codes, hidden values) are not taken over.
  */
-export function keepTyped(flow: Flow, data: FormData): Flow {
+export function keepTyped(flow: Flow, data: FormData, drawn?: Flow): Flow {
   if (flow.form === undefined) return flow;
-  const nodes = flow.form.nodes.map((node) => withTyped(node, data));
+  const old = drawn?.kind === FlowKind.SETTINGS ? (drawn.form?.nodes ?? []) : [];
+  const before = new Map(
+    old.flatMap(({ name, kind }) => (kind.case === "input" ? [[name, kind.value] as const] : [])),
+  );
+  const nodes = flow.form.nodes.map((node) => withTyped(node, data, before.get(node.name)));
   return { ...flow, form: { ...flow.form, nodes } };
 }
 
-function withTyped(node: Node, data: FormData): Node {
+function withTyped(node: Node, data: FormData, before: InputNode | undefined): Node {
   if (node.kind.case !== "input" || isSecret(node.kind.value)) return node;
+  const input = node.kind.value;
   const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");
   // The old form did not ask for it: what the server kept of an earlier one stands. A box that is not ticked sends nothing.
-  if (texts.length === 0 && node.kind.value.type !== InputType.CHECKBOX) return node;
-  const json = valueOfInput(node.kind.value, texts);
-  const value = json === undefined ? undefined : fromJson(ValueSchema, json);
-  return { ...node, kind: { case: "input", value: { ...node.kind.value, value } } };
+  if (texts.length === 0 && input.type !== InputType.CHECKBOX) return node;
+  if (before !== undefined && !before.unsaved && readInput(before, texts).kind === "untouched") return node;
+  const filledIn = readInput(input, texts);
+  if (filledIn.kind === "untouched") return node;
+  const value = filledIn.kind === "value" ? fromJson(ValueSchema, filledIn.value) : undefined;
+  return { ...node, kind: { case: "input", value: { ...input, value, unsaved: true } } };
 }

@@ -168,7 +168,7 @@ function drawSelect(field: FormField, texts: FormTexts): HTMLSelectElement {
     selected: value === field.value,
   }));
   const none = { value: "", label: texts.choose, selected: !choices.some(({ selected }) => selected) };
-  for (const { value, label, selected } of [none, ...choices])
+  for (const { value, label, selected } of field.offersNone ? [none, ...choices] : choices)
     select.append(new Option(label, value, selected, selected));
   return select;
 }

@@ -56,7 +56,7 @@ function Control({ field, texts, concealed }: ControlProps): JSX.Element {
     case "select":
       return (
         <select className="ostiary-input" {...properties} defaultValue={field.value}>
-          <option value="">{texts.choose}</option>
+          {field.offersNone ? <option value="">{texts.choose}</option> : null}
           {field.options.map(({ value, label }) => (
             <option key={value} value={value}>
               {label}

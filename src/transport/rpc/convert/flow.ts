@@ -187,6 +187,8 @@ function toElement(element: Node["element"]): MessageInitShape<typeof NodeSchema
             value: toValue(value),
             label: label ?? labelOf(value),
           })),
+          listItem: element.listItem ?? false,
+          unsaved: element.unsaved ?? false,
         },
       };
     default: {

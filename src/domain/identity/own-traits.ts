@@ -1,0 +1,52 @@
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
+import { checkJsonLimits, traitLimits } from "./json-limits.ts";
+import { isSameJson, mergePatch } from "./merge-patch.ts";
+import { isObject } from "./schema-document.ts";
+
+/**
+ * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
+ * shows: what there is, where the patch cannot even be read.
+ */
+export function checkChange(
+  schema: CompiledSchema,
+  traits: JsonObject,
+  patch: JsonObject,
+): TraitValidation & { readonly merged: JsonObject } {
+  const { merged, beyondLimits } = mergeTraits(traits, patch);
+  if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits], merged };
+  const violations = readOnlyChanges(schema, traits, merged);
+  if (violations.length > 0) return { valid: false, violations, merged };
+  return { ...schema.validate(merged), merged };
+}
+
+/** Traits with a patch, which nobody has checked yet; as they are where it is beyond the limits of traits. */
+export function mergeTraits(
+  traits: JsonObject,
+  patch: JsonObject,
+): { readonly merged: JsonObject; readonly beyondLimits: TraitViolation | undefined } {
+  // Security rule: before it is merged, since merging goes as deep as the patch does. The whole is measured again later.
+  const beyondLimits = checkJsonLimits(patch, traitLimits);
+  return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
+}
+
+/** Security rule: what the schema calls read-only is the operator's to set, for example a customer number. */
+function readOnlyChanges(
+  { readOnly }: CompiledSchema,
+  before: JsonObject,
+  after: JsonObject,
+): readonly TraitViolation[] {
+  return readOnly
+    .filter((path) => !isSameJson(valueAt(before, path) ?? null, valueAt(after, path) ?? null))
+    .map((path) => ({ path, rule: "readOnly", message: "is read-only", params: {} }));
+}
+
+/** The value at the end of a path of objects; undefined if there is none. */
+export function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = traits;
+  for (const part of path) {
+    if (!isObject(value)) return undefined;
+    value = Object.hasOwn(value, part) ? value[part] : undefined;
+  }
+  return value;
+}
