@@ -232,6 +232,24 @@ describe("the draft", () => {
       expect(() => compile({ $schema })).toThrow(/draft-07 or 2020-12/);
     },
   );
+
+  test("a $dynamicRef by pointer leads where a $ref would, to a boolean as well", () => {
+    const schema = compile({
+      $defs: { nothing: false, word: { type: "string" } },
+      properties: { none: { $dynamicRef: "#/$defs/nothing" }, word: { $dynamicRef: "#/$defs/word" } },
+    });
+    expect(rules(schema.validate({ none: 1 }))).toEqual(["none false schema"]);
+    expect(rules(schema.validate({ word: 1 }))).toEqual(["word type"]);
+  });
+
+  test("unevaluated keywords that the validator misjudges are named by a warning", () => {
+    const warnings = (more: JsonObject) =>
+      compile({ unevaluatedProperties: false, ...more }).warnings.filter((line) => /unevaluated/.test(line));
+    expect(warnings({ properties: { a: true } })).toEqual([]);
+    expect(warnings({ if: { properties: { a: { const: 1 } } }, else: true })).toEqual([
+      expect.stringContaining("unevaluatedProperties beside if"),
+    ]);
+  });
 });
 
 describe("a broken document is refused, saying where", () => {
@@ -420,6 +438,27 @@ describe("formats", () => {
 });
 
 describe("patterns", () => {
+  // Security rule: each pattern of a document stands for itself. ajv keeps them by their text, and one without a text of
+  // its own stood for all: right forms were refused, and what the others were to keep out got in.
+  test("each counts for itself, on properties, as names of properties, and both mixed", () => {
+    const schema = compile({
+      type: "object",
+      properties: {
+        zip: { type: "string", pattern: "^[0-9]{5}$" },
+        country: { type: "string", pattern: "^[A-Z]{2}$" },
+      },
+      patternProperties: { "^a_": { type: "integer" }, "^b_": { type: "string", pattern: "^[a-z]$" } },
+      propertyNames: { pattern: "^[a-z_]+$" },
+      additionalProperties: false,
+    });
+    expect(rules(schema.validate({ zip: "12345", country: "DE", a_x: 1, b_x: "t" }))).toEqual([]);
+    expect(rules(schema.validate({ zip: "12345", country: "12345" }))).toEqual(["country pattern"]);
+    expect(rules(schema.validate({ zip: "DE", country: "DE" }))).toEqual(["zip pattern"]);
+    expect(rules(schema.validate({ a_x: "t", b_x: 1 }))).toEqual(["a_x type", "b_x type"]);
+    expect(rules(schema.validate({ b_x: "12345" }))).toEqual(["b_x pattern"]);
+    expect(rules(schema.validate({ c_x: 1 }))).toEqual(["c_x additionalProperties"]);
+  });
+
   // Security rule: matching takes linear time, so no text brings a pattern to a standstill (CWE-1333).
   test.each(["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*a){20}", "^([a-z]+)*\\d$"])(
     "%s is matched in linear time",

@@ -98,7 +98,9 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
  */
 export function assertSchemaDocument(document: JsonObject): void {
   const { dialect, root } = new SchemaDocument(document);
-  const ajv = newAjv(dialect, { validateFormats: false, strict: false, logger: false });
+  const ajv =
+    metaValidators.get(dialect) ?? newAjv(dialect, { validateFormats: false, strict: false, logger: false });
+  metaValidators.set(dialect, ajv);
   if (ajv.validateSchema(root) === true) return;
   const [error] = ajv.errors ?? [];
   throw new SchemaDocumentError(
@@ -106,6 +108,8 @@ export function assertSchemaDocument(document: JsonObject): void {
   );
 }
 
+// Compiling a meta-schema takes some 50 ms, which several documents pay once.
+const metaValidators = new Map<SchemaDialect, Ajv>();
 const maxViolations = 20;
 const rootKey = "root";
 
@@ -174,6 +178,11 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
   const warnings = [...document.formats]
     .filter((format) => !validators.knowsFormat(format))
     .map((format) => `the format ${JSON.stringify(format)} is unknown, so nothing checks it`);
+  for (const keyword of document.inexactKeywords) {
+    warnings.push(
+      `${keyword} beside if, contains or nested items is not checked exactly; say what is allowed by additionalProperties or items`,
+    );
+  }
   if (!document.hasIdentifier)
     warnings.unshift("no trait is an identifier, so nobody can sign in with this schema");
   return warnings;
