@@ -1,4 +1,7 @@
+import bcrypt from "bcrypt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -22,6 +25,33 @@ test("a password is as long at login as it was at registration: counted after no
     .client(IdentityService)
     .checkPassword({ identityId: identity?.id ?? "", password: typed });
   expect(matches).toBe(true);
+});
+
+// The tenant's maximum of 64 came later than these passwords: it locks nobody out, in the form neither.
+test("a password beyond max_length, set before or imported, signs in; the login's form takes 1024 characters", async () => {
+  const password = "a long one from before, with 110 characters or more ".repeat(5);
+  expect(password.length).toBeGreaterThan(256);
+  const email = freshEmail();
+  const { identity } = await app.client(IdentityService).createIdentity({
+    traits: { email },
+    credentials: {
+      password: { value: { case: "hash", value: await bcrypt.hash(password.slice(0, 72), 4) } },
+    },
+  });
+  const check = async (typed: string) =>
+    (await app.client(IdentityService).checkPassword({ identityId: identity?.id ?? "", password: typed }))
+      .matches;
+  expect(await check(password)).toBe(true);
+  expect(await check(`${password}!`)).toBe(false);
+  expect((await logIn(app, email, password)).case).toBe("completed");
+  expect((await logIn(app, email, password)).case).toBe("completed");
+  expect((await logIn(app, email, "x".repeat(1025))).case).toBe("rejected");
+
+  const { flow } = await app.client(LoginService).createLoginFlow({ client: Client.NATIVE });
+  const node = flow?.form?.nodes.find(({ name }) => name === "password.password");
+  expect(node?.kind).toMatchObject({ case: "input", value: { maxLength: 1024 } });
+  // A new one keeps the rule.
+  await expect(register(app, { password })).rejects.toThrow("registration was rejected");
 });
 
 // Bcrypt of goodPassword with cost 4; the same algorithm under its three names.

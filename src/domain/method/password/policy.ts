@@ -2,6 +2,13 @@ import { domainError } from "../../errors.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
 
+/**
+ * The longest password that is compared with a stored one, in characters as `passwordLength` counts them: the greatest
+ * `max_length` that can be configured. What is longer was never anybody's and is not hashed. The tenant's own maximum is
+ * for new passwords only: a rule that came later locks nobody out, and nobody knows how long imported ones are.
+ */
+export const longestPassword = 1024;
+
 /** Whose password it is to be. */
 export interface PasswordAccount {
   readonly traits: JsonObject;
