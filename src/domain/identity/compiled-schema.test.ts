@@ -271,6 +271,9 @@ describe("a broken document is refused, saying where", () => {
       { $id: "https://example.com/x", type: "string" },
       /only the root may have an identifier/,
     ],
+    ["a constant beyond 2^53", { const: 2 ** 53 }, /\/properties\/trait\/const: a whole number/],
+    ["such a choice", { enum: [1, 2 ** 60] }, /\/properties\/trait\/enum: a whole number/],
+    ["such a default", { default: { id: 2 ** 60 } }, /\/properties\/trait\/default: a whole number/],
     ["a look-ahead", { pattern: "^(?=a)" }, /cannot be matched in linear time/],
     ["a back-reference", { pattern: "(a)\\1" }, /cannot be matched in linear time/],
     ["a broken pattern", { pattern: "(" }, /cannot be matched in linear time/],
@@ -518,6 +521,9 @@ describe("limits that hold whatever the schema says", () => {
     ["a name of 256 characters", { ["x".repeat(256)]: 1 }, " property_name"],
     ["a number that is none", { trait: Number.NaN }, "trait number"],
     ["an infinite number", { trait: Number.POSITIVE_INFINITY }, "trait number"],
+    ["a whole number beyond 2^53", { trait: JSON.parse("9007199254740993") as number }, "trait number_range"],
+    ["one below", { trait: { list: [-(2 ** 53)] } }, "trait/list/0 number_range"],
+    ["one that is a round double", { trait: 1e20 }, "trait number_range"],
     ["__proto__", JSON.parse('{"a":{"__proto__":{"email":"x"}}}') as JsonObject, "a/__proto__ property_name"],
     ["constructor", JSON.parse('{"constructor":1}') as JsonObject, "constructor property_name"],
     ["prototype", JSON.parse('{"prototype":1}') as JsonObject, "prototype property_name"],
@@ -534,6 +540,12 @@ describe("limits that hold whatever the schema says", () => {
     expect(schema.validate(nested(32)).valid).toBe(true);
     expect(rules(schema.validate(nested(33)))).toEqual([`${"inner/".repeat(32).slice(0, -1)} max_depth`]);
     expect(schema.validate(nested(100_000)).valid).toBe(false);
+  });
+
+  test("take whole numbers up to 2^53 - 1, and fractions", () => {
+    for (const trait of [2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -0, 1e-300]) {
+      expect(schema.validate({ trait }).valid).toBe(true);
+    }
   });
 
   test("take a string of 4096 characters", () => {

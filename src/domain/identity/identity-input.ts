@@ -120,7 +120,9 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
   const { trait } = query;
   if (trait !== undefined) {
     const value = checkJsonLimits({ value: trait.value }, metadataLimits);
-    if (value !== undefined) throw invalid({ field: "trait.value", description: value.message });
+    if (value !== undefined) {
+      throw invalid({ field: "trait.value", description: value.message, reason: value.rule });
+    }
     if (!isStorableText(trait.path)) return undefined;
   }
   return {

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
+import { isExactNumber } from "./json-limits.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
 /** The JSON Schema drafts that are understood. */
@@ -125,6 +126,13 @@ export class SchemaDocument {
           `${pointer}/${keyword}: only references within the document (#…) are followed, not ${JSON.stringify(reference)}`,
         );
       }
+    }
+    for (const keyword of ["const", "enum", "default"]) {
+      const value = schema[keyword];
+      if (value === undefined || hasExactNumbers(value)) continue;
+      throw new SchemaDocumentError(
+        `${pointer}/${keyword}: a whole number beyond ±${Number.MAX_SAFE_INTEGER} is no trait's value; write it as a string`,
+      );
     }
     // The validator would answer with a promise, which is always true.
     if (schema.$async !== undefined) throw new SchemaDocumentError(`${pointer}/$async is not supported`);
@@ -346,6 +354,11 @@ function assertEffective(schema: JsonObject, pointer: string): void {
       `${pointer}: ${keyword} belongs on a string${types.includes("array") ? "; put it on the items" : ""}`,
     );
   }
+}
+
+function hasExactNumbers(value: JsonValue): boolean {
+  if (typeof value === "number") return isExactNumber(value);
+  return typeof value !== "object" || value === null || Object.values(value).every(hasExactNumbers);
 }
 
 function escapePointer(part: string): string {
