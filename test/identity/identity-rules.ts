@@ -134,6 +134,7 @@ export function newIdentity(traits: JsonObject, change: Partial<NewIdentity> = {
     publicMetadata: {},
     adminMetadata: {},
     verifiedAddresses: [],
+    allowUnverifiedAddressAsUserName: false,
     ...change,
   };
 }

@@ -27,9 +27,14 @@ export function planProfileChange(
     !sameValues(identity.identifiers, derived.identifiers) ||
     !sameValues(identity.verifiableAddresses, derived.verifiableAddresses) ||
     !sameValues(identity.recoveryAddresses, derived.recoveryAddresses);
-  const had = new Set(identity.verifiableAddresses.map(keyOf));
-  const added = derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
+  const added = newAddresses(identity, derived);
   return { kind: "planned", schema, traits, derived, isSensitive, added };
+}
+
+/** The addresses that an identity has not had before. */
+export function newAddresses(identity: Identity, derived: DerivedTraits): ProfilePlan["added"] {
+  const had = new Set(identity.verifiableAddresses.map(keyOf));
+  return derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
 }
 
 /** The identity with its new traits; an address that stays keeps its verification. */

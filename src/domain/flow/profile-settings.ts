@@ -2,6 +2,7 @@ import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
+import { type OwnsAddress, ownsAlready } from "../identity/address-claims.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
@@ -12,7 +13,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { type AddressProofs, verifiedAddresses } from "./address-proofs.ts";
 import type { FlowCaller, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
-import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
+import { changedIdentity, newAddresses, type ProfilePlan, planProfileChange } from "./profile-change.ts";
 import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "./settings-form.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
 import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
@@ -51,10 +52,22 @@ export class ProfileSettings {
     this.#clock = dependencies.clock;
   }
 
-  /** What new traits change, or why they cannot be had. */
-  plan(tenant: Tenant, identity: Identity, traits: JsonObject): ProfilePlan | StepRejected {
+  /**
+   * What new traits change, or why they cannot be had. A user name may be a verified address, or the new one: that which was
+   * proven, or which is about to be.
+   */
+  plan(
+    tenant: Tenant,
+    identity: Identity,
+    traits: JsonObject,
+    proven?: ProofTarget,
+  ): ProfilePlan | StepRejected {
     const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
-    const validated = schema.validate(traits);
+    const owns: OwnsAddress = (claim, derived) => {
+      const awaited = this.#isProofOffered(tenant) ? newAddresses(identity, derived) : [];
+      return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
+    };
+    const validated = schema.validate(traits, owns);
     if (!validated.valid) return traitsInvalid(validated.violations);
     return planProfileChange(identity, schema, traits, validated.derived);
   }
@@ -67,7 +80,7 @@ export class ProfileSettings {
     const { added, traits } = plan;
     if (added.length > 1) return this.#view.rejected(caller, holder, oneAddressAtATime(), traits);
     const [address] = added;
-    if (address === undefined || !this.#proofs.forms.offered(caller.tenant, "settings").includes("code")) {
+    if (address === undefined || !this.#isProofOffered(caller.tenant)) {
       return this.#save(caller, holder, plan, undefined);
     }
     return this.#proveAddress(caller, holder, plan, address);
@@ -83,11 +96,15 @@ export class ProfileSettings {
     const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#view.nextStep(caller, holder, result.record);
     if (result.kind === "rejected") return this.#view.rejected(caller, holder, result);
-    const plan = this.plan(caller.tenant, identity, record.data.traits ?? {});
+    const plan = this.plan(caller.tenant, identity, record.data.traits ?? {}, result.target);
     if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan);
     const [held] = result.held;
     const current = { ...holder, record: { ...record, revision: held?.revision ?? record.revision } };
     return this.#save(caller, current, plan, result.target);
+  }
+
+  #isProofOffered(tenant: Tenant): boolean {
+    return this.#proofs.forms.offered(tenant, "settings").includes("code");
   }
 
   /**

@@ -174,10 +174,19 @@ describe("a schema made for Kratos", () => {
     ]);
   });
 
-  test("takes an identifier without a format for what it looks like", () => {
-    expect(identifiers(schema, { email: "a@b.example", username: "Eve@b.example" })).toContain(
-      "email eve@b.example at username",
+  // Security rule: nobody takes the address of somebody else as user name (ASVS V6.1.3).
+  test("takes an identifier without a format for a user name, and an address only where it is one's own", () => {
+    const traits = { email: "a@b.example", username: "Eve@b.example" };
+    expect(rules(schema.validate(traits))).toEqual(["username identifier"]);
+    const result = schema.validate(
+      traits,
+      ({ kind, value }) => kind === "email" && value === "eve@b.example",
     );
+    expect(result.valid && result.derived.identifiers).toContainEqual({
+      kind: "email",
+      value: "eve@b.example",
+      path: "username",
+    });
   });
 
   test("takes references to its own identifier for local ones", () => {

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
@@ -21,8 +22,11 @@ export interface CompiledSchema {
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly TraitField[];
-  /** Checks traits, and says what they give. At most 20 violations. */
-  validate(traits: JsonObject): TraitValidation;
+  /**
+   * Checks traits, and says what they give. At most 20 violations. A user name that is an address is one, unless `owns` says
+   * that the address is the identity's own; by default it says so of none.
+   */
+  validate(traits: JsonObject, owns?: OwnsAddress): TraitValidation;
 }
 
 /** What came of validating traits. */
@@ -78,14 +82,14 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     document: stored.document,
     warnings: warningsOf(document, validators),
     fields: traitFields(document),
-    validate(traits) {
+    validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
       const beyondLimits = checkJsonLimits(traits, traitLimits);
       if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits] };
       if (!validateTraits(traits)) {
         return { valid: false, violations: toViolations(validateTraits.errors ?? [], traits) };
       }
-      const result = deriveTraits(collector.collect(traits));
+      const result = deriveTraits(collector.collect(traits), owns);
       if ("derived" in result) return { valid: true, derived: result.derived };
       return { valid: false, violations: result.violations.slice(0, maxViolations) };
     },
