@@ -69,9 +69,9 @@ export class PasswordChecks {
       await this.#hasher.verifyDecoy(password, argon2);
       return false;
     }
-    if (!(await this.#hasher.verify(password, stored.hash))) return false;
-    if (this.#hasher.needsRehash(stored.hash, argon2)) await this.#rehash(tenant, id, stored.hash, password);
-    return true;
+    const { matches, needsRehash } = await this.#hasher.compare(password, stored.hash, argon2);
+    if (needsRehash) await this.#rehash(tenant, id, stored.hash, password);
+    return matches;
   }
 
   async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {

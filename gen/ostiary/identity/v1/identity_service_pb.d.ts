@@ -140,7 +140,8 @@ export declare type NewPassword = Message<"ostiary.identity.v1.NewPassword"> & {
     case: "password";
   } | {
     /**
-     * A hash: argon2 (PHC form), bcrypt, scrypt or PBKDF2. Rehashed at the next login.
+     * A hash: argon2, bcrypt, scrypt or PBKDF2, in PHC form or as Kratos, passlib, Django and better-auth write it. Rehashed
+     * at the next login.
      *
      * @generated from field: string hash = 2;
      */

@@ -56,8 +56,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       await this.#hasher.verifyDecoy(secret, argon2);
       return credentialsInvalid();
     }
-    if (!(await this.#hasher.verify(secret, hash))) return credentialsInvalid();
-    const rehash = this.#hasher.needsRehash(hash, argon2) ? await this.#hash(tenant, secret) : undefined;
+    const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2);
+    if (!matches) return credentialsInvalid();
+    const rehash = needsRehash ? await this.#hash(tenant, secret) : undefined;
     return { kind: "proved", candidate, authentication, rehash };
   }
 

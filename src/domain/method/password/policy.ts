@@ -1,5 +1,6 @@
 import { domainError } from "../../errors.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
+import { passwordForm } from "../../password-form.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
 
 /**
@@ -69,7 +70,7 @@ export function createPasswordPolicy({
       const { password: rules } = tenant.settings;
       const violation = checkPassword(password, account, rules, (text) => commonPasswords.has(text));
       // Last, because it is the rule that leaves the process.
-      return violation ?? (await checkBreaches(password, rules.breachCheck, breachedPasswords));
+      return violation ?? (await checkBreaches(passwordForm(password), rules.breachCheck, breachedPasswords));
     },
   };
 }
@@ -103,7 +104,7 @@ export function checkPassword(
   rules: PasswordRules,
   isCommon: (password: string) => boolean,
 ): PasswordViolation | undefined {
-  const form = password.normalize("NFC");
+  const form = passwordForm(password);
   const actual = passwordLength(password);
   const { minLength: min, maxLength: max } = rules;
   if (actual < min) return { rule: "too_short", params: { min, actual } };
