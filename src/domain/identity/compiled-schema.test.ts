@@ -189,6 +189,18 @@ describe("a schema made for Kratos", () => {
     });
   });
 
+  test("takes a field for an address or a name for what is filled in", () => {
+    const either = withTrait({
+      anyOf: [
+        { type: "string", format: "email", ostiary: { identifier: "email", verifiable: "email" } },
+        { type: "string", ostiary: { identifier: "username" } },
+      ],
+    });
+    expect(identifiers(either, { trait: "Ada" })).toEqual(["username ada at trait"]);
+    expect(identifiers(either, { trait: "ada@b.example" })).toEqual(["email ada@b.example at trait"]);
+    expect(rules(either.validate({ trait: "+41 79 123 45 67" }))).toEqual(["trait identifier"]);
+  });
+
   test("takes references to its own identifier for local ones", () => {
     const own = compile({
       $id: "https://example.com/person.json",

@@ -22,6 +22,8 @@ export function deriveTraits(
   const verifiable = new Map<string, RecoveryAddress>();
   const recovery = new Map<string, RecoveryAddress>();
   const claims: AddressClaim[] = [];
+  // A field for an address or a name has both annotations, one in each branch of an anyOf: there an address is one.
+  const addresses = new Set(annotated.filter(isAddress).map(({ path }) => joinTraitPath(path)));
   const violations: TraitViolation[] = [];
   let displayName = "";
 
@@ -34,13 +36,16 @@ export function deriveTraits(
       (kind) => kind !== undefined,
     );
     if (wanted.length === 0 || value === null || (typeof value === "string" && value.trim() === "")) continue;
-    const read = readIdentifier(trait, isUserName(annotation) ? ["any"] : wanted);
+    const isName = isUserName(annotation);
+    const read = readIdentifier(trait, isName ? ["any"] : wanted);
     if (read.kind === "violation") {
       violations.push(read.violation);
       continue;
     }
     const { kind, value: normalised } = read.identifier;
-    if (isUserName(annotation) && kind !== "username") claims.push({ kind, value: normalised, path });
+    if (isName && kind !== "username" && !addresses.has(joinTraitPath(path))) {
+      claims.push({ kind, value: normalised, path });
+    }
     if (annotation.identifier !== undefined) {
       keepFirst(identifiers, { kind, value: normalised, path: joinTraitPath(path) });
     }
@@ -70,6 +75,11 @@ export function deriveTraits(
 function isUserName({ identifier, verifiable, recovery }: Annotation): boolean {
   const isName = identifier === "username" || identifier === "any";
   return isName && verifiable === undefined && recovery === undefined;
+}
+
+/** Whether a trait is for addresses: an identifier of their kind, or one to verify or recover by. */
+function isAddress({ annotation: { identifier, verifiable, recovery } }: AnnotatedTrait): boolean {
+  return [identifier, verifiable, recovery].some((kind) => kind === "email" || kind === "phone");
 }
 
 type Read =
