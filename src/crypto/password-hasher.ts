@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
+import { passwordForm } from "../domain/password-form.ts";
 import type { Argon2Parameters, PasswordHasher } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 import {
@@ -8,16 +9,16 @@ import {
   formatArgon2id,
   parseArgon2,
 } from "./password-formats/argon2.ts";
-import { readPasswordHash } from "./password-formats/index.ts";
+import { importableHash, readPasswordHash } from "./password-formats/index.ts";
 import { WorkQueue, type WorkQueueLimits } from "./work-queue.ts";
 
 /**
  * Hashes with argon2id and verifies every format of password-formats/, in libuv's threads, with bounded
  * concurrency and a bounded queue.
  *
- * Passwords are brought to Unicode's NFC before they are hashed (RFC 8265, section 4.2), so that the same
- * password typed on another system is the same bytes. Hashes that were imported may have been made without, so a
- * password that NFC changes is verified both ways; `verifyDecoy` then does the work twice as well.
+ * Passwords are hashed in the form of RFC 8265 (see `passwordForm`). Older hashes and imported ones may have been made of
+ * another form of the same text, so a password that has several is compared in up to three of them, whoever it is for;
+ * `verifyDecoy` then does as much work.
  */
 export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
   const queue = new WorkQueue(limits);
@@ -25,34 +26,34 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
     hash: (password, parameters) =>
       queue.run(async () => {
         const salt = randomBytes(saltLength);
-        const hash = await computeArgon2id(normalized(password), parameters, salt);
+        const form = Buffer.from(passwordForm(password.reveal()));
+        const hash = await computeArgon2id(form, parameters, salt);
         return formatArgon2id(parameters, salt, hash);
       }),
 
-    verify: async (password, hash) => {
+    compare: async (password, hash, parameters) => {
       const readable = readPasswordHash(hash);
-      if (readable === undefined) return false;
+      if (readable === undefined) return noMatch;
       return queue.run(async () => {
-        for (const form of formsOf(password)) {
-          if (await readable.verify(form)) return true;
+        for (const { kind, bytes } of formsOf(password)) {
+          // Security rule: hashes of ours are of no folded password. The work is done all the same, so that neither the
+          // origin of a hash nor whether there is one shows in the time.
+          const matches = await readable.verify(bytes);
+          if (!matches || (kind === "folded" && !readable.imported)) continue;
+          return { matches: true, needsRehash: kind !== "current" || !isCurrent(hash, parameters) };
         }
-        return false;
+        return noMatch;
       });
     },
 
     // Security rule: an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
-    // fixed salt is exactly the work of a failed verify, from the first call on, without a decoy hash to make.
+    // fixed salt is exactly the work of a failed comparison, from the first call on, without a decoy hash to make.
     verifyDecoy: (password, parameters) =>
       queue.run(async () => {
-        for (const form of formsOf(password)) await computeArgon2id(form, parameters, decoySalt);
+        for (const { bytes } of formsOf(password)) await computeArgon2id(bytes, parameters, decoySalt);
       }),
 
-    needsRehash: (hash, parameters) => !isCurrent(hash, parameters),
-
-    importableAlgorithm: (hash) => {
-      const readable = readPasswordHash(hash);
-      return readable?.importable ? readable.algorithm : undefined;
-    },
+    importable: importableHash,
   };
 }
 
@@ -74,16 +75,32 @@ const maxThreadPoolSize = 1024;
 const saltLength = 16;
 const decoySalt = Buffer.alloc(saltLength);
 
-function normalized(password: Secret): Buffer {
-  return Buffer.from(password.reveal().normalize("NFC"));
+const noMatch = { matches: false, needsRehash: false } as const;
+
+interface PasswordBytes {
+  /**
+   * `current`: as it is hashed today. `earlier`: by NFC alone, or as it was typed. `folded`: by NFKC, as some other systems
+   * do (better-auth, Matrix Authentication Service).
+   */
+  readonly kind: "current" | "earlier" | "folded";
+  readonly bytes: Buffer;
 }
 
-/** What to try: the NFC form, and the password as given where that differs. */
-function formsOf(password: Secret): readonly Buffer[] {
-  const given = Buffer.from(password.reveal());
-  const form = normalized(password);
-  return form.equals(given) ? [form] : [form, given];
+/** What to try, each text once: nearly always one. */
+function formsOf(password: Secret): readonly PasswordBytes[] {
+  const typed = password.reveal();
+  const forms = new Map<string, PasswordBytes["kind"]>([[passwordForm(typed), "current"]]);
+  const others = [
+    [typed.normalize("NFC"), "earlier"],
+    [typed, "earlier"],
+    [typed.normalize("NFKC"), "folded"],
+  ] as const;
+  for (const [text, kind] of others) if (!forms.has(text)) forms.set(text, kind);
+  return [...forms].slice(0, maxForms).map(([text, kind]) => ({ kind, bytes: Buffer.from(text) }));
 }
+
+// Bounds the work of one try. More forms has only a text that mixes decomposed letters, blanks and compatibility forms.
+const maxForms = 3;
 
 function isCurrent(hash: string, wanted: Argon2Parameters): boolean {
   const parsed = parseArgon2(hash);

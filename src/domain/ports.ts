@@ -92,20 +92,25 @@ export interface Argon2Parameters {
 }
 
 /**
- * Hashes and checks passwords off the event loop. Implemented in src/crypto. `hash`, `verify` and `verifyDecoy`
+ * Hashes and checks passwords off the event loop. Implemented in src/crypto. `hash`, `compare` and `verifyDecoy`
  * wait in a bounded queue and throw SERVER_OVERLOADED (with retryAfterMs) at once when it is full.
  */
 export interface PasswordHasher {
   /** The argon2id hash of a password in PHC form. */
   hash(password: Secret, parameters: Argon2Parameters): Promise<string>;
-  /** Whether the password has this hash; any supported format. False for a format that is not. */
-  verify(password: Secret, hash: string): Promise<boolean>;
+  /**
+   * Whether the password has this hash, of any supported format; false for a format that is not. `needsRehash` where it
+   * has, and the hash is not what `hash` would make of it today: other parameters, another algorithm, another form of the text.
+   */
+  compare(
+    password: Secret,
+    hash: string,
+    parameters: Argon2Parameters,
+  ): Promise<{ readonly matches: boolean; readonly needsRehash: boolean }>;
   /** Does the work of verifying against a hash with these parameters, for accounts that do not exist. */
   verifyDecoy(password: Secret, parameters: Argon2Parameters): Promise<void>;
-  /** Whether the hash is not an argon2id hash with exactly these parameters. */
-  needsRehash(hash: string, parameters: Argon2Parameters): boolean;
-  /** The algorithm of a hash that can be imported; undefined if the format or its cost is not supported. */
-  importableAlgorithm(hash: string): string | undefined;
+  /** What to store of a hash that another system made; undefined if the format or its cost is not supported. */
+  importable(hash: string): { readonly hash: string; readonly algorithm: string } | undefined;
 }
 
 /** Seals bytes so that only this deployment can read and make them. Implemented in src/crypto. */

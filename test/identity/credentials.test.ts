@@ -83,7 +83,7 @@ describe("checking a password", () => {
   test("hashes nothing that is longer than a password can be", async () => {
     const { id } = await create(plain(goodPassword));
     rules.hashCalls.length = 0;
-    expect(await check(id, "x".repeat(65))).toBe(false);
+    expect(await check(id, "x".repeat(1025))).toBe(false);
     expect(rules.hashCalls).toEqual([]);
   });
 
@@ -98,7 +98,7 @@ describe("checking a password", () => {
     expect(await rules.credentials.list(rules.tenant, id)).toMatchObject([{ hashAlgorithm: "argon2id" }]);
     rules.hashCalls.length = 0;
     expect(await check(id, goodPassword)).toBe(true);
-    expect(rules.hashCalls).toEqual(["verify"]);
+    expect(rules.hashCalls).toEqual(["compare"]);
   });
 });
 

@@ -34,6 +34,7 @@ function change(id: IdentityId, wanted: Partial<IdentityChange> = {}): IdentityC
     publicMetadata: undefined,
     adminMetadata: undefined,
     keepSessions: false,
+    allowUnverifiedAddressAsUserName: false,
     ...wanted,
   };
 }

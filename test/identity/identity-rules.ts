@@ -29,7 +29,7 @@ export const cheapArgon2: Argon2Parameters = { memoryKib: 64, iterations: 1, par
 export const goodPassword = "correct horse battery";
 
 /** What one call of the decoy, the hash or the verification was. */
-export type HashCall = "hash" | "verify" | "decoy";
+export type HashCall = "hash" | "compare" | "decoy";
 
 /** The rules of identities on a database of their own, with a clock that the test moves. */
 export interface IdentityRules extends TwoTenants {
@@ -134,6 +134,7 @@ export function newIdentity(traits: JsonObject, change: Partial<NewIdentity> = {
     publicMetadata: {},
     adminMetadata: {},
     verifiedAddresses: [],
+    allowUnverifiedAddressAsUserName: false,
     ...change,
   };
 }
@@ -162,9 +163,9 @@ function recording(hasher: PasswordHasher, calls: HashCall[]): PasswordHasher {
       calls.push("hash");
       return hasher.hash(password, parameters);
     },
-    verify: (password, hash) => {
-      calls.push("verify");
-      return hasher.verify(password, hash);
+    compare: (password, hash, parameters) => {
+      calls.push("compare");
+      return hasher.compare(password, hash, parameters);
     },
     verifyDecoy: (password, parameters) => {
       calls.push("decoy");

@@ -5,6 +5,18 @@ import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 
+/** A wrong value of each format, and the number of the message that says so. */
+const wrongFormats: readonly (readonly [format: string, value: string, id: number])[] = [
+  ["date", "2026-02-30", 9000100],
+  ["date-time", "2026-02-28T25:00:00Z", 9000102],
+  ["time", "24:61:00Z", 9000103],
+  ["uri", "no address", 9000104],
+  ["uuid", "1234", 9000105],
+  ["ipv4", "1.2.3", 9000105],
+  ["duration", "a day", 9000105],
+  ["tel", "079 123", 4000041],
+];
+
 let app: TestApp;
 
 beforeAll(async () => {
@@ -12,12 +24,20 @@ beforeAll(async () => {
   const email = () => ({ type: "string", format: "email", ostiary: { identifier: "email" } });
   const person = { type: "object", properties: { "e.mail": email() }, required: ["e.mail"] };
   const staff = { type: "object", properties: { email: email() }, required: ["email"] };
+  const formats = {
+    type: "object",
+    properties: {
+      email: email(),
+      ...Object.fromEntries(wrongFormats.map(([format]) => [format, { type: "string", format }])),
+    },
+  };
   app = await startTestApp({
     config: {
       tenant_defaults: {
         identity: {
           schemas: [
             { id: "person", document: person },
+            { id: "formats", document: formats },
             { id: "staff", document: staff, self_service: false },
           ],
         },
@@ -59,4 +79,29 @@ test("a schema that is not for self-service is answered as one that does not exi
       metadata: { schema_id: schemaId },
     });
   }
+});
+
+test("a value of a wrong format is told at its field with a number for the format", async () => {
+  const client = app.client(RegistrationService);
+  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE, schemaId: "formats" });
+  const { outcome } = await client.submitRegistrationFlow({
+    flowId: flow?.id ?? "",
+    traits: {
+      email: "somebody",
+      ...Object.fromEntries(wrongFormats.map(([format, value]) => [format, value])),
+    },
+    step: { case: "password", value: { password: goodPassword } },
+  });
+  if (outcome.case !== "rejected") throw new Error(`the registration was ${outcome.case}`);
+  const told = (outcome.value.flow?.form?.nodes ?? []).flatMap(({ name, messages }) =>
+    messages.map(({ id, context }) => [name, id, id >= 9_000_100 ? context : {}]),
+  );
+  expect(told).toEqual([
+    ["traits.email", 4000040, {}],
+    ...wrongFormats.map(([format, , id]) => [
+      `traits.${format}`,
+      id,
+      id === 4000041 ? {} : { property: format, format },
+    ]),
+  ]);
 });

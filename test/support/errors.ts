@@ -8,6 +8,8 @@ export interface Refusal {
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly fields: readonly string[];
+  /** What is wrong with each field, by the name of the rule. */
+  readonly violations: readonly { readonly field: string; readonly reason: string }[];
   readonly retryAfterSeconds: number | undefined;
   readonly remedy: string | undefined;
 }
@@ -28,6 +30,7 @@ export async function refusal(call: Promise<unknown>): Promise<Refusal> {
     reason: info?.domain === "ostiary" ? info.reason : undefined,
     metadata: info?.metadata ?? {},
     fields: badRequest?.fieldViolations.map((violation) => violation.field) ?? [],
+    violations: badRequest?.fieldViolations.map(({ field, reason }) => ({ field, reason })) ?? [],
     retryAfterSeconds: retry === undefined ? undefined : Number(retry.retryDelay?.seconds ?? 0n),
     remedy: remedy?.description,
   };

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import bcrypt from "bcrypt";
 import type { PasswordFormat } from "./format.ts";
 
@@ -28,6 +28,26 @@ export const bcryptFormat: PasswordFormat = {
   },
 };
 
+/**
+ * Django's `bcrypt_sha256$$2b$12$…`: bcrypt of the SHA-256 of the password in hexadecimal, so that no byte of a long one is
+ * cut. Costs as in bcrypt.
+ */
+export const bcryptSha256Format: PasswordFormat = {
+  name: "bcrypt-sha256",
+  read: (hash) => {
+    if (!hash.startsWith(sha256Prefix)) return undefined;
+    const inner = bcryptFormat.read(hash.slice(sha256Prefix.length));
+    return (
+      inner && {
+        ...inner,
+        algorithm: "bcrypt-sha256",
+        verify: (password) => inner.verify(Buffer.from(createHash("sha256").update(password).digest("hex"))),
+      }
+    );
+  },
+};
+
+const sha256Prefix = "bcrypt_sha256$";
 const significantBytes = 72;
 const alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 

@@ -1,7 +1,7 @@
 import { pbkdf2Sync, scryptSync } from "node:crypto";
 import argon2 from "argon2";
 import { describe, expect, test } from "vitest";
-import { readPasswordHash } from "./index.ts";
+import { importableHash, readPasswordHash } from "./index.ts";
 import { encodeBase64 } from "./phc.ts";
 
 // Old hashes must verify forever: nothing in this file may be removed or changed, only added to.
@@ -223,5 +223,56 @@ describe.each(publicHashes)("the hash of %s of %j", (_origin, password, hash, al
     expect(readPasswordHash(hash)).toMatchObject({ algorithm, importable: true });
     expect(await verify(password, hash)).toBe(true);
     expect(await verify(`x${password}`, hash)).toBe(false);
+  });
+});
+
+// Made by the software itself of "correct horse battery": Django 5.2.19 (its hashers' encode, with cheap costs) and
+// better-auth 1.7.25 (its hashPassword).
+describe("hashes as other software exports them", () => {
+  const password = "correct horse battery";
+
+  test.each([
+    ["pbkdf2-sha256", "pbkdf2_sha256$1000$q1W2e3R4t5Y6$P8+v2Ew6OiJknpOqwkNkpXZNpmXqzhhJv8OK0He0dwU="],
+    ["pbkdf2-sha1", "pbkdf2_sha1$1000$q1W2e3R4t5Y6$BrLBoA5tWREk2ZIKebKMtY6euqo="],
+    [
+      "argon2id",
+      "argon2$argon2id$v=19$m=64,t=1,p=1$cTFXMmUzUjR0NVk2$Xbkfg3e40K6zZdqpobxahJksD4zXuBc4AElbd7w78Uc",
+    ],
+    ["bcrypt", "bcrypt$$2b$04$pFLpPQPOUc2semIOy6LUIe2yoiB9PMkU3aU3shGbY7crlPK6GGytS"],
+    ["bcrypt-sha256", "bcrypt_sha256$$2b$04$.f2JwbjDVMFbpg2pWJ02heNV7P0uP29TMqXODot2t/fHd3MD4vvTe"],
+    [
+      "scrypt",
+      "scrypt$16384$q1W2e3R4t5Y6$8$5$ANXRUdm2iJEDuv496T3k6k7nk0pig2d1UsMwxtG6rGFidiP6ez+CuU5UrLQWWPUj0VsVzi9iK+XRAJ2nxoihMw==",
+    ],
+    [
+      "scrypt",
+      "2616a754efe33319fa308530ec72cb3e:bba283fdf8cd628448b22577d39b01b58c88d2d4b1c060e07edd8abc855192655063d52bc061ee6ce417638b6d67ddc1544d170e18fa77823949aa26bf972895",
+    ],
+  ])("are taken and verify: %s %j", async (algorithm, text) => {
+    const imported = importableHash(text);
+    expect(imported?.algorithm).toBe(algorithm);
+    expect(await verify(password, imported?.hash ?? "")).toBe(true);
+    expect(await verify(`${password}!`, imported?.hash ?? "")).toBe(false);
+  });
+
+  test("of a password beyond bcrypt's 72 bytes are of all of it where Django hashes it first", async () => {
+    const text = "bcrypt_sha256$$2b$04$TgtGkdhIJzLiQ8yYXphqpuCJNjFTfcIAMILvSKxoYBbDwpvMoEH/q";
+    const { hash = "" } = importableHash(text) ?? {};
+    expect(await verify(`${"x".repeat(80)}é`, hash)).toBe(true);
+    expect(await verify(`${"x".repeat(80)}e`, hash)).toBe(false);
+  });
+
+  test.each([
+    "pbkdf2_sha256$0$q1W2e3R4t5Y6$P8+v2Ew6OiJknpOqwkNkpXZNpmXqzhhJv8OK0He0dwU=",
+    "pbkdf2_sha256$99999999$q1W2e3R4t5Y6$P8+v2Ew6OiJknpOqwkNkpXZNpmXqzhhJv8OK0He0dwU=",
+    "pbkdf2_md5$1000$q1W2e3R4t5Y6$P8+v2Ew6OiJknpOqwkNkpXZNpmXqzhhJv8OK0He0dwU=",
+    "pbkdf2_sha256$1000$$P8+v2Ew6OiJknpOqwkNkpXZNpmXqzhhJv8OK0He0dwU=",
+    "bcrypt_sha256$bcrypt_sha256$$2b$04$.f2JwbjDVMFbpg2pWJ02heNV7P0uP29TMqXODot2t/fHd3MD4vvTe",
+    "bcrypt_sha256$$2b$31$.f2JwbjDVMFbpg2pWJ02heNV7P0uP29TMqXODot2t/fHd3MD4vvTe",
+    "scrypt$16384$q1W2e3R4t5Y6$8$5000$ANXRUdm2iJEDuv496T3k6k7nk0pig2d1UsMwxtG6rGFidiP6ez+CuU5UrLQWWPUj0VsVzi9iK+XRAJ2nxoihMw==",
+    "2616a754efe33319fa308530ec72cb3e:bba283fd",
+    "argon2$2b$04$pFLpPQPOUc2semIOy6LUIe2yoiB9PMkU3aU3shGbY7crlPK6GGytS",
+  ])("are refused where they are malformed or too expensive: %j", (text) => {
+    expect(importableHash(text)).toBeUndefined();
   });
 });

@@ -31,8 +31,7 @@ export function planProfileChange(
     !sameValues(identity.identifiers, derived.identifiers) ||
     !sameValues(identity.verifiableAddresses, derived.verifiableAddresses) ||
     !sameValues(identity.recoveryAddresses, derived.recoveryAddresses);
-  const had = new Set(identity.verifiableAddresses.map(keyOf));
-  const added = derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
+  const added = newAddresses(identity, derived);
   const has = new Set(derived.verifiableAddresses.map(keyOf));
   const verified = identity.verifiableAddresses.filter(({ verifiedAt }) => verifiedAt !== undefined);
   const removed = verified.filter((address) => !has.has(keyOf(address)));
@@ -45,6 +44,12 @@ export function planProfileChange(
         lost(identity.recoveryAddresses, derived.recoveryAddresses, address)),
   );
   return { kind: "planned", schema, traits, derived, isSensitive, added, removed, demoted };
+}
+
+/** The addresses that an identity has not had before. */
+export function newAddresses(identity: Identity, derived: DerivedTraits): ProfilePlan["added"] {
+  const had = new Set(identity.verifiableAddresses.map(keyOf));
+  return derived.verifiableAddresses.filter((address) => !had.has(keyOf(address)));
 }
 
 /** The identity with its new traits; an address that stays keeps its verification. */

@@ -2,6 +2,7 @@ import { addressNotices } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
+import { type OwnsAddress, ownsAlready } from "../identity/address-claims.ts";
 import type { Identity } from "../identity/identity.ts";
 import { changeableNow, changeBetween } from "../identity/merge-patch.ts";
 import { checkChange } from "../identity/own-traits.ts";
@@ -13,7 +14,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { type AddressProofs, isSameAddress } from "./address-proofs.ts";
 import type { FlowCaller, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
-import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
+import { changedIdentity, newAddresses, type ProfilePlan, planProfileChange } from "./profile-change.ts";
 import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "./settings-form.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
 import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
@@ -52,15 +53,23 @@ export class ProfileSettings {
     this.#clock = dependencies.clock;
   }
 
-  /** What a merge patch of the traits changes, or why that cannot be had; and the traits with it, as a form shows them. */
+  /**
+   * What a merge patch of the traits changes, or why that cannot be had; and the traits with it, as a form shows them. A user
+   * name may be a verified address, or the new one: that which was proven, or which is about to be.
+   */
   plan(
     tenant: Tenant,
     identity: Identity,
     patch: JsonObject,
+    proven?: ProofTarget,
   ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject } {
     const { traits } = identity;
     const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
-    const changed = checkChange(schema, traits, patch);
+    const owns: OwnsAddress = (claim, derived) => {
+      const awaited = this.#isProofOffered(tenant) ? newAddresses(identity, derived) : [];
+      return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
+    };
+    const changed = checkChange(schema, traits, patch, owns);
     const { merged } = changed;
     if (!changed.valid) return { plan: traitsInvalid(changed.violations), merged };
     return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };
@@ -74,7 +83,7 @@ export class ProfileSettings {
     const { added, traits } = plan;
     if (added.length > 1) return this.#view.rejected(caller, holder, oneAddressAtATime(), traits);
     const [address] = added;
-    if (address === undefined || !this.#proofs.forms.offered(caller.tenant, "settings").includes("code")) {
+    if (address === undefined || !this.#isProofOffered(caller.tenant)) {
       return this.#save(caller, holder, plan, undefined);
     }
     return this.#proveAddress(caller, holder, plan, address);
@@ -94,7 +103,7 @@ export class ProfileSettings {
     // an operator, or the owner elsewhere, has changed since.
     const waiting = record.data.profile;
     const patch = waiting === undefined ? {} : changeableNow(waiting, identity.traits);
-    const { plan } = this.plan(caller.tenant, identity, patch);
+    const { plan } = this.plan(caller.tenant, identity, patch, result.target);
     if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan);
     const { target } = result;
     const isThere = plan.derived.verifiableAddresses.some((address) => isSameAddress(address, target));
@@ -102,6 +111,10 @@ export class ProfileSettings {
     const [held] = result.held;
     const current = { ...holder, record: { ...record, revision: held?.revision ?? record.revision } };
     return this.#save(caller, current, plan, target);
+  }
+
+  #isProofOffered(tenant: Tenant): boolean {
+    return this.#proofs.forms.offered(tenant, "settings").includes("code");
   }
 
   /**

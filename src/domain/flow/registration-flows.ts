@@ -1,4 +1,5 @@
 import { domainError } from "../errors.ts";
+import { type OwnsAddress, ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
 import { checkChange, mergeTraits } from "../identity/own-traits.ts";
@@ -153,7 +154,8 @@ export class RegistrationFlows {
     const { step, traits, flowId } = submission;
     // Security rule: no stage is left out. A method is chosen for traits that were checked.
     if (step.name !== "profile") throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    const profile = this.#profileOf(caller.tenant, record, traits);
+    const isProof = caller.tenant.settings.registration.addressProof === "before_session";
+    const profile = this.#profileOf(caller.tenant, record, traits, ownedBefore(record, isProof));
     if (profile.kind === "rejected") return this.#rejecter(caller, record, submission)(profile);
     const accepted = profile.traits;
     // Security rule: nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
@@ -179,7 +181,8 @@ export class RegistrationFlows {
     const kind = method === undefined ? this.#proofs.requested(tenant, "registration", step) : "code";
     const reject = this.#rejecter(caller, record, submission);
     if (record.data.profileGiven && isChanged(submission.traits, record)) return reject(traitsChanged());
-    const profile = this.#profileOf(tenant, record, submission.traits);
+    const isProof = method === undefined || tenant.settings.registration.addressProof === "before_session";
+    const profile = this.#profileOf(tenant, record, submission.traits, ownedBefore(record, isProof));
     if (profile.kind === "rejected") return reject(profile);
 
     // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
@@ -202,8 +205,8 @@ export class RegistrationFlows {
     const proven = provenByInvitation(record.data);
     const address = addressOf(profile.derived);
     // Whoever opened the invitation that was sent there need not prove it again.
-    const isProof = address !== undefined && isProven(proven, address);
-    if (!isProof && tenant.settings.registration.addressProof === "before_session") {
+    const isInvited = address !== undefined && isProven(proven, address);
+    if (!isInvited && tenant.settings.registration.addressProof === "before_session") {
       return this.#requestProof(caller, record, { kind: "code", profile, proved, submission });
     }
     const held = [{ digest: record.digest, revision: record.revision }];
@@ -260,7 +263,8 @@ export class RegistrationFlows {
     // Of a link it is the flow that asked for it which knows the traits, not the one that it opened.
     const { holder, held, target, ticket } = result;
     // The schema may have changed since.
-    const profile = this.#profileOf(tenant, holder, {});
+    const proven = [target, ...provenByInvitation(record.data)];
+    const profile = this.#profileOf(tenant, holder, {}, ownsProven(proven));
     if (profile.kind === "rejected") return reject(profile);
     const { password, authentication = result.authentication } = holder.data.account ?? {};
     // Security rule: a click sets no password, whatever the flow that holds the link remembers.
@@ -268,7 +272,6 @@ export class RegistrationFlows {
       result.authentication.kind === "link"
         ? { password: undefined, authentication: result.authentication }
         : { password, authentication };
-    const proven = [target, ...provenByInvitation(record.data)];
     const account = { ...profile, proved, held, proven, ticket };
     // Whoever gets here has shown that the address is theirs, so they may know if it is taken.
     return this.#makeAccount(caller, record, account, reject);
@@ -287,9 +290,14 @@ export class RegistrationFlows {
   }
 
   /** Traits that follow the schema and hold something to sign in with, or what is wrong with them. */
-  #profileOf(tenant: Tenant, record: FlowRecord, patch: JsonObject): Profile | StepRejected {
+  #profileOf(
+    tenant: Tenant,
+    record: FlowRecord,
+    patch: JsonObject,
+    owns: OwnsAddress,
+  ): Profile | StepRejected {
     const schema = this.#schemaOf(tenant, record);
-    const checked = checkChange(schema, givenTraits(record), patch);
+    const checked = checkChange(schema, givenTraits(record), patch, owns);
     if (!checked.valid) return traitsInvalid(checked.violations);
     const { derived, merged: traits } = checked;
     return derived.identifiers.length === 0 ? noIdentifier() : { kind: "valid", schema, traits, derived };
@@ -319,6 +327,14 @@ export class RegistrationFlows {
   #schemaOf(tenant: Tenant, { data }: FlowRecord): CompiledSchema {
     return this.#schemas.current({ tenantId: tenant.id }, data.schemaId ?? "");
   }
+}
+
+/** What a user name may be while nothing is proven: an address of the invitation, or the one that is proven before all else. */
+function ownedBefore({ data }: FlowRecord, isProof: boolean): OwnsAddress {
+  return (claim, derived) => {
+    const first = isProof ? addressOf(derived) : undefined;
+    return ownsProven([...provenByInvitation(data), ...(first === undefined ? [] : [first])])(claim, derived);
+  };
 }
 
 /** Only a login can be told a device by its token. */

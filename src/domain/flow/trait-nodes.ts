@@ -112,12 +112,55 @@ function violationMessage({ rule, message, params, path }: TraitViolation): mess
       return messages.notForOwner();
     case "additionalProperties":
       return messages.unknownProperty(String(params.additionalProperty ?? path.at(-1) ?? ""));
+    case "number_range":
+      return messages.numberTooLarge(limit);
+    case "forbidden_character":
+      return messages.forbiddenCharacter();
     case "format":
-      if (params.format === "email") return messages.invalidEmail();
-      if (params.format === "tel") return messages.invalidPhone();
-      return messages.invalidValue(message);
+      return formatMessage(String(params.format ?? ""), path.at(-1) ?? "");
+    case "identifier":
+      return identifierMessage(String(params.problem ?? ""), message);
     default:
       return messages.invalidValue(message);
+  }
+}
+
+/** Each common format has a number of its own, so that translations can say what is wanted. */
+function formatMessage(format: string, property: string): messages.Message {
+  switch (format) {
+    case "email":
+    case "idn-email":
+    case "email_loose":
+      return messages.invalidEmail();
+    case "tel":
+      return messages.invalidPhone();
+    case "date":
+      return messages.invalidDate(property);
+    case "date-time":
+      return messages.invalidDateTime(property);
+    case "time":
+      return messages.invalidTime(property);
+    case "uri":
+      return messages.invalidUri(property);
+    default:
+      return messages.invalidFormat(property, format);
+  }
+}
+
+function identifierMessage(problem: string, sentence: string): messages.Message {
+  switch (problem) {
+    case "email_invalid":
+      return messages.invalidEmail();
+    case "phone_invalid":
+      return messages.invalidPhone();
+    case "forbidden_character":
+      return messages.forbiddenCharacter();
+    case "looks_like_email":
+      return messages.userNameIsEmail();
+    case "looks_like_phone":
+      return messages.userNameIsPhone();
+    default:
+      return messages.invalidValue(sentence);
   }
 }
 

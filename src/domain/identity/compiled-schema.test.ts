@@ -174,10 +174,31 @@ describe("a schema made for Kratos", () => {
     ]);
   });
 
-  test("takes an identifier without a format for what it looks like", () => {
-    expect(identifiers(schema, { email: "a@b.example", username: "Eve@b.example" })).toContain(
-      "email eve@b.example at username",
+  // Security rule: nobody takes the address of somebody else as user name (ASVS V6.1.3).
+  test("takes an identifier without a format for a user name, and an address only where it is one's own", () => {
+    const traits = { email: "a@b.example", username: "Eve@b.example" };
+    expect(rules(schema.validate(traits))).toEqual(["username identifier"]);
+    const result = schema.validate(
+      traits,
+      ({ kind, value }) => kind === "email" && value === "eve@b.example",
     );
+    expect(result.valid && result.derived.identifiers).toContainEqual({
+      kind: "email",
+      value: "eve@b.example",
+      path: "username",
+    });
+  });
+
+  test("takes a field for an address or a name for what is filled in", () => {
+    const either = withTrait({
+      anyOf: [
+        { type: "string", format: "email", ostiary: { identifier: "email", verifiable: "email" } },
+        { type: "string", ostiary: { identifier: "username" } },
+      ],
+    });
+    expect(identifiers(either, { trait: "Ada" })).toEqual(["username ada at trait"]);
+    expect(identifiers(either, { trait: "ada@b.example" })).toEqual(["email ada@b.example at trait"]);
+    expect(rules(either.validate({ trait: "+41 79 123 45 67" }))).toEqual(["trait identifier"]);
   });
 
   test("takes references to its own identifier for local ones", () => {
@@ -232,6 +253,24 @@ describe("the draft", () => {
       expect(() => compile({ $schema })).toThrow(/draft-07 or 2020-12/);
     },
   );
+
+  test("a $dynamicRef by pointer leads where a $ref would, to a boolean as well", () => {
+    const schema = compile({
+      $defs: { nothing: false, word: { type: "string" } },
+      properties: { none: { $dynamicRef: "#/$defs/nothing" }, word: { $dynamicRef: "#/$defs/word" } },
+    });
+    expect(rules(schema.validate({ none: 1 }))).toEqual(["none false schema"]);
+    expect(rules(schema.validate({ word: 1 }))).toEqual(["word type"]);
+  });
+
+  test("unevaluated keywords that the validator misjudges are named by a warning", () => {
+    const warnings = (more: JsonObject) =>
+      compile({ unevaluatedProperties: false, ...more }).warnings.filter((line) => /unevaluated/.test(line));
+    expect(warnings({ properties: { a: true } })).toEqual([]);
+    expect(warnings({ if: { properties: { a: { const: 1 } } }, else: true })).toEqual([
+      expect.stringContaining("unevaluatedProperties beside if"),
+    ]);
+  });
 });
 
 describe("a broken document is refused, saying where", () => {
@@ -253,6 +292,9 @@ describe("a broken document is refused, saying where", () => {
       { $id: "https://example.com/x", type: "string" },
       /only the root may have an identifier/,
     ],
+    ["a constant beyond 2^53", { const: 2 ** 53 }, /\/properties\/trait\/const: a whole number/],
+    ["such a choice", { enum: [1, 2 ** 60] }, /\/properties\/trait\/enum: a whole number/],
+    ["such a default", { default: { id: 2 ** 60 } }, /\/properties\/trait\/default: a whole number/],
     ["a look-ahead", { pattern: "^(?=a)" }, /cannot be matched in linear time/],
     ["a back-reference", { pattern: "(a)\\1" }, /cannot be matched in linear time/],
     ["a broken pattern", { pattern: "(" }, /cannot be matched in linear time/],
@@ -420,6 +462,27 @@ describe("formats", () => {
 });
 
 describe("patterns", () => {
+  // Security rule: each pattern of a document stands for itself. ajv keeps them by their text, and one without a text of
+  // its own stood for all: right forms were refused, and what the others were to keep out got in.
+  test("each counts for itself, on properties, as names of properties, and both mixed", () => {
+    const schema = compile({
+      type: "object",
+      properties: {
+        zip: { type: "string", pattern: "^[0-9]{5}$" },
+        country: { type: "string", pattern: "^[A-Z]{2}$" },
+      },
+      patternProperties: { "^a_": { type: "integer" }, "^b_": { type: "string", pattern: "^[a-z]$" } },
+      propertyNames: { pattern: "^[a-z_]+$" },
+      additionalProperties: false,
+    });
+    expect(rules(schema.validate({ zip: "12345", country: "DE", a_x: 1, b_x: "t" }))).toEqual([]);
+    expect(rules(schema.validate({ zip: "12345", country: "12345" }))).toEqual(["country pattern"]);
+    expect(rules(schema.validate({ zip: "DE", country: "DE" }))).toEqual(["zip pattern"]);
+    expect(rules(schema.validate({ a_x: "t", b_x: 1 }))).toEqual(["a_x type", "b_x type"]);
+    expect(rules(schema.validate({ b_x: "12345" }))).toEqual(["b_x pattern"]);
+    expect(rules(schema.validate({ c_x: 1 }))).toEqual(["c_x additionalProperties"]);
+  });
+
   // Security rule: matching takes linear time, so no text brings a pattern to a standstill (CWE-1333).
   test.each(["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*a){20}", "^([a-z]+)*\\d$"])(
     "%s is matched in linear time",
@@ -479,6 +542,9 @@ describe("limits that hold whatever the schema says", () => {
     ["a name of 256 characters", { ["x".repeat(256)]: 1 }, " property_name"],
     ["a number that is none", { trait: Number.NaN }, "trait number"],
     ["an infinite number", { trait: Number.POSITIVE_INFINITY }, "trait number"],
+    ["a whole number beyond 2^53", { trait: JSON.parse("9007199254740993") as number }, "trait number_range"],
+    ["one below", { trait: { list: [-(2 ** 53)] } }, "trait/list/0 number_range"],
+    ["one that is a round double", { trait: 1e20 }, "trait number_range"],
     ["__proto__", JSON.parse('{"a":{"__proto__":{"email":"x"}}}') as JsonObject, "a/__proto__ property_name"],
     ["constructor", JSON.parse('{"constructor":1}') as JsonObject, "constructor property_name"],
     ["prototype", JSON.parse('{"prototype":1}') as JsonObject, "prototype property_name"],
@@ -495,6 +561,12 @@ describe("limits that hold whatever the schema says", () => {
     expect(schema.validate(nested(32)).valid).toBe(true);
     expect(rules(schema.validate(nested(33)))).toEqual([`${"inner/".repeat(32).slice(0, -1)} max_depth`]);
     expect(schema.validate(nested(100_000)).valid).toBe(false);
+  });
+
+  test("take whole numbers up to 2^53 - 1, and fractions", () => {
+    for (const trait of [2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -0, 1e-300]) {
+      expect(schema.validate({ trait }).valid).toBe(true);
+    }
   });
 
   test("take a string of 4096 characters", () => {

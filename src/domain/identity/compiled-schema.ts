@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
@@ -23,8 +24,11 @@ export interface CompiledSchema {
   readonly fields: readonly TraitField[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
-  /** Checks traits, and says what they give. At most 20 violations. */
-  validate(traits: JsonObject): TraitValidation;
+  /**
+   * Checks traits, and says what they give. At most 20 violations. A user name that is an address is one, unless `owns` says
+   * that the address is the identity's own; by default it says so of none.
+   */
+  validate(traits: JsonObject, owns?: OwnsAddress): TraitValidation;
 }
 
 /** What came of validating traits. */
@@ -81,14 +85,14 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     warnings: warningsOf(document, validators),
     fields: traitFields(document),
     readOnly: readOnlyPaths(document),
-    validate(traits) {
+    validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
       const beyondLimits = checkJsonLimits(traits, traitLimits);
       if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits] };
       if (!validateTraits(traits)) {
         return { valid: false, violations: toViolations(validateTraits.errors ?? [], traits) };
       }
-      const result = deriveTraits(collector.collect(traits));
+      const result = deriveTraits(collector.collect(traits), owns);
       if ("derived" in result) return { valid: true, derived: result.derived };
       return { valid: false, violations: result.violations.slice(0, maxViolations) };
     },
@@ -101,7 +105,9 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
  */
 export function assertSchemaDocument(document: JsonObject): void {
   const { dialect, root } = new SchemaDocument(document);
-  const ajv = newAjv(dialect, { validateFormats: false, strict: false, logger: false });
+  const ajv =
+    metaValidators.get(dialect) ?? newAjv(dialect, { validateFormats: false, strict: false, logger: false });
+  metaValidators.set(dialect, ajv);
   if (ajv.validateSchema(root) === true) return;
   const [error] = ajv.errors ?? [];
   throw new SchemaDocumentError(
@@ -109,6 +115,8 @@ export function assertSchemaDocument(document: JsonObject): void {
   );
 }
 
+// Compiling a meta-schema takes some 50 ms, which several documents pay once.
+const metaValidators = new Map<SchemaDialect, Ajv>();
 const maxViolations = 20;
 const rootKey = "root";
 
@@ -177,6 +185,11 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
   const warnings = [...document.formats]
     .filter((format) => !validators.knowsFormat(format))
     .map((format) => `the format ${JSON.stringify(format)} is unknown, so nothing checks it`);
+  for (const keyword of document.inexactKeywords) {
+    warnings.push(
+      `${keyword} beside if, contains or nested items is not checked exactly; say what is allowed by additionalProperties or items`,
+    );
+  }
   if (!document.hasIdentifier)
     warnings.unshift("no trait is an identifier, so nobody can sign in with this schema");
   const nullable = document.nullable;

@@ -10,7 +10,7 @@ export const defaultSchemaDocument: JsonObject = {
       type: "string",
       format: "email",
       title: "E-mail",
-      maxLength: 320,
+      maxLength: 254,
       ostiary: { identifier: "email", verifiable: "email", recovery: "email" },
     },
     name: {

@@ -1,3 +1,5 @@
+import type { AddressClaim, OwnsAddress } from "./address-claims.ts";
+import type { Annotation } from "./annotations.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
 import type { AddressKind, DerivedTraits, Identifier, IdentifierKind, RecoveryAddress } from "./identity.ts";
@@ -9,14 +11,19 @@ export const maxDerived = 20;
 
 /**
  * What traits give: identifiers, addresses and a display name. What occurs twice counts once, at its first place. Empty
- * text and null give nothing. Violations instead where a value cannot be what its annotation says.
+ * text and null give nothing. Violations instead where a value cannot be what its annotation says, or where a user name is
+ * an address that is not the identity's own.
  */
 export function deriveTraits(
   annotated: readonly AnnotatedTrait[],
+  owns: OwnsAddress,
 ): { readonly derived: DerivedTraits } | { readonly violations: readonly TraitViolation[] } {
   const identifiers = new Map<string, Identifier>();
   const verifiable = new Map<string, RecoveryAddress>();
   const recovery = new Map<string, RecoveryAddress>();
+  const claims: AddressClaim[] = [];
+  // A field for an address or a name has both annotations, one in each branch of an anyOf: there an address is one.
+  const addresses = new Set(annotated.filter(isAddress).map(({ path }) => joinTraitPath(path)));
   const violations: TraitViolation[] = [];
   let displayName = "";
 
@@ -29,12 +36,16 @@ export function deriveTraits(
       (kind) => kind !== undefined,
     );
     if (wanted.length === 0 || value === null || (typeof value === "string" && value.trim() === "")) continue;
-    const read = readIdentifier(trait, wanted);
+    const isName = isUserName(annotation);
+    const read = readIdentifier(trait, isName ? ["any"] : wanted);
     if (read.kind === "violation") {
       violations.push(read.violation);
       continue;
     }
     const { kind, value: normalised } = read.identifier;
+    if (isName && kind !== "username" && !addresses.has(joinTraitPath(path))) {
+      claims.push({ kind, value: normalised, path });
+    }
     if (annotation.identifier !== undefined) {
       keepFirst(identifiers, { kind, value: normalised, path: joinTraitPath(path) });
     }
@@ -49,15 +60,26 @@ export function deriveTraits(
     const message = `must not hold more than ${maxDerived} identifiers or addresses`;
     violations.push({ path: [], rule: "identifier", message, params: { limit: maxDerived, actual: most } });
   }
-  if (violations.length > 0) return { violations };
-  return {
-    derived: {
-      identifiers: [...identifiers.values()],
-      verifiableAddresses: [...verifiable.values()],
-      recoveryAddresses: [...recovery.values()],
-      displayName,
-    },
+  const derived = {
+    identifiers: [...identifiers.values()],
+    verifiableAddresses: [...verifiable.values()],
+    recoveryAddresses: [...recovery.values()],
+    displayName,
   };
+  const foreign = claims.filter((claim) => !owns(claim, derived));
+  violations.push(...foreign.map(({ path, kind }) => claimViolation(path, kind)));
+  return violations.length > 0 ? { violations } : { derived };
+}
+
+/** Whether a trait is for user names: an identifier of no kind of address. */
+function isUserName({ identifier, verifiable, recovery }: Annotation): boolean {
+  const isName = identifier === "username" || identifier === "any";
+  return isName && verifiable === undefined && recovery === undefined;
+}
+
+/** Whether a trait is for addresses: an identifier of their kind, or one to verify or recover by. */
+function isAddress({ annotation: { identifier, verifiable, recovery } }: AnnotatedTrait): boolean {
+  return [identifier, verifiable, recovery].some((kind) => kind === "email" || kind === "phone");
 }
 
 type Read =
@@ -99,9 +121,13 @@ function violationOf(
       params: { problem: found.problem },
     };
   }
-  // Security rule: a username that is an address would be mistaken for, and keep out, whoever has that address.
-  const message = `must not look like ${found.kind === "email" ? "an e-mail address" : "a telephone number"}`;
-  return { path, rule: "identifier", message, params: { problem: `looks_like_${found.kind}` } };
+  return claimViolation(path, found.kind === "email" ? "email" : "phone");
+}
+
+function claimViolation(path: readonly string[], kind: AddressKind): TraitViolation {
+  const address = kind === "email" ? "an e-mail address" : "a telephone number";
+  const message = `must not look like ${address}, unless it is a verified one of the same identity`;
+  return { path, rule: "identifier", message, params: { problem: `looks_like_${kind}` } };
 }
 
 const sentences: Readonly<Record<IdentifierProblem["problem"], string>> = {

@@ -1,9 +1,9 @@
 import type { Ajv } from "ajv";
 import addFormats from "ajv-formats";
-import { isEmailAddress } from "./normalise.ts";
+import { isEmailAddress, maxEmailBytes } from "./normalise.ts";
 import { toE164 } from "./phone.ts";
 
-/** Text that no mail address is: shorter than anything, longer than RFC 5321 allows, or with what breaks a header. */
+/** Whatever may be an address: something on both sides of an @, and nothing that breaks a header. */
 const looseEmail = /^[^\s\p{C}@]+@[^\s\p{C}@]+$/u;
 
 /**
@@ -16,8 +16,8 @@ export function addTraitFormats(ajv: Ajv): void {
   ajv.addFormat("idn-email", { type: "string", validate: isEmailAddress });
   ajv.addFormat("email_loose", {
     type: "string",
-    validate: (text) => text.length <= 320 && looseEmail.test(text),
+    validate: (text) => Buffer.byteLength(text) <= maxEmailBytes && looseEmail.test(text),
   });
-  ajv.addFormat("tel", { type: "string", validate: (text) => toE164(text.normalize("NFKC")) !== undefined });
+  ajv.addFormat("tel", { type: "string", validate: (text) => toE164(text) !== undefined });
   ajv.addFormat("no-validate", true);
 }

@@ -8,6 +8,7 @@ import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import type { DerivedTraits, Identity, IdentityState } from "./identity.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type IdentityQuery,
   invalid,
   type NewIdentity,
+  ownedByNew,
   toExternalId,
   toFilter,
   vouchedAddresses,
@@ -86,7 +88,7 @@ export class Identities {
   async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
     const schema = this.#schemas.current(scopeOf(tenant), schemaId);
-    const derived = deriveFrom(schema, input.traits);
+    const derived = deriveFrom(schema, input.traits, ownedByNew(input));
     const { publicMetadata, adminMetadata } = input;
     assertMetadata({ publicMetadata, adminMetadata });
     toExternalId(input.externalId);
@@ -201,7 +203,7 @@ export class Identities {
       throw invalid({ field: "schemaId", description: "can only change together with traits" });
     }
     assertMetadata({ publicMetadata: change.publicMetadata, adminMetadata: change.adminMetadata });
-    const { id, etag, keepSessions, ...wanted } = change;
+    const { id, etag, keepSessions, allowUnverifiedAddressAsUserName: _allowed, ...wanted } = change;
     const fields = Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [name]));
     for (let round = 0; round < mostRounds; round++) {
       const before = await this.get(tenant, id);
@@ -298,7 +300,8 @@ export class Identities {
     };
     if (change.traits === undefined) return changed;
     const schema = this.#schemas.current(scopeOf(tenant), change.schemaId ?? before.schemaId);
-    const derived = deriveFrom(schema, change.traits);
+    const owns = change.allowUnverifiedAddressAsUserName ? ownsEverything : ownsAlready(before, []);
+    const derived = deriveFrom(schema, change.traits, owns);
     return {
       ...changed,
       ...derived,

@@ -2,6 +2,7 @@
 import { domainError, type FieldViolation } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
 import { checkJsonLimits, metadataLimits } from "./json-limits.ts";
@@ -23,6 +24,8 @@ export interface NewIdentity {
   readonly adminMetadata: JsonObject;
   /** Addresses among the traits that the caller vouches for. */
   readonly verifiedAddresses: readonly string[];
+  /** Whether a user name may be an address that is not among those. */
+  readonly allowUnverifiedAddressAsUserName: boolean;
 }
 
 /** What to change of an identity; undefined stays as it is. */
@@ -39,6 +42,8 @@ export interface IdentityChange {
   readonly adminMetadata: JsonObject | undefined;
   /** Whether sessions go on although identifiers or addresses change. */
   readonly keepSessions: boolean;
+  /** Whether a user name may be an address that is no verified one of the identity. */
+  readonly allowUnverifiedAddressAsUserName: boolean;
 }
 
 /** Which identities to list; empty and undefined filter nothing. */
@@ -52,11 +57,23 @@ export interface IdentityQuery {
 }
 
 /** Validates traits and says what they give. Throws TRAITS_INVALID with the fields: `traits.email`. */
-export function deriveFrom(schema: CompiledSchema, traits: JsonObject): DerivedTraits {
-  const validated = schema.validate(traits);
+export function deriveFrom(schema: CompiledSchema, traits: JsonObject, owns: OwnsAddress): DerivedTraits {
+  const validated = schema.validate(traits, owns);
   if (validated.valid) return validated.derived;
   const violations = validated.violations.map((violation) => toFieldViolation("traits", violation));
   throw domainError("TRAITS_INVALID", {}, { violations });
+}
+
+/** What a new identity may have as user name: the addresses that the caller vouches for, or any address. */
+export function ownedByNew(input: NewIdentity): OwnsAddress {
+  if (input.allowUnverifiedAddressAsUserName) return ownsEverything;
+  return ownsProven(
+    input.verifiedAddresses
+      .map(normaliseIdentifier)
+      .flatMap((address) =>
+        address.kind === "email" || address.kind === "phone" ? [{ ...address, kind: address.kind }] : [],
+      ),
+  );
 }
 
 /** Throws REQUEST_INVALID for metadata beyond 16 KiB, or that no database can hold. */
@@ -120,7 +137,9 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
   const { trait } = query;
   if (trait !== undefined) {
     const value = checkJsonLimits({ value: trait.value }, metadataLimits);
-    if (value !== undefined) throw invalid({ field: "trait.value", description: value.message });
+    if (value !== undefined) {
+      throw invalid({ field: "trait.value", description: value.message, reason: value.rule });
+    }
     if (!isStorableText(trait.path)) return undefined;
   }
   return {

@@ -18,8 +18,8 @@ export const metadataLimits: JsonLimits = { maxBytes: 16 * 1024, maxStringLength
 
 /**
  * What is wrong with an object before anyone looks at its meaning: too large, more than 32 levels deep, an array
- * of more than 1000 items, a name that JavaScript gives a meaning to, or something that PostgreSQL's jsonb cannot
- * hold. Checked first, so that no pattern is fed megabytes and no comparison of items runs into the millions. The
+ * of more than 1000 items, a name that JavaScript gives a meaning to, a whole number that the way here may have changed,
+ * or something that PostgreSQL's jsonb cannot hold. Checked first, so that no pattern is fed megabytes and no comparison of items runs into the millions. The
  * first violation only: what breaks these rules is an attack or a mistake, not a form to help with.
  */
 export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitViolation | undefined {
@@ -62,8 +62,7 @@ function checkValue(
     case "string":
       return checkString(value, path, limits);
     case "number":
-      if (Number.isFinite(value)) return undefined;
-      return { path, rule: "number", message: "must be a finite number", params: {} };
+      return checkNumber(value, path);
     case "object":
       return value === null ? undefined : checkContainer(value, path);
     case "boolean":
@@ -71,6 +70,25 @@ function checkValue(
     default:
       return { path, rule: "type", message: "must be a JSON value", params: { type: "object" } };
   }
+}
+
+/**
+ * Numbers are doubles on the wire (google.protobuf.Struct) and in JavaScript, so of a whole number beyond 2^53 nobody can
+ * tell whether it is the one that was sent: 9007199254740993 arrives as 9007199254740992. Refused, never changed.
+ */
+function checkNumber(value: number, path: readonly string[]): TraitViolation | undefined {
+  if (!Number.isFinite(value)) {
+    return { path, rule: "number", message: "must be a finite number", params: {} };
+  }
+  if (isExactNumber(value)) return undefined;
+  const params = { limit: Number.MAX_SAFE_INTEGER };
+  const message = `must not be a whole number beyond ±${Number.MAX_SAFE_INTEGER}; write it as a string`;
+  return { path, rule: "number_range", message, params };
+}
+
+/** Whether a number is surely the one that was written, up to the digits that a fraction has as a double. */
+export function isExactNumber(value: number): boolean {
+  return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
 }
 
 function checkString(text: string, path: readonly string[], limits: JsonLimits): TraitViolation | undefined {

@@ -6,7 +6,7 @@ import { RE2JS } from "@bufbuild/re2";
  * that somebody registers with. The price: look-around and back-references are refused (throws an Error that says
  * so), and repetitions end at 1000.
  */
-export function compileLinearPattern(pattern: string): { test(text: string): boolean } {
+export function compileLinearPattern(pattern: string): { test(text: string): boolean; toString(): string } {
   const translated = pattern.replace(
     javaScriptEscape,
     (whole, escaped: string | undefined, braced: string | undefined, plain: string | undefined) =>
@@ -24,6 +24,9 @@ export function compileLinearPattern(pattern: string): { test(text: string): boo
   }
   let seen = 0;
   return {
+    // Security rule: ajv keeps the patterns of a document by this text. Without it all patterns are "[object Object]",
+    // and the first one is used for each of them.
+    toString: () => pattern,
     test(text) {
       // The automaton remembers each character that it meets in each state; forgetting now and then bounds that.
       seen += text.length;

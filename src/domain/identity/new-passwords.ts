@@ -39,9 +39,8 @@ export class NewPasswords {
   }
 
   #importable(secret: Secret, field: string): PasswordRecord {
-    const hash = secret.reveal();
-    const algorithm = this.#hasher.importableAlgorithm(hash);
-    if (algorithm !== undefined) return { hash, algorithm };
+    const record = this.#hasher.importable(secret.reveal());
+    if (record !== undefined) return record;
     const description = "is not a supported password hash";
     const violations = [{ field: `${field}.hash`, description, reason: "unsupported" }];
     throw domainError("PASSWORD_HASH_UNSUPPORTED", {}, { violations });

@@ -24,7 +24,29 @@ describe("normaliseIdentifier", () => {
     ["ada@faß.de", "email", "ada@xn--fa-hia.de"],
     ["jörg@example.com", "email", "jörg@example.com"],
     ["o'brien=x/y@example.com", "email", "o'brien=x/y@example.com"],
+    // The domain is mapped by UTS 46, with the characters that IDNA2008 allows in their context.
+    ["user@paral·lel.cat", "email", "user@xn--parallel-koa.cat"],
+    ["user@PARAL·LEL.cat", "email", "user@xn--parallel-koa.cat"],
+    ["user@xn--parallel-koa.cat", "email", "user@xn--parallel-koa.cat"],
+    ["user@نامه\u200cای.com", "email", "user@xn--mgba3gch31f060k.com"],
+    ["user@xn--mgba3gch31f060k.com", "email", "user@xn--mgba3gch31f060k.com"],
+    ["user@क्\u200dष.com", "email", "user@xn--11b2ezcw70k.com"],
+    ["user@י״א.com", "email", "user@xn--4dbr5f.com"],
+    ["user@ab・ア.jp", "email", "user@xn--ab-ig4a7o.jp"],
+    ["user@ｅｘａｍｐｌｅ－１．ｃｏｍ", "email", "user@example-1.com"],
+    ["user﹫example.com", "email", "user@example.com"],
+    ["user@mail.invalid", "email", "user@mail.invalid"],
     ["+49 171 2345678", "phone", "+491712345678"],
+    // As web pages and contact apps give them.
+    ["+1 650 253\u20110000", "phone", "+16502530000"],
+    ["+44 20\u20137031\u20143000", "phone", "+442070313000"],
+    ["+1\u2212650\u2212253\u22120000", "phone", "+16502530000"],
+    ["\u202a+1 650 253 0000\u202c", "phone", "+16502530000"],
+    ["\u2066+1\u00a0(650)\u202f253-0000\u2069", "phone", "+16502530000"],
+    ["\u200e+1 650\u200b2530000\ufeff", "phone", "+16502530000"],
+    ["tel:+1-650-253-0000", "phone", "+16502530000"],
+    ["TEL: +1.650.253.0000", "phone", "+16502530000"],
+    ["+81ー3ー1234ー5678", "phone", "+81312345678"],
     ["+1 (213) 373-4253", "phone", "+12133734253"],
     ["(+49) 171 / 2345678", "phone", "+491712345678"],
     ["＋４９ １７１ ２３４５６７８", "phone", "+491712345678"],
@@ -77,7 +99,29 @@ describe("normaliseIdentifier", () => {
     [`${"a".repeat(65)}@example.com`, "email_invalid"],
     [`ada@${"a".repeat(64)}.com`, "email_invalid"],
     [`ada@${"a.".repeat(126)}com`, "email_invalid"],
+    // UTS 46 refuses it; NFKC before would make it a dot.
+    ["me@\u2488wouldbeinvalid.com", "email_invalid"],
+    ["ada@a·b.cat", "email_invalid"],
+    ["ada@xn--ab-0ea.cat", "email_invalid"],
+    ["ada@ab・cd.jp", "email_invalid"],
+    ["ada@א״", "email_invalid"],
+    ["ada@״א.com", "email_invalid"],
+    ["ada@a\u200cb.com", "email_invalid"],
+    ["ada@a\u200db.com", "email_invalid"],
+    ["ada@½.com", "email_invalid"],
+    ["ada@☃.com", "email_invalid"],
+    [`${"a".repeat(64)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(58)}.com`, "email_invalid"],
     ["+49 1", "phone_invalid"],
+    // Numbers that are too short for any type of their country (libphonenumber's own examples).
+    ["+431234", "phone_invalid"],
+    ["+35813123", "phone_invalid"],
+    ["+6221835012", "phone_invalid"],
+    ["+95123456", "phone_invalid"],
+    ["+92212345678", "phone_invalid"],
+    ["+96311234567", "phone_invalid"],
+    ["+88622123456", "phone_invalid"],
+    ["tel:0171-2345678", "phone_invalid"],
+    ["tel:+1-650-253-0000;ext=12", "phone_invalid"],
     ["+999 123456789", "phone_invalid"],
     [`+${"1".repeat(300)}`, "phone_invalid"],
   ])("%j is refused: %s", (text, problem) => {
@@ -146,6 +190,18 @@ describe("normaliseIdentifier", () => {
         }
       }
     }
+  });
+
+  test("takes an address of 254 octets as it is sent, whatever it has as characters", () => {
+    const longest = `${"a".repeat(60)}@${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(61)}.com`;
+    expect(longest.length).toBe(254);
+    expect(normaliseIdentifier(longest)).toEqual({ kind: "email", value: longest });
+    expect(normaliseIdentifier(`a${longest}`)).toEqual({ kind: "problem", problem: "email_invalid" });
+    // Fewer characters, more octets: ü has two.
+    expect(normaliseIdentifier(`ü${longest.slice(1)}`)).toEqual({
+      kind: "problem",
+      problem: "email_invalid",
+    });
   });
 
   test("makes upper case, white space around and full width no other identifier", () => {

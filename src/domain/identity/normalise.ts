@@ -3,22 +3,30 @@
  * knows the schema, and login, which does not, always agree: what has an `@` is an e-mail address, what is a plus
  * with digits and punctuation is a telephone number, all else a username.
  *
- * - Unicode NFKC (which also folds full-width and half-width forms), then the locale-independent lower case of
- *   Unicode (`toLowerCase`, never `toLocaleLowerCase`: the Turkish dotless i would make the form depend on the
- *   machine), repeated until nothing changes. In usernames the final sigma is folded to the other one, so that
- *   upper and lower case of a Greek name are one.
+ * - Unicode NFKC (which also folds full-width and half-width forms, the full-width @ among them), then the
+ *   locale-independent lower case of Unicode (`toLowerCase`, never `toLocaleLowerCase`: the Turkish dotless i would make
+ *   the form depend on the machine), repeated until nothing changes. In usernames the final sigma is folded to the other
+ *   one, so that upper and lower case of a Greek name are one.
+ * - The domain of an e-mail address is mapped by UTS 46 alone, as it was typed: NFKC before it would let in what UTS 46
+ *   refuses (U+2488 would become `1.`). Special-use domains (`.invalid`, `.localhost`) are taken; whether mail gets
+ *   there is for the relay to know.
+ * - Telephone numbers are read as they are pasted, with direction marks, any dash, and as `tel:` URIs (phone.ts).
  * - Surrounding white space is cut off; runs of it within a username count as one space.
  * - Characters that nobody can see, type or tell apart are refused, not removed: control characters, everything
  *   Unicode lets a renderer ignore (zero-width, soft hyphen, variation selectors, tags, fillers), bidi controls,
- *   private use, unassigned, lone surrogates. Zero-width joiners are among them, also where a script uses them.
+ *   private use, unassigned, lone surrogates. Zero-width joiners are among them, but in a domain where a script needs
+ *   them (IDNA2008, CONTEXTJ).
  * - Letters of several scripts that look alike (Latin and Cyrillic a) are two identifiers and are not refused:
  *   names in several scripts are ordinary, and a list of confusables would lock their owners out.
  */
 import { domainToASCII, domainToUnicode } from "node:url";
-import { looksLikePhone, toE164 } from "./phone.ts";
+import { phoneSpelling, toE164 } from "./phone.ts";
 
 /** The longest identifier, in characters (Unicode code points), before and after normalisation. */
 export const maxIdentifierLength = 320;
+
+/** The longest e-mail address, in octets as it is sent: RFC 5321, section 4.5.3.1.3 gives a path 256 with its brackets. */
+export const maxEmailBytes = 254;
 
 /** An identifier in the one form that it is stored and searched in. */
 export interface NormalisedIdentifier {
@@ -39,13 +47,21 @@ export function normaliseIdentifier(text: string): NormalisedIdentifier | Identi
   const given = text.trim();
   if (given === "") return problem("empty");
   if (lengthOf(given) > maxIdentifierLength) return problem("too_long");
+  const phone = phoneSpelling(given);
+  if (phone !== undefined) {
+    const value = toE164(phone);
+    // Not a username: should the numbering plan know it one day, it would be somebody's number.
+    return value === undefined ? problem("phone_invalid") : { kind: "phone", value };
+  }
   // Before folding as well: NFKC turns some of what is refused into ordinary characters.
-  if (forbidden.test(given)) return problem("forbidden_character");
+  if (isForbidden(given)) return problem("forbidden_character");
   const form = compatible(given);
   if (form === "") return problem("empty");
-  if (forbidden.test(form)) return problem("forbidden_character");
+  if (isForbidden(form)) return problem("forbidden_character");
 
-  const normalised = byLook(form);
+  const normalised = form.includes("@")
+    ? readEmail(given)
+    : ({ kind: "username", value: foldUsername(form) } as const);
   if (normalised.kind !== "problem" && lengthOf(normalised.value) > maxIdentifierLength) {
     return problem("too_long");
   }
@@ -64,9 +80,10 @@ export function normaliseForLogin(text: string): string | undefined {
 /** The form of the beginning of an identifier, to search by; undefined if no identifier begins so. */
 export function normaliseIdentifierPrefix(text: string): string | undefined {
   if (text.length > 2 * maxIdentifierLength) return undefined;
+  const phone = phoneSpelling(text);
+  if (phone !== undefined) return phone.replace(/[^+\p{Nd}]/gu, "");
   const form = compatible(text.trim());
-  if (forbidden.test(text.trim()) || forbidden.test(form)) return undefined;
-  if (looksLikePhone(form)) return form.replace(/[^+\p{Nd}]/gu, "");
+  if (isForbidden(text.trim()) || isForbidden(form)) return undefined;
   return form.includes("@") ? form.toLowerCase() : foldUsername(form);
 }
 
@@ -79,17 +96,15 @@ export function isEmailAddress(text: string): boolean {
 // Unicode counts as a symbol.
 const forbidden = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 
-function byLook(form: string): NormalisedIdentifier | IdentifierProblem {
-  if (form.includes("@")) {
-    const value = normaliseEmail(form);
-    return value === undefined ? problem("email_invalid") : { kind: "email", value };
-  }
-  if (looksLikePhone(form)) {
-    const value = toE164(form);
-    // Not a username: should the numbering plan know it one day, it would be somebody's number.
-    return value === undefined ? problem("phone_invalid") : { kind: "phone", value };
-  }
-  return { kind: "username", value: foldUsername(form) };
+/** Whether a text has a character that is refused. Of the joiners in a domain UTS 46 decides. */
+function isForbidden(text: string): boolean {
+  const at = text.search(atSign);
+  return forbidden.test(at === -1 ? text : text.slice(0, at) + text.slice(at).replace(joiners, ""));
+}
+
+function readEmail(text: string): NormalisedIdentifier | IdentifierProblem {
+  const value = normaliseEmail(text);
+  return value === undefined ? problem("email_invalid") : { kind: "email", value };
 }
 
 /** NFKC and lower case are not stable under each other for every character, hence the repetition. */
@@ -120,21 +135,28 @@ function foldUsername(text: string): string {
  * apart) and the domain as lower-case A-labels. Quoted local parts, comments and address literals are refused.
  */
 function normaliseEmail(text: string): string | undefined {
-  const [local = "", domain = "", ...rest] = text.split("@");
+  const [local = "", domain = "", ...rest] = text.split(atSign);
   if (rest.length > 0) return undefined;
-  const localForm = lowerCase(local);
+  const localForm = lowerCase(compatible(local));
   if (!localPart.test(localForm) || Buffer.byteLength(localForm) > 64) return undefined;
   // domainToASCII reads a host as browsers do, with percent signs, ports and numbers in hexadecimal; so only
-  // letters, digits, hyphens and dots get that far.
+  // letters, digits, hyphens, dots and what IDNA2008 allows in a context get that far.
   if (!domainCharacters.test(domain)) return undefined;
-  const ascii = domainToASCII(domain.toLowerCase());
-  return isDomain(ascii) && isFaithful(ascii) ? `${localForm}@${ascii}` : undefined;
+  const ascii = domainToASCII(domain);
+  if (!isDomain(ascii) || !isFaithful(ascii)) return undefined;
+  const address = `${localForm}@${ascii}`;
+  return Buffer.byteLength(address) <= maxEmailBytes ? address : undefined;
 }
 
+// Also as East Asian keyboards give it: all that NFKC folds to it.
+const atSign = /[@\uff20\ufe6b]/u;
+const joiners = /[\u200c\u200d]/g;
 // RFC 5322 dot-atom, with the letters and digits of all scripts (RFC 6532).
 const atom = "[\\p{L}\\p{M}\\p{N}!#$%&'*+/=?^_`{|}~-]+";
 const localPart = new RegExp(`^${atom}(\\.${atom})*$`, "u");
-const domainCharacters = /^[\p{L}\p{M}\p{N}.\u3002-]+$/u;
+// With the dots and hyphens that UTS 46 maps, and the characters of RFC 5892, appendix A.
+const domainCharacters =
+  /^[\p{L}\p{M}\p{N}.\u3002\uff0e\uff61\-\uff0d\u00b7\u0375\u05f3\u05f4\u30fb\uff65\u200c\u200d]+$/u;
 const domainLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 function isDomain(ascii: string): boolean {
@@ -153,8 +175,23 @@ function isDomain(ascii: string): boolean {
 function isFaithful(ascii: string): boolean {
   if (!ascii.includes("xn--")) return true;
   const unicode = domainToUnicode(ascii);
-  return !forbidden.test(unicode) && domainToASCII(unicode) === ascii && !unicode.includes("xn--");
+  const isPlain = !forbidden.test(unicode.replace(joiners, "")) && domainCharacters.test(unicode);
+  if (!isPlain || domainToASCII(unicode) !== ascii || unicode.includes("xn--")) return false;
+  return unicode.split(".").every((label) => !contextRules.some((broken) => broken.test(label)));
 }
+
+/**
+ * What breaks the rules of RFC 5892, appendix A.3 to A.9 (CONTEXTO), which UTS 46 leaves to registries: the Catalan dot
+ * stands between two l, the Greek numeral sign before Greek, the Hebrew points after Hebrew, the Japanese dot beside
+ * Japanese; the two sets of Arabic digits do not mix. The joiners (CONTEXTJ) are for domainToASCII to check.
+ */
+const contextRules: readonly RegExp[] = [
+  /(?<!l)\u00b7|\u00b7(?!l)/u,
+  /\u0375(?!\p{Script=Greek})/u,
+  /(?<!\p{Script=Hebrew})[\u05f3\u05f4]/u,
+  /^[^\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]*\u30fb[^\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]*$/u,
+  /[\u0660-\u0669].*[\u06f0-\u06f9]|[\u06f0-\u06f9].*[\u0660-\u0669]/u,
+];
 
 function lengthOf(text: string): number {
   let length = 0;

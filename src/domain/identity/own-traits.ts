@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../json.ts";
+import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
@@ -12,12 +13,13 @@ export function checkChange(
   schema: CompiledSchema,
   traits: JsonObject,
   patch: JsonObject,
+  owns?: OwnsAddress,
 ): TraitValidation & { readonly merged: JsonObject } {
   const { merged, beyondLimits } = mergeTraits(traits, patch);
   if (beyondLimits !== undefined) return { valid: false, violations: [beyondLimits], merged };
   const violations = readOnlyChanges(schema, traits, merged);
   if (violations.length > 0) return { valid: false, violations, merged };
-  return { ...schema.validate(merged), merged };
+  return { ...schema.validate(merged, owns), merged };
 }
 
 /** Traits with a patch, which nobody has checked yet; as they are where it is beyond the limits of traits. */

@@ -2,7 +2,7 @@ import { DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { EventStore } from "../event/store.ts";
 import type { IdentityId } from "../ids.ts";
-import { passwordLength } from "../method/password/policy.ts";
+import { longestPassword, passwordLength } from "../method/password/policy.ts";
 import type { Clock, PasswordHasher, Scope } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -60,18 +60,18 @@ export class PasswordChecks {
   }
 
   async #verify(tenant: Tenant, { id, state }: Identity, password: Secret): Promise<boolean> {
-    const { argon2, maxLength } = tenant.settings.password;
+    const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
-    if (passwordLength(password.reveal()) > maxLength) return false;
+    if (passwordLength(password.reveal()) > longestPassword) return false;
     const stored = await this.#identities.findPassword(scopeOf(tenant), id);
     if (stored === undefined || state !== "active") {
       // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
       await this.#hasher.verifyDecoy(password, argon2);
       return false;
     }
-    if (!(await this.#hasher.verify(password, stored.hash))) return false;
-    if (this.#hasher.needsRehash(stored.hash, argon2)) await this.#rehash(tenant, id, stored.hash, password);
-    return true;
+    const { matches, needsRehash } = await this.#hasher.compare(password, stored.hash, argon2);
+    if (needsRehash) await this.#rehash(tenant, id, stored.hash, password);
+    return matches;
   }
 
   async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {

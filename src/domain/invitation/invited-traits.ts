@@ -2,6 +2,7 @@
 import { domainError } from "../errors.ts";
 import { nodeName } from "../flow/form.ts";
 import { traitNodes } from "../flow/trait-nodes.ts";
+import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitField, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -18,7 +19,9 @@ export function invitedTraits(
   given: JsonObject,
   address: InvitedAccount["address"],
 ): JsonObject {
-  const validated = schema.validate(given);
+  const filledIn = address === undefined ? given : withAddress(schema.fields, given, address);
+  // A user name may be the address that the invitation proves.
+  const validated = schema.validate(filledIn, ownsProven(address === undefined ? [] : [address]));
   const broken = validated.valid ? [] : lasting(validated.violations);
   const said = new Set(broken.map(({ path }) => keyOf(path)));
   const violations = [...broken, ...hidden(schema, given).filter(({ path }) => !said.has(keyOf(path)))];
@@ -26,7 +29,7 @@ export function invitedTraits(
     const fields = violations.map((violation) => toFieldViolation("traits", violation));
     throw domainError("TRAITS_INVALID", {}, { violations: fields });
   }
-  return address === undefined ? given : withAddress(schema.fields, given, address);
+  return filledIn;
 }
 
 /** Rules that a document breaks because something is missing from it. */

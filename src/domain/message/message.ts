@@ -141,6 +141,63 @@ export function invalidPhone(): Message {
   return error(4000041, "Enter a valid phone number with its country code, for example +41 44 668 18 00.");
 }
 
+/** Not a date. */
+export function invalidDate(property: string): Message {
+  return wrongFormatOf(9000100, property, "date", "must be a date, for example 2026-02-28");
+}
+
+/** Not a date with a time and its zone. */
+export function invalidDateTime(property: string): Message {
+  const sentence = "must be a date with a time and its zone, for example 2026-02-28T18:30:00Z";
+  return wrongFormatOf(9000102, property, "date-time", sentence);
+}
+
+/** Not a time with its zone. */
+export function invalidTime(property: string): Message {
+  return wrongFormatOf(9000103, property, "time", "must be a time with its zone, for example 18:30:00Z");
+}
+
+/** Not a URI. */
+export function invalidUri(property: string): Message {
+  return wrongFormatOf(
+    9000104,
+    property,
+    "uri",
+    "must be a full address, for example https://example.com/page",
+  );
+}
+
+/** A text that is not of another format of JSON Schema. */
+export function invalidFormat(property: string, format: string): Message {
+  return wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
+}
+
+/** A whole number that is not kept exactly. */
+export function numberTooLarge(maximum: number): Message {
+  return error(9000101, `Must be between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
+}
+
+/** A user name in the form of an e-mail address that the account has not shown to be its own. */
+export function userNameIsEmail(): Message {
+  return error(
+    9000106,
+    "A user name must not look like an email address, unless it is a verified one of yours.",
+  );
+}
+
+/** A user name in the form of a telephone number that the account has not shown to be its own. */
+export function userNameIsPhone(): Message {
+  return error(
+    9000107,
+    "A user name must not look like a phone number, unless it is a verified one of yours.",
+  );
+}
+
+/** A text with characters that nobody sees or can type. */
+export function forbiddenCharacter(): Message {
+  return error(9000108, "Must not have control or invisible characters.");
+}
+
 /** The password is on the list of common passwords. */
 export function passwordTooCommon(): Message {
   return error(9000001, "The password cannot be used because many people use it, so it is easy to guess.");
@@ -460,6 +517,10 @@ export function chooseAddressLabel(): Message {
 export function anotherIdentifier(identifier: string): Message {
   const text = `This is the sign in of ${identifier}. Go back to sign in with something else.`;
   return error(9000044, text, { identifier });
+}
+
+function wrongFormatOf(id: number, property: string, format: string, sentence: string): Message {
+  return error(id, `Property ${property} ${sentence}.`, { property, format });
 }
 
 function info(id: number, text: string, context: JsonObject = {}): Message {

@@ -150,6 +150,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       publicMetadata: fromStruct(request.publicMetadata),
       adminMetadata: fromStruct(request.adminMetadata),
       keepSessions: request.keepSessions,
+      allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
     });
     return { identity: toIdentity(identity) };
   }
@@ -277,6 +278,7 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
     publicMetadata: fromStruct(request.publicMetadata) ?? {},
     adminMetadata: fromStruct(request.adminMetadata) ?? {},
     verifiedAddresses: request.verifiedAddresses,
+    allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
   };
 }
 

@@ -22,6 +22,11 @@ export const english: Words = {
       typeof time === "string"
         ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
         : undefined,
+    9000100: "Fill in a valid date, for example 2026-02-28.",
+    9000102: "Fill in a date with a time and its zone, for example 2026-02-28T18:30:00Z.",
+    9000103: "Fill in a time with its zone, for example 18:30:00Z.",
+    9000104: "Fill in a full address, for example https://example.com/page.",
+    9000105: "This does not have the format {format}.",
   },
   errors: {
     REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",

@@ -118,6 +118,17 @@ export const german: Words = {
       "Ihr Konto wird sofort mit allem, was dazugehört, gelöscht. Das lässt sich nicht rückgängig machen.",
     9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
     9000070: "Das können Sie nicht selbst ändern.",
+    9000100: "Geben Sie ein gültiges Datum an, zum Beispiel 2026-02-28.",
+    9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} an.",
+    9000102: "Geben Sie ein Datum mit Uhrzeit und Zeitzone an, zum Beispiel 2026-02-28T18:30:00Z.",
+    9000103: "Geben Sie eine Uhrzeit mit Zeitzone an, zum Beispiel 18:30:00Z.",
+    9000104: "Geben Sie eine vollständige Adresse an, zum Beispiel https://example.com/seite.",
+    9000105: "Der Wert hat nicht die verlangte Form „{format}“.",
+    9000106:
+      "Ein Benutzername darf nicht wie eine E-Mail-Adresse aussehen, außer es ist Ihre eigene und bestätigt.",
+    9000107:
+      "Ein Benutzername darf nicht wie eine Telefonnummer aussehen, außer es ist Ihre eigene und bestätigt.",
+    9000108: "Steuerzeichen und unsichtbare Zeichen sind hier nicht erlaubt.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",

@@ -1393,7 +1393,8 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
   minLength: number;
 
   /**
-   * The greatest length in characters.
+   * The greatest length of a new password in characters. At login 1024 characters are taken, whatever this says, so that
+   * lowering it locks nobody out.
    *
    * @generated from field: uint32 max_length = 2;
    */

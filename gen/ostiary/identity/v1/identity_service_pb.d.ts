@@ -40,7 +40,7 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
 
   /**
    * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
-   * whatever the schema allows.
+   * whatever the schema allows. A whole number beyond ±9007199254740991 is refused: write it as a string.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -61,14 +61,16 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   externalId: string;
 
   /**
-   * Data of the application that the owner may see. At most 16 KiB as JSON.
+   * Data of the application that the owner may see. At most 16 KiB as JSON. A whole number beyond ±9007199254740991 is
+   * refused: write it as a string.
    *
    * @generated from field: google.protobuf.Struct public_metadata = 6;
    */
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * Data of the application that only the admin API shows. At most 16 KiB as JSON.
+   * Data of the application that only the admin API shows. At most 16 KiB as JSON, whole numbers up to
+   * ±9007199254740991.
    *
    * @generated from field: google.protobuf.Struct admin_metadata = 7;
    */
@@ -80,6 +82,15 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
    * @generated from field: repeated string verified_addresses = 8;
    */
   verifiedAddresses: string[];
+
+  /**
+   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Only for
+   * identities of which another system knows that the address is theirs: its owner can then neither register nor sign in
+   * with it. Default: such a user name is refused.
+   *
+   * @generated from field: bool allow_unverified_address_as_user_name = 9;
+   */
+  allowUnverifiedAddressAsUserName: boolean;
 };
 
 /**
@@ -129,7 +140,8 @@ export declare type NewPassword = Message<"ostiary.identity.v1.NewPassword"> & {
     case: "password";
   } | {
     /**
-     * A hash: argon2 (PHC form), bcrypt, scrypt or PBKDF2. Rehashed at the next login.
+     * A hash: argon2, bcrypt, scrypt or PBKDF2, in PHC form or as Kratos, passlib, Django and better-auth write it. Rehashed
+     * at the next login.
      *
      * @generated from field: string hash = 2;
      */
@@ -430,6 +442,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    * @generated from field: bool keep_sessions = 8;
    */
   keepSessions: boolean;
+
+  /**
+   * Whether a user name may be an e-mail address or telephone number that is no verified one of the identity, as in
+   * CreateIdentity. One that the identity has already stays in any case.
+   *
+   * @generated from field: bool allow_unverified_address_as_user_name = 9;
+   */
+  allowUnverifiedAddressAsUserName: boolean;
 };
 
 /**

@@ -16,7 +16,7 @@ import type {
   StepRejected,
   SubmittedStep,
 } from "../method.ts";
-import { type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
+import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 
 const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
 const fieldName = "password.password";
@@ -45,9 +45,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
-    const { argon2, maxLength } = tenant.settings.password;
+    const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
-    if (passwordLength(password) > maxLength) return credentialsInvalid();
+    if (passwordLength(password) > longestPassword) return credentialsInvalid();
     const secret = new Secret(password);
     const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;
     if (candidate === undefined || hash === undefined) {
@@ -56,8 +56,9 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       await this.#hasher.verifyDecoy(secret, argon2);
       return credentialsInvalid();
     }
-    if (!(await this.#hasher.verify(secret, hash))) return credentialsInvalid();
-    const rehash = this.#hasher.needsRehash(hash, argon2) ? await this.#hash(tenant, secret) : undefined;
+    const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2);
+    if (!matches) return credentialsInvalid();
+    const rehash = needsRehash ? await this.#hash(tenant, secret) : undefined;
     return { kind: "proved", candidate, authentication, rehash };
   }
 
@@ -122,7 +123,7 @@ function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-pa
       required: true,
       autocomplete,
       minLength: isNew ? tenant.settings.password.minLength : undefined,
-      maxLength: tenant.settings.password.maxLength,
+      maxLength: isNew ? tenant.settings.password.maxLength : longestPassword,
     },
   };
 }

@@ -1,6 +1,14 @@
 import { domainError } from "../../errors.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
+import { passwordForm } from "../../password-form.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
+
+/**
+ * The longest password that is compared with a stored one, in characters as `passwordLength` counts them: the greatest
+ * `max_length` that can be configured. What is longer was never anybody's and is not hashed. The tenant's own maximum is
+ * for new passwords only: a rule that came later locks nobody out, and nobody knows how long imported ones are.
+ */
+export const longestPassword = 1024;
 
 /** Whose password it is to be. */
 export interface PasswordAccount {
@@ -62,7 +70,7 @@ export function createPasswordPolicy({
       const { password: rules } = tenant.settings;
       const violation = checkPassword(password, account, rules, (text) => commonPasswords.has(text));
       // Last, because it is the rule that leaves the process.
-      return violation ?? (await checkBreaches(password, rules.breachCheck, breachedPasswords));
+      return violation ?? (await checkBreaches(passwordForm(password), rules.breachCheck, breachedPasswords));
     },
   };
 }
@@ -96,7 +104,7 @@ export function checkPassword(
   rules: PasswordRules,
   isCommon: (password: string) => boolean,
 ): PasswordViolation | undefined {
-  const form = password.normalize("NFC");
+  const form = passwordForm(password);
   const actual = passwordLength(password);
   const { minLength: min, maxLength: max } = rules;
   if (actual < min) return { rule: "too_short", params: { min, actual } };

@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { domainError, type FieldViolation } from "../../../domain/errors.ts";
 import { exceedsJsonDepth } from "./json-depth.ts";
+import { hasVanishingNumber } from "./json-numbers.ts";
 import { locateJsonError } from "./json-path.ts";
 
 /** How a message is written. */
@@ -75,8 +76,9 @@ function decodeJson<Desc extends DescMessage>(
   } catch (cause) {
     throw malformed("The body is not valid UTF-8.", [], cause);
   }
+  let message: MessageShape<Desc>;
   try {
-    return fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
+    message = fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
   } catch (cause) {
     // Security rule: what is refused does not cost more than what is served.
     if (text.length > maxLocatedLength) {
@@ -91,4 +93,8 @@ function decodeJson<Desc extends DescMessage>(
     const where = violation.field === "" ? "The request" : `The field ${violation.field}`;
     throw malformed(`${where} ${violation.description}.`, [violation], cause);
   }
+  if (hasVanishingNumber(text)) {
+    throw malformed("The JSON has a number that is too small to be kept; write it as a string.");
+  }
+  return message;
 }

@@ -1,0 +1,69 @@
+/** User names in the form of an address, and whose address that may be. */
+import type { JsonObject, JsonValue } from "../json.ts";
+import type { AddressKind, DerivedTraits, Identity } from "./identity.ts";
+import { normaliseIdentifier } from "./normalise.ts";
+
+/** A user name that is an e-mail address or a telephone number. */
+export interface AddressClaim {
+  readonly kind: AddressKind;
+  /** Normalised. */
+  readonly value: string;
+  readonly path: readonly string[];
+}
+
+/**
+ * Whether an identity may have a user name that is an address. Asked with what its traits give, since an address that they
+ * no longer hold is not its own any more.
+ *
+ * Security rule: only a verified address of its own. Otherwise somebody could take the address of somebody else as user
+ * name: its owner would be kept out, or land in a foreign account (ASVS V6.1.3). Decided by the form alone, whether or not
+ * anybody has the address, so that the answer tells nothing.
+ */
+export type OwnsAddress = (claim: AddressClaim, derived: DerivedTraits) => boolean;
+
+interface Address {
+  readonly kind: AddressKind;
+  readonly value: string;
+}
+
+/** Where nobody has shown anything to be theirs. */
+export const ownsNothing: OwnsAddress = () => false;
+
+/** An operator says so, for each address. */
+export const ownsEverything: OwnsAddress = () => true;
+
+/** Addresses that were shown, or are about to be shown before anything is stored. */
+export function ownsProven(proven: readonly Address[]): OwnsAddress {
+  return (claim, derived) => isAmong(claim, proven) && isAmong(claim, derived.verifiableAddresses);
+}
+
+/**
+ * What an identity that exists may have: its verified addresses, those that the change proves, and the user name that it
+ * has already, which an operator allowed. The last does not outlive the address where it is one of the identity's own.
+ */
+export function ownsAlready(identity: Identity, proven: readonly Address[]): OwnsAddress {
+  const verified = identity.verifiableAddresses.filter(({ verifiedAt }) => verifiedAt !== undefined);
+  const owns = ownsProven([...verified, ...proven]);
+  return (claim, derived) => owns(claim, derived) || isUnchanged(identity, claim, derived);
+}
+
+function isUnchanged(identity: Identity, claim: AddressClaim, derived: DerivedTraits): boolean {
+  const before = valueAt(identity.traits, claim.path);
+  if (typeof before !== "string") return false;
+  const normalised = normaliseIdentifier(before);
+  if (normalised.kind === "problem" || normalised.value !== claim.value) return false;
+  return !isAmong(claim, identity.verifiableAddresses) || isAmong(claim, derived.verifiableAddresses);
+}
+
+function isAmong({ kind, value }: Address, addresses: readonly Address[]): boolean {
+  return addresses.some((address) => address.kind === kind && address.value === value);
+}
+
+function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = traits;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Array.isArray(value) ? value[Number(part)] : value[part];
+  }
+  return value;
+}
