@@ -7,7 +7,9 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
+import { AccountClaims } from "../../src/domain/flow/account-claims.ts";
 import { AccountDeletion } from "../../src/domain/flow/account-deletion.ts";
+import { AccountDisowning } from "../../src/domain/flow/account-disowning.ts";
 import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
 import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
 import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
@@ -226,12 +228,20 @@ function serverWith(...methods: readonly LoginMethod[]) {
     logins,
     clock,
   });
+  const { identities } = storage;
+  const claims = new AccountClaims({
+    ...{ keeper, flows: storage.flows, identities, logins, clock },
+    disowning: new AccountDisowning({
+      ...{ keeper, flows: storage.flows, identities, schemas, settings, outbox, clock },
+    }),
+  });
   const recoveries = new RecoveryFlows({
     keeper,
     flows: storage.flows,
     proofs,
     settings,
     secondFactors,
+    claims,
     outbox,
     tokens,
     clock,
@@ -450,7 +460,9 @@ describe("a recovery of whoever has a second factor", () => {
     await submit({});
     const outcome = await submit(await code());
     if (outcome.kind !== "completed") throw new Error(`the recovery was ${outcome.kind}`);
-    return outcome.completed;
+    const { settings, session } = outcome.completed;
+    if (settings === undefined) throw new Error("no settings followed the recovery");
+    return { settings, session };
   }
 
   // Security rule: a mailbox alone neither opens nor changes an account that has a second factor (peers D 15, D4 1).

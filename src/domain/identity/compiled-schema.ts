@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { JsonObject, JsonValue } from "../json.ts";
-import { AnnotationCollector } from "./collect-annotations.ts";
+import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
 import type { DerivedTraits } from "./identity.ts";
@@ -21,6 +21,8 @@ export interface CompiledSchema {
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly TraitField[];
+  /** What its annotations speak about in traits that are valid, in document order. */
+  annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /** Checks traits, and says what they give. At most 20 violations. */
   validate(traits: JsonObject): TraitValidation;
 }
@@ -78,6 +80,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     document: stored.document,
     warnings: warningsOf(document, validators),
     fields: traitFields(document),
+    annotatedIn: (traits) => collector.collect(traits),
     validate(traits) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
       const beyondLimits = checkJsonLimits(traits, traitLimits);

@@ -40,4 +40,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261126120000-even-work",
     load: async () => (await import("./20261126120000-even-work.ts")).EvenWork,
   },
+  {
+    name: "20261128030000-unclaimed-accounts",
+    load: async () => (await import("./20261128030000-unclaimed-accounts.ts")).UnclaimedAccounts,
+  },
 ];
