@@ -15,7 +15,7 @@ const hasAddress = `EXISTS (
 
 /**
  * Completes a verification. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 kind and $6 value of the address,
- * $7 now, $8 events, $9 the session that the proof is given in or null. The identity's revision is raised, so that a change
+ * $7 now, $8 events, $9 the session that the proof is given in or null, $10 whether it must be given in one. The identity's revision is raised, so that a change
  * which read the address unverified does not put that back.
  *
  * Security rule: in an unclaimed account nothing is written unless the proof is given in an active session of it. `refused` says
@@ -26,7 +26,7 @@ export const completeVerificationStatement: Statement = {
   name: "complete_verification",
   text: `WITH ${ownFlowParts}, ${seenPart(hasAddress)}, refused AS MATERIALIZED (
     SELECT FROM seen, ostiary.identity i
-    WHERE i.tenant_id = $1 AND i.id = $4 AND ${unclaimed("i.id")} AND NOT EXISTS (
+    WHERE i.tenant_id = $1 AND i.id = $4 AND ($10::boolean OR ${unclaimed("i.id")}) AND NOT EXISTS (
       SELECT FROM ostiary.session s
       WHERE s.tenant_id = $1 AND s.id = $9 AND s.identity_id = $4 AND s.revoked_at IS NULL AND s.expires_at > $7
     )

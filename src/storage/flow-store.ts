@@ -268,6 +268,7 @@ export class PostgresFlowStore implements FlowStore {
       completion.at,
       eventsParameter(completion.events),
       completion.within,
+      completion.onlyWithin,
     ]);
     if (result === "refused") return "unclaimed";
     return result === "identity_changed" ? "address_gone" : result;

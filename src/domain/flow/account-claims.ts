@@ -135,6 +135,7 @@ export class AccountClaims {
         held: [{ digest: record.digest, revision: record.revision }],
         target: { ...target, identityId },
         within: session.id,
+        onlyWithin: true,
         at,
         events: [newEvent("address.verified", at, actor, about)],
       },

@@ -84,6 +84,8 @@ export interface VerificationCompletion {
   readonly target: ProofTarget & { readonly identityId: IdentityId };
   /** The session that the proof is given in, if it is given in one. It counts only while it is an active one of the identity. */
   readonly within: SessionId | undefined;
+  /** Whether it counts in no other way, not even in a claimed account. */
+  readonly onlyWithin: boolean;
   readonly at: Date;
   readonly events: readonly Event[];
 }
@@ -217,7 +219,7 @@ export interface FlowStore {
   ): Promise<Completion | "invitation_gone" | "identifier_taken">;
   /**
    * Marks an address as verified, or changes nothing: `address_gone` if the identity no longer has it, `unclaimed` if it is an
-   * unclaimed account and the proof is given outside a session of it.
+   * unclaimed account, or the proof counts only within a session, and it is given outside of one.
    */
   completeVerification(
     scope: Scope,

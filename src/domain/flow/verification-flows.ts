@@ -179,6 +179,7 @@ export class VerificationFlows {
         held,
         target: { ...target, identityId },
         within: session?.id ?? record.data.session,
+        onlyWithin: false,
         at,
         events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
       },
