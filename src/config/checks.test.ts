@@ -136,9 +136,40 @@ describe("security rule: insecure combinations are refused, and are warnings in 
     ],
   ])("%s is accepted", (_, config) => {
     const { problems, warnings } = outcome(config);
-    // What is missing to send mail with is none of this.
-    const others = warnings.filter((warning) => !warning.startsWith("tenant_defaults.courier:"));
+    // What is missing to send mail with is none of this, nor who may register.
+    const others = warnings.filter(
+      (warning) => !/^tenant_defaults\.(courier|flows\.registration\.address_proof):/.test(warning),
+    );
     expect({ problems, warnings: others }).toEqual({ problems: [], warnings: [] });
+  });
+});
+
+describe("security rule: a registration that is open to strangers without a proof of the address", () => {
+  const key = "tenant_defaults.flows.registration.address_proof:";
+  const told = (tenantDefaults: object) =>
+    outcome(settings(tenantDefaults)).warnings.filter((warning) => warning.startsWith(key));
+  const courier = { smtp: { url: "smtps://mail.example.com" }, from_address: "no-reply@example.com" };
+
+  test.each([
+    ["with nothing else configured", publicUrl],
+    ["with the default spelled out", { ...publicUrl, flows: { registration: { address_proof: "none" } } }],
+    ["in a network of its own", { public_url: "https://10.0.0.7" }],
+  ])("is a warning that names the key on a public URL, %s", (_, tenantDefaults) => {
+    expect(told(tenantDefaults)).toEqual([expect.stringContaining("is not before_session")]);
+  });
+
+  test.each([
+    ["this machine", { public_url: "http://localhost:4433" }],
+    ["no public URL", {}],
+    [
+      "a proof before the session",
+      { ...publicUrl, courier, flows: { registration: { address_proof: "before_session" } } },
+    ],
+    ["registration switched off", { ...publicUrl, flows: { registration: { enabled: false } } }],
+    ["invitations alone", { ...publicUrl, flows: { registration: { invitation_required: true } } }],
+  ])("is none with %s", (_, tenantDefaults) => {
+    expect(outcome(settings(tenantDefaults)).problems).toEqual([]);
+    expect(told(tenantDefaults)).toEqual([]);
   });
 });
 

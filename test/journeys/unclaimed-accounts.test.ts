@@ -15,6 +15,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import type { JsonObject } from "../../src/domain/json.ts";
 import { freshEmail, goodPassword, logIn } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { Browser } from "../support/browser.ts";
 import { refusal } from "../support/errors.ts";
 import { tokenOf } from "../support/links.ts";
 import { personSchemas } from "../support/person.ts";
@@ -513,6 +514,90 @@ describe("something is asked", () => {
     expect((await opened.submit(confirm)).case).toBe("nextStep");
     expect((await opened.get())?.step.case).toBe("claimAccount");
   });
+});
+
+describe("in browsers", () => {
+  const password = (secret: string) => ({ password: { password: secret } });
+
+  interface DrawnFlow {
+    readonly id: string;
+    readonly csrfToken: string;
+  }
+
+  /** Begins a flow, or goes on with the one that is given, and submits a step. */
+  async function send(browser: Browser, service: string, fields: object, given?: DrawnFlow) {
+    app.clock.advance(1);
+    const call = (method: string, message: object) =>
+      browser.post(`/ostiary.flow.v1.${service}Service/${method}${service}Flow`, message);
+    const created = given ?? (await call("Create", { client: "CLIENT_BROWSER" })).body.flow;
+    const { id: flowId, csrfToken } = created;
+    const { body } = await call("Submit", { flowId, csrfToken, ...fields });
+    const [outcome = ""] = Object.keys(body);
+    return { outcome, ...body[outcome], flow: body[outcome]?.flow ?? created };
+  }
+
+  /** Registers in a browser, which is signed in then. */
+  async function registerIn(browser: Browser) {
+    const email = freshEmail();
+    const made = await send(browser, "Registration", { traits: { email }, ...password(goodPassword) });
+    expect(made.outcome).toBe("completed");
+    return email;
+  }
+
+  const prove = async (browser: Browser, service: string, email: string) => {
+    const { flow } = await send(browser, service, { address: email, code: {} });
+    return send(browser, service, { code: { code: await newestCode(email) } }, flow);
+  };
+  const newBrowser = () => new Browser(app.publicUrl, app.localUrl);
+
+  test("the session's own one verifies at once, any other one asks; a cookie does not move a native flow", async () => {
+    const mine = newBrowser();
+    const [email, other] = [await registerIn(mine), await registerIn(newBrowser())];
+    const theirs = newBrowser();
+    await registerIn(theirs);
+    for (const browser of [theirs, newBrowser()]) {
+      const asked = await prove(browser, "Verification", other);
+      expect(asked.flow.claimAccount).toBeDefined();
+    }
+    const cookie = [...mine.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    await (await Proving.begin("verification", { headers: { cookie } })).asked(email);
+    expect((await prove(mine, "Verification", email)).outcome).toBe("completed");
+  });
+
+  test.each(["Verification", "Recovery"])("a %s is answered by a login that comes back", async (service) => {
+    const email = await registerIn(newBrowser());
+    const browser = newBrowser();
+    const { flow } = await prove(browser, service, email);
+    const waiting = await send(browser, service, { resume: {} }, flow);
+    expect(waiting.outcome).toBe("loginRequired");
+    const wrong = await send(browser, "Login", password("not the password"), waiting.loginFlow);
+    expect(wrong.outcome).toBe("rejected");
+    const login = await send(browser, "Login", password(goodPassword), waiting.loginFlow);
+    expect(login.outcome).toBe("completed");
+    // The id alone, without the form's token, is worth nothing (V3.5.1).
+    const bare = await send(browser, service, { resume: {} }, { ...waiting.flow, csrfToken: "" });
+    expect(bare.outcome).toBe("code");
+    expect((await send(browser, service, { resume: {} }, waiting.flow)).outcome).toBe("completed");
+  });
+
+  test.each(["Verification", "Recovery"])(
+    "a %s that is answered by `disown` leads to a new secret",
+    async (service) => {
+      const attacker = newBrowser();
+      const email = await registerIn(attacker);
+      const browser = newBrowser();
+      const { flow } = await prove(browser, service, email);
+      const done = await send(browser, service, { disown: {} }, flow);
+      expect(done.outcome).toBe("completed");
+      const settings = done.continueWith[0].settings.flow;
+      const set = await send(browser, "Settings", password(ownersPassword), settings);
+      expect(set.outcome).toBe("completed");
+      const current = (each: Browser) =>
+        each.post("/ostiary.session.v1.SessionService/GetCurrentSession", {});
+      expect((await current(browser)).status).toBe(200);
+      expect((await current(attacker)).reason).toBe("SESSION_REVOKED");
+    },
+  );
 });
 
 describe("a recovery of an account without a verified address", () => {
