@@ -2,6 +2,9 @@
  * Whether nobody has claimed the account yet: no address is verified, and all of its credentials, at least one, were set by
  * itself. `identityId` is a column of the statement; $1 is the tenant.
  *
+ * A credential of which it is not known who set it, null, counts neither way; if it is known of none, the account is not
+ * unclaimed.
+ *
  * Security rule: an account whose credentials an operator set or imported is not unclaimed, whatever its addresses say: it was
  * made for a person whom the operator knows, and an address that was mistyped must not hand it over.
  */
