@@ -12,7 +12,9 @@ import { ApiKeys } from "./domain/access/api-keys.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
+import { AccountClaims } from "./domain/flow/account-claims.ts";
 import { AccountDeletion } from "./domain/flow/account-deletion.ts";
+import { AccountDisowning } from "./domain/flow/account-disowning.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "./domain/flow/login-completion.ts";
@@ -146,7 +148,37 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     throttle,
     secondFactors,
   });
-  const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, clock });
+  const settingsMethods = [passwordMethod];
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const changes = { keeper, view, store: storage.settings, outbox, clock };
+  const settingsFlows = new SettingsFlows({
+    keeper,
+    flows: storage.flows,
+    methods: settingsMethods,
+    view,
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
+    password: new PasswordSettings({ ...changes, tokens }),
+    deletion: new AccountDeletion(changes),
+    logins: loginFlows,
+    clock,
+  });
+  const claims = new AccountClaims({
+    keeper,
+    flows: storage.flows,
+    identities: storage.identities,
+    logins: loginFlows,
+    disowning: new AccountDisowning({
+      keeper,
+      flows: storage.flows,
+      identities: storage.identities,
+      schemas,
+      settings: settingsFlows,
+      outbox,
+      clock,
+    }),
+    clock,
+  });
+  const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, claims, clock });
   const invitations = new Invitations({
     store: storage.invitations,
     schemas,
@@ -172,26 +204,13 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
       clock,
     }),
   });
-  const settingsMethods = [passwordMethod];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
-  const changes = { keeper, view, store: storage.settings, outbox, clock };
-  const settingsFlows = new SettingsFlows({
-    keeper,
-    flows: storage.flows,
-    methods: settingsMethods,
-    view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, tokens }),
-    deletion: new AccountDeletion(changes),
-    logins: loginFlows,
-    clock,
-  });
   const recoveryFlows = new RecoveryFlows({
     keeper,
     flows: storage.flows,
     proofs,
     settings: settingsFlows,
     secondFactors,
+    claims,
     outbox,
     tokens,
     clock,

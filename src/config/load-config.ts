@@ -7,6 +7,7 @@ import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
+import { checkOpenRegistration } from "./check-registration.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
 import type { CompleteConfig } from "./complete-config.ts";
@@ -95,9 +96,13 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
       clientCertificates = renewed.clientCertificates();
     },
     embedded,
-    warnings: [...tolerated, ...secrets.warnings, ...files.warnings, ...checkCourierPresence(config)].map(
-      (each) => describeProblem(each, sources),
-    ),
+    warnings: [
+      ...tolerated,
+      ...secrets.warnings,
+      ...files.warnings,
+      ...checkCourierPresence(config),
+      ...checkOpenRegistration(config),
+    ].map((each) => describeProblem(each, sources)),
     directory: places.file === undefined ? workingDirectory : dirname(resolve(workingDirectory, places.file)),
     sources,
   });

@@ -403,6 +403,11 @@ const texts = {
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
     metadata: [],
   },
+  CLAIM_ENDED: {
+    message: "Whose account it is can no longer be answered, and nothing was changed.",
+    remedy: "Submit `back`, and begin again with the address.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

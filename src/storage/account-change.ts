@@ -57,6 +57,8 @@ interface ResultRow {
   readonly flow_open: boolean;
   readonly current: boolean;
   readonly completed: boolean;
+  /** Of statements that refuse: whether this one did. */
+  readonly refused?: boolean;
 }
 
 /** Sends a changing statement until no login or other change of the account comes in between. */
@@ -66,11 +68,23 @@ export async function changeAccount(
   statement: Statement,
   values: readonly unknown[],
 ): Promise<Completion | "identity_changed"> {
+  const result = await tryChangeAccount(database, scope, statement, values);
+  return result === "refused" ? "identity_changed" : result;
+}
+
+/** As `changeAccount`, of a statement that may refuse. */
+export async function tryChangeAccount(
+  database: Database,
+  scope: Scope,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<Completion | "identity_changed" | "refused"> {
   for (let round = 0; round < mostRounds; round++) {
     const [row] = await database.query<ResultRow>(scope, statement, values);
     if (row?.completed) return "completed";
     if (!row?.flow_open) return "flow_taken";
     if (!row.current) return "identity_changed";
+    if (row.refused) return "refused";
   }
   return "identity_changed";
 }

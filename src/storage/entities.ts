@@ -114,6 +114,7 @@ const IdentityCredential = defineEntity({
     kind: orderedText().primary(),
     secret: p.text(),
     algorithm: p.text().nullable(),
+    setByOperator: p.boolean().nullable(),
     createdAt: moment(),
     updatedAt: moment(),
   },

@@ -265,6 +265,7 @@ export const completeRegistrationStatement: Statement = {
     recoveryAddresses: "$7",
     secret: "$8",
     algorithm: "$9",
+    byOperator: "false",
     at: "$10",
   })}, completed AS (
     ${closeFlows("(SELECT id FROM new_identity)", "new_identity")}
@@ -279,31 +280,4 @@ export const completeRegistrationStatement: Statement = {
     firstParameter: 14,
   })}
   SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM new_identity) AS completed`,
-};
-
-/**
- * Completes a verification. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 kind and $6 value of the address,
- * $7 now, $8 events. The identity's revision is raised, so that a change which read the address unverified does not put
- * that back.
- */
-export const completeVerificationStatement: Statement = {
-  name: "complete_verification",
-  text: `WITH ${openFlowParts}, changed AS (
-    UPDATE ostiary.identity i SET updated_at = $7, revision = i.revision + 1
-    WHERE i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND EXISTS (SELECT FROM all_open)
-      AND EXISTS (
-        SELECT FROM ostiary.identity_verifiable_address v
-        WHERE v.tenant_id = $1 AND v.identity_id = $4 AND v.kind = $5 AND v.value = $6
-      )
-    RETURNING i.id
-  ), verified AS (
-    UPDATE ostiary.identity_verifiable_address SET verified_at = $7
-    WHERE tenant_id = $1 AND identity_id = $4 AND kind = $5 AND value = $6 AND verified_at IS NULL
-      AND EXISTS (SELECT FROM changed)
-  ), completed AS (
-    ${closeFlows("$4", "changed")}
-  ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$8", from: "changed" })}
-  )
-  SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM changed) AS completed`,
 };

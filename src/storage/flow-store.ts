@@ -2,6 +2,7 @@ import type { SealedMessage } from "../domain/courier/outbox.ts";
 import type { Challenge, FlowKind, FlowRecord } from "../domain/flow/flow.ts";
 import type {
   Completion,
+  DisowningCompletion,
   FlowAdvance,
   FlowStore,
   HeldRevision,
@@ -9,13 +10,15 @@ import type {
   LoginCompletion,
   OperatorStart,
   RecoveryCompletion,
+  RecoveryOwner,
   RegistrationCompletion,
   VerificationCompletion,
 } from "../domain/flow/store.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
 import type { Scope } from "../domain/ports.ts";
-import { changeAccount } from "./account-change.ts";
+import { changeAccount, tryChangeAccount } from "./account-change.ts";
+import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -136,10 +139,18 @@ export class PostgresFlowStore implements FlowStore {
     return first?.a_signs_in || second === undefined ? owner : undefined;
   }
 
-  async findForRecovery(scope: Scope, { kind, value }: NormalisedIdentifier): Promise<Identity | undefined> {
+  async findForRecovery(
+    scope: Scope,
+    { kind, value }: NormalisedIdentifier,
+  ): Promise<RecoveryOwner | undefined> {
     const values = [scope.tenantId, kind, value];
-    const [row] = await this.#database.query<OwnerRow>(scope, findForRecoveryStatement, values);
-    return row && ownerFromRow(row);
+    const [row] = await this.#database.query<OwnerRow & { readonly a_unclaimed: boolean }>(
+      scope,
+      findForRecoveryStatement,
+      values,
+    );
+    const owner = row && ownerFromRow(row);
+    return owner && { ...owner, unclaimed: row.a_unclaimed };
   }
 
   async advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean> {
@@ -249,15 +260,36 @@ export class PostgresFlowStore implements FlowStore {
   async completeVerification(
     scope: Scope,
     completion: VerificationCompletion,
-  ): Promise<Completion | "address_gone"> {
+  ): Promise<Completion | "address_gone" | "unclaimed"> {
     const { target } = completion;
-    const [row] = await this.#database.query<CompletionRow>(scope, statements.completeVerificationStatement, [
+    const result = await tryChangeAccount(this.#database, scope, completeVerificationStatement, [
       ...[scope.tenantId, ...heldParameters(completion.held)],
       ...[target.identityId, target.kind, target.value],
       completion.at,
       eventsParameter(completion.events),
+      completion.within,
+      completion.onlyWithin,
     ]);
-    return outcomeOf(row, "address_gone");
+    if (result === "refused") return "unclaimed";
+    return result === "identity_changed" ? "address_gone" : result;
+  }
+
+  completeDisowning(scope: Scope, completion: DisowningCompletion): Promise<Completion | "identity_changed"> {
+    const { identity, target } = completion;
+    return changeAccount(this.#database, scope, completeDisowningStatement, [
+      ...[scope.tenantId, ...heldParameters(completion.held)],
+      ...[target.identityId, target.kind, target.value],
+      completion.at,
+      eventsParameter(completion.events),
+      completion.expectedRevision,
+      identityParameter(identity),
+      identifiersParameter(identity.identifiers),
+      addressesParameter(identity.verifiableAddresses),
+      addressesParameter(identity.recoveryAddresses),
+      flowParameter(completion.settingsFlow),
+      messagesParameter(completion.messages),
+      eventsParameter([completion.revocationEvent]),
+    ]);
   }
 
   async completeRecovery(

@@ -14,6 +14,8 @@ interface IdentityInsertion {
   /** The password's hash, or null. */
   readonly secret: string;
   readonly algorithm: string;
+  /** Whether an operator sets it. */
+  readonly byOperator: "true" | "false";
   readonly at: string;
 }
 
@@ -41,8 +43,10 @@ export function insertIdentityParts(options: IdentityInsertion): string {
     SELECT $1, new_identity.id, given.kind, given.value, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
   ), new_password AS (
-    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
-    SELECT $1, new_identity.id, 'password', ${options.secret}, ${options.algorithm}, ${options.at}, ${options.at}
+    INSERT INTO ostiary.identity_credential
+      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, new_identity.id, 'password', ${options.secret}, ${options.algorithm}, ${options.byOperator},
+      ${options.at}, ${options.at}
     FROM new_identity
     WHERE ${options.secret}::text IS NOT NULL
   )`;
@@ -61,6 +65,7 @@ export const createIdentityStatement: Statement = {
     recoveryAddresses: "$5",
     secret: "$6",
     algorithm: "$7",
+    byOperator: "true",
     at: "$8",
   })}, recorded AS (
     ${insertEvents({ tenant: "$1", events: "$9", from: "new_identity" })}
@@ -221,10 +226,11 @@ export const setPasswordStatement: Statement = {
     RETURNING id
   ), written AS (
     INSERT INTO ostiary.identity_credential AS c
-      (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $3, $4, $5, $5 FROM changed
+      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, changed.id, 'password', $3, $4, true, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
-      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+      SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
+        updated_at = excluded.updated_at
     RETURNING kind, created_at, updated_at, algorithm
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)

@@ -1,5 +1,6 @@
 import type { Statement } from "./database.ts";
 import { identityColumns } from "./identity-row.ts";
+import { unclaimed } from "./unclaimed.ts";
 
 /**
  * Joins the identity `i` of an id that may be null, `owner`; $1 is the tenant.
@@ -39,29 +40,31 @@ export const findByAddressStatement: Statement = {
 
 /**
  * $1 tenant, $2 kind, $3 value. Rank 0 has it as a verified recovery address and signs in with it, rank 1 only the former,
- * rank 2 signs in with it, whatever else. One row: of the first rank that has somebody, but nobody of those who
- * share an address with which none of them signs in.
+ * rank 2 signs in with it, whatever else, rank 3 has it as a recovery address of an unclaimed account. One row: of the first
+ * rank that has somebody, but nobody of those who share an address with which none of them signs in.
  *
- * Security rule: an address that was not verified counts for nothing here, so that nobody gets between an account and its
- * owner by adding the owner's address to an account of their own.
+ * Security rule: an address that was not verified counts only where nobody else has it, and its account is unclaimed, so that
+ * nobody gets between an account and its owner by adding the owner's address to an account of their own.
  */
 export const findForRecoveryStatement: Statement = {
   name: "find_identity_for_recovery",
-  text: `SELECT ${identityColumns}, ${foundColumn("owner.identity_id")}
+  text: `SELECT ${identityColumns}, ${foundColumn("owner.identity_id")}, ${unclaimed("i.id")} AS a_unclaimed
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN (
       SELECT ranked.tenant_id, ranked.identity_id
       FROM (
-        SELECT known.*, count(*) FILTER (WHERE known.rank = 1) OVER () AS sharers
+        SELECT known.*, count(*) OVER (PARTITION BY known.rank) AS sharers
         FROM (
           (
-            SELECT v.tenant_id, v.identity_id, CASE WHEN n.identity_id IS NULL THEN 1 ELSE 0 END AS rank
+            SELECT v.tenant_id, v.identity_id,
+              CASE WHEN v.verified_at IS NULL THEN 3 WHEN n.identity_id IS NULL THEN 1 ELSE 0 END AS rank
             FROM ostiary.identity_verifiable_address v
             JOIN ostiary.identity_recovery_address r ON r.tenant_id = v.tenant_id AND r.identity_id = v.identity_id
               AND r.kind = v.kind AND r.value = v.value
             LEFT JOIN ostiary.identity_identifier n
               ON n.tenant_id = v.tenant_id AND n.value = v.value AND n.identity_id = v.identity_id
-            WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3 AND v.verified_at IS NOT NULL
+            WHERE v.tenant_id = $1 AND v.kind = $2 AND v.value = $3
+              AND (v.verified_at IS NOT NULL OR ${unclaimed("v.identity_id")})
             ORDER BY rank, v.identity_id
             LIMIT 2
           )
@@ -70,7 +73,7 @@ export const findForRecoveryStatement: Statement = {
           WHERE n.tenant_id = $1 AND n.value = $3
         ) known
       ) ranked
-      WHERE ranked.rank <> 1 OR ranked.sharers = 1
+      WHERE ranked.rank NOT IN (1, 3) OR ranked.sharers = 1
       ORDER BY ranked.rank
       LIMIT 1
     ) owner ON owner.tenant_id = scope.tenant_id

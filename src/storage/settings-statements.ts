@@ -41,10 +41,12 @@ export const changePasswordStatement: Statement = {
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), written AS (
-    INSERT INTO ostiary.identity_credential (tenant_id, identity_id, kind, secret, algorithm, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $13, $14, $5, $5 FROM changed
+    INSERT INTO ostiary.identity_credential
+      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, changed.id, 'password', $13, $14, false, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
-      SET secret = excluded.secret, algorithm = excluded.algorithm, updated_at = excluded.updated_at
+      SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
+        updated_at = excluded.updated_at
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (

@@ -6,7 +6,7 @@ import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_serv
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { freshEmail, register, sessionTokenOf } from "../support/accounts.ts";
+import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { tokenOf } from "../support/links.ts";
@@ -490,16 +490,23 @@ describe("settings", () => {
   });
 });
 
-test("recovery by an address that was never verified sends nothing (D4 5)", async () => {
-  const { email } = await register(app);
-  app.clock.advance(1);
-  const recovery = app.client(RecoveryService);
-  const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
-  await recovery.submitRecoveryFlow({
-    flowId: flow?.id ?? "",
-    address: email,
-    step: { case: "code", value: {} },
+test("recovery by an address that was never verified sends nothing, unless the account is unclaimed (D4 5)", async () => {
+  const made = freshEmail();
+  await app.client(IdentityService).createIdentity({
+    traits: { email: made },
+    credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
-  const message = await newestMessage(email);
-  expect([message.template, message.suppressed]).toEqual(["recovery_code", true]);
+  const { email: unclaimed } = await register(app);
+  for (const [address, suppressed] of [
+    [made, true],
+    [unclaimed, false],
+  ] as const) {
+    app.clock.advance(1);
+    const recovery = app.client(RecoveryService);
+    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const step = { case: "code", value: {} } as const;
+    await recovery.submitRecoveryFlow({ flowId: flow?.id ?? "", address, step });
+    const message = await newestMessage(address);
+    expect([message.template, message.suppressed]).toEqual(["recovery_code", suppressed]);
+  }
 });

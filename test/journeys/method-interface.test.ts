@@ -7,7 +7,9 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
+import { AccountClaims } from "../../src/domain/flow/account-claims.ts";
 import { AccountDeletion } from "../../src/domain/flow/account-deletion.ts";
+import { AccountDisowning } from "../../src/domain/flow/account-disowning.ts";
 import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
 import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
 import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
@@ -226,12 +228,20 @@ function serverWith(...methods: readonly LoginMethod[]) {
     logins,
     clock,
   });
+  const { identities } = storage;
+  const claims = new AccountClaims({
+    ...{ keeper, flows: storage.flows, identities, logins, clock },
+    disowning: new AccountDisowning({
+      ...{ keeper, flows: storage.flows, identities, schemas, settings, outbox, clock },
+    }),
+  });
   const recoveries = new RecoveryFlows({
     keeper,
     flows: storage.flows,
     proofs,
     settings,
     secondFactors,
+    claims,
     outbox,
     tokens,
     clock,
@@ -450,7 +460,9 @@ describe("a recovery of whoever has a second factor", () => {
     await submit({});
     const outcome = await submit(await code());
     if (outcome.kind !== "completed") throw new Error(`the recovery was ${outcome.kind}`);
-    return outcome.completed;
+    const { settings, session } = outcome.completed;
+    if (settings === undefined) throw new Error("no settings followed the recovery");
+    return { settings, session };
   }
 
   // Security rule: a mailbox alone neither opens nor changes an account that has a second factor (peers D 15, D4 1).
@@ -499,6 +511,68 @@ describe("a recovery of whoever has a second factor", () => {
     const done = await server.settings.submit(caller(), {
       ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
       step,
+    });
+    expect(done.kind).toBe("completed");
+  });
+});
+
+describe("an account with a second factor that nobody has claimed", () => {
+  /** Proves the address of the account, which then asks whose it is. */
+  async function asked({ recoveries, schemas }: ReturnType<typeof serverWith>) {
+    const { rows, scope } = database;
+    await schemas.load(scope, [{ id: "person", document: defaultSchemaDocument }]);
+    await rows("UPDATE ostiary.identity_verifiable_address SET verified_at = NULL WHERE identity_id = $1", [
+      identity.id,
+    ]);
+    await rows("UPDATE ostiary.identity_credential SET set_by_operator = false WHERE identity_id = $1", [
+      identity.id,
+    ]);
+    clock.advance(1);
+    const { flow } = await recoveries.create(caller(), { client: "native", returnTo: "", linkToken: "" });
+    const flowId = flow.id.reveal();
+    const submit = (name: string, fields: Readonly<Record<string, unknown>> = {}, as = caller()) =>
+      recoveries.submit(as, {
+        ...{ flowId, csrfToken: "", address: email(), addressId: "" },
+        step: { name, fields },
+      });
+    await submit("code");
+    const outcome = await submit("code", await code());
+    expect(outcome).toMatchObject({ kind: "next_step", flow: { step: { kind: "claim_account" } } });
+    return submit;
+  }
+
+  // Security rule: signing in with what was set up takes all of it (peers D 15, D4 1).
+  test("is kept by a login that asks for it", async () => {
+    const server = serverWith(first(), second());
+    const submit = await asked(server);
+    const waiting = await submit("resume");
+    if (waiting.kind !== "login_required") throw new Error(`it was ${waiting.kind}`);
+    const { flow } = waiting.loginFlow;
+    expect(flow.step).toMatchObject({ kind: "choose_method", methods: ["first"] });
+    const login = Login.of(server.logins, flow.id.reveal());
+    const next = await login.next("first", secret);
+    expect(next.step).toMatchObject({ methods: ["second"], secondFactor: true });
+    // What was given up leaves the flow its owner's.
+    expect((await login.next("back")).step).toMatchObject({ methods: ["first"] });
+    await login.next("first", secret);
+    expect((await submit("resume")).kind).toBe("login_required");
+    const signedIn = await login.submit("second", secret);
+    if (signedIn.kind !== "completed") throw new Error(`the login was ${signedIn.kind}`);
+    const shown = caller({ session: signedIn.completed.session, identity });
+    const kept = await submit("resume", {}, shown);
+    expect(kept).toMatchObject({ kind: "completed", completed: { settings: undefined } });
+  });
+
+  test("is disowned without it: it is the other person's, and ends", async () => {
+    const server = serverWith(first(), second());
+    const outcome = await (await asked(server))("disown");
+    const settings = outcome.kind === "completed" ? outcome.completed.settings : undefined;
+    if (settings === undefined) throw new Error(`it was ${outcome.kind}`);
+    const { storage, scope } = database;
+    expect(await storage.identities.listCredentials(scope, identity.id)).toEqual([]);
+    const done = await server.settings.submit(caller(), {
+      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
+      step: { name: "password", fields: { password: "secret-9" } },
     });
     expect(done.kind).toBe("completed");
   });

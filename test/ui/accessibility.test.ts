@@ -93,6 +93,18 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
         expect(await violationsOf(page), `${path} with errors`).toEqual([]);
         expect(await overflowOf(page), `${path} with errors`).toBe(0);
       }
+
+      const { email: unclaimed } = await register(app);
+      app.clock.advance(1);
+      await page.context().clearCookies();
+      await page.goto(`${app.publicUrl}/ui/verification`);
+      await page.fill("[name='address']", unclaimed);
+      await page.click(submit);
+      await page.fill("[name='code.code']", (await app.messages(unclaimed)).at(-1)?.code ?? "");
+      await page.click(submit);
+      await page.waitForSelector("[data-step='disown']");
+      expect(await violationsOf(page), "whose account it is").toEqual([]);
+      expect(await overflowOf(page), "whose account it is").toBe(0);
     },
     60_000,
   );

@@ -207,6 +207,49 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForSelector(`text=Signed in as ${address}.`);
   });
 
+  test("ask whose account it is, also when loaded anew, and keep it for whoever signs in", async () => {
+    const { email: address } = await register(app);
+    const page = await visitors.open("/ui/verification");
+    const prove = async () => {
+      app.clock.advance(1);
+      await page.fill(recoveryAddress, address);
+      await page.click(submit);
+      await page.waitForSelector(code);
+      await page.fill(code, await codeOf(address, "verification_code"));
+      await page.click(submit);
+    };
+    await prove();
+    await page.waitForSelector("text=Did you set it up?");
+    await page.reload();
+    await page.click("[data-step='resume']");
+    await page.waitForSelector(password);
+    // The page of the question comes back, not a dead login.
+    await page.reload();
+    await page.click("[data-step='resume']");
+    await page.fill(password, goodPassword);
+    await page.click("[data-step='password']");
+    await page.waitForURL("**/ui/sessions");
+    await page.waitForSelector(`text=Signed in as ${address}.`);
+  });
+
+  test("end an account that somebody else has set up, in German, and lead on to a new password", async () => {
+    const { email: address } = await register(app);
+    app.clock.advance(1);
+    const page = await visitors.open("/ui/recovery", { locale: "de-CH" });
+    await page.fill(recoveryAddress, address);
+    await page.click(submit);
+    await page.waitForSelector(code);
+    await page.fill(code, await codeOf(address, "recovery_code"));
+    await page.click(submit);
+    await page.waitForSelector("text=Haben Sie es eingerichtet?");
+    await page.click("text=Das war nicht ich");
+    await page.waitForURL("**/ui/settings*");
+    await page.fill(password, `${goodPassword}, but another`);
+    await page.click("[data-step='password']");
+    await page.waitForURL("**/ui/sessions");
+    expect((await logIn(app, address)).case).toBe("rejected");
+  });
+
   test("say that a link is worth nothing any more, and begin afresh without it", async () => {
     const page = await visitors.open("/ui/recovery#link=ost_lnk_default_nothing");
     await page.waitForSelector("text=This link is not valid any more.");

@@ -33,8 +33,8 @@ export type SubmitOutcome =
   /** Settings: it was saved. Draw the flow again; it goes on, for more changes. */
   | { readonly kind: "saved"; readonly flow: Flow; readonly identity: IdentityProfile | undefined }
   /**
-   * Settings: the change needs a fresh login. Draw `loginFlow`; once it is completed, submit `flow` with the step `resume`
-   * to carry the change out.
+   * A login comes first: settings, before a change is carried out; verification and recovery, before an account that nobody
+   * has claimed is kept. Draw `loginFlow`; once it is completed, submit `flow` with the step `resume` to go on.
    */
   | { readonly kind: "login_required"; readonly loginFlow: Flow; readonly flow: Flow }
   /** It came too late: draw this fresh flow instead. It holds what was typed, except secrets. */

@@ -11,6 +11,7 @@ export type EventType =
   | "identity.deleted"
   | "identity.deletion_scheduled"
   | "identity.deletion_cancelled"
+  | "identity.disowned"
   | "credential.set"
   | "credential.deleted"
   | "session.created"

@@ -34,6 +34,7 @@ export class AddressProofForms {
     const { pending } = data;
     if (pending === undefined) return undefined;
     if (pending.kind === "confirm") return { kind: "confirm_link", address: pending.sentTo };
+    if (pending.kind === "claim") return { kind: "claim_account", address: pending.sentTo };
     return {
       kind: pending.kind === "code" ? "enter_code" : "link_sent",
       sentTo: pending.sentTo,
@@ -48,6 +49,13 @@ export class AddressProofForms {
     const { pending } = data;
     if (pending === undefined) return undefined;
     if (pending.kind === "confirm") return [button("confirm", messages.continueLabel())];
+    if (pending.kind === "claim") {
+      return [
+        button("resume", messages.claimLabel()),
+        button("disown", messages.disownLabel()),
+        button("back", messages.backLabel(kind), true),
+      ];
+    }
     return [
       ...(this.#methods.get(pending.kind)?.awaitNodes(tenant, kind) ?? []),
       button("resend", messages.resendLabel(), true),
@@ -60,6 +68,7 @@ export class AddressProofForms {
     const { pending } = data;
     if (pending === undefined) return [];
     if (pending.kind === "confirm") return [messages.confirmLink(kind, pending.sentTo)];
+    if (pending.kind === "claim") return [messages.claimAccount(pending.sentTo)];
     return [
       pending.kind === "code"
         ? messages.codeSent(kind, pending.sentTo)

@@ -181,7 +181,9 @@ export class AddressProofs {
     device?: string,
   ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
     const { pending } = flow.data;
-    if (pending === undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    if (pending === undefined || pending.kind === "claim") {
+      throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    }
     if (pending.kind === "confirm") {
       const digest = Buffer.from(pending.parent, "base64url");
       const holder = await this.#flows.find({ tenantId: caller.tenant.id }, flow.kind, digest);

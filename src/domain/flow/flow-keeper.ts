@@ -126,16 +126,17 @@ export class FlowKeeper {
    */
   async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
     const { client, returnTo, identityId } = expired;
-    const { schemaId, invitation, traits, refreshes, identifier, choice } = expired.data;
+    const { schemaId, invitation, traits, refreshes, ofOwner, identifier, choice } = expired.data;
     const { typed } = identifier ?? choice ?? expired.data;
     const data = {
       ...(schemaId && { schemaId }),
       ...(invitation && { invitation }),
       ...(traits && { traits }),
       ...(refreshes && { refreshes }),
+      ...(ofOwner && { ofOwner }),
       ...(typed && { typed }),
     };
-    const isOwned = expired.kind === "settings" || refreshes !== undefined;
+    const isOwned = expired.kind === "settings" || refreshes !== undefined || ofOwner !== undefined;
     return this.create(caller, shape, {
       client,
       returnTo,

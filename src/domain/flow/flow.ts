@@ -5,7 +5,7 @@ import type { TraitsChange } from "../identity/merge-patch.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
-import type { Authentication, MethodKind, MethodMemory } from "../method/method.ts";
+import type { Authentication, MethodKind, MethodMemory, ProofKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
 import type { AuthenticatedSession, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -74,6 +74,10 @@ export interface FlowData {
   readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory };
   /** Login: what was shown first, while a second factor is wanted. */
   readonly firstFactor?: FirstFactor;
+  /** Login: for the owner of the account that the flow belongs to, by one of these methods. They type no identifier. */
+  readonly ofOwner?: { readonly methods: readonly MethodKind[] };
+  /** Verification: the session in which the flow was begun. A code that is entered in this flow is entered in that session. */
+  readonly session?: SessionId;
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
   /**
@@ -127,6 +131,15 @@ export type PendingStep =
       /** Masked. */
       readonly sentTo: string;
       readonly target: ProofTarget;
+    }
+  /** The answer whose account it is, once the address was proven. */
+  | {
+      readonly kind: "claim";
+      /** As its holder is told. */
+      readonly sentTo: string;
+      readonly target: ProofTarget;
+      /** What the address was proven by. */
+      readonly by: ProofKind;
     };
 
 /** What somebody signs in with. */
@@ -204,6 +217,7 @@ export type FlowStep =
     }
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly addresses: readonly OfferedAddress[] }
+  | { readonly kind: "claim_account"; readonly address: string }
   | { readonly kind: "change_settings"; readonly parts: readonly SettingsPart[] }
   | { readonly kind: "set_new_secret"; readonly methods: readonly MethodKind[] };
 
@@ -216,6 +230,13 @@ export type FlowOutcome<Completed> =
   | { readonly kind: "next_step"; readonly flow: Flow }
   | { readonly kind: "rejected"; readonly reason: ErrorReason; readonly flow: Flow }
   | { readonly kind: "expired"; readonly replacement: CreatedFlow };
+
+/** A login comes first: by `loginFlow`, then `flow` goes on with the step `resume`. */
+export interface LoginComesFirst {
+  readonly kind: "login_required";
+  readonly loginFlow: CreatedFlow;
+  readonly flow: Flow;
+}
 
 /** What came of a submit to a login. */
 export type LoginOutcome =

@@ -82,8 +82,8 @@ export function assertOffered(
   step: SubmittedStep,
   isRequest: boolean,
 ): void {
-  const { identifier, firstFactor, method } = flow.data;
-  const offered = method === undefined ? (firstFactor ?? identifier)?.methods : [method.kind];
+  const { identifier, ofOwner, firstFactor, method } = flow.data;
+  const offered = method === undefined ? (firstFactor ?? identifier ?? ofOwner)?.methods : [method.kind];
   const isOffered = asksIdentifier(tenant, flow)
     ? step.name === "identify"
     : isRequest && (offered === undefined || offered.some((kind) => kind === step.name));

@@ -159,6 +159,26 @@ export class LoginFlows {
     });
   }
 
+  /**
+   * Begins a login to one account, by any of its credentials; undefined if it has none that is offered here. Nothing is sent
+   * to its addresses: none is verified.
+   */
+  async createForOwner(
+    caller: FlowCaller,
+    start: Pick<LoginStart, "client"> & {
+      readonly identityId: Identity["id"];
+      readonly credentialKinds: LoginCandidate["credentialKinds"];
+    },
+  ): Promise<CreatedFlow | undefined> {
+    const { client, identityId, credentialKinds } = start;
+    const methods = [...this.#methods.values()]
+      .filter(({ factor, credential }) => factor !== "second" && isAmong(credential, credentialKinds))
+      .map(({ kind }) => kind);
+    if (methods.length === 0) return undefined;
+    const data = { ofOwner: { methods } };
+    return this.#keeper.create(caller, this.shape, { client, returnTo: undefined, identityId, data });
+  }
+
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
   createSecondFactor(
     caller: FlowCaller,
@@ -217,7 +237,7 @@ export class LoginFlows {
 
   async #take(attempt: Attempt): Promise<LoginOutcome> {
     const { caller, record, step, method, typed, moved, reject } = attempt;
-    const { pending, identifier, refreshes, firstFactor } = record.data;
+    const { pending, identifier, refreshes, ofOwner, firstFactor } = record.data;
     if (pending !== undefined) return this.#submitPending(attempt, pending);
     if (step.name === "back") return moved(await this.#goBack(caller.tenant, record));
     const isMethod = method !== undefined && (method.factor !== "second" || firstFactor !== undefined);
@@ -227,7 +247,7 @@ export class LoginFlows {
     }
     // Whoever has proven who they are once is who the flow says, whatever is typed beside it.
     const entered = firstFactor === undefined ? (identifier ?? typed) : undefined;
-    const isKnown = [entered, refreshes, firstFactor].some((known) => known !== undefined);
+    const isKnown = [entered, refreshes, ofOwner, firstFactor].some((known) => known !== undefined);
     const findsAccount = method !== undefined && method.credential === undefined;
     if (!isKnown && !findsAccount) return reject(identifierRequired());
     if (entered !== undefined && step.name === "identify") {
@@ -382,7 +402,13 @@ function ownedCandidate(
   record: FlowRecord,
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
-  const isOwned = record.data.refreshes !== undefined || record.data.firstFactor !== undefined;
+  const { refreshes, ofOwner, firstFactor } = record.data;
+  const isOwned = [refreshes, ofOwner, firstFactor].some((known) => known !== undefined);
   const isForeign = isOwned && candidate?.identity.id !== record.identityId;
   return isForeign ? undefined : candidate;
+}
+
+/** Whether an account has what a method proves. What finds the account by itself may be of any. */
+function isAmong(credential: LoginMethod["credential"], kinds: LoginCandidate["credentialKinds"]): boolean {
+  return credential === undefined || kinds.includes(credential);
 }

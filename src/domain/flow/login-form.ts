@@ -11,7 +11,8 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
   const first = methods.filter(({ factor }) => factor !== "second");
   const offered = (tenant: Tenant, { data }: FlowRecord): readonly MethodKind[] =>
     data.firstFactor?.methods ??
-    data.identifier?.methods ?? [
+    data.identifier?.methods ??
+    data.ofOwner?.methods ?? [
       ...first.map((method) => method.kind),
       ...proofs.forms.offered(tenant, "login"),
     ];
@@ -45,7 +46,7 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
     form: (tenant, flow) => {
       const waiting = proofs.forms.nodesOf(tenant, flow);
       if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
-      const { identifier, refreshes, typed = "", method, firstFactor } = flow.data;
+      const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
       if (asksIdentifier(tenant, flow)) {
         return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
       }
@@ -59,7 +60,8 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
           messages: [messages.signInAs(identifier.typed)],
         };
       }
-      if (refreshes !== undefined) return { nodes, messages: [messages.confirmIdentity()] };
+      if (refreshes !== undefined || ofOwner !== undefined)
+        return { nodes, messages: [messages.confirmIdentity()] };
       return { nodes: [identifierNode(""), ...nodes], messages: [] };
     },
   };
@@ -68,7 +70,9 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
 /** Whether a flow that waits for no secret asks who signs in, before it offers anything to sign in with. */
 export function asksIdentifier({ settings }: Tenant, { data }: FlowRecord): boolean {
   // Whoever proves again who they are, or has proven it once, has said it before.
-  const isKnown = [data.identifier, data.refreshes, data.firstFactor].some((known) => known !== undefined);
+  const isKnown = [data.identifier, data.refreshes, data.ofOwner, data.firstFactor].some(
+    (known) => known !== undefined,
+  );
   return settings.login.style === "identifier_first" && !isKnown;
 }
 

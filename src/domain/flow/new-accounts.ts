@@ -99,7 +99,10 @@ export class NewAccounts {
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
-    const verification = await this.#verifications.afterRegistration(caller, flow, identity);
+    const verification = await this.#verifications.afterRegistration(caller, flow, {
+      identity,
+      session: session.id,
+    });
     const { client, returnTo } = flow;
     const completed = { session, token, client, identity, returnTo, verification, device };
     return { kind: "completed", completed };

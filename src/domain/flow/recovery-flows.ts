@@ -9,6 +9,7 @@ import type { StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { AccountClaims, Claim } from "./account-claims.ts";
 import {
   type AddressStart,
   type AddressSubmission,
@@ -27,6 +28,7 @@ import type {
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
+  LoginComesFirst,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import {
@@ -34,6 +36,7 @@ import {
   addressNotOffered,
   choiceAmong,
   chosenAddress,
+  isClaimable,
   isRecoverable,
   recoverableAddresses,
   recoveryShape,
@@ -51,11 +54,14 @@ export interface RecoverySubmission extends AddressSubmission {
 
 /** What a completed recovery gives. */
 export interface RecoveryCompleted {
-  /** The flow in which the new secret is set. */
-  readonly settings: Flow;
+  /** The flow in which the new secret is set; undefined where somebody signed in, and keeps what they had set up. */
+  readonly settings: Flow | undefined;
   /** Only where the configuration gives the session at once. */
   readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> | undefined;
 }
+
+/** What came of a submit to a recovery. */
+export type RecoveryOutcome = FlowOutcome<RecoveryCompleted> | LoginComesFirst;
 
 interface RecoveryFlowsDependencies {
   readonly keeper: FlowKeeper;
@@ -63,6 +69,7 @@ interface RecoveryFlowsDependencies {
   readonly proofs: AddressProofs;
   readonly settings: SettingsFlows;
   readonly secondFactors: SecondFactorStage;
+  readonly claims: AccountClaims;
   readonly outbox: Outbox;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -81,6 +88,7 @@ export class RecoveryFlows {
   readonly #proofs: AddressProofs;
   readonly #settings: SettingsFlows;
   readonly #secondFactors: SecondFactorStage;
+  readonly #claims: AccountClaims;
   readonly #outbox: Outbox;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -92,6 +100,7 @@ export class RecoveryFlows {
     this.#proofs = dependencies.proofs;
     this.#settings = dependencies.settings;
     this.#secondFactors = dependencies.secondFactors;
+    this.#claims = dependencies.claims;
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
@@ -111,7 +120,7 @@ export class RecoveryFlows {
   }
 
   /** Tries what was submitted. */
-  async submit(caller: FlowCaller, submission: RecoverySubmission): Promise<FlowOutcome<RecoveryCompleted>> {
+  async submit(caller: FlowCaller, submission: RecoverySubmission): Promise<RecoveryOutcome> {
     const { tenant } = caller;
     const { flowId } = submission;
     const digest = this.#keeper.digestOf(tenant, flowId);
@@ -122,6 +131,7 @@ export class RecoveryFlows {
     if (entered.kind === "expired") return entered;
     const { record } = entered;
     const { pending, choice } = record.data;
+    if (pending?.kind === "claim") return this.#answerClaim(caller, record, submission, pending);
     if (pending !== undefined) return this.#submitProof(caller, record, found, submission);
     if (choice !== undefined) return this.#submitChoice(caller, record, choice, identity, submission);
     return this.#submitName(caller, record, submission);
@@ -195,21 +205,35 @@ export class RecoveryFlows {
     record: FlowRecord,
     { identity, credentialKinds }: Owner,
     { flowId, step }: RecoverySubmission,
-  ): Promise<FlowOutcome<RecoveryCompleted>> {
+  ): Promise<RecoveryOutcome> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
     const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
+    const isOwners = identity?.state === "active" && identity.id === result.target.identityId;
+    if (isOwners && record.data.operator !== "vouches" && isClaimable(identity, result.target)) {
+      const asked = await this.#claims.ask(record, caller, result);
+      return this.#keeper.nextStep(caller, this.#shape, flowId, asked);
+    }
     // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
     // operator vouches no address does; a change of addresses has closed the flow.
-    const stands =
-      identity?.state === "active" &&
-      identity.id === result.target.identityId &&
-      (record.data.operator === "vouches" || isRecoverable(identity, result.target));
-    if (identity === undefined || !stands) return reject(proofWorthless());
+    const stands = isOwners && (record.data.operator === "vouches" || isRecoverable(identity, result.target));
+    if (!stands) return reject(proofWorthless());
     const completed = await this.#complete(caller, record, result, { identity, credentialKinds });
     return completed === undefined ? reject(proofWorthless()) : { kind: "completed", completed };
+  }
+
+  async #answerClaim(
+    caller: FlowCaller,
+    record: FlowRecord,
+    { flowId, step }: RecoverySubmission,
+    claim: Claim,
+  ): Promise<RecoveryOutcome> {
+    const outcome = await this.#claims.answer(caller, { shape: this.#shape, record, flowId, step }, claim);
+    if (outcome.kind !== "kept" && outcome.kind !== "disowned") return outcome;
+    const settings = outcome.kind === "disowned" ? outcome.settings : undefined;
+    return { kind: "completed", completed: { settings, session: undefined } };
   }
 
   async #complete(

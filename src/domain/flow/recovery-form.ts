@@ -9,6 +9,7 @@ import { type AddressProofs, isSameAddress, verifiedAddresses } from "./address-
 import type { AddressChoice, OfferedAddress, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
 import { button, type Node } from "./form.ts";
+import type { RecoveryOwner } from "./store.ts";
 
 /** Where recovery flows stand, and what is drawn there. */
 export function recoveryShape(proofs: AddressProofs): FlowShape {
@@ -41,6 +42,22 @@ export function recoverableAddresses(identity: Identity): readonly ProofTarget[]
   );
 }
 
+/**
+ * The addresses that recover an account which nobody has claimed: any that the schema verifies and recovers by. What comes of
+ * a proof is not the account, but the question whose it is.
+ */
+function claimableAddresses(identity: Identity): readonly ProofTarget[] {
+  if (identity.verifiableAddresses.some(({ verifiedAt }) => verifiedAt !== undefined)) return [];
+  return identity.recoveryAddresses
+    .filter((address) => identity.verifiableAddresses.some((each) => isSameAddress(each, address)))
+    .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));
+}
+
+/** Whether the proof of an address leads to the question whose account it is. */
+export function isClaimable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
+  return claimableAddresses(identity).some((candidate) => isSameAddress(candidate, address));
+}
+
 /** Whether an address is one of them. */
 export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "kind" | "value">): boolean {
   return recoverableAddresses(identity).some((candidate) => isSameAddress(candidate, address));
@@ -48,15 +65,18 @@ export function isRecoverable(identity: Identity, address: Pick<ProofTarget, "ki
 
 /**
  * Where a code goes for what was typed: to that address if it is one of the account's that recover, else, where it only
- * names the account, to the first of them. Undefined where there is none.
+ * names the account, to the first of them. In an unclaimed account to the address that was typed, and nowhere else: nobody
+ * has shown that any of them is its owner's. Undefined where there is none.
  */
 export function recoveryTarget(
-  owner: Identity | undefined,
+  owner: RecoveryOwner | undefined,
   typed: NormalisedIdentifier,
 ): ProofTarget | undefined {
   if (owner?.state !== "active") return undefined;
+  const isTyped = ({ kind, value }: ProofTarget) => kind === typed.kind && value === typed.value;
+  if (owner.unclaimed) return claimableAddresses(owner).find(isTyped);
   const addresses = recoverableAddresses(owner);
-  return addresses.find(({ kind, value }) => kind === typed.kind && value === typed.value) ?? addresses[0];
+  return addresses.find(isTyped) ?? addresses[0];
 }
 
 /** The choice among several addresses, with one of them preferred. */

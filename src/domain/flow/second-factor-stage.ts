@@ -78,7 +78,8 @@ export class SecondFactorStage {
   /** Gives the first proof up. One round trip. Throws FLOW_CHANGED. */
   forget(tenant: Tenant, flow: FlowRecord): Promise<FlowRecord> {
     const { firstFactor: _given, method: _underWay, ...data } = flow.data;
-    const identityId = data.refreshes === undefined ? undefined : flow.identityId;
+    const isOwned = data.refreshes !== undefined || data.ofOwner !== undefined;
+    const identityId = isOwned ? flow.identityId : undefined;
     return advanceFlow(this.#flows, tenant, flow, { data, identityId });
   }
 }

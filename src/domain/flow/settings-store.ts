@@ -78,7 +78,7 @@ export function revocationOf(
   identityId: IdentityId,
   origin: CallOrigin,
   at: Date,
-  reason: "credential_changed" | "account_deletion" = "credential_changed",
+  reason: "credential_changed" | "account_deletion" | "disowned" = "credential_changed",
 ): Event {
   return newEvent("session.revoked", at, origin, { identityId, data: { reason, all: true } });
 }

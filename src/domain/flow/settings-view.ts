@@ -8,13 +8,13 @@ import type { Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type {
-  CreatedFlow,
   Flow,
   FlowCaller,
   FlowClient,
   FlowCompleted,
   FlowOutcome,
   FlowRecord,
+  LoginComesFirst,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import { settingsShape } from "./settings-form.ts";
@@ -38,7 +38,7 @@ export type SettingsOutcome =
       readonly returnTo: string | undefined;
     }>
   | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity }
-  | { readonly kind: "login_required"; readonly loginFlow: CreatedFlow; readonly flow: Flow }
+  | LoginComesFirst
   | {
       readonly kind: "deletion_scheduled";
       readonly deleteAt: Date;

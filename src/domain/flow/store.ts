@@ -82,8 +82,37 @@ export interface RegistrationCompletion {
 export interface VerificationCompletion {
   readonly held: readonly HeldRevision[];
   readonly target: ProofTarget & { readonly identityId: IdentityId };
+  /** The session that the proof is given in, if it is given in one. It counts only while it is an active one of the identity. */
+  readonly within: SessionId | undefined;
+  /** Whether it counts in no other way, not even in a claimed account. */
+  readonly onlyWithin: boolean;
   readonly at: Date;
   readonly events: readonly Event[];
+}
+
+/** What is written when somebody says that the account of their address was set up by another person. */
+export interface DisowningCompletion {
+  readonly held: readonly HeldRevision[];
+  /** As it is then: with the proven address alone, verified. */
+  readonly identity: Identity;
+  readonly expectedRevision: number;
+  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  /** The flow in which the new secret is set. */
+  readonly settingsFlow: FlowRecord;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
+}
+
+/** Who gets back in by what was typed. */
+export interface RecoveryOwner extends Identity {
+  /**
+   * Whether nobody has claimed the account yet: it has no verified address, and at least one credential, all of which were set
+   * by itself, none by an operator or an import.
+   */
+  readonly unclaimed: boolean;
 }
 
 /** What a successful recovery writes. */
@@ -157,9 +186,10 @@ export interface FlowStore {
   findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined>;
   /**
    * Who gets back in by what was typed: the identity that has it as a verified recovery address (of several the one that
-   * signs in with it, and nobody if none does), else the one that signs in with it.
+   * signs in with it, and nobody if none does), else the one that signs in with it, else the only unclaimed one that has it as
+   * a recovery address.
    */
-  findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<Identity | undefined>;
+  findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<RecoveryOwner | undefined>;
   /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
   advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
   /**
@@ -187,11 +217,20 @@ export interface FlowStore {
     scope: Scope,
     completion: RegistrationCompletion,
   ): Promise<Completion | "invitation_gone" | "identifier_taken">;
-  /** Marks an address as verified, or changes nothing; `address_gone` if the identity no longer has it. */
+  /**
+   * Marks an address as verified, or changes nothing: `address_gone` if the identity no longer has it, `unclaimed` if it is an
+   * unclaimed account, or the proof counts only within a session, and it is given outside of one.
+   */
   completeVerification(
     scope: Scope,
     completion: VerificationCompletion,
-  ): Promise<Completion | "address_gone">;
+  ): Promise<Completion | "address_gone" | "unclaimed">;
+  /**
+   * Ends all sessions, credentials, flows and known devices of an unclaimed account, takes a scheduled deletion back, writes
+   * its traits and addresses, and begins the settings flow. Or changes nothing; `identity_changed` if it is not as it was
+   * read, or is claimed by now.
+   */
+  completeDisowning(scope: Scope, completion: DisowningCompletion): Promise<Completion | "identity_changed">;
   /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
   completeRecovery(scope: Scope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
   /** Which of these normalised identifiers are taken. */

@@ -1,11 +1,12 @@
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
-import type { IdentityId } from "../ids.ts";
+import type { IdentityId, SessionId } from "../ids.ts";
 import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import { type AccountClaims, type Claim, ownSession } from "./account-claims.ts";
 import {
   type AddressStart,
   type AddressSubmission,
@@ -16,19 +17,33 @@ import {
   toAddress,
 } from "./address-form.ts";
 import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowOutcome, FlowRecord, ProofTarget } from "./flow.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowOutcome,
+  FlowRecord,
+  LoginComesFirst,
+  ProofTarget,
+} from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import type { FlowStore } from "./store.ts";
 
 /** What a completed verification gives. */
 export interface VerificationCompleted {
   readonly returnTo: string | undefined;
+  /** The flow in which a new secret is set, where the account was set up by somebody else. */
+  readonly settings?: Flow | undefined;
 }
+
+/** What came of a submit to a verification. */
+export type VerificationOutcome = FlowOutcome<VerificationCompleted> | LoginComesFirst;
 
 interface VerificationFlowsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: FlowStore;
   readonly proofs: AddressProofs;
+  readonly claims: AccountClaims;
   readonly clock: Clock;
 }
 
@@ -37,13 +52,15 @@ export class VerificationFlows {
   readonly #keeper: FlowKeeper;
   readonly #flows: FlowStore;
   readonly #proofs: AddressProofs;
+  readonly #claims: AccountClaims;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
 
-  constructor({ keeper, flows, proofs, clock }: VerificationFlowsDependencies) {
+  constructor({ keeper, flows, proofs, claims, clock }: VerificationFlowsDependencies) {
     this.#keeper = keeper;
     this.#flows = flows;
     this.#proofs = proofs;
+    this.#claims = claims;
     this.#clock = clock;
     this.#shape = addressShape("verification", proofs, (tenant) => tenant.settings.verification.lifetimeMs);
   }
@@ -62,12 +79,13 @@ export class VerificationFlows {
 
   /**
    * The verification that follows a registration: its code is on its way. Undefined where the configuration wants none,
-   * or there is nothing to verify. The browser has its cookie already.
+   * or there is nothing to verify. The browser has its cookie already. The flow is the new session's: a native client need not
+   * show the session again.
    */
   async afterRegistration(
     caller: FlowCaller,
     flow: FlowRecord,
-    identity: Identity,
+    { identity, session }: { readonly identity: Identity; readonly session: SessionId },
   ): Promise<Flow | undefined> {
     const { settings } = caller.tenant;
     const [kind] = this.#proofs.forms.offered(caller.tenant, "verification");
@@ -78,7 +96,7 @@ export class VerificationFlows {
     const created = await this.#keeper.create(caller, this.#shape, {
       client: flow.client,
       returnTo: flow.returnTo,
-      data: {},
+      data: { session },
       identityId: identity.id,
       prepare: (record) => this.#proofs.begin(caller.tenant, record, { kind, sentTo: address.value, target }),
     });
@@ -86,10 +104,7 @@ export class VerificationFlows {
   }
 
   /** Tries what was submitted. */
-  async submit(
-    caller: FlowCaller,
-    submission: AddressSubmission,
-  ): Promise<FlowOutcome<VerificationCompleted>> {
+  async submit(caller: FlowCaller, submission: AddressSubmission): Promise<VerificationOutcome> {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const found = await this.#keeper.find(tenant, "verification", flowId);
@@ -97,7 +112,9 @@ export class VerificationFlows {
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
-    if (record.data.pending !== undefined) return this.#submitProof(caller, record, flowId, step);
+    const { pending } = record.data;
+    if (pending?.kind === "claim") return this.#answerClaim(caller, record, submission, pending);
+    if (pending !== undefined) return this.#submitProof(caller, record, flowId, step);
 
     const kind = this.#proofs.requested(tenant, "verification", step);
     const address = toAddress(submission.address);
@@ -122,17 +139,29 @@ export class VerificationFlows {
     record: FlowRecord,
     flowId: string,
     step: SubmittedStep,
-  ): Promise<FlowOutcome<VerificationCompleted>> {
+  ): Promise<VerificationOutcome> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
     const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
     const { identityId } = result.target;
-    const completed = identityId !== undefined && (await this.#complete(caller, record, result, identityId));
-    return completed
-      ? { kind: "completed", completed: { returnTo: record.returnTo } }
-      : reject(addressGone());
+    const completion = identityId && (await this.#complete(caller, record, result, identityId));
+    if (completion === "completed") return completedOf(record);
+    if (completion !== "unclaimed") return reject(addressGone());
+    const asked = await this.#claims.ask(record, caller, result);
+    return this.#keeper.nextStep(caller, this.#shape, flowId, asked);
+  }
+
+  async #answerClaim(
+    caller: FlowCaller,
+    record: FlowRecord,
+    { flowId, step }: AddressSubmission,
+    claim: Claim,
+  ): Promise<VerificationOutcome> {
+    const outcome = await this.#claims.answer(caller, { shape: this.#shape, record, flowId, step }, claim);
+    if (outcome.kind === "kept") return completedOf(record);
+    return outcome.kind === "disowned" ? completedOf(record, outcome.settings) : outcome;
   }
 
   async #complete(
@@ -140,7 +169,8 @@ export class VerificationFlows {
     record: FlowRecord,
     { target, held }: ProvedAddress,
     identityId: IdentityId,
-  ): Promise<boolean> {
+  ): Promise<"completed" | "address_gone" | "unclaimed"> {
+    const session = await ownSession(caller, record, identityId);
     const at = this.#clock.now();
     const data = { kind: target.kind };
     const result = await this.#flows.completeVerification(
@@ -148,13 +178,19 @@ export class VerificationFlows {
       {
         held,
         target: { ...target, identityId },
+        within: session?.id ?? record.data.session,
+        onlyWithin: false,
         at,
         events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(caller.tenant, record);
-    return result === "completed";
+    return result;
   }
+}
+
+function completedOf({ returnTo }: FlowRecord, settings?: Flow): VerificationOutcome {
+  return { kind: "completed", completed: { returnTo, settings } };
 }
 
 /** Security rule: what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */

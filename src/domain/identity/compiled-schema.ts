@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv"
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
-import { AnnotationCollector } from "./collect-annotations.ts";
+import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
 import type { DerivedTraits } from "./identity.ts";
@@ -24,6 +24,8 @@ export interface CompiledSchema {
   readonly fields: readonly TraitField[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
+  /** What its annotations speak about in traits that are valid, in document order. */
+  annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
    * Checks traits, and says what they give. At most 20 violations. A user name that is an address is one, unless `owns` says
    * that the address is the identity's own; by default it says so of none.
@@ -85,6 +87,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     warnings: warningsOf(document, validators),
     fields: traitFields(document),
     readOnly: readOnlyPaths(document),
+    annotatedIn: (traits) => collector.collect(traits),
     validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
       const beyondLimits = checkJsonLimits(traits, traitLimits);

@@ -523,6 +523,33 @@ function wrongFormatOf(id: number, property: string, format: string, sentence: s
   return error(id, `Property ${property} ${sentence}.`, { property, format });
 }
 
+/** Whose account it is, once an address was proven that belongs to no account for certain. */
+export function claimAccount(address: string): Message {
+  const text =
+    `${address} is yours. There is an account with this address that nobody has confirmed yet. ` +
+    "Did you set it up? If it was somebody else, or if you can no longer sign in, choose that: whatever signs in to it " +
+    "now ends, and you set a password of your own.";
+  return info(9000090, text, { address });
+}
+
+/** On the button that keeps what was set up. */
+export function claimLabel(): Message {
+  return info(9000091, "I set it up: sign in");
+}
+
+/** On the button that ends what was set up. */
+export function disownLabel(): Message {
+  return info(9000092, "It was not me, or I cannot sign in");
+}
+
+/** The question whose account it is has no answer any more. */
+export function claimEnded(): Message {
+  return error(
+    9000093,
+    "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
+  );
+}
+
 function info(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "info", text, context };
 }

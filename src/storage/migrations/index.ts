@@ -44,4 +44,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261128000000-api-key-makers",
     load: async () => (await import("./20261128000000-api-key-makers.ts")).ApiKeyMakers,
   },
+  {
+    name: "20261128030000-unclaimed-accounts",
+    load: async () => (await import("./20261128030000-unclaimed-accounts.ts")).UnclaimedAccounts,
+  },
 ];

@@ -88,6 +88,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  CLAIM_ENDED: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

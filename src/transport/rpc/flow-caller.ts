@@ -1,5 +1,12 @@
 import { DomainError } from "../../domain/errors.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowCompleted,
+  FlowOutcome,
+  LoginComesFirst,
+} from "../../domain/flow/flow.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
 import type { Session } from "../../domain/session/session.ts";
 import {
@@ -72,6 +79,12 @@ export function toOutcome(call: Call, outcome: Exclude<FlowOutcome<never>, { kin
       return unreachable;
     }
   }
+}
+
+/** The outcome of a submit that waits for a login. */
+export function toLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst) {
+  const value = { loginFlow: toFlow(acceptCreated(call, loginFlow)), flow: toFlow(flow) };
+  return { case: "loginRequired" as const, value };
 }
 
 /** A new session as it is handed over: a browser gets it as a cookie, everyone else as a token. */

@@ -14,6 +14,7 @@ import {
   handOverSession,
   stepOf,
   toContinueWith,
+  toLoginRequired,
   toOutcome,
 } from "./flow-caller.ts";
 
@@ -50,6 +51,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
       addressId: request.addressId,
       step: stepOf(request.step),
     });
+    if (outcome.kind === "login_required") return { outcome: toLoginRequired(call, outcome) };
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { settings, session } = outcome.completed;
     const value = {

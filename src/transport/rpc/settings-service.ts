@@ -11,7 +11,14 @@ import { callOf } from "./call.ts";
 import { fromStruct, toTimestamp } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
-import { acceptCreated, flowCallerOf, handOverSession, stepOf, toOutcome } from "./flow-caller.ts";
+import {
+  acceptCreated,
+  flowCallerOf,
+  handOverSession,
+  stepOf,
+  toLoginRequired,
+  toOutcome,
+} from "./flow-caller.ts";
 
 /** ostiary.flow.v1.SettingsService. */
 export class SettingsService implements ServiceImpl<typeof Contract> {
@@ -48,12 +55,7 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
       const value = { flow: toFlow(outcome.flow), identity: toIdentityProfile(outcome.identity) };
       return { outcome: { case: "saved" as const, value } };
     }
-    if (outcome.kind === "login_required") {
-      const loginFlow = toFlow(acceptCreated(call, outcome.loginFlow));
-      return {
-        outcome: { case: "loginRequired" as const, value: { loginFlow, flow: toFlow(outcome.flow) } },
-      };
-    }
+    if (outcome.kind === "login_required") return { outcome: toLoginRequired(call, outcome) };
     if (outcome.kind === "deletion_scheduled") {
       const { client, deleteAt, returnTo = "" } = outcome;
       if (client === "browser") call.setCookie(clearSessionCookie(call.tenant));

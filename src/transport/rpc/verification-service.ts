@@ -8,7 +8,14 @@ import type {
 import type { VerificationFlows } from "../../domain/flow/verification-flows.ts";
 import { callOf } from "./call.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { acceptCreated, flowCallerOf, stepOf, toOutcome } from "./flow-caller.ts";
+import {
+  acceptCreated,
+  flowCallerOf,
+  stepOf,
+  toContinueWith,
+  toLoginRequired,
+  toOutcome,
+} from "./flow-caller.ts";
 
 /** ostiary.flow.v1.VerificationService. */
 export class VerificationService implements ServiceImpl<typeof Contract> {
@@ -42,8 +49,10 @@ export class VerificationService implements ServiceImpl<typeof Contract> {
       address: request.address,
       step: stepOf(request.step),
     });
+    if (outcome.kind === "login_required") return { outcome: toLoginRequired(call, outcome) };
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
-    const { returnTo = "" } = outcome.completed;
-    return { outcome: { case: "completed" as const, value: { returnTo } } };
+    const { returnTo = "", settings } = outcome.completed;
+    const value = { returnTo, continueWith: toContinueWith({ settings }) };
+    return { outcome: { case: "completed" as const, value } };
   }
 }

@@ -129,6 +129,15 @@ export const german: Words = {
     9000107:
       "Ein Benutzername darf nicht wie eine Telefonnummer aussehen, außer es ist Ihre eigene und bestätigt.",
     9000108: "Steuerzeichen und unsichtbare Zeichen sind hier nicht erlaubt.",
+    9000090:
+      "{address} gehört Ihnen. Mit dieser Adresse gibt es ein Konto, das noch niemand bestätigt hat. Haben Sie es " +
+      "eingerichtet? Wenn das jemand anderes war oder Sie sich nicht mehr anmelden können, wählen Sie das: Alles, womit man " +
+      "sich dort jetzt anmeldet, gilt dann nicht mehr, und Sie legen ein eigenes Passwort fest.",
+    9000091: "Ich habe es eingerichtet: anmelden",
+    9000092: "Das war nicht ich, oder ich kann mich nicht anmelden",
+    9000093:
+      "Dieses Konto hat sich inzwischen geändert, darum ist nichts geschehen. Gehen Sie zurück und geben Sie Ihre Adresse " +
+      "noch einmal an.",
   },
   errors: {
     REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",

@@ -22,7 +22,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null);
   const { stage, draw, end, retry } = useFlow(name);
   const question = useDeletionQuestion();
-  // The settings flow whose change waits for a fresh login, while that is drawn in its place.
+  // The flow that waits for a login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
 
   const follow = async (outcome: SubmitOutcome): Promise<void> => {
@@ -41,7 +41,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         return draw(outcome.flow, false);
       case "login_required":
         waiting.current = outcome.flow;
-        return draw(outcome.loginFlow, false);
+        // The address keeps the flow that waits: loading the page anew asks for the login again.
+        return draw(outcome.loginFlow, false, outcome.flow);
       case "redirect":
         return window.location.assign(outcome.url);
       case "expired":
@@ -131,8 +132,9 @@ function useFlow(name: FlowName) {
   }, [name, attempt]);
   return {
     stage,
-    draw: (flow: Flow, replaced: boolean) => {
-      keepFlowId(flow.id);
+    /** `kept`: the flow that the address names, where that is another one. */
+    draw: (flow: Flow, replaced: boolean, kept: Flow = flow) => {
+      keepFlowId(kept.id);
       setStage({ kind: "flow", flow, replaced });
     },
     end: (deleteTime: Date, returnTo: string) => {

@@ -1029,7 +1029,8 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
   /**
    * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
    * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched off);
-   * it needs a courier or the development mailbox.
+   * it needs a courier or the development mailbox. Recommended wherever anybody can register: with `none` people can make
+   * accounts for addresses of others, and the start warns of that on a public URL.
    *
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */

@@ -634,6 +634,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
    */
   HEADERS_TOO_LARGE = 110,
+
+  /**
+   * Whose account it is can no longer be answered: it has a verified address by now, an operator has set a credential, or the
+   * address is no longer one of it. Nothing was changed.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_CLAIM_ENDED = 120;
+   */
+  CLAIM_ENDED = 120,
 }
 
 /**

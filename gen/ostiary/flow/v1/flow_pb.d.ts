@@ -142,6 +142,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: ChooseAddressStep;
     case: "chooseAddress";
+  } | {
+    /**
+     * Verification, recovery: say whether it was you who set the account up.
+     *
+     * @generated from field: ostiary.flow.v1.ClaimAccountStep claim_account = 19;
+     */
+    value: ClaimAccountStep;
+    case: "claimAccount";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -385,6 +393,29 @@ export declare type ChooseAddressStep = Message<"ostiary.flow.v1.ChooseAddressSt
  * Use `create(ChooseAddressStepSchema)` to create a new message.
  */
 export declare const ChooseAddressStepSchema: GenMessage<ChooseAddressStep>;
+
+/**
+ * ClaimAccountStep waits for an answer: the address was proven, and the account has no verified address yet, so nobody knows
+ * whether the person who set it up is the one who has the address. `resume` signs in with what was set up, and everything
+ * stays; `disown` says that it was somebody else, ends everything that was set up, and leads to a new secret. Until one of
+ * them is answered nothing changes, and the address is not verified. The flow remembers the proof for as long as it lasts.
+ *
+ * @generated from message ostiary.flow.v1.ClaimAccountStep
+ */
+export declare type ClaimAccountStep = Message<"ostiary.flow.v1.ClaimAccountStep"> & {
+  /**
+   * The address that was proven: as it was typed, or masked where nobody typed it.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ClaimAccountStep.
+ * Use `create(ClaimAccountStepSchema)` to create a new message.
+ */
+export declare const ClaimAccountStepSchema: GenMessage<ClaimAccountStep>;
 
 /**
  * OfferedAddress is an address that can be chosen.

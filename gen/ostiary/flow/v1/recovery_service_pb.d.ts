@@ -7,7 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { LoginRequired, ResumeStep } from "./settings_service_pb.js";
 import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 
@@ -133,8 +134,9 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
 
   /**
    * An address of the account, or whatever its owner signs in with, as a person would type it. The code or link goes to
-   * that address if it is a verified recovery address, else to the first one of the account. Only read with the steps that
-   * ask for a code or link.
+   * that address if it is a verified recovery address, else to the first one of the account. In an account without a verified
+   * address, whose credentials were set by itself, it goes to the recovery address that was typed. Only read with the steps
+   * that ask for a code or link.
    *
    * @generated from field: string address = 3;
    */
@@ -192,6 +194,22 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
      */
     value: BackStep;
     case: "back";
+  } | {
+    /**
+     * At `claim_account`: keeps what was set up. Needs a session of the account; without one the outcome is `login_required`.
+     *
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 16;
+     */
+    value: ResumeStep;
+    case: "resume";
+  } | {
+    /**
+     * At `claim_account`: the account was set up by somebody else. Everything that was set up ends.
+     *
+     * @generated from field: ostiary.flow.v1.DisownStep disown = 17;
+     */
+    value: DisownStep;
+    case: "disown";
   } | { case: undefined; value?: undefined };
 };
 
@@ -223,7 +241,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -239,13 +257,22 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "expired";
   } | {
     /**
-     * A code or link was sent, if somebody has a verified address to send it to; the answer is the same if not. With
-     * `enumeration_safe: false` it may stand at `choose_address` first.
+     * A code or link was sent, if somebody has an address to send it to; the answer is the same if not. With
+     * `enumeration_safe: false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
+     * `claim_account`.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */
     value: NextStep;
     case: "nextStep";
+  } | {
+    /**
+     * `resume` was submitted without a session of the account. Draw `login_flow`, then submit `resume` to this flow.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 5;
+     */
+    value: LoginRequired;
+    case: "loginRequired";
   } | { case: undefined; value?: undefined };
 };
 
@@ -263,7 +290,8 @@ export declare const SubmitRecoveryFlowResponseSchema: GenMessage<SubmitRecovery
 export declare type RecoveryCompleted = Message<"ostiary.flow.v1.RecoveryCompleted"> & {
   /**
    * The settings flow in which a new secret is set. There is no session before that, unless
-   * `recovery.session_at_once` is on.
+   * `recovery.session_at_once` is on; after `disown` there is none in any case. Empty after `resume`: whoever signed in has
+   * a session and keeps what was set up.
    *
    * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 1;
    */
@@ -291,7 +319,9 @@ export declare type RecoveryCompleted = Message<"ostiary.flow.v1.RecoveryComplet
 export declare const RecoveryCompletedSchema: GenMessage<RecoveryCompleted>;
 
 /**
- * RecoveryService gets people back into an account whose secret is lost, by an address that they verified.
+ * RecoveryService gets people back into an account whose secret is lost, by an address that they verified. An address that
+ * was not verified does so only in an account that has no verified address and whose credentials were set by itself, and
+ * only after the question `claim_account`.
  *
  * @generated from service ostiary.flow.v1.RecoveryService
  */

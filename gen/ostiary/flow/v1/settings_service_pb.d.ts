@@ -259,7 +259,7 @@ export declare type SettingsPasswordStep = Message<"ostiary.flow.v1.SettingsPass
 export declare const SettingsPasswordStepSchema: GenMessage<SettingsPasswordStep>;
 
 /**
- * ResumeStep carries out the interrupted submit.
+ * ResumeStep carries out the interrupted submit, or goes on with the account that was signed in to.
  *
  * @generated from message ostiary.flow.v1.ResumeStep
  */
@@ -446,13 +446,14 @@ export declare type SettingsSaved = Message<"ostiary.flow.v1.SettingsSaved"> & {
 export declare const SettingsSavedSchema: GenMessage<SettingsSaved>;
 
 /**
- * LoginRequired asks for a fresh login, or, after a recovery, for the second factor. Once it is done, the step `resume` carries out what was submitted.
+ * LoginRequired asks for a fresh login, or, after a recovery, for the second factor. Once it is done, the step `resume`
+ * carries out what was submitted. At `claim_account` of a verification or recovery it asks for a login to the account.
  *
  * @generated from message ostiary.flow.v1.LoginRequired
  */
 export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
   /**
-   * A login flow of the same client in which the holder proves again who they are.
+   * A login flow of the same client in which the holder proves who they are, with any credential of the account.
    *
    * @generated from field: ostiary.flow.v1.Flow login_flow = 1;
    */

@@ -75,6 +75,23 @@ export declare type ResendStep = Message<"ostiary.flow.v1.ResendStep"> & {
 export declare const ResendStepSchema: GenMessage<ResendStep>;
 
 /**
+ * DisownStep says that the account was set up by somebody else. All its sessions, credentials, second factors, codes, links,
+ * flows and known devices end, a scheduled deletion is cancelled, every other address is taken out of its traits, the proven
+ * address is verified, and a new secret is set next. Also the way for people who set the account up themselves and can no
+ * longer sign in.
+ *
+ * @generated from message ostiary.flow.v1.DisownStep
+ */
+export declare type DisownStep = Message<"ostiary.flow.v1.DisownStep"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.DisownStep.
+ * Use `create(DisownStepSchema)` to create a new message.
+ */
+export declare const DisownStepSchema: GenMessage<DisownStep>;
+
+/**
  * BackStep goes back to the step before; what was sent is dead then.
  *
  * @generated from message ostiary.flow.v1.BackStep

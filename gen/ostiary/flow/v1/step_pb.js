@@ -11,7 +11,7 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
  * Describes the file ostiary/flow/v1/step.proto.
  */
 export const file_ostiary_flow_v1_step = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiCgoITGlua1N0ZXAiDQoLQ29uZmlybVN0ZXAiDAoKUmVzZW5kU3RlcCIKCghCYWNrU3RlcGIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvc3RlcC5wcm90bxIPb3N0aWFyeS5mbG93LnYxIiQKCENvZGVTdGVwEhgKBGNvZGUYASABKAlCCoABAbpIBHICKEAiCgoITGlua1N0ZXAiDQoLQ29uZmlybVN0ZXAiDAoKUmVzZW5kU3RlcCIMCgpEaXNvd25TdGVwIgoKCEJhY2tTdGVwYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * Describes the message ostiary.flow.v1.CodeStep.
@@ -42,9 +42,16 @@ export const ResendStepSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_step, 3);
 
 /**
+ * Describes the message ostiary.flow.v1.DisownStep.
+ * Use `create(DisownStepSchema)` to create a new message.
+ */
+export const DisownStepSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_step, 4);
+
+/**
  * Describes the message ostiary.flow.v1.BackStep.
  * Use `create(BackStepSchema)` to create a new message.
  */
 export const BackStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_step, 4);
+  messageDesc(file_ostiary_flow_v1_step, 5);
 

@@ -7,8 +7,9 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Client, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
+import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { LoginRequired, ResumeStep } from "./settings_service_pb.js";
+import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/verification_service.proto.
@@ -182,6 +183,22 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
      */
     value: BackStep;
     case: "back";
+  } | {
+    /**
+     * At `claim_account`: keeps what was set up. Needs a session of the account; without one the outcome is `login_required`.
+     *
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 16;
+     */
+    value: ResumeStep;
+    case: "resume";
+  } | {
+    /**
+     * At `claim_account`: the account was set up by somebody else. Everything that was set up ends.
+     *
+     * @generated from field: ostiary.flow.v1.DisownStep disown = 17;
+     */
+    value: DisownStep;
+    case: "disown";
   } | { case: undefined; value?: undefined };
 };
 
@@ -213,7 +230,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY.
+     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */
@@ -229,12 +246,21 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     case: "expired";
   } | {
     /**
-     * A code or link was sent, if the address is waiting for one; the answer is the same if not.
+     * A code or link was sent, if the address is waiting for one; the answer is the same if not. Or the flow stands at
+     * `claim_account`: the address was proven outside the session of an account that has no verified address.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
      */
     value: NextStep;
     case: "nextStep";
+  } | {
+    /**
+     * `resume` was submitted without a session of the account. Draw `login_flow`, then submit `resume` to this flow.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 5;
+     */
+    value: LoginRequired;
+    case: "loginRequired";
   } | { case: undefined; value?: undefined };
 };
 
@@ -256,6 +282,13 @@ export declare type VerificationCompleted = Message<"ostiary.flow.v1.Verificatio
    * @generated from field: string return_to = 1;
    */
   returnTo: string;
+
+  /**
+   * After `disown`: the settings flow in which a new secret is set. There is no session before that. Else empty.
+   *
+   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 2;
+   */
+  continueWith: ContinueWith[];
 };
 
 /**
@@ -265,7 +298,8 @@ export declare type VerificationCompleted = Message<"ostiary.flow.v1.Verificatio
 export declare const VerificationCompletedSchema: GenMessage<VerificationCompleted>;
 
 /**
- * VerificationService shows that an address is one's own. It does not sign in.
+ * VerificationService shows that an address is one's own. It does not sign in. Where an account has no verified address, its
+ * credentials were set by itself, and the proof is given outside a session of the account, `claim_account` comes first.
  *
  * @generated from service ostiary.flow.v1.VerificationService
  */

@@ -147,6 +147,8 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
           })),
         },
       };
+    case "claim_account":
+      return { case: "claimAccount", value: { address: step.address } };
     case "change_settings":
       return { case: "changeSettings", value: { parts: step.parts.map((part) => settingsParts[part]) } };
     case "set_new_secret":
