@@ -5,6 +5,7 @@ import type { Identity } from "../identity/identity.ts";
 import { withOneAddress } from "../identity/one-address.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { IdentityStore } from "../identity/store.ts";
+import { never } from "../instant.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Claim } from "./account-claims.ts";
@@ -75,18 +76,19 @@ export class AccountDisowning {
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };
       const data = { method: proof.kind, started_by: "owner" };
+      const cleared = this.#cleared(tenant, identity, target, at);
       const result = await this.#flows.completeDisowning(scope, {
         held: [{ digest: record.digest, revision: record.revision }],
-        identity: this.#cleared(tenant, identity, target, at),
+        identity: cleared,
         expectedRevision: identity.revision,
         target: { ...target, identityId: identity.id },
         settingsFlow: settings.record,
         at,
         messages: noticesTo(
           this.#outbox,
-          identity,
+          cleared,
           { template: "recovery_completed", data: {} },
-          { at, language: record.data.language ?? "", to: [target] },
+          { at, language: record.data.language ?? "" },
         ),
         events: [
           newEvent("identity.disowned", at, actor, about),
@@ -114,7 +116,7 @@ export class AccountDisowning {
       identifiers: identity.identifiers.filter(({ path }) => !removed.has(path)),
       verifiableAddresses: [{ kind: address.kind, value: address.value, verifiedAt: at }],
       recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
-      deleteAt: undefined,
+      deleteAt: never,
     };
   }
 }
