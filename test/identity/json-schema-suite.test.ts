@@ -14,7 +14,11 @@ const reasons = {
     "optional/ecmascript-regex.json: ECMA 262 \\s matches whitespace 5",
     "optional/ecmascript-regex.json: ECMA 262 \\S matches everything but whitespace 5",
   ],
-  "no number beyond 2^53 is stored, so none is a multiple of anything": [
+  "a whole number beyond 2^53 is refused in every trait: no double keeps it": [
+    "optional/bignum.json: integer 2",
+    "optional/bignum.json: maximum integer comparison 1",
+    "optional/bignum.json: minimum integer comparison 1",
+    "optional/bignum.json: number 2",
     "optional/float-overflow.json: all integers are multiples of 0.5, if overflow is handled 1",
   ],
   "nothing checks these formats, as the start warns": [
@@ -94,6 +98,12 @@ const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020
     draft7: 2,
     "draft2020-12": 2,
   },
+  {
+    why: "a value beyond 2^53 that no trait can have",
+    says: /\/const: a whole number beyond/,
+    draft7: 2,
+    "draft2020-12": 2,
+  },
   { why: "a meta-schema of its own", says: /^\$schema must name draft-07/, draft7: 0, "draft2020-12": 8 },
   {
     why: "the target is within a keyword that is not known, so it is no schema",
@@ -107,8 +117,8 @@ const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020
 // property and as the traits themselves. A known difference that disappears fails as one that appears does.
 describe.skipIf(!hasSuite())("the official JSON Schema Test Suite", () => {
   test.each([
-    ["draft7", { ...reasons, ...draft7Reasons }, 1_590],
-    ["draft2020-12", { ...reasons, ...draft2020Reasons }, 2_092],
+    ["draft7", { ...reasons, ...draft7Reasons }, 1_580],
+    ["draft2020-12", { ...reasons, ...draft2020Reasons }, 2_082],
   ] as const)("answers of %s differ only where they are known to", (draft, known, right) => {
     const result = runSuite(draft);
     const found = [...result.differences].map(([name, count]) => `${name} ${count}`);

@@ -16,8 +16,9 @@ export function hasVanishingNumber(text: string): boolean {
   return false;
 }
 
-// The least double is about 5e-324. Nearly no text has either, not even within its strings.
-const maybeVanishing = /[eE]-[0-9]{3}|\.0{300}/;
+// The least double is about 5e-324: an exponent of three digits, or 200 zeros before one of two. Nearly no text has
+// either, not even within its strings.
+const maybeVanishing = /[eE]-[0-9]{3}|\.0{200}/;
 const quote = 0x22;
 const backslash = 0x5c;
 
