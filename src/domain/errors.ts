@@ -190,6 +190,11 @@ const texts = {
     remedy: "Log in again.",
     metadata: [],
   },
+  SESSION_COOKIE_AMBIGUOUS: {
+    message: "The browser sent several session cookies, of which none can be believed.",
+    remedy: "Log in again; the answer removes the cookies from the browser.",
+    metadata: [],
+  },
   SESSION_EXPIRED: {
     message: "The session has reached its end, or was not used for too long.",
     remedy: "Log in again.",

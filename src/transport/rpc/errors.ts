@@ -47,6 +47,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_TOKEN_MALFORMED: Code.Unauthenticated,
   SESSION_TOKEN_KIND_MISMATCH: Code.Unauthenticated,
   SESSION_TOKEN_UNKNOWN: Code.Unauthenticated,
+  SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   SESSION_EXPIRED: Code.Unauthenticated,
   SESSION_REVOKED: Code.Unauthenticated,
   SESSION_ASSURANCE_TOO_LOW: Code.Unauthenticated,

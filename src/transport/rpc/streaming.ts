@@ -183,7 +183,7 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
   const { inbound, route, setCookies } = stream;
   try {
     addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
-    const admission = await admitCall(dependencies, inbound, route);
+    const admission = await admitCall(dependencies, inbound, route, setCookies);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));
     stream.watch(access, limits.streamAccessIntervalMs);

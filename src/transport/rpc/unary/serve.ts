@@ -96,7 +96,7 @@ async function carryOut(
   // Before the body is read, so that what is refused costs next to nothing.
   addressLimits.admit(inbound, route, access.tenantOf(exchange));
   const bytes = await wire.readMessage(exchange, maxRequestBytes);
-  const admission = await admitCall(dependencies, inbound, route);
+  const admission = await admitCall(dependencies, inbound, route, setCookies);
   inbound.caller = admission.caller;
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
 
