@@ -7,6 +7,8 @@ export interface RequestHead {
   readonly host: string;
   /** Whether the request came, or a proxy says that it came, over https. */
   readonly https: boolean;
+  /** Whether anything says that a proxy has passed the request on. */
+  readonly forwarded: boolean;
   /** The value of a header by its lower-case name. */
   header(name: string): string | undefined;
 }
@@ -21,6 +23,7 @@ export interface FetchRequest {
 /** The part of node:http's `IncomingMessage`, and so of the requests of Express and Fastify, that is read here. */
 export interface NodeRequest {
   readonly method?: string | undefined;
+  readonly httpVersion?: string | undefined;
   readonly headers: { readonly [name: string]: string | string[] | undefined };
   readonly socket?: { readonly encrypted?: boolean | undefined; readonly remoteAddress?: string | undefined };
 }
@@ -34,12 +37,13 @@ export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead
     // The header first: some frameworks make the URL from the address that they listen on.
     host: header("host") ?? host,
     https: protocol === "https:" || forwardedAsHttps(header),
+    forwarded: isForwarded(header),
     header,
   };
 }
 
 /** The head of a request of node:http or node:http2. */
-export function headOfNode({ method, headers, socket }: NodeRequest): RequestHead {
+export function headOfNode({ method, httpVersion, headers, socket }: NodeRequest): RequestHead {
   const header = (name: string) => {
     const value = headers[name];
     return Array.isArray(value) ? value.join(name === "cookie" ? "; " : ", ") : value;
@@ -48,6 +52,8 @@ export function headOfNode({ method, headers, socket }: NodeRequest): RequestHea
     method: method ?? "",
     host: header(":authority") ?? header("host") ?? "",
     https: socket?.encrypted === true || forwardedAsHttps(header),
+    // No browser speaks HTTP/1.0, and nginx does unless told otherwise.
+    forwarded: httpVersion === "1.0" || isForwarded(header),
     header,
   };
 }
@@ -68,4 +74,20 @@ function forwardedAsHttps(header: RequestHead["header"]): boolean {
     /\bhttps\b/i.test(header("x-forwarded-proto") ?? "") ||
     /\bproto="?https\b/i.test(header("forwarded") ?? "")
   );
+}
+
+/** What proxies and content delivery networks add to a request. */
+const forwardingHeaders = [
+  ...["forwarded", "via", "x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host"],
+  ...["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-protocol"],
+  ...["x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-uri"],
+  ...["x-original-host", "x-original-forwarded-for", "x-host", "x-real-ip", "x-client-ip"],
+  ...["x-cluster-client-ip", "x-scheme", "x-url-scheme", "x-arr-ssl", "x-amzn-trace-id"],
+  ...["x-envoy-external-address", "x-cloud-trace-context", "front-end-https", "true-client-ip"],
+  ...["cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip", "fly-client-ip"],
+];
+
+/** Believing anybody here is safe as well. */
+function isForwarded(header: RequestHead["header"]): boolean {
+  return forwardingHeaders.some((name) => header(name) !== undefined);
 }

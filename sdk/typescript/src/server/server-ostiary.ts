@@ -3,6 +3,7 @@ import { ConnectError, type Transport } from "@connectrpc/connect";
 import { type Ostiary, publicClients } from "../client.ts";
 import { openTransport, type Reach, withHeaders } from "../transport.ts";
 import { CookieJar } from "./cookie-jar.ts";
+import { cookieNameOf } from "./cookies.ts";
 import { comesFromAllowedOrigin, originSet } from "./origin.ts";
 import { originRefusal } from "./refusal.ts";
 import { type FetchRequest, headOf, isFetch, type NodeRequest } from "./request-head.ts";
@@ -19,6 +20,8 @@ export type ServerOstiaryOptions = Reach & {
   readonly clientAddress?: string | undefined;
   /** Origins of other pages that may make changing requests to your app with cookies. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** The server's `session.cookie.name`. Default: `ostiary_session`. */
+  readonly cookieName?: string | undefined;
 };
 
 /** Clients that speak for the user of one request. Never keep it for another one. */
@@ -48,7 +51,7 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   const { request, clientAddress = socketAddress(options.request) } = options;
   const head = headOf(request);
   const allowed = comesFromAllowedOrigin(head, originSet(options.allowedOrigins ?? []));
-  const jar = new CookieJar(head.header("cookie"));
+  const jar = new CookieJar(head.header("cookie"), cookieNameOf(options.cookieName));
   const userAgent = head.header("user-agent");
 
   const transport = withHeaders(collecting(openTransport(options, undefined), jar), (headers) => {

@@ -11,6 +11,7 @@ import {
 import { type Ostiary, publicClients } from "../client.ts";
 import { metadataOf, reasonOf, remedyOf, retryAfterOf } from "../errors.ts";
 import { openTransport, type Reach } from "../transport.ts";
+import { cookieNameOf } from "./cookies.ts";
 import { type Credential, credentialOf } from "./credential.ts";
 import { comesFromAllowedOrigin, originSet } from "./origin.ts";
 import { originRefusal, SessionRefusedError } from "./refusal.ts";
@@ -50,11 +51,14 @@ export interface GuardRules<View extends GuardView = "identity"> {
    * none but the request's own. Bearer tokens need none: no browser adds them by itself.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** The server's `session.cookie.name`. Default: `ostiary_session`. */
+  readonly cookieName?: string | undefined;
   /**
-   * The cookies to read the session from, in this order. Default: `__Host-ostiary_session`,
-   * `__Secure-ostiary_session` and, on loopback hosts over http alone, `ostiary_session`.
+   * Whether the session cookie without `__Host-` or `__Secure-` counts, which Ostiary sets where its `public_url` is http.
+   * Any page of a sibling host could set it. Default: only for requests of this machine to this machine that no proxy has
+   * passed on.
    */
-  readonly cookieNames?: readonly string[] | undefined;
+  readonly allowInsecureCookies?: boolean | undefined;
   /** How long a check may take. Default: 5 seconds. */
   readonly checkTimeout?: Span | undefined;
   /** Told of each check that failed for a reason that is not the request's, before 503 is answered; for the log. */
@@ -76,20 +80,24 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
   const timeoutMs = spanMs("checkTimeout", options.checkTimeout ?? defaultTimeout, 1);
   const allowedOrigins = originSet(options.allowedOrigins ?? []);
   const demands = demandsOf(options);
+  const cookieRules = {
+    cookieName: cookieNameOf(options.cookieName),
+    allowInsecureCookies: options.allowInsecureCookies,
+  };
   const withIdentity = demands.view !== SessionView.SESSION;
 
   return async (head, signal) => {
-    const shown = presentOrRefuse(credentialOf(head, options.cookieNames));
+    const shown = presentOrRefuse(credentialOf(head, cookieRules));
     // Security: a browser adds the cookie to what any page asks of it, so the page must be an allowed one.
     if (shown.kind === "cookie" && !comesFromAllowedOrigin(head, allowedOrigins))
       throw originRefusal(head, "the guard's option allowedOrigins");
-    const credential = {
-      case: shown.kind === "bearer" ? ("token" as const) : ("cookie" as const),
-      value: shown.text,
-    };
+    const asked =
+      shown.kind === "bearer"
+        ? { credential: { case: "token" as const, value: shown.text } }
+        : { cookies: [...shown.pairs] };
     try {
       const answer = await sessions.checkSession(
-        { ...demands, credential },
+        { ...demands, ...asked },
         { timeoutMs, ...(signal && { signal }) },
       );
       const { session, identity } = answer;
@@ -127,7 +135,9 @@ function demandsOf({
   };
 }
 
-function presentOrRefuse(credential: Credential): Extract<Credential, { readonly text: string }> {
+function presentOrRefuse(
+  credential: Credential,
+): Extract<Credential, { readonly kind: "bearer" | "cookie" }> {
   switch (credential.kind) {
     case "bearer":
     case "cookie":
@@ -157,7 +167,7 @@ function missingRemedy(ignoredCookie: string | undefined): string {
   const remedy =
     "Log in, and send the session cookie or the header Authorization: Bearer with the session token.";
   if (ignoredCookie === undefined) return remedy;
-  return `${remedy} The cookie ${ignoredCookie} does not count on this host; the guard's option cookieNames can list it.`;
+  return `${remedy} The cookie ${ignoredCookie} does not count for a request that a proxy has passed on or that is not this machine's; where there is no other, set the guard's option allowInsecureCookies.`;
 }
 
 /** What the log throws must not replace the refusal: where it is caught decides what the caller is answered. */
