@@ -36,6 +36,8 @@ export const english: Words = {
     VERIFICATION_DISABLED: "Addresses cannot be verified here at the moment.",
     RECOVERY_DISABLED: "Accounts cannot be recovered here at the moment.",
     RATE_LIMITED: "There were too many attempts.",
+    SESSION_COOKIE_AMBIGUOUS:
+      "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
     SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
   },
   tryAgainIn: "Try again in {time}.",
@@ -61,6 +63,7 @@ export const english: Words = {
   sessions: {
     title: "Your sessions",
     signedInAs: "Signed in as {name}.",
+    otherAccount: "This is the account of {name}. This browser was also signed in to another one.",
     current: "This device",
     device: "Device",
     browserOn: "{browser} on {system}",
