@@ -190,11 +190,6 @@ const texts = {
     remedy: "Log in again.",
     metadata: [],
   },
-  SESSION_COOKIE_AMBIGUOUS: {
-    message: "The browser sent several session cookies, of which none can be believed.",
-    remedy: "Log in again; the answer removes the cookies from the browser.",
-    metadata: [],
-  },
   SESSION_EXPIRED: {
     message: "The session has reached its end, or was not used for too long.",
     remedy: "Log in again.",
@@ -401,6 +396,11 @@ const texts = {
   STREAM_IDLE: {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
+    metadata: [],
+  },
+  SESSION_COOKIE_AMBIGUOUS: {
+    message: "The browser sent several session cookies, of which none can be believed.",
+    remedy: "Log in again; the answer removes the cookies from the browser.",
     metadata: [],
   },
 } as const satisfies Record<string, ErrorText>;

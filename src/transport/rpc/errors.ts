@@ -47,7 +47,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_TOKEN_MALFORMED: Code.Unauthenticated,
   SESSION_TOKEN_KIND_MISMATCH: Code.Unauthenticated,
   SESSION_TOKEN_UNKNOWN: Code.Unauthenticated,
-  SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   SESSION_EXPIRED: Code.Unauthenticated,
   SESSION_REVOKED: Code.Unauthenticated,
   SESSION_ASSURANCE_TOO_LOW: Code.Unauthenticated,
@@ -88,6 +87,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
