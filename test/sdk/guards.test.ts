@@ -1,7 +1,11 @@
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import express, { type ErrorRequestHandler } from "express";
+import { fastify } from "fastify";
+import { Hono } from "hono";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import {
   type GuardRules,
   requireSession,
@@ -248,9 +252,149 @@ describe("requireSession", () => {
     expect(error).toMatchObject({ status: 503 });
   });
 
-  test("has sessionOf fail where no guard has run", () => {
-    expect(() => sessionOf({ headers: {} })).toThrow(/no session guard/);
-    expect(() => sessionOf({ ostiary: undefined })).toThrow(/no session guard/);
+  // Security rule: who calls is only what a guard has made.
+  test.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["null", null],
+    ["a text", "ostiary"],
+    ["an empty object", {}],
+    ["undefined", { ostiary: undefined }],
+    ["null, as of fastify.decorateRequest", { ostiary: null }],
+    ["something of the same form", { ostiary: { session: { id: "s" }, identity: { id: "i" } } }],
+    ["a header of the same name", new Headers({ ostiary: "forged" })],
+    ["a parameter of the same name", new URLSearchParams("ostiary=forged")],
+    ["an entry of the same name", new Map([["ostiary", { session: {} }]])],
+    ["a request", new Request("https://app.example/")],
+  ])("has sessionOf fail for %s", (_, carrier) => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    expect(() => sessionOf(carrier as object)).toThrow(/no session guard/);
+    expect(() => guard.sessionOf(carrier as object)).toThrow(/no session guard/);
+  });
+
+  test("knows what it has made from what another guard has, which may demand less", async () => {
+    const [lenient, strict] = [{ view: "session" } as const, {}].map((rules) =>
+      requireSession({ baseUrl: ostiary.url, ...rules }),
+    );
+    const carrier = { ostiary: await lenient?.check(request(bearer(goodToken))) };
+    expect(sessionOf(carrier).session.id).toBe("session-1");
+    expect(lenient?.sessionOf(carrier).session.id).toBe("session-1");
+    expect(() => strict?.sessionOf(carrier)).toThrow(/no session guard/);
+  });
+
+  test.each<[string, unknown]>([
+    ["a URL that is none", { method: "GET", url: "http://[", headers: new Headers(bearer("a b")) }],
+    ["no headers", { method: "GET", url: "https://app.example/" }],
+    [
+      "headers that throw",
+      {
+        method: "GET",
+        get headers() {
+          throw new Error("no");
+        },
+      },
+    ],
+    ["nothing", undefined],
+  ])("rejects, and does not throw, at %s for a request", async (_, odd) => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    const checking = guard.check(odd as Request);
+    expect(await checking.catch((error: unknown) => error)).toBeInstanceOf(SessionRefusedError);
+  });
+
+  // Security rule: the host that an Origin is compared with is never chosen by the path.
+  test.each(["//evil.example/x", "/\\evil.example/x", " //evil.example/", "evil.example/x"])(
+    "takes no host from the path %s",
+    async (url) => {
+      const guard = requireSession({ baseUrl: ostiary.url });
+      const cookie = `__Host-ostiary_session=${goodToken}`;
+      const headers = new Headers({ cookie, origin: "https://evil.example" });
+      const refused = await guard.check({ method: "POST", url, headers }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ status: 403, reason: "ORIGIN_NOT_ALLOWED" });
+      expect(ostiary.asked).toEqual([]);
+    },
+  );
+
+  // Security rule: an answer that is no clear one lets nobody in; what each can lack is told in vouched.test.ts.
+  test("lets nobody in by an answer whose session and identity are empty", async () => {
+    const transport = createRouterTransport((router) =>
+      router.service(SessionService, { checkSession: () => ({ session: {}, identity: {} }) }),
+    );
+    const seen: SessionRefusedError[] = [];
+    const guard = requireSession({ transport, onUnavailable: (error) => seen.push(error) });
+    const refused = await guard.check(request(bearer(goodToken))).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ status: 503, reason: "OSTIARY_UNAVAILABLE" });
+    expect(seen).toHaveLength(1);
+  });
+
+  test("is not kept waiting, nor stopped, by a log that never ends", async () => {
+    const guard = requireSession({ baseUrl: await closedPort(), onUnavailable: () => new Promise(() => {}) });
+    const refused = await guard.check(request(bearer(goodToken))).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ status: 503 });
+  });
+});
+
+// What a handler behind the guard throws is the framework's own business.
+describe("an error behind the guard", () => {
+  const headers = bearer(goodToken);
+  const fail = () => {
+    throw new Error("thrown by the app");
+  };
+
+  test("goes to Express' error handler", async () => {
+    const app = express();
+    app.use(requireSession({ baseUrl: ostiary.url }).express);
+    app.get("/", fail);
+    const onError: ErrorRequestHandler = (error, _request, response, _next) => {
+      response.status(418).send(error.message);
+    };
+    app.use(onError);
+    const server = createHttpServer(app);
+    const answer = await fetch(await listen(server), { headers });
+    expect([answer.status, await answer.text()]).toEqual([418, "thrown by the app"]);
+    await close(server);
+  });
+
+  test("of middleware that is not Express' goes to next(error)", async () => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    const told: unknown[] = [];
+    const server = createHttpServer((request, response) => {
+      guard.express(request, response, (error) => {
+        if (error === undefined) return fail();
+        told.push(error);
+        response.end("told");
+      });
+    });
+    expect(await (await fetch(await listen(server), { headers })).text()).toBe("told");
+    expect(told).toEqual([new Error("thrown by the app")]);
+    await close(server);
+  });
+
+  test("goes to Fastify's and Hono's error handlers, and to who serves a Fetch handler", async () => {
+    const guard = requireSession({ baseUrl: ostiary.url });
+    const fastifyApp = fastify();
+    fastifyApp.addHook("onRequest", guard.fastify);
+    fastifyApp.get("/", fail);
+    fastifyApp.setErrorHandler((error: Error, _request, reply) => reply.code(418).send(error.message));
+    const answer = await fastifyApp.inject({ path: "/", headers });
+    expect([answer.statusCode, answer.body]).toEqual([418, "thrown by the app"]);
+
+    const honoApp = new Hono();
+    honoApp.use(guard.hono);
+    honoApp.get("/", fail);
+    honoApp.onError((error, context) => context.text(error.message, 418));
+    const response = await honoApp.fetch(request(headers));
+    expect([response.status, await response.text()]).toEqual([418, "thrown by the app"]);
+
+    await expect(guard.fetch(fail)(request(headers))).rejects.toThrow("thrown by the app");
+  });
+
+  test("is told to onHandlerError by node:http, which has no place for it", async () => {
+    const told: unknown[] = [];
+    const onHandlerError = (error: unknown) => told.push(error);
+    const guard = requireSession({ baseUrl: ostiary.url, onHandlerError });
+    const server = createHttpServer(guard.node(fail));
+    expect((await fetch(await listen(server), { headers })).status).toBe(500);
+    expect(told).toEqual([new Error("thrown by the app")]);
+    await close(server);
   });
 });
 

@@ -171,7 +171,8 @@ describe("a server-rendered app", () => {
 
   test("does the same over gRPC, with cookies as metadata", async () => {
     const transport = createGrpcTransport({ baseUrl: app.localUrl });
-    const first = createServerOstiary({ transport, request: page("GET") });
+    const clientAddress = "192.0.2.7";
+    const first = createServerOstiary({ transport, request: page("GET"), clientAddress });
     const { flow } = await first.registration.createRegistrationFlow({ client: Client.BROWSER });
     const cookie = first.setCookies.map((header) => header.split(";")[0]).join("; ");
     expect(cookie).toMatch(/^ostiary_browser=/);
@@ -179,7 +180,7 @@ describe("a server-rendered app", () => {
     const second = createServerOstiary({
       transport,
       request: page("POST", { cookie }),
-      clientAddress: "192.0.2.7",
+      clientAddress,
     });
     const data = form({ "traits.email": freshEmail(), "password.password": goodPassword });
     expect((await submit(second, given(flow), data, "password")).kind).toBe("completed");

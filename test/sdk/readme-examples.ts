@@ -45,6 +45,14 @@ export function compileExamples(
 /** What the examples leave to their reader. */
 const surroundings = `
 declare function draw(flow: import("@ostiary/sdk/v1/flow").Flow): string;
+declare const sockets: {
+  handleUpgrade(
+    request: import("node:http").IncomingMessage,
+    socket: import("node:stream").Duplex,
+    head: Buffer,
+    opened: (webSocket: { send(text: string): void }) => void,
+  ): void;
+};
 declare const GreetService: import("@bufbuild/protobuf/codegenv2").GenService<{
   greet: {
     methodKind: "unary";

@@ -1,15 +1,19 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
 import { join, resolve } from "node:path";
 import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { runProgram } from "../support/foreign.ts";
+import { type AppProcess, sendBytes, startProcess } from "./app-process.ts";
 import { type Packed, pack, run, temporaryFolder } from "./packages.ts";
 import { compileExamples, examplesOf } from "./readme-examples.ts";
 
 const temporary = temporaryFolder();
 const consumer = join(temporary.path, "consumer");
+const node20 = findNode20();
 let packed: Packed;
 
 // An empty project that has installed the tarball, with npm. Its other packages are those of the repository, by
@@ -141,6 +145,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "requireSession",
       "sessionKey",
       "sessionOf",
+      "withValidHost",
     ]);
   });
 
@@ -188,6 +193,19 @@ describe("the tarball of @ostiary/sdk", () => {
         ...["sendRecoveryMessages", "sendVerificationMessages"],
       ],
     });
+  });
+
+  // The oldest Node that the package supports, whose fetch does not end an answer that stalls after its first megabytes.
+  test.skipIf(node20 === undefined)("bounds the time and size of a check on Node 20", () => {
+    cpSync("test/fixtures/sdk-examples/bounded.js", join(consumer, "bounded.js"));
+    const printed = run(node20 ?? "", ["bounded.js"], consumer);
+    expect(JSON.parse(printed)).toEqual({ stalled: 503, stalledWhenLarge: 503, endless: 503 });
+  });
+
+  test("bounds the time and size of a check on the Node of this repository", () => {
+    cpSync("test/fixtures/sdk-examples/bounded.js", join(consumer, "bounded.js"));
+    const printed = run("node", ["bounded.js"], consumer);
+    expect(JSON.parse(printed)).toEqual({ stalled: 503, stalledWhenLarge: 503, endless: 503 });
   });
 
   test("has declarations and maps that lead to files that are there", () => {
@@ -251,14 +269,32 @@ describe("the examples of the READMEs", () => {
   beforeAll(async () => {
     app = await startTestApp();
   });
-  afterAll(() => app.stop());
+  const serving: AppProcess[] = [];
+  afterAll(() => {
+    for (const served of serving) served.stop();
+    return app.stop();
+  });
 
-  /** Runs the only example that has a text in it, or hands back what went wrong. */
-  async function runExample(text: string, env: Record<string, string> = {}): Promise<string> {
+  /** The only example that has a text in it. */
+  function exampleWith(text: string): string {
     const found = examples.flatMap((code, index) => (code.includes(text) ? [programs[index] ?? ""] : []));
     expect(found).toHaveLength(1);
-    const { stdout, stderr } = await runProgram("node", found, { env });
+    return found[0] ?? "";
+  }
+
+  /** Runs an example, or hands back what went wrong. */
+  async function runExample(text: string, env: Record<string, string> = {}): Promise<string> {
+    const { stdout, stderr } = await runProgram("node", [exampleWith(text)], { env });
     return (stdout + stderr).trim();
+  }
+
+  /** Serves an example by a program that gives it what it leaves to its reader. */
+  async function serveExample(runner: string, text: string): Promise<AppProcess> {
+    const program = join(temporary.path, "readme", runner);
+    cpSync(`test/fixtures/sdk-examples/${runner}`, program);
+    const served = await startProcess(program, [exampleWith(text)]);
+    serving.push(served);
+    return served;
   }
 
   test("compile against the packed package", () => {
@@ -293,6 +329,54 @@ describe("the examples of the READMEs", () => {
     expect(await runExample("identities.createIdentity", { OSTIARY_API_KEY: app.apiKey })).toBe("");
   });
 
+  // Security rule: see withValidHost. The adapter alone throws where nobody catches it.
+  test("serve Connect, whatever a stranger names as the host", async () => {
+    const served = await serveExample("connect.js", "connectNodeAdapter");
+    const [port = 0, http2Port = 0] = JSON.parse(served.printed) as number[];
+    const call = (version: string, host: string) =>
+      `POST /example.GreetService/Greet HTTP/${version}\r\n${host}\r\nAuthorization: Bearer ${token}\r\n` +
+      "Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    expect(await sendBytes(port, call("1.1", "Host: ["))).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await sendBytes(port, call("1.0", "Accept: */*"))).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await sendBytes(port, call("1.1", "Host: localhost"))).toMatch(/^HTTP\/1\.1 200 [\s\S]*Hello /);
+
+    const session = connectHttp2(`http://127.0.0.1:${http2Port}`);
+    const status = async (authority: string) => {
+      const headers = { ":method": "POST", ":path": "/example.GreetService/Greet", ":authority": authority };
+      const more = { "content-type": "application/json", authorization: `Bearer ${token}` };
+      const stream = session.request({ ...headers, ...more });
+      stream.end("{}");
+      const [received] = (await once(stream, "response")) as [{ ":status"?: number }];
+      return received[":status"];
+    };
+    expect([await status("["), await status("localhost")]).toEqual([400, 200]);
+    session.destroy();
+    expect(served.isRunning()).toBe(true);
+  });
+
+  test("open a WebSocket for who is signed in, and for nobody else", async () => {
+    const served = await serveExample("websocket.js", "handleUpgrade");
+    const port = Number(served.printed);
+    const open = (more: string) =>
+      sendBytes(
+        port,
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+          `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${more}\r\n`,
+      );
+    expect(await open("")).toMatch(/^HTTP\/1\.1 401 Unauthorized\r\n/);
+    expect(await open("Authorization: Bearer ost_ses_wrong\r\n")).toMatch(/^HTTP\/1\.1 401 /);
+    const foreign = "Cookie: ostiary_session=x\r\nOrigin: https://evil.example\r\n";
+    expect(await open(foreign)).toMatch(/^HTTP\/1\.1 40[13] /);
+
+    // As a browser would, but for the header, which only Node's own WebSocket can add.
+    const headers = { authorization: `Bearer ${token}` };
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`, { headers } as never);
+    const [message] = (await once(socket as never, "message")) as [MessageEvent<string>];
+    expect(message.data).toMatch(/^Hello \S+/);
+    socket.close();
+    expect(served.isRunning()).toBe(true);
+  });
+
   test.each([
     "onSubmit(flow",
     "renderForm(",
@@ -307,6 +391,13 @@ describe("the examples of the READMEs", () => {
     expect(await runExample(text)).toBe("");
   });
 });
+
+/** Another Node on this machine than the repository's own, if it is of version 20. */
+function findNode20(): string | undefined {
+  const folders = (process.env.PATH ?? "").split(":").filter((folder) => !folder.includes("node_modules"));
+  const candidates = folders.map((folder) => join(folder, "node")).filter((path) => existsSync(path));
+  return candidates.find((path) => run(path, ["--version"]).startsWith("v20."));
+}
 
 /** The names of a subpath's exports, as Node sees them in the consumer's project. */
 function exportsOf(specifier: string): unknown {

@@ -6,6 +6,7 @@ import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { refusal } from "../support/errors.ts";
+import { startOtherServer } from "../support/http-server.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
 import { email, identifier, password, submit } from "./visitors.ts";
 
@@ -287,6 +288,46 @@ describe.skipIf(!chromiumInstalled)("the session cookie on hosts with names, in 
     expect(await whatIs(app, planted)).toBe("SESSION_REVOKED");
     expect(attacker).not.toBe(address);
   });
+
+  // Ostiary never sees what is planted on the paths of an app: its guard has to remove that.
+  test.each([
+    ["a live session", (foreign: string) => [[foreign, "/app"]]],
+    [
+      "more values than are looked at",
+      () => ["/app", "/app/", "/app/page"].map((path, n) => [`x${n}`, path]),
+    ],
+  ] as [string, (foreign: string) => [string, string][]][])(
+    "does not keep its holder out of an app where a sibling host plants %s on the app's path",
+    async (_name, planted) => {
+      const app = await start({ domain: "example.test" });
+      const guard = requireSession({ baseUrl: app.localUrl });
+      const guarded = await startOtherServer(
+        guard.node((_request, response, { identity }) => {
+          response.setHeader("content-type", "text/html").end(`<p>Hello ${identity.traits?.email}</p>`);
+        }),
+      );
+      front.lead("app.example.test", guarded.url);
+      await register();
+      const foreign = await cookieValue("__Secure-ostiary_session");
+      await context.clearCookies();
+      const address = await register();
+      await plant(planted(foreign));
+      const more = [1, 2].map((n) => ({ name: "__Secure-ostiary_session", value: `y${n}`, secure: true }));
+      await context.addCookies(
+        more.map((cookie, n) => ({
+          ...cookie,
+          domain: "app.example.test",
+          path: n === 0 ? "/app" : "/app/",
+        })),
+      );
+      const visit = async () => (await open("/app/page", "app.example.test"))?.status();
+      expect(await visit()).toBe(401);
+      expect(await sessionCookies()).toEqual(["__Secure-ostiary_session@.example.test"]);
+      expect(await visit()).toBe(200);
+      await page.waitForSelector(`text=Hello ${address}`);
+      await guarded.stop();
+    },
+  );
 
   test("tells whose account it is where the session of another one has ended", async () => {
     const app = await start({ domain: "example.test" });

@@ -7,6 +7,8 @@ import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { checkToken, reachNames } from "./check-reach.ts";
+import { refuseUnknownOptions } from "./options.ts";
 import { createSendMessages, type SendMessages } from "./send-messages.ts";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
@@ -45,9 +47,17 @@ export interface OstiaryAdmin {
   readonly sendVerificationMessages: SendMessages<typeof IdentityService.method.sendVerificationMessages>;
 }
 
-/** Makes clients of the admin listener. Nothing is sent until a method is called. */
+/** A page of identities, each with its traits and metadata, is larger than anything that users are answered. */
+const mostAnswerBytes = 64 * 1024 * 1024;
+
+/**
+ * Makes clients of the admin listener. Nothing is sent until a method is called. Throws a TypeError for an option that
+ * there is not, and for an address that cannot be one.
+ */
 export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
-  const transport = openTransport(options, options.apiKey);
+  refuseUnknownOptions("createOstiaryAdmin", options, { ...reachNames, apiKey: true });
+  checkToken("apiKey", options.apiKey);
+  const transport = openTransport(options, { token: options.apiKey, paths: true, mostAnswerBytes });
   return {
     identities: createClient(IdentityService, transport),
     identitySchemas: createClient(IdentitySchemaService, transport),

@@ -6,6 +6,8 @@ import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_s
 import { SettingsService } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
+import { checkToken, reachNames } from "./check-reach.ts";
+import { refuseUnknownOptions } from "./options.ts";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
 /** How to reach the public listener, and as whom. */
@@ -33,9 +35,14 @@ export interface Ostiary {
   readonly sessions: Client<typeof SessionService>;
 }
 
-/** Makes clients of the public listener, for Node and for browsers. Nothing is sent until a method is called. */
+/**
+ * Makes clients of the public listener, for Node and for browsers. Nothing is sent until a method is called. Throws a
+ * TypeError for an option that there is not, and for an address that cannot be one.
+ */
 export function createOstiary(options: OstiaryOptions): Ostiary {
-  return publicClients(openTransport(options, options.token));
+  refuseUnknownOptions("createOstiary", options, { ...reachNames, token: true });
+  checkToken("token", options.token);
+  return publicClients(openTransport(options, { token: options.token, paths: true }));
 }
 
 /** The clients of the public listener over one transport. */

@@ -59,6 +59,67 @@ describe("the readers of errors", () => {
     expect(["1", "0", "toString", "__proto__", "", "NEWER"].filter(isErrorReason)).toEqual([]);
   });
 
+  // Security rule: they are asked where something has failed already, and must not fail in turn.
+  test.each<[string, unknown]>([
+    ["no findDetails", looksLikeConnectError({})],
+    ["a findDetails that throws", looksLikeConnectError({ findDetails: fail })],
+    ["a findDetails that makes things up", looksLikeConnectError({ findDetails: () => [madeUp] })],
+    ["null for a detail", looksLikeConnectError({ details: [null] })],
+    ["details that are numbers", looksLikeConnectError({ details: [1, {}] })],
+    [
+      "a detail whose value is no bytes",
+      looksLikeConnectError({ details: [{ type: infoType, value: "x" }] }),
+    ],
+    [
+      "a detail that throws when it is read",
+      looksLikeConnectError({
+        details: [
+          {
+            type: infoType,
+            get value() {
+              return fail();
+            },
+          },
+        ],
+      }),
+    ],
+    [
+      "an outgoing detail of another form",
+      looksLikeConnectError({
+        details: [{ desc: ErrorInfoSchema, value: { domain: "ostiary", reason: 5 } }],
+      }),
+    ],
+    ["a proxy that throws", new Proxy(new ConnectError("no"), { get: fail, getPrototypeOf: fail })],
+    ["a proxy that was revoked", revoked()],
+    ["null", null],
+    ["a symbol", Symbol("no")],
+  ])("find nothing in %s, and do not throw", (_, error) => {
+    expect(reasonOf(error)).toBeUndefined();
+    expect(metadataOf(error)).toEqual({});
+    expect(remedyOf(error)).toBeUndefined();
+    expect(fieldViolationsOf(error)).toEqual([]);
+    expect(retryAfterOf(error)).toBeUndefined();
+  });
+
+  test("read the errors of another copy of Connect", () => {
+    const info = detail(ErrorInfoSchema, { reason: "FLOW_EXPIRED", domain: "ostiary" });
+    expect(reasonOf(looksLikeConnectError({ details: [info] }))).toBe("FLOW_EXPIRED");
+  });
+
+  test.each([
+    [-128n, 0],
+    [0n, 0],
+    [2n, 2000],
+    [9_223_372_036_854_775_807n, 86_400_000],
+  ])("give a time to wait of %s seconds as one that a timer can take", (seconds, expected) => {
+    expect(retryAfterOf(received(detail(RetryInfoSchema, { retryDelay: { seconds } })))).toBe(expected);
+  });
+
+  test("know no reason in what is no text", () => {
+    const odd: readonly unknown[] = [5, null, undefined, {}, Symbol("FLOW_EXPIRED"), ["FLOW_EXPIRED"]];
+    expect(odd.filter((value) => isErrorReason(value as string))).toEqual([]);
+  });
+
   test("do not claim to know a reason that is newer than the package", () => {
     const error = received(
       detail(ErrorInfoSchema, { reason: "NEWER", domain: "ostiary", metadata: { a: "b" } }),
@@ -67,6 +128,38 @@ describe("the readers of errors", () => {
     expect(metadataOf(error)).toEqual({ a: "b" });
   });
 });
+
+const infoType = ErrorInfoSchema.typeName;
+const madeUp = {
+  domain: "ostiary",
+  reason: "FLOW_EXPIRED",
+  metadata: null,
+  description: 1,
+  fieldViolations: [null],
+};
+
+function fail(): never {
+  throw new Error("hostile");
+}
+
+/** An error that ConnectError takes for one of its own, by its form. */
+function looksLikeConnectError(more: object): unknown {
+  const form = {
+    name: "ConnectError",
+    code: 9,
+    metadata: new Headers(),
+    details: [],
+    rawMessage: "no",
+    cause: 1,
+  };
+  return Object.assign(new Error("no"), form, more);
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable(new ConnectError("no"), {});
+  revoke();
+  return proxy;
+}
 
 function received(...details: { type: string; value: Uint8Array }[]): ConnectError {
   const error = new ConnectError("refused", Code.FailedPrecondition);

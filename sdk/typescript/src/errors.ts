@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import {
@@ -22,6 +22,9 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+/** The longest time to wait that is believed: a day. */
+const longestWaitMs = 24 * 60 * 60 * 1000;
+
 /**
  * Why a call was refused. Undefined if the error does not come from Ostiary (but from the network, a proxy, your
  * own code), or if its reason is newer than this package; `error.message` tells then.
@@ -34,7 +37,8 @@ export function reasonOf(error: unknown): ErrorReasonName | undefined {
 /** Whether a text, for example the `reason` of a rejected submit, is a reason that this package knows. */
 export function isErrorReason(text: string): text is ErrorReasonName {
   // The enum object maps numbers to names as well; only a name leads to a number.
-  const value: unknown = Object.hasOwn(ErrorReason, text) ? Reflect.get(ErrorReason, text) : undefined;
+  const known = typeof text === "string" && Object.hasOwn(ErrorReason, text);
+  const value: unknown = known ? Reflect.get(ErrorReason, text) : undefined;
   return typeof value === "number" && value !== ErrorReason.UNSPECIFIED;
 }
 
@@ -55,10 +59,18 @@ export function fieldViolationsOf(error: unknown): readonly FieldViolation[] {
   return violations.map(({ field, description }) => ({ field, description }));
 }
 
-/** After how many milliseconds the call may be tried again. Undefined if the server does not say. */
+/**
+ * After how many milliseconds the call may be tried again: from 0 to a day, whatever the other end says, so that a timer
+ * can take it. Undefined if the server does not say.
+ */
 export function retryAfterOf(error: unknown): number | undefined {
   const delay = detailOf(error, RetryInfoSchema)?.retryDelay;
-  return delay === undefined ? undefined : durationMs(delay);
+  return delay === undefined ? undefined : boundedWaitMs(durationMs(delay));
+}
+
+/** A time to wait within sane bounds. */
+export function boundedWaitMs(ms: number): number {
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(Math.ceil(ms), 0), longestWaitMs);
 }
 
 /** Other servers behind the same client send ErrorInfo too; the domain says whose reason it is. */
@@ -67,6 +79,18 @@ function errorInfoOf(error: unknown): ErrorInfo | undefined {
   return info?.domain === "ostiary" ? info : undefined;
 }
 
+/**
+ * Never throws, for it is asked where something has failed already. ConnectError knows its kind by its properties, so an
+ * object of that form lends its details alone; what comes out is a message of our own making, or nothing.
+ */
 function detailOf<Desc extends DescMessage>(error: unknown, schema: Desc): MessageShape<Desc> | undefined {
-  return error instanceof ConnectError ? error.findDetails(schema)[0] : undefined;
+  try {
+    if (!(error instanceof ConnectError)) return undefined;
+    const { details } = error;
+    const [detail] = Object.assign(new ConnectError(""), { details }).findDetails(schema);
+    return detail === undefined ? undefined : fromBinary(schema, toBinary(schema, detail));
+  } catch {
+    // Details that cannot be read tell as much as none.
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Client, Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Ostiary } from "./client.ts";
+import { type OptionNames, refuseUnknownOptions } from "./options.ts";
 
 /** The kinds of flows, by the names of their services. */
 export type FlowName = keyof typeof calls;
@@ -54,15 +55,28 @@ const calls = {
   },
 } as const satisfies Record<string, FlowCalls>;
 
-/** Begins a flow of any kind. */
+const startNames: OptionNames<FlowStart> = {
+  client: true,
+  returnTo: true,
+  linkToken: true,
+  invitationToken: true,
+};
+
+/** Begins a flow of any kind. Rejects with a TypeError for a kind or an option that there is not. */
 export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowStart): Promise<Flow> {
+  refuseUnknownOptions("createFlow", start, startNames);
   const { client, returnTo = "", linkToken = "", invitationToken = "" } = start;
-  return flowOf(await calls[name].create(ostiary, { client, returnTo, linkToken, invitationToken }));
+  return flowOf(await callsOf(name).create(ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
 /** Finds a flow of any kind again, for example after a page was loaded anew. */
 export async function getFlow(ostiary: Ostiary, name: FlowName, flowId: string): Promise<Flow> {
-  return flowOf(await calls[name].get(ostiary, flowId));
+  return flowOf(await callsOf(name).get(ostiary, flowId));
+}
+
+function callsOf(name: FlowName): FlowCalls {
+  if (!Object.hasOwn(calls, name)) throw new TypeError(`there is no kind of flow "${name}"`);
+  return calls[name];
 }
 
 function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {

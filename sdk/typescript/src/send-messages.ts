@@ -2,6 +2,7 @@
 import { create, type DescMethodBiDiStreaming, type MessageShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import type { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { type OptionNames, refuseUnknownOptions } from "./options.ts";
 
 /** How many ids go in one call: their results come well within the time-out of a call. */
 const idsPerCall = 100;
@@ -16,6 +17,8 @@ export interface SendMessagesOptions {
   /** Stops it. What was sent by then stays sent. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames: OptionNames<SendMessagesOptions> = { requestId: true, signal: true };
 
 /** Identities' ids: a list, or a stream of any length, which is read only as fast as results are taken. */
 export type IdentityIds = Iterable<string> | AsyncIterable<string>;
@@ -37,11 +40,19 @@ export function createSendMessages<Method extends SendMethod>(
   transport: Transport,
   method: Method,
 ): SendMessages<Method> {
-  return async function* sendMessages(identityIds, { requestId = "", signal } = {}) {
+  async function* send(
+    identityIds: IdentityIds,
+    { requestId = "", signal }: SendMessagesOptions,
+  ): AsyncGenerator<MessageShape<Method["output"]>> {
     for await (const ids of inChunks(identityIds)) {
       const request = create(method.input, { requestId, identityIds: ids });
       yield* callOnce(transport, method, request as MessageShape<Method["input"]>, signal);
     }
+  }
+  return (identityIds, options = {}) => {
+    // At the call, not when the first result is asked for: without its request id a list is not safe to send again.
+    refuseUnknownOptions(method.localName, options, optionNames);
+    return send(identityIds, options);
   };
 }
 

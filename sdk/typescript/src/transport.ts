@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { boundedFetch } from "./bounded-fetch.ts";
+import { checkReach } from "./check-reach.ts";
 
 /** How to reach a listener of Ostiary. Either its address, or a transport of your own. */
 export type Reach = ReachByAddress | ReachByTransport;
@@ -16,7 +19,7 @@ export interface ReachByAddress {
    * cookie also work from a sibling host; otherwise whatever fetch does by itself.
    */
   readonly credentials?: "include" | "omit" | "same-origin" | undefined;
-  /** How long a call may take, in milliseconds. Default: 30 seconds. */
+  /** How long a call may take, in milliseconds: 1 or more. Default: 30 seconds. */
   readonly timeoutMs?: number | undefined;
   readonly transport?: undefined;
 }
@@ -35,37 +38,51 @@ export type TokenSource = string | (() => string | undefined | Promise<string | 
 
 const defaultTimeoutMs = 30_000;
 
-/** The transport that the options ask for, sending the token if there is one. */
+/** What the callers of openTransport differ in. */
+interface TransportRules {
+  /** What goes with each call, if there is something. */
+  readonly token?: TokenSource | undefined;
+  readonly format?: "json" | "binary";
+  /** Whether a path will do as the address. Default: no. */
+  readonly paths?: boolean;
+  /** The largest answer of a unary call over fetch. Default: 1 MiB. */
+  readonly mostAnswerBytes?: number;
+}
+
+/** The transport that the options ask for. Throws a TypeError for options that lead nowhere. */
 export function openTransport(
   reach: Reach,
-  token: TokenSource | undefined,
-  format: "json" | "binary" = "json",
+  { token, format = "json", paths = false, mostAnswerBytes = 1024 * 1024 }: TransportRules = {},
 ): Transport {
+  checkReach(reach, { paths });
   const transport =
     reach.transport ??
     createConnectTransport({
       baseUrl: reach.baseUrl,
       useBinaryFormat: format === "binary",
       defaultTimeoutMs: reach.timeoutMs ?? defaultTimeoutMs,
-      fetch: fetchWith(reach.fetch, reach.credentials ?? defaultCredentials(token)),
+      fetch: boundedFetch(
+        fetchWith(reach.fetch, reach.credentials ?? defaultCredentials(token)),
+        mostAnswerBytes,
+      ),
     });
   return token === undefined ? transport : withToken(transport, token);
 }
 
-/** Calls through another transport with headers that are made for each call. */
+/** Calls through another transport with headers that are made for each call; if that throws, nothing is sent. */
 export function withHeaders(
   transport: Transport,
-  addTo: (headers: Headers) => void | Promise<void>,
+  addTo: (headers: Headers, method: DescMethod) => void | Promise<void>,
 ): Transport {
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const headers = new Headers(header);
-      await addTo(headers);
+      await addTo(headers, method);
       return transport.unary(method, signal, timeoutMs, headers, input, contextValues);
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const headers = new Headers(header);
-      await addTo(headers);
+      await addTo(headers, method);
       return transport.stream(method, signal, timeoutMs, headers, input, contextValues);
     },
   };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import { describeForm, type FormButton, type FormPart, type HiddenField } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { buttonForEnter, focusFirstProblem } from "./focus.ts";
@@ -24,6 +25,15 @@ export interface FormHandlers extends FormOptions {
   readonly heading?: HTMLElement | undefined;
 }
 
+const handlerNames: OptionNames<FormHandlers> = {
+  onSubmit: true,
+  describeError: true,
+  heading: true,
+  translate: true,
+  texts: true,
+  idPrefix: true,
+};
+
 /** A form that was drawn. */
 export interface RenderedForm {
   /** Draws another flow in its place. */
@@ -35,8 +45,10 @@ export interface RenderedForm {
 /**
  * Draws the form of a flow into an element, from its nodes alone, and draws what the handler gives after each
  * submit. It styles nothing; its classes begin with `ostiary-`. Whatever the server sends becomes text, never markup.
+ * Throws a TypeError for a handler or an option that there is not.
  */
 export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandlers): RenderedForm {
+  refuseUnknownOptions("renderForm", handlers, handlerNames);
   const texts: FormTexts = { ...englishFormTexts, ...handlers.texts };
   let current = flow;
   let form = draw([]);

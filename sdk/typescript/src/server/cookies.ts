@@ -9,9 +9,9 @@ const longestHeader = 32 * 1024;
 /** Checks the option `cookieName`, and gives its default. Throws a TypeError for what the server would not take. */
 export function cookieNameOf(option: string | undefined): string {
   const name = option ?? defaultCookieName;
-  if (/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return name;
+  if (typeof name === "string" && /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return name;
   throw new TypeError(
-    `cookieName must be the server's session.cookie.name, without __Host- or __Secure-: ${name}`,
+    `cookieName must be the server's session.cookie.name, without __Host- or __Secure-: ${String(name)}`,
   );
 }
 

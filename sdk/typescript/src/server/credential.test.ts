@@ -45,7 +45,7 @@ describe("the credential of a request", () => {
     const four = [1, 2, 3, 4].map((n) => `__Secure-ostiary_session=${n}`).join("; ");
     expect(of("https://a.example/", { cookie: four })).toMatchObject({ kind: "cookie" });
     expect(of("https://a.example/", { cookie: `${four}; __Secure-ostiary_session=5` })).toEqual({
-      kind: "malformed",
+      kind: "ambiguous",
     });
     expect(of("https://a.example/", { cookie: `${four}; __Host-ostiary_session=h` })).toEqual({
       kind: "cookie",

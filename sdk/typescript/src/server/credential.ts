@@ -7,8 +7,10 @@ export type Credential =
   | { readonly kind: "bearer"; readonly text: string }
   /** The session cookies as `name=value`, at most four: Ostiary decides which of them counts. */
   | { readonly kind: "cookie"; readonly pairs: readonly string[] }
-  /** There is a credential, but no session token can look like it, or there are too many. */
+  /** There is a credential, but no session token can look like it. */
   | { readonly kind: "malformed" }
+  /** There are more cookies than Ostiary looks at. */
+  | { readonly kind: "ambiguous" }
   /** There is none. `ignoredCookie` names a session cookie that does not count here. */
   | { readonly kind: "missing"; readonly ignoredCookie: string | undefined };
 
@@ -52,9 +54,10 @@ export function credentialOf(head: RequestHead, rules: CookieRules): Credential 
     (cookies.get(name) ?? []).map((value) => ({ value, pair: `${name}=${value}` }));
   const all = shown.flatMap(pairsOf);
   const few = all.length > mostValues ? pairsOf(host) : all;
+  if (few.length === 0 || few.length > mostValues) return { kind: "ambiguous" };
   // What cannot be a token is no session's, and the contract does not take it.
   const pairs = few.filter(({ value }) => canBeToken(value)).map(({ pair }) => pair);
-  return pairs.length === 0 || pairs.length > mostValues ? { kind: "malformed" } : { kind: "cookie", pairs };
+  return pairs.length === 0 ? { kind: "malformed" } : { kind: "cookie", pairs };
 }
 
 function canBeToken(text: string): boolean {

@@ -11,7 +11,11 @@ import type { RequestHead } from "./request-head.ts";
  * effects, and is not held by CORS, so it is checked as well.
  */
 export function comesFromAllowedOrigin(head: RequestHead, allowedOrigins: ReadonlySet<string>): boolean {
-  if (isSafe(head)) return true;
+  return isSafe(head) || isStartedByAllowedPage(head, allowedOrigins);
+}
+
+/** The same for a request that changes something, whatever its method. */
+export function isStartedByAllowedPage(head: RequestHead, allowedOrigins: ReadonlySet<string>): boolean {
   const origin = head.header("origin");
   if (origin !== undefined && allowedOrigins.has(origin)) return true;
   const site = head.header("sec-fetch-site");
@@ -21,6 +25,7 @@ export function comesFromAllowedOrigin(head: RequestHead, allowedOrigins: Readon
 
 /** The origins as browsers write them. Throws a TypeError for anything that is not an origin alone. */
 export function originSet(origins: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(origins)) throw new TypeError("allowedOrigins must be a list of origins");
   for (const origin of origins) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       throw new TypeError(`allowedOrigins: "${origin}" is not an origin such as "https://app.example.com"`);

@@ -3,7 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../../../gen/ostiary/error/v1/error_detail_pb.js";
-import type { ErrorReasonName } from "../errors.ts";
+import { boundedWaitMs, type ErrorReasonName } from "../errors.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /**
@@ -29,6 +29,7 @@ export interface RefusalInit {
   readonly remedy: string;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly setCookies?: readonly string[] | undefined;
   /** What has failed, for the log; it never goes into an answer. */
   readonly cause?: unknown;
 }
@@ -50,16 +51,28 @@ export class SessionRefusedError extends Error {
   readonly remedy: string;
   /** The values that go with the reason. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** After how long to try again, if that is known. */
+  /** After how long to try again, at most a day, if that is known. */
   readonly retryAfterMs: number | undefined;
+  /** Set-Cookie headers of the answer: they remove cookies that were planted on paths of the app. Usually none. */
+  readonly setCookies: readonly string[];
 
-  constructor({ status, reason, message, remedy, metadata, retryAfterMs, cause }: RefusalInit) {
+  constructor({ status, reason, message, remedy, metadata, retryAfterMs, setCookies, cause }: RefusalInit) {
     super(message, { cause });
     this.status = status;
     this.reason = reason;
     this.remedy = remedy;
     this.metadata = metadata ?? {};
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = retryAfterMs === undefined ? undefined : boundedWaitMs(retryAfterMs);
+    this.setCookies = setCookies ?? [];
+  }
+
+  /** The same, with Set-Cookie headers. */
+  withCookies(setCookies: readonly string[]): SessionRefusedError {
+    const { status, reason, message, remedy, metadata, retryAfterMs, cause } = this;
+    return new SessionRefusedError({
+      ...{ status, reason, message, remedy, metadata, retryAfterMs, cause },
+      setCookies,
+    });
   }
 
   /** The answer's body, for JSON. */
@@ -74,13 +87,15 @@ export class SessionRefusedError extends Error {
       "content-type": "application/json",
       "cache-control": "no-store",
       ...(this.status === 401 && { "www-authenticate": this.#challenge() }),
-      ...(this.status === 503 && { "retry-after": String(Math.ceil((this.retryAfterMs ?? 1000) / 1000)) }),
+      ...(this.status === 503 && { "retry-after": this.#retryAfterSeconds() }),
     };
   }
 
   /** The answer, for servers that speak Fetch. */
   toResponse(): Response {
-    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers: this.toHeaders() });
+    const headers = new Headers(this.toHeaders());
+    for (const cookie of this.setCookies) headers.append("set-cookie", cookie);
+    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers });
   }
 
   /** The same as an error that a Connect service throws, with its details. */
@@ -89,7 +104,7 @@ export class SessionRefusedError extends Error {
     return new ConnectError(
       this.message,
       codes[this.status].code,
-      undefined,
+      this.setCookies.map((cookie): [string, string] => ["set-cookie", cookie]),
       [
         { desc: ErrorInfoSchema, value: { reason, domain: "ostiary", metadata: { ...metadata } } },
         ...(remedy === "" ? [] : [{ desc: RemedySchema, value: { description: remedy } }]),
@@ -99,6 +114,11 @@ export class SessionRefusedError extends Error {
       ],
       this.cause,
     );
+  }
+
+  /** Whole seconds, at least one: RFC 9110, section 10.2.3. */
+  #retryAfterSeconds(): string {
+    return String(Math.max(1, Math.ceil((this.retryAfterMs ?? 0) / 1000)));
   }
 
   /** RFC 6750, section 3, and RFC 9470 for those who are signed in, but not well or lately enough. */

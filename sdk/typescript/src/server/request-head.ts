@@ -5,6 +5,8 @@ export interface RequestHead {
   readonly method: string;
   /** The host and port that the client named; the empty text if there is none. */
   readonly host: string;
+  /** The path that was asked for, as far as the framework tells; the empty text if it does not. */
+  readonly path: string;
   /** Whether the request came, or a proxy says that it came, over https. */
   readonly https: boolean;
   /** Whether anything says that a proxy has passed the request on. */
@@ -24,26 +26,34 @@ export interface FetchRequest {
 export interface NodeRequest {
   readonly method?: string | undefined;
   readonly httpVersion?: string | undefined;
+  readonly url?: string | undefined;
+  /** Express: what `url` was before a router took its part off. */
+  readonly originalUrl?: string | undefined;
   readonly headers: { readonly [name: string]: string | string[] | undefined };
   readonly socket?: { readonly encrypted?: boolean | undefined; readonly remoteAddress?: string | undefined };
 }
 
 /** The head of a Fetch request. */
 export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
-  const { host, protocol } = new URL(url, "http://unknown.invalid");
+  // Security rule: only a whole URL names a host. A path that begins with "//" would have its caller choose it.
+  const { host, protocol, pathname } = URL.canParse(url)
+    ? new URL(url)
+    : { host: "", protocol: "", pathname: "" };
   const header = (name: string) => headers.get(name) ?? undefined;
   return {
     method,
     // The header first: some frameworks make the URL from the address that they listen on.
     host: header("host") ?? host,
+    path: pathname,
     https: protocol === "https:" || forwardedAsHttps(header),
-    forwarded: isForwarded(header),
+    forwarded: forwardingHeaderOf(header) !== undefined,
     header,
   };
 }
 
 /** The head of a request of node:http or node:http2. */
-export function headOfNode({ method, httpVersion, headers, socket }: NodeRequest): RequestHead {
+export function headOfNode(request: NodeRequest): RequestHead {
+  const { method, httpVersion, headers, socket } = request;
   const header = (name: string) => {
     const value = headers[name];
     return Array.isArray(value) ? value.join(name === "cookie" ? "; " : ", ") : value;
@@ -51,9 +61,10 @@ export function headOfNode({ method, httpVersion, headers, socket }: NodeRequest
   return {
     method: method ?? "",
     host: header(":authority") ?? header("host") ?? "",
+    path: /^[^?#]*/.exec(request.originalUrl ?? request.url ?? "")?.[0] ?? "",
     https: socket?.encrypted === true || forwardedAsHttps(header),
     // No browser speaks HTTP/1.0, and nginx does unless told otherwise.
-    forwarded: httpVersion === "1.0" || isForwarded(header),
+    forwarded: httpVersion === "1.0" || forwardingHeaderOf(header) !== undefined,
     header,
   };
 }
@@ -87,7 +98,7 @@ const forwardingHeaders = [
   ...["cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip", "fly-client-ip"],
 ];
 
-/** Believing anybody here is safe as well. */
-function isForwarded(header: RequestHead["header"]): boolean {
-  return forwardingHeaders.some((name) => header(name) !== undefined);
+/** The name of a header that says that a proxy has passed the request on. Believing anybody here is safe as well. */
+export function forwardingHeaderOf(header: RequestHead["header"]): string | undefined {
+  return forwardingHeaders.find((name) => header(name) !== undefined);
 }

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { createServerOstiary, type ServerOstiaryOptions } from "./server-ostiary.ts";
+import { Client } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { LoginService } from "../../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RecoveryService } from "../../../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { RegistrationService } from "../../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService } from "../../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import { VerificationService } from "../../../../gen/ostiary/flow/v1/verification_service_pb.js";
+import { SessionService } from "../../../../gen/ostiary/session/v1/session_service_pb.js";
+import { reasonOf } from "../errors.ts";
+import { changesSomething } from "./may-act.ts";
+import { createServerOstiary, type ServerOstiary, type ServerOstiaryOptions } from "./server-ostiary.ts";
 
 const request = {
   method: "GET",
@@ -10,33 +21,54 @@ const request = {
 
 describe("createServerOstiary", () => {
   test("forwards the user's cookies, agent and socket address, and no other header", async () => {
-    const sent = await headersOf({
-      request: {
-        ...request,
-        headers: {
-          ...request.headers,
-          origin: "https://x.example",
-          "x-forwarded-for": "203.0.113.9",
-          authorization: "Bearer t",
-        },
-      },
-    });
+    const headers = { ...request.headers, origin: "https://x.example", authorization: "Bearer t" };
+    const sent = await headersOf({ request: { ...request, headers } });
     expect(sent.get("cookie")).toBe("ostiary_session=2");
     expect(sent.get("user-agent")).toBe("Test Browser");
-    // Not what the request claims: the app says who is at the other end.
     expect(sent.get("x-forwarded-for")).toBe("192.0.2.1");
     expect(sent.has("origin")).toBe(false);
     expect(sent.has("authorization")).toBe(false);
   });
 
-  test("forwards the address that the app gives before that of the socket", async () => {
-    const sent = await headersOf({ request, clientAddress: "203.0.113.9" });
+  test("forwards the address that the app gives, not what the request claims nor that of the socket", async () => {
+    const headers = { ...request.headers, "x-forwarded-for": "203.0.113.8" };
+    const sent = await headersOf({ request: { ...request, headers }, clientAddress: "203.0.113.9" });
     expect(sent.get("x-forwarded-for")).toBe("203.0.113.9");
   });
 
-  test("sends nothing about the user that is not known", async () => {
-    const sent = await headersOf({ request: new Request("https://app.example/") });
-    expect(["cookie", "x-forwarded-for"].filter((name) => sent.has(name))).toEqual([]);
+  test("sends no cookie where there is none", async () => {
+    const sent = await headersOf({
+      request: new Request("https://app.example/"),
+      clientAddress: "192.0.2.1",
+    });
+    expect(sent.has("cookie")).toBe(false);
+  });
+
+  // Security rule: users never share an address by default; a stranger would use up the limits of all of them.
+  test.each([
+    ["a request of Fetch without an address", { request: new Request("https://app.example/") }],
+    ["an empty address", { request, clientAddress: "" }],
+    ["an address that is no text", { request, clientAddress: { address: "192.0.2.1" } }],
+    ["null for an address", { request, clientAddress: null }],
+  ])("refuses %s when it is called", (_, options) => {
+    const all = { baseUrl: "https://auth.example", ...options } as unknown as ServerOstiaryOptions;
+    expect(() => createServerOstiary(all)).toThrow(/clientAddress/);
+  });
+
+  // Not when it is called: a header that any stranger can send must not throw where an app may not catch it.
+  test.each([
+    ["x-forwarded-for", { ...request.headers, "x-forwarded-for": "203.0.113.9" }],
+    ["x-real-ip", { ...request.headers, "x-real-ip": "203.0.113.9" }],
+    ["forwarded", { ...request.headers, forwarded: "for=203.0.113.9" }],
+    ["x-forwarded-host", { ...request.headers, "x-forwarded-host": "app.example" }],
+  ])("does not take a proxy, which %s tells of, for the user", async (name, headers) => {
+    const sent = headersOf({ request: { ...request, headers } });
+    await expect(sent).rejects.toThrow(TypeError);
+    await expect(sent).rejects.toThrow(name);
+  });
+
+  test("fails calls where the socket has no address", async () => {
+    await expect(headersOf({ request: { ...request, socket: {} } })).rejects.toThrow(/clientAddress/);
   });
 
   // Security rule: nothing that is forwarded can begin another header.
@@ -67,11 +99,116 @@ describe("createServerOstiary", () => {
     ostiary.applyTo(response);
     expect(response.headers.getSetCookie()).toEqual(expected);
 
+    const node = new ServerResponse(new IncomingMessage(new Socket()));
+    ostiary.applyTo(node);
+    expect([node.getHeader("set-cookie")].flat()).toEqual(expected);
+    expect(node.getHeader("cache-control")).toBe("private, no-store");
+
+    const answer: Response = ostiary.applyTo(Response.redirect("https://app.example/"));
+    expect(answer.headers.getSetCookie()).toEqual(expected);
+
     const appended: string[][] = [];
     ostiary.applyTo({ appendHeader: (name, value) => appended.push([name, value]) });
-    expect(appended).toEqual([["set-cookie", ...expected]]);
+    expect(appended).toEqual([
+      ["set-cookie", ...expected],
+      ["cache-control", "private, no-store"],
+    ]);
+  });
+
+  // Security rule: a link or a picture on any page must not act for the visitors of an app.
+  describe("on a GET that another page has started, with a cookie", () => {
+    const foreign: Readonly<Record<string, Record<string, string>>> = {
+      "another site": { "sec-fetch-site": "cross-site" },
+      "a sibling host": { "sec-fetch-site": "same-site" },
+      "a foreign Origin": { origin: "https://evil.example" },
+      "a sandboxed frame": { origin: "null", "sec-fetch-site": "cross-site" },
+    };
+
+    test.each(Object.entries(foreign))("of %s, refuses to act", async (_, more) => {
+      const { ostiary, sent } = visited("GET", more);
+      for (const act of actsOf(ostiary)) {
+        expect(reasonOf(await act().catch((error: unknown) => error))).toBe("ORIGIN_NOT_ALLOWED");
+      }
+      expect(sent).toEqual([]);
+    });
+
+    test("makes the calls that a page needs to be drawn", async () => {
+      const { ostiary, sent } = visited("GET", { "sec-fetch-site": "cross-site" });
+      await ostiary.sessions.getCurrentSession({});
+      await ostiary.sessions.listSessions({});
+      await ostiary.sessions.checkSession({ credential: { case: "token", value: "t" } });
+      await ostiary.login.createLoginFlow({ client: Client.BROWSER });
+      await ostiary.settings.createSettingsFlow({ client: Client.BROWSER });
+      await ostiary.settings.getSettingsFlow({ flowId: "f" });
+      expect(sent).toHaveLength(6);
+    });
+
+    test.each<[string, Record<string, string>]>([
+      ["its own page", { "sec-fetch-site": "same-origin" }],
+      ["nobody but the user, who typed the address", { "sec-fetch-site": "none" }],
+      ["a listed page", { "sec-fetch-site": "cross-site", origin: "https://sister.example" }],
+      ["something that is no browser", {}],
+    ])("acts if it was started by %s", async (_, more) => {
+      const { ostiary, sent } = visited("GET", more);
+      for (const act of actsOf(ostiary)) await act();
+      expect(sent).toHaveLength(actsOf(ostiary).length);
+    });
+
+    test("knows of each call of the contract whether it acts", () => {
+      const acts = publicServices.flatMap(({ methods }) => methods.filter(changesSomething));
+      expect(acts.map(({ name }) => name).sort()).toEqual([
+        "ExtendSession",
+        "Logout",
+        "RevokeOtherSessions",
+        "RevokeSession",
+        "SubmitLoginFlow",
+        "SubmitRecoveryFlow",
+        "SubmitRegistrationFlow",
+        "SubmitSettingsFlow",
+        "SubmitVerificationFlow",
+      ]);
+    });
   });
 });
+
+const publicServices = [
+  LoginService,
+  RegistrationService,
+  RecoveryService,
+  VerificationService,
+  SettingsService,
+  SessionService,
+];
+
+/** Calls that change something, of each service that users have. */
+function actsOf(ostiary: ServerOstiary): readonly (() => Promise<unknown>)[] {
+  return [
+    () => ostiary.sessions.logout({}),
+    () => ostiary.sessions.revokeSession({ sessionId: "s" }),
+    () => ostiary.sessions.revokeOtherSessions({}),
+    () => ostiary.sessions.extendSession({}),
+    () => ostiary.login.submitLoginFlow({ flowId: "f" }),
+    () => ostiary.settings.submitSettingsFlow({ flowId: "f" }),
+  ];
+}
+
+/** The app's clients for a request of a signed-in user, and the addresses that are called. */
+function visited(method: string, more: Record<string, string>) {
+  const sent: string[] = [];
+  const fetch: typeof globalThis.fetch = async (input) => {
+    sent.push(String(input));
+    return Response.json({});
+  };
+  const headers = { cookie: "__Host-ostiary_session=2", ...more };
+  const ostiary = createServerOstiary({
+    baseUrl: "https://auth.example",
+    fetch,
+    request: new Request("https://app.example/page", { method, headers }),
+    clientAddress: "192.0.2.1",
+    allowedOrigins: ["https://sister.example"],
+  });
+  return { ostiary, sent };
+}
 
 /** The headers of a call. */
 async function headersOf(options: Pick<ServerOstiaryOptions, "request" | "clientAddress">): Promise<Headers> {
@@ -80,7 +217,8 @@ async function headersOf(options: Pick<ServerOstiaryOptions, "request" | "client
     sent.push(new Headers(init?.headers));
     return Response.json({});
   };
-  await createServerOstiary({ baseUrl: "https://auth.example", fetch, ...options }).sessions.logout({});
+  const all = { baseUrl: "https://auth.example", fetch, ...options } as ServerOstiaryOptions;
+  await createServerOstiary(all).sessions.getCurrentSession({});
   if (sent[0] === undefined) throw new Error("nothing was sent");
   return sent[0];
 }

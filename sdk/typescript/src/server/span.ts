@@ -5,12 +5,12 @@ export type Span = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A span in milliseconds. Throws a TypeError that names the option if it is not a span of at least `leastMs`. */
-export function spanMs(option: string, span: Span, leastMs: number): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(span)) ?? [];
+/** A span in milliseconds. Throws a TypeError that names the option if it is not a span within these bounds. */
+export function spanMs(option: string, span: Span, leastMs: number, mostMs: number): number {
+  const [, amount, unit] = (typeof span === "string" && /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(span)) || [];
   const ms = typeof span === "number" ? span : Number(amount) * (units[unit ?? ""] ?? Number.NaN);
-  if (Number.isFinite(ms) && ms >= leastMs) return Math.round(ms);
+  if (ms >= leastMs && ms <= mostMs) return Math.round(ms);
   throw new TypeError(
-    `${option} must be at least ${leastMs} milliseconds, as a number or like "15m": ${span}`,
+    `${option} must be from ${leastMs} to ${mostMs} milliseconds, as a number or like "15m": ${String(span)}`,
   );
 }

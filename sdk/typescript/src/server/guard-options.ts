@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { hasFunction, longestTimerMs, reachNames } from "../check-reach.ts";
+import type { Ostiary } from "../client.ts";
+import { type OptionNames, refuseUnknownOptions } from "../options.ts";
+import type { Reach } from "../transport.ts";
+import { cookieNameOf } from "./cookies.ts";
+import type { CookieRules } from "./credential.ts";
+import { originSet } from "./origin.ts";
+import type { SessionRefusedError } from "./refusal.ts";
+import { type Span, spanMs } from "./span.ts";
+
+/** How much is asked for: the session alone, or with whose it is. */
+export type GuardView = "session" | "identity";
+
+/** What a guard demands, and where it asks: the public listener, or clients of it that there are already. */
+export type GuardOptions<View extends GuardView = "identity"> = GuardRules<View> &
+  ((Reach & { readonly ostiary?: undefined }) | { readonly ostiary: Pick<Ostiary, "sessions"> });
+
+/** What a guard demands. */
+export interface GuardRules<View extends GuardView = "identity"> {
+  /** The least assurance level that will do. Default: any. */
+  readonly assuranceLevel?: "aal1" | "aal2" | undefined;
+  /** How long ago the person may have proved who they are: from a second to 10,000 years. Default: any time. */
+  readonly maxAge?: Span | undefined;
+  /**
+   * What to ask for. Default: `identity`, the session and whose it is. Traits are personal data, so `session` is the
+   * better choice where the identity's id is enough.
+   */
+  readonly view?: View | undefined;
+  /**
+   * Origins of other pages that may make requests with a cookie, for example `https://app.example.com`. Default:
+   * none but the request's own. Bearer tokens need none: no browser adds them by itself.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** The server's `session.cookie.name`. Default: `ostiary_session`. */
+  readonly cookieName?: string | undefined;
+  /**
+   * Whether the session cookie without `__Host-` or `__Secure-` counts, which Ostiary sets where its `public_url` is http.
+   * Any page of a sibling host could set it. Default: only for requests of this machine to this machine that no proxy has
+   * passed on.
+   */
+  readonly allowInsecureCookies?: boolean | undefined;
+  /** How long a check may take: from a millisecond to 24 days. Default: 5 seconds. */
+  readonly checkTimeout?: Span | undefined;
+  /**
+   * Told of each check that failed for a reason that is not the request's, before 503 is answered; for the log. It is not
+   * waited for, and what it throws or rejects with is ignored.
+   */
+  readonly onUnavailable?: ((error: SessionRefusedError) => unknown) | undefined;
+  /**
+   * Told what a handler of `node` threw or rejected with, after 500 was answered: node:http itself has no place for it. What
+   * it throws in turn is ignored. Default: `console.error`. Other frameworks have error handlers of their own.
+   */
+  readonly onHandlerError?: ((error: unknown) => unknown) | undefined;
+}
+
+const optionNames: OptionNames<GuardOptions<GuardView>> = {
+  ...reachNames,
+  ostiary: true,
+  assuranceLevel: true,
+  maxAge: true,
+  view: true,
+  allowedOrigins: true,
+  cookieName: true,
+  allowInsecureCookies: true,
+  checkTimeout: true,
+  onUnavailable: true,
+  onHandlerError: true,
+};
+
+/** What the contract calls some of the options. */
+const contractNames = {
+  requiredAssuranceLevel: "assuranceLevel",
+  required_assurance_level: "assuranceLevel",
+  maxAuthenticationAge: "maxAge",
+  max_authentication_age: "maxAge",
+} as const;
+
+/** The longest span that a Duration of Protobuf can hold: 10,000 years. */
+const longestAgeMs = 315_576_000_000_000;
+
+/** The options of a guard, as its check uses them. */
+export interface GuardSettings {
+  readonly assuranceLevel: "aal1" | "aal2" | undefined;
+  readonly maxAgeMs: number | undefined;
+  readonly withIdentity: boolean;
+  readonly allowedOrigins: ReadonlySet<string>;
+  readonly cookies: CookieRules;
+  readonly timeoutMs: number;
+  readonly onUnavailable: GuardRules["onUnavailable"];
+}
+
+/**
+ * Reads the options of a guard. Throws a TypeError for those that cannot be meant.
+ *
+ * Security rule: a misspelt demand from untyped code, name or value, must not become no demand.
+ */
+export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
+  refuseUnknownOptions("requireSession", options, optionNames, contractNames);
+  const { assuranceLevel, maxAge, view, allowInsecureCookies } = options;
+  if (options.ostiary !== undefined) checkClients(options);
+  oneOf("assuranceLevel", assuranceLevel, ["aal1", "aal2"]);
+  oneOf("view", view, ["session", "identity"]);
+  if (allowInsecureCookies !== undefined && typeof allowInsecureCookies !== "boolean") {
+    throw new TypeError("allowInsecureCookies must be true or false");
+  }
+  for (const name of ["onUnavailable", "onHandlerError"] as const) {
+    const listener: unknown = options[name];
+    if (listener !== undefined && typeof listener !== "function") {
+      throw new TypeError(`${name} must be a function`);
+    }
+  }
+  return {
+    assuranceLevel,
+    maxAgeMs: maxAge === undefined ? undefined : spanMs("maxAge", maxAge, 1000, longestAgeMs),
+    withIdentity: view !== "session",
+    allowedOrigins: originSet(options.allowedOrigins ?? []),
+    cookies: { cookieName: cookieNameOf(options.cookieName), allowInsecureCookies },
+    timeoutMs: spanMs("checkTimeout", options.checkTimeout ?? "5s", 1, longestTimerMs),
+    onUnavailable: options.onUnavailable,
+  };
+}
+
+function checkClients(options: GuardOptions<GuardView>): void {
+  if (!hasFunction(options.ostiary?.sessions, "checkSession")) {
+    throw new TypeError("ostiary must be clients of the public listener, as of createOstiary");
+  }
+  for (const name of Object.keys(reachNames)) {
+    if (Reflect.get(options, name) !== undefined) {
+      throw new TypeError(`${name} has no effect beside ostiary: leave one of them out`);
+    }
+  }
+}
+
+function oneOf(option: string, value: string | undefined, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value)) return;
+  throw new TypeError(
+    `${option} must be ${allowed.map((name) => `"${name}"`).join(" or ")}: ${String(value)}`,
+  );
+}
