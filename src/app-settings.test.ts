@@ -49,7 +49,7 @@ describe("the settings of the tenant", () => {
         maxLifetimeMs: 2_592_000_000,
         idleTimeoutMs: 0,
         maxParallel: 50,
-        cookie: { domain: undefined, persistent: true },
+        cookie: { name: "ostiary_session", domain: undefined, persistent: true },
       },
       password: {
         minLength: 8,

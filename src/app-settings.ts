@@ -82,7 +82,11 @@ export function toTenantSettings(
       maxLifetimeMs: durationToMs(session.maxLifetime),
       idleTimeoutMs: durationToMs(session.idleTimeout),
       maxParallel: session.maxParallel,
-      cookie: { domain: textOf(session.cookie.domain), persistent: session.cookie.persistent },
+      cookie: {
+        name: session.cookie.name,
+        domain: textOf(session.cookie.domain),
+        persistent: session.cookie.persistent,
+      },
     },
     password: {
       minLength: password.minLength,

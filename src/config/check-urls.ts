@@ -12,6 +12,7 @@ export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig):
   const prefix = "tenant_defaults.";
   return [
     ...checkOrigin(`${prefix}public_url`, settings.publicUrl, "must have no path, query or fragment"),
+    ...checkCookieName(`${prefix}session.cookie.name`, settings.session.cookie.name),
     ...checkCookieDomain(
       `${prefix}session.cookie.domain`,
       settings.session.cookie.domain,
@@ -107,6 +108,17 @@ function checkReturnUrl(key: string, text: string): Problem[] {
 function checkEncrypted(key: string, url: URL): Problem[] {
   if (url.protocol === "https:" || isLoopbackHost(url.hostname)) return [];
   return [{ key, message: "must start with https:// unless its host is this machine", insecure: true }];
+}
+
+/**
+ * A part of the tokens that RFC 6265 takes: nothing that a proxy, a framework or a browser reads in another way. A name of
+ * ours never begins with the underscores of a prefix, which the server itself adds.
+ */
+function checkCookieName(key: string, name: string): Problem[] {
+  if (/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return [];
+  const message =
+    "must be 1 to 64 letters, digits, hyphens and underscores, beginning with a letter; the server adds __Host- or __Secure- itself";
+  return [{ key, message }];
 }
 
 /** RFC 6265, section 5.3: a browser drops a cookie whose domain does not cover the host that sets it. */

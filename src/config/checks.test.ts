@@ -239,6 +239,27 @@ describe("security rule: what means no single place is refused in any mode", () 
   });
 });
 
+describe("the name of the session cookie", () => {
+  test.each([
+    "",
+    "__Host-acme",
+    "__secure-acme",
+    "acme session",
+    "acme;",
+    "acme=",
+    "acmé",
+    "1a",
+    "a".repeat(65),
+  ])("is not %j", (name) => {
+    const { problems } = outcome({ dev: true, ...settings({ session: { cookie: { name } } }) });
+    expect(problems[0]).toContain("tenant_defaults.session.cookie.name");
+  });
+
+  test.each(["acme_session", "SID", "a-1"])("may be %j", (name) => {
+    expect(outcome({ dev: true, ...settings({ session: { cookie: { name } } }) }).problems).toEqual([]);
+  });
+});
+
 describe("what cannot work is refused in any mode", () => {
   test.each<[string, object, string]>([
     ["one port for two", { server: { public: { port: 1 }, admin: { port: 1 } } }, "server.admin.port"],

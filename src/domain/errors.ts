@@ -408,6 +408,11 @@ const texts = {
     remedy: "Submit `back`, and begin again with the address.",
     metadata: [],
   },
+  SESSION_COOKIE_AMBIGUOUS: {
+    message: "The browser sent several session cookies, of which none can be believed.",
+    remedy: "Log in again; the answer removes the cookies from the browser.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -19,6 +19,14 @@ const findByTokenDigestStatement: Statement = {
     WHERE s.tenant_id = $1 AND s.token_digest = $2`,
 };
 
+const findByTokenDigestsStatement: Statement = {
+  name: "find_sessions_by_token_digests",
+  text: `SELECT s.token_digest AS digest, ${sessionColumns}, ${identityColumns}
+    FROM ostiary.session s
+    JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
+    WHERE s.tenant_id = $1 AND s.token_digest = ANY ($2::bytea[])`,
+};
+
 /** $1 tenant, $2 session, $3 now, $4 owner or null, $5 event. */
 const revokeStatement: Statement = {
   name: "revoke_session",
@@ -84,6 +92,24 @@ export class PostgresSessionStore implements SessionStore {
       values,
     );
     return row && { session: sessionFromRow(row), identity: identityFromRow(row) };
+  }
+
+  async findByTokenDigests(
+    scope: Scope,
+    digests: readonly Uint8Array[],
+  ): Promise<
+    readonly { readonly digest: Uint8Array; readonly session: Session; readonly identity: Identity }[]
+  > {
+    const rows = await this.#database.query<SessionRow & IdentityRow & { readonly digest: Uint8Array }>(
+      scope,
+      findByTokenDigestsStatement,
+      [scope.tenantId, digests],
+    );
+    return rows.map((row) => ({
+      digest: row.digest,
+      session: sessionFromRow(row),
+      identity: identityFromRow(row),
+    }));
   }
 
   async find(scope: Scope, id: SessionId): Promise<Session | undefined> {

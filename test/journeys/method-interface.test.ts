@@ -257,7 +257,7 @@ const caller = (shown?: AuthenticatedSession): FlowCaller => ({
     if (shown === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
     return shown;
   },
-  browserSession: async () => undefined,
+  browserSessions: async () => [],
   limitedAddress: undefined,
   browserToken: undefined,
   deviceCookie: undefined,

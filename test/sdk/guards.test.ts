@@ -61,7 +61,7 @@ describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
     const { status } = await server.call(post({ cookie: `a=b; __Host-ostiary_session=${goodToken}; c=d` }));
     expect(status).toBe(200);
     expect(server.callers).toMatchObject([{ credential: "cookie" }]);
-    expect(ostiary.asked[0]?.credential).toEqual({ case: "cookie", value: goodToken });
+    expect(ostiary.asked[0]?.cookies).toEqual([`__Host-ostiary_session=${goodToken}`]);
   });
 
   test("answers 401 with reason and remedy where there is no credential, without asking", async () => {

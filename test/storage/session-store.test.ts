@@ -74,6 +74,20 @@ describe("a session", () => {
     expect(await storage.sessions.findByTokenDigest(scope, randomDigest())).toBeUndefined();
   });
 
+  test("is found among several digests, in one statement and within its tenant", async () => {
+    const { storage, scope, other } = tenants;
+    const sessions = [await store(await newIdentity()), await store(await newIdentity())];
+    const digests = [...sessions.map(({ tokenDigest }) => tokenDigest), randomDigest()];
+    const found = await storage.sessions.findByTokenDigests(scope, digests);
+    expect(found).toHaveLength(2);
+    for (const session of sessions) {
+      const of = found.find(({ digest }) => Buffer.from(digest).equals(session.tokenDigest));
+      expect(of?.session).toEqual(withoutDigest(session));
+      expect(of?.identity.id).toBe(session.identityId);
+    }
+    expect(await storage.sessions.findByTokenDigests(other, digests)).toEqual([]);
+  });
+
   test("keeps what a client says of itself even if it cannot be stored as it is", async () => {
     const session = await store(await newIdentity(), {
       device: { ipAddress: undefined, userAgent: "a\0b\ud800" },

@@ -152,7 +152,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
       maxLifetimeMs: 24 * hourMs,
       idleTimeoutMs: 0,
       maxParallel: 50,
-      cookie: { domain: undefined, persistent: true },
+      cookie: { name: "ostiary_session", domain: undefined, persistent: true },
     },
     password: {
       minLength: 8,

@@ -56,6 +56,10 @@ describe.each(protocols)("a session over %s", (protocol) => {
       { ...cookie(goodCookie), origin: allowedOrigin, "sec-fetch-site": "cross-site" },
     ],
     ["from the same origin", { ...cookie(goodCookie), "sec-fetch-site": "same-origin" }],
+    [
+      "beside one that is nobody's",
+      { cookie: `ostiary_session=planted; ostiary_session=${goodCookie}; ostiary_session=other` },
+    ],
     ["twice with the same value", { cookie: `ostiary_session=${goodCookie}; ostiary_session=${goodCookie}` }],
     [
       "beside an Authorization header of another scheme",
@@ -95,12 +99,14 @@ describe.each(protocols)("a session over %s", (protocol) => {
       "Unauthenticated",
       "SESSION_TOKEN_UNKNOWN",
     ],
-    // Security rule: of two different cookies of one name neither is believed (cookie tossing).
+    // Security rule: of more than four different cookies of one name none is looked up.
     [
-      "two different cookies",
-      { cookie: `ostiary_session=${goodCookie}; ostiary_session=planted` },
+      "a good cookie among five",
+      {
+        cookie: `ostiary_session=${goodCookie}; ${[1, 2, 3, 4].map((n) => `ostiary_session=${n}`).join("; ")}`,
+      },
       "Unauthenticated",
-      "SESSION_TOKEN_MALFORMED",
+      "SESSION_COOKIE_AMBIGUOUS",
     ],
     // Security rule: what a cookie authenticates must come from an allowed origin.
     [

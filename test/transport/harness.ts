@@ -113,6 +113,14 @@ export function testAccess(tenant: Tenant, certificates: readonly CertificateGra
           throw domainError("SESSION_TOKEN_UNKNOWN", {});
         return { session, identity };
       },
+      async lookAt(_tenant, values) {
+        return values.map((value) => {
+          if (value === goodCookie) return { kind: "live", value, session, identity };
+          return { kind: "malformed", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
+        });
+      },
+      noteUse() {},
+      async revoke() {},
     },
     apiKeys: {
       async authenticate(text) {

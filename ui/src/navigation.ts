@@ -12,6 +12,24 @@ export function navigate(route: Route, flowId?: string): void {
   window.dispatchEvent(new PopStateEvent("popstate"));
 }
 
+/** What the login page is to say to somebody who was sent there, as a reason of the contract. */
+export interface SignedOutBy {
+  readonly signedOutBy: "SESSION_COOKIE_AMBIGUOUS";
+}
+
+/** Goes to the login page, and has it say why if its visitor could not know. */
+export function navigateToLogin(state?: SignedOutBy): void {
+  window.history.pushState(state ?? null, "", addressOf("login"));
+  window.dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** Why the visitor was sent to the login page; undefined if there is nothing to say of it. */
+export function signedOutBy(): SignedOutBy["signedOutBy"] | undefined {
+  const state: unknown = window.history.state;
+  const found = typeof state === "object" && state !== null && "signedOutBy" in state;
+  return found && state.signedOutBy === "SESSION_COOKIE_AMBIGUOUS" ? state.signedOutBy : undefined;
+}
+
 /** The page that the address bar names; undefined if there is none. */
 export function useRoute(): Route | undefined {
   const path = useSyncExternalStore(subscribe, () => window.location.pathname);

@@ -193,7 +193,7 @@ export async function ownSession(
   identityId: IdentityId,
 ): Promise<Session | undefined> {
   try {
-    if (client === "native" && (await caller.browserSession()) !== undefined) return undefined;
+    if (client === "native" && (await caller.browserSessions()).length > 0) return undefined;
     const { session } = await caller.session();
     return session.identityId === identityId ? session : undefined;
   } catch (error) {

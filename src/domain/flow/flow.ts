@@ -273,10 +273,10 @@ export interface FlowCaller {
   /** The caller's session. Throws a SESSION_ reason if there is none. */
   session(): Promise<AuthenticatedSession>;
   /**
-   * The session that the browser's cookie shows; undefined without a cookie, which costs nothing, and for one that shows
-   * no active session.
+   * The active sessions that the browser's cookies show, under each name that this server may have set; usually one. None
+   * without a cookie, which costs nothing.
    */
-  browserSession(): Promise<Session | undefined>;
+  browserSessions(): Promise<readonly Session[]>;
   /** The address that limits count the call for; undefined where they stand aside. */
   readonly limitedAddress: string | undefined;
   /** The value of the browser cookie, if one was sent. */

@@ -159,7 +159,8 @@ export class LoginCompletions {
    * The session that the browser still shows, if it is of whoever signs in: the new one takes its place.
    *
    * Security rule: the secret of a session that was in the browser before a login is worth nothing after it (ASVS V7.2.4,
-   * peers D 33). A session of somebody else is left alone; its cookie is replaced.
+   * peers D 33). A session of somebody else is left alone; its cookie is replaced. Of several that the browser shows none
+   * is left: what takes their place in the browser ends the others.
    */
   async #shownSession(
     caller: FlowCaller,
@@ -167,7 +168,7 @@ export class LoginCompletions {
     identity: Identity,
   ): Promise<LoginCompletion["replaces"]> {
     if (flow.client !== "browser") return undefined;
-    const session = await caller.browserSession();
-    return session?.identityId === identity.id ? session.id : undefined;
+    const shown = await caller.browserSessions();
+    return shown.find(({ identityId }) => identityId === identity.id)?.id;
   }
 }

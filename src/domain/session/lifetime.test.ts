@@ -12,7 +12,7 @@ const settings = {
   maxLifetimeMs: 72 * hourMs,
   idleTimeoutMs: 0,
   maxParallel: 50,
-  cookie: { domain: undefined, persistent: true },
+  cookie: { name: "ostiary_session", domain: undefined, persistent: true },
 };
 const session: Session = {
   id: "s" as SessionId,

@@ -1,4 +1,4 @@
-import { domainError } from "../errors.ts";
+import { type DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
 import { instantOf, never } from "../instant.ts";
@@ -8,7 +8,7 @@ import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
-import { extendedExpiry, idleSince, sessionEnd } from "./lifetime.ts";
+import { extendedExpiry, idleSince, type SessionEnd, sessionEnd } from "./lifetime.ts";
 import type {
   AssuranceLevel,
   AuthenticatedSession,
@@ -16,6 +16,7 @@ import type {
   NewSession,
   Session,
 } from "./session.ts";
+import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
 
 /** What a caller of CheckSession demands of a session. */
@@ -49,31 +50,59 @@ export class Sessions {
   }
 
   /** The active session of a token or cookie value. Throws a SESSION_ reason otherwise. One round trip. */
-  async authenticate(tenant: Tenant, credential: SessionCredential): Promise<AuthenticatedSession> {
-    const parsed = this.#tokens.parse(credential.kind, credential.text);
-    // A token of one kind is never accepted as another (ASVS V9.2.2), and the answer names both.
-    if (parsed.kind === "other_kind") {
-      throw domainError("SESSION_TOKEN_KIND_MISMATCH", { expected: credential.kind, actual: parsed.actual });
-    }
-    if (parsed.kind === "malformed") throw domainError("SESSION_TOKEN_MALFORMED", {});
-    if (parsed.tenantName !== tenant.name) throw domainError("SESSION_TOKEN_UNKNOWN", {});
+  async authenticate(tenant: Tenant, { kind, text }: SessionCredential): Promise<AuthenticatedSession> {
+    const parsed = this.#parse(tenant, kind, text);
+    if (parsed.kind === "wrong") throw parsed.error;
     const found = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
     if (found === undefined) throw domainError("SESSION_TOKEN_UNKNOWN", {});
-    const end = sessionEnd(found.session, tenant.settings.session, this.#clock.now());
+    const end = this.#endOf(tenant, found);
     if (end !== undefined) throw domainError(end, {});
-    // Deactivation revokes sessions; this holds as well where a session was written at the same moment.
-    if (found.identity.state !== "active") throw domainError("SESSION_REVOKED", {});
     this.#uses.note(tenant.id, found.session.id, found.session.lastUsedAt);
     return found;
+  }
+
+  /**
+   * What the values of a browser's session cookies are, in their order; `believe` says which of them counts. At most
+   * `mostSessionCookies`, which is for the caller to see to. One round trip, none where no value can be one of ours.
+   */
+  async lookAt(tenant: Tenant, values: readonly string[]): Promise<readonly ShownCookie[]> {
+    const parsed = values.map((value) => ({ value, ...this.#parse(tenant, "session_cookie", value) }));
+    const digests = parsed.flatMap((cookie) => (cookie.kind === "digest" ? [cookie.digest] : []));
+    const found = await this.#findByDigests(tenant, digests);
+    return parsed.map((cookie) => {
+      if (cookie.kind === "wrong")
+        return { kind: cookie.foreign ? "unknown" : "malformed", error: cookie.error };
+      const session = found.get(keyOf(cookie.digest));
+      if (session === undefined) return { kind: "unknown", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
+      const end = this.#endOf(tenant, session);
+      if (end === undefined) return { kind: "live", value: cookie.value, ...session };
+      return { kind: "ended", identityId: session.identity.id, error: domainError(end, {}) };
+    });
+  }
+
+  /** The session that counts among the values of a browser's cookies. Throws a SESSION_ reason if there is none. */
+  async authenticateCookies(tenant: Tenant, values: readonly string[]): Promise<BelievedCookie> {
+    const verdict = believe(await this.lookAt(tenant, values));
+    if (verdict.kind === "refused") throw verdict.error;
+    this.noteUse(tenant, verdict.live.session);
+    return verdict;
+  }
+
+  /** Notes that a session is used now. */
+  noteUse(tenant: Tenant, session: Session): void {
+    this.#uses.note(tenant.id, session.id, session.lastUsedAt);
   }
 
   /** As `authenticate`, with demands on how strongly and how lately the holder has signed in. */
   async check(
     tenant: Tenant,
-    credential: SessionCredential,
+    credential: SessionCredential | { readonly kind: "session_cookies"; readonly values: readonly string[] },
     demands: SessionDemands,
   ): Promise<AuthenticatedSession> {
-    const found = await this.authenticate(tenant, credential);
+    const found =
+      credential.kind === "session_cookies"
+        ? (await this.authenticateCookies(tenant, credential.values)).live
+        : await this.authenticate(tenant, credential);
     const { assuranceLevel: actual, authenticatedAt } = found.session;
     if (demands.assuranceLevel === "aal2" && actual !== "aal2") {
       throw domainError("SESSION_ASSURANCE_TOO_LOW", { required: demands.assuranceLevel, actual });
@@ -119,7 +148,7 @@ export class Sessions {
     origin: CallOrigin,
     id: SessionId,
     owner: IdentityId | undefined,
-    reason: "revoked" | "logout" = "revoked",
+    reason: "revoked" | "logout" | "replaced" = "revoked",
   ): Promise<void> {
     const at = this.#clock.now();
     const event = newEvent("session.revoked", at, origin, {
@@ -161,6 +190,64 @@ export class Sessions {
     if (extended === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return extended;
   }
+
+  /** The digest of a token of this tenant, or what is wrong with it; `foreign`: it is well-formed. */
+  #parse(tenant: Tenant, kind: SessionCredential["kind"], text: string): ParsedCredential {
+    const parsed = this.#tokens.parse(kind, text);
+    switch (parsed.kind) {
+      // A token of one kind is never accepted as another (ASVS V9.2.2), and the answer names both.
+      case "other_kind":
+        return wrong(
+          domainError("SESSION_TOKEN_KIND_MISMATCH", { expected: kind, actual: parsed.actual }),
+          false,
+        );
+      case "malformed":
+        return wrong(domainError("SESSION_TOKEN_MALFORMED", {}), false);
+      case "valid":
+        return parsed.tenantName === tenant.name
+          ? { kind: "digest", digest: parsed.digest }
+          : wrong(domainError("SESSION_TOKEN_UNKNOWN", {}), true);
+      default: {
+        const unreachable: never = parsed;
+        return unreachable;
+      }
+    }
+  }
+
+  /** By `keyOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
+  async #findByDigests(
+    tenant: Tenant,
+    digests: readonly Uint8Array[],
+  ): Promise<ReadonlyMap<string, AuthenticatedSession>> {
+    const [digest, ...others] = digests;
+    if (digest === undefined) return new Map();
+    const scope = { tenantId: tenant.id };
+    if (others.length > 0) {
+      const found = await this.#store.findByTokenDigests(scope, digests);
+      return new Map(found.map(({ digest: of, ...session }) => [keyOf(of), session]));
+    }
+    const found = await this.#store.findByTokenDigest(scope, digest);
+    return new Map(found === undefined ? [] : [[keyOf(digest), found]]);
+  }
+
+  /** Why a session no longer holds; undefined while it does. */
+  #endOf(tenant: Tenant, { session, identity }: AuthenticatedSession): SessionEnd | undefined {
+    const end = sessionEnd(session, tenant.settings.session, this.#clock.now());
+    // Deactivation revokes sessions; this holds as well where a session was written at the same moment.
+    return end ?? (identity.state === "active" ? undefined : "SESSION_REVOKED");
+  }
+}
+
+type ParsedCredential =
+  | { readonly kind: "digest"; readonly digest: Uint8Array }
+  | { readonly kind: "wrong"; readonly foreign: boolean; readonly error: DomainError };
+
+function wrong(error: DomainError, foreign: boolean): ParsedCredential {
+  return { kind: "wrong", foreign, error };
+}
+
+function keyOf(digest: Uint8Array): string {
+  return digest.join(" ");
 }
 
 /** Makes the session of a successful login or registration, with a new secret each time (ASVS V7.2.4). */

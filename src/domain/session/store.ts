@@ -22,6 +22,13 @@ export interface SessionStore {
     scope: Scope,
     digest: Uint8Array,
   ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined>;
+  /** As `findByTokenDigest`, for several digests at once: those that there are, in no order. */
+  findByTokenDigests(
+    scope: Scope,
+    digests: readonly Uint8Array[],
+  ): Promise<
+    readonly { readonly digest: Uint8Array; readonly session: Session; readonly identity: Identity }[]
+  >;
   /** The session with this id, ended or not; undefined if there is none. */
   find(scope: Scope, id: SessionId): Promise<Session | undefined>;
   /** Sessions, newest first. */

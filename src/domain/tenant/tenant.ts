@@ -75,7 +75,12 @@ export interface TenantSettings {
     /** 0: no idle limit. */
     readonly idleTimeoutMs: number;
     readonly maxParallel: number;
-    readonly cookie: { readonly domain: string | undefined; readonly persistent: boolean };
+    readonly cookie: {
+      /** Without the prefix that https adds. */
+      readonly name: string;
+      readonly domain: string | undefined;
+      readonly persistent: boolean;
+    };
   };
   readonly password: {
     readonly minLength: number;

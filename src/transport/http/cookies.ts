@@ -8,14 +8,19 @@ const browserCookieMaxAgeSeconds = 365 * 24 * 60 * 60;
  * domain that promise cannot be made, and it is `__Secure-`. Over http no prefix is possible.
  */
 export function sessionCookieName(tenant: Tenant): string {
-  if (!isHttps(tenant)) return "ostiary_session";
-  const { domain } = tenant.settings.session.cookie;
-  return domain === undefined ? "__Host-ostiary_session" : "__Secure-ostiary_session";
+  const { domain, name } = tenant.settings.session.cookie;
+  if (!isHttps(tenant)) return name;
+  return domain === undefined ? `__Host-${name}` : `__Secure-${name}`;
 }
 
 /** The name of the cookie that binds browser flows to a browser. It is never shared with sibling hosts. */
 export function browserCookieName(tenant: Tenant): string {
-  return isHttps(tenant) ? "__Host-ostiary_browser" : "ostiary_browser";
+  return hostCookieName(tenant, "browser");
+}
+
+/** The name of the cookie by which a browser is known to those who signed in on it. Never shared with sibling hosts. */
+export function deviceCookieName(tenant: Tenant): string {
+  return hostCookieName(tenant, "device");
 }
 
 /**
@@ -32,7 +37,7 @@ export function sessionCookie(
   return cookie(tenant, sessionCookieName(tenant), value, domain, persistent ? seconds : undefined);
 }
 
-/** The Set-Cookie header that removes the session cookie. */
+/** The Set-Cookie header that removes the session cookie from where this server sets it. */
 export function clearSessionCookie(tenant: Tenant): string {
   return cookie(tenant, sessionCookieName(tenant), "", tenant.settings.session.cookie.domain, 0);
 }
@@ -40,11 +45,6 @@ export function clearSessionCookie(tenant: Tenant): string {
 /** The Set-Cookie header of the cookie that browser flows are bound to. It lasts a year. */
 export function browserCookie(tenant: Tenant, value: string): string {
   return cookie(tenant, browserCookieName(tenant), value, undefined, browserCookieMaxAgeSeconds);
-}
-
-/** The name of the cookie by which a browser is known to those who signed in on it. Never shared with sibling hosts. */
-export function deviceCookieName(tenant: Tenant): string {
-  return isHttps(tenant) ? "__Host-ostiary_device" : "ostiary_device";
 }
 
 /** The Set-Cookie header of the device cookie. It lasts as long as the device is known. */
@@ -64,31 +64,57 @@ const absent: CookieValue = { kind: "absent" };
 const ambiguous: CookieValue = { kind: "ambiguous" };
 
 /**
- * Finds a cookie in a Cookie header. Names are compared exactly; values are taken as they are, without decoding,
- * because ours never need it.
+ * Finds a cookie that must have one value: any but the session's.
  *
  * Security rule: a cookie that is there twice with different values is nobody's. Which of the two comes first is
  * up to whoever could plant one from a sibling host or a longer path (cookie tossing), so neither is believed.
+ */
+export function findCookie(header: string | undefined, name: string): CookieValue {
+  const [value, ...others] = cookieValues(header, [name], 2).get(name) ?? [];
+  if (value === undefined) return absent;
+  return others.length === 0 ? { kind: "value", value } : ambiguous;
+}
+
+/**
+ * The distinct values of some cookies in a Cookie header, in their order, at most `most` of each. Names are compared
+ * exactly; values are taken as they are, without decoding, because ours never need it. One pass over the header.
  *
  * Security rule: only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0,
  * and a browser lets any sibling host set "\u00a0__Host-ostiary_session", which has no prefix to it.
  */
-export function findCookie(header: string | undefined, name: string): CookieValue {
-  if (header === undefined || !header.includes(name)) return absent;
-  let found: string | undefined;
+export function cookieValues(
+  header: string | undefined,
+  names: readonly string[],
+  most: number,
+): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  if (header === undefined || !names.some((name) => header.includes(name))) return found;
   for (const pair of header.split(";")) {
     const equals = pair.indexOf("=");
-    if (equals < 0 || withoutBlanks(pair.slice(0, equals)) !== name) continue;
-    const value = unquote(withoutBlanks(pair.slice(equals + 1)));
-    if (found !== undefined && found !== value) return ambiguous;
-    found = value;
+    const name = equals < 0 ? "" : withoutBlanks(pair.slice(0, equals));
+    if (!names.includes(name)) continue;
+    const values = found.get(name) ?? [];
+    const value = cookieText(pair.slice(equals + 1));
+    if (values.length < most && !values.includes(value)) found.set(name, [...values, value]);
   }
-  return found === undefined ? absent : { kind: "value", value: found };
+  return found;
+}
+
+/** The value of a cookie without blanks and quotes around it (RFC 6265, section 4.1.1). */
+export function cookieText(text: string): string {
+  const value = withoutBlanks(text);
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }
 
 /** Whether the tenant is reached over https. It follows from `public_url`, never from a header. */
 export function isHttps(tenant: Tenant): boolean {
   return tenant.settings.publicUrl.startsWith("https:");
+}
+
+/** A cookie of the host alone: named after the session's, `acme_session` makes `acme_browser`. */
+function hostCookieName(tenant: Tenant, purpose: string): string {
+  const name = `${tenant.settings.session.cookie.name.replace(/_session$/, "")}_${purpose}`;
+  return isHttps(tenant) ? `__Host-${name}` : name;
 }
 
 function cookie(
@@ -115,8 +141,4 @@ function withoutBlanks(text: string): string {
 
 function isBlank(character: string): boolean {
   return character === " " || character === "\t";
-}
-
-function unquote(value: string): string {
-  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
 }

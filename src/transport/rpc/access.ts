@@ -6,15 +6,15 @@ import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
-import { findCookie, sessionCookieName } from "../http/cookies.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { assertOriginAllowed } from "../http/origin.ts";
 import type { AccessRule } from "./access-rule.ts";
-import type { Caller } from "./call.ts";
+import { BrowserSessions, type CookieSessions } from "./browser-sessions.ts";
+import type { Caller, SessionCaller } from "./call.ts";
 import { type CertificateGrant, grantOf, unknownCertificate } from "./client-certificates.ts";
 
 /** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
-export interface SessionAuthenticator {
+export interface SessionAuthenticator extends CookieSessions {
   /** Throws a SESSION_ reason if the credential is not that of an active session. */
   authenticate(tenant: Tenant, credential: SessionCredential): Promise<AuthenticatedSession>;
 }
@@ -33,15 +33,20 @@ export interface Admission {
    * Authenticates the caller's session, where the method's rule lets it look at one. Throws a SESSION_ reason if there
    * is none.
    */
-  readonly session?: () => Promise<Extract<Caller, { kind: "session" }>>;
+  readonly session?: () => Promise<SessionCaller>;
+  /** The session cookies of the call; undefined where no browser calls. */
+  readonly browser?: BrowserSessions;
 }
 
 /** Authenticates and authorizes calls. */
 export interface Access {
   /** The tenant whose pages and cookies a request concerns, before anything else is known of it. */
   tenantOf(exchange: Exchange): Tenant;
-  /** Lets a call through, or throws what is missing. `method` is its full name, for the error. */
-  admit(exchange: Exchange, rule: AccessRule, method: string): Promise<Admission>;
+  /**
+   * Lets a call through, or throws what is missing. `method` is its full name, for the error. Session cookies that do not
+   * count are removed by `setCookies`, the Set-Cookie headers of the answer.
+   */
+  admit(exchange: Exchange, rule: AccessRule, method: string, setCookies?: string[]): Promise<Admission>;
 }
 
 /** What access is decided with. */
@@ -62,18 +67,26 @@ export function createAccess(dependencies: AccessDependencies): Access {
   const tenantOf = (exchange: Exchange) => tenants.byHost(exchange.host);
   return {
     tenantOf,
-    async admit(exchange, rule, method) {
+    async admit(exchange, rule, method, setCookies = []) {
       switch (rule.kind) {
         // Nothing is authenticated here: a stale cookie or token must not break a call that needs none.
         case "anyone":
         case "flow": {
           const tenant = tenantOf(exchange);
-          if (!rule.withSession) return { tenant, caller: anonymous };
-          const session = async () => (await admitSession(dependencies.sessions, exchange, tenant)).caller;
-          return { tenant, caller: anonymous, session };
+          const browser = new BrowserSessions(dependencies.sessions, tenant, exchange, setCookies);
+          if (!rule.withSession) return { tenant, caller: anonymous, browser };
+          const session = () => callerOf(dependencies.sessions, exchange, tenant, browser);
+          return { tenant, caller: anonymous, session, browser };
         }
-        case "session":
-          return admitSession(dependencies.sessions, exchange, tenantOf(exchange));
+        case "session": {
+          const tenant = tenantOf(exchange);
+          const browser = new BrowserSessions(dependencies.sessions, tenant, exchange, setCookies);
+          return {
+            tenant,
+            caller: await callerOf(dependencies.sessions, exchange, tenant, browser),
+            browser,
+          };
+        }
         case "api_key":
           return admitApiKey(dependencies, exchange, rule.scope);
         // Security rule: default deny. A method that does not say who may call it can be called by nobody.
@@ -88,30 +101,27 @@ export function createAccess(dependencies: AccessDependencies): Access {
   };
 }
 
-async function admitSession(
+async function callerOf(
   sessions: SessionAuthenticator,
   exchange: Exchange,
   tenant: Tenant,
-): Promise<Admission & { readonly caller: Extract<Caller, { kind: "session" }> }> {
+  browser: BrowserSessions,
+): Promise<SessionCaller> {
   const bearer = bearerOf(exchange);
   // A bearer token wins over a cookie: whoever sends one means it, and no page can make a browser send one.
   if (bearer.kind === "malformed")
     throw domainError("SESSION_TOKEN_MALFORMED", {}, { message: bearer.message });
   if (bearer.kind === "token") {
     const found = await sessions.authenticate(tenant, { kind: "session", text: bearer.text });
-    return { tenant, caller: { kind: "session", ...found, credential: "bearer" } };
+    return { kind: "session", ...found, credential: "bearer" };
   }
 
-  const cookie = findCookie(exchange.header("cookie"), sessionCookieName(tenant));
-  if (cookie.kind === "absent") throw domainError("SESSION_CREDENTIAL_MISSING", {});
+  if (!browser.isShown) throw domainError("SESSION_CREDENTIAL_MISSING", {});
   // Security rule: a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
   assertOriginAllowed(exchange, tenant.settings.allowedOrigins);
-  if (cookie.kind === "ambiguous") {
-    const message = "The session cookie was sent twice with different values; neither is believed.";
-    throw domainError("SESSION_TOKEN_MALFORMED", {}, { message });
-  }
-  const found = await sessions.authenticate(tenant, { kind: "session_cookie", text: cookie.value });
-  return { tenant, caller: { kind: "session", ...found, credential: "cookie" } };
+  const { live, otherIdentity } = await browser.authenticate();
+  const { session, identity, value } = live;
+  return { kind: "session", session, identity, credential: "cookie", cookie: { value, otherIdentity } };
 }
 
 async function admitApiKey(
@@ -147,7 +157,8 @@ type Bearer =
   | { readonly kind: "token"; readonly text: string }
   | { readonly kind: "malformed"; readonly message: string };
 
-function bearerOf(exchange: Exchange): Bearer {
+/** What the Authorization header of a call holds. */
+export function bearerOf(exchange: Exchange): Bearer {
   const header = exchange.header("authorization");
   if (header === undefined) return { kind: "absent" };
   // Node keeps the first of several; a proxy in front may have checked another one.

@@ -6,17 +6,12 @@ import type { Instant } from "../../domain/instant.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
 
 /** Who makes a call, once it is authenticated. */
 export type Caller =
   | { readonly kind: "anonymous" }
-  | {
-      readonly kind: "session";
-      readonly session: Session;
-      readonly identity: Identity;
-      /** How it was shown; what a cookie authenticates must come from an allowed origin. */
-      readonly credential: "bearer" | "cookie";
-    }
+  | SessionCaller
   | { readonly kind: "api_key"; readonly apiKey: ApiKey }
   | {
       readonly kind: "certificate";
@@ -25,6 +20,21 @@ export type Caller =
       /** When the certificate ends; what its holder makes does not outlive it. */
       readonly expiresAt: Instant;
     };
+
+/** Somebody who is signed in. */
+export type SessionCaller = {
+  readonly kind: "session";
+  readonly session: Session;
+  readonly identity: Identity;
+} & (
+  | { readonly credential: "bearer" }
+  /** What a cookie authenticates must come from an allowed origin. */
+  | {
+      readonly credential: "cookie";
+      /** The value that counts, and whether another one was of a session of another identity. */
+      readonly cookie: { readonly value: string; readonly otherIdentity: boolean };
+    }
+);
 
 /** What a service method knows of the call that it serves. Made by the access interceptor. */
 export interface Call {
@@ -43,7 +53,11 @@ export interface Call {
    * The caller's session. Throws a SESSION_ reason if there is none. Only for methods whose access option admits session
    * holders or has `with_session`.
    */
-  session(): Promise<Extract<Caller, { kind: "session" }>>;
+  session(): Promise<SessionCaller>;
+  /** Whether the call has an Authorization header for a session: then its cookies do not count. */
+  readonly hasBearerToken: boolean;
+  /** The session cookies of the browser that calls. Throws for methods that no browser calls. */
+  readonly browser: BrowserSessions;
   /** The address that limits count the call for; undefined where they stand aside. */
   readonly limitedAddress: string | undefined;
   /** The value of a cookie of the request; undefined if it was not sent. */

@@ -89,6 +89,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
   CLAIM_ENDED: Code.FailedPrecondition,
+  SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

@@ -1,4 +1,3 @@
-import { DomainError } from "../../domain/errors.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -15,7 +14,6 @@ import {
   deviceCookie,
   deviceCookieName,
   sessionCookie,
-  sessionCookieName,
 } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
@@ -28,7 +26,7 @@ export function flowCallerOf(call: Call): FlowCaller {
     origin: call.origin,
     languages: call.languages,
     session: () => call.session(),
-    browserSession: () => browserSessionOf(call),
+    browserSessions: () => browserSessionsOf(call),
     limitedAddress: call.limitedAddress,
     deviceCookie: call.cookie(deviceCookieName(call.tenant)),
     browserToken: call.cookie(browserCookieName(call.tenant)),
@@ -36,17 +34,11 @@ export function flowCallerOf(call: Call): FlowCaller {
   };
 }
 
-async function browserSessionOf(call: Call): Promise<Session | undefined> {
-  if (call.cookie(sessionCookieName(call.tenant)) === undefined) return undefined;
-  try {
-    const { session, credential } = await call.session();
-    // A bearer token wins over a cookie, and is not the browser's.
-    return credential === "cookie" ? session : undefined;
-  } catch (error) {
-    // A stale cookie is no reason not to sign in.
-    if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return undefined;
-    throw error;
-  }
+async function browserSessionsOf(call: Call): Promise<readonly Session[]> {
+  // A bearer token wins over a cookie, and is not the browser's.
+  if (call.hasBearerToken) return [];
+  // What is stale is no reason not to sign in.
+  return (await call.browser.live()).map(({ session }) => session);
 }
 
 /** The step that was submitted: the name of the field that is set, and the fields within. */
@@ -87,14 +79,17 @@ export function toLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst
   return { case: "loginRequired" as const, value };
 }
 
-/** A new session as it is handed over: a browser gets it as a cookie, everyone else as a token. */
-export function handOverSession(
+/**
+ * A new session as it is handed over: a browser gets it as a cookie, in the place of all that it had, everyone else as a
+ * token.
+ */
+export async function handOverSession(
   call: Call,
   { session, token, client }: Pick<FlowCompleted, "session" | "token" | "client">,
 ) {
   if (client === "browser") {
     const span = { now: call.now, expiresAt: session.expiresAt };
-    call.setCookie(sessionCookie(call.tenant, token.reveal(), span));
+    await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
   }
   return {
     session: toSession(session, call.tenant, session.id),

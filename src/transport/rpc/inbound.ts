@@ -5,7 +5,8 @@ import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
 import { assertOriginAllowed } from "../http/origin.ts";
-import type { Admission } from "./access.ts";
+import { type Admission, bearerOf } from "./access.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Call, Caller } from "./call.ts";
 
 /** What is known of a request before it is known what it asks for. */
@@ -55,8 +56,10 @@ class InboundCall implements Call {
   readonly #exchange: Exchange;
   readonly #setCookies: string[];
   readonly #session: Admission["session"];
+  readonly #browser: BrowserSessions | undefined;
 
-  constructor(inbound: Inbound, { tenant, caller, session }: Admission, now: Date, setCookies: string[]) {
+  constructor(inbound: Inbound, admission: Admission, now: Date, setCookies: string[]) {
+    const { tenant, caller } = admission;
     const { exchange, requestId, address } = inbound;
     this.requestId = requestId;
     this.now = now;
@@ -72,7 +75,8 @@ class InboundCall implements Call {
     this.limitedAddress = inbound.limitedAddress;
     this.#exchange = exchange;
     this.#setCookies = setCookies;
-    this.#session = session;
+    this.#session = admission.session;
+    this.#browser = admission.browser;
   }
 
   get languages(): string | undefined {
@@ -84,6 +88,15 @@ class InboundCall implements Call {
     if (this.#session === undefined)
       throw new Error("the method's access option does not let it look at sessions");
     return this.#session();
+  }
+
+  get hasBearerToken(): boolean {
+    return bearerOf(this.#exchange).kind !== "absent";
+  }
+
+  get browser(): BrowserSessions {
+    if (this.#browser === undefined) throw new Error("no browser calls the method");
+    return this.#browser;
   }
 
   cookie(name: string): string | undefined {

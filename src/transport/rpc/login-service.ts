@@ -60,7 +60,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, returnTo = "" } = outcome.completed;
     const value = {
-      ...handOverSession(call, outcome.completed),
+      ...(await handOverSession(call, outcome.completed)),
       ...handOverDevice(call, outcome.completed),
       identity: toIdentityProfile(identity),
       returnTo,

@@ -56,7 +56,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
     const { settings, session } = outcome.completed;
     const value = {
       continueWith: toContinueWith({ settings }),
-      ...(session !== undefined && handOverSession(call, session)),
+      ...(session !== undefined && (await handOverSession(call, session))),
     };
     return { outcome: { case: "completed" as const, value } };
   }

@@ -57,7 +57,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, returnTo = "", verification } = outcome.completed;
     const value = {
-      ...handOverSession(call, outcome.completed),
+      ...(await handOverSession(call, outcome.completed)),
       ...handOverDevice(call, outcome.completed),
       identity: toIdentityProfile(identity),
       returnTo,

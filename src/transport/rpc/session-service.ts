@@ -15,9 +15,10 @@ import {
 import type { LoginHistory } from "../../domain/event/login-history.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
-import type { AuthenticatedSession } from "../../domain/session/session.ts";
+import type { AuthenticatedSession, Session } from "../../domain/session/session.ts";
 import type { Sessions } from "../../domain/session/sessions.ts";
-import { clearSessionCookie, sessionCookie, sessionCookieName } from "../http/cookies.ts";
+import type { Tenant } from "../../domain/tenant/tenant.ts";
+import { cookieText, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import { type Call, callOf } from "./call.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
 import { toLoginRecord } from "./convert/login-record.ts";
@@ -36,12 +37,21 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   getCurrentSession(_request: GetCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session, identity } = holderOf(call);
-    return { session: toSession(session, call.tenant, session.id), identity: toIdentityProfile(identity) };
+    const cookie = cookieOf(call);
+    const otherIdentityShown = cookie?.otherIdentity ?? false;
+    // What tells of another identity stays until the next login or logout, so that each page can say so.
+    if (cookie !== undefined && !otherIdentityShown)
+      call.browser.tidy(sessionCookieOf(call, cookie.value, session));
+    return {
+      session: toSession(session, call.tenant, session.id),
+      identity: toIdentityProfile(identity),
+      otherIdentityShown,
+    };
   }
 
   async checkSession(request: CheckSessionRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    const { session, identity } = await this.#sessions.check(tenant, credentialOf(request), {
+    const { session, identity } = await this.#sessions.check(tenant, credentialOf(tenant, request), {
       assuranceLevel: fromAssuranceLevel(request.requiredAssuranceLevel),
       maxAuthenticationAgeMs:
         request.maxAuthenticationAge === undefined ? undefined : durationMs(request.maxAuthenticationAge),
@@ -69,7 +79,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const { session } = holderOf(call);
     const id = request.sessionId as SessionId;
     await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
-    if (id === session.id) clearOwnCookie(call);
+    if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
     return {};
   }
 
@@ -87,9 +97,13 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async logout(_request: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { session } = holderOf(call);
-    await this.#sessions.revoke(call.tenant, call.origin, session.id, session.identityId, "logout");
-    clearOwnCookie(call);
+    if (!call.hasBearerToken) {
+      await call.browser.signOut(call.origin);
+      return {};
+    }
+    const { session } = await call.session();
+    const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
+    await this.#sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
     return {};
   }
 
@@ -97,10 +111,8 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { session } = holderOf(call);
     const extended = await this.#sessions.extend(call.tenant, call.origin, session);
-    const token = call.cookie(sessionCookieName(call.tenant));
-    if (call.caller.kind === "session" && call.caller.credential === "cookie" && token !== undefined) {
-      call.setCookie(sessionCookie(call.tenant, token, { now: call.now, expiresAt: extended.expiresAt }));
-    }
+    const cookie = cookieOf(call);
+    if (cookie !== undefined) call.setCookie(sessionCookieOf(call, cookie.value, extended));
     return { session: toSession(extended, call.tenant, extended.id) };
   }
 
@@ -118,13 +130,35 @@ function holderOf(call: Call): AuthenticatedSession {
   return call.caller;
 }
 
-function clearOwnCookie(call: Call): void {
-  if (call.caller.kind === "session" && call.caller.credential === "cookie") {
-    call.setCookie(clearSessionCookie(call.tenant));
-  }
+/** The cookie that the caller's session was shown by; undefined for a bearer token. */
+function cookieOf({ caller }: Call): { readonly value: string; readonly otherIdentity: boolean } | undefined {
+  return caller.kind === "session" && caller.credential === "cookie" ? caller.cookie : undefined;
 }
 
-function credentialOf({ credential }: CheckSessionRequest): SessionCredential {
+function sessionCookieOf(call: Call, value: string, { expiresAt }: Session): string {
+  return sessionCookie(call.tenant, value, { now: call.now, expiresAt });
+}
+
+function credentialOf(tenant: Tenant, { credential, cookies }: CheckSessionRequest) {
+  if (cookies.length > 0) return { kind: "session_cookies", values: valuesOf(tenant, cookies) } as const;
+  return singleCredentialOf(credential);
+}
+
+/**
+ * The values that count among cookies as another server was sent them. Security rule: a name that this server does not set
+ * proves nothing here, whatever guard lets it through.
+ */
+function valuesOf(tenant: Tenant, cookies: readonly string[]): readonly string[] {
+  const ownName = sessionCookieName(tenant);
+  const values = cookies.flatMap((cookie) => {
+    const equals = cookie.indexOf("=");
+    if (equals >= 0 && cookie.slice(0, equals) !== ownName) return [];
+    return [cookieText(cookie.slice(equals + 1))];
+  });
+  return [...new Set(values)];
+}
+
+function singleCredentialOf(credential: CheckSessionRequest["credential"]): SessionCredential {
   switch (credential.case) {
     case "token":
       return { kind: "session", text: credential.value };

@@ -6,7 +6,6 @@ import type {
   SubmitSettingsFlowRequest,
 } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { SettingsFlows } from "../../domain/flow/settings-flows.ts";
-import { clearSessionCookie } from "../http/cookies.ts";
 import { callOf } from "./call.ts";
 import { fromStruct, toTimestamp } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
@@ -58,13 +57,17 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
     if (outcome.kind === "login_required") return { outcome: toLoginRequired(call, outcome) };
     if (outcome.kind === "deletion_scheduled") {
       const { client, deleteAt, returnTo = "" } = outcome;
-      if (client === "browser") call.setCookie(clearSessionCookie(call.tenant));
+      if (client === "browser") await call.browser.clear();
       const value = { deleteTime: toTimestamp(deleteAt), returnTo };
       return { outcome: { case: "deletionScheduled" as const, value } };
     }
     if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
     const { identity, session, returnTo = "" } = outcome.completed;
-    const value = { ...handOverSession(call, session), identity: toIdentityProfile(identity), returnTo };
+    const value = {
+      ...(await handOverSession(call, session)),
+      identity: toIdentityProfile(identity),
+      returnTo,
+    };
     return { outcome: { case: "completed" as const, value } };
   }
 }

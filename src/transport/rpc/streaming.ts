@@ -201,7 +201,7 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
   try {
     addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
     if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
-    const admission = await admitCall(dependencies, inbound, route);
+    const admission = await admitCall(dependencies, inbound, route, setCookies);
     inbound.caller = admission.caller;
     setCall(context, createCall(inbound, admission, clock.now(), setCookies));
     stream.watch(access, limits.streamAccessIntervalMs);

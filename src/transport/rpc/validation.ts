@@ -17,16 +17,25 @@ export function createRequestValidator(): ValidateRequest {
     if (result.kind === "valid") return;
     // A rule that cannot be evaluated is a mistake in the contract: INTERNAL, with the cause in the log.
     if (result.kind === "error") throw result.error;
-    throw domainError("REQUEST_INVALID", {}, { violations: result.violations.map(toFieldViolation) });
+    throw domainError(
+      "REQUEST_INVALID",
+      {},
+      { violations: result.violations.map((violation) => toFieldViolation(schema, violation)) },
+    );
   };
 }
 
-function toFieldViolation(violation: Violation): FieldViolation {
+function toFieldViolation(schema: DescMessage, violation: Violation): FieldViolation {
   return {
-    field: jsonPath(violation.field),
+    field: jsonPath(violation.field) || oneofOf(schema, violation),
     description: describe(violation),
     reason: violation.ruleId,
   };
+}
+
+/** A rule about the fields of a oneof and others beside them is one of the whole message; the oneof's name says more. */
+function oneofOf({ oneofs: [oneof, ...others] }: DescMessage, { ruleId }: Violation): string {
+  return ruleId === "message.oneof" && oneof !== undefined && others.length === 0 ? oneof.localName : "";
 }
 
 function describe({ message, field, ruleId }: Violation): string {

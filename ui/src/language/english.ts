@@ -42,6 +42,8 @@ export const english: Words = {
     RECOVERY_DISABLED: "Accounts cannot be recovered here at the moment.",
     HEADERS_TOO_LARGE: "Your browser sends too many cookies. Delete the cookies of this site, and try again.",
     RATE_LIMITED: "There were too many attempts.",
+    SESSION_COOKIE_AMBIGUOUS:
+      "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
     SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
   },
   tryAgainIn: "Try again in {time}.",
@@ -67,6 +69,7 @@ export const english: Words = {
   sessions: {
     title: "Your sessions",
     signedInAs: "Signed in as {name}.",
+    otherAccount: "This is the account of {name}. This browser was also signed in to another one.",
     current: "This device",
     device: "Device",
     browserOn: "{browser} on {system}",

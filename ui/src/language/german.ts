@@ -154,6 +154,8 @@ export const german: Words = {
     HEADERS_TOO_LARGE:
       "Ihr Browser sendet zu viele Cookies. Löschen Sie die Cookies dieser Website, und versuchen Sie es noch einmal.",
     RATE_LIMITED: "Das waren zu viele Versuche.",
+    SESSION_COOKIE_AMBIGUOUS:
+      "Dieser Browser hatte mehrere Sitzungen zugleich. Deshalb wurde er abgemeldet, und sie wurden entfernt. Melden Sie sich neu an.",
     SERVER_OVERLOADED: "Im Moment ist zu viel los. Versuchen Sie es bald noch einmal.",
   },
   tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
@@ -180,6 +182,7 @@ export const german: Words = {
   sessions: {
     title: "Ihre Sitzungen",
     signedInAs: "Angemeldet als {name}.",
+    otherAccount: "Dies ist das Konto von {name}. Dieser Browser war auch bei einem anderen angemeldet.",
     current: "Dieses Gerät",
     device: "Gerät",
     browserOn: "{browser} unter {system}",

@@ -61,6 +61,8 @@ export interface SessionWords {
   readonly title: string;
   /** `{name}` is who is signed in. */
   readonly signedInAs: string;
+  /** The browser also has the cookie of a session of another account. `{name}` is who is signed in. */
+  readonly otherAccount: string;
   readonly current: string;
   readonly device: string;
   /** `{browser}` on `{system}`. */

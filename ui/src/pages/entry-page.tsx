@@ -1,7 +1,7 @@
 import { reasonOf } from "@ostiary/sdk";
 import { type JSX, useEffect, useState } from "react";
 import { useWords } from "../language/index.ts";
-import { navigate } from "../navigation.ts";
+import { navigate, navigateToLogin } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { Failure } from "./failure.tsx";
 import { Page } from "./page.tsx";
@@ -16,7 +16,7 @@ export function EntryPage(): JSX.Element | null {
     setFailure(undefined);
     ostiary.sessions.getCurrentSession({}).then(
       () => navigate("sessions"),
-      (error: unknown) => (isSignedOut(error) ? navigate("login") : setFailure(error)),
+      (error: unknown) => (isSignedOut(error) ? goToLogin(error) : setFailure(error)),
     );
   }, [attempt]);
   if (failure === undefined) return null;
@@ -30,4 +30,10 @@ export function EntryPage(): JSX.Element | null {
 /** Whether a call was refused because nobody is signed in, or not any more. */
 export function isSignedOut(error: unknown): boolean {
   return reasonOf(error)?.startsWith("SESSION_") ?? false;
+}
+
+/** To the login of somebody whose call was refused so. Why is only said where signing in again could seem in vain. */
+export function goToLogin(error: unknown): void {
+  const reason = reasonOf(error);
+  navigateToLogin(reason === "SESSION_COOKIE_AMBIGUOUS" ? { signedOutBy: reason } : undefined);
 }

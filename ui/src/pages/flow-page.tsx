@@ -5,12 +5,12 @@ import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import { clearFragment, keepFlowId, navigate } from "../navigation.ts";
+import { clearFragment, keepFlowId, navigate, signedOutBy } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { useDeletionQuestion } from "./deletion-question.tsx";
-import { isSignedOut } from "./entry-page.tsx";
+import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
 import { freshFlow, isFlowGone, openFlow } from "./open-flow.ts";
 import { Page } from "./page.tsx";
@@ -24,6 +24,10 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const question = useDeletionQuestion();
   // The flow that waits for a login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
+  // Read once: opening the flow replaces the entry of the history that says it.
+  const [signedOut] = useState(signedOutBy);
+  const notice =
+    stage.kind === "flow" && stage.replaced ? words.form.expired : signedOut && words.errors[signedOut];
 
   const follow = async (outcome: SubmitOutcome): Promise<void> => {
     switch (outcome.kind) {
@@ -78,7 +82,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           translate={translator(words.messages)}
           texts={words.form}
           describeError={(error) => describeError(error, words)}
-          notice={stage.replaced ? { id: 0, kind: "error", text: words.form.expired } : undefined}
+          notice={notice === undefined ? undefined : { id: 0, kind: "error", text: notice }}
           heading={heading}
         />
       ) : null}
@@ -124,7 +128,7 @@ function useFlow(name: FlowName) {
     };
     openFlow(name).then(
       (flow) => show({ kind: "flow", flow, replaced: false }),
-      (error: unknown) => (isSignedOut(error) ? navigate("login") : show({ kind: "failed", error })),
+      (error: unknown) => (isSignedOut(error) ? goToLogin(error) : show({ kind: "failed", error })),
     );
     return () => {
       left = true;

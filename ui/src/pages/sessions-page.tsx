@@ -5,7 +5,7 @@ import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
 import { navigate } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
-import { isSignedOut } from "./entry-page.tsx";
+import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
 import { Page } from "./page.tsx";
 import { SessionFacts } from "./session-facts.tsx";
@@ -26,7 +26,7 @@ export function SessionsPage(): JSX.Element {
       await sessions.reload();
       setNews({ kind: "success", text });
     } catch (error) {
-      if (isSignedOut(error)) return navigate("login");
+      if (isSignedOut(error)) return goToLogin(error);
       setNews({ kind: "error", text: describeError(error, words) });
     }
     // The button that was pressed may be gone; what has become of it is said in the messages below the heading.
@@ -52,7 +52,7 @@ export function SessionsPage(): JSX.Element {
       await ostiary.sessions.logout({});
       navigate("login");
     } catch (error) {
-      if (isSignedOut(error)) navigate("login");
+      if (isSignedOut(error)) goToLogin(error);
       else setNews({ kind: "error", text: describeError(error, words) });
     }
   };
@@ -66,10 +66,11 @@ export function SessionsPage(): JSX.Element {
       </Page>
     );
   }
-  const { current, others, name, hasMore } = state;
+  const { current, others, name, hasMore, otherIdentityShown } = state;
   return (
     <Page title={texts.title} heading={heading}>
       <p>{fillIn(texts.signedInAs, { name })}</p>
+      {otherIdentityShown ? <p>{fillIn(texts.otherAccount, { name })}</p> : null}
       <div role="status" className="news">
         {news === undefined ? null : (
           <p className="ostiary-message" data-kind={news.kind}>

@@ -1,8 +1,7 @@
 import type { Session } from "@ostiary/sdk/v1/session";
 import { useCallback, useEffect, useState } from "react";
-import { navigate } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
-import { isSignedOut } from "./entry-page.tsx";
+import { goToLogin, isSignedOut } from "./entry-page.tsx";
 
 /** What is known of the sessions of whoever is signed in. */
 export type SessionsState =
@@ -14,6 +13,8 @@ export type SessionsState =
       readonly current: Session;
       readonly others: readonly Session[];
       readonly hasMore: boolean;
+      /** Whether the browser was used by somebody else, or somebody may have planted what it is signed in by. */
+      readonly otherIdentityShown: boolean;
     };
 
 const pageSize = 10;
@@ -30,7 +31,7 @@ export function useSessions(): {
     try {
       setState(await load(wanted));
     } catch (error) {
-      if (isSignedOut(error)) navigate("login");
+      if (isSignedOut(error)) goToLogin(error);
       else setState({ kind: "failed", error });
     }
   }, [wanted]);
@@ -39,7 +40,7 @@ export function useSessions(): {
 }
 
 async function load(wanted: number): Promise<SessionsState> {
-  const [{ session, identity }, { sessions, nextPageToken }] = await Promise.all([
+  const [{ session, identity, otherIdentityShown }, { sessions, nextPageToken }] = await Promise.all([
     ostiary.sessions.getCurrentSession({}),
     ostiary.sessions.listSessions({ pageSize: wanted }),
   ]);
@@ -50,6 +51,7 @@ async function load(wanted: number): Promise<SessionsState> {
     current: session,
     others: sessions.filter(({ current }) => !current),
     hasMore: nextPageToken !== "",
+    otherIdentityShown,
   };
 }
 

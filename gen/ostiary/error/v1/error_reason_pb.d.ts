@@ -643,6 +643,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CLAIM_ENDED = 120;
    */
   CLAIM_ENDED = 120,
+
+  /**
+   * The request has several session cookies of which none can be believed: two of them are of live sessions, or there
+   * are more than four. The answer removes them.
+   * Code: UNAUTHENTICATED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_COOKIE_AMBIGUOUS = 135;
+   */
+  SESSION_COOKIE_AMBIGUOUS = 135,
 }
 
 /**

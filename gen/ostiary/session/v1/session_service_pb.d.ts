@@ -49,6 +49,14 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
   identity?: IdentityProfile | undefined;
+
+  /**
+   * Whether the browser also sent the cookie of a session of another identity, which has ended. A page then says
+   * whose account this is: the browser was used by two people, or somebody has planted one of the cookies.
+   *
+   * @generated from field: bool other_identity_shown = 3;
+   */
+  otherIdentityShown: boolean;
 };
 
 /**
@@ -58,13 +66,13 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
 export declare const GetCurrentSessionResponseSchema: GenMessage<GetCurrentSessionResponse>;
 
 /**
- * CheckSessionRequest is the request of CheckSession.
+ * CheckSessionRequest is the request of CheckSession. It has exactly one of `token`, `cookie` and `cookies`.
  *
  * @generated from message ostiary.session.v1.CheckSessionRequest
  */
 export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessionRequest"> & {
   /**
-   * What to check.
+   * What to check, where it is one value.
    *
    * @generated from oneof ostiary.session.v1.CheckSessionRequest.credential
    */
@@ -78,7 +86,7 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
     case: "token";
   } | {
     /**
-     * The value of the session cookie, as a browser sends it.
+     * The value of the session cookie, as a browser sends it. Where there may be several, use `cookies`.
      *
      * @generated from field: string cookie = 2;
      */
@@ -106,6 +114,15 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
    * @generated from field: ostiary.session.v1.SessionView view = 5;
    */
   view: SessionView;
+
+  /**
+   * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone.
+   * With a name the server leaves out what it does not read itself, such as a cookie of its former configuration or one
+   * without a prefix where it is reached over https. Of what is left exactly one must be that of a live session.
+   *
+   * @generated from field: repeated string cookies = 6;
+   */
+  cookies: string[];
 };
 
 /**
@@ -418,6 +435,11 @@ export declare const SessionViewSchema: GenEnum<SessionView>;
  * The caller's own credential travels in headers: `Authorization: Bearer ost_ses_…`, or the session cookie. A
  * bearer token wins over a cookie.
  *
+ * A browser may send several values of the session cookie: of a domain that was configured before, of another
+ * deployment below the same parent domain, or planted by a page of a sibling host. At most four distinct values are
+ * looked up. If exactly one is that of a live session it counts. Otherwise nobody is signed in, and the answer
+ * removes the cookie, except where its values may all be another deployment's.
+ *
  * @generated from service ostiary.session.v1.SessionService
  */
 export declare const SessionService: GenService<{
@@ -426,7 +448,7 @@ export declare const SessionService: GenService<{
    *
    * Access: session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
-   * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, ORIGIN_NOT_ALLOWED.
+   * SESSION_TOKEN_UNKNOWN, SESSION_COOKIE_AMBIGUOUS, SESSION_EXPIRED, SESSION_REVOKED, ORIGIN_NOT_ALLOWED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.GetCurrentSession
    */
@@ -436,11 +458,11 @@ export declare const SessionService: GenService<{
     output: typeof GetCurrentSessionResponseSchema;
   },
   /**
-   * CheckSession returns the session of a token or cookie value in the message: what a service calls for a
-   * request that it was sent. It refuses by error, so that a caller who looks only at the status is safe.
+   * CheckSession returns the session of a token or of cookies in the message: what a service calls for a request
+   * that it was sent. It refuses by error, so that a caller who looks only at the status is safe.
    *
    * Access: anyone; whoever holds the token may ask.
-   * Errors: SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH, SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED,
+   * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH, SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED,
    * SESSION_REVOKED, SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD.
    *
    * @generated from rpc ostiary.session.v1.SessionService.CheckSession
@@ -490,10 +512,12 @@ export declare const SessionService: GenService<{
     output: typeof RevokeOtherSessionsResponseSchema;
   },
   /**
-   * Logout ends the current session and, for browsers, clears the session cookie.
+   * Logout ends the session of the bearer token. Without one it ends every session that the browser's cookies show,
+   * under each name and domain that this server may have used, and removes these cookies; so it works as well where
+   * two of them are live and neither counts.
    *
-   * Access: session.
-   * Errors: as GetCurrentSession.
+   * Access: anyone who shows a session, by bearer token or by cookie.
+   * Errors: as GetCurrentSession, but never SESSION_COOKIE_AMBIGUOUS.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */

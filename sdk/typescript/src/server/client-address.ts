@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type FetchRequest, headOfNode, isFetch, type NodeRequest } from "./request-head.ts";
-
-/** Headers by which a proxy says that a request came through it. */
-const forwardingHeaders = [
-  ...["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"],
-  ...["x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fly-client-ip", "fastly-client-ip"],
-];
+import {
+  type FetchRequest,
+  forwardingHeaderOf,
+  headOfNode,
+  isFetch,
+  type NodeRequest,
+} from "./request-head.ts";
 
 /**
  * The address to forward. Throws a TypeError if it is not given and cannot be found in any request of this kind; what
@@ -33,7 +33,7 @@ export function clientAddressOf(options: {
 
 function socketAddressOf(request: NodeRequest): string {
   const { header } = headOfNode(request);
-  const forwarding = forwardingHeaders.find((name) => header(name) !== undefined);
+  const forwarding = forwardingHeaderOf(header);
   if (forwarding !== undefined) {
     throw new TypeError(
       `clientAddress is needed: the header ${forwarding} says that a proxy sent the request, so its socket has the proxy's address`,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseCookies } from "./credential.ts";
+import { cookieValues, ownCookieNames } from "./cookies.ts";
 
-/** The cookies that are Ostiary's, and so all of a user's cookies that Ostiary has any business with. */
-const ownName = /^(?:__Host-|__Secure-)?ostiary_/;
+/** Ostiary looks at four values of a name. It must see that there were more. */
+const mostValues = 5;
 
 /**
  * Ostiary's cookies during one request of a user: those that the browser sent, changed by those that Ostiary set
@@ -11,16 +11,21 @@ const ownName = /^(?:__Host-|__Secure-)?ostiary_/;
 export class CookieJar {
   readonly #cookies: Map<string, readonly string[]>;
   readonly #headers = new Map<string, string>();
+  readonly #ownNames: readonly string[];
 
-  /** From the Cookie header of the user's request; the cookies of others are left out. */
-  constructor(header: string | undefined) {
-    this.#cookies = new Map([...parseCookies(header)].filter(([name]) => ownName.test(name)));
+  /**
+   * From the Cookie header of the user's request; the cookies of others are left out. `cookieName` is the server's
+   * `session.cookie.name`, which its other cookies are named after.
+   */
+  constructor(header: string | undefined, cookieName: string) {
+    this.#ownNames = ownCookieNames(cookieName);
+    this.#cookies = new Map(cookieValues(header, this.#ownNames, mostValues));
   }
 
   /** The Cookie header to send; undefined if there is nothing to send. */
   get header(): string | undefined {
     if (this.#cookies.size === 0) return undefined;
-    // Several values of one name go on as they came: Ostiary refuses them, and must see that there were several.
+    // Several values of one name go on as they came: Ostiary decides which of them counts.
     return [...this.#cookies]
       .flatMap(([name, values]) => values.map((value) => `${name}=${value}`))
       .join("; ");
@@ -37,7 +42,7 @@ export class CookieJar {
       const [pair = "", ...attributes] = header.split(";").map((part) => part.trim());
       const at = pair.indexOf("=");
       const name = pair.slice(0, at).trim();
-      if (at < 1 || !ownName.test(name)) continue;
+      if (at < 1 || !this.#ownNames.includes(name)) continue;
       // With another domain or path it is another cookie to the browser.
       const scope = attributes.filter((attribute) => /^(domain|path)=/i.test(attribute)).sort();
       this.#headers.set([name, ...scope].join(";").toLowerCase(), header);

@@ -1,84 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
+import { cookieValues, sessionCookieNames } from "./cookies.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** What a request shows to say whose it is. */
 export type Credential =
-  | { readonly kind: "bearer" | "cookie"; readonly text: string }
+  | { readonly kind: "bearer"; readonly text: string }
+  /** The session cookies as `name=value`, at most four: Ostiary decides which of them counts. */
+  | { readonly kind: "cookie"; readonly pairs: readonly string[] }
   /** There is a credential, but no session token can look like it. */
   | { readonly kind: "malformed" }
+  /** There are more cookies than Ostiary looks at. */
+  | { readonly kind: "ambiguous" }
   /** There is none. `ignoredCookie` names a session cookie that does not count here. */
   | { readonly kind: "missing"; readonly ignoredCookie: string | undefined };
 
-/** The names of Ostiary's session cookie: a browser takes the first two from https pages only. */
-const prefixedNames = ["__Host-ostiary_session", "__Secure-ostiary_session"];
-const plainName = "ostiary_session";
+/** Which cookies count. */
+export interface CookieRules {
+  /** The server's `session.cookie.name`. */
+  readonly cookieName: string;
+  /** Whether the cookie without a prefix counts on every host. Undefined: in development alone. */
+  readonly allowInsecureCookies: boolean | undefined;
+}
 
 /** The longest token that the contract takes. */
 const longestToken = 512;
+/** How many values the contract takes. */
+const mostValues = 4;
 
 /**
  * The credential of a request. A bearer token wins over a cookie, and a broken one does not fall back to it.
  *
- * Security: the cookie without a prefix counts on loopback hosts over http only, unless `cookieNames` lists it. On
- * a real site any sibling host could set it and so sign its visitors in as somebody else. Headers that name another
- * host, or https, show such a site behind a proxy; a proxy that hides both needs `cookieNames`.
+ * Security: which cookie counts is decided by Ostiary, since it knows what it sets. All values go there with their names.
+ * With more than four only that of `__Host-` does, which no other host can set.
+ *
+ * Security: the cookie without a prefix, which any sibling host could set, goes along only if the request was made on
+ * this machine for this machine, unless `allowInsecureCookies` says otherwise. Ostiary itself takes it only where its own
+ * `public_url` is http.
  */
-export function credentialOf(head: RequestHead, cookieNames: readonly string[] | undefined): Credential {
+export function credentialOf(head: RequestHead, rules: CookieRules): Credential {
   const authorization = head.header("authorization");
   if (authorization !== undefined && /^bearer(\s|$)/i.test(authorization)) {
-    return tokenOf("bearer", authorization.slice("bearer".length).trim());
+    const text = authorization.slice("bearer".length).trim();
+    return canBeToken(text) ? { kind: "bearer", text } : { kind: "malformed" };
   }
-  const cookies = parseCookies(head.header("cookie"));
-  const plainCounts = !head.https && hostsOf(head).every(isLoopback);
-  const names = cookieNames ?? (plainCounts ? [...prefixedNames, plainName] : prefixedNames);
-  for (const name of names) {
-    const [value, ...others] = new Set(cookies.get(name));
-    // Security: which of two different ones came first was up to whoever planted the other, so neither counts.
-    if (value !== undefined) return others.length === 0 ? tokenOf("cookie", value) : { kind: "malformed" };
+  const { host, domain, plain } = sessionCookieNames(rules.cookieName);
+  const cookies = cookieValues(head.header("cookie"), [host, domain, plain], mostValues + 1);
+  const names = (rules.allowInsecureCookies ?? isLocal(head)) ? [host, domain, plain] : [host, domain];
+  const shown = names.filter((name) => cookies.has(name));
+  if (shown.length === 0) {
+    return { kind: "missing", ignoredCookie: cookies.has(plain) ? plain : undefined };
   }
-  return { kind: "missing", ignoredCookie: [plainName, ...prefixedNames].find((name) => cookies.has(name)) };
+  const pairsOf = (name: string) =>
+    (cookies.get(name) ?? []).map((value) => ({ value, pair: `${name}=${value}` }));
+  const all = shown.flatMap(pairsOf);
+  const few = all.length > mostValues ? pairsOf(host) : all;
+  if (few.length === 0 || few.length > mostValues) return { kind: "ambiguous" };
+  // What cannot be a token is no session's, and the contract does not take it.
+  const pairs = few.filter(({ value }) => canBeToken(value)).map(({ pair }) => pair);
+  return pairs.length === 0 ? { kind: "malformed" } : { kind: "cookie", pairs };
+}
+
+function canBeToken(text: string): boolean {
+  return text.length <= longestToken && /^[\x21-\x7e]+$/.test(text);
 }
 
 /**
- * The cookies of a Cookie header, as they were sent: a name may have several values.
- *
- * Security: only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0, and
- * a browser lets any page of a sibling host set "\u00a0__Host-ostiary_session", which has no prefix to it.
+ * Whether a request was made by a browser on this machine, as far as its headers tell: no proxy has passed it on, and
+ * neither the host nor the page that it comes from is another machine's.
  */
-export function parseCookies(header: string | undefined): Map<string, string[]> {
-  const cookies = new Map<string, string[]>();
-  for (const pair of header?.split(";") ?? []) {
-    const at = pair.indexOf("=");
-    if (at < 1) continue;
-    const name = withoutBlanks(pair.slice(0, at));
-    const value = withoutBlanks(pair.slice(at + 1));
-    cookies.set(name, [...(cookies.get(name) ?? []), value]);
-  }
-  return cookies;
+function isLocal(head: RequestHead): boolean {
+  if (head.https || head.forwarded) return false;
+  const pages = [head.header("origin"), head.header("referer")].filter((page) => page !== undefined);
+  return isLoopback(head.host) && pages.every((page) => isLoopback(hostOf(page)));
 }
 
-function tokenOf(kind: "bearer" | "cookie", text: string): Credential {
-  const possible = text.length <= longestToken && /^[\x21-\x7e]+$/.test(text);
-  return possible ? { kind, text } : { kind: "malformed" };
-}
-
-/** By hand: an expression that looks for blanks at the end takes quadratic time for blanks elsewhere. */
-function withoutBlanks(text: string): string {
-  let [start, end] = [0, text.length];
-  while (start < end && isBlank(text.charAt(start))) start += 1;
-  while (end > start && isBlank(text.charAt(end - 1))) end -= 1;
-  return text.slice(start, end);
-}
-
-function isBlank(character: string): boolean {
-  return character === " " || character === "\t";
-}
-
-/** Every host that the request is said to be for: a proxy may have put its own name for the app into Host. */
-function hostsOf(head: RequestHead): readonly string[] {
-  const forwarded = head.header("x-forwarded-host")?.split(",") ?? [];
-  const origin = head.header("origin")?.replace(/^https?:\/\//, "");
-  return [head.host, ...forwarded.map(withoutBlanks), ...(origin === undefined ? [] : [origin])];
+/** The host of an Origin or Referer; of what is none, such as `null`, a text that is no host. */
+function hostOf(page: string): string {
+  return URL.canParse(page) ? new URL(page).host : "";
 }
 
 function isLoopback(host: string): boolean {

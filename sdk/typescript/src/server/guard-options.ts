@@ -4,6 +4,8 @@ import { hasFunction, longestTimerMs, reachNames } from "../check-reach.ts";
 import type { Ostiary } from "../client.ts";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import type { Reach } from "../transport.ts";
+import { cookieNameOf } from "./cookies.ts";
+import type { CookieRules } from "./credential.ts";
 import { originSet } from "./origin.ts";
 import type { SessionRefusedError } from "./refusal.ts";
 import { type Span, spanMs } from "./span.ts";
@@ -31,11 +33,14 @@ export interface GuardRules<View extends GuardView = "identity"> {
    * none but the request's own. Bearer tokens need none: no browser adds them by itself.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** The server's `session.cookie.name`. Default: `ostiary_session`. */
+  readonly cookieName?: string | undefined;
   /**
-   * The cookies to read the session from, in this order. Default: `__Host-ostiary_session`,
-   * `__Secure-ostiary_session` and, on loopback hosts over http alone, `ostiary_session`.
+   * Whether the session cookie without `__Host-` or `__Secure-` counts, which Ostiary sets where its `public_url` is http.
+   * Any page of a sibling host could set it. Default: only for requests of this machine to this machine that no proxy has
+   * passed on.
    */
-  readonly cookieNames?: readonly string[] | undefined;
+  readonly allowInsecureCookies?: boolean | undefined;
   /** How long a check may take: from a millisecond to 24 days. Default: 5 seconds. */
   readonly checkTimeout?: Span | undefined;
   /**
@@ -57,7 +62,8 @@ const optionNames: OptionNames<GuardOptions<GuardView>> = {
   maxAge: true,
   view: true,
   allowedOrigins: true,
-  cookieNames: true,
+  cookieName: true,
+  allowInsecureCookies: true,
   checkTimeout: true,
   onUnavailable: true,
   onHandlerError: true,
@@ -80,7 +86,7 @@ export interface GuardSettings {
   readonly maxAgeMs: number | undefined;
   readonly withIdentity: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
-  readonly cookieNames: readonly string[] | undefined;
+  readonly cookies: CookieRules;
   readonly timeoutMs: number;
   readonly onUnavailable: GuardRules["onUnavailable"];
 }
@@ -92,12 +98,12 @@ export interface GuardSettings {
  */
 export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
   refuseUnknownOptions("requireSession", options, optionNames, contractNames);
-  const { assuranceLevel, maxAge, view, cookieNames } = options;
+  const { assuranceLevel, maxAge, view, allowInsecureCookies } = options;
   if (options.ostiary !== undefined) checkClients(options);
   oneOf("assuranceLevel", assuranceLevel, ["aal1", "aal2"]);
   oneOf("view", view, ["session", "identity"]);
-  if (cookieNames !== undefined && !isListOfNames(cookieNames)) {
-    throw new TypeError("cookieNames must be a list of names of cookies");
+  if (allowInsecureCookies !== undefined && typeof allowInsecureCookies !== "boolean") {
+    throw new TypeError("allowInsecureCookies must be true or false");
   }
   for (const name of ["onUnavailable", "onHandlerError"] as const) {
     const listener: unknown = options[name];
@@ -110,7 +116,7 @@ export function readGuardOptions(options: GuardOptions<GuardView>): GuardSetting
     maxAgeMs: maxAge === undefined ? undefined : spanMs("maxAge", maxAge, 1000, longestAgeMs),
     withIdentity: view !== "session",
     allowedOrigins: originSet(options.allowedOrigins ?? []),
-    cookieNames,
+    cookies: { cookieName: cookieNameOf(options.cookieName), allowInsecureCookies },
     timeoutMs: spanMs("checkTimeout", options.checkTimeout ?? "5s", 1, longestTimerMs),
     onUnavailable: options.onUnavailable,
   };
@@ -131,13 +137,5 @@ function oneOf(option: string, value: string | undefined, allowed: readonly stri
   if (value === undefined || allowed.includes(value)) return;
   throw new TypeError(
     `${option} must be ${allowed.map((name) => `"${name}"`).join(" or ")}: ${String(value)}`,
-  );
-}
-
-/** Names as RFC 6265 has them: tokens. */
-function isListOfNames(names: unknown): boolean {
-  return (
-    Array.isArray(names) &&
-    names.every((name) => typeof name === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(name))
   );
 }

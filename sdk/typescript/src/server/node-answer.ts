@@ -8,7 +8,7 @@ export interface NodeResponse {
   statusCode: number;
   readonly headersSent?: boolean;
   readonly writableEnded?: boolean;
-  setHeader(name: string, value: string): unknown;
+  setHeader(name: string, value: string | readonly string[]): unknown;
   getHeaderNames?(): readonly string[];
   removeHeader?(name: string): unknown;
   end(body: string): unknown;
@@ -24,6 +24,7 @@ export function answerRefusal(response: NodeResponse, refusal: SessionRefusedErr
   if (response.headersSent === true) return;
   response.statusCode = refusal.status;
   for (const [name, value] of Object.entries(refusal.toHeaders())) response.setHeader(name, value);
+  if (refusal.setCookies.length > 0) response.setHeader("set-cookie", refusal.setCookies);
   response.end(JSON.stringify(refusal.toBody()));
 }
 

@@ -29,6 +29,7 @@ export interface RefusalInit {
   readonly remedy: string;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly setCookies?: readonly string[] | undefined;
   /** What has failed, for the log; it never goes into an answer. */
   readonly cause?: unknown;
 }
@@ -52,14 +53,26 @@ export class SessionRefusedError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
   /** After how long to try again, at most a day, if that is known. */
   readonly retryAfterMs: number | undefined;
+  /** Set-Cookie headers of the answer: they remove cookies that were planted on paths of the app. Usually none. */
+  readonly setCookies: readonly string[];
 
-  constructor({ status, reason, message, remedy, metadata, retryAfterMs, cause }: RefusalInit) {
+  constructor({ status, reason, message, remedy, metadata, retryAfterMs, setCookies, cause }: RefusalInit) {
     super(message, { cause });
     this.status = status;
     this.reason = reason;
     this.remedy = remedy;
     this.metadata = metadata ?? {};
     this.retryAfterMs = retryAfterMs === undefined ? undefined : boundedWaitMs(retryAfterMs);
+    this.setCookies = setCookies ?? [];
+  }
+
+  /** The same, with Set-Cookie headers. */
+  withCookies(setCookies: readonly string[]): SessionRefusedError {
+    const { status, reason, message, remedy, metadata, retryAfterMs, cause } = this;
+    return new SessionRefusedError({
+      ...{ status, reason, message, remedy, metadata, retryAfterMs, cause },
+      setCookies,
+    });
   }
 
   /** The answer's body, for JSON. */
@@ -80,7 +93,9 @@ export class SessionRefusedError extends Error {
 
   /** The answer, for servers that speak Fetch. */
   toResponse(): Response {
-    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers: this.toHeaders() });
+    const headers = new Headers(this.toHeaders());
+    for (const cookie of this.setCookies) headers.append("set-cookie", cookie);
+    return new Response(JSON.stringify(this.toBody()), { status: this.status, headers });
   }
 
   /** The same as an error that a Connect service throws, with its details. */
@@ -89,7 +104,7 @@ export class SessionRefusedError extends Error {
     return new ConnectError(
       this.message,
       codes[this.status].code,
-      undefined,
+      this.setCookies.map((cookie): [string, string] => ["set-cookie", cookie]),
       [
         { desc: ErrorInfoSchema, value: { reason, domain: "ostiary", metadata: { ...metadata } } },
         ...(remedy === "" ? [] : [{ desc: RemedySchema, value: { description: remedy } }]),

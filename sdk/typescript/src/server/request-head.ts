@@ -5,8 +5,12 @@ export interface RequestHead {
   readonly method: string;
   /** The host and port that the client named; the empty text if there is none. */
   readonly host: string;
+  /** The path that was asked for, as far as the framework tells; the empty text if it does not. */
+  readonly path: string;
   /** Whether the request came, or a proxy says that it came, over https. */
   readonly https: boolean;
+  /** Whether anything says that a proxy has passed the request on. */
+  readonly forwarded: boolean;
   /** The value of a header by its lower-case name. */
   header(name: string): string | undefined;
 }
@@ -21,6 +25,10 @@ export interface FetchRequest {
 /** The part of node:http's `IncomingMessage`, and so of the requests of Express and Fastify, that is read here. */
 export interface NodeRequest {
   readonly method?: string | undefined;
+  readonly httpVersion?: string | undefined;
+  readonly url?: string | undefined;
+  /** Express: what `url` was before a router took its part off. */
+  readonly originalUrl?: string | undefined;
   readonly headers: { readonly [name: string]: string | string[] | undefined };
   readonly socket?: { readonly encrypted?: boolean | undefined; readonly remoteAddress?: string | undefined };
 }
@@ -28,19 +36,24 @@ export interface NodeRequest {
 /** The head of a Fetch request. */
 export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
   // Security rule: only a whole URL names a host. A path that begins with "//" would have its caller choose it.
-  const { host, protocol } = URL.canParse(url) ? new URL(url) : { host: "", protocol: "" };
+  const { host, protocol, pathname } = URL.canParse(url)
+    ? new URL(url)
+    : { host: "", protocol: "", pathname: "" };
   const header = (name: string) => headers.get(name) ?? undefined;
   return {
     method,
     // The header first: some frameworks make the URL from the address that they listen on.
     host: header("host") ?? host,
+    path: pathname,
     https: protocol === "https:" || forwardedAsHttps(header),
+    forwarded: forwardingHeaderOf(header) !== undefined,
     header,
   };
 }
 
 /** The head of a request of node:http or node:http2. */
-export function headOfNode({ method, headers, socket }: NodeRequest): RequestHead {
+export function headOfNode(request: NodeRequest): RequestHead {
+  const { method, httpVersion, headers, socket } = request;
   const header = (name: string) => {
     const value = headers[name];
     return Array.isArray(value) ? value.join(name === "cookie" ? "; " : ", ") : value;
@@ -48,7 +61,10 @@ export function headOfNode({ method, headers, socket }: NodeRequest): RequestHea
   return {
     method: method ?? "",
     host: header(":authority") ?? header("host") ?? "",
+    path: /^[^?#]*/.exec(request.originalUrl ?? request.url ?? "")?.[0] ?? "",
     https: socket?.encrypted === true || forwardedAsHttps(header),
+    // No browser speaks HTTP/1.0, and nginx does unless told otherwise.
+    forwarded: httpVersion === "1.0" || forwardingHeaderOf(header) !== undefined,
     header,
   };
 }
@@ -69,4 +85,20 @@ function forwardedAsHttps(header: RequestHead["header"]): boolean {
     /\bhttps\b/i.test(header("x-forwarded-proto") ?? "") ||
     /\bproto="?https\b/i.test(header("forwarded") ?? "")
   );
+}
+
+/** What proxies and content delivery networks add to a request. */
+const forwardingHeaders = [
+  ...["forwarded", "via", "x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host"],
+  ...["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-protocol"],
+  ...["x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-uri"],
+  ...["x-original-host", "x-original-forwarded-for", "x-host", "x-real-ip", "x-client-ip"],
+  ...["x-cluster-client-ip", "x-scheme", "x-url-scheme", "x-arr-ssl", "x-amzn-trace-id"],
+  ...["x-envoy-external-address", "x-cloud-trace-context", "front-end-https", "true-client-ip"],
+  ...["cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip", "fly-client-ip"],
+];
+
+/** The name of a header that says that a proxy has passed the request on. Believing anybody here is safe as well. */
+export function forwardingHeaderOf(header: RequestHead["header"]): string | undefined {
+  return forwardingHeaders.find((name) => header(name) !== undefined);
 }

@@ -7,6 +7,7 @@ import { openTransport, type Reach, withHeaders } from "../transport.ts";
 import { type Applied, addCookies, type CookieTarget } from "./add-cookies.ts";
 import { clientAddressOf } from "./client-address.ts";
 import { CookieJar } from "./cookie-jar.ts";
+import { cookieNameOf } from "./cookies.ts";
 import { mayAct } from "./may-act.ts";
 import { comesFromAllowedOrigin, originSet } from "./origin.ts";
 import { originRefusal } from "./refusal.ts";
@@ -16,6 +17,8 @@ import { type FetchRequest, headOf, type NodeRequest } from "./request-head.ts";
 export type ServerOstiaryOptions = Reach & {
   /** Origins of other pages that may make changing requests to your app with cookies. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** The server's `session.cookie.name`. Default: `ostiary_session`. */
+  readonly cookieName?: string | undefined;
 } & (UserRequest | UserNodeRequest);
 
 /** A request of any kind, with the user's address. */
@@ -63,6 +66,7 @@ const optionNames: OptionNames<ServerOstiaryOptions> = {
   request: true,
   clientAddress: true,
   allowedOrigins: true,
+  cookieName: true,
 };
 
 /**
@@ -81,7 +85,7 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   const origins = originSet(options.allowedOrigins ?? []);
   const allowed = comesFromAllowedOrigin(head, origins);
   const clientAddress = clientAddressOf(options);
-  const jar = new CookieJar(head.header("cookie"));
+  const jar = new CookieJar(head.header("cookie"), cookieNameOf(options.cookieName));
   const userAgent = head.header("user-agent");
 
   const transport = withHeaders(collecting(openTransport(options), jar), (headers, method) => {

@@ -14,6 +14,7 @@ import { openTransport } from "../transport.ts";
 import { type Credential, credentialOf } from "./credential.ts";
 import { type GuardOptions, type GuardSettings, type GuardView, readGuardOptions } from "./guard-options.ts";
 import { comesFromAllowedOrigin } from "./origin.ts";
+import { removePlantedCookies } from "./planted-cookies.ts";
 import { originRefusal, SessionRefusedError } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import { tell } from "./tell.ts";
@@ -30,7 +31,7 @@ export interface SignedIn<View extends GuardView = GuardView> {
 }
 
 /** What a credential is once there is one. */
-type Shown = Extract<Credential, { readonly text: string }>;
+type Shown = Extract<Credential, { readonly kind: "bearer" | "cookie" }>;
 
 /** Finds out whose request it is. Rejects with a SessionRefusedError, and nothing else, unless that is certain. */
 export type CheckRequest<View extends GuardView> = (
@@ -52,25 +53,29 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
   const { timeoutMs } = settings;
 
   async function ask(shown: Shown, signal: AbortSignal | undefined): Promise<SignedIn<View>> {
-    const credential = {
-      case: shown.kind === "bearer" ? ("token" as const) : ("cookie" as const),
-      value: shown.text,
-    };
-    const call = sessions.checkSession({ ...demands, credential }, { timeoutMs, ...(signal && { signal }) });
+    const asked =
+      shown.kind === "bearer"
+        ? { credential: { case: "token" as const, value: shown.text } }
+        : { cookies: [...shown.pairs] };
+    const call = sessions.checkSession({ ...demands, ...asked }, { timeoutMs, ...(signal && { signal }) });
     const vouched = vouchedFor(await inTime(call, timeoutMs), demands);
     return { ...vouched, credential: shown.kind } as SignedIn<View>;
   }
 
   return async (readHead, signal) => {
+    let head: RequestHead | undefined;
     try {
-      const head = readHead();
-      const shown = presentOrRefuse(credentialOf(head, settings.cookieNames));
+      head = readHead();
+      const shown = presentOrRefuse(credentialOf(head, settings.cookies));
       // Security: a browser adds the cookie to what any page asks of it, so the page must be an allowed one.
       if (shown.kind === "cookie" && !comesFromAllowedOrigin(head, settings.allowedOrigins))
         throw originRefusal(head, "the guard's option allowedOrigins");
       return await ask(shown, signal);
     } catch (error) {
       const refusal = refusalOf(error);
+      if (refusal.reason === "SESSION_COOKIE_AMBIGUOUS" && head !== undefined) {
+        throw refusal.withCookies(removePlantedCookies(head, settings.cookies.cookieName));
+      }
       // Whoever has hung up gets no answer, and says nothing about Ostiary's health.
       if (refusal.status === 503 && signal?.aborted !== true) void tell(settings.onUnavailable, refusal);
       throw refusal;
@@ -116,6 +121,13 @@ function presentOrRefuse(credential: Credential): Shown {
         message: "What was sent is not a session token: its form or checksum is wrong.",
         remedy: "Log in, and send the token unchanged.",
       });
+    case "ambiguous":
+      throw new SessionRefusedError({
+        status: 401,
+        reason: "SESSION_COOKIE_AMBIGUOUS",
+        message: "The browser sent several session cookies, of which none can be believed.",
+        remedy: "Log in again.",
+      });
     case "missing":
       throw new SessionRefusedError({
         status: 401,
@@ -134,7 +146,7 @@ function missingRemedy(ignoredCookie: string | undefined): string {
   const remedy =
     "Log in, and send the session cookie or the header Authorization: Bearer with the session token.";
   if (ignoredCookie === undefined) return remedy;
-  return `${remedy} The cookie ${ignoredCookie} does not count on this host; the guard's option cookieNames can list it.`;
+  return `${remedy} The cookie ${ignoredCookie} does not count for a request that a proxy has passed on or that is not this machine's; where there is no other, set the guard's option allowInsecureCookies.`;
 }
 
 /** Security: whatever is not a clear answer about the request's own session is 503, never a pass. */

@@ -9,7 +9,7 @@ import { createCheck, type SignedIn } from "./session-checker.ts";
 /** The part of Fastify's reply that a guard answers with. */
 export interface FastifyReplyLike {
   code(status: number): unknown;
-  headers(values: Record<string, string>): unknown;
+  headers(values: Record<string, string | string[]>): unknown;
   send(body: string): unknown;
 }
 
@@ -136,7 +136,10 @@ export function requireSession<View extends GuardView = "identity">(
         return undefined;
       }
       reply.code(signedIn.status);
-      reply.headers(signedIn.toHeaders());
+      reply.headers({
+        ...signedIn.toHeaders(),
+        ...(signedIn.setCookies.length > 0 && { "set-cookie": [...signedIn.setCookies] }),
+      });
       reply.send(JSON.stringify(signedIn.toBody()));
       // Returning the reply tells Fastify that it is answered.
       return reply;

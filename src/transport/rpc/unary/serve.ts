@@ -96,7 +96,7 @@ async function carryOut(
   // Before the body is read, so that what is refused costs next to nothing, and nobody without credentials makes the server
   // hold or parse what only an operator may send.
   addressLimits.admit(inbound, route, access.tenantOf(exchange));
-  const admission = await admitCall(dependencies, inbound, route);
+  const admission = await admitCall(dependencies, inbound, route, setCookies);
   inbound.caller = admission.caller;
   const bytes = await wire.readMessage(exchange, route.maxRequestBytes);
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
