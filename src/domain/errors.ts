@@ -292,6 +292,12 @@ const texts = {
     remedy: "Have another code sent.",
     metadata: [],
   },
+  CODE_MALFORMED: {
+    message:
+      "What was entered can be no code: it has another length or other characters. No try was counted.",
+    remedy: "Enter the digits of the code, as many as the message says.",
+    metadata: [],
+  },
   LINK_INVALID: {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",

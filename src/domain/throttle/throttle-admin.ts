@@ -1,14 +1,16 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import type { FlowKind } from "../flow/flow.ts";
 import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
+import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { addressSubject } from "./address-subject.ts";
-import { counterKey, deviceSubject, inMicroseconds } from "./counter-keys.ts";
+import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import { type Limit, type LimitScope, limitRules, type SharedLimitName } from "./limits.ts";
 import type { ThrottleStore } from "./store.ts";
+import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
 /** Whose counters are meant; at least one is given. */
 export interface ThrottleSubject {
@@ -49,11 +51,27 @@ interface NamedKey {
 }
 
 const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
-const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient", "recipient_daily"];
-const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "mailbox_daily"];
-const deviceLimits: readonly SharedLimitName[] = ["device", "device_daily"];
+const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient_total"];
+const identityLimits: readonly SharedLimitName[] = ["identity_daily", "wrong_codes"];
+const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "registration_mailbox"];
+const ownLimits: readonly SharedLimitName[] = [
+  "device",
+  "device_daily",
+  "own_recipient",
+  "own_recipient_daily",
+  "own_recipient_total",
+  "own_wrong_codes",
+];
+/** What a name is counted in together with an address. */
+const pairLimits: readonly SharedLimitName[] = ["recipient", "recipient_daily"];
+const purposes: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
 /** What a login on an unknown device is counted in, beside its flow. */
-const loginLimits: ReadonlySet<SharedLimitName> = new Set(["address", "account", "account_daily"]);
+const loginLimits: ReadonlySet<SharedLimitName> = new Set([
+  "address",
+  "account",
+  "account_daily",
+  "identity_daily",
+]);
 
 /** Explains and empties the counters that all servers share. */
 export class ThrottleAdmin {
@@ -114,29 +132,60 @@ export class ThrottleAdmin {
       throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "identifier", description }] });
     }
     const scope = { tenantId: tenant.id };
-    const keysFor = (limits: readonly SharedLimitName[], subject: string) =>
-      limits.map((name): NamedKey => ({ name, key: counterKey(this.#digests, name, subject) }));
     const normalised = normaliseForLogin(identifier);
     const identity =
       normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
-    const devices =
-      identity === undefined ? [] : await this.#store.devicesOf(scope, identity.id, this.#clock.now());
+    const now = this.#clock.now();
+    const idle = idleSince(tenant.settings.session, now);
+    const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
     const name = normalised ?? identifier;
+    const keysFor = (limits: readonly SharedLimitName[], subjects: ThrottleSubjects, own?: Uint8Array) =>
+      limits.flatMap((limit) =>
+        subjectOf(limitRules[limit].by, subjects, own).map(
+          (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
+        ),
+      );
+    const counted = identifier === "" ? [] : [name];
     // Whatever a message was asked for by, it went to one of these.
-    const mailboxes = new Set([name, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)]);
-    const keys = [
-      ...(address === "" ? [] : keysFor(addressLimits, addressSubject(address))),
-      ...(identifier === "" ? [] : keysFor(nameLimits, name)),
-      ...(identifier === "" ? [] : [...mailboxes].flatMap((mailbox) => keysFor(mailboxLimits, mailbox))),
-      ...devices.flatMap((digest) => keysFor(deviceLimits, deviceSubject(digest))),
+    const mailboxes = new Set([
+      ...counted,
+      ...(identity?.verifiableAddresses ?? []).map(({ value }) => value),
+    ]);
+    // A recovery masks its address, a settings flow is about a new one: what the owner had sent was sent to one of these.
+    const [recipient] = counted;
+    const found = [
+      ...(address === "" ? [] : purposesOf({ address: { address, isShared: false }, recipient })),
+      { accounts: counted, recipient, identityId: identity?.id },
     ];
+    const keys = [
+      ...found.flatMap((subjects) => [
+        ...keysFor(addressLimits, subjects),
+        ...keysFor(pairLimits, subjects),
+        ...keysFor(nameLimits, subjects),
+        ...("accounts" in subjects ? keysFor(identityLimits, subjects) : []),
+      ]),
+      ...[...mailboxes].flatMap((mailbox) =>
+        keysFor(mailboxLimits, { mailbox, registrationMailbox: mailbox }),
+      ),
+      ...owns.flatMap((own) =>
+        [...mailboxes].flatMap((mailbox) =>
+          purposesOf({ recipient: mailbox }).flatMap((subjects) => keysFor(ownLimits, subjects, own)),
+        ),
+      ),
+    ];
+    const distinct = [...new Map(keys.map((each) => [`${each.name} ${hexOf(each.key)}`, each])).values()];
     // In the order in which an attempt counts them.
-    const ordered = keys.sort(
+    const ordered = distinct.sort(
       (left, right) =>
         limitRules[left.name].stage - limitRules[right.name].stage || Buffer.compare(left.key, right.key),
     );
     return { keys: ordered, identityId: identity?.id };
   }
+}
+
+/** The subject in each kind of flow. */
+function purposesOf(subjects: ThrottleSubjects): readonly ThrottleSubjects[] {
+  return purposes.map((purpose) => ({ ...subjects, purpose }));
 }
 
 function counterOf(name: SharedLimitName, limit: Limit, spentUntilUs: number, now: Date): ThrottleCounter {

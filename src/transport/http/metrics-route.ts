@@ -1,7 +1,7 @@
 import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 import type { Access } from "../rpc/access.ts";
 import type { AddressLimits } from "../rpc/address-limits.ts";
-import { admitCall } from "../rpc/admit-call.ts";
+import { admitAddress, admitCall } from "../rpc/admit-call.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { connectPost } from "../rpc/unary/connect-wire.ts";
 import type { HttpHandler } from "./health.ts";
@@ -32,8 +32,7 @@ export function metricsRoute(
       exchange.header("x-forwarded-for") !== undefined || exchange.header("forwarded") !== undefined;
     try {
       if (isForwarded || !isLoopback(exchange.peer.address)) {
-        const { access, addressLimits } = admission;
-        addressLimits.admit(inbound, guarded, access.tenantOf(exchange));
+        await admitAddress(admission, inbound, guarded);
         await admitCall(admission, inbound, guarded);
       }
     } catch (error) {

@@ -145,7 +145,8 @@ type Bearer =
   | { readonly kind: "token"; readonly text: string }
   | { readonly kind: "malformed"; readonly message: string };
 
-function bearerOf(exchange: Exchange): Bearer {
+/** What the Authorization header of a request holds. */
+export function bearerOf(exchange: Exchange): Bearer {
   const header = exchange.header("authorization");
   if (header === undefined) return { kind: "absent" };
   // Node keeps the first of several; a proxy in front may have checked another one.

@@ -5,6 +5,7 @@ import type { Identity } from "../../domain/identity/identity.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 
 /** Who makes a call, once it is authenticated. */
 export type Caller =
@@ -43,8 +44,10 @@ export interface Call {
    * holders or has `with_session`.
    */
   session(): Promise<Extract<Caller, { kind: "session" }>>;
-  /** The address that limits count the call for; undefined where they stand aside. */
-  readonly limitedAddress: string | undefined;
+  /** The address that limits count the call for; undefined where it is not known. */
+  readonly limitedAddress: LimitedAddress | undefined;
+  /** The token of the Authorization header, unread; undefined if there is none. */
+  readonly bearerToken: string | undefined;
   /** The value of a cookie of the request; undefined if it was not sent. */
   cookie(name: string): string | undefined;
   /** Adds a Set-Cookie header to the response. */

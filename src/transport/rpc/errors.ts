@@ -67,6 +67,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   BREACH_CHECK_UNAVAILABLE: Code.Unavailable,
   CODE_INVALID: Code.InvalidArgument,
   CODE_TRIES_EXCEEDED: Code.InvalidArgument,
+  CODE_MALFORMED: Code.InvalidArgument,
   LINK_INVALID: Code.InvalidArgument,
   RESEND_TOO_EARLY: Code.InvalidArgument,
   FLOW_CHANGED: Code.Aborted,

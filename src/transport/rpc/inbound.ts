@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { CallOrigin, EventActor } from "../../domain/event/event.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
 import { assertOriginAllowed } from "../http/origin.ts";
-import type { Admission } from "./access.ts";
+import { type Admission, bearerOf } from "./access.ts";
 import type { Call, Caller } from "./call.ts";
 
 /** What is known of a request before it is known what it asks for. */
@@ -14,8 +15,8 @@ export interface Inbound {
   readonly requestId: string;
   /** The client's address, behind trusted proxies the one that they name. */
   readonly address: string;
-  /** The address that limits count the call for; undefined where they stand aside. Set by address-limits.ts. */
-  limitedAddress: string | undefined;
+  /** The address that limits count the call for; undefined where it is not known. Set by address-limits.ts. */
+  limitedAddress: LimitedAddress | undefined;
   /** The headers of the answer so far. */
   readonly headers: ResponseHeaders;
   /** From performance.now(). */
@@ -45,7 +46,7 @@ class InboundCall implements Call {
   readonly scope: Scope;
   readonly caller: Caller;
   readonly origin: CallOrigin;
-  readonly limitedAddress: string | undefined;
+  readonly limitedAddress: LimitedAddress | undefined;
   readonly #exchange: Exchange;
   readonly #setCookies: string[];
   readonly #session: Admission["session"];
@@ -71,6 +72,11 @@ class InboundCall implements Call {
 
   get languages(): string | undefined {
     return this.#exchange.header("accept-language");
+  }
+
+  get bearerToken(): string | undefined {
+    const bearer = bearerOf(this.#exchange);
+    return bearer.kind === "token" ? bearer.text : undefined;
   }
 
   async session(): ReturnType<Call["session"]> {

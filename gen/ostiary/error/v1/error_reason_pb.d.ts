@@ -626,6 +626,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STREAM_IDLE = 107;
    */
   STREAM_IDLE = 107,
+
+  /**
+   * What was entered can be no code: it has another length or other characters. It was compared with nothing, and no try
+   * was counted. Only as the reason of a rejected outcome.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_CODE_MALFORMED = 140;
+   */
+  CODE_MALFORMED = 140,
 }
 
 /**

@@ -11,7 +11,7 @@ import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
 import type { Access } from "../access.ts";
 import type { AddressLimits } from "../address-limits.ts";
-import { admitCall } from "../admit-call.ts";
+import { admitAddress, admitCall } from "../admit-call.ts";
 import { setCall } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import { createCall, type Inbound } from "../inbound.ts";
@@ -91,10 +91,11 @@ async function carryOut(
   context: UnaryContext,
   setCookies: string[],
 ): Promise<EncodedMessage> {
-  const { access, addressLimits, validate, maxRequestBytes, jsonTypes, clock } = dependencies;
+  const { validate, maxRequestBytes, jsonTypes, clock } = dependencies;
   const { exchange } = inbound;
   // Before the body is read, so that what is refused costs next to nothing.
-  addressLimits.admit(inbound, route, access.tenantOf(exchange));
+  const byAddress = admitAddress(dependencies, inbound, route);
+  if (byAddress !== undefined) await byAddress;
   const bytes = await wire.readMessage(exchange, maxRequestBytes);
   const admission = await admitCall(dependencies, inbound, route);
   inbound.caller = admission.caller;
