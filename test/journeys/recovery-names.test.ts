@@ -180,7 +180,11 @@ describe("a recovery", () => {
 describe("the mailbox of an account with several names", () => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await startApp({}, true);
+    const throttle = {
+      recipient: { count: 100, period: "10m" },
+      recipient_total: { count: 5, period: "10m" },
+    };
+    app = await startApp({ throttle }, true);
   });
   afterAll(() => app.stop());
 
