@@ -292,12 +292,6 @@ const texts = {
     remedy: "Have another code sent.",
     metadata: [],
   },
-  CODE_MALFORMED: {
-    message:
-      "What was entered can be no code: it has another length or other characters. No try was counted.",
-    remedy: "Enter the digits of the code, as many as the message says.",
-    metadata: [],
-  },
   LINK_INVALID: {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
@@ -402,6 +396,12 @@ const texts = {
   STREAM_IDLE: {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
+    metadata: [],
+  },
+  CODE_MALFORMED: {
+    message:
+      "What was entered can be no code: it has another length or other characters. No try was counted.",
+    remedy: "Enter the digits of the code, as many as the message says.",
     metadata: [],
   },
 } as const satisfies Record<string, ErrorText>;

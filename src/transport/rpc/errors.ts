@@ -67,7 +67,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   BREACH_CHECK_UNAVAILABLE: Code.Unavailable,
   CODE_INVALID: Code.InvalidArgument,
   CODE_TRIES_EXCEEDED: Code.InvalidArgument,
-  CODE_MALFORMED: Code.InvalidArgument,
   LINK_INVALID: Code.InvalidArgument,
   RESEND_TOO_EARLY: Code.InvalidArgument,
   FLOW_CHANGED: Code.Aborted,
@@ -88,6 +87,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  CODE_MALFORMED: Code.InvalidArgument,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
