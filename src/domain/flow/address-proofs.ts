@@ -4,8 +4,6 @@ import { DomainError, domainError } from "../errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
-import { normaliseForLogin } from "../identity/normalise.ts";
-import type { IdentityId } from "../ids.ts";
 import * as messages from "../message/message.ts";
 import type {
   AddressProofMethod,
@@ -28,6 +26,7 @@ import {
 } from "./address-proof-forms.ts";
 import { advanceFlow } from "./advance-flow.ts";
 import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStep, ProofTarget } from "./flow.ts";
+import { countSend, countTry, fixedIdentity, isAlive } from "./proof-counts.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
 
@@ -101,7 +100,7 @@ export class AddressProofs {
    * Makes a secret, sends it, and moves the flow on. Throws FLOW_CHANGED if another submit was first, RATE_LIMITED.
    */
   async request(caller: FlowCaller, flow: FlowRecord, request: ProofRequest): Promise<FlowRecord> {
-    const ticket = await this.#countSend(caller, flow, request);
+    const ticket = await countSend(this.#throttle, caller, flow, request);
     const at = this.#clock.now();
     // Security rule: what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
@@ -130,28 +129,6 @@ export class AddressProofs {
    */
   async countOffer({ tenant, origin, limitedAddress: address }: FlowCaller, flow: FlowRecord): Promise<void> {
     await this.#throttle.take(tenant, origin, "code_send", { address, flow: flow.digest });
-  }
-
-  /**
-   * Security rule: counted by what was typed, not by where it leads, so that the answer does not tell whether anybody has it
-   * (ASVS V6.3.8). Whoever need not type it shows no more than a mask. By where it leads it is counted as well, in silence:
-   * several names of an account lead to one mailbox.
-   */
-  #countSend(
-    caller: FlowCaller,
-    flow: FlowRecord,
-    { target, sentTo }: ProofRequest,
-  ): Promise<ThrottleTicket> {
-    const recipient = recipientOf(flow, target, sentTo);
-    const isNamed = fixedIdentity(flow) === undefined && (flow.kind === "login" || flow.kind === "recovery");
-    return this.#throttle.take(caller.tenant, caller.origin, "code_send", {
-      ...shownBy(caller, flow),
-      recipient,
-      // Whoever proves a new address in settings is who the flow belongs to, whether or not somebody has the address.
-      identityId: flow.kind === "settings" ? flow.identityId : target?.identityId,
-      mailbox: isNamed ? (target?.value ?? recipient) : undefined,
-      registrationMailbox: flow.kind === "registration" ? recipient : undefined,
-    });
   }
 
   /** A new flow's first secret, to be stored with the flow. */
@@ -333,7 +310,7 @@ export class AddressProofs {
     // Security rule: what can be no code is refused before anything is counted, read or compared, and costs no try.
     const unreadable = method.unreadable(caller.tenant, step);
     if (unreadable !== undefined) return proofUnreadable(unreadable);
-    const ticket = await this.#countTry(caller, flow, holder, target);
+    const ticket = await countTry(this.#throttle, caller, { flow, holder, target, now: this.#clock.now() });
     if (holder === undefined) return proofInvalid(flow.kind, method);
     const limit = caller.tenant.settings.code.maxTries;
     const scope = { tenantId: caller.tenant.id };
@@ -360,30 +337,6 @@ export class AddressProofs {
     }
     const all = holder === flow ? [held] : [own, held];
     return { kind: "proved", authentication, target, holder, held: all, ticket };
-  }
-
-  /**
-   * Counts a try. Security rule: one of a code that is alive has its own few tries, and is not stopped by what others of the
-   * client's address do; wrong ones count for the account, apart from its owner's devices and sessions.
-   */
-  #countTry(
-    caller: FlowCaller,
-    flow: FlowRecord,
-    holder: FlowRecord | undefined,
-    target: ProofTarget | undefined,
-  ): Promise<ThrottleTicket> {
-    const { pending } = flow.data;
-    const isAwaited =
-      holder !== undefined && pending?.kind === "code" && isAlive(holder, caller.tenant, this.#clock.now());
-    const recipient = recipientOf(flow, target, pending?.sentTo ?? "");
-    const identityId = flow.kind === "settings" ? flow.identityId : target?.identityId;
-    const subjects = { ...shownBy(caller, flow), identityId, recipient };
-    return this.#throttle.take(
-      caller.tenant,
-      caller.origin,
-      isAwaited ? "code_check" : "link_check",
-      subjects,
-    );
   }
 
   #method(kind: ProofKind): AddressProofMethod {
@@ -413,43 +366,7 @@ export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
     .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));
 }
 
-/** Whether a flow waits for a secret that can still be used. */
-function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: Date): boolean {
-  const { maxTries } = tenant.settings.code;
-  return (
-    state === "active" &&
-    challenge !== undefined &&
-    challenge.expiresAt > now &&
-    challenge.attempts < maxTries
-  );
-}
-
-/** What a message is counted as sent to. */
-function recipientOf(flow: FlowRecord, target: ProofTarget | undefined, sentTo: string): string {
-  const isMasked = fixedIdentity(flow) !== undefined;
-  const named = (isMasked ? target?.value : undefined) ?? sentTo;
-  return normaliseForLogin(named) ?? named;
-}
-
-/** What the call shows, as what an attempt in this flow is counted by. */
-function shownBy(caller: FlowCaller, flow: FlowRecord) {
-  return {
-    address: caller.limitedAddress,
-    flow: flow.digest,
-    purpose: flow.kind,
-    device: caller.shownDevice(flow.client),
-    session: caller.shownSession(flow.client),
-  };
-}
-
 type SentStep = Extract<PendingStep, { kind: ProofKind }>;
-
-/** Whose a flow is whatever is typed in it from now on. */
-function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  const isFixed =
-    flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
-  return isFixed ? flow.identityId : undefined;
-}
 
 /**
  * Security rule: the page comes from the configuration of the flow's kind; no header of a request has a part in it.

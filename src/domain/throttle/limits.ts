@@ -177,8 +177,10 @@ export type ThrottledAction =
    * address's stop it: this is how its owner gets in from a new device, or from a shared address, while others guess.
    */
   | "code_check"
-  /** Uses an opened link, or tries a code where none is awaited. */
+  /** Uses a link that was opened: 256 bits that nobody guesses, so nothing but the flow counts it. */
   | "link_check"
+  /** Tries a code or link that is no longer awaited. */
+  | "late_check"
   /** Makes an account. */
   | "registration"
   /** As registration, where a message follows. */
@@ -194,7 +196,8 @@ export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimit
   login: ["address", "flow", "account", "account_daily", "identity_daily", "device", "device_daily"],
   password_check: ["account", "account_daily", "identity_daily"],
   code_check: ["flow", "wrong_codes", "own_wrong_codes"],
-  link_check: ["address", "flow"],
+  link_check: ["flow"],
+  late_check: ["address", "flow"],
   registration: ["registration", "flow"],
   registration_sending: ["registration", "flow", "sending", "registration_mailbox"],
   code_send: [
