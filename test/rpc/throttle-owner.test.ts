@@ -17,7 +17,7 @@ let app: TestApp;
 beforeAll(async () => {
   const flows = { recovery: { ui_url: "https://app.example.com/recovery" } };
   app = await startThrottledApp(
-    { recipient_total: { count: 15, period: "24h" } },
+    { recipient_total: { count: 15, period: "24h" }, address: { count: 25, period: "10m" } },
     { flows, link: { enabled: true } },
   );
 });
@@ -240,6 +240,22 @@ describe("what strangers ask for", () => {
     expect(counters.filter(({ exhausted }) => exhausted).map(({ limit }) => limit)).toEqual(["recipient"]);
     await client.resetThrottle({ identifier: email, address: from });
     expect((await ask("login", email, { from })).outcome.case).toBe("nextStep");
+  });
+
+  test("at a shared address stops neither a known device nor a link that was opened", async () => {
+    const { email, id } = await verifiedAccount(app);
+    const deviceToken = await deviceOf(email);
+    const from = freshAddress();
+    for (let count = 0; count < 25; count++) await guess(app, { identifier: freshEmail(), from });
+    const attempt = { identifier: email, password: goodPassword, from };
+    expect(await refusal(guess(app, attempt))).toMatchObject({ metadata: { scope: "address" } });
+    expect((await guess(app, { ...attempt, deviceToken })).case).toBe("completed");
+    const { linkToken } = await app.client(IdentityService).createRecoveryLink({ identityId: id });
+    const client = app.client(RecoveryService, { headers: { "x-forwarded-for": from } });
+    const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE, linkToken });
+    const step = { case: "confirm", value: {} } as const;
+    const { outcome } = await client.submitRecoveryFlow({ flowId: flow?.id ?? "", step });
+    expect(outcome.case).toBe("completed");
   });
 
   test("does not silence what an operator sends", async () => {
