@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { FlowKind } from "../flow/flow.ts";
+import type { Identity } from "../identity/identity.ts";
 import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
@@ -138,41 +139,14 @@ export class ThrottleAdmin {
     const now = this.#clock.now();
     const idle = idleSince(tenant.settings.session, now);
     const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
-    const name = normalised ?? identifier;
-    const keysFor = (limits: readonly SharedLimitName[], subjects: ThrottleSubjects, own?: Uint8Array) =>
+    const name = identifier === "" ? undefined : (normalised ?? identifier);
+    const keys = countedBy({ name, address, identity, owns }).flatMap(({ limits, subjects, own }) =>
       limits.flatMap((limit) =>
         subjectOf(limitRules[limit].by, subjects, own).map(
           (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
         ),
-      );
-    const counted = identifier === "" ? [] : [name];
-    // Whatever a message was asked for by, it went to one of these.
-    const mailboxes = new Set([
-      ...counted,
-      ...(identity?.verifiableAddresses ?? []).map(({ value }) => value),
-    ]);
-    // A recovery masks its address, a settings flow is about a new one: what the owner had sent was sent to one of these.
-    const [recipient] = counted;
-    const found = [
-      ...(address === "" ? [] : purposesOf({ address: { address, isShared: false }, recipient })),
-      { accounts: counted, recipient, identityId: identity?.id },
-    ];
-    const keys = [
-      ...found.flatMap((subjects) => [
-        ...keysFor(addressLimits, subjects),
-        ...keysFor(pairLimits, subjects),
-        ...keysFor(nameLimits, subjects),
-        ...("accounts" in subjects ? keysFor(identityLimits, subjects) : []),
-      ]),
-      ...[...mailboxes].flatMap((mailbox) =>
-        keysFor(mailboxLimits, { mailbox, registrationMailbox: mailbox }),
       ),
-      ...owns.flatMap((own) =>
-        [...mailboxes].flatMap((mailbox) =>
-          purposesOf({ recipient: mailbox }).flatMap((subjects) => keysFor(ownLimits, subjects, own)),
-        ),
-      ),
-    ];
+    );
     const distinct = [...new Map(keys.map((each) => [`${each.name} ${hexOf(each.key)}`, each])).values()];
     // In the order in which an attempt counts them.
     const ordered = distinct.sort(
@@ -181,6 +155,44 @@ export class ThrottleAdmin {
     );
     return { keys: ordered, identityId: identity?.id };
   }
+}
+
+/** Limits, and what they may have counted. */
+interface Counted {
+  readonly limits: readonly SharedLimitName[];
+  readonly subjects: ThrottleSubjects;
+  readonly own?: Uint8Array;
+}
+
+/** All that may have been counted of a name and an address. */
+function countedBy(about: {
+  readonly name: string | undefined;
+  /** Empty: none. */
+  readonly address: string;
+  readonly identity: Identity | undefined;
+  /** What shows the owner. */
+  readonly owns: readonly Uint8Array[];
+}): readonly Counted[] {
+  const { name, identity, owns } = about;
+  const address = about.address === "" ? undefined : { address: about.address, isShared: false };
+  const names = name === undefined ? [] : [name];
+  // Whatever a message was asked for by, it went to one of these.
+  const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];
+  return [
+    { limits: addressLimits, subjects: { address } },
+    ...purposesOf({ recipient: name, address }).map((subjects) => ({ limits: pairLimits, subjects })),
+    { limits: nameLimits, subjects: { accounts: names, recipient: name } },
+    { limits: identityLimits, subjects: { accounts: names, identityId: identity?.id } },
+    ...mailboxes.map((mailbox) => ({
+      limits: mailboxLimits,
+      subjects: { mailbox, registrationMailbox: mailbox },
+    })),
+    ...owns.flatMap((own) =>
+      mailboxes.flatMap((recipient) =>
+        purposesOf({ recipient }).map((subjects) => ({ limits: ownLimits, subjects, own })),
+      ),
+    ),
+  ];
 }
 
 /** The subject in each kind of flow. */
