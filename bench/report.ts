@@ -84,9 +84,9 @@ async function reportThrottle(dataDirectory: string): Promise<void> {
   const storage = await openStorage({ url: postgres.url, poolSize: 2, ...times, logger });
   try {
     const scope = { tenantId: await storage.ensureTenant("default", new Date()) };
-    const attempt = (key: Buffer, stage: 1 | 2 | 3, count: number) => ({
+    const attempt = (key: Buffer, stage: 1 | 2 | 3 | 4, count: number) => ({
       ...{ key, stage, costUs: 60_000_000, periodUs: 60_000_000 * count },
-      ...{ device: undefined, unlessKnownDevice: stage > 1 },
+      ...{ own: undefined, unlessOwn: stage > 1 },
     });
     const [address, flow] = [randomBytes(16), randomBytes(16)];
     const durations: number[] = [];
@@ -94,10 +94,12 @@ async function reportThrottle(dataDirectory: string): Promise<void> {
       const attempts = [
         ...[attempt(address, 1, 1_000_000), attempt(flow, 1, 1_000_000)],
         ...[attempt(randomBytes(16), 2, 10), attempt(randomBytes(16), 3, 100)],
+        attempt(randomBytes(16), 4, 100),
       ];
       const begun = performance.now();
       const atUs = Date.now() * 1000;
-      await storage.throttle.take(scope, { atUs, attempts, identityId: undefined, devices: [] });
+      const nobody = { identityId: undefined, devices: [], session: undefined, idleSince: undefined };
+      await storage.throttle.take(scope, { atUs, attempts, ...nobody });
       durations.push(performance.now() - begun);
     }
     durations.sort((left, right) => left - right);

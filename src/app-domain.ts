@@ -30,6 +30,7 @@ import { SecondFactorStage } from "./domain/flow/second-factor-stage.ts";
 import { SettingsFlows } from "./domain/flow/settings-flows.ts";
 import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
+import { WrongCodeNotices } from "./domain/flow/wrong-codes.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { Identities } from "./domain/identity/identities.ts";
@@ -128,6 +129,13 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     throttle,
     tokens,
     outbox,
+    wrongCodes: new WrongCodeNotices({
+      throttle,
+      queue: storage.messages,
+      outbox,
+      events: storage.events,
+      clock,
+    }),
     clock,
   });
   const loginMethods = [passwordMethod];

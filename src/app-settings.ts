@@ -109,9 +109,11 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
   return {
     enabled: config.enabled,
     deviceLifetimeMs: durationToMs(config.deviceLifetime),
+    unlistedProxyFactor: config.unlistedProxyFactor,
     limits: {
       account: limit(config.account),
       account_daily: limit(config.accountDaily),
+      identity_daily: limit(config.identityDaily),
       device: limit(config.device),
       device_daily: limit(config.deviceDaily),
       address: limit(config.address),
@@ -119,10 +121,17 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
       registration: limit(config.registration),
       recipient: limit(config.recipient),
       recipient_daily: limit(config.recipientDaily),
+      recipient_total: limit(config.recipientTotal),
+      // The owner may ask for as much as a stranger, apart.
+      own_recipient: limit(config.recipient),
+      own_recipient_daily: limit(config.recipientDaily),
+      own_recipient_total: limit(config.recipientTotal),
       // To one mailbox as much as for one name.
-      mailbox: limit(config.recipient),
-      mailbox_daily: limit(config.recipientDaily),
+      mailbox: limit(config.recipientTotal),
+      registration_mailbox: limit(config.recipientDaily),
       sending: limit(config.sending),
+      wrong_codes: limit(config.wrongCodes),
+      own_wrong_codes: limit(config.wrongCodes),
       flow_create: limit(config.flowCreate),
       flow_submit: limit(config.flowSubmit),
       self_service: limit(config.selfService),

@@ -413,6 +413,12 @@ const texts = {
     remedy: "Log in again; the answer removes the cookies from the browser.",
     metadata: [],
   },
+  CODE_MALFORMED: {
+    message:
+      "What was entered can be no code: it has another length or other characters. No try was counted.",
+    remedy: "Enter the digits of the code, as many as the message says.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -15,8 +15,8 @@ import { insertEvents } from "./event-sql.ts";
  * its subject out for as long as the clock was wrong. Twice the period and a minute keep the difference between the
  * clocks of two servers from being taken for that.
  */
-function countStage(stage: 1 | 2 | 3): string {
-  const before = [1, 2].filter((earlier) => earlier < stage);
+function countStage(stage: 1 | 2 | 3 | 4): string {
+  const before = [1, 2, 3].filter((earlier) => earlier < stage);
   const unlessRefused = before.map(
     (earlier) =>
       `AND (SELECT count(*) FROM stage_${earlier}) = (SELECT count(*) FROM given WHERE stage = ${earlier})`,
@@ -41,10 +41,13 @@ function countStage(stage: 1 | 2 | 3): string {
 }
 
 /**
- * $1 tenant, $2 now, $3 keys, $4 costs, $5 periods, $6 stages, $7 for which device or null, $8 whether only without a
- * known device, $9 identity or null, $10 devices that were shown, $11 now as a time. One row for each attempt that
- * counted, whatever came of it; `spent_until_us` is what a bucket that refused was at the beginning, looked up by key
- * whatever the planner believes of the table.
+ * $1 tenant, $2 now, $3 keys, $4 costs, $5 periods, $6 stages, $7 for which device or session or null, $8 whether only
+ * without any, $9 identity or null, $10 devices that were shown, $11 now as a time, $12 session that was shown or null, $13
+ * idle since or null. One row for each attempt that counted, whatever came of it; `spent_until_us` is what a bucket that
+ * refused, or that is only read (stage 0), was at the beginning, looked up by key whatever the planner believes of the table.
+ *
+ * Security rule: `known` is what shows the owner. A device counts only if the identity knows it, a session only if it is
+ * that identity's and live; whatever else was shown is worth nothing.
  *
  * Rows are locked in the order in which they are given, stage after stage, as every statement on counters does.
  *
@@ -56,23 +59,32 @@ export const takeStatement: Statement = {
   text: `WITH unhurried AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
   ), known AS MATERIALIZED (
-    SELECT d.token_digest FROM ostiary.device d
-    WHERE d.tenant_id = $1 AND d.identity_id = $9::uuid AND d.token_digest = ANY ($10::bytea[])
-      AND d.expires_at > $11
-    ORDER BY d.token_digest LIMIT 1
+    SELECT token_digest FROM (
+      SELECT d.token_digest, 1 AS rank FROM ostiary.device d
+      WHERE d.tenant_id = $1 AND d.identity_id = $9::uuid AND d.token_digest = ANY ($10::bytea[])
+        AND d.expires_at > $11
+      UNION ALL
+      SELECT s.token_digest, 2 FROM ostiary.session s
+      WHERE s.tenant_id = $1 AND s.token_digest = $12::bytea AND s.identity_id = $9::uuid
+        AND s.revoked_at IS NULL AND s.expires_at > $11
+        AND ($13::timestamptz IS NULL OR s.last_used_at > $13)
+    ) own
+    ORDER BY rank, token_digest LIMIT 1
   ), given AS MATERIALIZED (
     SELECT g.* FROM unnest($3::bytea[], $4::bigint[], $5::bigint[], $6::int[], $7::bytea[], $8::boolean[])
-      WITH ORDINALITY AS g(key, cost_us, period_us, stage, device, unless_known, place)
-    WHERE (g.device IS NULL OR g.device IN (SELECT token_digest FROM known))
-      AND NOT (g.unless_known AND EXISTS (SELECT FROM known))
-  ), ${countStage(1)}, ${countStage(2)}, ${countStage(3)}
-  SELECT o.place::int AS place, o.stage, o.known_device, o.admitted, CASE WHEN NOT o.admitted THEN (
+      WITH ORDINALITY AS g(key, cost_us, period_us, stage, own, unless_own, place)
+    WHERE (g.own IS NULL OR g.own IN (SELECT token_digest FROM known))
+      AND NOT (g.unless_own AND EXISTS (SELECT FROM known))
+  ), ${countStage(1)}, ${countStage(2)}, ${countStage(3)}, ${countStage(4)}
+  SELECT o.place::int AS place, o.stage, o.own, o.admitted, CASE WHEN NOT o.admitted THEN (
       SELECT c.spent_until_us FROM ostiary.throttle_counter c WHERE c.tenant_id = $1 AND c.key = o.key
     ) END AS spent_until_us
   FROM (
-    SELECT given.*, (SELECT token_digest FROM known) AS known_device, given.key = ANY (ARRAY(
-      SELECT key FROM stage_1 UNION ALL SELECT key FROM stage_2 UNION ALL SELECT key FROM stage_3
-    )) AS admitted
+    SELECT given.place, given.stage, given.key, (SELECT token_digest FROM known) AS own,
+      given.stage > 0 AND given.key = ANY (ARRAY(
+        SELECT key FROM stage_1 UNION ALL SELECT key FROM stage_2
+        UNION ALL SELECT key FROM stage_3 UNION ALL SELECT key FROM stage_4
+      )) AS admitted
     FROM given
   ) o, unhurried`,
 };
@@ -108,10 +120,15 @@ export const clearStatement: Statement = {
   SELECT count(*)::int AS count FROM cleared WHERE spent_until_us > $3`,
 };
 
-/** $1 tenant, $2 identity, $3 now. */
-export const devicesOfStatement: Statement = {
+/** $1 tenant, $2 identity, $3 now, $4 idle since or null. */
+export const ownOfStatement: Statement = {
   text: `SELECT token_digest FROM ostiary.device
-    WHERE tenant_id = $1 AND identity_id = $2 AND expires_at > $3 ORDER BY token_digest`,
+    WHERE tenant_id = $1 AND identity_id = $2 AND expires_at > $3
+    UNION
+    SELECT token_digest FROM ostiary.session
+    WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3
+      AND ($4::timestamptz IS NULL OR last_used_at > $4)
+    ORDER BY token_digest`,
 };
 
 /** Where the parts of a completing statement find what they need: pieces of SQL that hold no input. */

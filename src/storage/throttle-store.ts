@@ -2,8 +2,8 @@ import type { Event } from "../domain/event/event.ts";
 import type { IdentityId } from "../domain/ids.ts";
 import type { Scope } from "../domain/ports.ts";
 import type {
-  CountedAttempt,
   CounterRelease,
+  CountRequest,
   CountResult,
   StoredCounter,
   ThrottleStore,
@@ -12,7 +12,7 @@ import type { Database } from "./database.ts";
 import { eventsParameter } from "./event-sql.ts";
 import {
   clearStatement,
-  devicesOfStatement,
+  ownOfStatement,
   readStatement,
   releaseStatement,
   takeStatement,
@@ -24,7 +24,7 @@ interface TakenRow {
   readonly stage: number;
   /** A bigint; null if the counter was not there. */
   readonly spent_until_us: string | null;
-  readonly known_device: Uint8Array | null;
+  readonly own: Uint8Array | null;
   readonly admitted: boolean;
 }
 
@@ -36,15 +36,7 @@ export class PostgresThrottleStore implements ThrottleStore {
     this.#database = database;
   }
 
-  async take(
-    scope: Scope,
-    request: {
-      readonly atUs: number;
-      readonly attempts: readonly CountedAttempt[];
-      readonly identityId: IdentityId | undefined;
-      readonly devices: readonly Uint8Array[];
-    },
-  ): Promise<CountResult> {
+  async take(scope: Scope, request: CountRequest): Promise<CountResult> {
     const { atUs, attempts } = request;
     // Never in a transaction of the caller: what is rolled back would not have been counted.
     const rows = await this.#database.query<TakenRow>({ tenantId: scope.tenantId }, takeStatement, [
@@ -54,17 +46,19 @@ export class PostgresThrottleStore implements ThrottleStore {
       attempts.map(({ costUs }) => costUs),
       attempts.map(({ periodUs }) => periodUs),
       attempts.map(({ stage }) => stage),
-      attempts.map(({ device }) => device ?? null),
-      attempts.map(({ unlessKnownDevice }) => unlessKnownDevice),
+      attempts.map(({ own }) => own ?? null),
+      attempts.map(({ unlessOwn }) => unlessOwn),
       request.identityId,
       request.devices,
       new Date(atUs / 1000),
+      request.session,
+      request.idleSince,
     ]);
-    const refused = rows.filter(({ admitted }) => !admitted);
+    const refused = rows.filter(({ admitted, stage }) => !admitted && stage > 0);
     // What comes after the first stage that refused was not tried.
     const stage = Math.min(...refused.map((row) => row.stage));
     return {
-      knownDevice: rows[0]?.known_device ?? undefined,
+      own: rows[0]?.own ?? undefined,
       refused: refused
         .filter((row) => row.stage === stage)
         .flatMap(({ place, spent_until_us }) => {
@@ -74,6 +68,12 @@ export class PostgresThrottleStore implements ThrottleStore {
           // The counter was read before those that came in between filled it: then the least there is to wait.
           return [{ place: place - 1, waitUs: waitUs > 0 ? waitUs : attempt.costUs }];
         }),
+      watched: rows
+        .filter((row) => row.stage === 0)
+        .map(({ place, spent_until_us }) => ({
+          place: place - 1,
+          spentUntilUs: Number(spent_until_us ?? 0),
+        })),
     };
   }
 
@@ -97,11 +97,16 @@ export class PostgresThrottleStore implements ThrottleStore {
     return row?.count ?? 0;
   }
 
-  async devicesOf(scope: Scope, identityId: IdentityId, at: Date): Promise<readonly Uint8Array[]> {
-    const values = [scope.tenantId, identityId, at];
+  async ownOf(
+    scope: Scope,
+    identityId: IdentityId,
+    at: Date,
+    idleSince: Date | undefined,
+  ): Promise<readonly Uint8Array[]> {
+    const values = [scope.tenantId, identityId, at, idleSince];
     const rows = await this.#database.query<{ readonly token_digest: Uint8Array }>(
       scope,
-      devicesOfStatement,
+      ownOfStatement,
       values,
     );
     return rows.map((row) => row.token_digest);

@@ -9,7 +9,8 @@ import { DomainError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
-import { Throttle, type ThrottleSubjects } from "../../src/domain/throttle/throttle.ts";
+import type { ThrottleSubjects } from "../../src/domain/throttle/subjects.ts";
+import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import type { TestApp } from "../support/app.ts";
@@ -98,7 +99,11 @@ describe("a known device", () => {
     const rules = await throttleOf(app);
     const under = [];
     for (let round = 0; round < 9; round++) {
-      under.push(...(await outcomesOf(addresses, (address) => rules.take({ address, accounts: [email] }))));
+      under.push(
+        ...(await outcomesOf(addresses, (from) =>
+          rules.take({ address: { address: from, isShared: false }, accounts: [email] }),
+        )),
+      );
     }
     await rules.close();
     expect([over.length + under.length, over.filter((refused) => !refused).length]).toEqual([10_000, 10]);

@@ -21,6 +21,7 @@ import { RecoveryFlows } from "../../src/domain/flow/recovery-flows.ts";
 import { SecondFactorStage } from "../../src/domain/flow/second-factor-stage.ts";
 import { SettingsFlows } from "../../src/domain/flow/settings-flows.ts";
 import { SettingsView } from "../../src/domain/flow/settings-view.ts";
+import { WrongCodeNotices } from "../../src/domain/flow/wrong-codes.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
@@ -189,6 +190,13 @@ function serverWith(...methods: readonly LoginMethod[]) {
     throttle,
     tokens,
     outbox,
+    wrongCodes: new WrongCodeNotices({
+      throttle,
+      queue: storage.messages,
+      outbox,
+      events: storage.events,
+      clock,
+    }),
     clock,
   });
   const completions = new LoginCompletions({
@@ -260,7 +268,8 @@ const caller = (shown?: AuthenticatedSession): FlowCaller => ({
   browserSessions: async () => [],
   limitedAddress: undefined,
   browserToken: undefined,
-  deviceCookie: undefined,
+  shownDevice: () => undefined,
+  shownSession: () => undefined,
   assertOriginAllowed: () => {},
 });
 

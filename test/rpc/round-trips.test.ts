@@ -174,7 +174,7 @@ test("a recovery finds the account by any of its names in one round trip", async
   const choose = () => recovery.submitRecoveryFlow({ flowId, addressId: "2", step });
   counts.push(await roundTrips(choose, other));
   expect(counts.map(({ result }) => result.outcome.case)).toEqual(counts.map(() => "nextStep"));
-  // Two count: for the name and for the mailbox. What is chosen is the mailbox.
-  expect(counts.map(({ count }) => count)).toEqual([5, 5, 4, 3]);
+  // One counts, for the name and for the mailbox. What is chosen is the mailbox.
+  expect(counts.map(({ count }) => count)).toEqual([4, 4, 4, 3]);
   await other.stop();
 });

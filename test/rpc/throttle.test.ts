@@ -5,10 +5,12 @@ import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb
 import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { retryAfterOf } from "../../sdk/typescript/src/errors.ts";
-import { freshEmail, goodPassword, register } from "../support/accounts.ts";
+import { createTokens } from "../../src/crypto/tokens.ts";
+import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { administer } from "../support/postgres.ts";
@@ -41,6 +43,32 @@ async function eventsOf(type: string): Promise<readonly { identity_id: string | 
   return administer(app.databaseUrl, (query) =>
     query("SELECT identity_id, data FROM ostiary.event WHERE type = $1 ORDER BY position", [type]),
   );
+}
+
+/** Calls so many times, a hundred at once. */
+async function inBatches(count: number, call: () => Promise<unknown>): Promise<void> {
+  for (let first = 0; first < count; first += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, count - first) }, call));
+  }
+}
+
+/** Keeps the table of sessions locked during the work; `waiting` says how many statements wait for it. */
+async function withLockedSessions(
+  work: (waiting: () => Promise<number>) => Promise<readonly Promise<unknown>[]>,
+): Promise<void> {
+  const begun = await administer(app.databaseUrl, async (query) => {
+    await query("BEGIN");
+    await query("LOCK TABLE ostiary.session IN ACCESS EXCLUSIVE MODE");
+    const begun = await work(async () => {
+      const [row] = await query<{ count: number }>(
+        "SELECT count(*)::int AS count FROM pg_locks WHERE relation = 'ostiary.session'::regclass AND NOT granted",
+      );
+      return row?.count ?? 0;
+    });
+    await query("COMMIT");
+    return begun;
+  });
+  await Promise.all(begun);
 }
 
 const tooMany = { code: "ResourceExhausted", reason: "RATE_LIMITED" };
@@ -217,41 +245,127 @@ describe("guessing from an address", () => {
 
 // peers.md D row 50 (ASVS V2.4.1).
 test("registrations are limited by address, also those that find the identifier taken", async () => {
-  const { email } = await register(app);
+  const silent = await startThrottledApp({}, { flows: { verification: { after_registration: false } } });
+  try {
+    const { email } = await register(silent);
+    const attempt = registering(silent, () => email);
+    await Promise.all(Array.from({ length: 100 }, attempt));
+    expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+  } finally {
+    await silent.stop();
+  }
+});
+
+// F18: eighty-eight registrations were eighty-eight messages.
+describe("the messages of registrations", () => {
+  test("count among all that an address has sent", async () => {
+    const attempt = registering(app, freshEmail);
+    for (let count = 0; count < 60; count++) await attempt();
+    expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+  });
+
+  test("to one mailbox are few, whatever stands behind its plus sign and wherever they come from", async () => {
+    const [name, host] = freshEmail().split("@");
+    for (let count = 0; count < 35; count++) {
+      await registering(app, () => `${name}+${count}@${host}`)();
+    }
+    const sent = [];
+    for (let count = 0; count < 35; count++) sent.push(...(await app.messages(`${name}+${count}@${host}`)));
+    expect(sent.map(({ suppressed }) => suppressed).sort()).toEqual([
+      ...Array(30).fill(false),
+      ...Array(5).fill(true),
+    ]);
+    // The mailbox itself is not what they use up.
+    await registering(app, () => `${name}@${host}`)();
+    expect(await app.messages(`${name}@${host}`)).toMatchObject([{ suppressed: false }]);
+  });
+});
+
+/** Registers from an address of its own. */
+function registering(on: TestApp, email: () => string): () => Promise<unknown> {
   const headers = { "x-forwarded-for": freshAddress() };
-  const client = app.client(RegistrationService, { headers });
-  const attempt = async () => {
+  const client = on.client(RegistrationService, { headers });
+  return async () => {
     const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
     return client.submitRegistrationFlow({
       flowId: flow?.id ?? "",
-      traits: { email },
+      traits: { email: email() },
       step: { case: "password", value: { password: goodPassword } },
     });
   };
-  await Promise.all(Array.from({ length: 100 }, attempt));
-  expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
-});
+}
 
 describe("guessing tokens", () => {
+  const unknownSession = () => createTokens().issue("session", "default").token.reveal();
+  const guessFrom = (headers: Record<string, string>, bearer: string) =>
+    app.client(SessionService, { bearer, headers }).getCurrentSession({});
+
   test("is limited by address, for sessions and for API keys apart", async () => {
-    const { sessionToken } = await register(app);
     const headers = { "x-forwarded-for": freshAddress() };
-    const guesser = app.client(SessionService, { bearer: "guess", headers });
-    await Promise.all(
-      Array.from({ length: 1000 }, () => guesser.getCurrentSession({}).catch(() => undefined)),
-    );
-    app.statements.length = 0;
-    const refused = await refusal(
-      app.client(SessionService, { bearer: "guess", headers }).getCurrentSession({}),
-    );
+    await inBatches(1000, () => guessFrom(headers, unknownSession()).catch(() => undefined));
+    const refused = await refusal(guessFrom(headers, unknownSession()));
     expect(refused).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
-    expect(app.statements.filter((text) => text !== "SELECT 1")).toEqual([]);
-    // Neither the admin API from there, nor sessions from elsewhere.
+    // Nor the admin API from there.
     const admin = app.client(ThrottleService, { headers });
     expect((await admin.explainThrottle({ identifier: "x" })).loginAllowed).toBe(true);
-    const elsewhere = { "x-forwarded-for": freshAddress() };
-    const owner = app.client(SessionService, { bearer: sessionToken, headers: elsewhere });
-    expect((await owner.getCurrentSession({})).session).toBeDefined();
+  });
+
+  // F8: offices, carriers and server-rendered apps share an address.
+  test("leaves valid sessions of the same address alone, also those that were never shown before", async () => {
+    const { email, sessionToken } = await register(app);
+    const fresh = await sessionTokenOf(app, email);
+    const headers = { "x-forwarded-for": freshAddress() };
+    await inBatches(1100, () => guessFrom(headers, unknownSession()).catch(() => undefined));
+    // While guesses go on.
+    const flood = Array.from({ length: 100 }, () => refusal(guessFrom(headers, unknownSession())));
+    for (const token of [sessionToken, fresh]) {
+      expect((await guessFrom(headers, token)).session).toBeDefined();
+      const client = app.client(SessionService, { bearer: token, headers });
+      expect((await client.listSessions({})).sessions.length).toBeGreaterThan(0);
+    }
+    expect(new Set((await Promise.all(flood)).map(({ reason }) => reason))).toEqual(
+      new Set(["RATE_LIMITED"]),
+    );
+    await app.client(SessionService, { bearer: fresh, headers }).logout({});
+    expect(await refusal(guessFrom(headers, fresh))).toMatchObject({ reason: "SESSION_REVOKED" });
+  });
+
+  test("of API keys leaves valid ones of the same address alone", async () => {
+    const headers = { "x-forwarded-for": freshAddress() };
+    const unknown = () => createTokens().issue("api_key", "default").token.reveal();
+    const explain = (bearer?: string) =>
+      app
+        .client(ThrottleService, { headers, ...(bearer === undefined ? {} : { bearer }) })
+        .explainThrottle({ identifier: "x" });
+    await inBatches(1000, () => explain(unknown()).catch(() => undefined));
+    expect(await refusal(explain(unknown()))).toMatchObject(tooMany);
+    expect((await explain()).loginAllowed).toBe(true);
+  });
+
+  test("beyond the limit costs one query at a time", async () => {
+    const headers = { "x-forwarded-for": freshAddress() };
+    await inBatches(1000, () => guessFrom(headers, unknownSession()).catch(() => undefined));
+    await withLockedSessions(async (waiting) => {
+      const flood = Array.from({ length: 50 }, () => refusal(guessFrom(headers, unknownSession())));
+      await expect.poll(waiting).toBe(1);
+      // From elsewhere they do not wait for each other.
+      const elsewhere = { "x-forwarded-for": freshAddress() };
+      const others = Array.from({ length: 2 }, () => refusal(guessFrom(elsewhere, unknownSession())));
+      await expect.poll(waiting).toBe(3);
+      return [...flood, ...others];
+    });
+  });
+
+  test.each([
+    ["malformed", () => "guess"],
+    ["with a wrong checksum", () => `${unknownSession().slice(0, -6)}000000`],
+    ["of another kind", () => createTokens().issue("api_key", "default").token.reveal()],
+  ])("that are %s costs nothing, and counts for nobody", async (_what, token) => {
+    const headers = { "x-forwarded-for": freshAddress() };
+    app.statements.length = 0;
+    await inBatches(1100, () => guessFrom(headers, token()).catch(() => undefined));
+    expect(app.statements.filter((text) => text !== "SELECT 1")).toEqual([]);
+    expect((await refusal(guessFrom(headers, unknownSession()))).reason).toBe("SESSION_TOKEN_UNKNOWN");
   });
 
   test("of others, as a service checks them, is not limited: it costs nothing to ask", async () => {
@@ -260,6 +374,60 @@ describe("guessing tokens", () => {
     const check = () => client.checkSession({ credential: { case: "token", value: "guess" } });
     await Promise.all(Array.from({ length: 1100 }, () => check().catch(() => undefined)));
     expect(await refusal(check())).toMatchObject({ reason: "SESSION_TOKEN_MALFORMED" });
+  });
+});
+
+describe("an address that is flooded", () => {
+  // F8: what others of the address do is counted apart from what somebody does in their session.
+  test.each(["flow_create", "flow_submit"] as const)(
+    "by %s serves those who show a session",
+    async (limit) => {
+      const flooded = await startThrottledApp({ [limit]: { count: 3, period: "1h" } });
+      try {
+        const { email, sessionToken } = await register(flooded);
+        const headers = { "x-forwarded-for": "192.0.2.99" };
+        const stranger = flooded.client(LoginService, { headers });
+        const owner = flooded.client(LoginService, { headers, bearer: sessionToken });
+        const settings = flooded.client(SettingsService, { headers, bearer: sessionToken });
+        const submit = (client: typeof stranger) =>
+          client.submitLoginFlow({
+            flowId: "ost_flw_default_unknown",
+            identifier: email,
+            step: { case: "password", value: { password: "wrong" } },
+          });
+        const attempt = () =>
+          limit === "flow_create" ? stranger.createLoginFlow({ client: Client.NATIVE }) : submit(stranger);
+        for (let count = 0; count < 3; count++) await attempt().catch(() => undefined);
+        expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+        if (limit === "flow_create") {
+          await settings.createSettingsFlow({ client: Client.NATIVE });
+          await owner.createLoginFlow({ client: Client.NATIVE, refresh: true });
+        } else {
+          expect((await refusal(submit(owner))).reason).toBe("FLOW_NOT_FOUND");
+        }
+        // As often as one session may, and no made-up one.
+        const unknown = createTokens().issue("session", "default").token.reveal();
+        const liar = flooded.client(LoginService, { headers, bearer: unknown });
+        const lie = limit === "flow_create" ? liar.createLoginFlow({ client: Client.NATIVE }) : submit(liar);
+        expect(await refusal(lie)).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
+      } finally {
+        await flooded.stop();
+      }
+    },
+  );
+
+  test("by calls in one session serves the other ones", async () => {
+    const flooded = await startThrottledApp({ self_service: { count: 5, period: "1h" } });
+    try {
+      const { email, sessionToken } = await register(flooded);
+      const other = await sessionTokenOf(flooded, email);
+      const list = (bearer: string) => flooded.client(SessionService, { bearer }).listSessions({});
+      for (let count = 0; count < 5; count++) await list(sessionToken);
+      expect(await refusal(list(sessionToken))).toMatchObject({ ...tooMany, metadata: { scope: "device" } });
+      expect((await list(other)).sessions).toHaveLength(2);
+    } finally {
+      await flooded.stop();
+    }
   });
 });
 
@@ -281,6 +449,7 @@ describe("an operator", () => {
       ["address", "address", 10, false],
       ["account", "account", 10, true],
       ["account_daily", "account", 10, false],
+      ["identity_daily", "account", 10, false],
     ]);
     const account = explained.counters[1];
     const now = BigInt(Math.floor(app.clock.now().getTime() / 1000));
@@ -290,7 +459,7 @@ describe("an operator", () => {
     expect(explained.loginAllowed).toBe(false);
     expect(explained.retryTime).toEqual(account?.availableTime);
 
-    expect((await client.resetThrottle({ identifier: email })).resetCount).toBe(2);
+    expect((await client.resetThrottle({ identifier: email })).resetCount).toBe(3);
     expect((await client.resetThrottle({ identifier: email })).resetCount).toBe(0);
     expect((await client.explainThrottle({ identifier: email })).loginAllowed).toBe(true);
     const outcome = await guess(app, { identifier: email, password: goodPassword, from: freshAddress() });

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import type { Scope } from "../../src/domain/ports.ts";
-import type { CountedAttempt, CountResult, ThrottleCompletion } from "../../src/domain/throttle/store.ts";
+import type {
+  CountedAttempt,
+  CountRequest,
+  CountResult,
+  ThrottleCompletion,
+} from "../../src/domain/throttle/store.ts";
 import { removeExpired } from "../../src/storage/clean-up.ts";
 import { Database } from "../../src/storage/database.ts";
 import { defaultTestOptions } from "../support/database.ts";
@@ -34,18 +39,19 @@ function anAttempt(count: number, change: Partial<CountedAttempt> = {}): Counted
     costUs: minuteUs,
     periodUs: count * minuteUs,
     stage: 1,
-    device: undefined,
-    unlessKnownDevice: false,
+    own: undefined,
+    unlessOwn: false,
     ...change,
   };
 }
 
 function take(
   attempts: readonly CountedAttempt[],
-  options: { atUs?: number; scope?: Scope; identityId?: IdentityId; devices?: Uint8Array[] } = {},
+  options: Partial<Omit<CountRequest, "attempts">> & { scope?: Scope } = {},
 ): Promise<CountResult> {
-  const { atUs = noonUs, scope = tenants.scope, identityId, devices = [] } = options;
-  return tenants.storage.throttle.take(scope, { atUs, attempts, identityId, devices });
+  const { scope = tenants.scope, ...given } = options;
+  const nobody = { identityId: undefined, devices: [], session: undefined, idleSince: undefined };
+  return tenants.storage.throttle.take(scope, { atUs: noonUs, ...nobody, ...given, attempts });
 }
 
 /** How many attempts a counter has counted that are not given back yet. */
@@ -201,7 +207,12 @@ describe("taking back", () => {
 });
 
 /** Completes a login of an identity, so that it knows the device. */
-async function logIn(identityId: IdentityId, throttle: ThrottleCompletion, scope = tenants.scope) {
+async function logIn(
+  identityId: IdentityId,
+  throttle: ThrottleCompletion,
+  scope = tenants.scope,
+  tokenDigest = randomDigest(),
+) {
   const { storage } = tenants;
   const identity = await storage.identities.find(scope, identityId);
   const flow = aFlow("login");
@@ -213,7 +224,7 @@ async function logIn(identityId: IdentityId, throttle: ThrottleCompletion, scope
     held: [heldFlow(flow)],
     candidate,
     proof: passwordProof,
-    session: aSession(identityId),
+    session: { ...aSession(identityId), tokenDigest },
     rehash: undefined,
     replaces: undefined,
     maxSessions: 1000,
@@ -231,6 +242,8 @@ async function newIdentity(scope = tenants.scope): Promise<IdentityId> {
   return identity.id;
 }
 
+const keepingNone: ThrottleCompletion = { releases: [], device: undefined, maxDevices: 50 };
+
 function keeping(digest: Uint8Array, expiresAt = afterNoon(60), maxDevices = 50): ThrottleCompletion {
   return { releases: [], device: { digest, expiresAt }, maxDevices };
 }
@@ -242,14 +255,55 @@ async function isKnown(
   scope = tenants.scope,
   atUs = noonUs,
 ) {
-  const account = anAttempt(5, { unlessKnownDevice: true });
-  const device = anAttempt(5, { device: digest });
+  const account = anAttempt(5, { unlessOwn: true });
+  const device = anAttempt(5, { own: digest });
   const options = { atUs, scope, devices: [digest] };
-  const { knownDevice } = await take([account, device], identityId ? { ...options, identityId } : options);
+  const { own } = await take([account, device], identityId ? { ...options, identityId } : options);
   const counts = [await used(account, atUs, scope), await used(device, atUs, scope)];
-  expect(counts).toEqual(knownDevice === undefined ? [1, 0] : [0, 1]);
-  return knownDevice !== undefined;
+  expect(counts).toEqual(own === undefined ? [1, 0] : [0, 1]);
+  return own !== undefined;
 }
+
+describe("a live session", () => {
+  test("shows the owner of its identity, in its tenant, until it ends or was not used for too long", async () => {
+    const [identityId, stranger] = [await newIdentity(), await newIdentity()];
+    const digest = randomDigest();
+    expect(await logIn(identityId, keepingNone, tenants.scope, digest)).toBe("completed");
+    const shows = async (change: Partial<Parameters<typeof take>[1]> = {}) => {
+      const options = { identityId, session: digest, ...change };
+      const [strangers, own] = [anAttempt(5, { unlessOwn: true }), anAttempt(5, { own: digest })];
+      const result = await take([strangers, own], options);
+      return result.own !== undefined && Buffer.compare(result.own, digest) === 0;
+    };
+    expect(await shows()).toBe(true);
+    expect(await shows({ identityId: stranger })).toBe(false);
+    expect(await shows({ identityId: undefined })).toBe(false);
+    expect(await shows({ session: randomDigest() })).toBe(false);
+    expect(await shows({ scope: tenants.other })).toBe(false);
+    expect(await shows({ atUs: noonUs + 400 * 24 * 60 * minuteUs })).toBe(false);
+    expect(await shows({ idleSince: afterNoon(1) })).toBe(false);
+    // A device of the same identity comes first.
+    const device = randomDigest();
+    await logIn(identityId, keeping(device));
+    const both = await take([anAttempt(5)], { identityId, session: digest, devices: [device] });
+    expect(Buffer.from(both.own ?? []).equals(device)).toBe(true);
+    await tenants.storage.sessions.revokeAll(tenants.scope, identityId, {
+      ...{ at: noon, event: anEvent("session.revoked") },
+    });
+    expect(await shows()).toBe(false);
+  });
+});
+
+test("what is only read is not counted, and is as it was before", async () => {
+  const counted = anAttempt(3, { stage: 4 });
+  const watched = { ...counted, stage: 0 } as const;
+  for (const before of [0, 1, 2, 3, 3]) {
+    const { watched: read, refused } = await take([watched, counted]);
+    const [only] = read;
+    expect(Math.max(0, (only?.spentUntilUs ?? 0) - noonUs) / minuteUs).toBe(before);
+    expect(refused.map(({ place }) => place)).toEqual(before === 3 ? [1] : []);
+  }
+});
 
 describe("a device", () => {
   test("is known to the identity that signed in on it, until its end, and to nobody else", async () => {
@@ -282,10 +336,9 @@ describe("a device", () => {
     await logIn(identityId, keeping(digests[0], afterNoon(30), 2));
     await logIn(identityId, keeping(digests[1], afterNoon(20), 2));
     await logIn(identityId, keeping(digests[2], afterNoon(10), 2));
-    const known = await tenants.storage.throttle.devicesOf(tenants.scope, identityId, noon);
-    expect(new Set(known.map((each) => Buffer.from(each).toString("hex")))).toEqual(
-      new Set([digests[0], digests[2]].map((each) => Buffer.from(each).toString("hex"))),
-    );
+    const known = [];
+    for (const digest of digests) known.push(await isKnown(identityId, digest));
+    expect(known).toEqual([true, false, true]);
   });
 
   test.each([

@@ -7,13 +7,13 @@ import { type Protocol, startTestApp, type TestApp } from "./app.ts";
 export const sealingSecret = randomBytes(32).toString("hex");
 
 /** A server with the limits that there are by default, which believes the address that a test names. */
-export function startThrottledApp(throttle: object = {}): Promise<TestApp> {
+export function startThrottledApp(throttle: object = {}, settings: object = {}): Promise<TestApp> {
   return startTestApp({
     defaultThrottle: true,
     config: {
       server: { trusted_proxies: ["127.0.0.1"] },
       secrets: { sealing: [sealingSecret] },
-      tenant_defaults: { throttle },
+      tenant_defaults: { throttle, ...settings },
     },
   });
 }

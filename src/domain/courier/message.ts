@@ -39,6 +39,8 @@ export interface TemplateData {
   /** Somebody tried to register with an address that has an account already. */
   readonly registration_taken: NoData;
   readonly password_changed: NoData;
+  /** Somebody entered many wrong codes. */
+  readonly wrong_codes: { readonly count: number };
   readonly recovery_completed: NoData;
   /** Told to the old address. */
   readonly address_changed: { readonly new_address_masked: string };
@@ -80,6 +82,7 @@ export const sampleData: TemplateData = {
   },
   registration_taken: {},
   password_changed: {},
+  wrong_codes: { count: 50 },
   recovery_completed: {},
   address_changed: { new_address_masked: "a***@example.com" },
   address_added: { new_address_masked: "a***@example.com" },

@@ -1,5 +1,7 @@
+import type { ErrorReason } from "../errors.ts";
 import * as messages from "../message/message.ts";
 import type { AddressProofMethod, MethodKind, ProofKind, StepRejected } from "../method/method.ts";
+import { longCodeLength } from "../method/typed-code.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { FlowKind, FlowRecord, FlowStep } from "./flow.ts";
 import { button, type Node } from "./form.ts";
@@ -41,6 +43,7 @@ export class AddressProofForms {
       expiresAt: challenge?.expiresAt ?? new Date(pending.sentAt),
       resendAt: this.resendAt(tenant, pending),
       codeLength: tenant.settings.code.length,
+      longCodeLength,
     };
   }
 
@@ -90,6 +93,15 @@ export function proofInvalid(purpose: FlowKind, method: AddressProofMethod): Ste
     ? { fields: [{ name: "code.code", message }], form: [] }
     : { fields: [], form: [message] };
   return { kind: "rejected", reason, problems };
+}
+
+/** What was typed can be no code. */
+export function proofUnreadable(refused: {
+  readonly reason: ErrorReason;
+  readonly message: messages.Message;
+}): StepRejected {
+  const { reason, message } = refused;
+  return { kind: "rejected", reason, problems: { fields: [{ name: "code.code", message }], form: [] } };
 }
 
 /** No code was typed. */

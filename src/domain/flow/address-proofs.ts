@@ -1,16 +1,15 @@
 import { type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
-import { domainError } from "../errors.ts";
+import { DomainError, domainError } from "../errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
-import { normaliseForLogin } from "../identity/normalise.ts";
-import type { IdentityId } from "../ids.ts";
 import * as messages from "../message/message.ts";
 import type {
   AddressProofMethod,
   Authentication,
   ProofKind,
+  ProofStrength,
   StepRejected,
   SubmittedStep,
 } from "../method/method.ts";
@@ -18,10 +17,18 @@ import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
-import { AddressProofForms, codeRequired, proofInvalid, tooManyTries } from "./address-proof-forms.ts";
+import {
+  AddressProofForms,
+  codeRequired,
+  proofInvalid,
+  proofUnreadable,
+  tooManyTries,
+} from "./address-proof-forms.ts";
 import { advanceFlow } from "./advance-flow.ts";
 import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStep, ProofTarget } from "./flow.ts";
+import { countSend, countTry, fixedIdentity, isAlive } from "./proof-counts.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
+import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
 
 /** A proof that was given: by which flow and challenge, of which address. */
 export interface ProvedAddress {
@@ -56,6 +63,7 @@ interface AddressProofsDependencies {
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly outbox: Outbox;
+  readonly wrongCodes: WrongCodeNotices;
   readonly clock: Clock;
 }
 
@@ -72,17 +80,19 @@ export class AddressProofs {
   readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #outbox: Outbox;
+  readonly #wrongCodes: WrongCodeNotices;
   readonly #clock: Clock;
   /** What is drawn of them. */
   readonly forms: AddressProofForms;
 
-  constructor({ methods, flows, throttle, tokens, outbox, clock }: AddressProofsDependencies) {
-    this.#methods = new Map(methods.map((method) => [method.kind, method]));
-    this.#flows = flows;
-    this.#throttle = throttle;
-    this.#tokens = tokens;
-    this.#outbox = outbox;
-    this.#clock = clock;
+  constructor(dependencies: AddressProofsDependencies) {
+    this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
+    this.#flows = dependencies.flows;
+    this.#throttle = dependencies.throttle;
+    this.#tokens = dependencies.tokens;
+    this.#outbox = dependencies.outbox;
+    this.#wrongCodes = dependencies.wrongCodes;
+    this.#clock = dependencies.clock;
     this.forms = new AddressProofForms(this.#methods);
   }
 
@@ -90,21 +100,19 @@ export class AddressProofs {
    * Makes a secret, sends it, and moves the flow on. Throws FLOW_CHANGED if another submit was first, RATE_LIMITED.
    */
   async request(caller: FlowCaller, flow: FlowRecord, request: ProofRequest): Promise<FlowRecord> {
-    // Security rule: counted by what was typed, not by where it leads, so that the answer does not tell whether anybody
-    // has it (ASVS V6.3.8). Whoever need not type it shows no more than a mask.
-    const isMasked = fixedIdentity(flow) !== undefined;
-    const named = (isMasked ? request.target?.value : undefined) ?? request.sentTo;
-    const recipient = normaliseForLogin(named) ?? named;
-    await this.#throttle.take(caller.tenant, caller.origin, "code_send", {
-      address: caller.limitedAddress,
-      flow: flow.digest,
-      recipient,
-    });
-    const leadsElsewhere = !isMasked && (flow.kind === "login" || flow.kind === "recovery");
-    const isWithheld =
-      leadsElsewhere && (await this.#isFlooded(caller.tenant, request.target?.value ?? recipient));
+    const ticket = await countSend(this.#throttle, caller, flow, request);
     const at = this.#clock.now();
-    const { pending, challenge, sealed } = this.#issue(caller.tenant, flow, request, at, isWithheld);
+    // Security rule: what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
+    const isWithheld = ticket.silenced.size > 0;
+    const strength = strengthAgainst(caller.tenant, ticket);
+    const issued = this.#issue(caller.tenant, flow, request, { at, isWithheld, strength });
+    const { pending, sealed } = issued;
+    // What is not sent does not kill the secret that was: whoever has it goes on with it.
+    const alive = isWithheld && isAlive(flow, caller.tenant, at) ? flow.challenge : undefined;
+    const challenge =
+      alive?.kind === issued.challenge.kind
+        ? { ...issued.challenge, digest: alive.digest }
+        : issued.challenge;
     const data: FlowData = { ...flow.data, ...request.data, pending };
     return advanceFlow(this.#flows, caller.tenant, flow, {
       data,
@@ -128,8 +136,10 @@ export class AddressProofs {
     tenant: Tenant,
     flow: FlowRecord,
     request: ProofRequest,
+    isWithheld = false,
   ): { flow: FlowRecord; messages: readonly SealedMessage[] } {
-    const { pending, challenge, sealed } = this.#issue(tenant, flow, request, this.#clock.now());
+    const how = { at: this.#clock.now(), isWithheld, strength: "usual" } as const;
+    const { pending, challenge, sealed } = this.#issue(tenant, flow, request, how);
     return {
       flow: { ...flow, data: { ...flow.data, ...request.data, pending }, challenge },
       messages: sealed,
@@ -152,7 +162,7 @@ export class AddressProofs {
     const { sentTo, target, lifetimeMs = tenant.settings.link.lifetimeMs } = how;
     const at = this.#clock.now();
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target.value };
-    const { challenge, secret: token } = this.#method("link").issue(tenant, binding, at);
+    const { challenge, secret: token } = this.#method("link").issue(tenant, binding, at, "usual");
     const expiresAt = new Date(at.getTime() + lifetimeMs);
     const pending: PendingStep = { kind: "link", sentTo, sentAt: at.toISOString(), target };
     return {
@@ -171,14 +181,12 @@ export class AddressProofs {
   }
 
   /**
-   * Tries the step of a flow that waits for a secret: use it, send another one, or give it up. `device` is the device token
-   * or cookie that was shown, if it matters. Throws RATE_LIMITED.
+   * Tries the step of a flow that waits for a secret: use it, send another one, or give it up. Throws RATE_LIMITED.
    */
   async submit(
     caller: FlowCaller,
     flow: FlowRecord,
     step: SubmittedStep,
-    device?: string,
   ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
     const { pending } = flow.data;
     if (pending === undefined || pending.kind === "claim") {
@@ -195,7 +203,6 @@ export class AddressProofs {
         target,
         opened,
         step,
-        device,
       });
     }
     if (step.name === "resend") return this.#resend(caller, flow, pending);
@@ -203,7 +210,7 @@ export class AddressProofs {
     // A link is used in the flow that it opens, not in the one that waits for it.
     if (pending.kind === "link") throw domainError("STEP_NOT_OFFERED", { step: step.name });
     const method = this.#method(pending.kind);
-    return this.#check(caller, { flow, holder: flow, method, target: pending.target, step, device });
+    return this.#check(caller, { flow, holder: flow, method, target: pending.target, step });
   }
 
   /**
@@ -231,19 +238,16 @@ export class AddressProofs {
     return { parent, pending: { kind: "confirm", parent: digest, opened, sentTo, target } };
   }
 
-  /**
-   * Security rule: whoever knows several names of an account cannot flood its mailbox through each of them. What goes beyond
-   * is not sent, in silence, since a refusal would tell which names lead to the same mailbox. It is counted for names that
-   * lead nowhere as well, so that the work is the same.
-   */
-  async #isFlooded(tenant: Tenant, mailbox: string): Promise<boolean> {
-    return !(await this.#throttle.admits(tenant, "code_delivery", { recipient: mailbox }));
-  }
-
-  #issue(tenant: Tenant, flow: FlowRecord, request: ProofRequest, at: Date, isWithheld = false) {
+  #issue(
+    tenant: Tenant,
+    flow: FlowRecord,
+    request: ProofRequest,
+    how: { readonly at: Date; readonly isWithheld: boolean; readonly strength: ProofStrength },
+  ) {
+    const { at, isWithheld, strength } = how;
     const { kind, sentTo, target, instead } = request;
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target?.value ?? "" };
-    const { challenge, secret } = this.#method(kind).issue(tenant, binding, at);
+    const { challenge, secret } = this.#method(kind).issue(tenant, binding, at, strength);
     const minutes = Math.max(1, Math.round((challenge.expiresAt.getTime() - at.getTime()) / 60_000));
     const content =
       instead ??
@@ -268,12 +272,20 @@ export class AddressProofs {
   }
 
   async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
-    if (this.#clock.now() < this.forms.resendAt(caller.tenant, pending)) {
-      const problems = { fields: [], form: [messages.resendTooEarly()] };
-      return { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
-    }
+    const now = this.#clock.now();
+    const problems = { fields: [], form: [messages.resendTooEarly()] };
+    const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
+    if (now < this.forms.resendAt(caller.tenant, pending)) return tooEarly;
     const { kind, sentTo, target } = pending;
-    return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
+    try {
+      return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
+    } catch (error) {
+      // Security rule: others may have used up the limit. Whoever holds a secret that is alive keeps it, and the form to
+      // enter it in.
+      const isLimit = error instanceof DomainError && error.reason === "RATE_LIMITED";
+      if (isLimit && isAlive(flow, caller.tenant, now)) return tooEarly;
+      throw error;
+    }
   }
 
   async #back(caller: FlowCaller, flow: FlowRecord) {
@@ -292,18 +304,15 @@ export class AddressProofs {
       readonly target: ProofTarget | undefined;
       readonly opened?: string;
       readonly step: SubmittedStep;
-      readonly device: string | undefined;
     },
   ): Promise<ProvedAddress | StepRejected> {
-    const { flow, holder, method, target, opened, step, device } = attempt;
+    const { flow, holder, method, target, opened, step } = attempt;
     if (step.name !== method.useStep) throw domainError("STEP_NOT_OFFERED", { step: step.name });
     if (isProofRequest(step)) return codeRequired();
-    const ticket = await this.#throttle.take(caller.tenant, caller.origin, "code_check", {
-      address: caller.limitedAddress,
-      flow: flow.digest,
-      identityId: target?.identityId,
-      device,
-    });
+    // Security rule: what can be no code is refused before anything is counted, read or compared, and costs no try.
+    const unreadable = method.unreadable(caller.tenant, step);
+    if (unreadable !== undefined) return proofUnreadable(unreadable);
+    const ticket = await countTry(this.#throttle, caller, { flow, holder, target, now: this.#clock.now() });
     if (holder === undefined) return proofInvalid(flow.kind, method);
     const limit = caller.tenant.settings.code.maxTries;
     const scope = { tenantId: caller.tenant.id };
@@ -313,8 +322,12 @@ export class AddressProofs {
     }
     const address = target?.value ?? "";
     const binding = { flowDigest: holder.digest, purpose: flow.kind, address, opened };
+    const strength = isGuessedOut(ticket) ? "long" : "usual";
     // Where nothing was sent no guess is right, not even the one in a million.
-    if (!method.matches(binding, counted.challenge, step) || target === undefined) {
+    if (!method.matches(caller.tenant, binding, counted.challenge, step, strength) || target === undefined) {
+      const waiting = flow.data.pending;
+      if (waiting?.kind === "code")
+        await this.#wrongCodes.note(caller, flow, { ticket, target, sentTo: waiting.sentTo });
       return counted.challenge.attempts >= limit ? tooManyTries() : proofInvalid(flow.kind, method);
     }
     const held = { digest: holder.digest, revision: counted.revision };
@@ -356,13 +369,6 @@ export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
 }
 
 type SentStep = Extract<PendingStep, { kind: ProofKind }>;
-
-/** Whose a flow is whatever is typed in it from now on. */
-function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  const isFixed =
-    flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
-  return isFixed ? flow.identityId : undefined;
-}
 
 /**
  * Security rule: the page comes from the configuration of the flow's kind; no header of a request has a part in it.

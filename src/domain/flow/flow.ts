@@ -7,8 +7,10 @@ import type { IdentityId, SessionId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import type { Authentication, MethodKind, MethodMemory, ProofKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
+import type { SessionCredential } from "../session/credential.ts";
 import type { AuthenticatedSession, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { LimitedAddress } from "../throttle/subjects.ts";
 import type { Form } from "./form.ts";
 import type { FlowInvitation } from "./invited.ts";
 
@@ -214,6 +216,7 @@ export type FlowStep =
       readonly expiresAt: Date;
       readonly resendAt: Date;
       readonly codeLength: number;
+      readonly longCodeLength: number;
     }
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly addresses: readonly OfferedAddress[] }
@@ -277,12 +280,20 @@ export interface FlowCaller {
    * without a cookie, which costs nothing.
    */
   browserSessions(): Promise<readonly Session[]>;
-  /** The address that limits count the call for; undefined where they stand aside. */
-  readonly limitedAddress: string | undefined;
+  /** The address that limits count the call for; undefined where it is not known. */
+  readonly limitedAddress: LimitedAddress | undefined;
+  /**
+   * The session that the call shows as clients of this kind do, unread: a native client by its Authorization header, a browser
+   * by its cookie. Undefined if it shows none.
+   */
+  shownSession(client: FlowClient): SessionCredential | undefined;
   /** The value of the browser cookie, if one was sent. */
   readonly browserToken: string | undefined;
-  /** The value of the device cookie, if one was sent. */
-  readonly deviceCookie: string | undefined;
+  /**
+   * The device that the call shows as clients of this kind do: a native client by its device token, a browser by its cookie.
+   * Undefined if it shows none. A native flow is not moved by cookies, nor a browser flow by what a page can read and send.
+   */
+  shownDevice(client: FlowClient): string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */
   assertOriginAllowed(): void;
 }

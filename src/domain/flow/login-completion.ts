@@ -81,7 +81,8 @@ export class LoginCompletions {
     candidate: LoginCandidate | undefined,
     failure: { readonly reason: string; readonly method: string },
   ): Promise<void> {
-    if (failure.reason === "FORM_INCOMPLETE") return;
+    // What cost no try is no failure: it would only fill the log.
+    if (failure.reason === "FORM_INCOMPLETE" || failure.reason === "CODE_MALFORMED") return;
     const event = newEvent("login.failed", this.#clock.now(), caller.origin, {
       identityId: candidate?.identity.id,
       data: failure,

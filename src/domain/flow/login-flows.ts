@@ -49,8 +49,6 @@ import type { FlowStore, LoginCandidate } from "./store.ts";
 /** What was submitted to a login flow. */
 export interface LoginSubmission extends FlowSubmission {
   readonly identifier: string;
-  /** A native client's device token; empty if it has none. */
-  readonly deviceToken: string;
   readonly step: SubmittedStep;
 }
 
@@ -83,7 +81,6 @@ interface Attempt {
   readonly candidate: LoginCandidate | undefined;
   /** What came with the step as the identifier. */
   readonly typed: EnteredIdentifier | undefined;
-  readonly device: string | undefined;
   /** Who it is by now. */
   readonly readAgain: () => Promise<LoginCandidate | undefined>;
   readonly moved: (record: FlowRecord) => FlowOutcome<never>;
@@ -224,8 +221,6 @@ export class LoginFlows {
       method,
       candidate: ownedCandidate(record, candidate),
       typed,
-      // A native flow is not moved by cookies, nor a browser flow by what a page can read and send.
-      device: record.client === "browser" ? caller.deviceCookie : submission.deviceToken,
       readAgain: async () => ownedCandidate(record, (await read()).candidate),
       moved: (next) => this.#keeper.nextStep(caller, this.shape, flowId, next),
       reject: (rejected) => {
@@ -275,7 +270,7 @@ export class LoginFlows {
 
   async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
-    const result = await this.#proofs.submit(caller, record, attempt.step, attempt.device);
+    const result = await this.#proofs.submit(caller, record, attempt.step);
     if (result.kind === "moved") return attempt.moved(result.record);
     if (result.kind === "proved") return this.#completeProof(attempt, result);
     const failure = { reason: result.reason, method: kind === "code" ? kind : "link" };
@@ -296,11 +291,15 @@ export class LoginFlows {
       flow: record.digest,
       accounts: countedNames(entered, candidate?.identity),
       identityId: candidate?.identity.id,
-      device: attempt.device,
+      device: caller.shownDevice(record.client),
+      session: caller.shownSession(record.client),
     });
+    // Security rule: beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
+    const isWorthless = ticket.silenced.size > 0;
     const { memory } = record.data.method ?? {};
     const prove = async (by: LoginCandidate | undefined) => {
-      const result = await method.proveLogin({ tenant, step, candidate: by, memory });
+      const compared = isWorthless ? undefined : by;
+      const result = await method.proveLogin({ tenant, step, candidate: compared, memory });
       if (result.kind !== "proved") return result;
       return {
         by: method.kind,

@@ -7,6 +7,7 @@ import type { JsonObject } from "../json.ts";
 import type { RegistrationProved } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted, FlowOutcome, FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
@@ -51,6 +52,12 @@ export class NewAccounts {
     this.#throttle = throttle;
     this.#tokens = tokens;
     this.#clock = clock;
+  }
+
+  /** Where the message of a registration goes; undefined where none follows. */
+  mailboxOf(tenant: Tenant, derived: DerivedTraits, proven: readonly ProofTarget[]): string | undefined {
+    const unproven = derived.verifiableAddresses.find((address) => !isProven(proven, address));
+    return unproven && this.#verifications.isSentAfterRegistration(tenant) ? unproven.value : undefined;
   }
 
   /**
@@ -102,6 +109,7 @@ export class NewAccounts {
     const verification = await this.#verifications.afterRegistration(caller, flow, {
       identity,
       session: session.id,
+      ticket: account.ticket,
     });
     const { client, returnTo } = flow;
     const completed = { session, token, client, identity, returnTo, verification, device };

@@ -186,10 +186,15 @@ export class RegistrationFlows {
     if (profile.kind === "rejected") return reject(profile);
 
     // Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1).
-    const ticket = await this.#throttle.take(tenant, caller.origin, "registration", {
+    // So is the message that follows, before there is an account: afterwards it is too late to say so.
+    const mailbox =
+      method && this.#accounts.mailboxOf(tenant, profile.derived, provenByInvitation(record.data));
+    const action = mailbox === undefined ? "registration" : "registration_sending";
+    const ticket = await this.#throttle.take(tenant, caller.origin, action, {
       address: caller.limitedAddress,
       flow: record.digest,
-      device: deviceOf(caller, record),
+      device: caller.shownDevice(record.client),
+      registrationMailbox: mailbox,
     });
     if (method === undefined) {
       // Security rule: a link makes an account without a password. Otherwise somebody could begin with an address that is
@@ -256,7 +261,7 @@ export class RegistrationFlows {
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
     // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
     if (isChanged(sent, record)) return reject(traitsChanged());
-    const result = await this.#proofs.submit(caller, record, step, deviceOf(caller, record));
+    const result = await this.#proofs.submit(caller, record, step);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
 
@@ -335,11 +340,6 @@ function ownedBefore({ data }: FlowRecord, isProof: boolean): OwnsAddress {
     const first = isProof ? addressOf(derived) : undefined;
     return ownsProven([...provenByInvitation(data), ...(first === undefined ? [] : [first])])(claim, derived);
   };
-}
-
-/** Only a login can be told a device by its token. */
-function deviceOf(caller: FlowCaller, { client }: FlowRecord): string | undefined {
-  return client === "browser" ? caller.deviceCookie : undefined;
 }
 
 /** Whether traits that were sent would change those that were accepted; they need not be sent again. */

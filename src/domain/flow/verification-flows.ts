@@ -6,6 +6,7 @@ import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { ThrottleTicket } from "../throttle/throttle.ts";
 import { type AccountClaims, type Claim, ownSession } from "./account-claims.ts";
 import {
   type AddressStart,
@@ -77,28 +78,40 @@ export class VerificationFlows {
     return this.#keeper.get(caller, this.#shape, flowId);
   }
 
+  /** Whether a registration with an address that is not proven sends a code or link to it. */
+  isSentAfterRegistration(tenant: Tenant): boolean {
+    const { verification } = tenant.settings;
+    const isOffered = this.#proofs.forms.offered(tenant, "verification").length > 0;
+    return verification.enabled && verification.afterRegistration && isOffered;
+  }
+
   /**
-   * The verification that follows a registration: its code is on its way. Undefined where the configuration wants none,
-   * or there is nothing to verify. The browser has its cookie already. The flow is the new session's: a native client need not
-   * show the session again.
+   * The verification that follows a registration: its code is on its way, unless its mailbox was sent too many. Undefined
+   * where the configuration wants none, or there is nothing to verify. The browser has its cookie already. The flow is the new
+   * session's: a native client need not show the session again.
    */
   async afterRegistration(
     caller: FlowCaller,
     flow: FlowRecord,
-    { identity, session }: { readonly identity: Identity; readonly session: SessionId },
+    {
+      identity,
+      session,
+      ticket,
+    }: { readonly identity: Identity; readonly session: SessionId; readonly ticket: ThrottleTicket },
   ): Promise<Flow | undefined> {
-    const { settings } = caller.tenant;
     const [kind] = this.#proofs.forms.offered(caller.tenant, "verification");
     const address = identity.verifiableAddresses.find(({ verifiedAt }) => verifiedAt === undefined);
-    const wanted = settings.verification.enabled && settings.verification.afterRegistration;
+    const wanted = this.isSentAfterRegistration(caller.tenant);
     if (!wanted || kind === undefined || address === undefined) return undefined;
+    const isWithheld = ticket.silenced.size > 0;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
     const created = await this.#keeper.create(caller, this.#shape, {
       client: flow.client,
       returnTo: flow.returnTo,
       data: { session },
       identityId: identity.id,
-      prepare: (record) => this.#proofs.begin(caller.tenant, record, { kind, sentTo: address.value, target }),
+      prepare: (record) =>
+        this.#proofs.begin(caller.tenant, record, { kind, sentTo: address.value, target }, isWithheld),
     });
     return created.flow;
   }

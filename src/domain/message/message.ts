@@ -411,6 +411,12 @@ export function tooManyTries(): Message {
   return error(9000021, "The code was entered wrongly too often. Have another one sent.");
 }
 
+/** What was typed can be no code: it cost no try. */
+export function malformedCode(length: number, longLength: number): Message {
+  const text = `A code has ${length} digits, or ${longLength} where many wrong ones were tried. Copy it from the message, and nothing else.`;
+  return error(9000120, text, { length, long_length: longLength });
+}
+
 /** Another code or link was asked for too soon. */
 export function resendTooEarly(): Message {
   return error(

@@ -146,6 +146,9 @@ export type ProofPurpose = FlowKind;
 /** The kinds of proofs of an address. */
 export type ProofKind = "code" | "link";
 
+/** How hard a secret is to guess; `long` where many were guessed wrongly for the same account. */
+export type ProofStrength = "usual" | "long";
+
 /** A secret that was made: what is stored of it, and what its message says. */
 export interface IssuedProof {
   readonly challenge: Challenge;
@@ -167,9 +170,24 @@ export interface AddressProofMethod {
   /** The nodes while the secret is awaited, without `resend` and `back`. */
   awaitNodes(tenant: Tenant, purpose: ProofPurpose): readonly Node[];
   /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
-  issue(tenant: Tenant, flow: ProofBinding, at: Date): IssuedProof;
+  issue(tenant: Tenant, flow: ProofBinding, at: Date, strength: ProofStrength): IssuedProof;
+  /**
+   * What is wrong with a submit that can be no secret of this kind, whichever was sent; undefined if it can. It is refused
+   * before anything is counted or read, and tells nothing.
+   */
+  unreadable(
+    tenant: Tenant,
+    step: SubmittedStep,
+  ): { readonly reason: ErrorReason; readonly message: Message } | undefined;
   /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
-  matches(flow: ProofBinding, challenge: Challenge, step: SubmittedStep): boolean;
+  matches(
+    tenant: Tenant,
+    flow: ProofBinding,
+    challenge: Challenge,
+    step: SubmittedStep,
+    /** `long`: a usual one is not compared, after the same work. */
+    strength: ProofStrength,
+  ): boolean;
   /** The message about a secret that was not accepted. */
   invalid(purpose: ProofPurpose): { readonly reason: ErrorReason; readonly message: Message };
 }

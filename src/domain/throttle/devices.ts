@@ -1,5 +1,6 @@
 import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
+import type { SessionCredential } from "../session/credential.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { DeviceRecord } from "./store.ts";
 
@@ -42,6 +43,16 @@ export class Devices {
       const ours = parsed.kind === "valid" && parsed.tenantName === tenant.name;
       return ours ? [{ token, digest: parsed.digest }] : [];
     });
+  }
+
+  /**
+   * The digest of a session's secret that was shown; whether it is live, and whose, is for the store to say. Undefined if it
+   * is malformed or another tenant's.
+   */
+  readSession(tenant: Tenant, credential: SessionCredential | undefined): Uint8Array | undefined {
+    if (credential === undefined) return undefined;
+    const parsed = this.#tokens.parse(credential.kind, credential.text);
+    return parsed.kind === "valid" && parsed.tenantName === tenant.name ? parsed.digest : undefined;
   }
 
   /** The known device again, for longer; or a new one, beside the others that a browser has shown. */

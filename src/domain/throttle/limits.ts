@@ -17,6 +17,7 @@ export type LimitScope = "account" | "device" | "address" | "flow" | "recipient"
 export type SharedLimitName =
   | "account"
   | "account_daily"
+  | "identity_daily"
   | "device"
   | "device_daily"
   | "address"
@@ -24,14 +25,20 @@ export type SharedLimitName =
   | "registration"
   | "recipient"
   | "recipient_daily"
+  | "recipient_total"
+  | "own_recipient"
+  | "own_recipient_daily"
+  | "own_recipient_total"
   | "mailbox"
-  | "mailbox_daily"
-  | "sending";
+  | "registration_mailbox"
+  | "sending"
+  | "wrong_codes"
+  | "own_wrong_codes";
 
 /** The limits that each server process counts by itself: they guard its own work, not a secret. */
 export type LocalLimitName = "flow_create" | "flow_submit" | "self_service" | "failed_authentication";
 
-/** All limits, by their keys in the configuration. */
+/** All limits. */
 export type LimitName = SharedLimitName | LocalLimitName;
 
 /** The settings of throttling. */
@@ -39,35 +46,124 @@ export interface ThrottleSettings {
   readonly enabled: boolean;
   /** How long a device is known after its last login. */
   readonly deviceLifetimeMs: number;
+  /** How many times a limit by address holds for all clients of an unlisted proxy together. */
+  readonly unlistedProxyFactor: number;
   readonly limits: Readonly<Record<LimitName, Limit>>;
 }
+
+/**
+ * What stands for whom a limit counts. `own` is a device that the identity knows, or a live session of the identity; the
+ * rest of the names are fields of `ThrottleSubjects`. `+` counts each pair of both by itself.
+ */
+export type LimitSubject =
+  | "address"
+  | "flow"
+  | "account"
+  | "identity"
+  | "own"
+  | "mailbox"
+  | "registrationMailbox"
+  | "recipient"
+  | "recipient+purpose"
+  | "recipient+address"
+  | "recipient+address+purpose"
+  | "own+recipient";
 
 /** How a limit that all servers share is counted. */
 interface LimitRule {
   readonly scope: LimitScope;
-  readonly stage: 1 | 2 | 3;
+  readonly by: LimitSubject;
+  readonly stage: 1 | 2 | 3 | 4;
+  /**
+   * Whom it counts: only who shows that they are the owner, by a device that the identity knows or a live session of it;
+   * only who does not; or everybody.
+   *
+   * Security rule: no counter is shared by strangers and the owner of an account, so that strangers cannot use up what the
+   * owner needs to get in.
+   */
+  readonly who: "owner" | "strangers" | "everybody";
   /**
    * What a success does to the counter: `reset` empties it (ASVS V6.3.1: on success only), `refund` gives back this
    * one attempt, so that only failures count, `keep` leaves it.
    */
   readonly onSuccess: "reset" | "refund" | "keep";
+  /**
+   * Security rule: a counter that several names of an account share must not be seen, or it would tell that they belong
+   * together. What it refuses is answered as if it had been let through: a secret is wrong, a message is not sent.
+   */
+  readonly isSilent?: true;
 }
 
 /** The rules, one a limit. */
 export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   // Only failures, or an office behind one address would shut itself out.
-  address: { scope: "address", stage: 1, onSuccess: "refund" },
-  flow: { scope: "flow", stage: 1, onSuccess: "keep" },
-  registration: { scope: "address", stage: 1, onSuccess: "keep" },
-  sending: { scope: "address", stage: 1, onSuccess: "keep" },
-  account: { scope: "account", stage: 2, onSuccess: "reset" },
-  device: { scope: "device", stage: 2, onSuccess: "reset" },
-  recipient: { scope: "recipient", stage: 2, onSuccess: "keep" },
-  account_daily: { scope: "account", stage: 3, onSuccess: "reset" },
-  device_daily: { scope: "device", stage: 3, onSuccess: "reset" },
-  recipient_daily: { scope: "recipient", stage: 3, onSuccess: "keep" },
-  mailbox: { scope: "recipient", stage: 1, onSuccess: "keep" },
-  mailbox_daily: { scope: "recipient", stage: 2, onSuccess: "keep" },
+  address: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "refund" },
+  flow: { scope: "flow", by: "flow", stage: 1, who: "everybody", onSuccess: "keep" },
+  registration: { scope: "address", by: "address", stage: 1, who: "everybody", onSuccess: "keep" },
+  sending: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "keep" },
+  account: { scope: "account", by: "account", stage: 2, who: "strangers", onSuccess: "reset" },
+  account_daily: { scope: "account", by: "account", stage: 3, who: "strangers", onSuccess: "reset" },
+  identity_daily: {
+    scope: "account",
+    by: "identity",
+    stage: 4,
+    who: "strangers",
+    onSuccess: "reset",
+    isSilent: true,
+  },
+  device: { scope: "device", by: "own", stage: 2, who: "owner", onSuccess: "reset" },
+  device_daily: { scope: "device", by: "own", stage: 3, who: "owner", onSuccess: "reset" },
+  // What is asked for at one address stops none at another one, nor one kind of flow another one.
+  recipient: {
+    scope: "recipient",
+    by: "recipient+address+purpose",
+    stage: 2,
+    who: "strangers",
+    onSuccess: "keep",
+  },
+  recipient_daily: {
+    scope: "recipient",
+    by: "recipient+address",
+    stage: 3,
+    who: "strangers",
+    onSuccess: "keep",
+  },
+  recipient_total: { scope: "recipient", by: "recipient", stage: 4, who: "strangers", onSuccess: "keep" },
+  mailbox: {
+    scope: "recipient",
+    by: "mailbox",
+    stage: 4,
+    who: "strangers",
+    onSuccess: "keep",
+    isSilent: true,
+  },
+  registration_mailbox: {
+    scope: "recipient",
+    by: "registrationMailbox",
+    stage: 4,
+    who: "everybody",
+    onSuccess: "keep",
+    isSilent: true,
+  },
+  own_recipient: { scope: "recipient", by: "own+recipient", stage: 2, who: "owner", onSuccess: "keep" },
+  own_recipient_daily: { scope: "recipient", by: "own+recipient", stage: 3, who: "owner", onSuccess: "keep" },
+  // By purpose: an account can claim an address of somebody else and verify it, but not sign in by it.
+  own_recipient_total: {
+    scope: "recipient",
+    by: "recipient+purpose",
+    stage: 4,
+    who: "owner",
+    onSuccess: "keep",
+  },
+  wrong_codes: {
+    scope: "account",
+    by: "identity",
+    stage: 4,
+    who: "strangers",
+    onSuccess: "reset",
+    isSilent: true,
+  },
+  own_wrong_codes: { scope: "device", by: "own", stage: 4, who: "owner", onSuccess: "reset", isSilent: true },
 };
 
 /** What somebody does that is throttled. */
@@ -77,29 +173,49 @@ export type ThrottledAction =
   /** As login, on behalf of somebody whose address and device are not known. */
   | "password_check"
   /**
-   * Tries a one-time code, which has its own few tries. The account's counters are left out on purpose: this is how
-   * its owner gets in from a new device while others guess.
+   * Tries a one-time code that the flow waits for; it has its own few tries. Neither the account's counters nor the
+   * address's stop it: this is how its owner gets in from a new device, or from a shared address, while others guess.
    */
   | "code_check"
+  /** Uses a link that was opened: 256 bits that nobody guesses, so nothing but the flow counts it. */
+  | "link_check"
+  /** Tries a code or link that is no longer awaited. */
+  | "late_check"
   /** Makes an account. */
   | "registration"
+  /** As registration, where a message follows. */
+  | "registration_sending"
   /** Has a code or link sent. */
-  | "code_send"
-  /**
-   * Has it sent to an address that need not be what was typed. Counted by itself: what is refused here is refused in
-   * silence, and a counter that `code_send` shows must not tell which address a name leads to.
-   */
-  | "code_delivery";
+  | "code_send";
 
 /**
- * Which limits guard which action. Device limits count in place of the account's where the device is known; limits
+ * Which limits guard which action. Those of the owner count in place of those of strangers where the owner is known; limits
  * whose subject is not given are left out.
  */
 export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimitName[]>> = {
-  login: ["address", "flow", "account", "account_daily", "device", "device_daily"],
-  password_check: ["account", "account_daily"],
-  code_check: ["address", "flow"],
+  login: ["address", "flow", "account", "account_daily", "identity_daily", "device", "device_daily"],
+  password_check: ["account", "account_daily", "identity_daily"],
+  code_check: ["flow", "wrong_codes", "own_wrong_codes"],
+  link_check: ["flow"],
+  late_check: ["address", "flow"],
   registration: ["registration", "flow"],
-  code_send: ["sending", "flow", "recipient", "recipient_daily"],
-  code_delivery: ["mailbox", "mailbox_daily"],
+  registration_sending: ["registration", "flow", "sending", "registration_mailbox"],
+  code_send: [
+    "sending",
+    "flow",
+    "recipient",
+    "recipient_daily",
+    "recipient_total",
+    "mailbox",
+    "registration_mailbox",
+    "own_recipient",
+    "own_recipient_daily",
+    "own_recipient_total",
+  ],
+};
+
+/** What is read beside what is counted: how it stood before. At most one of them applies to an attempt. */
+export const watchedLimits: Readonly<Partial<Record<ThrottledAction, readonly SharedLimitName[]>>> = {
+  code_check: ["wrong_codes", "own_wrong_codes"],
+  code_send: ["wrong_codes", "own_wrong_codes"],
 };

@@ -10,19 +10,38 @@ export interface CountedAttempt {
   readonly costUs: number;
   /** In how long all of them are. */
   readonly periodUs: number;
-  readonly stage: 1 | 2 | 3;
-  /** Counts only if the device with this token digest is one that the identity knows. */
-  readonly device: Uint8Array | undefined;
-  /** Counts only if none of the devices is one that the identity knows. */
-  readonly unlessKnownDevice: boolean;
+  /** 0: is only read. */
+  readonly stage: 0 | 1 | 2 | 3 | 4;
+  /** Counts only if this is what shows the owner. */
+  readonly own: Uint8Array | undefined;
+  /** Counts only if nothing shows the owner. */
+  readonly unlessOwn: boolean;
 }
 
 /** What came of counting. */
 export interface CountResult {
-  /** The token digest of the device that the identity knows; undefined if none was shown. */
-  readonly knownDevice: Uint8Array | undefined;
+  /**
+   * What shows the owner: the token digest of a device that the identity knows, else that of a live session of the identity.
+   * Undefined if nothing does.
+   */
+  readonly own: Uint8Array | undefined;
   /** For each attempt that was refused, its place in the list, and how long it has to wait. */
   readonly refused: readonly { readonly place: number; readonly waitUs: number }[];
+  /** For each attempt that was only read, its place in the list, and when the counter is empty again. */
+  readonly watched: readonly { readonly place: number; readonly spentUntilUs: number }[];
+}
+
+/** Attempts to count at once. */
+export interface CountRequest {
+  readonly atUs: number;
+  readonly attempts: readonly CountedAttempt[];
+  /** Whose devices and sessions show the owner. Undefined: nobody's. */
+  readonly identityId: IdentityId | undefined;
+  readonly devices: readonly Uint8Array[];
+  /** The token digest of the session that was shown. */
+  readonly session: Uint8Array | undefined;
+  /** Sessions that were not used since then have ended. Undefined: they end by their lifetime alone. */
+  readonly idleSince: Date | undefined;
 }
 
 /** What a success takes back of a counter. */
@@ -63,21 +82,18 @@ export interface ThrottleStore {
    * Counts attempts, stage after stage: a stage counts only if the ones before refused nothing. Of attempts at the
    * same moment exactly as many are let through as the limit allows.
    */
-  take(
-    scope: Scope,
-    request: {
-      readonly atUs: number;
-      readonly attempts: readonly CountedAttempt[];
-      readonly identityId: IdentityId | undefined;
-      readonly devices: readonly Uint8Array[];
-    },
-  ): Promise<CountResult>;
+  take(scope: Scope, request: CountRequest): Promise<CountResult>;
   /** Takes back what a success takes back, where no other statement does. */
   release(scope: Scope, releases: readonly CounterRelease[]): Promise<void>;
   /** The counters that are there and not empty. */
   read(scope: Scope, keys: readonly Uint8Array[], atUs: number): Promise<readonly StoredCounter[]>;
   /** Removes counters and writes the event; returns how many were not empty. */
   clear(scope: Scope, keys: readonly Uint8Array[], atUs: number, event: Event): Promise<number>;
-  /** The token digests of the devices that an identity knows. */
-  devicesOf(scope: Scope, identityId: IdentityId, at: Date): Promise<readonly Uint8Array[]>;
+  /** The token digests of what shows an identity's owner: the devices that it knows, and its live sessions. */
+  ownOf(
+    scope: Scope,
+    identityId: IdentityId,
+    at: Date,
+    idleSince: Date | undefined,
+  ): Promise<readonly Uint8Array[]>;
 }

@@ -1,14 +1,17 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import type { FlowKind } from "../flow/flow.ts";
+import type { Identity } from "../identity/identity.ts";
 import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
+import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { addressSubject } from "./address-subject.ts";
-import { counterKey, deviceSubject, inMicroseconds } from "./counter-keys.ts";
+import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import { type Limit, type LimitScope, limitRules, type SharedLimitName } from "./limits.ts";
 import type { ThrottleStore } from "./store.ts";
+import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
 /** Whose counters are meant; at least one is given. */
 export interface ThrottleSubject {
@@ -49,11 +52,27 @@ interface NamedKey {
 }
 
 const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
-const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient", "recipient_daily"];
-const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "mailbox_daily"];
-const deviceLimits: readonly SharedLimitName[] = ["device", "device_daily"];
+const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient_total"];
+const identityLimits: readonly SharedLimitName[] = ["identity_daily", "wrong_codes"];
+const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "registration_mailbox"];
+const ownLimits: readonly SharedLimitName[] = [
+  "device",
+  "device_daily",
+  "own_recipient",
+  "own_recipient_daily",
+  "own_recipient_total",
+  "own_wrong_codes",
+];
+/** What a name is counted in together with an address. */
+const pairLimits: readonly SharedLimitName[] = ["recipient", "recipient_daily"];
+const purposes: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
 /** What a login on an unknown device is counted in, beside its flow. */
-const loginLimits: ReadonlySet<SharedLimitName> = new Set(["address", "account", "account_daily"]);
+const loginLimits: ReadonlySet<SharedLimitName> = new Set([
+  "address",
+  "account",
+  "account_daily",
+  "identity_daily",
+]);
 
 /** Explains and empties the counters that all servers share. */
 export class ThrottleAdmin {
@@ -114,29 +133,71 @@ export class ThrottleAdmin {
       throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "identifier", description }] });
     }
     const scope = { tenantId: tenant.id };
-    const keysFor = (limits: readonly SharedLimitName[], subject: string) =>
-      limits.map((name): NamedKey => ({ name, key: counterKey(this.#digests, name, subject) }));
     const normalised = normaliseForLogin(identifier);
     const identity =
       normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
-    const devices =
-      identity === undefined ? [] : await this.#store.devicesOf(scope, identity.id, this.#clock.now());
-    const name = normalised ?? identifier;
-    // Whatever a message was asked for by, it went to one of these.
-    const mailboxes = new Set([name, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)]);
-    const keys = [
-      ...(address === "" ? [] : keysFor(addressLimits, addressSubject(address))),
-      ...(identifier === "" ? [] : keysFor(nameLimits, name)),
-      ...(identifier === "" ? [] : [...mailboxes].flatMap((mailbox) => keysFor(mailboxLimits, mailbox))),
-      ...devices.flatMap((digest) => keysFor(deviceLimits, deviceSubject(digest))),
-    ];
+    const now = this.#clock.now();
+    const idle = idleSince(tenant.settings.session, now);
+    const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
+    const name = identifier === "" ? undefined : (normalised ?? identifier);
+    const keys = countedBy({ name, address, identity, owns }).flatMap(({ limits, subjects, own }) =>
+      limits.flatMap((limit) =>
+        subjectOf(limitRules[limit].by, subjects, own).map(
+          (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
+        ),
+      ),
+    );
+    const distinct = [...new Map(keys.map((each) => [`${each.name} ${hexOf(each.key)}`, each])).values()];
     // In the order in which an attempt counts them.
-    const ordered = keys.sort(
+    const ordered = distinct.sort(
       (left, right) =>
         limitRules[left.name].stage - limitRules[right.name].stage || Buffer.compare(left.key, right.key),
     );
     return { keys: ordered, identityId: identity?.id };
   }
+}
+
+/** Limits, and what they may have counted. */
+interface Counted {
+  readonly limits: readonly SharedLimitName[];
+  readonly subjects: ThrottleSubjects;
+  readonly own?: Uint8Array;
+}
+
+/** All that may have been counted of a name and an address. */
+function countedBy(about: {
+  readonly name: string | undefined;
+  /** Empty: none. */
+  readonly address: string;
+  readonly identity: Identity | undefined;
+  /** What shows the owner. */
+  readonly owns: readonly Uint8Array[];
+}): readonly Counted[] {
+  const { name, identity, owns } = about;
+  const address = about.address === "" ? undefined : { address: about.address, isShared: false };
+  const names = name === undefined ? [] : [name];
+  // Whatever a message was asked for by, it went to one of these.
+  const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];
+  return [
+    { limits: addressLimits, subjects: { address } },
+    ...purposesOf({ recipient: name, address }).map((subjects) => ({ limits: pairLimits, subjects })),
+    { limits: nameLimits, subjects: { accounts: names, recipient: name } },
+    { limits: identityLimits, subjects: { accounts: names, identityId: identity?.id } },
+    ...mailboxes.map((mailbox) => ({
+      limits: mailboxLimits,
+      subjects: { mailbox, registrationMailbox: mailbox },
+    })),
+    ...owns.flatMap((own) =>
+      mailboxes.flatMap((recipient) =>
+        purposesOf({ recipient }).map((subjects) => ({ limits: ownLimits, subjects, own })),
+      ),
+    ),
+  ];
+}
+
+/** The subject in each kind of flow. */
+function purposesOf(subjects: ThrottleSubjects): readonly ThrottleSubjects[] {
+  return purposes.map((purpose) => ({ ...subjects, purpose }));
 }
 
 function counterOf(name: SharedLimitName, limit: Limit, spentUntilUs: number, now: Date): ThrottleCounter {

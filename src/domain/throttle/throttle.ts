@@ -4,9 +4,9 @@ import type { EventStore } from "../event/store.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
+import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import { addressSubject } from "./address-subject.ts";
-import { counterKey, deviceSubject, inMicroseconds } from "./counter-keys.ts";
+import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import type { Devices, ShownDevice } from "./devices.ts";
 import {
   actionLimits,
@@ -14,37 +14,32 @@ import {
   limitRules,
   type SharedLimitName,
   type ThrottledAction,
+  watchedLimits,
 } from "./limits.ts";
 import { LocalBuckets } from "./local-buckets.ts";
 import type {
   CountedAttempt,
   CounterRelease,
+  CountRequest,
   CountResult,
   ThrottleCompletion,
   ThrottleStore,
 } from "./store.ts";
-
-/** Who or what an action is counted for. What is not given is not counted. */
-export interface ThrottleSubjects {
-  /** The client's address; undefined where it is not known, or limits by address stand aside. */
-  readonly address?: string | undefined;
-  /** The digest of the flow's id. */
-  readonly flow?: Uint8Array | undefined;
-  /** What the account is known by: normalised identifiers, whether or not anybody has them. */
-  readonly accounts?: readonly string[] | undefined;
-  /** Whose account it is, if anybody's: only their own devices are known ones. */
-  readonly identityId?: IdentityId | undefined;
-  /** A device token or the value of a device cookie, as it was sent. */
-  readonly device?: string | undefined;
-  /** Where a code is to be sent: a normalised e-mail address or telephone number. */
-  readonly recipient?: string | undefined;
-}
+import { allowanceOf, subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
 /** An attempt that was counted and let through. Whoever completes the action passes it on. */
 export interface ThrottleTicket {
   readonly shownDevices: readonly ShownDevice[];
-  readonly knownDevice: Uint8Array | undefined;
+  /** What shows the owner: a device that the identity knows, or a live session of it. Undefined if nothing does. */
+  readonly own: Uint8Array | undefined;
   readonly releases: readonly CounterRelease[];
+  /**
+   * The silent limits that refused it. Nothing is compared or sent then, after the same work, and the answer is as if the
+   * secret were wrong or the message sent.
+   */
+  readonly silenced: ReadonlySet<SharedLimitName>;
+  /** How many wrong codes were entered in a row before, of the account or, where something shows the owner, by that. */
+  readonly wrongCodes: number;
 }
 
 /** What a success changes, and what the client is to keep. */
@@ -66,7 +61,13 @@ interface ThrottleDependencies {
 const maxDevices = 50;
 /** At most one event of a subject in this time. */
 const eventLimit = { count: 1, periodMs: 60_000 };
-const nothingCounted: ThrottleTicket = { shownDevices: [], knownDevice: undefined, releases: [] };
+const nothingCounted: ThrottleTicket = {
+  shownDevices: [],
+  own: undefined,
+  releases: [],
+  silenced: new Set(),
+  wrongCodes: 0,
+};
 
 /** An attempt, with the limit that it is counted for. */
 interface NamedAttempt extends CountedAttempt {
@@ -105,31 +106,75 @@ export class Throttle {
   ): Promise<ThrottleTicket> {
     if (!tenant.settings.throttle.enabled) return nothingCounted;
     const shownDevices = this.#devices.read(tenant, subjects.device);
-    const attempts = this.#attemptsOf(tenant, action, subjects, shownDevices);
+    const session = this.#devices.readSession(tenant, subjects.session);
+    const owns = [...shownDevices.map(({ digest }) => digest), ...(session === undefined ? [] : [session])];
+    const attempts = this.#attemptsOf(tenant, action, subjects, owns);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const { knownDevice, refused } = await this.#count(tenant, attempts, subjects, shownDevices);
-    const [worst] = [...refused].sort((left, right) => right.waitUs - left.waitUs);
-    const attempt = worst === undefined ? undefined : attempts[worst.place];
-    if (worst !== undefined && attempt !== undefined) {
-      const { scope } = limitRules[attempt.limit];
+    const counted = await this.#store.take(
+      { tenantId: tenant.id },
+      {
+        ...this.#momentOf(tenant),
+        attempts,
+        identityId: subjects.identityId,
+        devices: shownDevices.map(({ digest }) => digest),
+        session,
+      },
+    );
+    const refused = counted.refused.flatMap(({ place, waitUs }) => {
+      const attempt = attempts[place];
+      return attempt === undefined ? [] : [{ attempt, waitUs }];
+    });
+    await this.#assertNoneShown(tenant, origin, action, subjects, refused);
+    return {
+      shownDevices,
+      own: counted.own,
+      releases: attempts.filter((attempt) => isCountedFor(attempt, counted.own)).flatMap(releaseOf),
+      silenced: new Set(refused.map(({ attempt }) => attempt.limit)),
+      wrongCodes: wrongCodesOf(attempts, counted, this.#clock.now().getTime() * 1000),
+    };
+  }
+
+  /** Throws RATE_LIMITED for what may be seen to be refused. */
+  async #assertNoneShown(
+    tenant: Tenant,
+    origin: CallOrigin,
+    action: ThrottledAction,
+    { identityId }: ThrottleSubjects,
+    refused: readonly { readonly attempt: NamedAttempt; readonly waitUs: number }[],
+  ): Promise<void> {
+    // An operator who asks about an identity knows which names belong together.
+    const isSilent = ({ limit }: NamedAttempt) =>
+      limitRules[limit].isSilent === true && action !== "password_check";
+    const [worst] = refused
+      .filter(({ attempt }) => !isSilent(attempt))
+      .sort((left, right) => right.waitUs - left.waitUs);
+    if (worst !== undefined) {
+      const { scope } = limitRules[worst.attempt.limit];
       if (action === "login" || action === "password_check") {
-        await this.#recordRefusal(tenant, origin, scope, attempt.key, subjects.identityId);
+        await this.#recordRefusal(tenant, origin, scope, worst.attempt.key, identityId);
       }
       throw domainError("RATE_LIMITED", { scope }, { retryAfterMs: Math.ceil(worst.waitUs / 1000) });
     }
-    const counted = attempts.filter(
-      ({ device, unlessKnownDevice }) =>
-        (device === undefined || sameBytes(device, knownDevice)) &&
-        !(unlessKnownDevice && knownDevice !== undefined),
-    );
-    return { shownDevices, knownDevice, releases: counted.flatMap(releaseOf) };
   }
 
-  /** Counts likewise, and says whether it is let through: for what must not be seen to be refused. */
-  async admits(tenant: Tenant, action: ThrottledAction, subjects: ThrottleSubjects): Promise<boolean> {
-    if (!tenant.settings.throttle.enabled) return true;
-    const attempts = this.#attemptsOf(tenant, action, subjects, []);
-    return (await this.#count(tenant, attempts, subjects, [])).refused.length === 0;
+  /**
+   * Whether this is the first time within a span that something is to be told of a subject. Counted by all servers together,
+   * and of subjects that nobody is as well. One round trip.
+   */
+  async isFirst(tenant: Tenant, subject: string, periodMs: number): Promise<boolean> {
+    const attempt = {
+      key: this.#digests.make("throttle", `first\0${subject}`),
+      ...inMicroseconds({ count: 1, periodMs }),
+      stage: 1,
+      own: undefined,
+      unlessOwn: false,
+    } as const;
+    const request: CountRequest = {
+      ...this.#momentOf(tenant),
+      attempts: [attempt],
+      ...{ identityId: undefined, devices: [], session: undefined },
+    };
+    return (await this.#store.take({ tenantId: tenant.id }, request)).refused.length === 0;
   }
 
   /**
@@ -138,7 +183,7 @@ export class Throttle {
    */
   succeeded(tenant: Tenant, ticket: ThrottleTicket, client: "browser" | "native"): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
-    const { record, kept } = this.#devices.keep(tenant, client, ticket.shownDevices, ticket.knownDevice);
+    const { record, kept } = this.#devices.keep(tenant, client, ticket.shownDevices, ticket.own);
     return { completion: { releases: ticket.releases, device: record, maxDevices }, device: kept };
   }
 
@@ -147,36 +192,37 @@ export class Throttle {
     if (ticket.releases.length > 0) await this.#store.release({ tenantId: tenant.id }, ticket.releases);
   }
 
-  #count(
-    tenant: Tenant,
-    attempts: readonly CountedAttempt[],
-    { identityId }: ThrottleSubjects,
-    shownDevices: readonly ShownDevice[],
-  ): Promise<CountResult> {
-    const atUs = this.#clock.now().getTime() * 1000;
-    const devices = shownDevices.map(({ digest }) => digest);
-    return this.#store.take({ tenantId: tenant.id }, { atUs, attempts, identityId, devices });
+  #momentOf(tenant: Tenant): Pick<CountRequest, "atUs" | "idleSince"> {
+    const now = this.#clock.now();
+    return { atUs: now.getTime() * 1000, idleSince: idleSince(tenant.settings.session, now) };
   }
 
   #attemptsOf(
     tenant: Tenant,
     action: ThrottledAction,
     subjects: ThrottleSubjects,
-    shownDevices: readonly ShownDevice[],
+    owns: readonly Uint8Array[],
   ): readonly NamedAttempt[] {
-    const attempts = actionLimits[action].flatMap((limit) =>
-      subjectsOf(limit, subjects, shownDevices).map(({ subject, device }): NamedAttempt => {
-        const { scope, stage } = limitRules[limit];
-        return {
-          limit,
-          key: counterKey(this.#digests, limit, subject),
-          ...inMicroseconds(tenant.settings.throttle.limits[limit]),
-          stage,
-          device,
-          unlessKnownDevice: scope === "account",
-        };
-      }),
-    );
+    const { limits, unlistedProxyFactor } = tenant.settings.throttle;
+    const attemptsAt = (limit: SharedLimitName, stage: NamedAttempt["stage"]) => {
+      const { by, who } = limitRules[limit];
+      const attemptOf = (subject: string, own: Uint8Array | undefined): NamedAttempt => ({
+        limit,
+        key: counterKey(this.#digests, limit, subject),
+        ...inMicroseconds(allowanceOf(limits[limit], by, subjects, unlistedProxyFactor)),
+        stage,
+        own,
+        unlessOwn: who === "strangers",
+      });
+      if (who === "owner") {
+        return owns.flatMap((own) => subjectOf(by, subjects, own).map((subject) => attemptOf(subject, own)));
+      }
+      return subjectOf(by, subjects, undefined).map((subject) => attemptOf(subject, undefined));
+    };
+    const attempts = [
+      ...(watchedLimits[action] ?? []).flatMap((limit) => attemptsAt(limit, 0)),
+      ...actionLimits[action].flatMap((limit) => attemptsAt(limit, limitRules[limit].stage)),
+    ];
     // Statements that count the same subjects then wait for each other instead of blocking each other.
     return attempts.sort((left, right) => left.stage - right.stage || Buffer.compare(left.key, right.key));
   }
@@ -193,53 +239,29 @@ export class Throttle {
     const subject = Buffer.from(key).toString("hex");
     // Asked first, so that of a flood of refusals one in a minute costs a round trip more.
     if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
-    const attempt = {
-      key: this.#digests.make("throttle", `event\0${subject}`),
-      ...inMicroseconds(eventLimit),
-      stage: 1,
-      device: undefined,
-      unlessKnownDevice: false,
-    } as const;
-    const request = { atUs: at.getTime() * 1000, attempts: [attempt], identityId: undefined, devices: [] };
-    const { refused } = await this.#store.take({ tenantId: tenant.id }, request);
-    if (refused.length > 0) return;
+    if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
     await this.#events.append({ tenantId: tenant.id }, [event]);
   }
 }
 
-function subjectsOf(
-  limit: SharedLimitName,
-  subjects: ThrottleSubjects,
-  shownDevices: readonly ShownDevice[],
-): readonly { readonly subject: string; readonly device: Uint8Array | undefined }[] {
-  const plain = (subject: string | undefined) =>
-    subject === undefined ? [] : [{ subject, device: undefined }];
-  const { scope } = limitRules[limit];
-  switch (scope) {
-    case "address":
-      return plain(subjects.address === undefined ? undefined : addressSubject(subjects.address));
-    case "flow":
-      return plain(subjects.flow === undefined ? undefined : Buffer.from(subjects.flow).toString("hex"));
-    case "recipient":
-      return plain(subjects.recipient);
-    case "account":
-      return [...new Set(subjects.accounts)].flatMap(plain);
-    case "device":
-      return shownDevices.map(({ digest }) => ({ subject: deviceSubject(digest), device: digest }));
-    default: {
-      const unreachable: never = scope;
-      return unreachable;
-    }
-  }
+/** Whether an attempt was counted, given what shows the owner. */
+function isCountedFor({ stage, own, unlessOwn }: NamedAttempt, shown: Uint8Array | undefined): boolean {
+  if (stage === 0) return false;
+  if (own !== undefined) return shown !== undefined && Buffer.compare(own, shown) === 0;
+  return !(unlessOwn && shown !== undefined);
+}
+
+function wrongCodesOf(attempts: readonly NamedAttempt[], { watched }: CountResult, atUs: number): number {
+  const counts = watched.map(({ place, spentUntilUs }) => {
+    const costUs = attempts[place]?.costUs ?? 1;
+    return Math.max(0, Math.ceil((spentUntilUs - atUs) / costUs));
+  });
+  return Math.max(0, ...counts);
 }
 
 function releaseOf({ limit, key, costUs }: NamedAttempt): CounterRelease[] {
   const { onSuccess } = limitRules[limit];
   if (onSuccess === "keep") return [];
   return [{ key, refundUs: onSuccess === "refund" ? costUs : undefined }];
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array | undefined): boolean {
-  return right !== undefined && Buffer.compare(left, right) === 0;
 }

@@ -1,7 +1,7 @@
 import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 import type { Access } from "../rpc/access.ts";
 import type { AddressLimits } from "../rpc/address-limits.ts";
-import { admitCall } from "../rpc/admit-call.ts";
+import { admitAddress, admitCall } from "../rpc/admit-call.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { connectPost } from "../rpc/unary/connect-wire.ts";
 import type { Exchange } from "./exchange.ts";
@@ -57,7 +57,7 @@ function guarded(
   return async (exchange, headers, inbound) => {
     try {
       if (!isOpen(exchange)) {
-        guard.addressLimits.admit(inbound, route, guard.access.tenantOf(exchange));
+        await admitAddress(guard, inbound, route);
         await admitCall(guard, inbound, route);
       }
     } catch (error) {

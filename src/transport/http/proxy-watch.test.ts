@@ -27,7 +27,7 @@ function startWatch() {
     };
     const call = () => {
       watch.note(peer, forwarded);
-      return watch.standsAside(peer, forwarded);
+      return watch.isUnlistedProxy(peer, forwarded);
     };
     return Array.from({ length: count }, call).at(-1);
   };
@@ -44,7 +44,7 @@ describe("limits by address", () => {
     "100.64.0.1",
     "fd00::1",
     "fe80::1",
-  ])("stand aside if everybody comes through %s, and the log says once what to do", (address) => {
+  ])("are widened if everybody comes through %s, and the log says once what to do", (address) => {
     const { calls, warnings } = startWatch();
     expect(calls(19, address)).toBe(false);
     expect(calls(1, address)).toBe(true);

@@ -18,9 +18,9 @@ const fewestCalls = 20;
 
 /**
  * Finds out whether all traffic comes from one proxy that is not configured: then every client has the same address,
- * and a limit by address would shut all of them out together. So it stands aside until the proxy is listed.
+ * and a limit by address would shut all of them out together. So it is several times as wide until the proxy is listed.
  *
- * Security rule: nobody gets out of the limits by sending a header. The peer must be on the machine itself or in a
+ * Security rule: nobody gets out of the limits by sending a header, and a ceiling holds whatever is sent. The peer must be on the machine itself or in a
  * private network, which nobody on the internet is, and within the last five to ten minutes nobody else may have
  * come, nor a call without the header: one call of anybody else and the limits are back.
  */
@@ -50,8 +50,8 @@ export class ProxyWatch {
     };
   }
 
-  /** Whether limits by address stand aside for a call. */
-  standsAside(peer: Peer, forwarded: boolean): boolean {
+  /** Whether a call comes from a proxy that is not listed: its address is that of many clients. */
+  isUnlistedProxy(peer: Peer, forwarded: boolean): boolean {
     if (!forwarded || peer.trustedProxy) return false;
     this.#turn(this.#clock.now().getTime());
     const windows = [this.#before, this.#current].filter(({ calls }) => calls > 0);
@@ -75,7 +75,7 @@ export class ProxyWatch {
     this.#warned = true;
     this.#logger.warn(
       { peer: address },
-      `all clients come from the one address ${address}, which sends X-Forwarded-For: limits by address stand aside. Add it to server.trusted_proxies`,
+      `all clients come from the one address ${address}, which sends X-Forwarded-For: limits by address hold for all of them together, as wide as unlisted_proxy_factor says. Add it to server.trusted_proxies`,
     );
   }
 }

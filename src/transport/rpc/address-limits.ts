@@ -1,10 +1,12 @@
 import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
 import { DomainError, domainError, type ErrorReason } from "../../domain/errors.ts";
+import type { SessionId } from "../../domain/ids.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { addressSubject } from "../../domain/throttle/address-subject.ts";
-import type { LocalLimitName } from "../../domain/throttle/limits.ts";
+import type { Limit, LocalLimitName } from "../../domain/throttle/limits.ts";
 import { LocalBuckets } from "../../domain/throttle/local-buckets.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { ProxyWatch } from "../http/proxy-watch.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
@@ -23,13 +25,12 @@ const classLimits: Readonly<Record<RateClass, LocalLimitName | undefined>> = {
   [RateClass.ADMIN_WRITE]: undefined,
 };
 
-/** What only somebody sends who was never given it. Ended sessions and keys are what honest clients come with. */
+/**
+ * What only somebody sends who was never given it, and what costs a query. What is malformed is refused by its checksum, at no
+ * cost, so it counts for nobody who shares the address. Ended sessions and keys are what honest clients come with.
+ */
 const guesses: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
-  "SESSION_TOKEN_MALFORMED",
-  "SESSION_TOKEN_KIND_MISMATCH",
   "SESSION_TOKEN_UNKNOWN",
-  "API_KEY_MALFORMED",
-  "API_KEY_KIND_MISMATCH",
   "API_KEY_UNKNOWN",
   "CLIENT_CERTIFICATE_UNKNOWN",
 ]);
@@ -43,6 +44,8 @@ export type LimitedRoute = Pick<Route, "name" | "access" | "rateClass">;
  */
 export class AddressLimits {
   readonly #buckets = new LocalBuckets();
+  /** By subject, the end of the last lookup that waits its turn. */
+  readonly #lastOf = new Map<string, Promise<void>>();
   readonly #proxies: ProxyWatch;
   readonly #clock: Clock;
 
@@ -52,46 +55,91 @@ export class AddressLimits {
   }
 
   /**
-   * Counts a call before it is authenticated. Throws RATE_LIMITED. Notes in the call which address its further
-   * limits count.
+   * Counts a call before it is authenticated. Returns how long its address has to wait; 0: it is let through. Notes in the
+   * call which address its further limits count.
    */
-  admit(inbound: Inbound, route: LimitedRoute, tenant: Tenant): void {
+  take(inbound: Inbound, route: LimitedRoute, tenant: Tenant): number {
     inbound.limitedAddress = this.#limitedAddress(inbound, route);
-    if (!tenant.settings.throttle.enabled || inbound.limitedAddress === undefined) return;
     const name = classLimits[route.rateClass];
-    const now = this.#clock.now().getTime();
-    const { limits } = tenant.settings.throttle;
-    let waitMs = 0;
-    if (name !== undefined) {
-      waitMs = this.#buckets.take(subjectOf(inbound.limitedAddress, name), limits[name], now);
-    }
-    if (isAuthenticated(route)) {
-      const subject = failureSubject(inbound.limitedAddress, route);
-      waitMs = Math.max(waitMs, this.#buckets.waitOf(subject, limits.failed_authentication, now));
-    }
-    if (waitMs > 0) throw domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs: waitMs });
+    // Security rule: who shows a session is counted by it, so that nobody who shares the address can use that up.
+    if (name === undefined || isAuthenticated(route)) return 0;
+    return this.#takeByAddress(inbound, tenant, name);
   }
 
-  /** Counts a call that was refused, if it was for a credential that nobody has. */
-  noteRefused(inbound: Inbound, route: LimitedRoute, tenant: Tenant, error: unknown): void {
+  /** Counts a call by the session that was shown with it. Returns how long it has to wait; 0: it is let through. */
+  takeBySession(route: LimitedRoute, tenant: Tenant, sessionId: SessionId): number {
+    const name = classLimits[route.rateClass];
+    const { enabled, limits } = tenant.settings.throttle;
+    if (!enabled || name === undefined) return 0;
+    return this.#buckets.take(`${name} session ${sessionId}`, limits[name], this.#clock.now().getTime());
+  }
+
+  /**
+   * Looks up what a call authenticates with. Throws RATE_LIMITED for a credential that nobody has from an address with too
+   * many of them.
+   *
+   * Security rule: a credential that is found is served, whatever others of its address do. Beyond the limit the lookups of
+   * an address wait for each other, so that guesses cost the database one query at a time.
+   */
+  async lookUp<Found>(
+    inbound: Inbound,
+    route: LimitedRoute,
+    tenant: Tenant,
+    find: () => Promise<Found>,
+  ): Promise<Found> {
+    const { enabled, limits } = tenant.settings.throttle;
     const { limitedAddress } = inbound;
-    if (!tenant.settings.throttle.enabled || limitedAddress === undefined || !isAuthenticated(route)) return;
-    if (!(error instanceof DomainError) || !guesses.has(error.reason)) return;
-    const limit = tenant.settings.throttle.limits.failed_authentication;
-    this.#buckets.take(failureSubject(limitedAddress, route), limit, this.#clock.now().getTime());
+    if (!enabled || limitedAddress === undefined || !isAuthenticated(route)) return find();
+    const subject = failureSubject(limitedAddress, route);
+    const limit = this.#widened(limitedAddress, tenant, limits.failed_authentication);
+    const isFlooded = this.#buckets.waitOf(subject, limit, this.#clock.now().getTime()) > 0;
+    try {
+      return await (isFlooded ? this.#inTurn(subject, find) : find());
+    } catch (error) {
+      if (!(error instanceof DomainError) || !guesses.has(error.reason)) throw error;
+      const retryAfterMs = this.#buckets.take(subject, limit, this.#clock.now().getTime());
+      if (retryAfterMs === 0) throw error;
+      throw domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs });
+    }
   }
 
-  #limitedAddress({ exchange, address }: Inbound, route: LimitedRoute): string | undefined {
+  #takeByAddress({ limitedAddress }: Inbound, tenant: Tenant, name: LocalLimitName): number {
+    const { enabled, limits } = tenant.settings.throttle;
+    if (!enabled || limitedAddress === undefined) return 0;
+    const limit = this.#widened(limitedAddress, tenant, limits[name]);
+    return this.#buckets.take(subjectOf(limitedAddress, name), limit, this.#clock.now().getTime());
+  }
+
+  #widened({ isShared }: LimitedAddress, tenant: Tenant, limit: Limit): Limit {
+    const { unlistedProxyFactor } = tenant.settings.throttle;
+    return isShared ? { ...limit, count: limit.count * unlistedProxyFactor } : limit;
+  }
+
+  /** One after another for each subject; those that wait are held by their connections, which are bounded. */
+  async #inTurn<Found>(subject: string, work: () => Promise<Found>): Promise<Found> {
+    const mine = (this.#lastOf.get(subject) ?? Promise.resolve()).then(work);
+    const ended = mine.then(
+      () => {},
+      () => {},
+    );
+    this.#lastOf.set(subject, ended);
+    try {
+      return await mine;
+    } finally {
+      if (this.#lastOf.get(subject) === ended) this.#lastOf.delete(subject);
+    }
+  }
+
+  #limitedAddress({ exchange, address }: Inbound, { rateClass }: LimitedRoute): LimitedAddress | undefined {
     if (address === "") return undefined;
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
-    if (exchange.peer.trustedProxy && address === exchange.peer.address) return undefined;
-    const { rateClass } = route;
+    if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };
     const forwarded = exchange.header("x-forwarded-for") !== undefined;
     // Only flows tell whether everybody comes through a proxy: a service that checks sessions comes past it.
     if (rateClass === RateClass.FLOW_CREATE || rateClass === RateClass.FLOW_SUBMIT) {
       this.#proxies.note(exchange.peer, forwarded);
     }
-    return this.#proxies.standsAside(exchange.peer, forwarded) ? undefined : address;
+    return { address, isShared: this.#proxies.isUnlistedProxy(exchange.peer, forwarded) };
   }
 }
 
@@ -100,10 +148,10 @@ function isAuthenticated({ access }: LimitedRoute): boolean {
 }
 
 /** Apart, so that an application that forwards stale cookies does not shut its own API key out. */
-function failureSubject(address: string, { access }: LimitedRoute): string {
+function failureSubject(address: LimitedAddress, { access }: LimitedRoute): string {
   return subjectOf(address, `failed ${access.kind}`);
 }
 
-function subjectOf(address: string, name: string): string {
-  return `${name} ${addressSubject(address)}`;
+function subjectOf({ address, isShared }: LimitedAddress, name: string): string {
+  return `${name} ${isShared ? "shared " : ""}${addressSubject(address)}`;
 }

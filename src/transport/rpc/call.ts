@@ -6,6 +6,7 @@ import type { Instant } from "../../domain/instant.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 
 /** Who makes a call, once it is authenticated. */
@@ -56,10 +57,12 @@ export interface Call {
   session(): Promise<SessionCaller>;
   /** Whether the call has an Authorization header for a session: then its cookies do not count. */
   readonly hasBearerToken: boolean;
+  /** The token of the Authorization header, unread; undefined if there is none. */
+  readonly bearerToken: string | undefined;
   /** The session cookies of the browser that calls. Throws for methods that no browser calls. */
   readonly browser: BrowserSessions;
-  /** The address that limits count the call for; undefined where they stand aside. */
-  readonly limitedAddress: string | undefined;
+  /** The address that limits count the call for; undefined where it is not known. */
+  readonly limitedAddress: LimitedAddress | undefined;
   /** The value of a cookie of the request; undefined if it was not sent. */
   cookie(name: string): string | undefined;
   /** Adds a Set-Cookie header to the response. */

@@ -90,6 +90,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   STREAM_IDLE: Code.DeadlineExceeded,
   CLAIM_ENDED: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
+  CODE_MALFORMED: Code.InvalidArgument,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

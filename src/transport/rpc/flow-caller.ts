@@ -2,11 +2,13 @@ import type {
   CreatedFlow,
   Flow,
   FlowCaller,
+  FlowClient,
   FlowCompleted,
   FlowOutcome,
   LoginComesFirst,
 } from "../../domain/flow/flow.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
+import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
 import {
   browserCookie,
@@ -14,13 +16,14 @@ import {
   deviceCookie,
   deviceCookieName,
   sessionCookie,
+  sessionCookieName,
 } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toSession } from "./convert/session.ts";
 
-/** The call, as the flows' rules see it. */
-export function flowCallerOf(call: Call): FlowCaller {
+/** The call, as the flows' rules see it. `deviceToken` is a native client's; empty if it has none. */
+export function flowCallerOf(call: Call, deviceToken = ""): FlowCaller {
   return {
     tenant: call.tenant,
     origin: call.origin,
@@ -28,10 +31,17 @@ export function flowCallerOf(call: Call): FlowCaller {
     session: () => call.session(),
     browserSessions: () => browserSessionsOf(call),
     limitedAddress: call.limitedAddress,
-    deviceCookie: call.cookie(deviceCookieName(call.tenant)),
+    shownSession: (client) => shownSessionOf(call, client),
+    shownDevice: (client) =>
+      client === "browser" ? call.cookie(deviceCookieName(call.tenant)) : deviceToken,
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
   };
+}
+
+function shownSessionOf(call: Call, client: FlowClient): SessionCredential | undefined {
+  const text = client === "browser" ? call.cookie(sessionCookieName(call.tenant)) : call.bearerToken;
+  return text === undefined ? undefined : { kind: client === "browser" ? "session_cookie" : "session", text };
 }
 
 async function browserSessionsOf(call: Call): Promise<readonly Session[]> {

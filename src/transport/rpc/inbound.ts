@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CallOrigin, EventActor } from "../../domain/event/event.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
 import { assertOriginAllowed } from "../http/origin.ts";
@@ -15,8 +16,8 @@ export interface Inbound {
   readonly requestId: string;
   /** The client's address, behind trusted proxies the one that they name. */
   readonly address: string;
-  /** The address that limits count the call for; undefined where they stand aside. Set by address-limits.ts. */
-  limitedAddress: string | undefined;
+  /** The address that limits count the call for; undefined where it is not known. Set by address-limits.ts. */
+  limitedAddress: LimitedAddress | undefined;
   /** The headers of the answer so far. */
   readonly headers: ResponseHeaders;
   /** From performance.now(). */
@@ -52,7 +53,7 @@ class InboundCall implements Call {
   readonly scope: Scope;
   readonly caller: Caller;
   readonly origin: CallOrigin;
-  readonly limitedAddress: string | undefined;
+  readonly limitedAddress: LimitedAddress | undefined;
   readonly #exchange: Exchange;
   readonly #setCookies: string[];
   readonly #session: Admission["session"];
@@ -81,6 +82,11 @@ class InboundCall implements Call {
 
   get languages(): string | undefined {
     return this.#exchange.header("accept-language");
+  }
+
+  get bearerToken(): string | undefined {
+    const bearer = bearerOf(this.#exchange);
+    return bearer.kind === "token" ? bearer.text : undefined;
   }
 
   async session(): ReturnType<Call["session"]> {

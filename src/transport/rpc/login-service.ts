@@ -45,11 +45,10 @@ export class LoginService implements ServiceImpl<typeof Contract> {
   async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
     const { flowId, csrfToken } = request;
-    const outcome = await this.#flows.submit(flowCallerOf(call), {
+    const outcome = await this.#flows.submit(flowCallerOf(call, request.deviceToken), {
       flowId,
       csrfToken,
       identifier: request.identifier,
-      deviceToken: request.deviceToken,
       step: stepOf(request.step),
     });
     if (outcome.kind === "redirect") {

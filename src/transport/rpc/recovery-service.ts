@@ -44,7 +44,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
   async submitRecoveryFlow(request: SubmitRecoveryFlowRequest, context: HandlerContext) {
     const call = callOf(context);
     const { flowId, csrfToken } = request;
-    const outcome = await this.#flows.submit(flowCallerOf(call), {
+    const outcome = await this.#flows.submit(flowCallerOf(call, request.deviceToken), {
       flowId,
       csrfToken,
       address: request.address,

@@ -22,7 +22,7 @@ import { connectionHeaders } from "../http/headers.ts";
 import type { ListenerLimits } from "../http/protocol-servers.ts";
 import type { Access } from "./access.ts";
 import type { AddressLimits } from "./address-limits.ts";
-import { admitCall } from "./admit-call.ts";
+import { admitAddress, admitCall } from "./admit-call.ts";
 import { setCall } from "./call.ts";
 import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
@@ -195,11 +195,11 @@ function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) 
 }
 
 async function admit(dependencies: StreamingDependencies, context: HandlerContext): Promise<void> {
-  const { access, addressLimits, clock, limits } = dependencies;
+  const { access, clock, limits } = dependencies;
   const stream = streamOf(context.values);
   const { inbound, route, setCookies } = stream;
   try {
-    addressLimits.admit(inbound, route, access.tenantOf(inbound.exchange));
+    await admitAddress(dependencies, inbound, route);
     if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
     const admission = await admitCall(dependencies, inbound, route, setCookies);
     inbound.caller = admission.caller;

@@ -43,7 +43,7 @@ export class VerificationService implements ServiceImpl<typeof Contract> {
   async submitVerificationFlow(request: SubmitVerificationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
     const { flowId, csrfToken } = request;
-    const outcome = await this.#flows.submit(flowCallerOf(call), {
+    const outcome = await this.#flows.submit(flowCallerOf(call, request.deviceToken), {
       flowId,
       csrfToken,
       address: request.address,

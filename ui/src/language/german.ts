@@ -91,6 +91,8 @@ export const german: Words = {
     9000019: "Fahren Sie fort, um zu bestätigen, dass {address} Ihnen gehört.",
     9000020: "Der Link ist ungültig oder schon benutzt.",
     9000021: "Der Code wurde zu oft falsch eingegeben. Lassen Sie sich einen neuen senden.",
+    9000120:
+      "Ein Code hat {length} Ziffern, oder {long_length}, wenn viele falsche eingegeben wurden. Kopieren Sie ihn aus der Nachricht, und sonst nichts.",
     9000022:
       "Eben wurde eine Nachricht gesendet. Warten Sie einen Moment, bevor Sie eine weitere senden lassen.",
     9000023: "Geben Sie eine gültige E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl.",

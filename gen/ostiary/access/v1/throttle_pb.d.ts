@@ -20,8 +20,9 @@ export declare const file_ostiary_access_v1_throttle: GenFile;
  */
 export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter"> & {
   /**
-   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`. `mailbox` and `mailbox_daily` are
-   * what `recipient` and `recipient_daily` let through to one address, whatever it was found by.
+   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`. `mailbox` is what `recipient_total`
+   * lets through to one address, whatever it was found by; `registration_mailbox` what `recipient_daily` lets through to
+   * all addresses that differ by what stands behind a `+`; `own_…` is what the owner's device or session has for itself.
    *
    * @generated from field: string limit = 1;
    */

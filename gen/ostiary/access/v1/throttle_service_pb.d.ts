@@ -28,7 +28,7 @@ export declare type ExplainThrottleRequest = Message<"ostiary.access.v1.ExplainT
   identifier: string;
 
   /**
-   * A client's IP address. Of an IPv6 address the /64 counts.
+   * A client's IP address. Of an IPv6 address the /64 counts. With both, also what is counted by the pair of them.
    *
    * @generated from field: string address = 2;
    */
@@ -130,8 +130,8 @@ export declare const ResetThrottleResponseSchema: GenMessage<ResetThrottleRespon
  */
 export declare const ThrottleService: GenService<{
   /**
-   * ExplainThrottle lists the counters of an identifier, of the devices that its account knows, and of an address,
-   * and says whether a login would be let through now. It answers for unknown identifiers as well, and counts
+   * ExplainThrottle lists the counters of an identifier, of the devices that its account knows, of its live sessions, and
+   * of an address, and says whether a login would be let through now. It answers for unknown identifiers as well, and counts
    * nothing.
    *
    * Access: API key with `throttle:read`.

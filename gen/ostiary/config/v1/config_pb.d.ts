@@ -1526,7 +1526,8 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   deviceLifetime?: Duration | undefined;
 
   /**
-   * How often a secret of one account may be tried from devices that it does not know. A success sets it back.
+   * How often a secret of one account may be tried, by one of its names, from devices that it does not know. A success sets it
+   * back.
    *
    * @generated from field: ostiary.config.v1.Limit account = 3;
    */
@@ -1540,8 +1541,8 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   accountDaily?: Limit | undefined;
 
   /**
-   * How often a secret of one account may be tried from one device that it knows, in place of `account`. A success
-   * sets it back.
+   * How often a secret of one account may be tried from one device that it knows, or in one session of it, in place of
+   * `account` and `address`. A success sets it back.
    *
    * @generated from field: ostiary.config.v1.Limit device = 5;
    */
@@ -1577,22 +1578,24 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   registration?: Limit | undefined;
 
   /**
-   * How many codes and links may be asked for by one e-mail address, telephone number or user name. As many are sent to one
-   * mailbox, whatever they were asked for by; what goes beyond is not sent, in silence.
+   * How many codes and links may be asked for by one e-mail address, telephone number or user name, from one address, in one
+   * kind of flow. On a device that the account knows, or in a session of it, as many are counted apart: what strangers ask
+   * for does not use them up.
    *
    * @generated from field: ostiary.config.v1.Limit recipient = 10;
    */
   recipient?: Limit | undefined;
 
   /**
-   * The same over a longer time.
+   * The same over a longer time, in all kinds of flows together. As many messages of registrations go from everywhere
+   * to `name+…@host`, whatever stands behind the `+`; what goes beyond is not sent.
    *
    * @generated from field: ostiary.config.v1.Limit recipient_daily = 11;
    */
   recipientDaily?: Limit | undefined;
 
   /**
-   * How many codes and links may be sent at the request of one address.
+   * How many codes and links may be sent at the request of one address, those that follow a registration included.
    *
    * @generated from field: ostiary.config.v1.Limit sending = 12;
    */
@@ -1613,18 +1616,52 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   flowSubmit?: Limit | undefined;
 
   /**
-   * How many calls about what is their own signed-in people may make from one address, in each server process.
+   * How many calls about what is their own may be made in one session, in each server process.
    *
    * @generated from field: ostiary.config.v1.Limit self_service = 15;
    */
   selfService?: Limit | undefined;
 
   /**
-   * How many unknown or malformed tokens, and as many API keys, may come from one address, in each server process.
+   * How many tokens that nobody has, and as many API keys, are looked up for one address before they wait for each other, in
+   * each server process. Valid ones are served beyond it; malformed ones are refused unread, and count for nobody.
    *
    * @generated from field: ostiary.config.v1.Limit failed_authentication = 16;
    */
   failedAuthentication?: Limit | undefined;
+
+  /**
+   * How often the secrets of one account may be tried by all of its names together, from devices that it does not know. What
+   * goes beyond is answered like a wrong secret, since a refusal would tell which names belong together.
+   *
+   * @generated from field: ostiary.config.v1.Limit identity_daily = 17;
+   */
+  identityDaily?: Limit | undefined;
+
+  /**
+   * How many codes and links may be asked for by one name from everywhere, and how many are sent to one mailbox, whatever they
+   * were asked for by. What goes beyond for a mailbox is not sent, in silence.
+   *
+   * @generated from field: ostiary.config.v1.Limit recipient_total = 18;
+   */
+  recipientTotal?: Limit | undefined;
+
+  /**
+   * How many wrong codes may be entered in a row for one account, and as many on one device that it knows or in one session
+   * of it (NIST SP 800-63B-4, section 3.2.2). From half of them on its owner is told, and codes have 20 digits, so that
+   * nobody is locked out; beyond all of them codes of the usual length are wrong, whatever they are. A right one sets it back.
+   *
+   * @generated from field: ostiary.config.v1.Limit wrong_codes = 19;
+   */
+  wrongCodes?: Limit | undefined;
+
+  /**
+   * How many times a limit by address holds for the clients of a proxy together that does not say, or is not believed, for
+   * whom it calls: see "Behind a proxy" in docs/throttling.md.
+   *
+   * @generated from field: uint32 unlisted_proxy_factor = 20;
+   */
+  unlistedProxyFactor: number;
 };
 
 /**

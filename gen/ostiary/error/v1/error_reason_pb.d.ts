@@ -652,6 +652,15 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_SESSION_COOKIE_AMBIGUOUS = 135;
    */
   SESSION_COOKIE_AMBIGUOUS = 135,
+
+  /**
+   * What was entered can be no code: it has another length or other characters. It was compared with nothing, and no try
+   * was counted. Only as the reason of a rejected outcome.
+   * Code: INVALID_ARGUMENT. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_CODE_MALFORMED = 140;
+   */
+  CODE_MALFORMED = 140,
 }
 
 /**

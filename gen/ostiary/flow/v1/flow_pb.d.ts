@@ -235,11 +235,18 @@ export declare type EnterCodeStep = Message<"ostiary.flow.v1.EnterCodeStep"> & {
   resendTime?: Timestamp | undefined;
 
   /**
-   * How many digits it has.
+   * How many digits it has, unless many wrong codes were tried for the account.
    *
    * @generated from field: int32 code_length = 4;
    */
   codeLength: number;
+
+  /**
+   * How many digits it has then. Which of the two was sent is said by the message alone, so let people type or paste either.
+   *
+   * @generated from field: int32 long_code_length = 5;
+   */
+  longCodeLength: number;
 };
 
 /**

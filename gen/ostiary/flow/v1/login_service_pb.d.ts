@@ -282,7 +282,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
   } | {
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */

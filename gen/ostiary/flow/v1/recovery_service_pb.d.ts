@@ -211,6 +211,14 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
     value: DisownStep;
     case: "disown";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
+   * What strangers ask for does not use up what a known device may.
+   *
+   * @generated from field: string device_token = 15;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -241,7 +249,8 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
+     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED, and with `enumeration_safe: false`
+     * IDENTITY_NOT_FOUND.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */

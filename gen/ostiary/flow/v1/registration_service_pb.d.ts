@@ -287,7 +287,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
-     * CODE_INVALID, LINK_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
+     * CODE_INVALID, LINK_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */

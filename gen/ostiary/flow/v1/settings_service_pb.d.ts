@@ -322,7 +322,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED,
-     * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
+     * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */

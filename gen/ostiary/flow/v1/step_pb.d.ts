@@ -19,7 +19,9 @@ export declare const file_ostiary_flow_v1_step: GenFile;
  */
 export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
   /**
-   * The code as it was sent; white space and hyphens are ignored. Empty: send one.
+   * The code as it was sent. White space, hyphens and what cannot be seen are ignored, digits of other scripts are taken, and
+   * of a sentence the one group of digits that has the right length. What can be no code is refused as CODE_MALFORMED, and
+   * costs no try. Empty: send one.
    *
    * @generated from field: string code = 1;
    */

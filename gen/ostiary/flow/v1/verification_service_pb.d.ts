@@ -200,6 +200,14 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
     value: DisownStep;
     case: "disown";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
+   * What strangers ask for does not use up what a known device may.
+   *
+   * @generated from field: string device_token = 15;
+   */
+  deviceToken: string;
 };
 
 /**
@@ -230,7 +238,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
-     * CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED.
+     * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
      */

@@ -8,8 +8,10 @@ import type {
   IssuedProof,
   ProofBinding,
   ProofPurpose,
+  ProofStrength,
   SubmittedStep,
 } from "../method.ts";
+import { longCodeLength, readTypedCode } from "../typed-code.ts";
 
 /** The one-time code: digits that are sent to an address and typed in. */
 export class CodeMethod implements AddressProofMethod {
@@ -48,8 +50,9 @@ export class CodeMethod implements AddressProofMethod {
           required: true,
           autocomplete: "one-time-code",
           minLength: length,
-          maxLength: length,
-          pattern: `^[0-9]{${length}}$`,
+          // The same for everybody, so that the form does not tell which of them was sent.
+          maxLength: longCodeLength,
+          pattern: `^([0-9]{${length}}|[0-9]{${longCodeLength}})$`,
         },
       },
       {
@@ -62,9 +65,9 @@ export class CodeMethod implements AddressProofMethod {
     ];
   }
 
-  issue(tenant: Tenant, binding: ProofBinding, at: Date): IssuedProof {
+  issue(tenant: Tenant, binding: ProofBinding, at: Date, strength: ProofStrength): IssuedProof {
     const { length, lifetimeMs } = tenant.settings.code;
-    const code = this.#codes.make(length);
+    const code = this.#codes.make(strength === "long" ? longCodeLength : length);
     return {
       secret: code,
       challenge: {
@@ -76,10 +79,22 @@ export class CodeMethod implements AddressProofMethod {
     };
   }
 
-  matches(binding: ProofBinding, challenge: Challenge, step: SubmittedStep): boolean {
-    const { code } = step.fields;
-    if (typeof code !== "string") return false;
-    return this.#codes.matches(challenge.digest, contextOf(binding), normaliseCode(code));
+  unreadable(tenant: Tenant, step: SubmittedStep) {
+    if (codeOf(tenant, step) !== undefined) return undefined;
+    const { length } = tenant.settings.code;
+    return { reason: "CODE_MALFORMED", message: messages.malformedCode(length, longCodeLength) } as const;
+  }
+
+  matches(
+    tenant: Tenant,
+    binding: ProofBinding,
+    challenge: Challenge,
+    step: SubmittedStep,
+    strength: ProofStrength,
+  ): boolean {
+    const code = codeOf(tenant, step) ?? "";
+    const isRight = this.#codes.matches(challenge.digest, contextOf(binding), code);
+    return isRight && (strength === "usual" || code.length === longCodeLength);
   }
 
   invalid(purpose: ProofPurpose) {
@@ -95,7 +110,7 @@ function contextOf({ flowDigest, purpose, address }: ProofBinding): readonly (st
   return [purpose, address, flowDigest];
 }
 
-/** People copy codes with the spaces and hyphens that mail programs put in, and type digits of their own script. */
-function normaliseCode(text: string): string {
-  return text.normalize("NFKC").replace(/[\s\u2010-\u2015-]/gu, "");
+function codeOf(tenant: Tenant, { fields: { code } }: SubmittedStep): string | undefined {
+  if (typeof code !== "string") return undefined;
+  return readTypedCode(code, [tenant.settings.code.length, longCodeLength]);
 }

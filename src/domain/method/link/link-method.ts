@@ -49,12 +49,17 @@ export class LinkMethod implements AddressProofMethod {
     };
   }
 
+  /** Nothing is typed: the flow says which link was opened. */
+  unreadable(): undefined {
+    return undefined;
+  }
+
   /**
    * Whoever holds the flow that the opened link began has shown that link.
    *
    * Security rule: that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
    */
-  matches({ opened }: ProofBinding, challenge: Challenge): boolean {
+  matches(_tenant: Tenant, { opened }: ProofBinding, challenge: Challenge): boolean {
     return challenge.kind === "link" && Buffer.from(challenge.digest).toString("base64url") === opened;
   }
 

@@ -123,6 +123,7 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
           codeExpireTime: toTimestamp(step.expiresAt),
           resendTime: toTimestamp(step.resendAt),
           codeLength: step.codeLength,
+          longCodeLength: step.longCodeLength,
         },
       };
     case "link_sent":

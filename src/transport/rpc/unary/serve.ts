@@ -11,7 +11,7 @@ import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
 import type { Access } from "../access.ts";
 import type { AddressLimits } from "../address-limits.ts";
-import { admitCall } from "../admit-call.ts";
+import { admitAddress, admitCall } from "../admit-call.ts";
 import { setCall } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import { createCall, type Inbound } from "../inbound.ts";
@@ -91,11 +91,12 @@ async function carryOut(
   context: UnaryContext,
   setCookies: string[],
 ): Promise<EncodedMessage> {
-  const { access, addressLimits, validate, jsonTypes, clock } = dependencies;
+  const { validate, jsonTypes, clock } = dependencies;
   const { exchange } = inbound;
   // Before the body is read, so that what is refused costs next to nothing, and nobody without credentials makes the server
   // hold or parse what only an operator may send.
-  addressLimits.admit(inbound, route, access.tenantOf(exchange));
+  const byAddress = admitAddress(dependencies, inbound, route);
+  if (byAddress !== undefined) await byAddress;
   const admission = await admitCall(dependencies, inbound, route, setCookies);
   inbound.caller = admission.caller;
   const bytes = await wire.readMessage(exchange, route.maxRequestBytes);

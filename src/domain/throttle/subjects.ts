@@ -1,0 +1,119 @@
+import type { IdentityId } from "../ids.ts";
+import type { SessionCredential } from "../session/credential.ts";
+import { addressSubject } from "./address-subject.ts";
+import { deviceSubject } from "./counter-keys.ts";
+import type { Limit, LimitSubject } from "./limits.ts";
+
+/** The address that limits count a call for. */
+export interface LimitedAddress {
+  readonly address: string;
+  /**
+   * Whether it stands for clients who cannot be told apart, because a proxy does not say, or is not believed, for whom it
+   * calls. They have several times the limit together: a ceiling in place of a limit.
+   */
+  readonly isShared: boolean;
+}
+
+/** Who or what an action is counted for. What is not given is not counted. */
+export interface ThrottleSubjects {
+  /** Undefined where the client's address is not known. */
+  readonly address?: LimitedAddress | undefined;
+  /** The digest of the flow's id. */
+  readonly flow?: Uint8Array | undefined;
+  /** What the account is known by: normalised identifiers, whether or not anybody has them. */
+  readonly accounts?: readonly string[] | undefined;
+  /** Whose account it is, if anybody's: only their own devices and sessions show the owner. */
+  readonly identityId?: IdentityId | undefined;
+  /** A device token or the value of a device cookie, as it was sent. */
+  readonly device?: string | undefined;
+  /** The session that was shown, as it was sent. */
+  readonly session?: SessionCredential | undefined;
+  /** What a code was asked for by: a normalised e-mail address, telephone number or user name. */
+  readonly recipient?: string | undefined;
+  /** What the code is for. */
+  readonly purpose?: string | undefined;
+  /** Where it goes, if that is not said by what was typed. */
+  readonly mailbox?: string | undefined;
+  /** Where the message of a registration goes. Counted if it has a tag, by what stands before that. */
+  readonly registrationMailbox?: string | undefined;
+}
+
+/**
+ * What stands for a subject in the key of its counter; none where it is not given.
+ *
+ * Security rule: what nobody has is counted by its name where an identity would be counted by its id, so that the work is the
+ * same (ASVS V6.3.8).
+ */
+export function subjectOf(
+  by: LimitSubject,
+  subjects: ThrottleSubjects,
+  own: Uint8Array | undefined,
+): readonly string[] {
+  const { flow, recipient, purpose, mailbox, registrationMailbox } = subjects;
+  const address = subjects.address && addressKey(subjects.address);
+  switch (by) {
+    case "address":
+      return joined(address);
+    case "flow":
+      return joined(flow && Buffer.from(flow).toString("hex"));
+    case "account":
+      return [...new Set(subjects.accounts)];
+    case "identity":
+      return identityKey(subjects.identityId, subjects.accounts?.[0] ?? recipient);
+    case "own":
+      return joined(own && deviceSubject(own));
+    case "mailbox":
+      return joined(mailbox);
+    case "registrationMailbox":
+      return joined(registrationMailbox && untagged(registrationMailbox));
+    case "recipient":
+      return joined(recipient);
+    case "recipient+purpose":
+      return joined(recipient, purpose);
+    case "recipient+address":
+      return joined(recipient, address);
+    case "recipient+address+purpose":
+      return joined(recipient, address, purpose);
+    case "own+recipient":
+      return joined(own && deviceSubject(own), recipient);
+    default: {
+      const unreachable: never = by;
+      return unreachable;
+    }
+  }
+}
+
+/** The subject of the counters that all names of an identity share. */
+export function identityKey(id: IdentityId | undefined, name: string | undefined): readonly string[] {
+  if (id !== undefined) return [`identity\0${id}`];
+  return name === undefined ? [] : [`name\0${name}`];
+}
+
+/** How much a limit allows: several times as much where one address stands for many clients. */
+export function allowanceOf(
+  limit: Limit,
+  by: LimitSubject,
+  { address }: ThrottleSubjects,
+  unlistedProxyFactor: number,
+): Limit {
+  const isShared = address?.isShared === true && by.includes("address");
+  return isShared ? { ...limit, count: limit.count * unlistedProxyFactor } : limit;
+}
+
+/** Apart where it is shared, so that a proxy which is listed later begins anew. */
+function addressKey({ address, isShared }: LimitedAddress): string {
+  return isShared ? `shared\0${addressSubject(address)}` : addressSubject(address);
+}
+
+/**
+ * The mailbox that `name+tag@host` goes to at most providers; undefined without a tag. So whoever invents tags fills a counter
+ * that the owner of `name@host` needs for nothing.
+ */
+function untagged(mailbox: string): string | undefined {
+  const plain = mailbox.replace(/\+[^@]*(?=@)/, "");
+  return plain === mailbox ? undefined : plain;
+}
+
+function joined(...parts: readonly (string | undefined)[]): readonly string[] {
+  return parts.some((part) => part === undefined) ? [] : [parts.join("\0")];
+}
