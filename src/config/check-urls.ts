@@ -38,14 +38,15 @@ type Verdict =
   | { readonly kind: "url"; readonly url: URL }
   | { readonly kind: "wrong"; readonly message: string };
 
-function parseExact(text: string): Verdict {
+/** Reads an address that means exactly one place, or says what is wrong with it. */
+export function parseExact(text: string, example = "https://app.example.com"): Verdict {
   const wrong = (message: string): Verdict => ({ kind: "wrong", message });
   // Control, separator and invisible characters: browsers drop some of them before they look at the host.
   if (/[\p{C}\p{Z}]/u.test(text)) return wrong("must not contain blanks, control or invisible characters");
   if (text.includes("\\")) return wrong("must not contain a backslash");
   if (text.includes("*")) return wrong("is compared exactly: wildcards are not supported");
   if (text === "null") return wrong("must not be null: any sandboxed page has that origin");
-  if (!URL.canParse(text)) return wrong("must be an absolute URL such as https://app.example.com");
+  if (!URL.canParse(text)) return wrong(`must be an absolute URL such as ${example}`);
   if (/^[^:]+:\/\/[^/?#]*@/.test(text)) return wrong("must not contain a user name or password");
   return { kind: "url", url: new URL(text) };
 }

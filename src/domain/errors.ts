@@ -86,8 +86,8 @@ const texts = {
   },
   FLOW_EXPIRED: {
     message: "The flow can no longer be filled in. The metadata names a fresh one.",
-    remedy: "Go on with the replacement flow.",
-    metadata: ["replacement_flow_id"],
+    remedy: "Go on with the replacement flow. After a recovery it is a recovery: begin that again.",
+    metadata: ["replacement_flow_id", "replacement_kind"],
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
@@ -97,8 +97,13 @@ const texts = {
   FLOW_CLIENT_MISMATCH: {
     message: "A browser flow was used without the cookie that it is bound to.",
     remedy:
-      "Send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE.",
+      "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
     metadata: ["missing"],
+  },
+  FLOW_IDENTITY_MISMATCH: {
+    message: "The flow is of another account than the session of this browser.",
+    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
+    metadata: [],
   },
   CSRF_TOKEN_MISSING: {
     message: "A browser flow was submitted without its form token.",

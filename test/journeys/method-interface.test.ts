@@ -221,7 +221,7 @@ function serverWith(...methods: readonly LoginMethod[]) {
     methods: settingsMethods,
     view,
     profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, tokens }),
+    password: new PasswordSettings({ ...changes, throttle, tokens }),
     deletion: new AccountDeletion(changes),
     logins,
     clock,
@@ -252,6 +252,7 @@ const caller = (shown?: AuthenticatedSession): FlowCaller => ({
   browserToken: undefined,
   deviceCookie: undefined,
   assertOriginAllowed: () => {},
+  assertNotFromPage: () => {},
 });
 
 /** A native login, step by step. */

@@ -180,6 +180,14 @@ export interface Flow {
   readonly form: Form;
   /** Of browser flows: what a submit must carry beside the cookie. */
   readonly csrfToken: Secret | undefined;
+  /** Of settings: whose account it is. Not after a recovery, which shows nothing of the account. */
+  readonly account: FlowAccount | undefined;
+}
+
+/** The account that a flow changes, as its owner knows it. */
+export interface FlowAccount {
+  readonly identityId: IdentityId;
+  readonly displayName: string;
 }
 
 /** Where a flow stands, for hand-written forms. */
@@ -246,8 +254,11 @@ export interface FlowCaller {
   readonly origin: CallOrigin;
   /** The languages that the caller reads, as in Accept-Language. */
   readonly languages: string | undefined;
-  /** The caller's session. Throws a SESSION_ reason if there is none. */
-  session(): Promise<AuthenticatedSession>;
+  /**
+   * The caller's session, shown as a client of that kind shows it: for a native one a cookie counts as none. Throws a
+   * SESSION_ reason if there is none.
+   */
+  session(client: FlowClient): Promise<AuthenticatedSession>;
   /**
    * The session that the browser's cookie shows; undefined without a cookie, which costs nothing, and for one that shows
    * no active session.
@@ -261,4 +272,6 @@ export interface FlowCaller {
   readonly deviceCookie: string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */
   assertOriginAllowed(): void;
+  /** Throws FLOW_CLIENT_MISMATCH if a web page makes the call, unless it is one of a native app. */
+  assertNotFromPage(): void;
 }

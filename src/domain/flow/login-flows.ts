@@ -122,6 +122,7 @@ export class LoginFlows {
     caller: FlowCaller,
     { client, returnTo, refresh, linkToken }: LoginStart,
   ): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, client);
     if (linkToken !== "") {
       const { pending, parent } = await this.#proofs.open(caller.tenant, "login", linkToken);
       const data = { pending, ...(parent.data.refreshes && { refreshes: parent.data.refreshes }) };
@@ -134,7 +135,7 @@ export class LoginFlows {
       });
     }
     if (!refresh) return this.#keeper.create(caller, this.shape, { client, returnTo, data: {} });
-    const { session } = await caller.session();
+    const { session } = await caller.session(client);
     return this.createRefresh(caller, { client, returnTo, session });
   }
 

@@ -2,8 +2,10 @@ import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
+import type { SettingsMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
+import type { Throttle } from "../throttle/throttle.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { shownFirst } from "./second-factor-stage.ts";
@@ -14,6 +16,7 @@ interface PasswordSettingsDependencies {
   readonly keeper: FlowKeeper;
   readonly view: SettingsView;
   readonly store: SettingsStore;
+  readonly throttle: Throttle;
   readonly outbox: Outbox;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -24,6 +27,7 @@ export class PasswordSettings {
   readonly #keeper: FlowKeeper;
   readonly #view: SettingsView;
   readonly #store: SettingsStore;
+  readonly #throttle: Throttle;
   readonly #outbox: Outbox;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -32,9 +36,38 @@ export class PasswordSettings {
     this.#keeper = dependencies.keeper;
     this.#view = dependencies.view;
     this.#store = dependencies.store;
+    this.#throttle = dependencies.throttle;
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Checks and hashes a new password. Throws RATE_LIMITED, SERVER_OVERLOADED.
+   *
+   * It is hashed at once also where a fresh login comes first, because what waits for that login in the flow must not be the
+   * password itself. Security rule: so each account has a budget of its own for it, counted before anything is hashed, and
+   * what a session could do that somebody found open uses up neither the budget of a fresh login nor that of a recovery.
+   */
+  async prepare(
+    { tenant, origin }: FlowCaller,
+    { record, identity }: SettingsHolder,
+    submitted: {
+      readonly method: SettingsMethod;
+      readonly step: SubmittedStep;
+      readonly isPrivileged: boolean;
+    },
+  ): Promise<Extract<SettingsChange, { kind: "password" }> | StepRejected> {
+    const { method, step, isPrivileged } = submitted;
+    const standing = record.data.recovery !== undefined ? "recovered" : isPrivileged ? "fresh" : "stale";
+    // Successes count as well: what is limited is the work. No identifier begins with NUL, so nobody's logins count here.
+    const account = `\0password ${standing} ${identity.id}`;
+    await this.#throttle.take(tenant, origin, "password_change", { accounts: [account] });
+    const identifiers = identity.identifiers.map(({ value }) => value);
+    const changed = await method.changeSecret(tenant, step, { traits: identity.traits, identifiers });
+    if (changed.kind === "rejected") return changed;
+    const keepOtherSessions = step.fields.keepOtherSessions === true;
+    return { kind: "password", password: changed.password, keepOtherSessions };
   }
 
   /** Stores a password that was checked and hashed. After a recovery the session comes with it, and the flow is over. */

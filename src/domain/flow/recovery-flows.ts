@@ -100,6 +100,7 @@ export class RecoveryFlows {
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, start.client);
     const flow = await addressStart(caller.tenant, this.#proofs, "recovery", start);
     if (flow.data.operator === undefined) assertEnabled(caller.tenant);
     return this.#keeper.create(caller, this.#shape, flow);
@@ -117,7 +118,7 @@ export class RecoveryFlows {
     const digest = this.#keeper.digestOf(tenant, flowId);
     const found = await this.#flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest);
     const { flow, identity } = found;
-    if (flow?.data.operator === undefined) assertEnabled(tenant);
+    if (this.#keeper.hold(caller, flow).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;

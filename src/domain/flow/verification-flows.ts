@@ -50,6 +50,7 @@ export class VerificationFlows {
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, start.client);
     const flow = await addressStart(caller.tenant, this.#proofs, "verification", start);
     if (flow.data.operator === undefined) assertEnabled(caller.tenant);
     return this.#keeper.create(caller, this.#shape, flow);
@@ -93,7 +94,7 @@ export class VerificationFlows {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const found = await this.#keeper.find(tenant, "verification", flowId);
-    if (found?.data.operator === undefined) assertEnabled(tenant);
+    if (this.#keeper.hold(caller, found).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;

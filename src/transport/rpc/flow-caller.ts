@@ -1,5 +1,12 @@
-import { DomainError } from "../../domain/errors.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowCompleted, FlowOutcome } from "../../domain/flow/flow.ts";
+import { DomainError, domainError } from "../../domain/errors.ts";
+import type {
+  CreatedFlow,
+  Flow,
+  FlowCaller,
+  FlowClient,
+  FlowCompleted,
+  FlowOutcome,
+} from "../../domain/flow/flow.ts";
 import type { SubmittedStep } from "../../domain/method/method.ts";
 import type { Session } from "../../domain/session/session.ts";
 import {
@@ -20,13 +27,27 @@ export function flowCallerOf(call: Call): FlowCaller {
     tenant: call.tenant,
     origin: call.origin,
     languages: call.languages,
-    session: () => call.session(),
+    session: (client) => sessionOf(call, client),
     browserSession: () => browserSessionOf(call),
     limitedAddress: call.limitedAddress,
     deviceCookie: call.cookie(deviceCookieName(call.tenant)),
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
+    assertNotFromPage: () => call.assertNotFromPage(),
   };
+}
+
+/**
+ * Security rule: a native flow takes the Authorization header alone. A cookie goes wherever a page sends it, without the
+ * page knowing it, and a native flow has no form token that the page would have to know.
+ */
+async function sessionOf(call: Call, client: FlowClient) {
+  const caller = await call.session();
+  if (client === "native" && caller.credential === "cookie") {
+    const message = "A native flow takes the session's token in the Authorization header; a cookie is none.";
+    throw domainError("SESSION_CREDENTIAL_MISSING", {}, { message });
+  }
+  return caller;
 }
 
 async function browserSessionOf(call: Call): Promise<Session | undefined> {

@@ -4,7 +4,7 @@ import type { Scope } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
-import { assertOriginAllowed } from "../http/origin.ts";
+import { assertNotFromPage, assertOriginAllowed } from "../http/origin.ts";
 import type { Admission } from "./access.ts";
 import type { Call, Caller } from "./call.ts";
 
@@ -91,6 +91,10 @@ class InboundCall implements Call {
 
   assertOriginAllowed(): void {
     assertOriginAllowed(this.#exchange, this.tenant.settings.allowedOrigins);
+  }
+
+  assertNotFromPage(): void {
+    assertNotFromPage(this.#exchange, this.tenant.settings.nativeOrigins);
   }
 }
 
