@@ -40,14 +40,15 @@ function problemOf(text: string): string | undefined {
   const parsed = parseExact(text, "capacitor://localhost");
   if (parsed.kind === "wrong") return parsed.message;
   const [, scheme = "", host = "", port, rest = ""] =
-    /^([^:/?#]+):\/\/([^/?#:]*)(?::([^/?#]*))?(.*)$/.exec(text) ?? [];
+    /^([^:/?#]+):\/\/(\[[^\]]*\]|[^/?#:]*)(?::([^/?#]*))?(.*)$/.exec(text) ?? [];
   if (scheme === "" || host === "" || otherSchemes.has(scheme.toLowerCase())) return `must be ${example}`;
   if (rest !== "") return `must be ${example} and without a slash at its end`;
   if (scheme !== scheme.toLowerCase()) return "must have its scheme in lower case, as browsers send it";
   if (scheme === "https" || scheme === "http") {
-    if (port !== undefined) return "must have no port: only a web server's pages have one";
-    if (/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*localhost$/.test(host)) return undefined;
-    return "must have the host localhost or one below .localhost, in lower case: other pages belong in tenant_defaults.allowed_origins";
+    if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*localhost$/.test(host)) {
+      return "must have the host localhost or one below .localhost, in lower case: other pages belong in tenant_defaults.allowed_origins";
+    }
+    return port === undefined ? undefined : "must have no port: only a web server's pages have one";
   }
   const isOrigin = /^[A-Za-z0-9._-]+$/.test(host) && (port === undefined || /^[1-9]\d{0,4}$/.test(port));
   return isOrigin ? undefined : `must be ${example}`;

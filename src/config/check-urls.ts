@@ -56,7 +56,10 @@ function checkOrigin(key: string, text: string, message: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];
   const { url } = result;
-  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  if (!isWeb(url)) {
+    const other = key.endsWith("]") ? "; the web view of an app belongs in server.native_origins" : "";
+    return [{ key, message: `must start with https:// (or http:// on this machine)${other}` }];
+  }
   // The one slash that a browser's address bar adds is no path.
   if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) return [{ key, message }];
   return checkEncrypted(key, url);
