@@ -318,9 +318,9 @@ describe("with enumeration_safe: false", () => {
       identityId: person.id,
       traits: { name: person.name, email: person.email, spare: freshEmail() },
     });
-    expect(await refusal(recovery.submit(code, { addressId: "2" }))).toMatchObject({
-      reason: "FLOW_COMPLETED",
-    });
+    expect(await recovery.rejection(code, { addressId: "2" })).toEqual(notOffered);
+    expect(await recovery.rejection(code, { addressId: "1" })).toEqual(notOffered);
+    expect(await app.messages(person.spare)).toEqual([]);
   });
 
   test("masks are not shown faster than messages are sent", async () => {

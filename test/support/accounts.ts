@@ -4,7 +4,6 @@ import {
   type RegistrationCompleted,
   RegistrationService,
 } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import type { Protocol, TestApp } from "./app.ts";
 
 /** A password that every rule of the policy allows. */
@@ -58,17 +57,4 @@ export async function sessionTokenOf(app: TestApp, identifier: string): Promise<
   const outcome = await logIn(app, identifier);
   if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
   return outcome.value.sessionToken;
-}
-
-/** An account whose address is verified, made by an operator. */
-export async function verifiedAccount(
-  app: TestApp,
-): Promise<{ readonly id: string; readonly email: string }> {
-  const email = freshEmail();
-  const { identity } = await app.client(IdentityService).createIdentity({
-    traits: { email },
-    verifiedAddresses: [email],
-    credentials: { password: { value: { case: "password", value: goodPassword } } },
-  });
-  return { id: identity?.id ?? "", email };
 }

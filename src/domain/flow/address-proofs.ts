@@ -50,6 +50,17 @@ export interface ProofRequest {
   readonly events?: readonly Event[];
 }
 
+/** What else a step of a flow that waits for a secret is taken with. */
+export interface ProofCircumstances {
+  /** The device token or cookie that was shown, if it matters. */
+  readonly device?: string | undefined;
+  /**
+   * Where what was typed leads now, for another secret. A flow that waits forgets whose it is when the account changes, and
+   * is then good for another secret like one that was begun anew.
+   */
+  readonly lookUp?: (typed: string) => Promise<ProofTarget | undefined>;
+}
+
 interface AddressProofsDependencies {
   readonly methods: readonly AddressProofMethod[];
   readonly flows: FlowStore;
@@ -171,14 +182,13 @@ export class AddressProofs {
   }
 
   /**
-   * Tries the step of a flow that waits for a secret: use it, send another one, or give it up. `device` is the device token
-   * or cookie that was shown, if it matters. Throws RATE_LIMITED.
+   * Tries the step of a flow that waits for a secret: use it, send another one, or give it up. Throws RATE_LIMITED.
    */
   async submit(
     caller: FlowCaller,
     flow: FlowRecord,
     step: SubmittedStep,
-    device?: string,
+    { device, lookUp }: ProofCircumstances = {},
   ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
     const { pending } = flow.data;
     if (pending === undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -196,7 +206,7 @@ export class AddressProofs {
         device,
       });
     }
-    if (step.name === "resend") return this.#resend(caller, flow, pending);
+    if (step.name === "resend") return this.#resend(caller, flow, pending, lookUp);
     if (step.name === "back") return this.#back(caller, flow);
     // A link is used in the flow that it opens, not in the one that waits for it.
     if (pending.kind === "link") throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -265,12 +275,19 @@ export class AddressProofs {
     return { pending, challenge, sealed: [this.#outbox.seal(message)] };
   }
 
-  async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
+  async #resend(
+    caller: FlowCaller,
+    flow: FlowRecord,
+    pending: SentStep,
+    lookUp: ProofCircumstances["lookUp"],
+  ) {
     if (this.#clock.now() < this.forms.resendAt(caller.tenant, pending)) {
       const problems = { fields: [], form: [messages.resendTooEarly()] };
       return { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
     }
-    const { kind, sentTo, target } = pending;
+    const { kind, sentTo } = pending;
+    const isTyped = lookUp !== undefined && !isFixed(flow);
+    const target = isTyped ? await lookUp(sentTo) : pending.target;
     return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
   }
 
@@ -357,9 +374,11 @@ type SentStep = Extract<PendingStep, { kind: ProofKind }>;
 
 /** Whose a flow is whatever is typed in it from now on. */
 function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  const isFixed =
-    flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
-  return isFixed ? flow.identityId : undefined;
+  return isFixed(flow) ? flow.identityId : undefined;
+}
+
+function isFixed({ kind, data }: FlowRecord): boolean {
+  return kind === "settings" || data.refreshes !== undefined || data.choice !== undefined;
 }
 
 /**

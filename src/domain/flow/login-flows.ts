@@ -256,7 +256,11 @@ export class LoginFlows {
 
   async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
-    const result = await this.#proofs.submit(caller, record, attempt.step, attempt.device);
+    const lookUp = (typed: string) => this.#lookUp(caller.tenant, record, typed);
+    const result = await this.#proofs.submit(caller, record, attempt.step, {
+      device: attempt.device,
+      lookUp,
+    });
     if (result.kind === "moved") return attempt.moved(result.record);
     if (result.kind === "proved") return this.#completeProof(attempt, result);
     const failure = { reason: result.reason, method: kind === "code" ? kind : "link" };
@@ -354,6 +358,13 @@ export class LoginFlows {
     if (target === undefined && !tenant.settings.enumerationSafe) return undefined;
     const sentTo = entered?.typed ?? (target === undefined ? "" : maskAddress(target));
     return this.#proofs.request(caller, record, { kind, sentTo, target });
+  }
+
+  /** Where a code or link for whoever signs in with it goes. */
+  async #lookUp({ id: tenantId }: Tenant, { digest }: FlowRecord, typed: string) {
+    const { value } = enteredIdentifier(typed) ?? {};
+    const { candidate } = await this.#flows.findForLogin({ tenantId }, digest, value, undefined);
+    return candidate && loginTarget(candidate.identity, value);
   }
 
   async #completeProof(attempt: Attempt, proved: ProvedAddress): Promise<LoginOutcome> {

@@ -199,7 +199,12 @@ export class RecoveryFlows {
   ): Promise<FlowOutcome<RecoveryCompleted>> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
-    const result = await this.#proofs.submit(caller, record, step);
+    const lookUp = async (typed: string) => {
+      const name = toAccountName(typed);
+      if ("rejected" in name) return undefined;
+      return recoveryTarget(await this.#flows.findForRecovery({ tenantId: caller.tenant.id }, name), name);
+    };
+    const result = await this.#proofs.submit(caller, record, step, { lookUp });
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
     // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing. Where an

@@ -250,7 +250,7 @@ export class RegistrationFlows {
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
     // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
     if (isChanged(sent, record.data.traits ?? {})) return reject(traitsChanged());
-    const result = await this.#proofs.submit(caller, record, step, deviceOf(caller, record));
+    const result = await this.#proofs.submit(caller, record, step, { device: deviceOf(caller, record) });
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
 

@@ -126,7 +126,17 @@ export class VerificationFlows {
   ): Promise<FlowOutcome<VerificationCompleted>> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
-    const result = await this.#proofs.submit(caller, record, step);
+    const result = await this.#proofs.submit(caller, record, step, {
+      lookUp: async (typed) => {
+        const address = toAddress(typed);
+        if ("rejected" in address) return undefined;
+        const { kind, value } = address;
+        return targetOf(
+          await this.#flows.findByAddress({ tenantId: caller.tenant.id }, kind, value),
+          address,
+        );
+      },
+    });
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
     const { identityId } = result.target;
