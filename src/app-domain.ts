@@ -180,7 +180,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     methods: settingsMethods,
     view,
     profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, throttle, tokens }),
+    password: new PasswordSettings({ ...changes, tokens }),
     deletion: new AccountDeletion(changes),
     logins: loginFlows,
     clock,

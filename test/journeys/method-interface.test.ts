@@ -221,7 +221,7 @@ function serverWith(...methods: readonly LoginMethod[]) {
     methods: settingsMethods,
     view,
     profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, throttle, tokens }),
+    password: new PasswordSettings({ ...changes, tokens }),
     deletion: new AccountDeletion(changes),
     logins,
     clock,

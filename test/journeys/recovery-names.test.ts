@@ -318,9 +318,12 @@ describe("with enumeration_safe: false", () => {
       identityId: person.id,
       traits: { name: person.name, email: person.email, spare: freshEmail() },
     });
-    expect(await recovery.rejection(code, { addressId: "2" })).toEqual(notOffered);
-    expect(await recovery.rejection(code, { addressId: "1" })).toEqual(notOffered);
-    expect(await app.messages(person.spare)).toEqual([]);
+    const notOffered = { reason: "FORM_INCOMPLETE", messages: [9000041] };
+    for (const addressId of ["1", "2"]) {
+      expect(await recovery.rejection(code, { addressId })).toEqual(notOffered);
+    }
+    const sent = (await app.messages(person.spare)).map(({ template }) => template);
+    expect(sent).toEqual(["address_changed"]);
   });
 
   test("masks are not shown faster than messages are sent", async () => {

@@ -5,7 +5,7 @@ import { newEvent } from "../event/event.ts";
 import type { SettingsMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
-import type { Throttle } from "../throttle/throttle.ts";
+import { LocalBuckets } from "../throttle/local-buckets.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { shownFirst } from "./second-factor-stage.ts";
@@ -16,7 +16,6 @@ interface PasswordSettingsDependencies {
   readonly keeper: FlowKeeper;
   readonly view: SettingsView;
   readonly store: SettingsStore;
-  readonly throttle: Throttle;
   readonly outbox: Outbox;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -27,7 +26,7 @@ export class PasswordSettings {
   readonly #keeper: FlowKeeper;
   readonly #view: SettingsView;
   readonly #store: SettingsStore;
-  readonly #throttle: Throttle;
+  readonly #hashings = new LocalBuckets();
   readonly #outbox: Outbox;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -36,7 +35,6 @@ export class PasswordSettings {
     this.#keeper = dependencies.keeper;
     this.#view = dependencies.view;
     this.#store = dependencies.store;
-    this.#throttle = dependencies.throttle;
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
@@ -46,11 +44,12 @@ export class PasswordSettings {
    * Checks and hashes a new password. Throws RATE_LIMITED, SERVER_OVERLOADED.
    *
    * It is hashed at once also where a fresh login comes first, because what waits for that login in the flow must not be the
-   * password itself. Security rule: so each account has a budget of its own for it, counted before anything is hashed, and
-   * what a session could do that somebody found open uses up neither the budget of a fresh login nor that of a recovery.
+   * password itself. Security rule: so each account has a budget for it (`throttle.account`, in each process, whose own work it
+   * guards), counted before anything is hashed. What a session can do that somebody found open uses up neither the budget of
+   * a fresh login nor that of a recovery.
    */
   async prepare(
-    { tenant, origin }: FlowCaller,
+    { tenant }: FlowCaller,
     { record, identity }: SettingsHolder,
     submitted: {
       readonly method: SettingsMethod;
@@ -60,9 +59,12 @@ export class PasswordSettings {
   ): Promise<Extract<SettingsChange, { kind: "password" }> | StepRejected> {
     const { method, step, isPrivileged } = submitted;
     const standing = record.data.recovery !== undefined ? "recovered" : isPrivileged ? "fresh" : "stale";
-    // Successes count as well: what is limited is the work. No identifier begins with NUL, so nobody's logins count here.
-    const account = `\0password ${standing} ${identity.id}`;
-    await this.#throttle.take(tenant, origin, "password_change", { accounts: [account] });
+    const { enabled, limits } = tenant.settings.throttle;
+    const subject = `${tenant.id} ${identity.id} ${standing}`;
+    // A success counts as well: what is limited is the work.
+    const waitMs = enabled ? this.#hashings.take(subject, limits.account, this.#clock.now().getTime()) : 0;
+    if (waitMs > 0)
+      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
     const identifiers = identity.identifiers.map(({ value }) => value);
     const changed = await method.changeSecret(tenant, step, { traits: identity.traits, identifiers });
     if (changed.kind === "rejected") return changed;

@@ -83,8 +83,6 @@ export type ThrottledAction =
   | "code_check"
   /** Makes an account. */
   | "registration"
-  /** Has a new password hashed for an account of their own. */
-  | "password_change"
   /** Has a code or link sent. */
   | "code_send"
   /**
@@ -100,7 +98,6 @@ export type ThrottledAction =
 export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimitName[]>> = {
   login: ["address", "flow", "account", "account_daily", "device", "device_daily"],
   password_check: ["account", "account_daily"],
-  password_change: ["account", "account_daily"],
   code_check: ["address", "flow"],
   registration: ["registration", "flow"],
   code_send: ["sending", "flow", "recipient", "recipient_daily"],
