@@ -123,6 +123,7 @@ describe("the tarball of @ostiary/sdk", () => {
     ]);
     expect(exportsOf("@ostiary/sdk/form")).toEqual([
       "buttonForEnter",
+      "FlowClientError",
       "createFlow",
       "describeForm",
       "englishFormTexts",

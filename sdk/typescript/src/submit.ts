@@ -37,7 +37,10 @@ export type SubmitOutcome =
    * to carry the change out.
    */
   | { readonly kind: "login_required"; readonly loginFlow: Flow; readonly flow: Flow }
-  /** It came too late: draw this fresh flow instead. It holds what was typed, except secrets. */
+  /**
+   * It came too late: draw this fresh flow instead. It holds what was typed, except secrets. In place of the settings after a
+   * recovery it is a recovery, and `flow.kind` says so.
+   */
   | { readonly kind: "expired"; readonly flow: Flow };
 
 /** What a flow gives when it is over, whatever its kind; what it does not give is empty or undefined. */
@@ -85,7 +88,7 @@ export async function submit(
       return { kind: "rejected", reason: outcome.value.reason, flow: outcome.value.flow ?? flow };
     case "expired":
       if (outcome.value.replacement === undefined) break;
-      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data) };
+      return { kind: "expired", flow: keepTyped(outcome.value.replacement, data, flow) };
     case "saved":
       return { kind: "saved", flow: outcome.value.flow ?? flow, identity: outcome.value.identity };
     case "loginRequired":

@@ -1,18 +1,18 @@
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
-import { type FlowName, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
+import { type FlowName, fillIn, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
 import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import { clearFragment, keepFlowId, navigate } from "../navigation.ts";
+import { clearFragment, isReplacement, keepFlowId, navigate, navigateToReplacement } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { useDeletionQuestion } from "./deletion-question.tsx";
 import { isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
-import { freshFlow, isFlowGone, openFlow } from "./open-flow.ts";
+import { freshFlow, isFlowGone, openFlow, pageOf, replacementElsewhere } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 
@@ -25,7 +25,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   // The settings flow whose change waits for a fresh login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
 
-  const follow = async (outcome: SubmitOutcome): Promise<void> => {
+  const follow = async (outcome: SubmitOutcome, submitted: Flow): Promise<void> => {
     switch (outcome.kind) {
       case "completed": {
         const { current } = waiting;
@@ -33,19 +33,23 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         if (deleteTime !== undefined) return end(deleteTime, returnTo);
         if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
-        return follow(await submit(ostiary, current, new FormData(), "resume"));
+        return follow(await submit(ostiary, current, new FormData(), "resume"), current);
       }
       case "next_step":
       case "rejected":
       case "saved":
-        return draw(outcome.flow, false);
+        return draw(outcome.flow);
       case "login_required":
         waiting.current = outcome.flow;
-        return draw(outcome.loginFlow, false);
+        return draw(outcome.loginFlow);
       case "redirect":
         return window.location.assign(outcome.url);
-      case "expired":
-        return draw(outcome.flow, true);
+      case "expired": {
+        const page = pageOf(outcome.flow.kind);
+        // A recovery begins again on its own page.
+        if (outcome.flow.kind === submitted.kind || page === undefined) return draw(outcome.flow, "replaced");
+        return navigateToReplacement(page, outcome.flow.id);
+      }
       default: {
         const unreachable: never = outcome;
         return unreachable;
@@ -56,13 +60,23 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
     if (step === "deleteAccount" && !(await question.ask())) return;
     try {
-      await follow(await submit(ostiary, flow, data, step));
+      await follow(await submit(ostiary, flow, data, step), flow);
     } catch (error) {
+      if (isSignedOut(error)) return navigate("login");
       if (!isFlowGone(error)) throw error;
-      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed.
+      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule: not if
+      // somebody else has signed in meanwhile; what was typed for one account is not filled in for another one.
+      const former = waiting.current ?? flow;
       waiting.current = undefined;
-      draw(keepTyped(await freshFlow(name), data), true);
+      const fresh = await freshFlow(name);
+      const isSame = fresh.account?.identityId === former.account?.identityId;
+      draw(keepTyped(fresh, data, flow), isSame ? "replaced" : "another account");
     }
+  };
+  const account = stage.kind === "flow" ? (waiting.current ?? stage.flow).account?.displayName : undefined;
+  const notices = {
+    replaced: words.form.expired,
+    "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
   };
 
   return (
@@ -70,6 +84,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       {question.drawn}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
+      {account === undefined ? null : (
+        <p className="quiet whose">{fillIn(words.account.whose, { name: account })}</p>
+      )}
       {stage.kind === "flow" ? (
         <FlowForm
           flow={stage.flow}
@@ -77,7 +94,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           translate={translator(words.messages)}
           texts={words.form}
           describeError={(error) => describeError(error, words)}
-          notice={stage.replaced ? { id: 0, kind: "error", text: words.form.expired } : undefined}
+          notice={
+            stage.notice === undefined ? undefined : { id: 0, kind: "error", text: notices[stage.notice] }
+          }
           heading={heading}
         />
       ) : null}
@@ -108,9 +127,11 @@ const otherPage = {
 type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
-  /** `replaced`: in the place of one that could not be used any more. */
-  | { readonly kind: "flow"; readonly flow: Flow; readonly replaced: boolean }
+  | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
   | { readonly kind: "deleted"; readonly deleteTime: Date; readonly returnTo: string };
+
+/** The flow is in the place of one that could not be used any more, or of one of somebody else's account. */
+type Notice = "replaced" | "another account";
 
 function useFlow(name: FlowName) {
   const [stage, setStage] = useState<Stage>({ kind: "loading" });
@@ -121,9 +142,15 @@ function useFlow(name: FlowName) {
     const show = (next: Stage) => {
       if (!left) setStage(next);
     };
+    const notice = isReplacement() ? "replaced" : undefined;
     openFlow(name).then(
-      (flow) => show({ kind: "flow", flow, replaced: false }),
-      (error: unknown) => (isSignedOut(error) ? navigate("login") : show({ kind: "failed", error })),
+      (flow) => show({ kind: "flow", flow, notice }),
+      (error: unknown) => {
+        const elsewhere = replacementElsewhere(error, name);
+        if (isSignedOut(error)) navigate("login");
+        else if (elsewhere !== undefined) navigateToReplacement(elsewhere.page, elsewhere.flowId);
+        else show({ kind: "failed", error });
+      },
     );
     return () => {
       left = true;
@@ -131,9 +158,9 @@ function useFlow(name: FlowName) {
   }, [name, attempt]);
   return {
     stage,
-    draw: (flow: Flow, replaced: boolean) => {
+    draw: (flow: Flow, notice?: Notice) => {
       keepFlowId(flow.id);
-      setStage({ kind: "flow", flow, replaced });
+      setStage({ kind: "flow", flow, notice });
     },
     end: (deleteTime: Date, returnTo: string) => {
       clearFragment();

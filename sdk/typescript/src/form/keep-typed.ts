@@ -7,11 +7,16 @@ import { valueOfInput } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
 /**
- * A flow with what somebody had typed into the form of another one, so that nobody types it twice when a flow has
- * expired. Security rule: secrets (passwords, codes, hidden values) are not taken over.
+ * A flow with what somebody had typed into the form of another one, `former`, so that nobody types it twice when a flow has
+ * expired.
+ *
+ * Security rules: secrets (passwords, codes, hidden values) are not taken over. Nor is anything that was typed for one account
+ * taken over into the form of another one, or into that of another kind of flow: in one browser somebody else may have
+ * signed in meanwhile. The flow is then given back as it is.
  */
-export function keepTyped(flow: Flow, data: FormData): Flow {
-  if (flow.form === undefined) return flow;
+export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
+  const isSame = flow.kind === former.kind && flow.account?.identityId === former.account?.identityId;
+  if (flow.form === undefined || !isSame) return flow;
   const nodes = flow.form.nodes.map((node) => withTyped(node, data));
   return { ...flow, form: { ...flow.form, nodes } };
 }
