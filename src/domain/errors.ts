@@ -100,11 +100,6 @@ const texts = {
       "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
     metadata: ["missing"],
   },
-  FLOW_IDENTITY_MISMATCH: {
-    message: "The flow is of another account than the session of this browser.",
-    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
-    metadata: [],
-  },
   CSRF_TOKEN_MISSING: {
     message: "A browser flow was submitted without its form token.",
     remedy: "Send the flow's csrfToken with the submit.",
@@ -401,6 +396,11 @@ const texts = {
   STREAM_IDLE: {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
+    metadata: [],
+  },
+  FLOW_IDENTITY_MISMATCH: {
+    message: "The flow is of another account than the session of this browser.",
+    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
     metadata: [],
   },
 } as const satisfies Record<string, ErrorText>;

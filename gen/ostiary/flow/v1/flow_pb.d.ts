@@ -530,7 +530,8 @@ export enum Client {
   BROWSER = 1,
 
   /**
-   * A native app, a command line, a service: no cookies, a session comes as a token.
+   * A native app, a command line, a service: no cookies, a session comes as a token. No web page can use such a flow, except
+   * one of `server.native_origins`.
    *
    * @generated from enum value: CLIENT_NATIVE = 2;
    */
