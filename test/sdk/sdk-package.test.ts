@@ -122,8 +122,8 @@ describe("the tarball of @ostiary/sdk", () => {
       "textOf",
     ]);
     expect(exportsOf("@ostiary/sdk/form")).toEqual([
-      "buttonForEnter",
       "FlowClientError",
+      "buttonForEnter",
       "createFlow",
       "describeForm",
       "englishFormTexts",

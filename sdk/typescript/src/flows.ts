@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Client, type Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Ostiary } from "./client.ts";
-import { assertFlowClient } from "./flow-client.ts";
+import { assertFlowClient } from "./client-kind.ts";
 
 /** The kinds of flows, by the names of their services. */
 export type FlowName = keyof typeof calls;

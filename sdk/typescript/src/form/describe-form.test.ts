@@ -11,7 +11,7 @@ import {
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { Ostiary } from "../client.ts";
-import { FlowClientError } from "../flow-client.ts";
+import { FlowClientError } from "../client-kind.ts";
 import { getFlow } from "../flows.ts";
 import { formDataToRequest } from "../form-data.ts";
 import { describeForm } from "./describe-form.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import { assertFlowClient } from "../flow-client.ts";
+import { assertFlowClient } from "../client-kind.ts";
 import { parseNodeName } from "../form-path.ts";
 import { textOf } from "../form-value.ts";
 import { type FormField, fieldOf } from "./field.ts";
