@@ -108,37 +108,46 @@ describe.each(protocols)("a settings flow of a native client over %s", (protocol
   });
 });
 
-describe.each(states)("a settings flow of a browser that is %s", (state, become) => {
-  test("answers its owner in its browser alone, and says if somebody else has signed in there", async () => {
-    const owner = await register(app);
-    const stranger = await register(app);
-    const here = await signedInBrowser(owner.email);
-    const elsewhere = await signedInBrowser(owner.email);
-    const other = (await signedInBrowser(stranger.email)).session;
-    const flow = await flowKinds.settings.create(app, browser, cookie(here.own, here.session));
-    const loggedOut = await signedOutBrowser(owner.email);
-    await become();
-    const before = await flowCount();
-    const callers: readonly (readonly [string, Shown, string])[] = [
-      ["nobody", {}, "FLOW_CLIENT_MISMATCH"],
-      ["the owner elsewhere", cookie(elsewhere.own, here.session), "FLOW_CLIENT_MISMATCH"],
-      ["a bearer token", { bearer: owner.sessionToken }, "FLOW_CLIENT_MISMATCH"],
-      ["nobody here", cookie(here.own), "SESSION_CREDENTIAL_MISSING"],
-      ["who logged out", cookie(here.own, loggedOut), "SESSION_REVOKED"],
-      ["somebody else here", cookie(here.own, other), "FLOW_IDENTITY_MISMATCH"],
-    ];
-    for (const [name, by, reason] of callers) {
-      expect([name, await ended(() => flowKinds.settings.get(app, flow.id, by))]).toEqual([name, reason]);
-      expect([name, await ended(() => flowKinds.settings.submit(app, flow, by))]).toEqual([name, reason]);
-    }
-    const own = cookie(here.own, here.session);
-    const forged = { ...flow, csrfToken: "" };
-    expect(await ended(() => flowKinds.settings.submit(app, forged, own))).toBe("CSRF_TOKEN_MISSING");
-    expect(await flowCount()).toBe(before);
-    expect(await ended(() => flowKinds.settings.submit(app, flow, own))).toBe(
-      state === "expired" ? "expired" : state === "live" ? "rejected" : "FLOW_COMPLETED",
-    );
-  });
+describe.each(protocols)("a settings flow of a browser over %s", (protocol) => {
+  test.each(states)(
+    "that is %s answers its owner in its browser alone, and says who else has signed in",
+    async (state, become) => {
+      const owner = await register(app);
+      const stranger = await register(app);
+      const here = await signedInBrowser(owner.email);
+      const elsewhere = await signedInBrowser(owner.email);
+      const other = (await signedInBrowser(stranger.email)).session;
+      const flow = await flowKinds.settings.create(app, browser, cookie(here.own, here.session));
+      const loggedOut = await signedOutBrowser(owner.email);
+      await become();
+      const before = await flowCount();
+      const callers: readonly (readonly [string, Shown, string])[] = [
+        ["nobody", {}, "FLOW_CLIENT_MISMATCH"],
+        ["the owner elsewhere", cookie(elsewhere.own, here.session), "FLOW_CLIENT_MISMATCH"],
+        ["a bearer token", { bearer: owner.sessionToken }, "FLOW_CLIENT_MISMATCH"],
+        ["nobody here", cookie(here.own), "SESSION_CREDENTIAL_MISSING"],
+        ["who logged out", cookie(here.own, loggedOut), "SESSION_REVOKED"],
+        ["somebody else here", cookie(here.own, other), "FLOW_IDENTITY_MISMATCH"],
+      ];
+      for (const [name, by, reason] of callers) {
+        expect([name, await ended(() => flowKinds.settings.get(app, flow.id, { protocol, ...by }))]).toEqual([
+          name,
+          reason,
+        ]);
+        expect([name, await ended(() => flowKinds.settings.submit(app, flow, { protocol, ...by }))]).toEqual([
+          name,
+          reason,
+        ]);
+      }
+      const own = { protocol, ...cookie(here.own, here.session) };
+      const forged = { ...flow, csrfToken: "" };
+      expect(await ended(() => flowKinds.settings.submit(app, forged, own))).toBe("CSRF_TOKEN_MISSING");
+      expect(await flowCount()).toBe(before);
+      expect(await ended(() => flowKinds.settings.submit(app, flow, own))).toBe(
+        state === "expired" ? "expired" : state === "live" ? "rejected" : "FLOW_COMPLETED",
+      );
+    },
+  );
 });
 
 const open = ["login", "registration", "recovery", "verification"] as const;
