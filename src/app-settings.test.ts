@@ -11,6 +11,7 @@ describe("the settings of the tenant", () => {
     expect(settingsOf({})).toEqual({
       publicUrl: "http://127.0.0.1:4433",
       allowedOrigins: new Set(["http://127.0.0.1:4433"]),
+      nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,
       uiUrls: {

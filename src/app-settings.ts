@@ -40,6 +40,8 @@ export function toTenantSettings(
   return Object.freeze({
     publicUrl,
     allowedOrigins: new Set(origins.filter((url) => url !== undefined).map((url) => new URL(url).origin)),
+    // As they are sent: the origin of `new URL("capacitor://localhost")` is the text "null".
+    nativeOrigins: new Set(config.server.nativeOrigins),
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     uiUrls,

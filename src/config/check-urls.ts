@@ -39,14 +39,15 @@ type Verdict =
   | { readonly kind: "url"; readonly url: URL }
   | { readonly kind: "wrong"; readonly message: string };
 
-function parseExact(text: string): Verdict {
+/** Reads an address that means exactly one place, or says what is wrong with it. */
+export function parseExact(text: string, example = "https://app.example.com"): Verdict {
   const wrong = (message: string): Verdict => ({ kind: "wrong", message });
   // Control, separator and invisible characters: browsers drop some of them before they look at the host.
   if (/[\p{C}\p{Z}]/u.test(text)) return wrong("must not contain blanks, control or invisible characters");
   if (text.includes("\\")) return wrong("must not contain a backslash");
   if (text.includes("*")) return wrong("is compared exactly: wildcards are not supported");
   if (text === "null") return wrong("must not be null: any sandboxed page has that origin");
-  if (!URL.canParse(text)) return wrong("must be an absolute URL such as https://app.example.com");
+  if (!URL.canParse(text)) return wrong(`must be an absolute URL such as ${example}`);
   if (/^[^:]+:\/\/[^/?#]*@/.test(text)) return wrong("must not contain a user name or password");
   return { kind: "url", url: new URL(text) };
 }
@@ -56,7 +57,10 @@ function checkOrigin(key: string, text: string, message: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];
   const { url } = result;
-  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
+  if (!isWeb(url)) {
+    const other = key.endsWith("]") ? "; the web view of an app belongs in server.native_origins" : "";
+    return [{ key, message: `must start with https:// (or http:// on this machine)${other}` }];
+  }
   // The one slash that a browser's address bar adds is no path.
   if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) return [{ key, message }];
   return checkEncrypted(key, url);

@@ -197,6 +197,7 @@ describe("security rule: what means no single place is refused in any mode", () 
     ["app.example.com", "must be an absolute URL"],
     ["ftp://app.example.com", "must start with https://"],
     ["", "must not be empty"],
+    ["capacitor://localhost", "server.native_origins"],
   ])("the origin %j", (origin, message) => {
     const { problems } = outcome({ dev: true, ...settings({ allowed_origins: [origin] }) });
     expect(problems).toHaveLength(1);

@@ -7,6 +7,7 @@ import { type Config, ConfigSchema } from "../../gen/ostiary/config/v1/config_pb
 import { checkCombinations } from "./check-combinations.ts";
 import { checkCourier, checkCourierPresence } from "./check-courier.ts";
 import { checkCertificates, checkFiles } from "./check-files.ts";
+import { checkNativeOrigins } from "./check-native-origins.ts";
 import { checkOpenRegistration } from "./check-registration.ts";
 import { checkSecurity } from "./check-security.ts";
 import { checkUrls } from "./check-urls.ts";
@@ -76,6 +77,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
     ...checkCombinations(config),
     ...checkCourier(config),
     ...checkUrls(config),
+    ...checkNativeOrigins(config),
     ...checkSecurity(config, secrets.resolved),
   ];
   const isRefused = (problem: Problem) => !(problem.insecure && config.dev);

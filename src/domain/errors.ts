@@ -91,8 +91,8 @@ const texts = {
   },
   FLOW_EXPIRED: {
     message: "The flow can no longer be filled in. The metadata names a fresh one.",
-    remedy: "Go on with the replacement flow.",
-    metadata: ["replacement_flow_id"],
+    remedy: "Go on with the replacement flow. After a recovery it is a recovery: begin that again.",
+    metadata: ["replacement_flow_id", "replacement_kind"],
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
@@ -102,7 +102,7 @@ const texts = {
   FLOW_CLIENT_MISMATCH: {
     message: "A browser flow was used without the cookie that it is bound to.",
     remedy:
-      "Send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE.",
+      "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
     metadata: ["missing"],
   },
   CSRF_TOKEN_MISSING: {
@@ -417,6 +417,11 @@ const texts = {
     message:
       "What was entered can be no code: it has another length or other characters. No try was counted.",
     remedy: "Enter the digits of the code, as many as the message says.",
+    metadata: [],
+  },
+  FLOW_IDENTITY_MISMATCH: {
+    message: "The flow is of another account than the session of this browser.",
+    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
     metadata: [],
   },
 } as const satisfies Record<string, ErrorText>;

@@ -1,6 +1,7 @@
 import type { Completion } from "../domain/flow/store.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
+import { endFlows } from "./end-flows.ts";
 import { lockFlows } from "./flow-statements.ts";
 
 // Of n logins and changes at the same moment one is through in each round.
@@ -44,13 +45,10 @@ export const isSeen = `i.tenant_id = $1 AND i.id = $4 AND i.state = 'active' AND
 export const changeResult = `SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM seen) AS current,
     EXISTS (SELECT FROM changed) AS completed`;
 
-/**
- * Closes whatever else is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of
- * it may outlive a new secret or address.
- */
-export const closeOtherFlows = `UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
-    WHERE tenant_id = $1 AND identity_id = $4 AND state = 'active' AND digest <> ALL ($2::bytea[])
-      AND EXISTS (SELECT FROM changed)`;
+/** Ends whatever else is on its way for an identity. */
+export const endOtherFlows = endFlows(
+  "tenant_id = $1 AND identity_id = $4 AND digest <> ALL ($2::bytea[]) AND EXISTS (SELECT FROM changed)",
+);
 
 /** What a changing statement says of itself. */
 interface ResultRow {

@@ -1,4 +1,4 @@
-import { changeResult, closeOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
 import { closeFlows, insertFlow } from "./flow-statements.ts";
@@ -71,7 +71,7 @@ export const completeDisowningStatement: Statement = {
   ), completed AS (
     ${closeFlows("$4", "changed")}
   ), closed AS (
-    ${closeOtherFlows}
+    ${endOtherFlows}
   ), ended AS (
     UPDATE ostiary.session SET revoked_at = $7, updated_at = $7
     WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $7

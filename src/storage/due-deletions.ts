@@ -1,6 +1,7 @@
 import { type Event, newEvent } from "../domain/event/event.ts";
 import type { IdentityId, TenantId } from "../domain/ids.ts";
 import type { Database, Statement } from "./database.ts";
+import { leaveWaitingFlows } from "./end-flows.ts";
 import { derivedEventId, eventsParameter, insertEvents } from "./event-sql.ts";
 
 /** How many accounts one statement deletes, with everything of them: few enough that nobody waits for it. */
@@ -20,6 +21,8 @@ const deleteDueStatement: Statement = {
     DELETE FROM ostiary.identity
     WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND delete_at <= $3
     RETURNING id
+  ), left_waiting AS (
+    ${leaveWaitingFlows("tenant_id = $1 AND identity_id IN (SELECT id FROM deleted)")}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$4", from: "deleted", identityId: "deleted.id", id: derivedEventId })}
   )

@@ -1,4 +1,5 @@
 import type { Statement } from "./database.ts";
+import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
 import { addressRecord, identifierRecord, identityRecord, identityWriteColumns } from "./identity-row.ts";
 import { insertMessages } from "./message-sql.ts";
@@ -160,8 +161,7 @@ export const endAccessStatement: Statement = {
     UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
     WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL
   )
-  UPDATE ostiary.flow SET state = 'completed'
-  WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active'`,
+  ${endFlows("tenant_id = $1 AND identity_id = $2")}`,
 };
 
 /**
@@ -172,8 +172,7 @@ export const endAccessStatement: Statement = {
  */
 export const endPendingStatement: Statement = {
   text: `WITH closed AS (
-    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
-    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active'
+    ${endFlows("tenant_id = $1 AND identity_id = $2")}
   ), ended AS (
     UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
     WHERE tenant_id = $1 AND identity_id = $2 AND revoked_at IS NULL AND expires_at > $3 AND $4::boolean
@@ -204,10 +203,15 @@ export const cancelDeletionStatement: Statement = {
   SELECT id FROM changed`,
 };
 
-/** $1 tenant, $2 identity, $3 events. Everything of the identity goes with it by its foreign keys. */
+/**
+ * $1 tenant, $2 identity, $3 events. Everything of the identity goes with it by its foreign keys; flows that wait for a code of
+ * it become nobody's.
+ */
 export const deleteIdentityStatement: Statement = {
   text: `WITH deleted AS (
     DELETE FROM ostiary.identity WHERE tenant_id = $1 AND id = $2 RETURNING id
+  ), left_waiting AS (
+    ${leaveWaitingFlows("tenant_id = $1 AND identity_id = (SELECT id FROM deleted)")}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$3", from: "deleted" })}
   )

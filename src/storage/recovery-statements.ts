@@ -1,4 +1,4 @@
-import { changeResult, closeOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
 import { closeFlows, insertFlow, insertSession } from "./flow-statements.ts";
@@ -17,7 +17,7 @@ export const completeRecoveryStatement: Statement = {
   ), completed AS (
     ${closeFlows("$4", "changed")}
   ), closed AS (
-    ${closeOtherFlows}
+    ${endOtherFlows}
   ), settings AS (
     ${insertFlow("$5", "changed")}
   ), ended AS (

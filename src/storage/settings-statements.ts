@@ -1,5 +1,6 @@
-import { changeResult, closeOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
 import type { Statement } from "./database.ts";
+import { leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
 import { insertSession } from "./flow-statements.ts";
 import { identifierRecord, identityRecord } from "./identity-row.ts";
@@ -17,7 +18,7 @@ const followingParts = `moved AS (
       state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM changed)
   ), closed AS (
-    ${closeOtherFlows} AND $9::boolean
+    ${endOtherFlows} AND $9::boolean
   ), ended AS (
     UPDATE ostiary.session SET revoked_at = $5, updated_at = $5
     WHERE tenant_id = $1 AND identity_id = $4 AND revoked_at IS NULL AND expires_at > $5 AND $6::boolean
@@ -117,13 +118,15 @@ export const cancelOwnDeletionStatement: Statement = {
 
 /**
  * $1 tenant, $2 flow with $3 its revision, $4 identity, $5 messages, $6 events. Everything of the identity goes with it by its
- * foreign keys, this flow as well.
+ * foreign keys, this flow as well; flows that wait for a code of it become nobody's.
  */
 export const deleteAccountStatement: Statement = {
   name: "delete_account",
   text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
     DELETE FROM ostiary.identity i USING seen WHERE ${isSeen}
     RETURNING i.id
+  ), left_waiting AS (
+    ${leaveWaitingFlows("tenant_id = $1 AND identity_id = (SELECT id FROM changed)")}
   ), sent AS (
     ${insertMessages({ tenant: "$1", messages: "$5", from: "changed" })}
   ), recorded AS (

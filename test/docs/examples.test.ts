@@ -156,6 +156,11 @@ describe("the configuration on the pages is accepted", () => {
     for (const yaml of yamls) expect(await check(yaml)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("the origins of web views and extensions", async () => {
+    const [origins = ""] = await yamlOf("docs/clients.md");
+    expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test("the courier's mail server and web services, and templates of one's own", async () => {
     const [smtp = "", http = ""] = await yamlOf("docs/courier.md");
     for (const yaml of [smtp, http]) expect(await check(yaml)).toMatchObject({ stdout: "OK\n" });
@@ -232,6 +237,7 @@ const configured = new Set([
   "docs/admin-api.md",
   "docs/identity-schemas.md",
   "docs/passwords.md",
+  "docs/clients.md",
   "docs/courier.md",
   "docs/templates.md",
 ]);

@@ -155,8 +155,8 @@ describe("security rules", () => {
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
     const older = await openSettings(app, sessionToken);
     await deleteAccount(app, sessionToken);
-    const entered = login.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
-    expect((await refusal(entered)).reason).toBe("FLOW_COMPLETED");
+    const entered = await login.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
+    expect(entered.outcome).toMatchObject({ case: "rejected", value: { reason: "CODE_INVALID" } });
     expect((await refusal(openSettings(app, sessionToken))).reason).toBe("SESSION_REVOKED");
     // Nor with a new session: the flow is over.
     const fresh = await openSettings(app, await sessionTokenOf(app, email));

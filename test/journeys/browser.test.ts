@@ -225,11 +225,11 @@ describe("a native flow", () => {
     const email = await registerIn(browser);
     const jar = new Map(browser.cookies);
     const created = await browser.post(`${flows}.LoginService/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
-    const submitted = await browser.post(
-      `${flows}.LoginService/SubmitLoginFlow`,
-      { flowId: created.body.flow.id, identifier: email, password: { password: goodPassword } },
-      { origin: "https://evil.example" },
-    );
+    const submitted = await browser.post(`${flows}.LoginService/SubmitLoginFlow`, {
+      flowId: created.body.flow.id,
+      identifier: email,
+      password: { password: goodPassword },
+    });
     expect(submitted.body.completed.sessionToken).toMatch(/^ost_ses_/);
     expect(created.setCookies).toEqual([]);
     expect(submitted.setCookies).toEqual([]);

@@ -196,14 +196,14 @@ describe("a one-time code", () => {
     const { email, id } = await verifiedAccount();
     const { flowId, code } = await awaitedCode(email);
     await app.client(IdentityService).updateIdentity({ identityId: id, traits: { email: freshEmail() } });
-    expect((await refusal(enter(flowId, code))).reason).toBe("FLOW_COMPLETED");
+    expect(reasonOf(await enter(flowId, code))).toBe("CODE_INVALID");
   });
 
   test("opens nothing for an account that was deactivated, and says nothing of it (V7.4.2)", async () => {
     const { email, id } = await verifiedAccount();
     const { flowId, code } = await awaitedCode(email);
     await app.client(IdentityService).deactivateIdentity({ identityId: id });
-    expect((await refusal(enter(flowId, code))).reason).toBe("FLOW_COMPLETED");
+    expect(reasonOf(await enter(flowId, code))).toBe("CODE_INVALID");
     const asked = await askForCode(await loginFlow(), email);
     expect(asked.outcome.case).toBe("nextStep");
     expect((await newestMessage(email)).suppressed).toBe(true);

@@ -143,6 +143,7 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
       expiresAt: at,
       returnTo: undefined,
       step: undefined,
+      account: undefined,
       form: { nodes: [...nodes, button("profile", saveLabel())], messages: [] },
       csrfToken: undefined,
     }),

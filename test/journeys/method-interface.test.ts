@@ -271,6 +271,7 @@ const caller = (shown?: AuthenticatedSession): FlowCaller => ({
   shownDevice: () => undefined,
   shownSession: () => undefined,
   assertOriginAllowed: () => {},
+  assertNotFromPage: () => {},
 });
 
 /** A native login, step by step. */

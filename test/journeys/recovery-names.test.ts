@@ -348,9 +348,12 @@ describe("with enumeration_safe: false", () => {
       identityId: person.id,
       traits: { name: person.name, email: person.email, spare: freshEmail() },
     });
-    expect(await refusal(recovery.submit(code, { addressId: "2" }))).toMatchObject({
-      reason: "FLOW_COMPLETED",
-    });
+    const notOffered = { reason: "FORM_INCOMPLETE", messages: [9000041] };
+    for (const addressId of ["1", "2"]) {
+      expect(await recovery.rejection(code, { addressId })).toEqual(notOffered);
+    }
+    const sent = (await app.messages(person.spare)).map(({ template }) => template);
+    expect(sent).toEqual(["address_changed"]);
   });
 
   test("masks are not shown faster than messages are sent", async () => {

@@ -127,6 +127,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "textOf",
     ]);
     expect(exportsOf("@ostiary/sdk/form")).toEqual([
+      "FlowClientError",
       "buttonForEnter",
       "createFlow",
       "describeForm",

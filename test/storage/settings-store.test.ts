@@ -231,6 +231,42 @@ describe("deletion", () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(120);
     expect(await tenants.rows("SELECT FROM ostiary.identity WHERE id = ANY ($1)", [ids])).toEqual([]);
   });
+
+  // Security rule: whoever has asked for a code learns nothing of the deletion (ASVS V6.3.8).
+  test("leaves the flows that wait for a code as nobody's, and takes all others with it", async () => {
+    const { storage, scope } = tenants;
+    const identity = await storeIdentity(anIdentity());
+    const challenge = {
+      kind: "code",
+      digest: randomDigest(),
+      expiresAt: afterNoon(10),
+      attempts: 0,
+    } as const;
+    const target = { kind: "email", value: "ada@example.com", identityId: identity.id } as const;
+    const pending = { kind: "code", sentTo: target.value, sentAt: noon.toISOString(), target } as const;
+    const waiting = (["login", "recovery", "verification"] as const).map((kind) =>
+      aFlow(kind, {
+        identityId: identity.id,
+        challenge: { ...challenge, digest: randomDigest() },
+        data: { pending },
+      }),
+    );
+    const { flow, other } = await openFlows(identity);
+    for (const each of waiting) await storage.flows.create(scope, each);
+    await tenants.rows("UPDATE ostiary.identity SET delete_at = $2 WHERE id = $1", [identity.id, noon]);
+    expect(await deleteDueAccounts(database, noon)).toBe(1);
+    for (const { kind, digest, challenge: former } of waiting) {
+      const left = await storage.flows.find(scope, kind, digest);
+      const { target: _forgotten, ...rest } = pending;
+      expect(left).toMatchObject({ state: "active", identityId: undefined, revision: 1 });
+      expect(left?.data.pending).toEqual(rest);
+      expect(left?.challenge).toMatchObject({ kind: "code", expiresAt: afterNoon(10), attempts: 0 });
+      expect(left?.challenge?.digest).not.toEqual(former?.digest);
+    }
+    for (const { kind, digest } of [flow, other]) {
+      expect(await storage.flows.find(scope, kind, digest)).toBeUndefined();
+    }
+  });
 });
 
 /** A recovery whose session comes at once, which ends the others. */

@@ -126,6 +126,7 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
   return {
     publicUrl: "http://127.0.0.1:4433",
     allowedOrigins: new Set(),
+    nativeOrigins: new Set(),
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },

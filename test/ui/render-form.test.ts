@@ -39,7 +39,8 @@ const news = {
 const button = (step: string, text: string) => ({ name: step, label: { id: 1, text }, button: { step } });
 
 function flow(nodes: JsonObject[], more: JsonObject = {}): JsonObject {
-  return { id: "ost_flw_1", kind: "FLOW_KIND_LOGIN", form: { nodes }, ...more };
+  const client = "CLIENT_BROWSER";
+  return { id: "ost_flw_1", kind: "FLOW_KIND_LOGIN", client, form: { nodes }, ...more };
 }
 
 const wrong = (text: string) => [{ id: 4000006, type: "FORM_MESSAGE_TYPE_ERROR", text }];

@@ -8,7 +8,21 @@ export function addressOf(route: Route): string {
 
 /** Goes to a page without loading it anew, to go on with a flow if one is named. */
 export function navigate(route: Route, flowId?: string): void {
-  window.history.pushState(null, "", `${addressOf(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
+  go(route, flowId, null);
+}
+
+/** As `navigate`, to the flow that takes the place of another page's, which had expired. */
+export function navigateToReplacement(route: Route, flowId: string): void {
+  go(route, flowId, { replaced: true });
+}
+
+/** Whether the page was come to by `navigateToReplacement`, until it has put its flow into the address. */
+export function isReplacement(): boolean {
+  return window.history.state?.replaced === true;
+}
+
+function go(route: Route, flowId: string | undefined, state: object | null): void {
+  window.history.pushState(state, "", `${addressOf(route)}${flowId === undefined ? "" : `#flow=${flowId}`}`);
   window.dispatchEvent(new PopStateEvent("popstate"));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Client, Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { Client, type Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Ostiary } from "./client.ts";
+import { assertFlowClient } from "./client-kind.ts";
 import { type OptionNames, refuseUnknownOptions } from "./options.ts";
 
 /** The kinds of flows, by the names of their services. */
@@ -69,9 +70,19 @@ export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowSt
   return flowOf(await callsOf(name).create(ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
-/** Finds a flow of any kind again, for example after a page was loaded anew. */
-export async function getFlow(ostiary: Ostiary, name: FlowName, flowId: string): Promise<Flow> {
-  return flowOf(await callsOf(name).get(ostiary, flowId));
+/**
+ * Finds a flow of any kind again, for example after a page was loaded anew. Throws a FlowClientError for a flow of another kind of
+ * client than `client`, which only a native app sets: a link may lead to a flow that somebody else has begun.
+ */
+export async function getFlow(
+  ostiary: Ostiary,
+  name: FlowName,
+  flowId: string,
+  client: Client = Client.BROWSER,
+): Promise<Flow> {
+  const flow = flowOf(await callsOf(name).get(ostiary, flowId));
+  assertFlowClient(flow, client);
+  return flow;
 }
 
 function callsOf(name: FlowName): FlowCalls {

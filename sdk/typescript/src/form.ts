@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // @ostiary/sdk/form: draws the form of any flow, without a framework. The React component is in ./react.
 
+export { FlowClientError } from "./client-kind.ts";
 export { createFlow, type FlowName, type FlowStart, getFlow } from "./flows.ts";
 export {
   describeForm,

@@ -37,7 +37,10 @@ export type SubmitOutcome =
    * has claimed is kept. Draw `loginFlow`; once it is completed, submit `flow` with the step `resume` to go on.
    */
   | { readonly kind: "login_required"; readonly loginFlow: Flow; readonly flow: Flow }
-  /** It came too late: draw this fresh flow instead. It holds what was typed, except secrets. */
+  /**
+   * It came too late: draw this fresh flow instead. It holds what was typed, except secrets. In place of the settings after a
+   * recovery it is a recovery, and `flow.kind` says so.
+   */
   | { readonly kind: "expired"; readonly flow: Flow };
 
 /** What a flow gives when it is over, whatever its kind; what it does not give is empty or undefined. */

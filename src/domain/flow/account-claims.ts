@@ -183,9 +183,8 @@ export class AccountClaims {
 }
 
 /**
- * The session of an account that the caller shows; undefined if they show none, or that of somebody else.
- *
- * Security rule: a native flow is not moved by cookies.
+ * The session of an account that the caller shows as clients of the flow's kind do; undefined if they show none, or that of
+ * somebody else.
  */
 export async function ownSession(
   caller: FlowCaller,
@@ -193,8 +192,7 @@ export async function ownSession(
   identityId: IdentityId,
 ): Promise<Session | undefined> {
   try {
-    if (client === "native" && (await caller.browserSessions()).length > 0) return undefined;
-    const { session } = await caller.session();
+    const { session } = await caller.session(client);
     return session.identityId === identityId ? session : undefined;
   } catch (error) {
     // Without a session the proof is given outside of it; what is wrong with the one that was shown is no matter here.

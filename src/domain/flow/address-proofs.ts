@@ -26,7 +26,7 @@ import {
 } from "./address-proof-forms.ts";
 import { advanceFlow } from "./advance-flow.ts";
 import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStep, ProofTarget } from "./flow.ts";
-import { countSend, countTry, fixedIdentity, isAlive } from "./proof-counts.ts";
+import { countSend, countTry, fixedIdentity, isAlive, isFixed } from "./proof-counts.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
 
@@ -56,6 +56,12 @@ export interface ProofRequest {
   readonly data?: FlowData;
   readonly events?: readonly Event[];
 }
+
+/**
+ * Finds where what was typed leads now, for another secret. A flow that waits forgets whose it is when the account changes, and
+ * is then good for another secret like one that was begun anew.
+ */
+export type LookUpTyped = (typed: string) => Promise<ProofTarget | undefined>;
 
 interface AddressProofsDependencies {
   readonly methods: readonly AddressProofMethod[];
@@ -187,6 +193,7 @@ export class AddressProofs {
     caller: FlowCaller,
     flow: FlowRecord,
     step: SubmittedStep,
+    lookUp?: LookUpTyped,
   ): Promise<{ readonly kind: "moved"; readonly record: FlowRecord } | ProvedAddress | StepRejected> {
     const { pending } = flow.data;
     if (pending === undefined || pending.kind === "claim") {
@@ -205,7 +212,7 @@ export class AddressProofs {
         step,
       });
     }
-    if (step.name === "resend") return this.#resend(caller, flow, pending);
+    if (step.name === "resend") return this.#resend(caller, flow, pending, lookUp);
     if (step.name === "back") return this.#back(caller, flow);
     // A link is used in the flow that it opens, not in the one that waits for it.
     if (pending.kind === "link") throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -271,12 +278,14 @@ export class AddressProofs {
     return { pending, challenge, sealed: [this.#outbox.seal(message)] };
   }
 
-  async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep) {
+  async #resend(caller: FlowCaller, flow: FlowRecord, pending: SentStep, lookUp: LookUpTyped | undefined) {
     const now = this.#clock.now();
     const problems = { fields: [], form: [messages.resendTooEarly()] };
     const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
     if (now < this.forms.resendAt(caller.tenant, pending)) return tooEarly;
-    const { kind, sentTo, target } = pending;
+    const { kind, sentTo } = pending;
+    const isTyped = lookUp !== undefined && !isFixed(flow);
+    const target = isTyped ? await lookUp(sentTo) : pending.target;
     try {
       return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
     } catch (error) {

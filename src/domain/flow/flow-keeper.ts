@@ -1,5 +1,5 @@
 import type { SealedMessage } from "../courier/outbox.ts";
-import { domainError } from "../errors.ts";
+import { type DomainError, domainError } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
 import type { StepRejected } from "../method/method.ts";
 import type { Clock, FormTokens, Tokens } from "../ports.ts";
@@ -8,6 +8,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type {
   CreatedFlow,
   Flow,
+  FlowAccount,
   FlowCaller,
   FlowClient,
   FlowData,
@@ -28,6 +29,8 @@ export interface FlowShape {
   step(tenant: Tenant, flow: FlowRecord): FlowStep;
   /** The form of an active flow, without the form token. */
   form(tenant: Tenant, flow: FlowRecord): Form;
+  /** Whose account the flow changes, where its holder is shown that. */
+  account?(flow: FlowRecord): FlowAccount | undefined;
 }
 
 /** What a flow begins with. */
@@ -83,7 +86,7 @@ export class FlowKeeper {
     return created;
   }
 
-  /** A flow that is only to be stored. Throws RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED. */
+  /** A flow that is only to be stored. Throws RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH. */
   draft(
     caller: FlowCaller,
     shape: FlowShape,
@@ -94,6 +97,7 @@ export class FlowKeeper {
     readonly created: CreatedFlow;
   } {
     const { tenant } = caller;
+    this.assertClient(caller, start.client);
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
     const id = this.#tokens.issue("flow", tenant.name);
@@ -158,10 +162,7 @@ export class FlowKeeper {
     record: FlowRecord | undefined,
   ): Promise<Flow> {
     const held = this.hold(caller, record);
-    if (held.kind === "expired") {
-      const { flow } = await this.replace(caller, shape, held.record);
-      throw domainError("FLOW_EXPIRED", { replacement_flow_id: flow.id.reveal() });
-    }
+    if (held.kind === "expired") throw flowExpired((await this.replace(caller, shape, held.record)).flow);
     return this.presentTo(caller, shape, flowId, held.record);
   }
 
@@ -227,12 +228,24 @@ export class FlowKeeper {
   }
 
   /**
+   * Checks that the call may be made for a client of that kind; before anything else is looked at.
+   *
+   * Security rule: a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
+   * that took one from its address would fill in whatever flow somebody else began and sent a link to.
+   */
+  assertClient(caller: FlowCaller, client: FlowClient): void {
+    if (client === "browser") caller.assertOriginAllowed();
+    else caller.assertNotFromPage();
+  }
+
+  /**
    * Checks that the caller holds the flow, and says how far it has come. The order matters: before the caller has
    * shown the cookie of a browser flow, nothing of it is told, not even that it has expired.
    */
   hold(caller: FlowCaller, record: FlowRecord | undefined): HeldFlow {
     if (record === undefined) throw domainError("FLOW_NOT_FOUND", {});
     if (record.client === "browser") this.#assertSameBrowser(caller, record);
+    this.assertClient(caller, record.client);
     if (record.state === "completed") return { kind: "completed", record };
     return { kind: record.expiresAt <= this.#clock.now() ? "expired" : "active", record };
   }
@@ -274,6 +287,7 @@ export class FlowKeeper {
       step: active ? shape.step(tenant, record) : undefined,
       form: { nodes, messages: drawn.messages },
       csrfToken,
+      account: shape.account?.(record),
     };
   }
 
@@ -285,7 +299,6 @@ export class FlowKeeper {
 
   /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
   #browserOf(caller: FlowCaller): { token: Secret; digest: Uint8Array; isNew: boolean } {
-    caller.assertOriginAllowed();
     if (caller.browserToken !== undefined) {
       const parsed = this.#tokens.parse("browser", caller.browserToken);
       if (parsed.kind === "valid" && parsed.tenantName === caller.tenant.name) {
@@ -303,8 +316,12 @@ export class FlowKeeper {
         caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
       throw domainError("FLOW_CLIENT_MISMATCH", { missing });
     }
-    caller.assertOriginAllowed();
   }
+}
+
+/** What a flow that has expired answers to whoever asks for it. */
+export function flowExpired({ id, kind }: Flow): DomainError {
+  return domainError("FLOW_EXPIRED", { replacement_flow_id: id.reveal(), replacement_kind: kind });
 }
 
 const emptyForm: Form = { nodes: [], messages: [] };

@@ -198,6 +198,14 @@ export interface Flow {
   readonly form: Form;
   /** Of browser flows: what a submit must carry beside the cookie. */
   readonly csrfToken: Secret | undefined;
+  /** Of settings: whose account it is. Not after a recovery, which shows nothing of the account. */
+  readonly account: FlowAccount | undefined;
+}
+
+/** The account that a flow changes, as its owner knows it. */
+export interface FlowAccount {
+  readonly identityId: IdentityId;
+  readonly displayName: string;
 }
 
 /** Where a flow stands, for hand-written forms. */
@@ -273,8 +281,11 @@ export interface FlowCaller {
   readonly origin: CallOrigin;
   /** The languages that the caller reads, as in Accept-Language. */
   readonly languages: string | undefined;
-  /** The caller's session. Throws a SESSION_ reason if there is none. */
-  session(): Promise<AuthenticatedSession>;
+  /**
+   * The caller's session, shown as a client of that kind shows it: for a native one a cookie counts as none. Throws a
+   * SESSION_ reason if there is none.
+   */
+  session(client: FlowClient): Promise<AuthenticatedSession>;
   /**
    * The active sessions that the browser's cookies show, under each name that this server may have set; usually one. None
    * without a cookie, which costs nothing.
@@ -296,4 +307,6 @@ export interface FlowCaller {
   shownDevice(client: FlowClient): string | undefined;
   /** Throws ORIGIN_NOT_ALLOWED if the call comes from a page that may not use cookies here. */
   assertOriginAllowed(): void;
+  /** Throws FLOW_CLIENT_MISMATCH if a web page makes the call, unless it is one of a native app. */
+  assertNotFromPage(): void;
 }

@@ -119,6 +119,7 @@ export class LoginFlows {
     caller: FlowCaller,
     { client, returnTo, refresh, linkToken }: LoginStart,
   ): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, client);
     if (linkToken !== "") {
       const { pending, parent } = await this.#proofs.open(caller.tenant, "login", linkToken);
       const data = { pending, ...(parent.data.refreshes && { refreshes: parent.data.refreshes }) };
@@ -131,7 +132,7 @@ export class LoginFlows {
       });
     }
     if (!refresh) return this.#keeper.create(caller, this.shape, { client, returnTo, data: {} });
-    const { session } = await caller.session();
+    const { session } = await caller.session(client);
     return this.createRefresh(caller, { client, returnTo, session });
   }
 
@@ -270,7 +271,8 @@ export class LoginFlows {
 
   async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
-    const result = await this.#proofs.submit(caller, record, attempt.step);
+    const lookUp = (typed: string) => this.#lookUp(caller.tenant, record, typed);
+    const result = await this.#proofs.submit(caller, record, attempt.step, lookUp);
     if (result.kind === "moved") return attempt.moved(result.record);
     if (result.kind === "proved") return this.#completeProof(attempt, result);
     const failure = { reason: result.reason, method: kind === "code" ? kind : "link" };
@@ -372,6 +374,13 @@ export class LoginFlows {
     if (target === undefined && !tenant.settings.enumerationSafe) return undefined;
     const sentTo = entered?.typed ?? (target === undefined ? "" : maskAddress(target));
     return this.#proofs.request(caller, record, { kind, sentTo, target });
+  }
+
+  /** Where a code or link for whoever signs in with it goes. */
+  async #lookUp({ id: tenantId }: Tenant, { digest }: FlowRecord, typed: string) {
+    const { value } = enteredIdentifier(typed) ?? {};
+    const { candidate } = await this.#flows.findForLogin({ tenantId }, digest, value, undefined);
+    return candidate && loginTarget(candidate.identity, value);
   }
 
   async #completeProof(attempt: Attempt, proved: ProvedAddress): Promise<LoginOutcome> {

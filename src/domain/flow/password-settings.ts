@@ -2,8 +2,10 @@ import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
+import type { SettingsMethod, StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
+import { LocalBuckets } from "../throttle/local-buckets.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { shownFirst } from "./second-factor-stage.ts";
@@ -24,6 +26,7 @@ export class PasswordSettings {
   readonly #keeper: FlowKeeper;
   readonly #view: SettingsView;
   readonly #store: SettingsStore;
+  readonly #hashings = new LocalBuckets();
   readonly #outbox: Outbox;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
@@ -35,6 +38,38 @@ export class PasswordSettings {
     this.#outbox = dependencies.outbox;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Checks and hashes a new password. Throws RATE_LIMITED, SERVER_OVERLOADED.
+   *
+   * It is hashed at once also where a fresh login comes first, because what waits for that login in the flow must not be the
+   * password itself. Security rule: so each account has a budget for it (`throttle.account`, in each process, whose own work it
+   * guards), counted before anything is hashed. What a session can do that somebody found open uses up neither the budget of
+   * a fresh login nor that of a recovery.
+   */
+  async prepare(
+    { tenant }: FlowCaller,
+    { record, identity }: SettingsHolder,
+    submitted: {
+      readonly method: SettingsMethod;
+      readonly step: SubmittedStep;
+      readonly isPrivileged: boolean;
+    },
+  ): Promise<Extract<SettingsChange, { kind: "password" }> | StepRejected> {
+    const { method, step, isPrivileged } = submitted;
+    const standing = record.data.recovery !== undefined ? "recovered" : isPrivileged ? "fresh" : "stale";
+    const { enabled, limits } = tenant.settings.throttle;
+    const subject = `${tenant.id} ${identity.id} ${standing}`;
+    // A success counts as well: what is limited is the work.
+    const waitMs = enabled ? this.#hashings.take(subject, limits.account, this.#clock.now().getTime()) : 0;
+    if (waitMs > 0)
+      throw domainError("RATE_LIMITED", { scope: "account" }, { retryAfterMs: Math.ceil(waitMs) });
+    const identifiers = identity.identifiers.map(({ value }) => value);
+    const changed = await method.changeSecret(tenant, step, { traits: identity.traits, identifiers });
+    if (changed.kind === "rejected") return changed;
+    const keepOtherSessions = step.fields.keepOtherSessions === true;
+    return { kind: "password", password: changed.password, keepOtherSessions };
   }
 
   /** Stores a password that was checked and hashed. After a recovery the session comes with it, and the flow is over. */

@@ -69,9 +69,12 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
 
 /** Whose a flow is whatever is typed in it from now on. */
 export function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  const isFixed =
-    flow.kind === "settings" || flow.data.refreshes !== undefined || flow.data.choice !== undefined;
-  return isFixed ? flow.identityId : undefined;
+  return isFixed(flow) ? flow.identityId : undefined;
+}
+
+/** Whether what is typed in a flow from now on decides nothing about whose it is. */
+export function isFixed({ kind, data }: FlowRecord): boolean {
+  return kind === "settings" || data.refreshes !== undefined || data.choice !== undefined;
 }
 
 /** Who proves a new address in settings is who the flow belongs to, whether or not somebody has the address. */

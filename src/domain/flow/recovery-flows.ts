@@ -109,6 +109,7 @@ export class RecoveryFlows {
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, start.client);
     const flow = await addressStart(caller.tenant, this.#proofs, "recovery", start);
     if (flow.data.operator === undefined) assertEnabled(caller.tenant);
     return this.#keeper.create(caller, this.#shape, flow);
@@ -126,7 +127,7 @@ export class RecoveryFlows {
     const digest = this.#keeper.digestOf(tenant, flowId);
     const found = await this.#flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest);
     const { flow, identity } = found;
-    if (flow?.data.operator === undefined) assertEnabled(tenant);
+    if (this.#keeper.hold(caller, flow).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -208,7 +209,12 @@ export class RecoveryFlows {
   ): Promise<RecoveryOutcome> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
-    const result = await this.#proofs.submit(caller, record, step);
+    const lookUp = async (typed: string) => {
+      const name = toAccountName(typed);
+      if ("rejected" in name) return undefined;
+      return recoveryTarget(await this.#flows.findForRecovery({ tenantId: caller.tenant.id }, name), name);
+    };
+    const result = await this.#proofs.submit(caller, record, step, lookUp);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
     const isOwners = identity?.state === "active" && identity.id === result.target.identityId;

@@ -107,6 +107,7 @@ export class RegistrationFlows {
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
     const { tenant } = caller;
     const { client, returnTo, linkToken } = start;
+    this.#keeper.assertClient(caller, client);
     if (linkToken === "") {
       const data = await registrationStart(this.#invitations, tenant, start);
       return this.#keeper.create(caller, this.#shape, { client, returnTo, data });

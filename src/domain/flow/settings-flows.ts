@@ -18,7 +18,7 @@ import type {
   FlowRecord,
   SettingsChange,
 } from "./flow.ts";
-import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
+import { type FlowKeeper, type FlowSubmission, flowExpired } from "./flow-keeper.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { PasswordSettings } from "./password-settings.ts";
 import type { ProfileSettings } from "./profile-settings.ts";
@@ -73,7 +73,8 @@ export class SettingsFlows {
 
   /** Begins a settings flow of the caller's own account. Throws a SESSION_ reason without a session. */
   async create(caller: FlowCaller, start: { client: FlowClient; returnTo: string }): Promise<CreatedFlow> {
-    const { identity } = await caller.session();
+    this.#keeper.assertClient(caller, start.client);
+    const { identity } = await caller.session(start.client);
     const shape = this.#view.shapeOf(caller.tenant, identity);
     return this.#keeper.create(caller, shape, { ...start, data: {}, identityId: identity.id });
   }
@@ -95,11 +96,12 @@ export class SettingsFlows {
 
   /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, a SESSION_ reason without a session. */
   async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    const { tenant } = caller;
-    const { flow, identity } = await this.#find(tenant, flowId);
-    const { record } = this.#keeper.hold(caller, flow);
-    await this.#holderOf(caller, record, flowId, identity);
-    return this.#keeper.show(caller, this.#view.shapeOf(tenant, identity), flowId, record);
+    const { flow, identity } = await this.#find(caller.tenant, flowId);
+    const held = this.#keeper.hold(caller, flow);
+    const holder = await this.#holderOf(caller, held.record, flowId, identity);
+    if (held.kind === "expired") throw flowExpired((await this.#view.beginAgain(caller, holder)).flow);
+    const shape = this.#view.shapeOf(caller.tenant, holder.identity);
+    return this.#keeper.presentTo(caller, shape, flowId, held.record);
   }
 
   /** Carries out what was submitted. */
@@ -107,19 +109,23 @@ export class SettingsFlows {
     const { tenant } = caller;
     const { step, flowId, traits } = submission;
     const { flow, identity: owner } = await this.#find(tenant, flowId);
-    const entered = await this.#keeper.enter(caller, this.#view.shapeOf(tenant, owner), flow, submission);
-    if (entered.kind === "expired") return entered;
-    const holder = await this.#holderOf(caller, entered.record, flowId, owner);
-    const { record, identity } = holder;
+    const held = this.#keeper.hold(caller, flow);
+    this.#keeper.assertFormToken(caller, held.record, flowId, submission.csrfToken);
+    // Security rule: who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
+    const holder = await this.#holderOf(caller, held.record, flowId, owner);
+    if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
+    if (held.kind === "expired") {
+      return { kind: "expired", replacement: await this.#view.beginAgain(caller, holder) };
+    }
+    const { record } = holder;
 
     if (record.data.pending !== undefined) return this.#profile.submitProof(caller, holder, step);
     const method = this.#methods.get(step.name);
     if (method !== undefined) {
-      const identifiers = identity.identifiers.map(({ value }) => value);
-      const changed = await method.changeSecret(tenant, step, { traits: identity.traits, identifiers });
-      if (changed.kind === "rejected") return this.#view.rejected(caller, holder, changed);
-      const keepOtherSessions = step.fields.keepOtherSessions === true;
-      return this.#apply(caller, holder, { kind: "password", password: changed.password, keepOtherSessions });
+      const isPrivileged = this.#isPrivileged(tenant, holder);
+      const change = await this.#password.prepare(caller, holder, { method, step, isPrivileged });
+      if (change.kind === "rejected") return this.#view.rejected(caller, holder, change);
+      return this.#apply(caller, holder, change);
     }
     if (step.name === "resume" && record.data.interrupted !== undefined) {
       return this.#apply(caller, holder, record.data.interrupted);
@@ -229,12 +235,16 @@ export class SettingsFlows {
     if (record.data.recovery !== undefined) {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
       const isEnough = record.data.recovery.methods.length === 0;
-      const session = isEnough ? undefined : await sessionOf(caller, identity.id);
+      const session = isEnough ? undefined : await sessionOf(caller, record.client, identity.id);
       return { record, flowId, identity, session };
     }
-    const { session } = await caller.session();
-    if (identity === undefined || session.identityId !== identity.id) throw domainError("FLOW_NOT_FOUND", {});
-    return { record, flowId, identity, session };
+    const { session } = await caller.session(record.client);
+    if (identity !== undefined && session.identityId === identity.id) {
+      return { record, flowId, identity, session };
+    }
+    // A browser has shown that the flow is its own: somebody else has signed in there, and their form is not to get what was
+    // typed into this one. Of a native flow a stranger learns nothing.
+    throw domainError(record.client === "browser" ? "FLOW_IDENTITY_MISMATCH" : "FLOW_NOT_FOUND", {});
   }
 
   #isPrivileged(tenant: Tenant, { record, session }: SettingsHolder): boolean {
@@ -248,9 +258,13 @@ export class SettingsFlows {
 }
 
 /** The session that the caller shows, if it is this identity's; undefined if it is not, or there is none. */
-async function sessionOf(caller: FlowCaller, identityId: IdentityId): Promise<Session | undefined> {
+async function sessionOf(
+  caller: FlowCaller,
+  client: FlowClient,
+  identityId: IdentityId,
+): Promise<Session | undefined> {
   try {
-    const { session } = await caller.session();
+    const { session } = await caller.session(client);
     return session.identityId === identityId ? session : undefined;
   } catch (error) {
     // Without a session nothing was shown yet: that is for the flow to say.

@@ -37,6 +37,10 @@ export function settingsShape(
   return {
     kind: "settings",
     lifetimeMs: (tenant) => tenant.settings.settings.lifetimeMs,
+    account: ({ data }) =>
+      identity === undefined || data.recovery !== undefined
+        ? undefined
+        : { identityId: identity.id, displayName: accountName(identity) },
     step: (tenant, flow) => {
       const waiting = proofs.forms.stepOf(tenant, flow);
       if (waiting !== undefined) return waiting;
@@ -64,6 +68,11 @@ export function settingsShape(
       return { nodes: isOffered ? [...nodes, deleteNode(tenant)] : nodes, messages: [] };
     },
   };
+}
+
+/** What an account is known by to its owner: the name that its schema gives, else what they sign in with. */
+function accountName({ displayName, identifiers }: Identity): string {
+  return displayName || (identifiers[0]?.value ?? "");
 }
 
 /** Traits that do not follow the schema, as what is wrong with a form. */

@@ -1,3 +1,4 @@
+import { domainError } from "../errors.ts";
 import type { CallOrigin } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
@@ -8,6 +9,7 @@ import type { Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type {
+  CreatedFlow,
   Flow,
   FlowCaller,
   FlowClient,
@@ -17,6 +19,7 @@ import type {
   LoginComesFirst,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import { recoveryShape } from "./recovery-form.ts";
 import { settingsShape } from "./settings-form.ts";
 
 /**
@@ -74,6 +77,20 @@ export class SettingsView {
   shapeOf(tenant: Tenant, identity: Identity | undefined, submitted?: JsonObject): FlowShape {
     const schema = identity && this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
     return settingsShape(this.#methods, this.#proofs, schema, identity, submitted);
+  }
+
+  /**
+   * The flow that takes the place of an expired one. A recovery's was good for the proof that was given then: the proof is
+   * given again, in a recovery. Throws RECOVERY_DISABLED where nobody can begin one.
+   */
+  beginAgain(caller: FlowCaller, { record, identity }: SettingsHolder): Promise<CreatedFlow> {
+    const { tenant } = caller;
+    const { client, returnTo } = record;
+    if (record.data.recovery === undefined) {
+      return this.#keeper.replace(caller, this.shapeOf(tenant, identity), record);
+    }
+    if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
+    return this.#keeper.create(caller, recoveryShape(this.#proofs), { client, returnTo, data: {} });
   }
 
   /** The outcome of a change that was made; the flow goes on with what holds now. */

@@ -68,6 +68,7 @@ export class VerificationFlows {
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, start.client);
     const flow = await addressStart(caller.tenant, this.#proofs, "verification", start);
     if (flow.data.operator === undefined) assertEnabled(caller.tenant);
     return this.#keeper.create(caller, this.#shape, flow);
@@ -121,7 +122,7 @@ export class VerificationFlows {
     const { tenant } = caller;
     const { step, flowId } = submission;
     const found = await this.#keeper.find(tenant, "verification", flowId);
-    if (found?.data.operator === undefined) assertEnabled(tenant);
+    if (this.#keeper.hold(caller, found).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
@@ -155,7 +156,13 @@ export class VerificationFlows {
   ): Promise<VerificationOutcome> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
-    const result = await this.#proofs.submit(caller, record, step);
+    const lookUp = async (typed: string) => {
+      const address = toAddress(typed);
+      if ("rejected" in address) return undefined;
+      const { kind, value } = address;
+      return targetOf(await this.#flows.findByAddress({ tenantId: caller.tenant.id }, kind, value), address);
+    };
+    const result = await this.#proofs.submit(caller, record, step, lookUp);
     if (result.kind === "moved") return this.#keeper.nextStep(caller, this.#shape, flowId, result.record);
     if (result.kind === "rejected") return reject(result);
     const { identityId } = result.target;

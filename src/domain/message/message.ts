@@ -278,30 +278,33 @@ export function resumeLabel(): Message {
   return info(9000014, "Go on with the change");
 }
 
-/** A code was sent, or nobody knows that none was. */
+/**
+ * A code was sent, or nobody knows that none was. It names the address: whoever enters a code that somebody else has asked for
+ * sees whose it is.
+ */
 export function codeSent(flow: FlowKind, sentTo: string): Message {
   const context = { sent_to: sentTo };
   switch (flow) {
     case "login":
-      return info(1010014, "If there is an account, a code has been sent to its address.", context);
+      return info(1010014, ifAccount(sentTo, "a code"), context);
     case "registration":
-      return info(1040005, "A code has been sent to the address you provided.", context);
+      return info(1040005, `A code has been sent to ${sentTo}.`, context);
     case "recovery":
       return info(
         1060003,
-        "If an account can be recovered by this, a code has been sent to an address of it.",
+        `If an account can be recovered by ${sentTo}, a code has been sent to an address of it.`,
         context,
       );
     case "verification":
       return info(
         1080003,
-        "If this address waits for its verification, a code has been sent to it.",
+        `If the address ${sentTo} waits for its verification, a code has been sent to it.`,
         context,
       );
     case "settings":
       return info(
         9000015,
-        "A code has been sent to the new address. It counts once the code is entered.",
+        `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`,
         context,
       );
     default: {
@@ -311,6 +314,12 @@ export function codeSent(flow: FlowKind, sentTo: string): Message {
   }
 }
 
+/** Whoever proves again who they are types nothing, and what is sent to nobody has no address. */
+function ifAccount(sentTo: string, what: "a code" | "a link"): string {
+  const account = sentTo === "" ? "an account" : `an account for ${sentTo}`;
+  return `If there is ${account}, ${what} has been sent to its address.`;
+}
+
 /** A link was sent, or nobody knows that none was. */
 export function linkSent(flow: FlowKind, sentTo: string): Message {
   const context = { sent_to: sentTo };
@@ -318,20 +327,20 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
     case "recovery":
       return info(
         1060002,
-        "If an account can be recovered by this, a link has been sent to an address of it.",
+        `If an account can be recovered by ${sentTo}, a link has been sent to an address of it.`,
         context,
       );
     case "verification":
       return info(
         1080001,
-        "If this address waits for its verification, a link has been sent to it.",
+        `If the address ${sentTo} waits for its verification, a link has been sent to it.`,
         context,
       );
     case "registration":
-      return info(9000032, "A link has been sent to the address you provided.", context);
+      return info(9000032, `A link has been sent to ${sentTo}.`, context);
     case "login":
     case "settings":
-      return info(9000016, "If there is an account, a link has been sent to its address.", context);
+      return info(9000016, ifAccount(sentTo, "a link"), context);
     default: {
       const unreachable: never = flow;
       return unreachable;

@@ -18,6 +18,8 @@ export interface TenantSettings {
   readonly publicUrl: string;
   /** Origins of pages that may call with cookies; those of publicUrl and the ui urls are among them. */
   readonly allowedOrigins: ReadonlySet<string>;
+  /** Origins of pages that are native apps: they use native flows and tokens, never cookies. None is in allowedOrigins. */
+  readonly nativeOrigins: ReadonlySet<string>;
   readonly allowedReturnUrls: ReadonlySet<string>;
   readonly defaultReturnUrl: string | undefined;
   /** The page that draws each kind of flow. Links in messages lead there. */

@@ -1,4 +1,5 @@
 import { cors } from "@connectrpc/connect";
+import type { TenantSettings } from "../../domain/tenant/tenant.ts";
 import type { Exchange, ResponseHeaders } from "./exchange.ts";
 
 const allowedMethods = cors.allowedMethods.join(", ");
@@ -7,20 +8,23 @@ const exposedHeaders = [...cors.exposedHeaders, "X-Request-Id", "Retry-After"].j
 const preflightMaxAgeSeconds = "7200";
 
 /**
- * Adds the CORS headers for a page of an allowed origin, so that it may call with credentials. Every other origin
- * gets none, and the browser keeps the answer from the page. `Vary` says so to caches in between either way.
+ * Adds the CORS headers for a page of an allowed origin, so that it may call with credentials, and for one of a native app, which
+ * may call without. Every other origin gets none, and the browser keeps the answer from the page. `Vary` says so to caches
+ * in between either way.
  */
 export function addCorsHeaders(
   exchange: Exchange,
-  allowedOrigins: ReadonlySet<string>,
+  { allowedOrigins, nativeOrigins }: Pick<TenantSettings, "allowedOrigins" | "nativeOrigins">,
   headers: ResponseHeaders,
 ): void {
   headers.vary = "Origin";
   const origin = exchange.header("origin");
-  // The origin is echoed only after it was found in the list; credentials and a wildcard never go together.
-  if (origin === undefined || origin === "null" || !allowedOrigins.has(origin)) return;
+  if (origin === undefined || origin === "null") return;
+  // The origin is echoed only after it was found in a list; credentials and a wildcard never go together.
+  const withCookies = allowedOrigins.has(origin);
+  if (!withCookies && !nativeOrigins.has(origin)) return;
   headers["access-control-allow-origin"] = origin;
-  headers["access-control-allow-credentials"] = "true";
+  if (withCookies) headers["access-control-allow-credentials"] = "true";
   headers["access-control-expose-headers"] = exposedHeaders;
 }
 

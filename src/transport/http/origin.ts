@@ -31,3 +31,24 @@ export function assertOriginAllowed(request: OriginHeaders, allowed: ReadonlySet
     );
   }
 }
+
+/**
+ * Throws FLOW_CLIENT_MISMATCH if a web page makes the request, unless its origin is one by which the web view of a native app
+ * calls itself.
+ *
+ * Security rules: a page sends `Origin` with whatever it posts, and cannot leave it out; `null` is nobody's. Without it,
+ * `Sec-Fetch-Site` names a page as well, which an extension may have robbed of its origin: only `none` is no page's.
+ * `Sec-Fetch-Mode` says nothing: the fetch of Node.js sends it, too.
+ */
+export function assertNotFromPage(request: OriginHeaders, native: ReadonlySet<string>): void {
+  const origin = request.header("origin");
+  const site = request.header("sec-fetch-site");
+  const isPage = origin === undefined ? site !== undefined && site !== "none" : !native.has(origin);
+  if (!isPage) return;
+  const page = origin === undefined ? "a web page" : `a web page of ${origin.slice(0, 256)}`;
+  throw domainError(
+    "FLOW_CLIENT_MISMATCH",
+    { missing: "the origin in server.native_origins" },
+    { message: `A native flow was used by ${page}; pages use browser flows.` },
+  );
+}

@@ -72,6 +72,8 @@ export interface Call {
    * it for sessions shown by cookie; browser flows call it themselves.
    */
   assertOriginAllowed(): void;
+  /** Throws FLOW_CLIENT_MISMATCH if a web page makes the call, unless it is one of `server.native_origins`. */
+  assertNotFromPage(): void;
 }
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "the call being served" });

@@ -140,7 +140,7 @@ export class Dispatcher {
     const address = peers.clientAddress(exchange.peer, forwardedFor);
     const tenant = access.tenantOf(exchange);
     const headers = baseHeaders(requestId, exchange.peer.encrypted || (name === "public" && isHttps(tenant)));
-    if (name === "public") addCorsHeaders(exchange, tenant.settings.allowedOrigins, headers);
+    if (name === "public") addCorsHeaders(exchange, tenant.settings, headers);
     return {
       ...{ exchange, requestId, address, headers, startedAt },
       ...{ limitedAddress: undefined, caller: undefined },

@@ -30,6 +30,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   FLOW_EXPIRED: Code.FailedPrecondition,
   FLOW_COMPLETED: Code.FailedPrecondition,
   FLOW_CLIENT_MISMATCH: Code.FailedPrecondition,
+  FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   CSRF_TOKEN_MISSING: Code.PermissionDenied,
   CSRF_TOKEN_INVALID: Code.PermissionDenied,
   RETURN_TO_NOT_ALLOWED: Code.InvalidArgument,

@@ -1,3 +1,4 @@
+import { domainError } from "../../domain/errors.ts";
 import type {
   CreatedFlow,
   Flow,
@@ -28,7 +29,7 @@ export function flowCallerOf(call: Call, deviceToken = ""): FlowCaller {
     tenant: call.tenant,
     origin: call.origin,
     languages: call.languages,
-    session: () => call.session(),
+    session: (client) => sessionOf(call, client),
     browserSessions: () => browserSessionsOf(call),
     limitedAddress: call.limitedAddress,
     shownSession: (client) => shownSessionOf(call, client),
@@ -36,7 +37,21 @@ export function flowCallerOf(call: Call, deviceToken = ""): FlowCaller {
       client === "browser" ? call.cookie(deviceCookieName(call.tenant)) : deviceToken,
     browserToken: call.cookie(browserCookieName(call.tenant)),
     assertOriginAllowed: () => call.assertOriginAllowed(),
+    assertNotFromPage: () => call.assertNotFromPage(),
   };
+}
+
+/**
+ * Security rule: a native flow takes the Authorization header alone. A cookie goes wherever a page sends it, without the
+ * page knowing it, and a native flow has no form token that the page would have to know.
+ */
+async function sessionOf(call: Call, client: FlowClient) {
+  const caller = await call.session();
+  if (client === "native" && caller.credential === "cookie") {
+    const message = "A native flow takes the session's token in the Authorization header; a cookie is none.";
+    throw domainError("SESSION_CREDENTIAL_MISSING", {}, { message });
+  }
+  return caller;
 }
 
 function shownSessionOf(call: Call, client: FlowClient): SessionCredential | undefined {

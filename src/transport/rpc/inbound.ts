@@ -5,7 +5,7 @@ import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { findCookie } from "../http/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../http/exchange.ts";
-import { assertOriginAllowed } from "../http/origin.ts";
+import { assertNotFromPage, assertOriginAllowed } from "../http/origin.ts";
 import { type Admission, bearerOf } from "./access.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Call, Caller } from "./call.ts";
@@ -116,6 +116,10 @@ class InboundCall implements Call {
 
   assertOriginAllowed(): void {
     assertOriginAllowed(this.#exchange, this.tenant.settings.allowedOrigins);
+  }
+
+  assertNotFromPage(): void {
+    assertNotFromPage(this.#exchange, this.tenant.settings.nativeOrigins);
   }
 }
 

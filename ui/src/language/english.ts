@@ -56,6 +56,11 @@ export const english: Words = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
+  account: {
+    whose: "Account of {name}",
+    another:
+      "Somebody else has signed in in this browser meanwhile. This is the account of {name}. What you had filled in was not saved.",
+  },
   deletion: {
     question: "Delete your account?",
     consequence: "You are signed out on all your devices, and everything in your account will be lost.",

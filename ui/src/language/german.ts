@@ -24,17 +24,20 @@ export const german: Words = {
   messages: {
     1010004: "Zeigen Sie Ihren zweiten Faktor, um fortzufahren.",
     1010003: "Bestätigen Sie, dass Sie es sind, um fortzufahren.",
-    1010014: "Falls es ein Konto gibt, ist ein Code an seine Adresse unterwegs.",
+    1010014: ({ sent_to: sentTo }) =>
+      sentTo
+        ? `Falls es ein Konto zu ${sentTo} gibt, ist ein Code an seine Adresse unterwegs.`
+        : noName("Code"),
     1010015: "Code zum Anmelden senden",
     1010022: "Anmelden",
     1040001: "Konto anlegen",
-    1040005: "Ein Code ist an die angegebene Adresse unterwegs.",
+    1040005: "Ein Code ist an {sent_to} unterwegs.",
     1040006: "Code für das neue Konto senden",
     1040008: "Zurück",
     1050001: "Ihre Änderungen sind gespeichert.",
     1060001: "Sie haben wieder Zugang zu Ihrem Konto. Setzen Sie ein neues Passwort, um fortzufahren.",
-    1060002: "Falls es ein Konto gibt, ist ein Link an seine Adresse unterwegs.",
-    1060003: "Falls es ein Konto gibt, ist ein Code an seine Adresse unterwegs.",
+    1060002: "Falls es ein Konto zu {sent_to} gibt, ist ein Link an seine Adresse unterwegs.",
+    1060003: "Falls es ein Konto zu {sent_to} gibt, ist ein Code an seine Adresse unterwegs.",
     1060007: "Zurück",
     1070001: "Passwort",
     1070002: ({ title }) => (typeof title === "string" ? (titles[title] ?? title) : undefined),
@@ -47,8 +50,8 @@ export const german: Words = {
     1070012: "Code für das neue Konto",
     1070013: "Anmeldecode",
     1070018: "E-Mail oder Telefonnummer",
-    1080001: "Ein Link zum Bestätigen ist an diese Adresse unterwegs.",
-    1080003: "Ein Code zum Bestätigen ist an diese Adresse unterwegs.",
+    1080001: "Ein Link zum Bestätigen ist an {sent_to} unterwegs.",
+    1080003: "Ein Code zum Bestätigen ist an {sent_to} unterwegs.",
     4000001: "Dieser Wert ist nicht zulässig.",
     4000002: "Füllen Sie dieses Feld aus.",
     4000003: "Mindestens {min_length} Zeichen, nicht {actual_length}.",
@@ -84,8 +87,12 @@ export const german: Words = {
     9000012: "Link senden",
     9000013: "Zurück",
     9000014: "Mit der Änderung fortfahren",
-    9000015: "Ein Code ist an die neue Adresse unterwegs. Sie gilt, sobald Sie ihn eingegeben haben.",
-    9000016: "Falls es ein Konto gibt, ist ein Link an seine Adresse unterwegs.",
+    9000015:
+      "Ein Code ist an die neue Adresse {sent_to} unterwegs. Sie gilt, sobald Sie ihn eingegeben haben.",
+    9000016: ({ sent_to: sentTo }) =>
+      sentTo
+        ? `Falls es ein Konto zu ${sentTo} gibt, ist ein Link an seine Adresse unterwegs.`
+        : noName("Link"),
     9000017: "Fahren Sie fort, um sich mit {address} anzumelden.",
     9000018: "Fahren Sie fort, um das Konto von {address} wiederherzustellen.",
     9000019: "Fahren Sie fort, um zu bestätigen, dass {address} Ihnen gehört.",
@@ -98,7 +105,7 @@ export const german: Words = {
     9000023: "Geben Sie eine gültige E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl.",
     9000030: "Fahren Sie fort, um mit {address} ein Konto anzulegen.",
     9000031: "Link für das neue Konto senden",
-    9000032: "Ein Link ist an die angegebene Adresse unterwegs.",
+    9000032: "Ein Link ist an {sent_to} unterwegs.",
     9000033:
       "Mit einem Link kann ein Konto nur eine Adresse haben. Wählen Sie einen anderen Weg oder geben Sie nur eine an.",
     9000040: "Anmeldung von {identifier}.",
@@ -171,6 +178,11 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  account: {
+    whose: "Konto von {name}",
+    another:
+      "In diesem Browser hat sich inzwischen jemand anders angemeldet. Dies ist das Konto von {name}. Was Sie ausgefüllt hatten, wurde nicht gespeichert.",
+  },
   deletion: {
     question: "Konto löschen?",
     consequence: "Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren.",
@@ -211,3 +223,7 @@ export const german: Words = {
   },
   notFound: { title: "Hier ist nichts", text: "Unter dieser Adresse gibt es keine Seite." },
 };
+
+function noName(what: "Code" | "Link"): string {
+  return `Falls es ein Konto gibt, ist ein ${what} an seine Adresse unterwegs.`;
+}

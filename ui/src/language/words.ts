@@ -23,6 +23,7 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  readonly account: AccountWords;
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;
   readonly example: {
@@ -40,6 +41,13 @@ export interface FlowWords {
   /** What leads to the page that people may have meant, and the words of the link. */
   readonly other: string;
   readonly link: string;
+}
+
+/** Whose account it is that settings change; `{name}` is what they know it by. */
+export interface AccountWords {
+  readonly whose: string;
+  /** In place of a form that was of somebody else's account. */
+  readonly another: string;
 }
 
 /** What is said about the end of an account. */

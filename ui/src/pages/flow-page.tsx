@@ -1,18 +1,25 @@
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
-import { type FlowName, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
+import { type FlowName, fillIn, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
 import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
-import { clearFragment, keepFlowId, navigate, signedOutBy } from "../navigation.ts";
+import {
+  clearFragment,
+  isReplacement,
+  keepFlowId,
+  navigate,
+  navigateToReplacement,
+  signedOutBy,
+} from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { useDeletionQuestion } from "./deletion-question.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
-import { freshFlow, isFlowGone, openFlow } from "./open-flow.ts";
+import { freshFlow, isFlowGone, openFlow, pageOf, replacementElsewhere } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 
@@ -26,10 +33,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const waiting = useRef<Flow>(undefined);
   // Read once: opening the flow replaces the entry of the history that says it.
   const [signedOut] = useState(signedOutBy);
-  const notice =
-    stage.kind === "flow" && stage.replaced ? words.form.expired : signedOut && words.errors[signedOut];
 
-  const follow = async (outcome: SubmitOutcome): Promise<void> => {
+  const follow = async (outcome: SubmitOutcome, submitted: Flow): Promise<void> => {
     switch (outcome.kind) {
       case "completed": {
         const { current } = waiting;
@@ -37,20 +42,24 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         if (deleteTime !== undefined) return end(deleteTime, returnTo);
         if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
-        return follow(await submit(ostiary, current, new FormData(), "resume"));
+        return follow(await submit(ostiary, current, new FormData(), "resume"), current);
       }
       case "next_step":
       case "rejected":
       case "saved":
-        return draw(outcome.flow, false);
+        return draw(outcome.flow);
       case "login_required":
         waiting.current = outcome.flow;
         // The address keeps the flow that waits: loading the page anew asks for the login again.
-        return draw(outcome.loginFlow, false, outcome.flow);
+        return draw(outcome.loginFlow, undefined, outcome.flow);
       case "redirect":
         return window.location.assign(outcome.url);
-      case "expired":
-        return draw(outcome.flow, true);
+      case "expired": {
+        const page = pageOf(outcome.flow.kind);
+        // A recovery begins again on its own page.
+        if (outcome.flow.kind === submitted.kind || page === undefined) return draw(outcome.flow, "replaced");
+        return navigateToReplacement(page, outcome.flow.id);
+      }
       default: {
         const unreachable: never = outcome;
         return unreachable;
@@ -61,20 +70,35 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
     if (step === "deleteAccount" && !(await question.ask())) return;
     try {
-      await follow(await submit(ostiary, flow, data, step));
+      await follow(await submit(ostiary, flow, data, step), flow);
     } catch (error) {
+      if (isSignedOut(error)) return goToLogin(error);
       if (!isFlowGone(error)) throw error;
-      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed.
+      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule: not if
+      // somebody else has signed in meanwhile; what was typed for one account is not filled in for another one.
+      const former = waiting.current ?? flow;
       waiting.current = undefined;
-      draw(keepTyped(await freshFlow(name), data, flow), true);
+      const fresh = await freshFlow(name);
+      const isSame = fresh.account?.identityId === former.account?.identityId;
+      draw(keepTyped(fresh, data, flow), isSame ? "replaced" : "another account");
     }
   };
+  const account = stage.kind === "flow" ? (waiting.current ?? stage.flow).account?.displayName : undefined;
+  const notices = {
+    replaced: words.form.expired,
+    "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
+  };
+  const notice =
+    stage.kind === "flow" && stage.notice ? notices[stage.notice] : signedOut && words.errors[signedOut];
 
   return (
     <Page title={words[name].title} heading={heading}>
       {question.drawn}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
+      {account === undefined ? null : (
+        <p className="quiet whose">{fillIn(words.account.whose, { name: account })}</p>
+      )}
       {stage.kind === "flow" ? (
         <FlowForm
           flow={stage.flow}
@@ -113,9 +137,11 @@ const otherPage = {
 type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
-  /** `replaced`: in the place of one that could not be used any more. */
-  | { readonly kind: "flow"; readonly flow: Flow; readonly replaced: boolean }
+  | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
   | { readonly kind: "deleted"; readonly deleteTime: Date; readonly returnTo: string };
+
+/** The flow is in the place of one that could not be used any more, or of one of somebody else's account. */
+type Notice = "replaced" | "another account";
 
 function useFlow(name: FlowName) {
   const [stage, setStage] = useState<Stage>({ kind: "loading" });
@@ -126,9 +152,15 @@ function useFlow(name: FlowName) {
     const show = (next: Stage) => {
       if (!left) setStage(next);
     };
+    const notice = isReplacement() ? "replaced" : undefined;
     openFlow(name).then(
-      (flow) => show({ kind: "flow", flow, replaced: false }),
-      (error: unknown) => (isSignedOut(error) ? goToLogin(error) : show({ kind: "failed", error })),
+      (flow) => show({ kind: "flow", flow, notice }),
+      (error: unknown) => {
+        const elsewhere = replacementElsewhere(error, name);
+        if (isSignedOut(error)) goToLogin(error);
+        else if (elsewhere !== undefined) navigateToReplacement(elsewhere.page, elsewhere.flowId);
+        else show({ kind: "failed", error });
+      },
     );
     return () => {
       left = true;
@@ -137,9 +169,9 @@ function useFlow(name: FlowName) {
   return {
     stage,
     /** `kept`: the flow that the address names, where that is another one. */
-    draw: (flow: Flow, replaced: boolean, kept: Flow = flow) => {
+    draw: (flow: Flow, notice?: Notice, kept: Flow = flow) => {
       keepFlowId(kept.id);
-      setStage({ kind: "flow", flow, replaced });
+      setStage({ kind: "flow", flow, notice });
     },
     end: (deleteTime: Date, returnTo: string) => {
       clearFragment();

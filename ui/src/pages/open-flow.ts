@@ -1,6 +1,6 @@
 import { metadataOf, reasonOf } from "@ostiary/sdk";
-import { createFlow, type FlowName, getFlow } from "@ostiary/sdk/form";
-import { Client, type Flow, FlowState } from "@ostiary/sdk/v1/flow";
+import { createFlow, FlowClientError, type FlowName, getFlow } from "@ostiary/sdk/form";
+import { Client, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import {
   clearFragment,
   flowIdInAddress,
@@ -36,8 +36,33 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
   return flow;
 }
 
+/** The page of a kind of flow; undefined for kinds that are newer than these pages. */
+export function pageOf(kind: FlowKind): FlowName | undefined {
+  return pages.get(kind);
+}
+
+const pages: ReadonlyMap<FlowKind, FlowName> = new Map([
+  [FlowKind.LOGIN, "login"],
+  [FlowKind.REGISTRATION, "registration"],
+  [FlowKind.VERIFICATION, "verification"],
+  [FlowKind.RECOVERY, "recovery"],
+  [FlowKind.SETTINGS, "settings"],
+]);
+
+/** The flow of another page that takes the place of this page's, which had expired; undefined if there is none. */
+export function replacementElsewhere(
+  error: unknown,
+  name: FlowName,
+): { readonly page: FlowName; readonly flowId: string } | undefined {
+  const { replacement_kind: kind, replacement_flow_id: flowId } = metadataOf(error);
+  const page = [...pages.values()].find((candidate) => candidate === kind && candidate !== name);
+  return page === undefined || flowId === undefined ? undefined : { page, flowId };
+}
+
 /** Whether a call was refused because the flow cannot be used any more, so that a fresh one goes on. */
 export function isFlowGone(error: unknown): boolean {
+  // Security rule: whoever opens a link with somebody else's native flow begins one of their own.
+  if (error instanceof FlowClientError) return true;
   const reason = reasonOf(error);
   return reason !== undefined && gone.has(reason);
 }
@@ -47,6 +72,7 @@ const gone: ReadonlySet<string> = new Set([
   "FLOW_COMPLETED",
   "FLOW_EXPIRED",
   "FLOW_CLIENT_MISMATCH",
+  "FLOW_IDENTITY_MISMATCH",
   "CSRF_TOKEN_MISSING",
   "CSRF_TOKEN_INVALID",
 ]);
@@ -57,7 +83,7 @@ async function findFlow(name: FlowName, flowId: string | undefined): Promise<Flo
     const flow = await getFlow(ostiary, name, flowId);
     return flow.state === FlowState.ACTIVE ? flow : undefined;
   } catch (error) {
-    if (!isFlowGone(error)) throw error;
+    if (!isFlowGone(error) || replacementElsewhere(error, name) !== undefined) throw error;
     return findFlow(name, metadataOf(error).replacement_flow_id);
   }
 }

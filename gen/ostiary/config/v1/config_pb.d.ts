@@ -146,6 +146,17 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: ostiary.config.v1.CourierWorkers courier = 8;
    */
   courier?: CourierWorkers | undefined;
+
+  /**
+   * Origins by which the web views of native apps and browser extensions call themselves: `capacitor://localhost`,
+   * `ionic://localhost`, `tauri://localhost`, `chrome-extension://…`; of https and http only `localhost` and names below
+   * `.localhost`, without a port. Their pages count as native apps: they may call with native flows and bearer tokens,
+   * never with cookies. Compared exactly; no wildcards. None may be an origin of `allowed_origins`, of `public_url` or of a
+   * `ui_url`. Empty: no page counts as a native app.
+   *
+   * @generated from field: repeated string native_origins = 9;
+   */
+  nativeOrigins: string[];
 };
 
 /**

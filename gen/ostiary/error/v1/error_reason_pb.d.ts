@@ -139,7 +139,8 @@ export enum ErrorReason {
 
   /**
    * The flow can no longer be filled in. The metadata names a fresh one.
-   * Code: FAILED_PRECONDITION. Metadata: replacement_flow_id.
+   * Code: FAILED_PRECONDITION. Metadata: replacement_flow_id, replacement_kind (`login`, `registration`, `verification`,
+   * `recovery`, `settings`).
    *
    * @generated from enum value: ERROR_REASON_FLOW_EXPIRED = 15;
    */
@@ -634,6 +635,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
    */
   HEADERS_TOO_LARGE = 110,
+
+  /**
+   * The flow is of another account than the session of this browser.
+   * Code: FAILED_PRECONDITION. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_FLOW_IDENTITY_MISMATCH = 116;
+   */
+  FLOW_IDENTITY_MISMATCH = 116,
 
   /**
    * Whose account it is can no longer be answered: it has a verified address by now, an operator has set a credential, or the

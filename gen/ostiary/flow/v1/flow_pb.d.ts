@@ -172,6 +172,13 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
    * @generated from field: string csrf_token = 10;
    */
   csrfToken: string;
+
+  /**
+   * Settings only: whose account it is. Unset after a recovery, which shows nothing of the account.
+   *
+   * @generated from field: ostiary.flow.v1.FlowAccount account = 20;
+   */
+  account?: FlowAccount | undefined;
 };
 
 /**
@@ -179,6 +186,34 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
  * Use `create(FlowSchema)` to create a new message.
  */
 export declare const FlowSchema: GenMessage<Flow>;
+
+/**
+ * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another flow: in
+ * one browser somebody else may have signed in meanwhile.
+ *
+ * @generated from message ostiary.flow.v1.FlowAccount
+ */
+export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
+  /**
+   * UUIDv7 of the identity.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * What its owner knows it by: the display name, else what they sign in with.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FlowAccount.
+ * Use `create(FlowAccountSchema)` to create a new message.
+ */
+export declare const FlowAccountSchema: GenMessage<FlowAccount>;
 
 /**
  * ChooseMethodStep is the first step of a flow: any of these methods will do.
@@ -533,7 +568,8 @@ export enum Client {
   BROWSER = 1,
 
   /**
-   * A native app, a command line, a service: no cookies, a session comes as a token.
+   * A native app, a command line, a service: no cookies, a session comes as a token. No web page can use such a flow, except
+   * one of `server.native_origins`.
    *
    * @generated from enum value: CLIENT_NATIVE = 2;
    */

@@ -383,7 +383,8 @@ export declare const LoginService: GenService<{
    * holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
    *
    * Access: anyone; with `refresh` the holder of a session.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, LINK_INVALID, and with `refresh` those of sessions.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, and with
+   * `refresh` those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */

@@ -47,7 +47,8 @@ export declare const RejectedSchema: GenMessage<Rejected>;
  */
 export declare type Expired = Message<"ostiary.flow.v1.Expired"> & {
   /**
-   * A fresh flow of the same kind and client, ready to fill in.
+   * A fresh flow of the same kind and client, ready to fill in; in place of the settings after a recovery a recovery, since
+   * the proof was given too long ago. Its `kind` says which Submit takes it.
    *
    * @generated from field: ostiary.flow.v1.Flow replacement = 1;
    */

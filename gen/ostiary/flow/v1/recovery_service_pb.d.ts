@@ -340,7 +340,8 @@ export declare const RecoveryService: GenService<{
    * `link_token` it goes on from a link that was opened, or that an operator gave out.
    *
    * Access: anyone.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, RECOVERY_DISABLED, LINK_INVALID.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, RECOVERY_DISABLED,
+   * LINK_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RecoveryService.CreateRecoveryFlow
    */

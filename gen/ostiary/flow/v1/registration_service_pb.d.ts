@@ -387,7 +387,8 @@ export declare const RegistrationService: GenService<{
    * `link_token` it goes on from a link that was opened.
    *
    * Access: anyone.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, REGISTRATION_DISABLED, SCHEMA_NOT_FOUND,
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, REGISTRATION_DISABLED,
+   * SCHEMA_NOT_FOUND,
    * LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow

@@ -510,8 +510,8 @@ export declare const SettingsService: GenService<{
   /**
    * CreateSettingsFlow begins a flow for the holder of a session.
    *
-   * Access: session.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, and those of sessions.
+   * Access: session; for a native flow one that is shown in the Authorization header.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, and those of sessions.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.CreateSettingsFlow
    */
@@ -524,8 +524,8 @@ export declare const SettingsService: GenService<{
    * GetSettingsFlow returns a flow by its id, for example after a page was loaded again.
    *
    * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
+   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id and kind), FLOW_CLIENT_MISMATCH,
+   * FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, and those of sessions; after a recovery RECOVERY_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.GetSettingsFlow
    */
@@ -539,9 +539,9 @@ export declare const SettingsService: GenService<{
    * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
-   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, STEP_NOT_OFFERED, SERVER_OVERLOADED, RATE_LIMITED,
-   * BREACH_CHECK_UNAVAILABLE, and those of sessions.
+   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH,
+   * CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, STEP_NOT_OFFERED, SERVER_OVERLOADED, RATE_LIMITED,
+   * BREACH_CHECK_UNAVAILABLE, and those of sessions; after a recovery RECOVERY_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.SubmitSettingsFlow
    */

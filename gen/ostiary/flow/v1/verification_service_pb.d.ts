@@ -317,7 +317,8 @@ export declare const VerificationService: GenService<{
    * `link_token` it goes on from a link that was opened, on whichever device.
    *
    * Access: anyone.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, VERIFICATION_DISABLED, LINK_INVALID.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, VERIFICATION_DISABLED,
+   * LINK_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.VerificationService.CreateVerificationFlow
    */

@@ -3,8 +3,17 @@ import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbui
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Flow, FlowKind, FlowSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import {
+  Client,
+  type Flow,
+  FlowAccountSchema,
+  FlowKind,
+  FlowSchema,
+} from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import type { Ostiary } from "../client.ts";
+import { FlowClientError } from "../client-kind.ts";
+import { getFlow } from "../flows.ts";
 import { formDataToRequest } from "../form-data.ts";
 import { describeForm } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
@@ -88,7 +97,11 @@ describe("the parts of a form", () => {
   });
 
   test("of a flow that has no form are none", () => {
-    expect(describeForm(create(FlowSchema, {}))).toEqual({ messages: [], hidden: [], parts: [] });
+    expect(describeForm(create(FlowSchema, { client: Client.BROWSER }))).toEqual({
+      messages: [],
+      hidden: [],
+      parts: [],
+    });
   });
 });
 
@@ -216,6 +229,29 @@ describe("the value to begin with", () => {
   });
 });
 
+// Security rule: a page goes on with browser flows alone.
+describe("a flow of another kind of client", () => {
+  const flow = flowOf([button("password", "OK")]);
+
+  test.each([Client.NATIVE, Client.UNSPECIFIED])("(%s) is not drawn", (client) => {
+    expect(() => describeForm({ ...flow, client })).toThrow(FlowClientError);
+    expect(() => describeForm({ ...flow, client }, { client: Client.BROWSER })).toThrow(FlowClientError);
+  });
+
+  test("is drawn where a native app asks for its own, which then takes no browser's", () => {
+    const own = { client: Client.NATIVE };
+    expect(describeForm({ ...flow, client: Client.NATIVE }, own).parts).toHaveLength(1);
+    expect(() => describeForm(flow, own)).toThrow(/CLIENT_BROWSER.*CLIENT_NATIVE/);
+  });
+
+  test("is not found again", async () => {
+    const native = { ...flow, client: Client.NATIVE };
+    const ostiary = { login: { getLoginFlow: async () => ({ flow: native }) } } as unknown as Ostiary;
+    await expect(getFlow(ostiary, "login", "ost_flw_1")).rejects.toThrow(FlowClientError);
+    expect(await getFlow(ostiary, "login", "ost_flw_1", Client.NATIVE)).toBe(native);
+  });
+});
+
 describe("keepTyped", () => {
   const nodes = [
     input("csrfToken", InputType.HIDDEN, { value: protoValue("new token") }),
@@ -235,14 +271,14 @@ describe("keepTyped", () => {
   typed.set("password.password", "correct horse");
 
   test("takes over what was typed, with its type", () => {
-    const kept = keepTyped(flowOf(nodes), typed);
+    const kept = keepTyped(flowOf(nodes), typed, flowOf([]));
     const request = formDataToRequest(kept, valuesOf(kept), "password");
     expect(request).toMatchObject({ traits: { email: "ada@example.com", age: 36, news: true } });
   });
 
   // Security rule: what was typed as a secret is typed again.
   test("takes over no password, no code and no hidden value", () => {
-    const kept = JSON.stringify(keepTyped(flowOf(nodes), typed));
+    const kept = JSON.stringify(keepTyped(flowOf(nodes), typed, flowOf([])));
     expect(kept).not.toContain("correct horse");
     expect(kept).not.toContain("123456");
     expect(kept).not.toContain("old token");
@@ -256,13 +292,13 @@ describe("keepTyped", () => {
       input("traits.news", InputType.CHECKBOX, { value: protoValue(true) }),
       button("profile", "OK"),
     ]);
-    const kept = keepTyped(flow, new FormData());
+    const kept = keepTyped(flow, new FormData(), flow);
     const request = formDataToRequest(kept, valuesOf(kept), "profile");
     expect(request).toMatchObject({ traits: { news: false } });
     // What was emptied is a field as well.
     const emptied = new FormData();
     emptied.set("traits.email", "");
-    const [email] = keepTyped(flow, emptied).form?.nodes ?? [];
+    const [email] = keepTyped(flow, emptied, flow).form?.nodes ?? [];
     expect(email?.kind.case === "input" && email.kind.value.value).toBeUndefined();
   });
 
@@ -283,10 +319,25 @@ describe("keepTyped", () => {
     expect(formDataToRequest(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
+  // Security rule: what was typed for one account is not filled in for another one.
+  test("takes over nothing into the form of another account or of another kind", () => {
+    const of = (identityId: string, kind = FlowKind.SETTINGS): Flow => ({
+      ...flowOf(nodes),
+      kind,
+      account: create(FlowAccountSchema, { identityId }),
+    });
+    const fresh = of("2");
+    expect(keepTyped(fresh, typed, of("1"))).toBe(fresh);
+    expect(keepTyped(fresh, typed, { ...flowOf(nodes), kind: FlowKind.SETTINGS })).toBe(fresh);
+    expect(keepTyped(fresh, typed, of("2", FlowKind.LOGIN))).toBe(fresh);
+    expect(keepTyped(flowOf(nodes), typed, of("1", FlowKind.REGISTRATION))).toEqual(flowOf(nodes));
+    expect(JSON.stringify(keepTyped(fresh, typed, of("2")).form)).toContain("ada@example.com");
+  });
+
   test("changes nothing of the flow that it is given", () => {
     const flow = flowOf(nodes);
     const before = JSON.stringify(flow);
-    keepTyped(flow, typed);
+    keepTyped(flow, typed, flow);
     expect(JSON.stringify(flow)).toBe(before);
   });
 });
@@ -315,7 +366,12 @@ describe("translator", () => {
 });
 
 function flowOf(nodes: readonly NodeInit[]): Flow {
-  return create(FlowSchema, { id: "ost_flw_1", kind: FlowKind.REGISTRATION, form: { nodes: [...nodes] } });
+  return create(FlowSchema, {
+    id: "ost_flw_1",
+    kind: FlowKind.REGISTRATION,
+    client: Client.BROWSER,
+    form: { nodes: [...nodes] },
+  });
 }
 
 /** What a page would send if nothing were changed. */

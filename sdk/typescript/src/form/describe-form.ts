@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { assertFlowClient } from "../client-kind.ts";
 import { parseNodeName } from "../form-path.ts";
 import { textOf } from "../form-value.ts";
 import { type FormField, fieldOf, idOf } from "./field.ts";
@@ -52,9 +53,10 @@ export interface FormButton {
 
 /**
  * Turns the form of a flow into what a page draws, from its nodes alone. Nodes of kinds that are newer than this
- * package are left out.
+ * package are left out. Throws a FlowClientError for a flow of another kind of client than `options.client`.
  */
 export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
+  assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
   const steps = stepsOf(nodes);
   const first = primaryStepOf(nodes);

@@ -7,13 +7,17 @@ import { readInput } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
 /**
- * A flow with what somebody had typed into the form of another one, so that nobody types it twice when a flow has
- * expired. With `drawn`, the flow that it was typed into, a settings flow takes over only what was changed there: what the
- * account has in the other fields is newer. Security rule: secrets (passwords, codes, hidden values) are not taken over.
+ * A flow with what somebody had typed into the form of another one, `former`, so that nobody types it twice when a flow has
+ * expired. A settings flow takes over only what was changed there: what the account has in the other fields is newer.
+ *
+ * Security rules: secrets (passwords, codes, hidden values) are not taken over. Nor is anything that was typed for one account
+ * taken over into the form of another one, or into that of another kind of flow: in one browser somebody else may have
+ * signed in meanwhile. The flow is then given back as it is.
  */
-export function keepTyped(flow: Flow, data: FormData, drawn?: Flow): Flow {
-  if (flow.form === undefined) return flow;
-  const old = drawn?.kind === FlowKind.SETTINGS ? (drawn.form?.nodes ?? []) : [];
+export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
+  const isSame = flow.kind === former.kind && flow.account?.identityId === former.account?.identityId;
+  if (flow.form === undefined || !isSame) return flow;
+  const old = former.kind === FlowKind.SETTINGS ? (former.form?.nodes ?? []) : [];
   const before = new Map(
     old.flatMap(({ name, kind }) => (kind.case === "input" ? [[name, kind.value] as const] : [])),
   );

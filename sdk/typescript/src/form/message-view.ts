@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Client } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type FormMessage, FormMessageType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { FormTexts, Translate } from "./texts.ts";
 
@@ -10,6 +11,11 @@ export interface FormOptions {
   readonly texts?: Partial<FormTexts> | undefined;
   /** What the ids of the controls begin with, if there are several forms on one page. Default `ostiary`. */
   readonly idPrefix?: string | undefined;
+  /**
+   * The kind of client whose flows are drawn; a flow of another one is refused with a FlowClientError. Default
+   * `Client.BROWSER`. Only the page of a native app (`server.native_origins`) sets `Client.NATIVE`.
+   */
+  readonly client?: Client | undefined;
 }
 
 /** A message as it is drawn. */

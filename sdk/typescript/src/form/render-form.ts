@@ -32,6 +32,7 @@ const handlerNames: OptionNames<FormHandlers> = {
   translate: true,
   texts: true,
   idPrefix: true,
+  client: true,
 };
 
 /** A form that was drawn. */

@@ -91,6 +91,7 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     returnTo: flow.returnTo ?? "",
     form: { nodes: flow.form.nodes.map(toNode), messages: flow.form.messages.map(toMessage) },
     csrfToken: flow.csrfToken?.reveal() ?? "",
+    ...(flow.account && { account: flow.account }),
   };
 }
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Client, type Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+
+/** Thrown for a flow that was made for another kind of client than the one that is to go on with it. */
+export class FlowClientError extends Error {
+  override readonly name = "FlowClientError";
+}
+
+/**
+ * Refuses a flow of another kind of client. Security rule: a page goes on with browser flows alone. A native flow is bound to no
+ * browser: somebody who sends a link with its id would have people fill in a flow that they themselves complete.
+ */
+export function assertFlowClient(flow: Flow, expected: Client = Client.BROWSER): void {
+  if (flow.client === expected) return;
+  const nameOf = (client: Client) => Client[client] ?? "UNSPECIFIED";
+  throw new FlowClientError(
+    `the flow is one of CLIENT_${nameOf(flow.client)}, and this page goes on with those of CLIENT_${nameOf(expected)}`,
+  );
+}
