@@ -34,11 +34,6 @@ const texts = {
     remedy: "Send less at once.",
     metadata: ["limit_bytes"],
   },
-  HEADERS_TOO_LARGE: {
-    message: "The headers of the request are larger than the server reads.",
-    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
-    metadata: ["limit_bytes", "limit_fields"],
-  },
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
     remedy: "Try again with a longer deadline.",
@@ -402,6 +397,11 @@ const texts = {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
     metadata: [],
+  },
+  HEADERS_TOO_LARGE: {
+    message: "The headers of the request are larger than the server reads.",
+    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
+    metadata: ["limit_bytes", "limit_fields"],
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -16,7 +16,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   REQUEST_MALFORMED: Code.InvalidArgument,
   REQUEST_INVALID: Code.InvalidArgument,
   REQUEST_TOO_LARGE: Code.ResourceExhausted,
-  HEADERS_TOO_LARGE: Code.ResourceExhausted,
   REQUEST_TIMEOUT: Code.DeadlineExceeded,
   REQUEST_CANCELED: Code.Canceled,
   METHOD_UNKNOWN: Code.Unimplemented,
@@ -88,6 +87,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  HEADERS_TOO_LARGE: Code.ResourceExhausted,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
