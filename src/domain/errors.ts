@@ -34,11 +34,6 @@ const texts = {
     remedy: "Send less at once.",
     metadata: ["limit_bytes"],
   },
-  HEADERS_TOO_LARGE: {
-    message: "The headers of the request are larger than the server reads.",
-    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
-    metadata: ["limit_bytes", "limit_fields"],
-  },
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
     remedy: "Try again with a longer deadline.",
@@ -423,6 +418,11 @@ const texts = {
     message: "The flow is of another account than the session of this browser.",
     remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
     metadata: [],
+  },
+  HEADERS_TOO_LARGE: {
+    message: "The headers of the request are larger than the server reads.",
+    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
+    metadata: ["limit_bytes", "limit_fields"],
   },
 } as const satisfies Record<string, ErrorText>;
 

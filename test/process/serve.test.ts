@@ -83,8 +83,10 @@ function plainLines(stderr: string): string[] {
 
 // One request could end the server by a promise that nobody waited for.
 test("security rule: a rejection that nobody handled is logged, and the server goes on", async () => {
-  const stray = "data:text/javascript,process.on('SIGUSR2',()=>{Promise.reject(new Error('stray'))})";
-  const server = await serve([], { NODE_OPTIONS: `--import ${stray}` });
+  const stray = "process.on('SIGUSR2', () => { Promise.reject(new Error('stray')) })";
+  const server = await serve([], {
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(stray)}`,
+  });
   server.child.kill("SIGUSR2");
   await vi.waitUntil(() => server.log().includes("stray"), 10_000);
   expect((await fetch(`${server.publicUrl}/health/ready`)).status).toBe(200);

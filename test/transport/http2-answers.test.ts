@@ -175,6 +175,9 @@ describe("a client that resets a call", () => {
       [
         ["unary", unary.public, "application/grpc"],
         ["unary", unary.public, "application/json"],
+        // Answered in the same turn.
+        ["nothing", "/nothing", "application/json"],
+        ["nothing", "/nothing", "application/grpc"],
         ["stream", watch, "application/grpc"],
         ["stream", watch, "application/connect+proto"],
       ].map(([kind, path, type]) => [point, kind, type, path, rest] as const),
@@ -186,9 +189,12 @@ describe("a client that resets a call", () => {
     socket.write(Buffer.concat([preface, frame(frameTypes.settings, 0, 0)]));
     for (let stream = 1; stream <= 60; stream += 2) {
       const [first = Buffer.alloc(0), ...others] = rest(stream);
-      const head = frame(frameTypes.headers, endHeaders, stream, block(path, type));
+      // Without a body, where none follows, every other call.
+      const ends = first[3] === frameTypes.rst && stream % 4 === 1;
+      const flags = ends ? endHeaders | endStream : endHeaders;
+      const head = frame(frameTypes.headers, flags, stream, block(path, type));
       // What arrives in one piece is seen otherwise than what comes a turn later.
-      if (stream % 3 === 0) socket.write(Buffer.concat([head, first, ...others]));
+      if (stream % 3 !== 0) socket.write(Buffer.concat([head, first, ...others]));
       else for (const part of [head, first, ...others]) await written(socket, part);
     }
     // Answered on the same connection, after all of these.

@@ -16,7 +16,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   REQUEST_MALFORMED: Code.InvalidArgument,
   REQUEST_INVALID: Code.InvalidArgument,
   REQUEST_TOO_LARGE: Code.ResourceExhausted,
-  HEADERS_TOO_LARGE: Code.ResourceExhausted,
   REQUEST_TIMEOUT: Code.DeadlineExceeded,
   REQUEST_CANCELED: Code.Canceled,
   METHOD_UNKNOWN: Code.Unimplemented,
@@ -92,6 +91,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   CLAIM_ENDED: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   CODE_MALFORMED: Code.InvalidArgument,
+  HEADERS_TOO_LARGE: Code.ResourceExhausted,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
