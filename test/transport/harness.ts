@@ -53,6 +53,8 @@ export interface LogLine {
   readonly fields: Record<string, unknown>;
 }
 
+/** A key that is well-formed and nobody's. */
+export const unknownKey = "ost_key_unknown";
 export const goodToken = "ost_ses_good";
 export const goodCookie = "ost_cki_good";
 export const allowedOrigin = "https://app.example.com";
@@ -124,6 +126,7 @@ export function testAccess(tenant: Tenant, certificates: readonly CertificateGra
     },
     apiKeys: {
       async authenticate(text) {
+        if (text === unknownKey) throw domainError("API_KEY_UNKNOWN", {});
         if (!text.startsWith("ost_key_")) throw domainError("API_KEY_MALFORMED", {});
         const scopes = text.slice("ost_key_".length).split(",");
         const apiKey = {
