@@ -786,7 +786,7 @@ describe("fields", () => {
         lists: { type: "array", items: { type: "array", items: { type: "string" } } },
         objects: { type: "array", items: { properties: { x: { type: "string" } } } },
         listOrText: { type: ["array", "string"], items: { type: "string" } },
-        alike: { enum: ["1", 1] },
+        alike: { type: "string", enum: ["1", 1] },
         customer: { type: "string", readOnly: true },
         account: { properties: { number: { allOf: [{ $ref: "#/$defs/fixed" }], type: "string" } } },
         log: { type: "array", items: { type: "string", readOnly: true } },
