@@ -128,13 +128,17 @@ async function play(port: number, steps: readonly Step[]): Promise<void> {
   socket.destroy();
 }
 
+/** Writes, and goes on after a while if the server does not take it. */
 function written(socket: Socket, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
-    socket.once("close", resolve);
-    socket.write(bytes, () => {
-      socket.off("close", resolve);
+    const finish = () => {
+      clearTimeout(timer);
+      socket.off("close", finish);
       resolve();
-    });
+    };
+    const timer = setTimeout(finish, 200);
+    socket.once("close", finish);
+    socket.write(bytes, finish);
   });
 }
 
