@@ -14,9 +14,9 @@ export function untouchedForm(flow: Flow): FormData {
   return data;
 }
 
-/** The fields of the form that are drawn. */
+/** The fields of the form that are drawn, on the page of an app of the flow's kind. */
 export function fieldsOf(flow: Flow): readonly FormField[] {
-  return describeForm(flow).parts.flatMap(({ fields }) => fields);
+  return describeForm(flow, { client: flow.client }).parts.flatMap(({ fields }) => fields);
 }
 
 function textIn({ control, checked, value, options, offersNone, attributes }: FormField): string | undefined {
