@@ -3,7 +3,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPackage } from "./build-package.ts";
-import { leaveOutValidation } from "./leave-out-validation.ts";
+import { leaveOutServerOptions } from "./leave-out-options.ts";
 
 const outDir = "sdk/typescript/dist";
 
@@ -15,5 +15,5 @@ cpSync("proto", "sdk/typescript/proto", { recursive: true });
 
 for (const name of readdirSync(join(outDir, "gen"), { recursive: true, encoding: "utf8" })) {
   const file = join(outDir, "gen", name);
-  if (name.endsWith(".js")) writeFileSync(file, leaveOutValidation(readFileSync(file, "utf8")));
+  if (name.endsWith(".js")) writeFileSync(file, leaveOutServerOptions(readFileSync(file, "utf8")));
 }

@@ -14,7 +14,7 @@ const digestFile = ".inputs";
 const inputs = [
   "package-lock.json",
   "scripts/build-ui.ts",
-  "scripts/leave-out-validation.ts",
+  "scripts/leave-out-options.ts",
   "ui/index.html",
   "ui/vite.config.ts",
   "ui/public",

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
-import { leaveOutValidation } from "../scripts/leave-out-validation.ts";
+import { leaveOutServerOptions } from "../scripts/leave-out-options.ts";
 
 const sdk = fileURLToPath(new URL("../sdk/typescript/src", import.meta.url));
 
@@ -12,18 +12,18 @@ export const sdkSources = [
   { find: /^@ostiary\/sdk\/v1\/(\w+)$/, replacement: `${sdk}/v1/$1.ts` },
 ] as const;
 
-/** The generated contract, without the rules that only servers enforce; as in the published SDK. */
-const withoutValidation: Plugin = {
-  name: "without-validation",
+/** The generated contract, without the options that only servers read; as in the published SDK. */
+const withoutServerOptions: Plugin = {
+  name: "without-server-options",
   transform: {
     filter: { id: /\/gen\/ostiary\/.*\.js$/ },
-    handler: (code) => leaveOutValidation(code),
+    handler: (code) => leaveOutServerOptions(code),
   },
 };
 
 export default defineConfig({
   base: "/ui/",
-  plugins: [withoutValidation],
+  plugins: [withoutServerOptions],
   resolve: { alias: [...sdkSources] },
   build: {
     // Nothing inline: the content security policy allows files of this server alone.

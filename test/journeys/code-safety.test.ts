@@ -77,7 +77,8 @@ function reasonOf({ outcome }: SubmitLoginFlowResponse): string | undefined {
 /** What an answer says, without what is different in every flow. */
 function shapeOf(flow: Flow | undefined) {
   const form = flow?.form?.nodes.map(({ name, kind }) => [name, kind.case]);
-  const said = flow?.form?.messages.map(({ id, text }) => [id, text]);
+  // But for the address, which is what was typed.
+  const said = flow?.form?.messages.map(({ id, text }) => [id, text.replace(/person\S+@example\.com/, "…")]);
   return { step: flow?.step.case, state: flow?.state, form, said };
 }
 

@@ -32,27 +32,19 @@ export function refuseUnknownOptions<Options extends object>(
   }
 }
 
+/** The name that begins alike for longest. */
 function nearest(name: string, names: readonly string[]): string | undefined {
-  const distances = names.map((known) => ({ known, distance: distanceOf(plain(name), plain(known)) }));
-  return distances.sort((one, other) => one.distance - other.distance)[0]?.known;
+  const likeness = (known: string) => commonStart(plain(name), plain(known));
+  return [...names].sort((one, other) => likeness(other) - likeness(one))[0];
 }
 
 /** Without case, and without what `snake_case` and `kebab-case` put between words. */
 function plain(name: string): string {
-  return name.slice(0, 64).replace(/[_-]/g, "").toLowerCase();
+  return name.replace(/[_-]/g, "").toLowerCase();
 }
 
-/** The number of letters to change, or none where one name holds the other: `timeout` and `timeoutMs`. */
-function distanceOf(one: string, other: string): number {
-  if (one !== "" && (one.includes(other) || other.includes(one))) return 0;
-  let previous = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...one].entries()) {
-    const current = [row + 1];
-    for (let column = 0; column < other.length; column += 1) {
-      const replaced = (previous[column] ?? 0) + (letter === other[column] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1) ?? 0;
+function commonStart(one: string, other: string): number {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  return length;
 }
