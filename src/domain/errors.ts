@@ -398,6 +398,16 @@ const texts = {
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
     metadata: [],
   },
+  HEADERS_TOO_LARGE: {
+    message: "The headers of the request are larger than the server reads.",
+    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
+    metadata: ["limit_bytes", "limit_fields"],
+  },
+  FLOW_IDENTITY_MISMATCH: {
+    message: "The flow is of another account than the session of this browser.",
+    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
+    metadata: [],
+  },
   CLAIM_ENDED: {
     message: "Whose account it is can no longer be answered, and nothing was changed.",
     remedy: "Submit `back`, and begin again with the address.",
@@ -413,16 +423,6 @@ const texts = {
       "What was entered can be no code: it has another length or other characters. No try was counted.",
     remedy: "Enter the digits of the code, as many as the message says.",
     metadata: [],
-  },
-  FLOW_IDENTITY_MISMATCH: {
-    message: "The flow is of another account than the session of this browser.",
-    remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
-    metadata: [],
-  },
-  HEADERS_TOO_LARGE: {
-    message: "The headers of the request are larger than the server reads.",
-    remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
-    metadata: ["limit_bytes", "limit_fields"],
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -29,7 +29,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   FLOW_EXPIRED: Code.FailedPrecondition,
   FLOW_COMPLETED: Code.FailedPrecondition,
   FLOW_CLIENT_MISMATCH: Code.FailedPrecondition,
-  FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   CSRF_TOKEN_MISSING: Code.PermissionDenied,
   CSRF_TOKEN_INVALID: Code.PermissionDenied,
   RETURN_TO_NOT_ALLOWED: Code.InvalidArgument,
@@ -88,10 +87,11 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   INVITATION_NOT_PENDING: Code.FailedPrecondition,
   SERVER_STOPPING: Code.Unavailable,
   STREAM_IDLE: Code.DeadlineExceeded,
+  HEADERS_TOO_LARGE: Code.ResourceExhausted,
+  FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   CLAIM_ENDED: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   CODE_MALFORMED: Code.InvalidArgument,
-  HEADERS_TOO_LARGE: Code.ResourceExhausted,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
