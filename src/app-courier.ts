@@ -5,6 +5,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
+import { isAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
@@ -103,12 +104,13 @@ async function createTransports(
     ...(mail === undefined ? {} : { email: overHttp("email", mail) }),
     ...(sms === undefined ? {} : { sms: overHttp("sms", sms) }),
   };
-  const url = secrets.smtpUrl();
-  if (smtp === undefined || url === undefined) return { transports: byHttp, close: () => {} };
+  const server = secrets.smtpServer();
+  if (smtp === undefined || server === undefined) return { transports: byHttp, close: () => {} };
   // Loaded only where it is used.
   const { createSmtpTransport } = await import("./outbound/smtp-transport.ts");
   const bySmtp = createSmtpTransport({
-    url,
+    server,
+    clientName: clientNameOf(config),
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
     timeoutMs: durationToMs(smtp.timeout),
@@ -116,6 +118,14 @@ async function createTransports(
     from,
   });
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
+}
+
+/** RFC 5321, section 4.1.1.1: the client's domain name. Strict servers refuse what has no dot, as in a container. */
+function clientNameOf({ tenantDefaults }: Config["config"]): string | undefined {
+  const { publicUrl, courier } = tenantDefaults;
+  if (courier.smtp !== undefined && courier.smtp.clientName !== "") return courier.smtp.clientName;
+  const host = publicUrl === "" ? "" : new URL(publicUrl).hostname;
+  return host.includes(".") && !isAddress(host) ? host : undefined;
 }
 
 /** The name of the file in the data directory by which `ostiary mailbox` finds and enters the mailbox. */

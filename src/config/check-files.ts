@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { Tls } from "../../gen/ostiary/config/v1/config_pb.js";
+import { describeAuthorities, reasonOf } from "./certificates.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { describeFileError, inspectFile } from "./files.ts";
 import { loadIdentitySchemas } from "./identity-schemas.ts";
@@ -51,23 +52,8 @@ function checkTls(tls: Tls | undefined, key: string, problems: Problem[], warnin
 }
 
 function checkAuthorities(path: string, key: string, problems: Problem[]): void {
-  if (path === "") return;
-  const { message } = inspectFile(path);
-  if (message !== undefined) {
-    problems.push({ key, message: `the file ${path} ${message}` });
-    return;
-  }
-  const text = readFileSync(path, "utf8");
-  // OpenSSL takes a file without any certificate as an empty list, which would refuse every client without a word.
-  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
-    problems.push({ key, message: `the file ${path} has no certificate in PEM form` });
-    return;
-  }
-  try {
-    createSecureContext({ ca: text });
-  } catch (error) {
-    problems.push({ key, message: `the file ${path} cannot be used: ${reasonOf(error)}` });
-  }
+  const message = path === "" ? undefined : describeAuthorities(path);
+  if (message !== undefined) problems.push({ key, message });
 }
 
 function checkDirectory(path: string, key: string, problems: Problem[]): void {
@@ -77,10 +63,4 @@ function checkDirectory(path: string, key: string, problems: Problem[]): void {
   } catch (error) {
     problems.push({ key, message: `the directory ${path} ${describeFileError(error)}` });
   }
-}
-
-/** OpenSSL's words for what is wrong; they name no content. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown error";
-  return "reason" in error && typeof error.reason === "string" ? error.reason : error.message.slice(0, 200);
 }

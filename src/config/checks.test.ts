@@ -9,7 +9,7 @@ import { ConfigError } from "./problems.ts";
 const directory = mkdtempSync(join(tmpdir(), "ostiary-checks-"));
 const file = join(directory, "ostiary.yaml");
 const sealing = "s".repeat(32);
-const databaseUrl = "postgresql://ostiary:hunter2@db.internal/ostiary";
+const databaseUrl = "postgresql://ostiary:hunter2@db.internal/ostiary?sslmode=verify-full";
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -79,6 +79,22 @@ describe("security rule: insecure combinations are refused, and are warnings in 
     ["argon2 with too little memory for 4", argon2(9215, 4), "tenant_defaults.password.argon2.memory_kib"],
     ["argon2 with too little memory for 9", argon2(7167, 9), "tenant_defaults.password.argon2.memory_kib"],
     ["a short sealing secret", { secrets: { sealing: [sealing, "s".repeat(31)] } }, "secrets.sealing[1]"],
+    [
+      "a database beyond this machine without TLS",
+      {
+        database: { url: "postgresql://ostiary:hunter2@db.internal/ostiary" },
+        secrets: { sealing: [sealing] },
+      },
+      "database.url",
+    ],
+    [
+      "a database beyond this machine whose certificate nobody checks",
+      {
+        database: { url: "postgresql://ostiary:hunter2@db.internal/ostiary?sslmode=no-verify" },
+        secrets: { sealing: [sealing] },
+      },
+      "database.url",
+    ],
     ["an external database without sealing secrets", { database: { url: databaseUrl } }, "secrets.sealing"],
   ])("%s", (_, config, key) => {
     const { problems } = outcome(config);
@@ -120,6 +136,23 @@ describe("security rule: insecure combinations are refused, and are warnings in 
             breached_passwords: { url: "http://localhost:8080/mirror" },
           },
         },
+      },
+    ],
+    [
+      "a database in plain text that somebody takes responsibility for",
+      {
+        database: {
+          url: "postgresql://ostiary:hunter2@db.internal/ostiary",
+          allow_plain_text_beyond_loopback: true,
+        },
+        secrets: { sealing: [sealing] },
+      },
+    ],
+    [
+      "a database on this machine",
+      {
+        database: { url: "postgresql://ostiary:hunter2@localhost/ostiary" },
+        secrets: { sealing: [sealing] },
       },
     ],
     [

@@ -143,8 +143,13 @@ function describeUrl(url: string): string {
     // Read by the driver itself, so that what is said is what is used.
     const { host, port, database } = new Client({ connectionString: url });
     return `${database} at ${host}${host.startsWith("/") ? "" : `:${port}`}`;
-  } catch {
-    throw malformed;
+  } catch (error) {
+    // The configuration looked at the files that a URL names; since then one may have gone.
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (path === undefined) throw malformed;
+    throw new Error(`The file ${path}, which the database URL names, cannot be read (${code})`, {
+      cause: error,
+    });
   }
 }
 
