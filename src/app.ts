@@ -255,7 +255,7 @@ async function defaultTenant({ config, clock = systemClock }: AppOptions, storag
 }
 
 async function loadSchemas(
-  { config, logger }: AppOptions,
+  { config }: AppOptions,
   schemas: IdentitySchemas,
   tenantId: TenantId,
 ): Promise<void> {
@@ -263,8 +263,7 @@ async function loadSchemas(
   const [problem] = problems;
   if (problem !== undefined) throw new Error(problem.message);
   const builtIn = { id: builtInSchemaId, document: defaultSchemaDocument };
-  const warnings = await schemas.load({ tenantId }, configured.length === 0 ? [builtIn] : configured);
-  for (const warning of warnings) logger.warn({}, warning);
+  await schemas.load({ tenantId }, configured.length === 0 ? [builtIn] : configured);
 }
 
 const noKey = { key: undefined, file: undefined };

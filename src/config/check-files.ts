@@ -4,7 +4,7 @@ import type { Tls } from "../../gen/ostiary/config/v1/config_pb.js";
 import { describeAuthorities, reasonOf } from "./certificates.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { describeFileError, inspectFile } from "./files.ts";
-import { loadIdentitySchemas } from "./identity-schemas.ts";
+import { checkIdentitySchemas } from "./identity-schemas.ts";
 import type { Problem } from "./problems.ts";
 
 /** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
@@ -13,7 +13,8 @@ export function checkFiles(config: CompleteConfig): { problems: Problem[]; warni
   const { smtp, templateDirectory } = config.tenantDefaults.courier;
   checkAuthorities(smtp?.caFile ?? "", "tenant_defaults.courier.smtp.ca_file", problems);
   checkDirectory(templateDirectory, "tenant_defaults.courier.template_directory", problems);
-  return { problems: [...problems, ...loadIdentitySchemas(config).problems], warnings };
+  const schemas = checkIdentitySchemas(config);
+  return { problems: [...problems, ...schemas.problems], warnings: [...warnings, ...schemas.warnings] };
 }
 
 /** The same of certificates and keys alone, which are read again without a restart. */
