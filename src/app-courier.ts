@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { isAddress } from "./config/hosts.ts";
+import { ConfigError } from "./config/problems.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
@@ -19,7 +20,7 @@ import { startCourierWorkers } from "./outbound/courier-worker.ts";
 import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import { readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
+import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
 import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
 import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
 
@@ -34,6 +35,13 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
   const { templateDirectory, defaultLanguage, fromName } = config.tenantDefaults.courier;
   const directory = templateDirectory === "" ? undefined : templateDirectory;
   const { files, overridden } = readTemplateFiles(directory);
+  const languages = languagesOf(files);
+  if (!languages.some((language) => primaryOf(language) === primaryOf(defaultLanguage))) {
+    const key = "tenant_defaults.courier.default_language";
+    throw new ConfigError([
+      `${key}: there are no templates in ${defaultLanguage}; there is ${languages.join(", ")}`,
+    ]);
+  }
   const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: fromName });
   try {
     if (overridden.length > 0) await renderer.check();
@@ -42,6 +50,11 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
     throw new TemplateError(`a template of ${templateDirectory} cannot be used: ${error.message}`);
   }
   return renderer;
+}
+
+/** `de` of `de-AT`. */
+function primaryOf(language: string): string | undefined {
+  return language.toLowerCase().split("-")[0];
 }
 
 /** Starts the workers of this process. */

@@ -2,6 +2,7 @@ import { AddressProof } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
+import { durationToMs } from "./spans.ts";
 
 const prefix = "tenant_defaults.courier";
 
@@ -9,6 +10,10 @@ const prefix = "tenant_defaults.courier";
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
   const problems = [...checkSending(config), ...checkSmtp(config)];
+  if (durationToMs(courier.retry.firstDelay) > durationToMs(courier.retry.maxDelay)) {
+    const message = `must not be longer than ${prefix}.retry.max_delay`;
+    problems.push({ key: `${prefix}.retry.first_delay`, message });
+  }
   if (courier.smtp !== undefined && courier.http !== undefined) {
     problems.push({
       key: `${prefix}.http`,
