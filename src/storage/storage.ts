@@ -170,4 +170,9 @@ function openError(where: string, error: unknown): Error {
 const driverWords: readonly (readonly [RegExp, string])[] = [
   [/client password must be a string/, "it asks for a password, and the URL has none"],
   [/^(Connection terminated|timeout e)/, "it does not answer"],
+  [
+    /self[- ]signed certificate|unable to (get|verify)|issuer certificate/i,
+    "an authority that is not known here has signed its certificate: add &sslrootcert=/path/to/ca.crt to database.url",
+  ],
+  [/does not support SSL/, "it offers no TLS, and sslmode in database.url asks for it"],
 ];

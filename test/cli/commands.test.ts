@@ -208,7 +208,7 @@ describe("templates", () => {
   test("and the examples of the page on mail can be used", async () => {
     const page = readFileSync("docs/courier.md", "utf8");
     const examples = [...page.matchAll(/```yaml config\n(.*?)```/gs)].map((match) => match[1] ?? "");
-    expect(examples).toHaveLength(2);
+    expect(examples).toHaveLength(3);
     for (const example of examples) {
       writeFileSync(join(directory, "o.yaml"), example);
       expect(await run(["config", "check", "--config", "o.yaml"])).toMatchObject({ code: 0, stdout: "OK\n" });

@@ -157,7 +157,8 @@ describe("the configuration on the pages is accepted", () => {
   });
 
   test("the courier's mail server and web services, and templates of one's own", async () => {
-    const [smtp = "", http = ""] = await yamlOf("docs/courier.md");
+    const [smtp = "", keys = "", http = ""] = await yamlOf("docs/courier.md");
+    expect(await check(keys)).toMatchObject({ stdout: "OK\n" });
     for (const yaml of [smtp, http]) expect(await check(yaml)).toMatchObject({ stdout: "OK\n" });
     const [own = ""] = await yamlOf("docs/templates.md");
     await mkdir(join(folder, "mails"));
