@@ -6,11 +6,15 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRenderer } from "./app-courier.ts";
+import { knownScopes } from "./app-services.ts";
 import { pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions } from "./app-types.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackHost } from "./config/hosts.ts";
 import { ConfigError, describeProblem } from "./config/problems.ts";
+import { closest } from "./config/suggest.ts";
+import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
+import { scopeAllows } from "./domain/access/scopes.ts";
 import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
@@ -57,12 +61,39 @@ export async function prepare(
   await attempt("", () => readTracingVariables(environment));
   await attempt("server.trusted_proxies", () => createPeers(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
+  await attempt("hashing.concurrency", () => assertThreads(values, environment));
+  for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
+    await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
+  }
   for (const [key, url] of calledUrls(values)) await attempt(key, () => assertCallable(values, url));
   if (config.embedded) {
     await attempt("database.data_directory", () => assertWritable(values.database.dataDirectory));
   }
   if (renderer === undefined || lines.length > 0) throw new ConfigError(lines);
   return { renderer, pages };
+}
+
+/** A scope that nothing asks for is a typing mistake, and would leave its holder without the permission. */
+function assertScope(scope: string): void {
+  const isKnown = [...knownScopes].some((known) => scopeAllows([scope], known));
+  if (isKnown) return;
+  const meant = closest(scope, [...knownScopes]);
+  throw new Error(
+    `${scope} is no permission; ${meant === undefined ? `there is ${[...knownScopes].join(", ")}` : `did you mean ${meant}?`}`,
+  );
+}
+
+/** Beyond libuv's threads, hashes would wait for each other, and files and names for them. */
+function assertThreads(
+  { hashing }: CompleteConfig,
+  environment: NonNullable<AppOptions["environment"]>,
+): void {
+  const threads = Number(environment.UV_THREADPOOL_SIZE ?? Number.POSITIVE_INFINITY);
+  if (hashing.concurrency <= threads) return;
+  const wanted = recommendedThreadPoolSize(hashing.concurrency);
+  throw new Error(
+    `needs the variable UV_THREADPOOL_SIZE=${wanted} at the start; there are ${threads} threads`,
+  );
 }
 
 function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["pages"] {

@@ -136,6 +136,45 @@ describe("security rule: a path is no secret", () => {
   });
 });
 
+/** @see onetimesecret/onetimesecret#3610 */
+describe("security rule: YAML cuts no secret without a word", () => {
+  const open = (yaml: string) => {
+    const file = join(directory, "ostiary.yaml");
+    writeFileSync(file, yaml);
+    return loadConfig({ file, environment: {}, flags: {}, workingDirectory: directory });
+  };
+  test.each([
+    [
+      `secrets: {sealing: [${long("a")},${long("b")}]}`,
+      "secrets.sealing (ostiary.yaml:1): has a secret with a comma",
+    ],
+    [
+      `secrets:\n  sealing:\n    - ${long("a")} #${long("b")}`,
+      "secrets.sealing[0] (ostiary.yaml:3): has a # that",
+    ],
+    [`secrets: {sealing: [${"0123456789".repeat(4)}]}`, "put it in quotes"],
+    [`secrets: {sealing: [~]}`, "has no value"],
+  ])("%s", (yaml, message) => {
+    expect(() => open(yaml)).toThrow(message);
+    expect(() => open(yaml)).not.toThrow(/aaaa|bbbb|0123/);
+  });
+
+  test.each([
+    [`secrets: {sealing: ["${long("a")},${long("b")}"]}`, [`${long("a")},${long("b")}`]],
+    [`secrets: {sealing: [${long("a")}, ${long("b")}]}`, [long("a"), long("b")]],
+    [
+      `secrets:\n  sealing:\n    - ${long("a")} # of October\n    - '${long("b")}' #x`,
+      [long("a"), long("b")],
+    ],
+  ])("but %s is clear", (yaml, expected) => {
+    expect(
+      open(yaml)
+        .secrets.sealing()
+        .map((secret) => secret.reveal()),
+    ).toEqual(expected);
+  });
+});
+
 describe("security rule: secrets are never printed", () => {
   const literals = {
     database: { url: "postgresql://ostiary:hunter2@db:5432/ostiary?sslmode=require&password=hunter2" },

@@ -16,9 +16,12 @@ const allowed: Record<string, readonly string[]> = {
   "src/app-courier.ts": ["src/app-types.ts", "src/config", "src/domain", "src/outbound", "src/transport"],
   "src/app-prepare.ts": [
     "src/app-courier.ts",
+    "src/app-services.ts",
     "src/app-settings.ts",
     "src/app-types.ts",
     "src/config",
+    "src/crypto",
+    "src/domain",
     "src/outbound",
     "src/transport",
   ],
