@@ -5,6 +5,8 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
+import { isAddress } from "./config/hosts.ts";
+import { ConfigError } from "./config/problems.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
@@ -18,7 +20,7 @@ import { startCourierWorkers } from "./outbound/courier-worker.ts";
 import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import { readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
+import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
 import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
 import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
 
@@ -33,6 +35,13 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
   const { templateDirectory, defaultLanguage, fromName } = config.tenantDefaults.courier;
   const directory = templateDirectory === "" ? undefined : templateDirectory;
   const { files, overridden } = readTemplateFiles(directory);
+  const languages = languagesOf(files);
+  if (!languages.some((language) => primaryOf(language) === primaryOf(defaultLanguage))) {
+    const key = "tenant_defaults.courier.default_language";
+    throw new ConfigError([
+      `${key}: there are no templates in ${defaultLanguage}; there is ${languages.join(", ")}`,
+    ]);
+  }
   const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: fromName });
   try {
     if (overridden.length > 0) await renderer.check();
@@ -41,6 +50,11 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
     throw new TemplateError(`a template of ${templateDirectory} cannot be used: ${error.message}`);
   }
   return renderer;
+}
+
+/** `de` of `de-AT`. */
+function primaryOf(language: string): string | undefined {
+  return language.toLowerCase().split("-")[0];
 }
 
 /** Starts the workers of this process. */
@@ -103,12 +117,13 @@ async function createTransports(
     ...(mail === undefined ? {} : { email: overHttp("email", mail) }),
     ...(sms === undefined ? {} : { sms: overHttp("sms", sms) }),
   };
-  const url = secrets.smtpUrl();
-  if (smtp === undefined || url === undefined) return { transports: byHttp, close: () => {} };
+  const server = secrets.smtpServer();
+  if (smtp === undefined || server === undefined) return { transports: byHttp, close: () => {} };
   // Loaded only where it is used.
   const { createSmtpTransport } = await import("./outbound/smtp-transport.ts");
   const bySmtp = createSmtpTransport({
-    url,
+    server,
+    clientName: clientNameOf(config),
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
     timeoutMs: durationToMs(smtp.timeout),
@@ -116,6 +131,14 @@ async function createTransports(
     from,
   });
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
+}
+
+/** RFC 5321, section 4.1.1.1: the client's domain name. Strict servers refuse what has no dot, as in a container. */
+function clientNameOf({ tenantDefaults }: Config["config"]): string | undefined {
+  const { publicUrl, courier } = tenantDefaults;
+  if (courier.smtp !== undefined && courier.smtp.clientName !== "") return courier.smtp.clientName;
+  const host = publicUrl === "" ? "" : new URL(publicUrl).hostname;
+  return host.includes(".") && !isAddress(host) ? host : undefined;
 }
 
 /** The name of the file in the data directory by which `ostiary mailbox` finds and enters the mailbox. */

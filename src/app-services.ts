@@ -13,6 +13,8 @@ import { InvitationService as InvitationContract } from "../gen/ostiary/identity
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
+import { metricsScope } from "./transport/http/metrics-route.ts";
+import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
@@ -26,6 +28,24 @@ import { SessionService } from "./transport/rpc/session-service.ts";
 import { SettingsService } from "./transport/rpc/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/verification-service.ts";
+
+/** Every service of ours, by what the contract says of it. */
+export const contracts = [
+  ...[LoginContract, RegistrationContract, VerificationContract, RecoveryContract, SettingsContract],
+  ...[SessionContract, SessionAdminContract, IdentityContract, InvitationContract, IdentitySchemaContract],
+  ...[CourierContract, ApiKeyContract, ThrottleContract],
+] as const;
+
+/** The scopes that a key or certificate can have a use for, without wildcards. */
+export const knownScopes: ReadonlySet<string> = new Set([
+  metricsScope,
+  ...contracts
+    .flatMap(({ methods }) => methods)
+    .flatMap((method) => {
+      const rule = accessRuleOf(method);
+      return rule.kind === "api_key" ? [rule.scope] : [];
+    }),
+]);
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 export function createServices(domain: Domain) {

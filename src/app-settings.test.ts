@@ -104,7 +104,7 @@ describe("the settings of the tenant", () => {
   });
 
   const external = {
-    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary",
+    OSTIARY_DATABASE_URL: "postgresql://db.internal/ostiary?sslmode=verify-full",
     OSTIARY_SECRETS_SEALING: "s".repeat(32),
   };
   const breachCheck = "OSTIARY_TENANT_DEFAULTS_PASSWORD_BREACH_CHECK";

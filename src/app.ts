@@ -4,13 +4,13 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { createRenderer, openMailbox, startCourier } from "./app-courier.ts";
+import { openMailbox, startCourier } from "./app-courier.ts";
 import { createDomain, systemClock } from "./app-domain.ts";
 import { createListeners } from "./app-listeners.ts";
+import { prepare } from "./app-prepare.ts";
 import { createServices } from "./app-services.ts";
-import { builtInSchemaId, pagesWanted, toTenantSettings } from "./app-settings.ts";
+import { builtInSchemaId, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions, RunningApp } from "./app-types.ts";
 import { loadIdentitySchemas } from "./config/identity-schemas.ts";
 import type { ApiKeys } from "./domain/access/api-keys.ts";
@@ -22,9 +22,7 @@ import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
 import { Readiness } from "./transport/http/readiness.ts";
-import { loadStaticFiles } from "./transport/http/static-files.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
@@ -32,8 +30,6 @@ const tenantName = "default";
 const flushIntervalMs = 15_000;
 /** How often the database is asked whether it is there. */
 const watchIntervalMs = 500;
-/** Where the build puts the self-service pages, in a checkout and in the published package. */
-const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 
 /** What was started, to be stopped in reverse order. */
 class Cleanup {
@@ -87,7 +83,7 @@ export async function bootstrapAdminKey(options: AppOptions): Promise<Secret | u
 
 async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp> {
   const { config, logger, clock = systemClock } = options;
-  const renderer = await createRenderer(config);
+  const { renderer, pages } = await prepare(options, () => tenant.settings.publicUrl);
   const tracing = await startTracing({
     environment: options.environment ?? {},
     version: options.version,
@@ -111,7 +107,6 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(flushRegularly([domain.sessionUses, domain.apiKeyUses], logger));
 
   const { sessions, apiKeys, outbox } = domain;
-  const pages = loadPages(options, () => tenant.settings.publicUrl);
   const services = createServices(domain);
   const messages = { store: storage.messages, outbox, renderer };
   const mailbox = await openMailbox(config, { ...messages, tenants });
@@ -166,20 +161,6 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
     stop: () => cleanup.run(),
     failed: database.failed,
   };
-}
-
-/** The files of the self-service pages by their paths; undefined if they are not served. */
-function loadPages(
-  { config }: AppOptions,
-  publicUrl: () => string,
-): ReadonlyMap<string, HttpHandler> | undefined {
-  const wanted = pagesWanted(config.config);
-  if (wanted === "never") return undefined;
-  const pages = loadStaticFiles(pagesFolder, "ui", publicUrl);
-  if (pages === undefined && wanted === "always") {
-    throw new Error("server.ui.enabled: the pages are not built: run `make ui`, or switch them off");
-  }
-  return pages;
 }
 
 /** The one tenant. Its settings are asked for each time: the public URL is only known once a port is bound. */
@@ -256,7 +237,7 @@ async function defaultTenant({ config, clock = systemClock }: AppOptions, storag
 }
 
 async function loadSchemas(
-  { config, logger }: AppOptions,
+  { config }: AppOptions,
   schemas: IdentitySchemas,
   tenantId: TenantId,
 ): Promise<void> {
@@ -264,8 +245,7 @@ async function loadSchemas(
   const [problem] = problems;
   if (problem !== undefined) throw new Error(problem.message);
   const builtIn = { id: builtInSchemaId, document: defaultSchemaDocument };
-  const warnings = await schemas.load({ tenantId }, configured.length === 0 ? [builtIn] : configured);
-  for (const warning of warnings) logger.warn({}, warning);
+  await schemas.load({ tenantId }, configured.length === 0 ? [builtIn] : configured);
 }
 
 const noKey = { key: undefined, file: undefined };

@@ -24,7 +24,7 @@ const smtp = {
 
 describe("where messages go", () => {
   const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
-  const external = { OSTIARY_DATABASE_URL: "postgresql://db.example.com/ostiary" };
+  const external = { OSTIARY_DATABASE_URL: "postgresql://db.example.com/ostiary?sslmode=verify-full" };
   const sealing = { OSTIARY_SECRETS_SEALING: JSON.stringify(["s".repeat(32)]) };
   test.each([
     ["nothing is configured", {}, "mailbox", true],
@@ -113,6 +113,52 @@ describe("refused is", () => {
       "courier.smtp.url",
     ],
     [
+      "an SMTP server that is named twice",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com" },
+      "courier.smtp.host (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST): must not be there together with",
+    ],
+    [
+      "a password beside the URL",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD: "hunter2" },
+      "courier.smtp.password",
+    ],
+    [
+      "implicit TLS beside the URL",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_IMPLICIT_TLS: "false" },
+      "courier.smtp.implicit_tls",
+    ],
+    [
+      "an SMTP server without a name",
+      { OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PORT: "25" },
+      "needs url or host",
+    ],
+    [
+      "an SMTP server with its port in the name",
+      { OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com:25" },
+      "courier.smtp.host",
+    ],
+    [
+      "a user without a password",
+      {
+        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_USER: "courier",
+      },
+      "courier.smtp.user (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_USER): needs",
+    ],
+    [
+      "a password without a user",
+      {
+        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD: "hunter2",
+      },
+      "courier.smtp.password (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD): needs",
+    ],
+    [
+      "a password that is a stray percent sign in the URL",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtp://user:100%sure@127.0.0.1:2599" },
+      "courier.smtp.url (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL): has characters",
+    ],
+    [
       "a template folder that is not there",
       { OSTIARY_TENANT_DEFAULTS_COURIER_TEMPLATE_DIRECTORY: "/nowhere" },
       "courier.template_directory",
@@ -122,11 +168,36 @@ describe("refused is", () => {
   });
 });
 
+describe("the SMTP server by its own keys", () => {
+  const prefix = "OSTIARY_TENANT_DEFAULTS_COURIER_";
+  const password = "100%s/u#r?e@,[p+w";
+  test.each([
+    ["", "", 587, false],
+    ["465", "", 465, true],
+    ["", "true", 465, true],
+    ["465", "false", 465, false],
+    ["2525", "", 2525, false],
+    ["2525", "true", 2525, true],
+  ] as const)("port %j and implicit_tls %j", (givenPort, givenTls, port, implicitTls) => {
+    const { secrets } = load({
+      [`${prefix}FROM_ADDRESS`]: "no-reply@example.com",
+      [`${prefix}SMTP_HOST`]: "mail.example.com",
+      [`${prefix}SMTP_PORT`]: givenPort,
+      [`${prefix}SMTP_IMPLICIT_TLS`]: givenTls,
+      [`${prefix}SMTP_USER`]: "us@er%",
+      [`${prefix}SMTP_PASSWORD`]: password,
+    });
+    expect(secrets.smtpServer()).toMatchObject({ host: "mail.example.com", port, implicitTls });
+    expect(secrets.smtpServer()?.login?.user).toBe("us@er%");
+    expect(secrets.smtpServer()?.login?.password.reveal()).toBe(password);
+  });
+});
+
 // Security rule: the objects that are printed and passed around hold no password.
 test("the SMTP server's password is in no configuration that is passed around", () => {
   const { config, secrets } = load(smtp);
   expect(
     JSON.stringify(config, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
   ).not.toContain("hunter2");
-  expect(secrets.smtpUrl()?.reveal()).toContain("hunter2");
+  expect(secrets.smtpServer()?.login?.password.reveal()).toBe("hunter2");
 });

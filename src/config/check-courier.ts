@@ -2,13 +2,18 @@ import { AddressProof } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
+import { durationToMs } from "./spans.ts";
 
 const prefix = "tenant_defaults.courier";
 
 /** What contradicts itself in the courier's configuration, or needs a courier that is not there. */
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
-  const problems = checkSending(config);
+  const problems = [...checkSending(config), ...checkSmtp(config)];
+  if (durationToMs(courier.retry.firstDelay) > durationToMs(courier.retry.maxDelay)) {
+    const message = `must not be longer than ${prefix}.retry.max_delay`;
+    problems.push({ key: `${prefix}.retry.first_delay`, message });
+  }
   if (courier.smtp !== undefined && courier.http !== undefined) {
     problems.push({
       key: `${prefix}.http`,
@@ -29,6 +34,24 @@ export function checkCourier(config: CompleteConfig): Problem[] {
     }
   }
   return problems;
+}
+
+/** A server that is named twice would be another one than somebody expects. */
+function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
+  const { smtp } = courier;
+  if (smtp?.url === undefined) return [];
+  const { host, port, user, password, implicitTls } = smtp;
+  const beside = {
+    host: host !== "",
+    port: port !== 0,
+    user: user !== "",
+    password: password !== undefined,
+    implicit_tls: implicitTls !== undefined,
+  };
+  const message = `must not be there together with ${prefix}.smtp.url, which says it already`;
+  return Object.entries(beside).flatMap(([name, isSet]) =>
+    isSet ? [{ key: `${prefix}.smtp.${name}`, message }] : [],
+  );
 }
 
 /** Where messages go. */

@@ -1,9 +1,10 @@
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { Tls } from "../../gen/ostiary/config/v1/config_pb.js";
+import { describeAuthorities, reasonOf } from "./certificates.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { describeFileError, inspectFile } from "./files.ts";
-import { loadIdentitySchemas } from "./identity-schemas.ts";
+import { checkIdentitySchemas } from "./identity-schemas.ts";
 import type { Problem } from "./problems.ts";
 
 /** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
@@ -12,7 +13,8 @@ export function checkFiles(config: CompleteConfig): { problems: Problem[]; warni
   const { smtp, templateDirectory } = config.tenantDefaults.courier;
   checkAuthorities(smtp?.caFile ?? "", "tenant_defaults.courier.smtp.ca_file", problems);
   checkDirectory(templateDirectory, "tenant_defaults.courier.template_directory", problems);
-  return { problems: [...problems, ...loadIdentitySchemas(config).problems], warnings };
+  const schemas = checkIdentitySchemas(config);
+  return { problems: [...problems, ...schemas.problems], warnings: [...warnings, ...schemas.warnings] };
 }
 
 /** The same of certificates and keys alone, which are read again without a restart. */
@@ -51,23 +53,8 @@ function checkTls(tls: Tls | undefined, key: string, problems: Problem[], warnin
 }
 
 function checkAuthorities(path: string, key: string, problems: Problem[]): void {
-  if (path === "") return;
-  const { message } = inspectFile(path);
-  if (message !== undefined) {
-    problems.push({ key, message: `the file ${path} ${message}` });
-    return;
-  }
-  const text = readFileSync(path, "utf8");
-  // OpenSSL takes a file without any certificate as an empty list, which would refuse every client without a word.
-  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
-    problems.push({ key, message: `the file ${path} has no certificate in PEM form` });
-    return;
-  }
-  try {
-    createSecureContext({ ca: text });
-  } catch (error) {
-    problems.push({ key, message: `the file ${path} cannot be used: ${reasonOf(error)}` });
-  }
+  const message = path === "" ? undefined : describeAuthorities(path);
+  if (message !== undefined) problems.push({ key, message });
 }
 
 function checkDirectory(path: string, key: string, problems: Problem[]): void {
@@ -77,10 +64,4 @@ function checkDirectory(path: string, key: string, problems: Problem[]): void {
   } catch (error) {
     problems.push({ key, message: `the directory ${path} ${describeFileError(error)}` });
   }
-}
-
-/** OpenSSL's words for what is wrong; they name no content. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown error";
-  return "reason" in error && typeof error.reason === "string" ? error.reason : error.message.slice(0, 200);
 }

@@ -1,15 +1,18 @@
+import type { Database } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { Problem } from "./problems.ts";
 import type { ResolvedSecrets } from "./secrets.ts";
 
 /** Everything that can be said of secrets once they are known; also after they were read again. */
-export function checkSecrets(resolved: ResolvedSecrets): Problem[] {
+export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): Problem[] {
   return [
     ...checkSealingLength(resolved),
-    ...checkDatabaseUrl(resolved),
-    ...checkSmtpUrl(resolved),
+    ...checkDatabase(resolved, rules),
+    ...(resolved.smtp?.kind === "wrong" ? resolved.smtp.problems : []),
     ...checkSigning(resolved),
   ];
 }
+
+type DatabaseRules = Pick<Database, "allowPlainTextBeyondLoopback"> | undefined;
 
 /** The least length of a sealing secret: 32 characters, as much as a key of AES-256 has bytes. */
 export const minSealingLength = 32;
@@ -25,32 +28,16 @@ function checkSealingLength(resolved: ResolvedSecrets): Problem[] {
     }));
 }
 
-/** Whether the database's URL is one that the driver understands. The message never contains the URL. */
-function checkDatabaseUrl(resolved: ResolvedSecrets): Problem[] {
-  const text = resolved.databaseUrl?.reveal();
-  if (text === undefined || isDatabaseUrl(text)) return [];
-  const message = "must be a URL such as postgresql://user:password@host:5432/database";
-  return [{ key: "database.url", message }];
-}
-
-function isDatabaseUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol } = new URL(text);
-  return (protocol === "postgres:" || protocol === "postgresql:") && /^[a-z]+:\/\//.test(text);
-}
-
-/** Whether the SMTP server's URL can be used. The message never contains the URL. */
-function checkSmtpUrl({ smtpUrl }: ResolvedSecrets): Problem[] {
-  const text = smtpUrl?.reveal();
-  if (text === undefined || isSmtpUrl(text)) return [];
-  const message = "must be a URL such as smtp://user:password@mail.example.com:587 or smtps://…:465";
-  return [{ key: "tenant_defaults.courier.smtp.url", message }];
-}
-
-function isSmtpUrl(text: string): boolean {
-  if (!/^smtps?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
-  const { hostname, pathname, search, hash } = new URL(text);
-  return hostname !== "" && ["", "/"].includes(pathname) && search === "" && hash === "";
+/** Whether the database's URL is one that the driver understands, and whether what it carries is protected. */
+function checkDatabase({ database }: ResolvedSecrets, rules: DatabaseRules): Problem[] {
+  if (database === undefined) return [];
+  if (database.kind === "wrong") return [{ key: "database.url", message: database.message }];
+  // Security rule: traits, hashes and the database's password do not cross a network in plain text, or to a server whose
+  // certificate nobody checks, unless somebody says so.
+  if (database.isProtected || rules?.allowPlainTextBeyondLoopback) return [];
+  const message =
+    "a database beyond this machine needs TLS: add ?sslmode=verify-full (and &sslrootcert=/path/to/ca.crt for an authority of its own), or set database.allow_plain_text_beyond_loopback";
+  return [{ key: "database.url", message, insecure: true }];
 }
 
 /** Standard Webhooks 1.0.0, "Signature scheme": 24 to 64 bytes. */

@@ -10,7 +10,7 @@ export function checkSecurity(config: CompleteConfig, secrets: ResolvedSecrets):
     ...checkListeners(config),
     ...checkPasswords(config),
     ...checkSealing(config),
-    ...checkSecrets(secrets),
+    ...checkSecrets(secrets, config.database),
   ];
 }
 

@@ -9,7 +9,7 @@ import { ConfigError } from "./problems.ts";
 const directory = mkdtempSync(join(tmpdir(), "ostiary-checks-"));
 const file = join(directory, "ostiary.yaml");
 const sealing = "s".repeat(32);
-const databaseUrl = "postgresql://ostiary:hunter2@db.internal/ostiary";
+const databaseUrl = "postgresql://ostiary:hunter2@db.internal/ostiary?sslmode=verify-full";
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -86,6 +86,22 @@ describe("security rule: insecure combinations are refused, and are warnings in 
     ["argon2 with too little memory for 4", argon2(9215, 4), "tenant_defaults.password.argon2.memory_kib"],
     ["argon2 with too little memory for 9", argon2(7167, 9), "tenant_defaults.password.argon2.memory_kib"],
     ["a short sealing secret", { secrets: { sealing: [sealing, "s".repeat(31)] } }, "secrets.sealing[1]"],
+    [
+      "a database beyond this machine without TLS",
+      {
+        database: { url: "postgresql://ostiary:hunter2@db.internal/ostiary" },
+        secrets: { sealing: [sealing] },
+      },
+      "database.url",
+    ],
+    [
+      "a database beyond this machine whose certificate nobody checks",
+      {
+        database: { url: "postgresql://ostiary:hunter2@db.internal/ostiary?sslmode=no-verify" },
+        secrets: { sealing: [sealing] },
+      },
+      "database.url",
+    ],
     ["an external database without sealing secrets", { database: { url: databaseUrl } }, "secrets.sealing"],
   ])("%s", (_, config, key) => {
     const { problems } = outcome(config);
@@ -127,6 +143,23 @@ describe("security rule: insecure combinations are refused, and are warnings in 
             breached_passwords: { url: "http://localhost:8080/mirror" },
           },
         },
+      },
+    ],
+    [
+      "a database in plain text that somebody takes responsibility for",
+      {
+        database: {
+          url: "postgresql://ostiary:hunter2@db.internal/ostiary",
+          allow_plain_text_beyond_loopback: true,
+        },
+        secrets: { sealing: [sealing] },
+      },
+    ],
+    [
+      "a database on this machine",
+      {
+        database: { url: "postgresql://ostiary:hunter2@localhost/ostiary" },
+        secrets: { sealing: [sealing] },
       },
     ],
     [
@@ -344,6 +377,73 @@ describe("what cannot work is refused in any mode", () => {
     const { problems } = outcome({ dev: true, ...config });
     expect(problems.map((line) => line.split(" ")[0])).toContain(key);
     expect(problems.join()).not.toContain("hunter2");
+  });
+
+  /** @see everit-org/json-schema#157: found only once a database had been made, without file or pointer. */
+  test.each<[string, object, string]>([
+    [
+      "a look-ahead",
+      { properties: { handle: { type: "string", pattern: "^(?!.*\\.\\.)[a-z0-9.]{3,20}$" } } },
+      "/properties/handle/pattern: the pattern",
+    ],
+    [
+      "a look-ahead where a form never looks",
+      { $defs: { unused: { patternProperties: { "(?=a)b": {} } } } },
+      "/$defs/unused/patternProperties: the pattern",
+    ],
+    ["a pattern that is none", { properties: { handle: { pattern: "(" } } }, "/properties/handle/pattern: "],
+    [
+      "draft-04",
+      { $schema: "http://json-schema.org/draft-04/schema#" },
+      "/$schema must name draft-07 or 2020-12",
+    ],
+    ["2019-09", { $schema: "https://json-schema.org/draft/2019-09/schema" }, "/$schema must name"],
+    [
+      "a reference to elsewhere",
+      { properties: { a: { $ref: "https://x.example/y" } } },
+      "/properties/a/$ref: only",
+    ],
+    [
+      "a reference to nothing",
+      { properties: { a: { $ref: "#/$defs/b" } } },
+      "/properties/a/$ref: the reference",
+    ],
+    ["a type that is none", { properties: { a: { type: "text" } } }, "/properties/a/type must be"],
+    [
+      "required of draft-04",
+      { properties: { a: { required: true } } },
+      "/properties/a/required must be array",
+    ],
+    [
+      "required among the properties",
+      { properties: { a: {}, required: ["a"] } },
+      "/properties/required must be",
+    ],
+    [
+      "an annotation that is none",
+      { properties: { a: { ostiary: { identifer: "email" } } } },
+      "/properties/a/ostiary",
+    ],
+  ])("an identity schema with %s: file and pointer are named", (_, document, pointer) => {
+    const path = join(directory, "person.json");
+    writeFileSync(path, JSON.stringify(document));
+    const key = "tenant_defaults.identity.schemas[0]";
+    const inFile = outcome(settings({ identity: { schemas: [{ id: "person", file: "person.json" }] } }));
+    expect(inFile.problems).toHaveLength(1);
+    expect(inFile.problems[0]).toContain(`${key}.file (ostiary.yaml:`);
+    expect(inFile.problems[0]).toContain(`the file ${path}: identity schema "person": ${pointer}`);
+    const inline = outcome(settings({ identity: { schemas: [{ id: "person", document }] } }));
+    expect(inline.problems[0]).toContain(`${key}.document (ostiary.yaml:`);
+    expect(inline.problems[0]).toContain(`identity schema "person": ${pointer}`);
+  });
+
+  test("what is odd in an identity schema is a warning with its key", () => {
+    const schemas = [{ id: "anonymous", document: { type: "object" } }];
+    expect(outcome(settings({ identity: { schemas } })).warnings).toEqual([
+      expect.stringMatching(
+        /^tenant_defaults\.identity\.schemas\[0\]\.document \(ostiary\.yaml:\d+\): identity schema "anonymous": no trait is an identifier/,
+      ),
+    ]);
   });
 
   test("a certificate that is no certificate says so in one line", () => {

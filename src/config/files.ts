@@ -57,3 +57,28 @@ const fileErrors: Partial<Record<string, string>> = {
 function isOpenToOthers(mode: number): boolean {
   return process.platform !== "win32" && (mode & 0o066) !== 0;
 }
+
+/**
+ * Whether a text is the path of a file rather than a secret: it begins as one, or there is such a file. Secrets in base64
+ * may begin with a slash as well.
+ */
+export function isPath(text: string): boolean {
+  if (/^(file:|\.{1,2}\/|~[\w.-]*\/|[A-Za-z]:[\\/])/i.test(text)) return true;
+  if (/^\/[\w.+@=-]+(\/[\w.+@=-]+)*\/?$/.test(text) && !isBase64(text)) return true;
+  return text.length <= maxPathLength && isFile(text);
+}
+
+const maxPathLength = 4096;
+
+function isBase64(text: string): boolean {
+  const isWhole = text.length >= 32 && text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
+  return isWhole && [/[a-z]/, /[A-Z]/, /\d/].every((kind) => kind.test(text));
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import type { JsonObject } from "@bufbuild/protobuf";
+import { SchemaDocumentError } from "../domain/identity/schema-document-error.ts";
+import { compileConfiguredSchema } from "../domain/identity/schemas.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { describeFileError } from "./files.ts";
 import type { Problem } from "./problems.ts";
@@ -10,6 +12,29 @@ export interface ConfiguredSchema {
   readonly id: string;
   readonly document: JsonObject;
   readonly selfService: boolean;
+  /** The key of its file or document. */
+  readonly key: string;
+  readonly file: string | undefined;
+}
+
+/** What is wrong with the identity schemas of the configuration, and what an operator should know of them. */
+export function checkIdentitySchemas(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
+  const { schemas, problems } = loadIdentitySchemas(config);
+  const warnings: Problem[] = [];
+  for (const schema of schemas) {
+    const { key, file } = schema;
+    const place = file === undefined ? "" : `the file ${file}: `;
+    try {
+      const name = `identity schema ${JSON.stringify(schema.id)}`;
+      for (const warning of compileConfiguredSchema(schema).warnings) {
+        warnings.push({ key, message: `${place}${name}: ${warning}` });
+      }
+    } catch (error) {
+      if (!(error instanceof SchemaDocumentError)) throw error;
+      problems.push({ key, message: `${place}${error.message}` });
+    }
+  }
+  return { problems, warnings };
 }
 
 /**
@@ -24,12 +49,15 @@ export function loadIdentitySchemas(config: CompleteConfig): {
   const problems: Problem[] = [];
   for (const [index, { id, source, selfService }] of config.tenantDefaults.identity.schemas.entries()) {
     const key = `tenant_defaults.identity.schemas[${index}]`;
-    if (source.case === "document") schemas.push({ id, document: source.value, selfService });
+    if (source.case === "document") {
+      schemas.push({ id, document: source.value, selfService, key: `${key}.document`, file: undefined });
+    }
     if (source.case !== "file") continue;
-    const result = readDocument(source.value);
+    const file = source.value;
+    const result = readDocument(file);
     if (typeof result === "string")
-      problems.push({ key: `${key}.file`, message: `the file ${source.value} ${result}` });
-    else schemas.push({ id, document: result, selfService });
+      problems.push({ key: `${key}.file`, message: `the file ${file} ${result}` });
+    else schemas.push({ id, document: result, selfService, key: `${key}.file`, file });
   }
   return { schemas, problems };
 }

@@ -59,9 +59,64 @@ describe("variables", () => {
 
   test("secrets may refer to elsewhere also from a variable", () => {
     const layers = new Layers();
-    layers.addVariables({ OSTIARY_SECRETS_SEALING: "[{env: A}, {file: b}, c]" }, "/base");
+    layers.addVariables({ OSTIARY_SECRETS_SEALING: '[{env: A}, {file: b}, "c"]' }, "/base");
     const expected = [{ env: "A" }, { file: "/base/b" }, { literal: "c" }];
     expect(valueAt(layers.toJson(), "secrets.sealing")).toEqual(expected);
+  });
+
+  /** @see distribution/distribution#3636: a generated secret was split at its comma, and both halves were used. */
+  test.each(
+    leaves.filter(({ field }) => valueKindOf(field) === "secret").map((key) => [key.path, key] as const),
+  )("security rule: a secret of %s is never split or misread", (path, key) => {
+    const read = (text: string) => {
+      const layers = new Layers();
+      layers.addVariables({ [key.variable]: text }, "/base");
+      return {
+        value: valueAt(layers.toJson(), path),
+        problems: layers.problems.map(({ message }) => message),
+      };
+    };
+    const isList = key.field.fieldKind === "list";
+    const whole = (json: JsonValue) => ({ value: isList ? [json] : json, problems: [] });
+    const digits = "0123456789".repeat(5);
+    for (const text of [
+      ">Z4&t2 #CyKu: np}qy2{",
+      digits,
+      " blanks ",
+      "{}",
+      "{a: b}",
+      "a]",
+      "true",
+      "null",
+      "~",
+      '"a',
+    ]) {
+      expect(read(text)).toEqual(whole({ literal: text }));
+    }
+    expect(read("{file: some/where}")).toEqual(whole({ file: "/base/some/where" }));
+    expect(read('{"env": "NAME"}')).toEqual(whole({ env: "NAME" }));
+    for (const text of ["{file: a, env: b}", "{file: [}", "{file: a"])
+      expect(read(text).problems).not.toEqual([]);
+    const hostile = [
+      "hunter2,hunter2",
+      ",hunter2",
+      "hunter2,",
+      "[hunter2",
+      "[hunter2]",
+      "[hunter2, hunter2]",
+      "[a]hunter2",
+    ];
+    for (const text of hostile) {
+      if (!isList) expect(read(text)).toEqual(whole({ literal: text }));
+      else {
+        expect(read(text).problems.join()).toContain('a list in quotes: ["…", "…"]');
+        expect(read(text).problems.join()).not.toContain("hunter2");
+        expect(read(JSON.stringify([text, digits]))).toEqual({
+          value: [{ literal: text }, { literal: digits }],
+          problems: [],
+        });
+      }
+    }
   });
 
   test("a list that replaces another one leaves nothing of its sources", () => {
@@ -100,7 +155,7 @@ function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue }
     }
     case "secret":
       return isList
-        ? { text: "one,two", json: [{ literal: "one" }, { literal: "two" }] }
+        ? { text: '["one,two", "[three"]', json: [{ literal: "one,two" }, { literal: "[three" }] }
         : { text: "one,two", json: { literal: "one,two" } };
     case "path":
       return { text: "some/where", json: "/base/some/where" };

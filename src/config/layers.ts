@@ -1,4 +1,5 @@
 import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { configFlags, type FlagValues } from "./flags.ts";
 import { type ConfigKey, configKeys, defaultOf, valueKindOf, variablePrefix } from "./keys.ts";
@@ -117,6 +118,10 @@ export class Layers {
     const context = { sourceOf: () => source, baseDirectory, sources: new Map([[key.path, source]]) };
     const kind = valueKindOf(key.field);
     const isList = key.field.fieldKind === "list";
+    if (kind === "secret") {
+      this.#addSecretText(key, text, context);
+      return;
+    }
     const asYaml = kind === "message" || kind === "document" || (isList && text.trimStart().startsWith("["));
     if (asYaml) {
       const yaml = readYaml(text);
@@ -140,6 +145,29 @@ export class Layers {
     const [first] = values;
     if (isList) this.#set(key.path, values, context.sources);
     else if (first !== undefined) this.#set(key.path, first, context.sources);
+  }
+
+  /**
+   * A secret is never split and never read as anything else. So a list of secrets is one secret as it stands, or a list
+   * in JSON or YAML whose secrets are in quotes; a single one may also be a reference, `{file: …}` or `{env: …}`.
+   */
+  #addSecretText(
+    { path, field }: ConfigKey,
+    text: string,
+    context: Omit<Parameters<typeof readNode>[3], "problems">,
+  ): void {
+    const isList = field.fieldKind === "list";
+    const read = readSecretText(text, isList);
+    if (read.kind === "wrong") {
+      this.problems.push({ key: path, message: read.message, source: context.sourceOf(null) });
+      return;
+    }
+    if (read.kind === "literal") {
+      this.#set(path, isList ? [{ literal: text }] : { literal: text }, context.sources);
+      return;
+    }
+    const json = readNode(read.node, field, path, { ...context, problems: this.problems });
+    if (json !== undefined) this.#set(path, json, context.sources);
   }
 
   #addSection(
@@ -190,6 +218,33 @@ export class Layers {
     return names;
   }
 }
+
+/** How the text of a variable or flag names secrets. */
+function readSecretText(
+  text: string,
+  isList: boolean,
+):
+  | { readonly kind: "literal" }
+  | { readonly kind: "node"; readonly node: Node | null }
+  | { readonly kind: "wrong"; readonly message: string } {
+  const isReference = /^\s*\{\s*["']?(file|env)["']?\s*:/.test(text);
+  if (!isReference && !(isList && text.trimStart().startsWith("["))) {
+    return isList && text.includes(",")
+      ? { kind: "wrong", message: `has a comma: ${quoted}` }
+      : { kind: "literal" };
+  }
+  const yaml = readYaml(isReference && isList ? `[${text}]` : text);
+  const contents = yaml.kind === "read" ? yaml.contents : null;
+  if (isReference && (isList ? isSeq(contents) : isMap(contents))) return { kind: "node", node: contents };
+  if (isReference) return { kind: "wrong", message: "is no {file: path} or {env: NAME}" };
+  if (!isSeq(contents)) return { kind: "wrong", message: `begins with [ and is no list: ${quoted}` };
+  const isPlain = contents.items.some((item) => isScalar(item) && item.type === "PLAIN");
+  if (isPlain) return { kind: "wrong", message: `is a list with a secret that is not in quotes: ${quoted}` };
+  return { kind: "node", node: contents };
+}
+
+const quoted =
+  'a secret with a comma or with [ at its beginning, and several secrets, are written as a list in quotes: ["…", "…"]; a file is written [{file: path}]';
 
 const optionalSections = new Set(
   configKeys.filter(({ kind, optional }) => kind === "section" && optional).map(({ path }) => path),

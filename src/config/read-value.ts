@@ -58,6 +58,13 @@ export function readNode(
   for (const [index, item] of node.items.entries()) {
     const itemPath = `${path}[${index}]`;
     context.sources.set(itemPath, context.sourceOf(item as Node | null));
+    if (valueKindOf(field) === "secret" && isCut(item, node.items[index + 1])) {
+      return wrong(
+        context,
+        path,
+        "has a secret with a comma that ends it in YAML: put each secret in quotes",
+      );
+    }
     const json = readSingle(item as Node | null, field, itemPath, context);
     if (json !== undefined) values.push(json);
   }
@@ -101,6 +108,14 @@ export function readText(text: string, field: DescField, baseDirectory: string):
   }
 }
 
+/** Whether two values of a list `[a,b]` are rather one text with a comma: without quotes, and no blank after it. */
+function isCut(item: unknown, next: unknown): boolean {
+  const isPlain = (node: unknown): node is Scalar => isScalar(node) && node.type === "PLAIN";
+  if (!isPlain(item) || !isPlain(next)) return false;
+  const [end, start] = [item.range?.[1], next.range?.[0]];
+  return end !== undefined && start === end + 1;
+}
+
 function readSingle(
   node: Node | null,
   field: DescField,
@@ -114,6 +129,9 @@ function readSingle(
   }
   if (field.message && (kind === "message" || (kind === "secret" && isMap(node)))) {
     return readMessage(node, field.message, path, context);
+  }
+  if (kind === "secret" && isScalar(node) && node.type === "PLAIN" && /^\S/.test(node.comment ?? "")) {
+    return wrong(context, path, "has a # that begins a comment in YAML: put the secret in quotes");
   }
   if (isMap(node) || isSeq(node)) return wrong(context, path, `must be ${nounOf[kind]}`);
   if (!isScalar(node) || node.value === null) return wrong(context, path, "has no value");

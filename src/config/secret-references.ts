@@ -16,6 +16,7 @@ export function secretReferencesOf(config: Config): {
   readonly sealing: readonly KeyedReference[];
   readonly databaseUrl: KeyedReference | undefined;
   readonly smtpUrl: KeyedReference | undefined;
+  readonly smtpPassword: KeyedReference | undefined;
   readonly mailSigning: readonly KeyedReference[];
   readonly smsSigning: readonly KeyedReference[];
 } {
@@ -25,6 +26,7 @@ export function secretReferencesOf(config: Config): {
     sealing: listed("secrets.sealing", config.secrets?.sealing),
     databaseUrl: keyed("database.url", config.database?.url),
     smtpUrl: keyed(`${prefix}smtp.url`, courier?.smtp?.url),
+    smtpPassword: keyed(`${prefix}smtp.password`, courier?.smtp?.password),
     mailSigning: listed(`${prefix}http.signing_secrets`, courier?.http?.signingSecrets),
     smsSigning: listed(`${prefix}sms.signing_secrets`, courier?.sms?.signingSecrets),
   };
@@ -44,8 +46,9 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
  */
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
-  const { sealing, databaseUrl, smtpUrl, mailSigning, smsSigning } = secretReferencesOf(copy);
-  for (const { reference } of [...sealing, ...mailSigning, ...smsSigning]) hide(reference, () => hidden);
+  const { sealing, databaseUrl, smtpUrl, smtpPassword, mailSigning, smsSigning } = secretReferencesOf(copy);
+  const whole = [...sealing, ...mailSigning, ...smsSigning, ...(smtpPassword ? [smtpPassword] : [])];
+  for (const { reference } of whole) hide(reference, () => hidden);
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
   return copy;
 }

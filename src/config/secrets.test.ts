@@ -75,10 +75,103 @@ describe("secrets", () => {
   });
 
   test("in development mode an external database does without: one is made for as long as the process lives", () => {
-    const { secrets } = load({ dev: true, database: { url: "postgresql://h/db" } });
+    const { secrets } = load({ dev: true, database: { url: "postgresql://localhost/db" } });
     expect(secrets.sealing()).toHaveLength(1);
     expect(secrets.sealing()[0]?.reveal()).toHaveLength(43);
     expect(secrets.sealing()[0]).toBe(secrets.sealing()[0]);
+  });
+});
+
+/** @see authelia/authelia#4170: the path of the file was used as the secret. */
+describe("security rule: a path is no secret", () => {
+  const sealing = (secret: unknown, environment = {}) =>
+    load({ secrets: { sealing: [secret] } }, environment).secrets.sealing();
+
+  test.each([
+    "/etc/ostiary/.secrets/SEALING_SECRET_FILE",
+    "/run/secrets/ostiary-sealing-key-0001",
+    "/Volumes/secrets/that/have/no/digits/ABCD",
+    "./secrets/ostiary-sealing-key-000000001",
+    "../secrets/ostiary-sealing-key-00000001",
+    "~/secrets/ostiary-sealing-key-000000001",
+    "~ostiary/secrets/sealing-key-0000000001",
+    "file:///run/secrets/ostiary-sealing-key",
+    "file:sealing-key-000000000000000000001",
+    "C:\\secrets\\ostiary-sealing-key-0000001",
+  ])("%s", (path) => {
+    expect(() => sealing(path)).toThrow(/secrets\.sealing\[0\] .*: is the path of a file.*write \{file: …\}/);
+    expect(() => sealing({ env: "SEAL" }, { SEAL: path })).toThrow("is the path of a file");
+  });
+
+  test("also where only the file that is there says so", () => {
+    const path = writeSecret("a-name-of-more-than-thirty-two-characters", long("a"));
+    const before = process.cwd();
+    process.chdir(directory);
+    try {
+      expect(() => sealing("a-name-of-more-than-thirty-two-characters")).toThrow("is the path of a file");
+      expect(sealing({ file: path })).toHaveLength(1);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  test.each(["database.url", "tenant_defaults.courier.smtp.url", "tenant_defaults.courier.smtp.password"])(
+    "in %s",
+    (key) => {
+      const config = key
+        .split(".")
+        .reduceRight<unknown>((inner, name) => ({ [name]: inner }), "/run/secrets/it");
+      expect(() => load(config as object)).toThrow(`${key} (ostiary.yaml:`);
+      expect(() => load(config as object)).toThrow("is the path of a file");
+    },
+  );
+
+  test.each([
+    "/5PLqkSbg1QJZ6yuOxkQ6Tq5m1tEJWtVvUo8nS3XcIM=",
+    "/5PLqkSbg1QJZ6yuOxkQ/Tq5m1tEJWtVvUo8nS3XcIMabcdefghijklmnopqrstu",
+    "~Z4&t2CyKuNp}qy2-0123456789abcdefghij",
+    "/Z4&t2CyKuNp}qy2-0123456789abcdefghij",
+  ])("but %s is one", (secret) => {
+    expect(sealing(secret)[0]?.reveal()).toBe(secret);
+  });
+});
+
+/** @see onetimesecret/onetimesecret#3610 */
+describe("security rule: YAML cuts no secret without a word", () => {
+  const open = (yaml: string) => {
+    const file = join(directory, "ostiary.yaml");
+    writeFileSync(file, yaml);
+    return loadConfig({ file, environment: {}, flags: {}, workingDirectory: directory });
+  };
+  test.each([
+    [
+      `secrets: {sealing: [${long("a")},${long("b")}]}`,
+      "secrets.sealing (ostiary.yaml:1): has a secret with a comma",
+    ],
+    [
+      `secrets:\n  sealing:\n    - ${long("a")} #${long("b")}`,
+      "secrets.sealing[0] (ostiary.yaml:3): has a # that",
+    ],
+    [`secrets: {sealing: [${"0123456789".repeat(4)}]}`, "put it in quotes"],
+    [`secrets: {sealing: [~]}`, "has no value"],
+  ])("%s", (yaml, message) => {
+    expect(() => open(yaml)).toThrow(message);
+    expect(() => open(yaml)).not.toThrow(/aaaa|bbbb|0123/);
+  });
+
+  test.each([
+    [`secrets: {sealing: ["${long("a")},${long("b")}"]}`, [`${long("a")},${long("b")}`]],
+    [`secrets: {sealing: [${long("a")}, ${long("b")}]}`, [long("a"), long("b")]],
+    [
+      `secrets:\n  sealing:\n    - ${long("a")} # of October\n    - '${long("b")}' #x`,
+      [long("a"), long("b")],
+    ],
+  ])("but %s is clear", (yaml, expected) => {
+    expect(
+      open(yaml)
+        .secrets.sealing()
+        .map((secret) => secret.reveal()),
+    ).toEqual(expected);
   });
 });
 
@@ -86,6 +179,12 @@ describe("security rule: secrets are never printed", () => {
   const literals = {
     database: { url: "postgresql://ostiary:hunter2@db:5432/ostiary?sslmode=require&password=hunter2" },
     secrets: { sealing: [`hunter2${long("x")}`, { env: "SEAL" }] },
+    tenant_defaults: {
+      courier: {
+        from_address: "a@example.com",
+        smtp: { host: "mail.example.com", user: "courier", password: "hunter2" },
+      },
+    },
   };
 
   test("not by config print, which shows the rest", () => {

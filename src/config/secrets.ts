@@ -2,19 +2,21 @@ import { randomBytes } from "node:crypto";
 import type { Config, Secret as SecretReference } from "../../gen/ostiary/config/v1/config_pb.js";
 import { Secret } from "../domain/secret.ts";
 import { checkSecrets } from "./check-secrets.ts";
-import { readSecretFile } from "./files.ts";
+import { type DatabaseUrlResult, readDatabaseUrl } from "./database-url.ts";
+import { isPath, readSecretFile } from "./files.ts";
 import { ensureLocalSecrets } from "./local-secrets.ts";
 import { ConfigError, describeProblem, type Problem, type Sources } from "./problems.ts";
 import { secretReferencesOf } from "./secret-references.ts";
+import { readSmtpServer, type SmtpServer, type SmtpServerResult } from "./smtp-server.ts";
 
 /** The secrets of the configuration, with their values. Its methods need no `this`. */
 export interface SecretSource {
   /** The sealing secrets: the first seals, all open. Ask each time: `reload` changes them. */
   sealing(): readonly Secret[];
-  /** The database's URL; undefined with the embedded database. */
+  /** The database's URL as the driver takes it; undefined with the embedded database. */
   databaseUrl(): Secret | undefined;
-  /** The SMTP server's URL; undefined if none is configured. */
-  smtpUrl(): Secret | undefined;
+  /** The SMTP server with its password; undefined if none is configured. */
+  smtpServer(): SmtpServer | undefined;
   /** What signs mail and text messages that go out over HTTP. Ask each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
   /**
@@ -29,8 +31,8 @@ export interface SecretSource {
 /** Values of secrets, as far as they could be resolved. */
 export interface ResolvedSecrets {
   readonly sealing: readonly KeyedSecret[];
-  readonly databaseUrl: Secret | undefined;
-  readonly smtpUrl: Secret | undefined;
+  readonly database: DatabaseUrlResult | undefined;
+  readonly smtp: SmtpServerResult | undefined;
   readonly mailSigning: readonly KeyedSecret[];
   readonly smsSigning: readonly KeyedSecret[];
 }
@@ -65,8 +67,8 @@ export function createSecretSource(options: SecretSourceOptions): {
       if (secrets.length === 0) throw new Error("prepare() was not called: there is no sealing secret yet");
       return secrets;
     },
-    databaseUrl: () => current.databaseUrl,
-    smtpUrl: () => current.smtpUrl,
+    databaseUrl: () => (current.database?.kind === "url" ? new Secret(current.database.url) : undefined),
+    smtpServer: () => (current.smtp?.kind === "server" ? current.smtp.server : undefined),
     messageSigning: (channel) =>
       (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
     prepare: async () => {
@@ -76,7 +78,7 @@ export function createSecretSource(options: SecretSourceOptions): {
     },
     reload: () => {
       const next = resolveAll(config, environment, current);
-      const problems = [...next.problems, ...checkSecrets(next.resolved)];
+      const problems = [...next.problems, ...checkSecrets(next.resolved, config.database)];
       const refused = problems.filter(({ insecure }) => !(insecure && config.dev));
       if (refused.length > 0)
         throw new ConfigError(refused.map((problem) => describeProblem(problem, sources)));
@@ -118,14 +120,29 @@ function resolveAll(
       return [{ key, secret: same ?? new Secret(text) }];
     });
   const one = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0]?.secret;
+  const databaseUrl = one(references.databaseUrl);
   const resolved = {
     sealing: list(references.sealing, before?.sealing),
-    databaseUrl: one(references.databaseUrl),
-    smtpUrl: one(references.smtpUrl),
+    database: databaseUrl && readDatabaseUrl(databaseUrl.reveal()),
+    smtp: smtpOf(config, references, one),
     mailSigning: list(references.mailSigning),
     smsSigning: list(references.smsSigning),
   };
   return { resolved, problems, warnings };
+}
+
+/** The SMTP server; undefined if there is none, or one of its secrets cannot be resolved, which is a problem already. */
+function smtpOf(
+  config: Config,
+  references: ReturnType<typeof secretReferencesOf>,
+  resolveOne: (wanted: Reference | undefined) => Secret | undefined,
+): SmtpServerResult | undefined {
+  const smtp = config.tenantDefaults?.courier?.smtp;
+  if (smtp === undefined) return undefined;
+  const [url, password] = [resolveOne(references.smtpUrl), resolveOne(references.smtpPassword)];
+  const isUnresolved =
+    (url === undefined && smtp.url !== undefined) || (password === undefined && smtp.password !== undefined);
+  return isUnresolved ? undefined : readSmtpServer(smtp, { url, password });
 }
 
 interface Reference {
@@ -144,13 +161,13 @@ function resolve(
   const { source } = reference;
   switch (source.case) {
     case "literal":
-      return source.value === ""
-        ? { kind: "wrong", message: "is empty" }
-        : { kind: "text", text: source.value };
+      if (source.value === "") return { kind: "wrong", message: "is empty" };
+      return writtenOut(source.value);
     case "env": {
       const text = environment[source.value];
-      if (text !== undefined && text !== "") return { kind: "text", text };
-      return { kind: "wrong", message: `the variable ${source.value} is not set` };
+      if (text === undefined || text === "")
+        return { kind: "wrong", message: `the variable ${source.value} is not set` };
+      return writtenOut(text);
     }
     case "file": {
       const file = readSecretFile(source.value);
@@ -164,4 +181,11 @@ function resolve(
     default:
       return source satisfies never;
   }
+}
+
+/** Security rule: the path of a secret's file is no secret. Taken for one, the server would seal with what all can guess. */
+function writtenOut(text: string): Resolution {
+  if (!isPath(text)) return { kind: "text", text };
+  const message = "is the path of a file, and not a secret: write {file: …} to have it read from there";
+  return { kind: "wrong", message };
 }

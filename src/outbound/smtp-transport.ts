@@ -6,9 +6,17 @@ import type { Secret } from "../domain/secret.ts";
 
 /** How to reach an SMTP server, and who mail is from. */
 export interface SmtpTransportOptions {
-  /** `smtp://user:password@host:587` or `smtps://…`. */
-  readonly url: Secret;
-  /** Speaks `smtp://` without TLS beyond this machine. */
+  readonly server: {
+    /** A name, or an address without brackets. */
+    readonly host: string;
+    readonly port: number;
+    /** Whether TLS begins with the first byte rather than by STARTTLS. */
+    readonly implicitTls: boolean;
+    readonly login: { readonly user: string; readonly password: Secret } | undefined;
+  };
+  /** What the server is greeted with; undefined: the machine's name. */
+  readonly clientName?: string | undefined;
+  /** Does without STARTTLS beyond this machine. */
   readonly allowPlainText: boolean;
   /** PEM of the authorities that may sign the server's certificate; undefined: those of Node. */
   readonly authorities: string | undefined;
@@ -67,23 +75,20 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
 }
 
 function connectionOf(options: SmtpTransportOptions) {
-  const url = new URL(options.url.reveal());
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const secure = url.protocol === "smtps:";
-  const { timeoutMs, authorities } = options;
+  const { server, clientName, timeoutMs, authorities } = options;
+  const { host, port, implicitTls: secure, login } = server;
   // Security rule: beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
   // between who hides the offer, gets nothing (RFC 8314, section 3).
   const plain = options.allowPlainText || (isLoopback(host) && authorities === undefined);
   return {
     pool: true as const,
     host,
-    port: url.port === "" ? (secure ? 465 : 587) : Number(url.port),
+    port,
     secure,
     requireTLS: !secure && !plain,
     ignoreTLS: !secure && plain,
-    ...(url.username === ""
-      ? {}
-      : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),
+    ...(login === undefined ? {} : { auth: { user: login.user, pass: login.password.reveal() } }),
+    ...(clientName === undefined ? {} : { name: clientName }),
     tls: {
       minVersion: "TLSv1.2" as const,
       ...(authorities === undefined ? {} : { ca: authorities }),

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { Client, type ClientBase, type ClientConfig } from "pg";
 
 /**
@@ -37,7 +38,27 @@ export async function applySettings(client: ClientBase): Promise<void> {
 export function clientOf(url: () => string): new () => Client {
   return class extends Client {
     constructor(config?: ClientConfig) {
-      super({ ...config, connectionString: url() });
+      super(failingLater({ ...config, connectionString: url() }));
     }
   };
+}
+
+/**
+ * The driver reads the files that a URL names while it makes a client, and a pool makes one at any time, where nobody can
+ * catch what is thrown. A file that has gone must not end the process: it is a connection that fails.
+ */
+function failingLater(config: ClientConfig): ClientConfig {
+  try {
+    // Connects to nothing, and throws what the other one would.
+    new Client(config);
+    return config;
+  } catch (error) {
+    const stream = new Socket();
+    stream.connect = () => {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      setImmediate(() => stream.destroy(new Error(`database.url: ${cause.message}`, { cause })));
+      return stream;
+    };
+    return { stream: () => stream };
+  }
 }

@@ -143,8 +143,13 @@ function describeUrl(url: string): string {
     // Read by the driver itself, so that what is said is what is used.
     const { host, port, database } = new Client({ connectionString: url });
     return `${database} at ${host}${host.startsWith("/") ? "" : `:${port}`}`;
-  } catch {
-    throw malformed;
+  } catch (error) {
+    // The configuration looked at the files that a URL names; since then one may have gone.
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (path === undefined) throw malformed;
+    throw new Error(`The file ${path}, which the database URL names, cannot be read (${code})`, {
+      cause: error,
+    });
   }
 }
 
@@ -165,4 +170,9 @@ function openError(where: string, error: unknown): Error {
 const driverWords: readonly (readonly [RegExp, string])[] = [
   [/client password must be a string/, "it asks for a password, and the URL has none"],
   [/^(Connection terminated|timeout e)/, "it does not answer"],
+  [
+    /self[- ]signed certificate|unable to (get|verify)|issuer certificate/i,
+    "an authority that is not known here has signed its certificate: add &sslrootcert=/path/to/ca.crt to database.url",
+  ],
+  [/does not support SSL/, "it offers no TLS, and sslmode in database.url asks for it"],
 ];

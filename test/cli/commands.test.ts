@@ -70,14 +70,14 @@ describe("config print", () => {
   test("prints what is in effect as YAML, without secrets", async () => {
     const { code, stdout } = await run(["config", "print", "--public-port", "5000", "--sources"], {
       OSTIARY_SECRETS_SEALING: "hunter2".repeat(6),
-      OSTIARY_DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary",
+      OSTIARY_DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary?sslmode=verify-full",
     });
     expect(code).toBe(0);
     expect(stdout).not.toContain("hunter2");
     expect(stdout).toContain("port: 5000 # --public-port");
     expect(parse(stdout)).toMatchObject({
       server: { public: { port: 5000 } },
-      database: { url: "postgresql://ostiary:[secret]@db/ostiary" },
+      database: { url: "postgresql://ostiary:[secret]@db/ostiary?sslmode=verify-full" },
       secrets: { sealing: ["[secret]"] },
     });
   });
@@ -155,7 +155,7 @@ describe("the documentation", () => {
     writeFileSync(join(directory, "o.yaml"), example.replace("/run/secrets/ostiary-sealing", sealing));
     const words = ["config", "check", "--config", "o.yaml"];
     const environment = {
-      DATABASE_URL: "postgresql://ostiary@db/ostiary",
+      DATABASE_URL: "postgresql://ostiary@db/ostiary?sslmode=verify-full",
       SMTP_URL: "smtps://mail.example.com",
     };
     expect(await run(words, environment)).toEqual({ code: 0, stdout: "OK\n", stderr: "" });
@@ -208,7 +208,7 @@ describe("templates", () => {
   test("and the examples of the page on mail can be used", async () => {
     const page = readFileSync("docs/courier.md", "utf8");
     const examples = [...page.matchAll(/```yaml config\n(.*?)```/gs)].map((match) => match[1] ?? "");
-    expect(examples).toHaveLength(2);
+    expect(examples).toHaveLength(3);
     for (const example of examples) {
       writeFileSync(join(directory, "o.yaml"), example);
       expect(await run(["config", "check", "--config", "o.yaml"])).toMatchObject({ code: 0, stdout: "OK\n" });

@@ -178,7 +178,11 @@ describe("serve with a configured database", () => {
       "postgresql://u:hunter2@127.0.0.1:1/db",
       "the database at 127.0.0.1:1 refuses connections",
     ],
-    ["of a host nobody knows", "postgresql://u:hunter2@nowhere.invalid/db", "nowhere.invalid is not known"],
+    [
+      "of a host nobody knows",
+      "postgresql://u:hunter2@nowhere.invalid/db?sslmode=verify-full",
+      "nowhere.invalid is not known",
+    ],
     [
       "that is none",
       "mysql://u:hunter2@localhost/db",

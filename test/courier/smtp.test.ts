@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { rootCertificates } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
+import { readSmtpUrl } from "../../src/config/smtp-server.ts";
 import type { Delivery } from "../../src/domain/courier/delivery.ts";
 import { newId } from "../../src/domain/ids.ts";
-import { Secret } from "../../src/domain/secret.ts";
 import { createSmtpTransport, type SmtpTransportOptions } from "../../src/outbound/smtp-transport.ts";
 import { type MailServer, mailAuthority, smtpError, startMailServer } from "../support/mail-server.ts";
 import { noon } from "../support/records.ts";
@@ -21,8 +21,10 @@ async function aServer(options: Parameters<typeof startMailServer>[0] = {}): Pro
 }
 
 function transportTo(url: string, options: Partial<SmtpTransportOptions> = {}) {
+  const read = readSmtpUrl(url, "url");
+  if (read.kind === "wrong") throw new Error(JSON.stringify(read.problems));
   const transport = createSmtpTransport({
-    url: new Secret(url),
+    server: read.server,
     allowPlainText: false,
     authorities: undefined,
     timeoutMs: 5_000,
@@ -105,6 +107,19 @@ describe("a mail", () => {
   });
 });
 
+test("the server is greeted with the client's name", async () => {
+  const greeted: string[] = [];
+  const server = await aServer({
+    onMailFrom: (_address, session, callback) => {
+      greeted.push(session.hostNameAppearsAs);
+      callback();
+    },
+  });
+  const transport = transportTo(`smtp://127.0.0.1:${server.port}`, { clientName: "auth.example.com" });
+  expect(await transport.deliver(aMail())).toEqual({ kind: "sent" });
+  expect(greeted).toEqual(["auth.example.com"]);
+});
+
 describe("encryption", () => {
   test("by STARTTLS is used where the server's authority is known", async () => {
     const server = await aServer();
@@ -154,6 +169,18 @@ describe("a password", () => {
   test("in the URL is used, with its special characters decoded", async () => {
     const server = await auth("p@ss:word");
     const url = `smtp://courier:p%40ss%3Aword@127.0.0.1:${server.port}`;
+    expect(await transportTo(url).deliver(aMail())).toEqual({ kind: "sent" });
+    expect(server.mails[0]?.user).toBe("courier");
+  });
+
+  /** @see ory/kratos#1718: a `+` is a plus in a URL's password, not a blank; what is decoded arrives as it was. */
+  test.each([
+    ["p+w", "p+w"],
+    ["100%25%2Fsure%23%3F%40", "100%/sure#?@"],
+    ["gr%C3%BC%C3%9Fe", "grüße"],
+  ])("in the URL written %s arrives as %s", async (written, meant) => {
+    const server = await auth(meant);
+    const url = `smtp://courier:${written}@127.0.0.1:${server.port}`;
     expect(await transportTo(url).deliver(aMail())).toEqual({ kind: "sent" });
     expect(server.mails[0]?.user).toBe("courier");
   });

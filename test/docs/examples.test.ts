@@ -121,7 +121,7 @@ describe("the commands of the docs", () => {
     await writeFile(join(folder, "ostiary.yaml"), withOwnFiles(example?.code ?? ""));
     const { stdout, failed } = await shell(commands?.code ?? "exit 1", {
       PATH: `${join(folder, "bin")}:${process.env.PATH}`,
-      DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary",
+      DATABASE_URL: "postgresql://ostiary:hunter2@db/ostiary?sslmode=verify-full",
       SMTP_URL: "smtps://mail.example.com",
     });
     expect(failed).toBe(false);
@@ -142,7 +142,7 @@ describe("the configuration on the pages is accepted", () => {
 
   test("secrets, and an external database", async () => {
     for (const name of ["old-sealing", "sealing-key"]) await writeSecret(name);
-    await writeSecret("database-url", "postgresql://ostiary@db/ostiary");
+    await writeSecret("database-url", "postgresql://ostiary@db/ostiary?sslmode=verify-full");
     await writeSecret("smtp-url", "smtps://mail.example.com");
     const secrets = (await yamlOf("docs/configuration.md"))[1] ?? "";
     expect(await check(secrets, { SEALING_SECRET: "s".repeat(32) })).toMatchObject({ stdout: "OK\n" });
@@ -162,7 +162,8 @@ describe("the configuration on the pages is accepted", () => {
   });
 
   test("the courier's mail server and web services, and templates of one's own", async () => {
-    const [smtp = "", http = ""] = await yamlOf("docs/courier.md");
+    const [smtp = "", keys = "", http = ""] = await yamlOf("docs/courier.md");
+    expect(await check(keys)).toMatchObject({ stdout: "OK\n" });
     for (const yaml of [smtp, http]) expect(await check(yaml)).toMatchObject({ stdout: "OK\n" });
     const [own = ""] = await yamlOf("docs/templates.md");
     await mkdir(join(folder, "mails"));

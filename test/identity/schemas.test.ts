@@ -61,15 +61,6 @@ describe("loading schemas", () => {
     await expect(schemas.get(rules.scope, "new", 1)).rejects.toMatchObject({ reason: "SCHEMA_NOT_FOUND" });
   });
 
-  test("returns the warnings, by schema", async () => {
-    const warnings = await newSchemas().load(rules.scope, [
-      { id: "anonymous", document: { type: "object" } },
-    ]);
-    expect(warnings).toEqual([
-      'identity schema "anonymous": no trait is an identifier, so nobody can sign in with this schema',
-    ]);
-  });
-
   test("refuses what the meta-schema refuses", async () => {
     const document = { properties: { nick: { maxLength: "ten" } } };
     await expect(newSchemas().load(rules.scope, [{ id: "wrong", document }])).rejects.toThrow(

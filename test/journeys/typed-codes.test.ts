@@ -105,7 +105,8 @@ describe.each(Object.entries(waiting))("in a flow of the kind %s", (_kind, begin
     expect(await failures()).toEqual(before);
     // After more than five of them the right one is right, with what mail programs put in.
     const pasted = `\u2068\ufeff${code.slice(0, 3)}\u00ad\u200b ${code.slice(3)}\u2069`;
-    expect(["completed", "saved"]).toContain((await enter(pasted)).case);
+    // An address that is verified outside the session raises the question whose account it is.
+    expect(["completed", "saved", "nextStep"]).toContain((await enter(pasted)).case);
   });
 });
 

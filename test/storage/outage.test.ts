@@ -1,15 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { createSecureContext, TLSSocket } from "node:tls";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DomainError } from "../../src/domain/errors.ts";
 import type { Scope } from "../../src/domain/ports.ts";
+import { clientOf } from "../../src/storage/connection.ts";
 import { postmasterPid } from "../../src/storage/embedded/processes.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
+import { makeCertificateFolder } from "../support/certificates.ts";
 import { createTestDatabase, defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { administer, databaseUrl, silentLogger } from "../support/postgres.ts";
 import { anEvent, anIdentity, noon } from "../support/records.ts";
@@ -254,6 +257,46 @@ describe("openStorage", () => {
     if (!(error instanceof Error)) throw new Error("it did not fail");
     expect(error.message).toMatch(expected);
     expect(error.message).not.toMatch(/hunter2|\n/);
+  });
+
+  /** @see supabase#50156: the driver's advice was about an option of Node. */
+  test.each([
+    [
+      "whose authority is not known",
+      "S",
+      /an authority that is not known here .* add &sslrootcert=\/path\/to\/ca\.crt/,
+    ],
+    ["without TLS", "N", /it offers no TLS, and sslmode in database\.url asks for it/],
+  ])("says what to do about a server %s", async (_, answer, expected) => {
+    const folder = await makeCertificateFolder();
+    const authority = await folder.authority("authority");
+    const issued = await folder.issue({ name: "localhost", authority, names: "DNS:localhost" });
+    const secureContext = createSecureContext({
+      cert: await readFile(issued.certificate),
+      key: await readFile(issued.key),
+    });
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        socket.write(answer);
+        if (answer === "S") new TLSSocket(socket, { isServer: true, secureContext }).on("error", () => {});
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const url = `postgresql://ada:hunter2@localhost:${port}/ostiary?host=127.0.0.1&sslmode=verify-full`;
+    await expect(open(url)).rejects.toThrow(expected);
+    server.close();
+    await folder.remove();
+  });
+
+  test("a file that the URL names and that has gone is a connection that fails, and ends nothing", async () => {
+    const url =
+      "postgresql://ada:hunter2@127.0.0.1:1/ostiary?sslmode=verify-full&sslrootcert=/nowhere/ca.crt";
+    await expect(open(url)).rejects.toThrow("The file /nowhere/ca.crt, which the database URL names,");
+    const ClientOf = clientOf(() => url);
+    await expect(new ClientOf().connect()).rejects.toThrow(/^database\.url: ENOENT.*\/nowhere\/ca\.crt/);
   });
 
   test("does not wait for ever for a server that does not answer", async () => {

@@ -3,7 +3,6 @@
  * length of a lease in milliseconds. Prints `ready`; ends gracefully at SIGTERM.
  */
 import { MessageSender } from "../../src/domain/courier/message-sender.ts";
-import { Secret } from "../../src/domain/secret.ts";
 import { startCourierWorkers } from "../../src/outbound/courier-worker.ts";
 import { createSmtpTransport } from "../../src/outbound/smtp-transport.ts";
 import { LiquidRenderer } from "../../src/outbound/templates/liquid-renderer.ts";
@@ -22,7 +21,7 @@ const storage = await openStorage({
 });
 const { files } = readTemplateFiles(undefined);
 const smtp = createSmtpTransport({
-  url: new Secret(`smtp://127.0.0.1:${port}`),
+  server: { host: "127.0.0.1", port: Number(port), implicitTls: false, login: undefined },
   allowPlainText: false,
   authorities: undefined,
   timeoutMs: 5_000,

@@ -109,6 +109,8 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     // Whatever is filled in there makes an account with the password that is typed there.
     await page.fill(email, victim);
     await page.fill(password, goodPassword);
+    // Messages are told apart by their time, which stands still otherwise.
+    app.clock.advance(1);
     await page.click(submit);
     // The page says whose code is awaited.
     await page.waitForSelector(`text=A code has been sent to ${victim}.`);
@@ -205,7 +207,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       const { email: owner } = await verifiedAccount(app);
       const page = await visitors.open("/ui/recovery");
       await page.fill("[name='address']", owner);
+      // Messages are told apart by their time, which stands still otherwise.
+      app.clock.advance(1);
       await page.click(submit);
+      await page.waitForSelector(code);
       await page.fill(code, await codeFor(owner));
       await page.click("[data-step='code']");
       await page.waitForURL("**/ui/settings*");

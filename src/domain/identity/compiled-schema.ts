@@ -8,8 +8,9 @@ import { addTraitFormats } from "./formats.ts";
 import type { DerivedTraits } from "./identity.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { compileLinearPattern } from "./linear-pattern.ts";
+import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
-import { type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
+import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 import { readOnlyPaths, traitFields } from "./trait-fields.ts";
 
@@ -84,7 +85,10 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     id: stored.id,
     version: stored.version,
     document: stored.document,
-    warnings: warningsOf(document, validators),
+    // Only asked of what is configured, not of each version that was stored.
+    get warnings() {
+      return warningsOf(document, validators);
+    },
     fields: traitFields(document),
     readOnly: readOnlyPaths(document),
     annotatedIn: (traits) => collector.collect(traits),
@@ -107,15 +111,33 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
  * and a stored version has passed it. Throws SchemaDocumentError.
  */
 export function assertSchemaDocument(document: JsonObject): void {
-  const { dialect, root } = new SchemaDocument(document);
+  const read = new SchemaDocument(document);
+  const { dialect, root } = read;
   const ajv =
     metaValidators.get(dialect) ?? newAjv(dialect, { validateFormats: false, strict: false, logger: false });
   metaValidators.set(dialect, ajv);
-  if (ajv.validateSchema(root) === true) return;
-  const [error] = ajv.errors ?? [];
-  throw new SchemaDocumentError(
-    `${error?.instancePath === "" ? "the root" : error?.instancePath} ${error?.message ?? "is no JSON Schema"}`,
-  );
+  if (ajv.validateSchema(root) !== true) {
+    const [error] = ajv.errors ?? [];
+    throw new SchemaDocumentError(
+      `${error?.instancePath === "" ? "the root" : error?.instancePath} ${error?.message ?? "is no JSON Schema"}`,
+    );
+  }
+  for (const [schema, pointer] of read.subschemas()) {
+    if (typeof schema.pattern === "string") assertPattern(schema.pattern, `${pointer}/pattern`);
+    for (const [pattern] of entriesOf(schema.patternProperties)) {
+      assertPattern(pattern, `${pointer}/patternProperties`);
+    }
+  }
+}
+
+/** Compiling says the same of a pattern, but not where it stands. */
+function assertPattern(pattern: string, pointer: string): void {
+  try {
+    compileLinearPattern(pattern);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SchemaDocumentError(`${pointer}: ${reason}`, { cause: error });
+  }
 }
 
 // Compiling a meta-schema takes some 50 ms, which several documents pay once.
@@ -193,6 +215,7 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
       `${keyword} beside if, contains or nested items is not checked exactly; say what is allowed by additionalProperties or items`,
     );
   }
+  warnings.push(...misplacedKeywords(document));
   if (!document.hasIdentifier)
     warnings.unshift("no trait is an identifier, so nobody can sign in with this schema");
   const nullable = document.nullable;

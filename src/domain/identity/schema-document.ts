@@ -61,19 +61,25 @@ export class SchemaDocument {
     return pointer;
   }
 
-  /** Where a local reference leads. Throws SchemaDocumentError if it leads nowhere. */
-  resolve(reference: string): Subschema {
+  /** All subschemas with their JSON pointers, in document order. */
+  subschemas(): Iterable<readonly [JsonObject, string]> {
+    return this.#pointers;
+  }
+
+  /** Where a local reference at this pointer leads. Throws SchemaDocumentError if it leads nowhere. */
+  resolve(reference: string, pointer: string): Subschema {
     const target = reference.startsWith("#/") ? this.#atPointer(reference) : this.#anchors.get(reference);
     if (reference === "#") return this.root;
     if (isSubschema(target)) return target;
-    throw new SchemaDocumentError(`the reference ${JSON.stringify(reference)} leads nowhere`);
+    throw new SchemaDocumentError(`${pointer}: the reference ${JSON.stringify(reference)} leads nowhere`);
   }
 
   /** The targets of the references of a subschema. */
   referencesOf(schema: JsonObject): readonly Subschema[] {
     return referenceKeywords.flatMap((keyword) => {
       const reference = schema[keyword];
-      return typeof reference === "string" ? [this.resolve(reference)] : [];
+      if (typeof reference !== "string") return [];
+      return [this.resolve(reference, `${this.pointerOf(schema)}/${keyword}`)];
     });
   }
 
@@ -308,7 +314,7 @@ function dialectOf(document: JsonObject): SchemaDialect {
   if (name === "json-schema.org/draft-07/schema") return "draft-07";
   if (name === "json-schema.org/draft/2020-12/schema") return "2020-12";
   throw new SchemaDocumentError(
-    `$schema must name draft-07 or 2020-12 of JSON Schema, not ${JSON.stringify(named)}`,
+    `/$schema must name draft-07 or 2020-12 of JSON Schema, not ${JSON.stringify(named)}`,
   );
 }
 

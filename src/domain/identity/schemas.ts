@@ -47,21 +47,19 @@ export class IdentitySchemas {
   }
 
   /**
-   * Makes the configured schemas the current ones; a document that changed becomes a new version. Returns what the
-   * operator should be told. Throws SchemaDocumentError, and then nothing is stored and what was current stays so.
-   * Safe when several servers start at once.
+   * Makes the configured schemas the current ones; a document that changed becomes a new version. Throws
+   * SchemaDocumentError, and then nothing is stored and what was current stays so. Safe when several servers start at
+   * once.
    */
-  async load(scope: Scope, configured: readonly ConfiguredSchema[]): Promise<readonly string[]> {
-    const compiled = configured.map(compileConfigured);
+  async load(scope: Scope, configured: readonly ConfiguredSchema[]): Promise<void> {
+    // Before anything is stored, so that a broken document never becomes a version.
+    const compiled = configured.map(compileConfiguredSchema);
     const current = new Map<string, CurrentSchema>();
     for (const schema of compiled) {
       const stored = await this.#store.save(scope, schema.id, schema.document, this.#clock.now());
       current.set(schema.id, { stored, compiled: { ...schema, version: stored.version } });
     }
     this.#current.set(scope.tenantId, current);
-    return compiled.flatMap((schema) =>
-      schema.warnings.map((warning) => `identity schema ${JSON.stringify(schema.id)}: ${warning}`),
-    );
   }
 
   /** The version that new traits are validated with. Throws SCHEMA_NOT_FOUND. */
@@ -128,8 +126,8 @@ interface CurrentSchema {
 
 const maxKept = 64;
 
-/** Compiles before anything is stored, so that a broken document never becomes a version. */
-function compileConfigured({ id, document }: ConfiguredSchema): CompiledSchema {
+/** Compiles a schema of the configuration. Throws SchemaDocumentError. The configuration is checked by it as well. */
+export function compileConfiguredSchema({ id, document }: ConfiguredSchema): CompiledSchema {
   try {
     // The built-in document is right, and the check would cost every start some 50 ms.
     if (document !== defaultSchemaDocument) assertSchemaDocument(document);

@@ -395,7 +395,9 @@ export declare const TlsSchema: GenMessage<Tls>;
  */
 export declare type Database = Message<"ostiary.config.v1.Database"> & {
   /**
-   * The URL of a PostgreSQL 15 to 18. Unset: the server starts one of its own in `data_directory`.
+   * The URL of a PostgreSQL 15 to 18: docs/operations.md has its parameters. Beyond this machine it needs
+   * `?sslmode=verify-full`, or `allow_plain_text_beyond_loopback`. Unset: the server starts one of its own in
+   * `data_directory`.
    *
    * @generated from field: optional ostiary.config.v1.Secret url = 1;
    */
@@ -442,6 +444,14 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
    * @generated from field: google.protobuf.Duration retention = 7;
    */
   retention?: Duration | undefined;
+
+  /**
+   * Takes a `url` beyond this machine that has no TLS, or whose certificate nobody checks (`sslmode=no-verify`), for
+   * networks that encrypt by themselves.
+   *
+   * @generated from field: bool allow_plain_text_beyond_loopback = 8;
+   */
+  allowPlainTextBeyondLoopback: boolean;
 };
 
 /**
@@ -819,15 +829,17 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
 export declare const CourierConfigSchema: GenMessage<CourierConfig>;
 
 /**
- * SmtpConfig names an SMTP server.
+ * SmtpConfig names an SMTP server, by `url` or by `host` and the keys beside it.
  *
  * @generated from message ostiary.config.v1.SmtpConfig
  */
 export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   /**
-   * `smtp://user:password@host:587`, which demands STARTTLS unless the host is this machine, or `smtps://…:465`.
+   * `smtp://user:password@host:587`, which demands STARTTLS unless the host is this machine, or `smtps://…:465`. In user and
+   * password `%`, `/`, `#`, `?` and `@` are written `%25`, `%2F`, `%23`, `%3F` and `%40`. Not together with `host`, `port`,
+   * `user`, `password` or `implicit_tls`.
    *
-   * @generated from field: ostiary.config.v1.Secret url = 1;
+   * @generated from field: optional ostiary.config.v1.Secret url = 1;
    */
   url?: Secret | undefined;
 
@@ -851,6 +863,50 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
    * @generated from field: google.protobuf.Duration timeout = 4;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * The server's name or IP address, instead of `url`.
+   *
+   * @generated from field: string host = 5;
+   */
+  host: string;
+
+  /**
+   * Its port. 0: 465 with `implicit_tls`, else 587.
+   *
+   * @generated from field: uint32 port = 6;
+   */
+  port: number;
+
+  /**
+   * The user's name there, as it is. Needs `password`. Empty: the server asks for none.
+   *
+   * @generated from field: string user = 7;
+   */
+  user: string;
+
+  /**
+   * The user's password, as it is: nothing is percent-encoded.
+   *
+   * @generated from field: optional ostiary.config.v1.Secret password = 8;
+   */
+  password?: Secret | undefined;
+
+  /**
+   * Whether TLS begins with the first byte, as `smtps://` says. If not, STARTTLS is demanded unless the host is this
+   * machine. Unset: yes on port 465, no on others.
+   *
+   * @generated from field: optional bool implicit_tls = 9;
+   */
+  implicitTls?: boolean | undefined;
+
+  /**
+   * The name that the server is greeted with (EHLO): a domain name. Empty: the host of `public_url` if that is a domain name,
+   * else the name of the machine.
+   *
+   * @generated from field: string client_name = 10;
+   */
+  clientName: string;
 };
 
 /**

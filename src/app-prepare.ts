@@ -1,0 +1,150 @@
+/**
+ * What a start makes of the configuration before it opens or changes anything. `ostiary config check` runs the same, so
+ * that what it calls OK can be served.
+ */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createRenderer } from "./app-courier.ts";
+import { knownScopes } from "./app-services.ts";
+import { pagesWanted, toTenantSettings } from "./app-settings.ts";
+import type { AppOptions } from "./app-types.ts";
+import type { CompleteConfig } from "./config/complete-config.ts";
+import { isLoopbackHost } from "./config/hosts.ts";
+import { ConfigError, describeProblem } from "./config/problems.ts";
+import { closest } from "./config/suggest.ts";
+import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
+import { scopeAllows } from "./domain/access/scopes.ts";
+import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
+import { isPublicAddress } from "./outbound/public-address.ts";
+import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
+import type { HttpHandler } from "./transport/http/health.ts";
+import { createPeers } from "./transport/http/peers.ts";
+import { loadStaticFiles } from "./transport/http/static-files.ts";
+import { readTracingVariables } from "./transport/telemetry-variables.ts";
+
+/** What was made. */
+export interface Prepared {
+  readonly renderer: LiquidRenderer;
+  /** The files of the self-service pages by their paths; undefined if they are not served. */
+  readonly pages: ReadonlyMap<string, HttpHandler> | undefined;
+}
+
+/** Where the build puts the self-service pages, in a checkout and in the published package. */
+const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
+
+/**
+ * Tries each value on the code that uses it, without connecting. Throws a ConfigError with a line for each problem.
+ * `publicUrl` is asked for when a page is served.
+ */
+export async function prepare(
+  { config, environment = {} }: Pick<AppOptions, "config" | "environment">,
+  publicUrl: () => string,
+): Promise<Prepared> {
+  const lines: string[] = [];
+  const attempt = async <T>(key: string, work: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ConfigError) lines.push(...error.problems);
+      else {
+        const message = error instanceof Error ? error.message : String(error);
+        // The variables of OpenTelemetry name themselves.
+        lines.push(key === "" ? message : describeProblem({ key, message }, new Map(config.sources)));
+      }
+      return undefined;
+    }
+  };
+  const { config: values } = config;
+  const renderer = await attempt("tenant_defaults.courier.template_directory", () => createRenderer(config));
+  const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
+  await attempt("", () => readTracingVariables(environment));
+  await attempt("server.trusted_proxies", () => createPeers(values.server.trustedProxies));
+  await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
+  await attempt("hashing.concurrency", () => assertThreads(values, environment));
+  for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
+    await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
+  }
+  for (const [key, url] of calledUrls(values)) await attempt(key, () => assertCallable(values, url));
+  if (config.embedded) {
+    await attempt("database.data_directory", () => assertWritable(values.database.dataDirectory));
+  }
+  if (renderer === undefined || lines.length > 0) throw new ConfigError(lines);
+  return { renderer, pages };
+}
+
+/** A scope that nothing asks for is a typing mistake, and would leave its holder without the permission. */
+function assertScope(scope: string): void {
+  const isKnown = [...knownScopes].some((known) => scopeAllows([scope], known));
+  if (isKnown) return;
+  const meant = closest(scope, [...knownScopes]);
+  throw new Error(
+    `${scope} is no permission; ${meant === undefined ? `there is ${[...knownScopes].join(", ")}` : `did you mean ${meant}?`}`,
+  );
+}
+
+/** Beyond libuv's threads, hashes would wait for each other, and files and names for them. */
+function assertThreads(
+  { hashing }: CompleteConfig,
+  environment: NonNullable<AppOptions["environment"]>,
+): void {
+  const threads = Number(environment.UV_THREADPOOL_SIZE ?? Number.POSITIVE_INFINITY);
+  if (hashing.concurrency <= threads) return;
+  const wanted = recommendedThreadPoolSize(hashing.concurrency);
+  throw new Error(
+    `needs the variable UV_THREADPOOL_SIZE=${wanted} at the start; there are ${threads} threads`,
+  );
+}
+
+function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["pages"] {
+  const wanted = pagesWanted(config);
+  if (wanted === "never") return undefined;
+  const pages = loadStaticFiles(pagesFolder, "ui", publicUrl);
+  if (pages === undefined && wanted === "always") {
+    throw new Error("the pages are not built: run `make ui`, or switch them off");
+  }
+  return pages;
+}
+
+/** The addresses that the server itself calls, by their keys. */
+function calledUrls(config: CompleteConfig): readonly (readonly [string, string])[] {
+  const { http, sms } = config.tenantDefaults.courier;
+  const { breachCheck } = toTenantSettings(config, config.server.public.port).password;
+  const { url } = config.server.outbound.breachedPasswords;
+  return [
+    ...(http === undefined ? [] : [["tenant_defaults.courier.http.url", http.url] as const]),
+    ...(sms === undefined ? [] : [["tenant_defaults.courier.sms.url", sms.url] as const]),
+    ...(breachCheck.enabled ? [["server.outbound.breached_passwords.url", url] as const] : []),
+  ];
+}
+
+/** What would be refused at each call. A name is only resolved then, so it is looked at again. */
+function assertCallable({ server }: CompleteConfig, text: string): void {
+  const url = new URL(text);
+  const destinations = createDestinations(server.outbound);
+  destinations.assertAllowed(url);
+  const host = bareHost(url.hostname);
+  const isPrivate = isLoopbackHost(host) || (isAddressText(host) && !isPublicAddress(host));
+  if (!isPrivate || destinations.isExempt(url.hostname, portOf(url))) return;
+  throw new Error(
+    `${url.host} is not public: list it in server.outbound.allowed_private_hosts, or it is never called`,
+  );
+}
+
+function isAddressText(host: string): boolean {
+  return /^[\d.]+$/.test(host) || host.includes(":");
+}
+
+/** The directory is made at the first start, so what counts is the nearest one that is there. */
+function assertWritable(directory: string): void {
+  let existing = directory;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  if (!statSync(existing).isDirectory()) throw new Error(`${existing} is not a directory`);
+  try {
+    accessSync(existing, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === "EROFS" ? "its file system is read-only" : "permission denied";
+    throw new Error(`the directory ${existing} cannot be written: ${reason}`, { cause: error });
+  }
+}

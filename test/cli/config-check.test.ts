@@ -1,0 +1,132 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runOstiary } from "./run-ostiary.ts";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "ostiary-check-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const settings = "OSTIARY_TENANT_DEFAULTS_";
+const sender = { [`${settings}COURIER_FROM_ADDRESS`]: "no-reply@example.com" };
+const signing = (channel: string) => ({
+  [`${settings}COURIER_${channel}_SIGNING_SECRETS`]: `whsec_${Buffer.alloc(24, 7).toString("base64")}`,
+});
+
+/** What `config check` once called OK, while `serve` refused it, ended by it or did something else. */
+const lies: readonly (readonly [string, Record<string, string>, string])[] = [
+  [
+    "an SMTP URL with a stray percent sign",
+    { ...sender, [`${settings}COURIER_SMTP_URL`]: "smtp://user:100%hunter2@127.0.0.1:2599" },
+    "tenant_defaults.courier.smtp.url",
+  ],
+  [
+    "a database URL with an authority that is not there",
+    {
+      OSTIARY_DATABASE_URL:
+        "postgresql://u:hunter2@127.0.0.1:1/db?sslmode=verify-full&sslrootcert=/nowhere/ca.crt",
+      OSTIARY_SECRETS_SEALING: "s".repeat(32),
+    },
+    "database.url",
+  ],
+  [
+    "a misspelt parameter of the database URL",
+    {
+      OSTIARY_DATABASE_URL: "postgresql://u:hunter2@127.0.0.1:1/db?sslmod=verify-full",
+      OSTIARY_SECRETS_SEALING: "s".repeat(32),
+    },
+    "database.url",
+  ],
+  [
+    "a template that is none",
+    { [`${settings}COURIER_TEMPLATE_DIRECTORY`]: "mails" },
+    "tenant_defaults.courier.template_directory",
+  ],
+  [
+    "a language without templates",
+    { [`${settings}COURIER_DEFAULT_LANGUAGE`]: "fr" },
+    "tenant_defaults.courier.default_language",
+  ],
+  [
+    "a data directory that is a file",
+    { OSTIARY_DATABASE_DATA_DIRECTORY: "file/data" },
+    "database.data_directory",
+  ],
+  ["an exporter that is none", { OTEL_TRACES_EXPORTER: "zipkin" }, "OTEL_TRACES_EXPORTER"],
+  [
+    "a collector that is no URL",
+    { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318:x" },
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+  ],
+  [
+    "a provider at a port that is never called",
+    { ...sender, ...signing("HTTP"), [`${settings}COURIER_HTTP_URL`]: "https://mail.example.com:8443/send" },
+    "tenant_defaults.courier.http.url",
+  ],
+  [
+    "a provider on a private network that is never called",
+    { ...signing("SMS"), [`${settings}COURIER_SMS_URL`]: "https://10.1.2.3/send" },
+    "tenant_defaults.courier.sms.url",
+  ],
+  [
+    "a service for breached passwords that is never called",
+    {
+      [`${settings}PASSWORD_BREACH_CHECK_ENABLED`]: "true",
+      OSTIARY_SERVER_OUTBOUND_BREACHED_PASSWORDS_URL: "http://localhost/",
+    },
+    "server.outbound.breached_passwords.url",
+  ],
+  [
+    "an identity schema with a look-ahead",
+    { [`${settings}IDENTITY_SCHEMAS`]: "[{id: person, file: person.json}]" },
+    "tenant_defaults.identity.schemas[0].file",
+  ],
+  [
+    "a time-out that Node cannot count",
+    { OSTIARY_DATABASE_ACQUIRE_TIMEOUT: "30d" },
+    "database.acquire_timeout",
+  ],
+  [
+    "more hashes at once than threads",
+    { OSTIARY_HASHING_CONCURRENCY: "16", UV_THREADPOOL_SIZE: "8" },
+    "hashing.concurrency (OSTIARY_HASHING_CONCURRENCY): needs the variable UV_THREADPOOL_SIZE=20",
+  ],
+  [
+    "a first pause beyond the longest one",
+    { [`${settings}COURIER_RETRY_FIRST_DELAY`]: "1h", [`${settings}COURIER_RETRY_MAX_DELAY`]: "1s" },
+    "tenant_defaults.courier.retry.first_delay",
+  ],
+];
+
+describe("what config check says is what serve says, before anything is made", () => {
+  test.each(lies)("%s", async (_, environment, key) => {
+    mkdirSync(join(directory, "mails/en"), { recursive: true });
+    writeFileSync(join(directory, "mails/en/login_code.text.liquid"), "{% if %}");
+    writeFileSync(join(directory, "file"), "");
+    writeFileSync(
+      join(directory, "person.json"),
+      JSON.stringify({ properties: { a: { pattern: "(?=a)" } } }),
+    );
+    const before = readdirSync(directory);
+    const check = await runOstiary(["config", "check"], { directory, environment });
+    expect(check).toMatchObject({ code: 1, stdout: "" });
+    expect(check.stderr).toMatch(/^ostiary: [^\n]+\n$/);
+    expect(check.stderr).toContain(key);
+    expect(check.stderr).not.toContain("hunter2");
+    expect(await runOstiary(["serve"], { directory, environment })).toEqual(check);
+    expect(readdirSync(directory)).toEqual(before);
+  });
+});
+
+test("several problems of files and URLs are all named", async () => {
+  const environment = { OTEL_TRACES_EXPORTER: "zipkin", [`${settings}COURIER_DEFAULT_LANGUAGE`]: "fr" };
+  const { stderr } = await runOstiary(["config", "check"], { directory, environment });
+  expect(stderr.trimEnd().split("\n")).toHaveLength(2);
+});
