@@ -104,7 +104,7 @@ const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020
     draft7: 2,
     "draft2020-12": 2,
   },
-  { why: "a meta-schema of its own", says: /^\$schema must name draft-07/, draft7: 0, "draft2020-12": 8 },
+  { why: "a meta-schema of its own", says: /^\/\$schema must name draft-07/, draft7: 0, "draft2020-12": 8 },
   {
     why: "the target is within a keyword that is not known, so it is no schema",
     says: /leads nowhere$/,

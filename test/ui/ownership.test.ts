@@ -43,6 +43,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     await page.fill(email, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
+    await page.waitForSelector(code);
     await page.fill(code, await codeFor(address));
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");

@@ -757,6 +757,7 @@ describe("annotations", () => {
 describe("what a form cannot keep", () => {
   test("is warned of: null, as the value of a trait", () => {
     const schema = compile({
+      required: ["name"],
       properties: {
         name: { type: "string", ostiary: { identifier: "username" } },
         nick: { type: ["string", "null"] },

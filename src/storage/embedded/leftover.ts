@@ -22,11 +22,12 @@ export async function stopLeftover(
   if (pid === undefined) return;
   if (await isPostgresOf(pid, cluster)) {
     logger.warn({ pid }, "stopping a PostgreSQL that an earlier server left running");
-    for (const name of ["SIGINT", "SIGQUIT"] as const) {
-      if (!signal(pid, name) || (await ended(pid))) return;
+    const isStopped = (await stopBy(pid, "SIGINT")) || (await stopBy(pid, "SIGQUIT"));
+    if (!isStopped) {
+      throw new Error(`Another PostgreSQL, process ${pid}, runs on ${cluster} and does not stop`);
     }
-    throw new Error(`Another PostgreSQL, process ${pid}, runs on ${cluster} and does not stop`);
   }
+  // Also after that: one that was being killed at this moment leaves children and lock files like any other.
   await endOrphans(cluster, logger);
   // PostgreSQL itself refuses to start while the number in a lock file is any process of its account, even a dead one
   // that nobody has waited for. So the files go, if it is certain that no process of this cluster is left.
@@ -47,6 +48,10 @@ export async function endOrphans(cluster: string, logger: Logger): Promise<void>
     logger.warn({ pid }, "ending a process that a killed PostgreSQL left behind");
     if (signal(pid, "SIGKILL")) await ended(pid);
   }
+}
+
+async function stopBy(pid: number, name: NodeJS.Signals): Promise<boolean> {
+  return !signal(pid, name) || (await ended(pid));
 }
 
 async function ended(pid: number): Promise<boolean> {
