@@ -257,7 +257,7 @@ const texts = {
     metadata: ["scope"],
   },
   API_KEY_SCOPE_EXCEEDED: {
-    message: "A key can only make keys of its own scopes or fewer.",
+    message: "A key can only make and revoke keys of its own scopes or fewer.",
     remedy: "Ask for fewer scopes, or use a key that has this one.",
     metadata: ["scope"],
   },

@@ -411,7 +411,7 @@ export enum ErrorReason {
   API_KEY_SCOPE_MISSING = 48,
 
   /**
-   * A key can only make keys of its own scopes or fewer.
+   * A key can only make and revoke keys of its own scopes or fewer.
    * Code: PERMISSION_DENIED. Metadata: scope.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_SCOPE_EXCEEDED = 49;
