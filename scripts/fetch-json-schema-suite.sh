@@ -14,6 +14,6 @@ digest=0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326
 rm -rf "$suite"
 mkdir -p "$suite"
 echo "${release/-/==} --hash=sha256:$digest" >"$suite/requirements.txt"
-"$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary :all: \
+"$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary jsonschema \
   --dest "$suite" --requirement "$suite/requirements.txt"
 tar -xzf "$suite/$release.tar.gz" -C "$suite" "$release/json/tests/draft7" "$release/json/tests/draft2020-12"

@@ -171,7 +171,7 @@ export class ApiKeys {
   }
 
   /**
-   * The parents end first: whoever makes a key holds the one that it is made with, so after that no child can come that a look
+   * The parents end first: making a key holds the one that it is made with, so after that no child can come that a look
    * at the children would miss.
    */
   async #endDescendants(tx: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey[]> {

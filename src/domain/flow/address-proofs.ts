@@ -113,7 +113,7 @@ export class AddressProofs {
     const strength = strengthAgainst(caller.tenant, ticket);
     const issued = this.#issue(caller.tenant, flow, request, { at, isWithheld, strength });
     const { pending, sealed } = issued;
-    // What is not sent does not kill the secret that was: whoever has it goes on with it.
+    // What is not sent does not kill the secret that was: its holder goes on with it.
     const alive = isWithheld && isAlive(flow, caller.tenant, at) ? flow.challenge : undefined;
     const challenge =
       alive?.kind === issued.challenge.kind
@@ -289,7 +289,7 @@ export class AddressProofs {
     try {
       return { kind: "moved", record: await this.request(caller, flow, { kind, sentTo, target }) } as const;
     } catch (error) {
-      // Security rule: others may have used up the limit. Whoever holds a secret that is alive keeps it, and the form to
+      // Security rule: others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
       // enter it in.
       const isLimit = error instanceof DomainError && error.reason === "RATE_LIMITED";
       if (isLimit && isAlive(flow, caller.tenant, now)) return tooEarly;

@@ -319,7 +319,7 @@ export class FlowKeeper {
   }
 }
 
-/** What a flow that has expired answers to whoever asks for it. */
+/** What a flow that has expired answers to its holder. */
 export function flowExpired({ id, kind }: Flow): DomainError {
   return domainError("FLOW_EXPIRED", { replacement_flow_id: id.reveal(), replacement_kind: kind });
 }

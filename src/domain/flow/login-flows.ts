@@ -376,7 +376,7 @@ export class LoginFlows {
     return this.#proofs.request(caller, record, { kind, sentTo, target });
   }
 
-  /** Where a code or link for whoever signs in with it goes. */
+  /** Where a code or link goes for a login with it. */
   async #lookUp({ id: tenantId }: Tenant, { digest }: FlowRecord, typed: string) {
     const { value } = enteredIdentifier(typed) ?? {};
     const { candidate } = await this.#flows.findForLogin({ tenantId }, digest, value, undefined);

@@ -11,7 +11,7 @@ import type { InvitedAccount } from "./invitation.ts";
 /**
  * The traits that the form is filled in with: those given, and the address where the schema has a field for it and nothing
  * is given for that. Throws TRAITS_INVALID for what breaks the schema whatever is added to it, and for what no form
- * shows, since whoever registers could neither see nor change it. What is missing is no mistake: the registration validates
+ * shows, since the person who registers could neither see nor change it. What is missing is no mistake: the registration validates
  * the whole.
  */
 export function invitedTraits(

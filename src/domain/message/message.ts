@@ -279,7 +279,7 @@ export function resumeLabel(): Message {
 }
 
 /**
- * A code was sent, or nobody knows that none was. It names the address: whoever enters a code that somebody else has asked for
+ * A code was sent, or nobody knows that none was. It names the address: a person who enters a code that somebody else has asked for
  * sees whose it is.
  */
 export function codeSent(flow: FlowKind, sentTo: string): Message {

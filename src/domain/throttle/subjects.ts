@@ -106,7 +106,7 @@ function addressKey({ address, isShared }: LimitedAddress): string {
 }
 
 /**
- * The mailbox that `name+tag@host` goes to at most providers; undefined without a tag. So whoever invents tags fills a counter
+ * The mailbox that `name+tag@host` goes to at most providers; undefined without a tag. So inventing tags fills a counter
  * that the owner of `name@host` needs for nothing.
  */
 function untagged(mailbox: string): string | undefined {

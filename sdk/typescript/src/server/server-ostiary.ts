@@ -49,7 +49,7 @@ export interface UserNodeRequest {
 /** Clients that speak for the user of one request. Never keep it for another one. */
 export interface ServerOstiary extends Ostiary {
   /**
-   * The Set-Cookie headers that the user's browser must get, as of now. Whoever sends them without `applyTo` also sends
+   * The Set-Cookie headers that the user's browser must get, as of now. An app that sends them without `applyTo` also sends
    * `Cache-Control: private, no-store`.
    */
   readonly setCookies: readonly string[];
