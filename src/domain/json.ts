@@ -6,6 +6,17 @@ export interface JsonObject {
   [key: string]: JsonValue;
 }
 
+/** The value at the end of a path of members and, where there is a list, of indexes; undefined if there is none. */
+export function valueAt(document: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let value: JsonValue | undefined = document;
+  for (const part of path) {
+    // Not what every object inherits.
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Array.isArray(value) ? value[Number(part)] : value[part];
+  }
+  return value;
+}
+
 /** A value's canonical form: compact, keys sorted by code units (RFC 8785, section 3.2.3). Equal values give equal texts. */
 export function canonicalJson(value: JsonValue): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

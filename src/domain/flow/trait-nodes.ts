@@ -1,7 +1,6 @@
 import type { TraitField, TraitViolation } from "../identity/compiled-schema.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
-import { valueAt } from "../identity/own-traits.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import * as messages from "../message/message.ts";
 import { type FormProblems, type InputKind, type InputType, type Node, nodeName } from "./form.ts";
 

@@ -1,5 +1,5 @@
 /** User names in the form of an address, and whose address that may be. */
-import type { JsonObject, JsonValue } from "../json.ts";
+import { valueAt } from "../json.ts";
 import type { AddressKind, DerivedTraits, Identity } from "./identity.ts";
 import { normaliseIdentifier } from "./normalise.ts";
 
@@ -57,13 +57,4 @@ function isUnchanged(identity: Identity, claim: AddressClaim, derived: DerivedTr
 
 function isAmong({ kind, value }: Address, addresses: readonly Address[]): boolean {
   return addresses.some((address) => address.kind === kind && address.value === value);
-}
-
-function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
-  let value: JsonValue | undefined = traits;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = Array.isArray(value) ? value[Number(part)] : value[part];
-  }
-  return value;
 }

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
@@ -253,13 +253,4 @@ function toViolation(error: ErrorObject, traits: JsonObject): TraitViolation {
   const value = valueAt(traits, path);
   const actual = typeof value === "string" ? [...value].length : 0;
   return { path, rule: error.keyword, message, params: { ...params, actual } };
-}
-
-function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
-  let value: JsonValue | undefined = traits;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = Array.isArray(value) ? value[Number(part)] : value[part];
-  }
-  return value;
 }

@@ -1,9 +1,8 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { type JsonObject, valueAt } from "../json.ts";
 import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
-import { isObject } from "./schema-document.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
@@ -41,14 +40,4 @@ function readOnlyChanges(
   return readOnly
     .filter((path) => !isSameJson(valueAt(before, path) ?? null, valueAt(after, path) ?? null))
     .map((path) => ({ path, rule: "readOnly", message: "is read-only", params: {} }));
-}
-
-/** The value at the end of a path of objects; undefined if there is none. */
-export function valueAt(traits: JsonObject, path: readonly string[]): JsonValue | undefined {
-  let value: JsonValue | undefined = traits;
-  for (const part of path) {
-    if (!isObject(value)) return undefined;
-    value = Object.hasOwn(value, part) ? value[part] : undefined;
-  }
-  return value;
 }
