@@ -78,6 +78,12 @@ export function nastyInputs({ registration, login }: OpenFlows): NastyInput[] {
       traits(`{${numbered(large - 300, (index) => `"a${index}":0,`)}}`),
     ),
     of(
+      "JSON: as many fields in traits as their limit in bytes allows",
+      register,
+      json,
+      traits(`{${numbered(63 * 1024, (index) => `"a${index}":0,`)}}`),
+    ),
+    of(
       "JSON: a wrong type after a long list",
       register,
       json,

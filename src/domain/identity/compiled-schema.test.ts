@@ -535,6 +535,11 @@ describe("limits that hold whatever the schema says", () => {
       Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`t${i}`, "x".repeat(4000)])),
       " max_bytes",
     ],
+    [
+      "2001 values",
+      { trait: { a: Object.fromEntries(Array.from({ length: 1999 }, (_, index) => [`a${index}`, 0])) } },
+      " max_values",
+    ],
     ["1001 items", { trait: Array.from({ length: 1001 }, () => 0) }, "trait maxItems"],
     ["a null character", { trait: "a\0b" }, "trait forbidden_character"],
     ["a lone surrogate", { trait: "a\ud800" }, "trait forbidden_character"],

@@ -150,7 +150,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   csrfToken: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters a text,
    * whatever the schema allows. A merge patch (RFC 7396) of what the flow has already, from its invitation or from before a
    * step back: what is left out stays, null removes, a list is replaced whole. Once they were accepted, by `profile` or by
    * asking for a code or link, they need not be sent again, and others are refused.

@@ -39,7 +39,7 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 32 levels deep, 1000 items a list and 4096 characters a text,
+   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters a text,
    * whatever the schema allows. A whole number beyond ±9007199254740991 is refused: write it as a string.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
