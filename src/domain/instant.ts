@@ -18,11 +18,6 @@ export function instantOf(date: Date): Instant {
   return date as Instant;
 }
 
-/** A date, where there is one. */
-export function instantOrNever(date: Date | undefined): Instant | Never {
-  return date === undefined ? never : instantOf(date);
-}
-
 /** Whether a moment is there, and has come. */
 export function hasPassed(end: Instant | Never, now: Date): boolean {
   // Not `end <= now`: an end that were neither of the two must count as one that has come.

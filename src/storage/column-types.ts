@@ -3,7 +3,7 @@ import { type CustomTypesConfig, types } from "pg";
 const { builtins } = types;
 
 /** A value that the database sent in a form that no parser of ours knows. The value itself is not in the message. */
-export class UnreadableValueError extends Error {
+class UnreadableValueError extends Error {
   override readonly name = "UnreadableValueError";
 
   constructor(type: string) {

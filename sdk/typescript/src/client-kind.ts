@@ -8,7 +8,7 @@ export class FlowClientError extends Error {
 
 /**
  * Refuses a flow of another kind of client. Security rule: a page goes on with browser flows alone. A native flow is bound to no
- * browser: somebody who sends a link with its id would have people fill in a flow that they themselves complete.
+ * browser: a link with its id would have people fill in a flow that the sender completes.
  */
 export function assertFlowClient(flow: Flow, expected: Client = Client.BROWSER): void {
   if (flow.client === expected) return;
