@@ -22,7 +22,8 @@ export async function serve(options: CommandOptions, context: CommandContext): P
     };
     void app.failed.then(giveUp).catch(giveUp);
     lifetime.onServing(() => app.reload());
-    if (!lifetime.isEnding()) for (const line of readyLines(app, appOptions, context)) context.print(line);
+    // In one write: who waits for the addresses then has the rest of what is printed as well.
+    if (!lifetime.isEnding()) context.print(readyLines(app, appOptions, context).join("\n"));
     const end = await lifetime.ended;
     if (end.kind === "failed") {
       appOptions.logger.error({ err: end.error }, end.message);
