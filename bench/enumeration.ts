@@ -102,7 +102,7 @@ function probe(
   return {
     account,
     time: async (address) => {
-      const { flow } = await call(`${service}/Create${kind}Flow`, { client: "CLIENT_NATIVE" }, bearer);
+      const { flow } = await call(`${service}/Create${kind}Flow`, { client: "CLIENT_KIND_NATIVE" }, bearer);
       const begun = performance.now();
       await call(`${service}/Submit${kind}Flow`, { flowId: flow?.id, ...submission(address) }, bearer);
       return performance.now() - begun;
@@ -131,7 +131,7 @@ async function createAccounts(): Promise<void> {
 
 async function logIn(identifier: string): Promise<string> {
   const service = `${server.publicUrl}/ostiary.flow.v1.LoginService`;
-  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
+  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_KIND_NATIVE" });
   const submission = { flowId: flow?.id, identifier, password: right };
   const { completed } = await call(`${service}/SubmitLoginFlow`, submission);
   if (completed === undefined) throw new Error("the login was not completed");

@@ -20,7 +20,7 @@ export function createCall(publicUrl: string): Call {
 /** Registers an account, and gives its session token. */
 export async function register(call: Call, email: string): Promise<string> {
   const service = "flow.v1.RegistrationService";
-  const { flow } = await call(`${service}/CreateRegistrationFlow`, { client: "CLIENT_NATIVE" });
+  const { flow } = await call(`${service}/CreateRegistrationFlow`, { client: "CLIENT_KIND_NATIVE" });
   const submit = { flowId: flow?.id, traits: { email }, password: { password } };
   const { completed } = await call(`${service}/SubmitRegistrationFlow`, submit);
   if (completed?.sessionToken === undefined) throw new Error("the registration was not completed");
@@ -30,7 +30,7 @@ export async function register(call: Call, email: string): Promise<string> {
 /** Logs in to an account. */
 export async function logIn(call: Call, email: string): Promise<void> {
   const service = "flow.v1.LoginService";
-  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
+  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_KIND_NATIVE" });
   const submit = { flowId: flow?.id, identifier: email, password: { password } };
   const { completed } = await call(`${service}/SubmitLoginFlow`, submit);
   if (completed === undefined) throw new Error("the login was not completed");

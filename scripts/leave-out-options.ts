@@ -7,11 +7,11 @@ import {
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** The options that only servers read, by the numbers of their extensions: validation rules, `access` and `listener`. */
-const serverOptions: ReadonlySet<number> = new Set([1159, 51900, 51901]);
+/** The options that only servers read, by the numbers of their extensions: the validation rules and `ostiary.option.v1`. */
+const serverOptions: ReadonlySet<number> = new Set([1159, 78413]);
 
 /** The files that define them, as generated code imports them. */
-const definitions = ["file_buf_validate_validate", "file_ostiary_access_v1_access"];
+const definitions = ["file_buf_validate_validate", "file_ostiary_option_v1_option"];
 
 /**
  * Takes the options that only servers read out of the code of a generated file, and the imports of the files that define them.

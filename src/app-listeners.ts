@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
-import { Listener as ListenerKind, listener as listenerOption } from "../gen/ostiary/access/v1/access_pb.js";
+import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
@@ -44,7 +44,7 @@ export function createListeners(served: Served): { readonly public: Listener; re
     clock: served.clock,
   };
   const servicesOf = (kind: ListenerKind) =>
-    served.services.filter(({ service }) => getOption(service, listenerOption) === kind);
+    served.services.filter(({ service }) => getOption(service, serviceOption).listener === kind);
   return {
     public: createListener({
       ...shared,

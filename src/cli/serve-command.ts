@@ -179,7 +179,7 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
     "",
     ...(app.pagesUrl === undefined ? [] : [`Open in a browser: ${app.pagesUrl}`, ""]),
     "Try it: begin a registration.",
-    `  curl -s -H 'Content-Type: application/json' -d '{"client":"CLIENT_NATIVE"}' \\`,
+    `  curl -s -H 'Content-Type: application/json' -d '{"client":"CLIENT_KIND_NATIVE"}' \\`,
     `    ${app.publicUrl}/ostiary.flow.v1.RegistrationService/CreateRegistrationFlow`,
   ];
 }

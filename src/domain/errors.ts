@@ -97,7 +97,7 @@ const texts = {
   FLOW_CLIENT_MISMATCH: {
     message: "A browser flow was used without the cookie that it is bound to.",
     remedy:
-      "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
+      "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_KIND_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_KIND_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
     metadata: ["missing"],
   },
   CSRF_TOKEN_MISSING: {

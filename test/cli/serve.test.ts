@@ -55,8 +55,12 @@ describe("serve with nothing configured", () => {
     const address = /http:\S+$/.exec(command.trim())?.[0] ?? "";
     expect(address).toContain(urlIn(output, "Public"));
     const headers = { "content-type": "application/json" };
-    const response = await fetch(address, { method: "POST", headers, body: '{"client":"CLIENT_NATIVE"}' });
-    expect(await response.json()).toMatchObject({ flow: { client: "CLIENT_NATIVE" } });
+    const response = await fetch(address, {
+      method: "POST",
+      headers,
+      body: '{"client":"CLIENT_KIND_NATIVE"}',
+    });
+    expect(await response.json()).toMatchObject({ flow: { client: "CLIENT_KIND_NATIVE" } });
 
     server.process.kill("SIGINT");
     const { code, stdout } = await server.finished;

@@ -15,7 +15,13 @@ import {
   MethodOptionsSchema,
   ServiceOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
-import { AccessSchema, access, Listener, listener } from "../../gen/ostiary/access/v1/access_pb.js";
+import {
+  Listener,
+  MethodOptionSchema,
+  method as methodOption,
+  ServiceOptionSchema,
+  service as serviceOption,
+} from "../../gen/ostiary/option/v1/option_pb.js";
 
 const image = new URL("../../.cache/conformance/descriptors.binpb", import.meta.url);
 
@@ -79,10 +85,18 @@ function nameOf(name: string): string {
 function openToAnyone(service: DescService | undefined): DescService {
   if (service === undefined) throw new Error("the suite has no ConformanceService");
   service.proto.options ??= create(ServiceOptionsSchema);
-  setExtension(service.proto.options, listener, Listener.PUBLIC);
+  setExtension(
+    service.proto.options,
+    serviceOption,
+    create(ServiceOptionSchema, { listener: Listener.PUBLIC }),
+  );
   for (const { proto } of service.methods) {
     proto.options ??= create(MethodOptionsSchema);
-    setExtension(proto.options, access, create(AccessSchema, { caller: { case: "anyone", value: {} } }));
+    setExtension(
+      proto.options,
+      methodOption,
+      create(MethodOptionSchema, { access: { caller: { case: "anyone", value: {} } } }),
+    );
   }
   return service;
 }

@@ -31,7 +31,7 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
   test("registers and checks the session", async () => {
     const email = freshEmail();
     const begun = await call(app.localUrl, "flow.v1.RegistrationService/CreateRegistrationFlow", {
-      client: "CLIENT_NATIVE",
+      client: "CLIENT_KIND_NATIVE",
     });
     const done = await call(app.localUrl, "flow.v1.RegistrationService/SubmitRegistrationFlow", {
       flowId: JSON.parse(begun.stdout).flow.id,

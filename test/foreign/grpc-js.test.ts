@@ -62,14 +62,14 @@ test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and ch
   try {
     const email = freshEmail();
     const fields = { email: { stringValue: email } };
-    const created = await registration.call("CreateRegistrationFlow", { client: "CLIENT_NATIVE" });
+    const created = await registration.call("CreateRegistrationFlow", { client: "CLIENT_KIND_NATIVE" });
     const registered = await registration.call("SubmitRegistrationFlow", {
       flowId: created.flow?.id,
       traits: { fields },
       password: { password: goodPassword },
     });
     expect(registered.outcome).toBe("completed");
-    const begun = await login.call("CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const begun = await login.call("CreateLoginFlow", { client: "CLIENT_KIND_NATIVE" });
     const done = await login.call("SubmitLoginFlow", {
       flowId: begun.flow?.id,
       identifier: email,

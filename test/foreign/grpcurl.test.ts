@@ -60,14 +60,14 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
   test("registers, logs in and checks the session", async () => {
     const email = freshEmail();
     const { flow } = await call("flow.v1.RegistrationService/CreateRegistrationFlow", {
-      client: "CLIENT_NATIVE",
+      client: "CLIENT_KIND_NATIVE",
     });
     await call("flow.v1.RegistrationService/SubmitRegistrationFlow", {
       flowId: flow.id,
       traits: { email },
       password: { password: goodPassword },
     });
-    const login = await call("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const login = await call("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_KIND_NATIVE" });
     const { completed } = await call("flow.v1.LoginService/SubmitLoginFlow", {
       flowId: login.flow.id,
       identifier: email,

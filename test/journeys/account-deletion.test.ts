@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { Client, SettingsPart } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, SettingsPart } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -61,7 +61,7 @@ describe.each(protocols)("over %s", (protocol) => {
       delete_time: expect.stringMatching(/^2026-12-/),
     });
     expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password"]);
-    const parts = flow.step.case === "changeSettings" ? flow.step.value.parts : [];
+    const parts = flow.stage.case === "changeSettings" ? flow.stage.value.parts : [];
     expect(parts).toContain(SettingsPart.DELETION);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome } = await submit("keepAccount");
@@ -87,7 +87,7 @@ describe("a browser", () => {
     const flows = "/ostiary.flow.v1";
     const logIn = async () => {
       const { flow } = (
-        await browser.post(`${flows}.LoginService/CreateLoginFlow`, { client: "CLIENT_BROWSER" })
+        await browser.post(`${flows}.LoginService/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" })
       ).body;
       const credentials = { identifier: email, password: { password: goodPassword } };
       const submission = { flowId: flow.id, csrfToken: flow.csrfToken, ...credentials };
@@ -95,7 +95,7 @@ describe("a browser", () => {
     };
     const settle = async (step: object, csrfToken?: string) => {
       const created = await browser.post(`${flows}.SettingsService/CreateSettingsFlow`, {
-        client: "CLIENT_BROWSER",
+        client: "CLIENT_KIND_BROWSER",
       });
       const { flow } = created.body;
       const submission = { flowId: flow.id, csrfToken: csrfToken ?? flow.csrfToken, ...step };
@@ -149,7 +149,7 @@ describe("security rules", () => {
   test("nothing that was begun before works afterwards: sessions, flows, codes", async () => {
     const { email, id, sessionToken } = await verifiedAccount(app);
     const login = app.client(LoginService);
-    const { flow } = await login.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     await login.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
@@ -167,7 +167,7 @@ describe("security rules", () => {
   test("the settings after a recovery delete nothing", async () => {
     const { email } = await verifiedAccount(app);
     const recovery = app.client(RecoveryService);
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     app.clock.advance(1);
     await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });

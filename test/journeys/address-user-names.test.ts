@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
@@ -206,7 +206,7 @@ describe("in the settings", () => {
     });
     const bearer = await sessionTokenOf(app, traits.email);
     const client = app.client(SettingsService, { bearer });
-    const { flow } = await client.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await client.createSettingsFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const submit = (step: object) => client.submitSettingsFlow({ flowId, ...step });
     const save = (changed: JsonObject) => submit({ traits: changed, step: { case: "profile", value: {} } });

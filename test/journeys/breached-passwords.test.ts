@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
@@ -48,7 +48,7 @@ afterAll(async () => {
 
 async function submitRegistration(server: TestApp, password: string, protocol: Protocol = "Connect JSON") {
   const client = server.client(RegistrationService, { protocol });
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
   const email = freshEmail();
   const submit = async (text: string) => {
     const step = { case: "password", value: { password: text } } as const;

@@ -23,7 +23,7 @@ async function signIn(
   headers: Record<string, string> = {},
 ): Promise<number> {
   app.clock.advance(1);
-  const { body } = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_BROWSER" });
+  const { body } = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" });
   app.statements.length = 0;
   const submission = {
     flowId: body.flow.id,
@@ -131,7 +131,7 @@ test("a native login is not moved by a session cookie", async () => {
   await register(app, { email });
   const browser = new Browser(app.publicUrl);
   await signIn(browser, email);
-  const { body } = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
+  const { body } = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_KIND_NATIVE" });
   await browser.post(`${login}/SubmitLoginFlow`, {
     flowId: body.flow.id,
     identifier: email,

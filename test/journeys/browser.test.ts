@@ -23,7 +23,7 @@ afterAll(() => app.stop());
 
 async function createFlow(browser: Browser, kind: "Login" | "Registration", extra: object = {}) {
   const created = await browser.post(`${flows}.${kind}Service/Create${kind}Flow`, {
-    client: "CLIENT_BROWSER",
+    client: "CLIENT_KIND_BROWSER",
     ...extra,
   });
   return created.body.flow;
@@ -113,7 +113,7 @@ describe("a browser flow", () => {
     const without = await submit(new Browser(app.publicUrl), flow);
     expect([without.status, without.reason]).toEqual([400, "FLOW_CLIENT_MISMATCH"]);
     expect(without.metadata).toEqual({ missing: "browser cookie" });
-    expect(without.remedy).toMatch(/cookie.*CLIENT_NATIVE/);
+    expect(without.remedy).toMatch(/cookie.*CLIENT_KIND_NATIVE/);
   });
 
   test("of another browser stays closed, even to one that has the form token (V3.5.1)", async () => {
@@ -168,7 +168,7 @@ describe("a browser flow", () => {
   ])("does not return to %s (V3.7.2)", async (returnTo) => {
     const browser = new Browser(app.publicUrl);
     const refused = await browser.post(`${flows}.LoginService/CreateLoginFlow`, {
-      client: "CLIENT_BROWSER",
+      client: "CLIENT_KIND_BROWSER",
       returnTo,
     });
     expect([refused.status, refused.reason]).toEqual([400, "RETURN_TO_NOT_ALLOWED"]);
@@ -224,7 +224,9 @@ describe("a native flow", () => {
     const browser = new Browser(app.publicUrl);
     const email = await registerIn(browser);
     const jar = new Map(browser.cookies);
-    const created = await browser.post(`${flows}.LoginService/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
+    const created = await browser.post(`${flows}.LoginService/CreateLoginFlow`, {
+      client: "CLIENT_KIND_NATIVE",
+    });
     const submitted = await browser.post(`${flows}.LoginService/SubmitLoginFlow`, {
       flowId: created.body.flow.id,
       identifier: email,

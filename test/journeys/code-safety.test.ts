@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService, type SubmitLoginFlowResponse } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -47,7 +47,7 @@ async function verifiedAccount(): Promise<{ email: string; id: string }> {
 
 async function loginFlow(): Promise<string> {
   app.clock.advance(1);
-  const { flow } = await app.client(LoginService).createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
   return flow?.id ?? "";
 }
 
@@ -79,7 +79,7 @@ function shapeOf(flow: Flow | undefined) {
   const form = flow?.form?.nodes.map(({ name, kind }) => [name, kind.case]);
   // But for the address, which is what was typed.
   const said = flow?.form?.messages.map(({ id, text }) => [id, text.replace(/person\S+@example\.com/, "…")]);
-  return { step: flow?.step.case, state: flow?.state, form, said };
+  return { step: flow?.stage.case, state: flow?.state, form, said };
 }
 
 describe("a one-time code", () => {
@@ -180,7 +180,7 @@ describe("a one-time code", () => {
     const otherCode = (await newestMessage(email)).code;
     app.clock.advance(1);
     const recovery = app.client(RecoveryService);
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
     const { outcome } = await recovery.submitRecoveryFlow({
@@ -225,14 +225,15 @@ describe("an address that nobody has", () => {
     const answers = async (address: string) => {
       const login = await askForCode(await loginFlow(), address);
       const recovery = app.client(RecoveryService);
-      const recoveryFlow = (await recovery.createRecoveryFlow({ client: Client.NATIVE })).flow;
+      const recoveryFlow = (await recovery.createRecoveryFlow({ client: ClientKind.NATIVE })).flow;
       const recovered = await recovery.submitRecoveryFlow({
         flowId: recoveryFlow?.id ?? "",
         address,
         step: { case: "code", value: {} },
       });
       const verification = app.client(VerificationService);
-      const verificationFlow = (await verification.createVerificationFlow({ client: Client.NATIVE })).flow;
+      const verificationFlow = (await verification.createVerificationFlow({ client: ClientKind.NATIVE }))
+        .flow;
       const verified = await verification.submitVerificationFlow({
         flowId: verificationFlow?.id ?? "",
         address,
@@ -287,15 +288,17 @@ describe("a link", () => {
     const { token, flowId: waiting } = await sentLink(email);
     const client = app.client(LoginService);
     const opened = await Promise.all(
-      Array.from({ length: 3 }, () => client.createLoginFlow({ client: Client.NATIVE, linkToken: token })),
+      Array.from({ length: 3 }, () =>
+        client.createLoginFlow({ client: ClientKind.NATIVE, linkToken: token }),
+      ),
     );
-    expect(opened.map(({ flow }) => flow?.step.case)).toEqual(["confirmLink", "confirmLink", "confirmLink"]);
+    expect(opened.map(({ flow }) => flow?.stage.case)).toEqual(["confirmLink", "confirmLink", "confirmLink"]);
     const [first, second] = opened.map(({ flow }) => flow?.id ?? "");
     const confirm = (flowId = "") => client.submitLoginFlow({ flowId, step: { case: "confirm", value: {} } });
     const used = await confirm(first);
     expect(used.outcome.case === "completed" && used.outcome.value.identity?.id).toBe(id);
     expect(reasonOf(await confirm(second))).toBe("LINK_INVALID");
-    const reopened = await refusal(client.createLoginFlow({ client: Client.NATIVE, linkToken: token }));
+    const reopened = await refusal(client.createLoginFlow({ client: ClientKind.NATIVE, linkToken: token }));
     expect(reopened.reason).toBe("LINK_INVALID");
     // The flow that waited for it is over as well.
     expect((await client.getLoginFlow({ flowId: waiting })).flow?.state).toBe(2);
@@ -306,7 +309,9 @@ describe("a link", () => {
     const { token } = await sentLink(email);
     const client = app.client(LoginService);
     const opened = await Promise.all(
-      Array.from({ length: 5 }, () => client.createLoginFlow({ client: Client.NATIVE, linkToken: token })),
+      Array.from({ length: 5 }, () =>
+        client.createLoginFlow({ client: ClientKind.NATIVE, linkToken: token }),
+      ),
     );
     const results = await Promise.allSettled(
       opened.map(({ flow }) =>
@@ -323,7 +328,8 @@ describe("a link", () => {
     const [ada, eve] = [await verifiedAccount(), await verifiedAccount()];
     const client = app.client(LoginService);
     const { token: linkToken, flowId } = await sentLink(ada.email);
-    const open = async () => (await client.createLoginFlow({ client: Client.NATIVE, linkToken })).flow?.id;
+    const open = async () =>
+      (await client.createLoginFlow({ client: ClientKind.NATIVE, linkToken })).flow?.id;
     const confirm = (id = "") =>
       client.submitLoginFlow({ flowId: id, step: { case: "confirm", value: {} } }).then(reasonOf);
     const opened = [await open(), await open()];
@@ -335,7 +341,7 @@ describe("a link", () => {
     expect(await confirm(opened[1])).toBe("LINK_INVALID");
     // The newest one is as good as ever: a click on an old one has not used it.
     const newest = tokenOf((await newestMessage(eve.email)).url);
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE, linkToken: newest });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, linkToken: newest });
     expect(await confirm(flow?.id)).toBe("completed");
   });
 
@@ -344,8 +350,8 @@ describe("a link", () => {
     const { token: linkToken } = await sentLink(email);
     const call =
       purpose === "recovery"
-        ? app.client(RecoveryService).createRecoveryFlow({ client: Client.NATIVE, linkToken })
-        : app.client(VerificationService).createVerificationFlow({ client: Client.NATIVE, linkToken });
+        ? app.client(RecoveryService).createRecoveryFlow({ client: ClientKind.NATIVE, linkToken })
+        : app.client(VerificationService).createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
     expect((await refusal(call)).reason).toBe("LINK_INVALID");
   });
 
@@ -356,7 +362,7 @@ describe("a link", () => {
     app.clock.advance(31_000);
     await client.submitLoginFlow({ flowId, step: { case: "resend", value: {} } });
     const open = (linkToken: string) =>
-      refusal(client.createLoginFlow({ client: Client.NATIVE, linkToken })).then(({ reason }) => reason);
+      refusal(client.createLoginFlow({ client: ClientKind.NATIVE, linkToken })).then(({ reason }) => reason);
     expect(await open(token)).toBe("LINK_INVALID");
     const newer = await sentLink(email);
     app.clock.advance(10 * 60_000);
@@ -378,7 +384,7 @@ describe("registration with a proof before the session", () => {
     // Messages are told apart by their time, which stands still otherwise.
     strict.clock.advance(1);
     const client = strict.client(RegistrationService);
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const { outcome } = await client.submitRegistrationFlow({
       flowId,
@@ -438,7 +444,7 @@ describe("settings", () => {
   test("of somebody else, or without a session, are not found or closed (V8.2.1)", async () => {
     const [ada, eve] = [await register(app), await register(app)];
     const own = app.client(SettingsService, { bearer: ada.sessionToken });
-    const { flow } = await own.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await own.createSettingsFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const foreign = app.client(SettingsService, { bearer: eve.sessionToken });
     const change = { flowId, traits: { email: freshEmail() }, step: { case: "profile" as const, value: {} } };
@@ -446,14 +452,14 @@ describe("settings", () => {
     expect((await refusal(foreign.submitSettingsFlow(change))).reason).toBe("FLOW_NOT_FOUND");
     const nobody = app.client(SettingsService);
     expect((await refusal(nobody.submitSettingsFlow(change))).reason).toBe("SESSION_CREDENTIAL_MISSING");
-    expect((await own.getSettingsFlow({ flowId })).flow?.step.case).toBe("changeSettings");
+    expect((await own.getSettingsFlow({ flowId })).flow?.stage.case).toBe("changeSettings");
   });
 
   test("after a recovery take a new secret and nothing else (D 15)", async () => {
     const { email } = await verifiedAccount();
     app.clock.advance(1);
     const recovery = app.client(RecoveryService);
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
     const { code } = await newestMessage(email);
@@ -477,7 +483,7 @@ describe("settings", () => {
     const settings = app.client(SettingsService, { bearer: bob.sessionToken });
     const submit = async (email: string) => {
       app.clock.advance(1);
-      const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+      const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
       const { outcome } = await settings.submitSettingsFlow({
         flowId: flow?.id ?? "",
         traits: { email },
@@ -504,7 +510,7 @@ test("recovery by an address that was never verified sends nothing, unless the a
   ] as const) {
     app.clock.advance(1);
     const recovery = app.client(RecoveryService);
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const step = { case: "code", value: {} } as const;
     await recovery.submitRecoveryFlow({ flowId: flow?.id ?? "", address, step });
     const message = await newestMessage(address);

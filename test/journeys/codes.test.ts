@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -44,7 +44,7 @@ describe.each(protocols)("over %s", (protocol) => {
   test("a verified address signs in by a code", async () => {
     const { email, id } = await registerVerified();
     const client = app.client(LoginService, { protocol });
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const asked = await client.submitLoginFlow({
       flowId,
@@ -52,7 +52,7 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "code", value: {} },
     });
     expect(asked.outcome.case).toBe("nextStep");
-    const step = asked.outcome.case === "nextStep" ? asked.outcome.value.flow?.step : undefined;
+    const step = asked.outcome.case === "nextStep" ? asked.outcome.value.flow?.stage : undefined;
     expect(step?.case).toBe("enterCode");
     const code = await codeFor(email);
     const entered = await client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
@@ -66,7 +66,7 @@ describe.each(protocols)("over %s", (protocol) => {
   test("a lost password is replaced by a recovery, which ends every other session", async () => {
     const { email, sessionToken } = await registerVerified();
     const client = app.client(RecoveryService, { protocol });
-    const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
     const { outcome } = await client.submitRecoveryFlow({
@@ -77,7 +77,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(outcome.value.sessionToken).toBe("");
     const action = outcome.value.continueWith[0]?.action;
     if (action?.case !== "settings") throw new Error("no settings followed");
-    expect(action.value.flow?.step.case).toBe("setNewSecret");
+    expect(action.value.flow?.stage.case).toBe("setNewSecret");
     const settings = app.client(SettingsService, { protocol });
     const set = await settings.submitSettingsFlow({
       flowId: action.value.flow?.id ?? "",
@@ -97,7 +97,7 @@ describe.each(protocols)("over %s", (protocol) => {
   test("an account is made by a code alone", async () => {
     const email = freshEmail();
     const client = app.client(RegistrationService, { protocol });
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const asked = await client.submitRegistrationFlow({
       flowId,
@@ -118,7 +118,7 @@ describe.each(protocols)("over %s", (protocol) => {
   test("a new address counts once it is proven, and the old one is told", async () => {
     const { email, sessionToken } = await registerVerified();
     const settings = app.client(SettingsService, { protocol, bearer: sessionToken });
-    const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const next = freshEmail();
     const asked = await settings.submitSettingsFlow({
@@ -144,7 +144,7 @@ describe("settings", () => {
     const { email, sessionToken } = await registerVerified();
     app.clock.advance(16 * 60_000);
     const settings = app.client(SettingsService, { bearer: sessionToken });
-    const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     const { outcome } = await settings.submitSettingsFlow({
       flowId,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
@@ -36,29 +36,29 @@ const code = { case: "code", value: {} } as const;
 const asks: Record<string, (app: TestApp, email: string) => Promise<Said>> = {
   "login by code": async (app, identifier) => {
     const client = app.client(LoginService);
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     return said(await client.submitLoginFlow({ flowId: flow?.id ?? "", identifier, step: code }));
   },
   recovery: async (app, address) => {
     const client = app.client(RecoveryService);
-    const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
     return said(await client.submitRecoveryFlow({ flowId: flow?.id ?? "", address, step: code }));
   },
   verification: async (app, address) => {
     const client = app.client(VerificationService);
-    const { flow } = await client.createVerificationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
     return said(await client.submitVerificationFlow({ flowId: flow?.id ?? "", address, step: code }));
   },
   registration: async (app, email) => {
     const client = app.client(RegistrationService);
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const step = { case: "password", value: { password: goodPassword } } as const;
     return said(await client.submitRegistrationFlow({ flowId: flow?.id ?? "", traits: { email }, step }));
   },
   "a change of the address": async (app, email) => {
     const own = await verifiedAccount(app);
     const client = app.client(SettingsService, { bearer: await sessionTokenOf(app, own) });
-    const { flow } = await client.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await client.createSettingsFlow({ client: ClientKind.NATIVE });
     const step = { case: "profile", value: {} } as const;
     return said(await client.submitSettingsFlow({ flowId: flow?.id ?? "", traits: { email }, step }));
   },
@@ -143,7 +143,7 @@ describe("with enumeration_safe: false", () => {
     const login = app.client(LoginService);
     const answers = [];
     for (const identifier of [email, freshEmail(), await verifiedAccount(app)]) {
-      const { flow } = await login.createLoginFlow({ client: Client.NATIVE });
+      const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
       const step = { case: "password", value: { password: "not the password" } } as const;
       answers.push(said(await login.submitLoginFlow({ flowId: flow?.id ?? "", identifier, step })));
     }

@@ -1,6 +1,7 @@
 import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow, FlowSchema, MethodKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
+import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import {
   LoginService,
@@ -35,7 +36,9 @@ class Login {
 
   static async begin(app: TestApp, protocol: Protocol = "Connect JSON"): Promise<Login> {
     app.clock.advance(1);
-    const { flow } = await app.client(LoginService, { protocol }).createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await app
+      .client(LoginService, { protocol })
+      .createLoginFlow({ client: ClientKind.NATIVE });
     return new Login(app, protocol, flow);
   }
 
@@ -107,11 +110,11 @@ describe("a login that asks for the identifier first", () => {
   test.each(protocols)("asks who signs in, then for a proof, over %s", async (protocol) => {
     const { email } = await account(app);
     const login = await Login.begin(app, protocol);
-    expect(login.flow?.step).toMatchObject({ case: "enterIdentifier" });
+    expect(login.flow?.stage).toMatchObject({ case: "enterIdentifier" });
     expect(nodesOf(login.flow)).toEqual(["identifier", "identify"]);
 
     const flow = await login.after(identify, ` ${email} `);
-    expect(flow.step).toMatchObject({
+    expect(flow.stage).toMatchObject({
       case: "chooseMethod",
       value: { methods: [MethodKind.PASSWORD, MethodKind.CODE] },
     });
@@ -161,7 +164,7 @@ describe("a login that asks for the identifier first", () => {
     const login = await Login.begin(app);
     await login.after(identify, ada.email);
     const first = await login.after(back);
-    expect([first.step.case, identifierOf(first)]).toEqual(["enterIdentifier", ada.email]);
+    expect([first.stage.case, identifierOf(first)]).toEqual(["enterIdentifier", ada.email]);
     expect(await refusal(login.submit(withPassword(), ada.email))).toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
@@ -174,9 +177,9 @@ describe("a login that asks for the identifier first", () => {
     const login = await Login.begin(app);
     await login.after(identify, email);
     const waiting = await login.after(askForCode);
-    expect(waiting.step).toMatchObject({ case: "enterCode", value: { sentTo: email } });
-    expect((await login.after(back)).step.case).toBe("chooseMethod");
-    expect((await login.after(back)).step.case).toBe("enterIdentifier");
+    expect(waiting.stage).toMatchObject({ case: "enterCode", value: { sentTo: email } });
+    expect((await login.after(back)).stage.case).toBe("chooseMethod");
+    expect((await login.after(back)).stage.case).toBe("enterIdentifier");
     await login.after(identify, email);
     app.clock.advance(1);
     await login.after(askForCode);
@@ -197,7 +200,7 @@ describe("a login that asks for the identifier first", () => {
     const outcome = await login.submit(withPassword());
     if (outcome.case !== "expired") throw new Error(`the submit was ${outcome.case}`);
     const { replacement } = outcome.value;
-    expect([replacement?.step.case, identifierOf(replacement)]).toEqual(["enterIdentifier", email]);
+    expect([replacement?.stage.case, identifierOf(replacement)]).toEqual(["enterIdentifier", email]);
   });
 
   test("asks nobody who proves again who they are: the flow knows it", async () => {
@@ -207,8 +210,8 @@ describe("a login that asks for the identifier first", () => {
     const signedIn = await first.submit(withPassword());
     if (signedIn.case !== "completed") throw new Error(`the login was ${signedIn.case}`);
     const client = app.client(LoginService, { bearer: signedIn.value.sessionToken });
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE, refresh: true });
-    expect(flow?.step.case).toBe("chooseMethod");
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
+    expect(flow?.stage.case).toBe("chooseMethod");
     expect(nodesOf(flow)).toEqual(["password.password", "password", "code"]);
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step: withPassword() });
     expect(outcome).toMatchObject({ case: "completed", value: { identity: { id } } });
@@ -247,7 +250,7 @@ describe("a login that asks for the identifier first", () => {
 test("a login in one step has no step for the identifier", async () => {
   const app = await startTestApp();
   const login = await Login.begin(app);
-  expect(login.flow?.step.case).toBe("chooseMethod");
+  expect(login.flow?.stage.case).toBe("chooseMethod");
   expect(await refusal(login.submit(identify, "ada"))).toMatchObject({ reason: "STEP_NOT_OFFERED" });
   await app.stop();
 });
@@ -310,7 +313,7 @@ describe("with enumeration_safe: false", () => {
       const { email } = await account(app, has);
       const login = await Login.begin(app);
       const flow = await login.after(identify, email);
-      expect(flow.step).toMatchObject({ case: "chooseMethod", value: { methods } });
+      expect(flow.stage).toMatchObject({ case: "chooseMethod", value: { methods } });
       expect(nodesOf(flow)).toEqual(["identifier", ...nodes, "back"]);
       expect(await refusal(login.submit(not))).toMatchObject({ reason: "STEP_NOT_OFFERED" });
       // Nor is it tried as somebody else's.
@@ -324,7 +327,7 @@ describe("with enumeration_safe: false", () => {
     const { email } = await account(app);
     const login = await Login.begin(app);
     const flow = await login.after(identify, email);
-    expect(flow.step).toMatchObject({ value: { methods: [MethodKind.PASSWORD, MethodKind.CODE] } });
+    expect(flow.stage).toMatchObject({ value: { methods: [MethodKind.PASSWORD, MethodKind.CODE] } });
     expect((await login.submit(withPassword())).case).toBe("completed");
   });
 });

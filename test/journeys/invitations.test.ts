@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
@@ -77,7 +77,7 @@ async function completed(flowId: string, traits?: Record<string, string>, at = a
 describe.each(protocols)("over %s", (protocol) => {
   test("nobody registers without an invitation, and whoever holds one does", async () => {
     const client = app.client(RegistrationService, { protocol });
-    const refused = await refusal(client.createRegistrationFlow({ client: Client.NATIVE }));
+    const refused = await refusal(client.createRegistrationFlow({ client: ClientKind.NATIVE }));
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "INVITATION_REQUIRED" });
     expect(refused.remedy).toContain("invitation_token");
 
@@ -178,12 +178,12 @@ describe("an invitation", () => {
   test("decides the schema, also one that is not for self-service", async () => {
     const { token } = await invite(app, { schemaId: "staff" });
     const client = app.client(RegistrationService);
-    const asked = { client: Client.NATIVE, schemaId: "person", invitationToken: token };
+    const asked = { client: ClientKind.NATIVE, schemaId: "person", invitationToken: token };
     const { flow } = await client.createRegistrationFlow(asked);
     expect((await completed(flow?.id ?? "")).identity?.schemaId).toBe("staff");
     const without = open
       .client(RegistrationService)
-      .createRegistrationFlow({ client: Client.NATIVE, schemaId: "staff" });
+      .createRegistrationFlow({ client: ClientKind.NATIVE, schemaId: "staff" });
     expect((await refusal(without)).reason).toBe("SCHEMA_NOT_FOUND");
   });
 
@@ -234,7 +234,7 @@ describe("an invitation", () => {
     const browser = new Browser(app.publicUrl);
     const service = "/ostiary.flow.v1.RegistrationService";
     const created = await browser.post(`${service}/CreateRegistrationFlow`, {
-      client: "CLIENT_BROWSER",
+      client: "CLIENT_KIND_BROWSER",
       invitationToken: token,
     });
     const { id: flowId, csrfToken } = created.body.flow;

@@ -200,7 +200,7 @@ async function registerIn(browser: Browser, email = freshEmail()): Promise<strin
   const from = { "x-forwarded-for": freshAddress() };
   const created = await browser.post(
     `${registration}/CreateRegistrationFlow`,
-    { client: "CLIENT_BROWSER" },
+    { client: "CLIENT_KIND_BROWSER" },
     from,
   );
   const { id, csrfToken } = created.body.flow;
@@ -211,7 +211,7 @@ async function registerIn(browser: Browser, email = freshEmail()): Promise<strin
 
 async function logInWith(browser: Browser, identifier: string, fields: object = {}): Promise<Answer> {
   const from = { "x-forwarded-for": freshAddress() };
-  const created = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_BROWSER" }, from);
+  const created = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" }, from);
   const { id, csrfToken } = created.body.flow;
   const submit = { flowId: id, csrfToken, identifier, password: { password: goodPassword }, ...fields };
   return browser.post(`${login}/SubmitLoginFlow`, submit, from);
@@ -264,7 +264,7 @@ describe("a browser", () => {
     const answer = await logInWith(new Browser(app.localUrl), email, { deviceToken });
     expect(answer.reason).toBe("RATE_LIMITED");
 
-    const created = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_NATIVE" });
+    const created = await browser.post(`${login}/CreateLoginFlow`, { client: "CLIENT_KIND_NATIVE" });
     const submit = { flowId: created.body.flow.id, identifier: email, password: { password: goodPassword } };
     expect((await browser.post(`${login}/SubmitLoginFlow`, submit)).reason).toBe("RATE_LIMITED");
   });

@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -43,7 +43,7 @@ async function withHistory() {
   await logIn(app, email, "not the password");
   app.clock.advance(1);
   const client = app.client(LoginService);
-  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   await client.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
   await client.submitLoginFlow({ flowId, step: { case: "code", value: { code: "000000" } } });
@@ -51,7 +51,10 @@ async function withHistory() {
   app.clock.advance(1);
   const { recoveryUrl } = await app.client(IdentityService).createRecoveryLink({ identityId });
   const recovery = app.client(RecoveryService);
-  const begun = await recovery.createRecoveryFlow({ client: Client.NATIVE, linkToken: tokenOf(recoveryUrl) });
+  const begun = await recovery.createRecoveryFlow({
+    client: ClientKind.NATIVE,
+    linkToken: tokenOf(recoveryUrl),
+  });
   await recovery.submitRecoveryFlow({ flowId: begun.flow?.id ?? "", step: { case: "confirm", value: {} } });
   return { identityId, token, sessionId: session?.id ?? "" };
 }
@@ -129,7 +132,7 @@ test("Security rule: of a long User-Agent 512 characters are kept, in events and
   const { email, identity } = await register(app);
   const client = app.client(LoginService, { headers: { "user-agent": "x".repeat(15_000) } });
   for (const password of ["not the password", goodPassword]) {
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     const step = { case: "password", value: { password } } as const;
     await client.submitLoginFlow({ flowId: flow?.id ?? "", identifier: email, step });
   }

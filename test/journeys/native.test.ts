@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { AssuranceLevel } from "../../gen/ostiary/session/v1/session_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -50,7 +50,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
   test("is told by form messages what registration did not accept", async () => {
     const { email } = await register(app, { protocol });
     const client = app.client(RegistrationService, { protocol });
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const submit = async (traits: { [key: string]: string }, password: string) => {
       const { outcome } = await client.submitRegistrationFlow({
         flowId: flow?.id ?? "",
@@ -103,7 +103,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
 
   test("gets a fresh flow for an expired one, on submit and on get", async () => {
     const client = app.client(LoginService, { protocol });
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     app.clock.advance(3_600_000);
     const flowId = flow?.id ?? "";
     const { outcome } = await client.submitLoginFlow({
@@ -112,7 +112,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
       step: { case: "password", value: { password: "y" } },
     });
     if (outcome.case !== "expired") throw new Error(`the login was ${outcome.case}`);
-    expect(outcome.value.replacement?.client).toBe(Client.NATIVE);
+    expect(outcome.value.replacement?.client).toBe(ClientKind.NATIVE);
     expect(outcome.value.replacement?.id).not.toBe(flowId);
 
     const refused = await refusal(client.getLoginFlow({ flowId }));
@@ -124,7 +124,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
   test("cannot use a flow twice", async () => {
     const { email } = await register(app, { protocol });
     const client = app.client(LoginService, { protocol });
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     const submission = {
       flowId: flow?.id ?? "",
       identifier: email,
@@ -140,7 +140,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
   test("is told that an unknown flow, and one of another kind, do not exist", async () => {
     const login = app.client(LoginService, { protocol });
     const registration = app.client(RegistrationService, { protocol });
-    const { flow } = await registration.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await registration.createRegistrationFlow({ client: ClientKind.NATIVE });
     for (const flowId of ["nonsense", flow?.id ?? ""]) {
       expect(await refusal(login.getLoginFlow({ flowId }))).toMatchObject({
         code: "NotFound",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -46,7 +46,7 @@ async function newestCode(email: string): Promise<string> {
 async function awaitedLogin({ email }: Account) {
   app.clock.advance(1);
   const client = app.client(LoginService);
-  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   await client.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
   const code = await newestCode(email);
@@ -57,7 +57,7 @@ async function awaitedLogin({ email }: Account) {
 async function recovered({ email }: Account) {
   app.clock.advance(1);
   const client = app.client(RecoveryService);
-  const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
   const code = await newestCode(email);
@@ -177,7 +177,7 @@ describe("an operator who changes", () => {
       const account = await verifiedAccount();
       app.clock.advance(1);
       const client = app.client(RecoveryService);
-      const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+      const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
       await client.submitRecoveryFlow({ flowId, address: account.email, step: { case: "code", value: {} } });
       const code = await newestCode(account.email);

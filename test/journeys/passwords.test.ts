@@ -1,6 +1,6 @@
 import bcrypt from "bcrypt";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
@@ -47,7 +47,7 @@ test("a password beyond max_length, set before or imported, signs in; the login'
   expect((await logIn(app, email, password)).case).toBe("completed");
   expect((await logIn(app, email, "x".repeat(1025))).case).toBe("rejected");
 
-  const { flow } = await app.client(LoginService).createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
   const node = flow?.form?.nodes.find(({ name }) => name === "password.password");
   expect(node?.kind).toMatchObject({ case: "input", value: { maxLength: 1024 } });
   // A new one keeps the rule.

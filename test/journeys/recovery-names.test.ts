@@ -1,13 +1,13 @@
 import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
-import { Client, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   RecoveryService,
   type SubmitRecoveryFlowRequestSchema,
 } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
-import { AddressKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { AddressKind } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { freshEmail } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -40,7 +40,7 @@ class Recovery {
   static async begin(app: TestApp, protocol: Protocol = "Connect JSON"): Promise<Recovery> {
     app.clock.advance(1);
     const client = app.client(RecoveryService, { protocol });
-    const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
     return new Recovery(app, protocol, flow?.id ?? "");
   }
 
@@ -101,7 +101,7 @@ describe("a recovery", () => {
     const { name, email, spare } = await createPerson(app);
     const recovery = await Recovery.begin(app, protocol);
     const flow = await recovery.after(code, { address: ` ${name.toUpperCase()} ` });
-    expect(flow.step).toMatchObject({ case: "enterCode", value: { sentTo: name.toUpperCase() } });
+    expect(flow.stage).toMatchObject({ case: "enterCode", value: { sentTo: name.toUpperCase() } });
     expect(await app.messages(spare)).toEqual([]);
     const message = await newest(app, email);
     expect(message.sent).toBe(true);
@@ -193,7 +193,7 @@ describe("the mailbox of an account with several names", () => {
     const waiting = await Recovery.begin(app);
     const asked = async (address: string) => {
       const recovery = await Recovery.begin(app);
-      return (await recovery.after(code, { address })).step.case;
+      return (await recovery.after(code, { address })).stage.case;
     };
     for (const address of [person.name, person.work]) {
       for (let count = 0; count < 2; count++) expect(await asked(address)).toBe("enterCode");
@@ -271,7 +271,7 @@ describe("with enumeration_safe: false", () => {
     const recovery = await Recovery.begin(app, protocol);
     const choice = await recovery.after(code, { address: name });
     const { EMAIL } = AddressKind;
-    expect(choice.step).toMatchObject({
+    expect(choice.stage).toMatchObject({
       case: "chooseAddress",
       value: {
         addresses: [
@@ -286,7 +286,7 @@ describe("with enumeration_safe: false", () => {
     expect(await app.messages()).not.toContainEqual(expect.objectContaining({ recipient: email }));
 
     const waiting = await recovery.after(code, { addressId: "2" });
-    expect(waiting.step).toMatchObject({ case: "enterCode", value: { sentTo: masked(spare) } });
+    expect(waiting.stage).toMatchObject({ case: "enterCode", value: { sentTo: masked(spare) } });
     expect(await app.messages(email)).toEqual([]);
     const { code: digits } = await newest(app, spare);
     expect((await recovery.submit({ case: "code", value: { code: digits } })).case).toBe("completed");
@@ -299,18 +299,18 @@ describe("with enumeration_safe: false", () => {
     expect(valueIn(choice, "addressId")).toBe("2");
     await recovery.after(code, { addressId: "1" });
     const again = await recovery.after(back);
-    expect(again.step).toEqual(choice.step);
+    expect(again.stage).toEqual(choice.stage);
     await recovery.after(code, { addressId: "2" });
     expect((await newest(app, spare)).sent).toBe(true);
     await recovery.after(back);
     const first = await recovery.after(back);
-    expect([first.step.case, valueIn(first, "address")]).toEqual(["chooseMethod", spare]);
+    expect([first.stage.case, valueIn(first, "address")]).toEqual(["chooseMethod", spare]);
   });
 
   test("one address is no choice, and nobody is told so", async () => {
     const { name, spare } = await createPerson(app, ["spare"]);
     const recovery = await Recovery.begin(app);
-    expect((await recovery.after(code, { address: name })).step.case).toBe("enterCode");
+    expect((await recovery.after(code, { address: name })).stage.case).toBe("enterCode");
     expect((await newest(app, spare)).sent).toBe(true);
     const none = await createPerson(app, []);
     for (const address of [none.name, none.email, "nobody"]) {
@@ -363,7 +363,7 @@ describe("with enumeration_safe: false", () => {
     });
     const ask = async () =>
       (await Recovery.begin(other)).after(code, { address: (await createPerson(other)).name });
-    for (let count = 0; count < 3; count++) expect((await ask()).step.case).toBe("chooseAddress");
+    for (let count = 0; count < 3; count++) expect((await ask()).stage.case).toBe("chooseAddress");
     const limited = { reason: "RATE_LIMITED", metadata: { scope: "address" } };
     expect(await refusal(ask())).toMatchObject(limited);
     await other.stop();
@@ -379,7 +379,7 @@ describe("with enumeration_safe: false", () => {
       throw new Error(`the submit was ${outcome.case}`);
     }
     const { replacement } = outcome.value;
-    expect([replacement.step.case, valueIn(replacement, "address")]).toEqual(["chooseMethod", name]);
+    expect([replacement.stage.case, valueIn(replacement, "address")]).toEqual(["chooseMethod", name]);
   });
 
   test("of 16 choices at the same moment one is sent", async () => {

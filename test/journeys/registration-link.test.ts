@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, MethodKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -109,7 +110,7 @@ describe("a link to register with", () => {
     const owner = await beginRegistration(app, { linkToken: eve.token });
     await eve.submit(steps.back);
     // With the proof before the session, a password that was chosen waits in the flow for a code.
-    expect(flowAfter(await eve.submit(steps.password, { email })).step.case).toBe("enterCode");
+    expect(flowAfter(await eve.submit(steps.password, { email })).stage.case).toBe("enterCode");
     expect(registrationResult(await owner.submit(steps.confirm))).toBe("LINK_INVALID");
     await eve.submit(steps.back);
     app.clock.advance(1);
@@ -179,7 +180,7 @@ describe("a link to register with", () => {
     const email = freshEmail();
     const waiting = await sentRegistrationLink(app, { email });
     const login = app.client(LoginService).createLoginFlow({
-      client: Client.NATIVE,
+      client: ClientKind.NATIVE,
       linkToken: waiting.token,
     });
     expect((await refusal(login)).reason).toBe("LINK_INVALID");
@@ -189,7 +190,7 @@ describe("a link to register with", () => {
     const newer = tokenOf((await app.messages(email)).at(-1)?.url ?? "");
     const open = (linkToken: string) => refusal(beginRegistration(app, { linkToken }));
     expect((await open(waiting.token)).reason).toBe("LINK_INVALID");
-    expect((await beginRegistration(app, { linkToken: newer })).flow.step.case).toBe("confirmLink");
+    expect((await beginRegistration(app, { linkToken: newer })).flow.stage.case).toBe("confirmLink");
     app.clock.advance(10 * 60_000);
     expect((await open(newer)).reason).toBe("LINK_INVALID");
     expect((await open("ost_lnk_nonsense")).reason).toBe("LINK_INVALID");
@@ -204,7 +205,7 @@ describe("a link to register with", () => {
     try {
       const { token: linkToken } = await sentRegistrationLink(app, { email: freshEmail() });
       const refused = await refusal(
-        closed.client(RegistrationService).createRegistrationFlow({ client: Client.NATIVE, linkToken }),
+        closed.client(RegistrationService).createRegistrationFlow({ client: ClientKind.NATIVE, linkToken }),
       );
       expect(refused.reason).toBe("REGISTRATION_DISABLED");
     } finally {
@@ -223,7 +224,7 @@ test("code.registration: false leaves the link, also with the profile first", as
     const email = freshEmail();
     const next = flowAfter(await submit(steps.profile, { email }));
     expect(offerOf(next).buttons).toEqual(["password", "link", "back"]);
-    expect(next.step.case === "chooseMethod" && next.step.value.methods).toEqual([
+    expect(next.stage.case === "chooseMethod" && next.stage.value.methods).toEqual([
       MethodKind.PASSWORD,
       MethodKind.LINK,
     ]);

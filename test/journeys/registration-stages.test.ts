@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { MethodKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { freshEmail, goodPassword, logIn } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -48,7 +48,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(offerOf(flow)).toEqual(profile);
     const next = flowAfter(await submit(steps.profile, { email, name: "Ada" }));
     expect(offerOf(next)).toEqual(choice);
-    expect(next.step.case === "chooseMethod" && next.step.value.methods).toEqual([
+    expect(next.stage.case === "chooseMethod" && next.stage.value.methods).toEqual([
       MethodKind.PASSWORD,
       MethodKind.CODE,
     ]);
@@ -69,7 +69,7 @@ describe("the first stage", () => {
     expect(filledIn(rejected, "traits.name")).toBe("Ada");
     expect(registrationResult(await submit(steps.profile))).toBe("TRAITS_INVALID");
     const stored = (await app.client(RegistrationService).getRegistrationFlow({ flowId: flow.id })).flow;
-    expect(stored?.step.case).toBe("fillProfile");
+    expect(stored?.stage.case).toBe("fillProfile");
   });
 
   test("answers a taken address like a free one, after the same statements, and tells nobody", async () => {
@@ -174,7 +174,7 @@ describe("the second stage", () => {
 
   test("goes back from a code to the choice, and from there to the traits", async () => {
     const { email, submit } = await secondStage();
-    expect(flowAfter(await submit(steps.askForCode)).step.case).toBe("enterCode");
+    expect(flowAfter(await submit(steps.askForCode)).stage.case).toBe("enterCode");
     const { code = "" } = (await app.messages(email)).at(-1) ?? {};
     expect(offerOf(flowAfter(await submit(steps.back)))).toEqual(choice);
     expect(offerOf(flowAfter(await submit(steps.back)))).toEqual(profile);
@@ -214,7 +214,7 @@ describe("with a proof before the session", () => {
   test("a password that was chosen is forgotten with the traits that it was chosen for", async () => {
     const { submit } = await beginRegistration(strict);
     await submit(steps.profile, { email: freshEmail() });
-    expect(flowAfter(await submit(steps.password)).step.case).toBe("enterCode");
+    expect(flowAfter(await submit(steps.password)).stage.case).toBe("enterCode");
     await submit(steps.back);
     await submit(steps.back);
     const rows = await administer(strict.databaseUrl, (query) =>
@@ -240,7 +240,7 @@ test("code.registration: false leaves the password alone, also with a proof befo
     expect(offerOf(flow).buttons).toEqual(["password"]);
     const email = freshEmail();
     expect((await refusal(submit(steps.askForCode, { email }))).reason).toBe("STEP_NOT_OFFERED");
-    expect(flowAfter(await submit(steps.password, { email })).step.case).toBe("enterCode");
+    expect(flowAfter(await submit(steps.password, { email })).stage.case).toBe("enterCode");
     const { code = "" } = (await closed.messages(email)).at(-1) ?? {};
     expect(registrationResult(await submit({ case: "code", value: { code } }))).toBe("completed");
   } finally {

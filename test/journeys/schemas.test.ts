@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -51,7 +51,7 @@ afterAll(() => app.stop());
 test("a duplicate identifier is told at its field, also if the trait's name has a dot", async () => {
   const client = app.client(RegistrationService);
   const submit = async (address: string) => {
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const { outcome } = await client.submitRegistrationFlow({
       flowId: flow?.id ?? "",
       traits: { "e.mail": address },
@@ -72,7 +72,7 @@ test("a duplicate identifier is told at its field, also if the trait's name has 
 test("a schema that is not for self-service is answered as one that does not exist", async () => {
   const client = app.client(RegistrationService);
   for (const schemaId of ["staff", "unknown"]) {
-    const refused = await refusal(client.createRegistrationFlow({ client: Client.NATIVE, schemaId }));
+    const refused = await refusal(client.createRegistrationFlow({ client: ClientKind.NATIVE, schemaId }));
     expect(refused).toMatchObject({
       code: "NotFound",
       reason: "SCHEMA_NOT_FOUND",
@@ -83,7 +83,7 @@ test("a schema that is not for self-service is answered as one that does not exi
 
 test("a value of a wrong format is told at its field with a number for the format", async () => {
   const client = app.client(RegistrationService);
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE, schemaId: "formats" });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE, schemaId: "formats" });
   const { outcome } = await client.submitRegistrationFlow({
     flowId: flow?.id ?? "",
     traits: {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -75,7 +75,7 @@ type Somebody = Awaited<ReturnType<typeof somebody>>;
 
 /** A new settings flow, and what submits it. */
 async function settingsOf({ settings }: Pick<Somebody, "settings">) {
-  const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+  const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
   if (flow === undefined) throw new Error("no flow was made");
   const flowId = flow.id;
   return {
@@ -186,7 +186,7 @@ describe("the traits of a settings submit", () => {
 describe("a settings form that the SDK submits", () => {
   async function formOf(who: Somebody) {
     const ostiary = createOstiary({ baseUrl: app.localUrl, token: () => who.token });
-    const { flow } = await ostiary.settings.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await ostiary.settings.createSettingsFlow({ client: ClientKind.NATIVE });
     if (flow === undefined) throw new Error("no flow was made");
     return { flow, send: (drawn: Flow, data: FormData) => submit(ostiary, drawn, data, "profile") };
   }

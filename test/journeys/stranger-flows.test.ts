@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -63,7 +63,7 @@ interface Kind {
   submit(on: TestApp, flowId: string, address: string, step: Step): Promise<Outcome>;
 }
 
-const native = { client: Client.NATIVE };
+const native = { client: ClientKind.NATIVE };
 const kinds: Readonly<Record<string, Kind>> = {
   login: {
     address: ({ email }) => email,
@@ -274,7 +274,7 @@ describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_
     const flows = await TwoFlows.ask(app, kind, person, "link");
     const token = tokenOf((await app.messages(kind.address(person))).at(-1)?.url ?? "");
     const opened = await kind.create(app, token);
-    expect(opened?.step.case).toBe("confirmLink");
+    expect(opened?.stage.case).toBe("confirmLink");
     const before = await flows.seen();
     await act(app, person);
     expect(await flows.seen()).toEqual(before);

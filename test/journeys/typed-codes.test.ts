@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -17,7 +17,7 @@ afterAll(() => app.stop());
 
 type Enter = (code: string) => Promise<{ readonly case: string | undefined; readonly value?: unknown }>;
 
-const native = { client: Client.NATIVE } as const;
+const native = { client: ClientKind.NATIVE } as const;
 const ask = { case: "code", value: {} } as const;
 const codeStep = (code: string) => ({ case: "code", value: { code } }) as const;
 

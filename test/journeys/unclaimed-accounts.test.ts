@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { ContinueWith } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
@@ -68,7 +68,7 @@ async function register(traits: JsonObject = {}, password = attackersPassword): 
   app.clock.advance(1);
   const email = typeof traits.email === "string" ? traits.email : freshEmail();
   const client = app.client(RegistrationService);
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
   const { outcome } = await client.submitRegistrationFlow({
     flowId: flow?.id ?? "",
     traits: { email, ...traits },
@@ -101,7 +101,7 @@ class Proving {
 
   static async begin(kind: Kind, using: Using = {}, linkToken = ""): Promise<Proving> {
     app.clock.advance(1);
-    const start = { client: Client.NATIVE, linkToken };
+    const start = { client: ClientKind.NATIVE, linkToken };
     const { flow } =
       kind === "verification"
         ? await app.client(VerificationService, using).createVerificationFlow(start)
@@ -137,7 +137,7 @@ class Proving {
   async asked(address: string): Promise<this> {
     const outcome = await this.prove(address);
     expect(outcome.case).toBe("nextStep");
-    expect((await this.get())?.step.case).toBe("claimAccount");
+    expect((await this.get())?.stage.case).toBe("claimAccount");
     return this;
   }
 }
@@ -176,7 +176,7 @@ async function verifiedOf(id: string): Promise<readonly string[]> {
 function settingsOf({ continueWith }: { readonly continueWith: readonly ContinueWith[] }): string {
   const action = continueWith[0]?.action;
   if (action?.case !== "settings") throw new Error("no settings followed");
-  expect(action.value.flow?.step.case).toBe("setNewSecret");
+  expect(action.value.flow?.stage.case).toBe("setNewSecret");
   return action.value.flow?.id ?? "";
 }
 
@@ -225,7 +225,7 @@ describe.each(everyWay)("an unverified address that is proven by a $kind over $p
     const proving = await (await Proving.begin(kind, using)).asked(email);
     const outcome = await proving.submit(resume);
     if (outcome.case !== "loginRequired") throw new Error(`it was ${outcome.case}`);
-    expect(outcome.value.flow?.step.case).toBe("claimAccount");
+    expect(outcome.value.flow?.stage.case).toBe("claimAccount");
     const loginFlow = outcome.value.loginFlow;
     expect(loginFlow?.form?.nodes.map(({ name }) => name)).not.toContain("identifier");
     const login = await app.client(LoginService).submitLoginFlow({
@@ -255,7 +255,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     const opened = await Proving.begin(kind, {}, linkToken);
     const outcome = await opened.submit(confirm);
     expect(outcome.case).toBe("nextStep");
-    expect((await opened.get())?.step.case).toBe("claimAccount");
+    expect((await opened.get())?.stage.case).toBe("claimAccount");
     expect((await refusal(Proving.begin(kind, {}, linkToken))).reason).toBe("LINK_INVALID");
     await disowned(opened);
     expect(await verifiedOf(id)).toEqual([email]);
@@ -266,7 +266,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     const proving = await (await Proving.begin(kind)).asked(email);
     const code = { case: "code", value: { code: await newestCode(email) } } as const;
     expect((await refusal(proving.submit(code))).reason).toBe("STEP_NOT_OFFERED");
-    expect((await proving.get())?.step.case).toBe("claimAccount");
+    expect((await proving.get())?.stage.case).toBe("claimAccount");
     await disowned(proving);
     expect((await refusal(proving.submit(disown))).reason).toBe("FLOW_COMPLETED");
     expect((await refusal(proving.submit(resume))).reason).toBe("FLOW_COMPLETED");
@@ -276,7 +276,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     const attacker = await register();
     const proving = await (await Proving.begin(kind)).asked(attacker.email);
     expect((await proving.submit(back)).case).toBe("nextStep");
-    expect((await proving.get())?.step.case).toBe("chooseMethod");
+    expect((await proving.get())?.stage.case).toBe("chooseMethod");
     expect((await refusal(proving.submit(disown))).reason).toBe("STEP_NOT_OFFERED");
     expect(await verifiedOf(attacker.id)).toEqual([]);
     expect(await isActive(attacker.sessionToken)).toBe(true);
@@ -311,7 +311,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     const attacker = await register();
     const proving = await (await Proving.begin(kind)).asked(attacker.email);
     const settings = app.client(SettingsService, { bearer: attacker.sessionToken });
-    const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+    const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
     const changed = await settings.submitSettingsFlow({
       flowId: flow?.id ?? "",
       step: { case: "password", value: { password: "another pass of theirs" } },
@@ -365,8 +365,8 @@ describe("what was set up in an account that is disowned", () => {
     const attacker = await register();
     const { email, id, sessionToken } = attacker;
     const settings = app.client(SettingsService, { bearer: sessionToken });
-    const { flow: open } = await settings.createSettingsFlow({ client: Client.NATIVE });
-    const deleting = (await settings.createSettingsFlow({ client: Client.NATIVE })).flow;
+    const { flow: open } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
+    const deleting = (await settings.createSettingsFlow({ client: ClientKind.NATIVE })).flow;
     const recovery = await Proving.begin("recovery");
     await recovery.submit(askForCode, email);
     const proving = await (await Proving.begin("verification")).asked(email);
@@ -503,7 +503,7 @@ describe("something is asked", () => {
     const own = new Proving("verification", verificationFlow);
     const code = { case: "code", value: { code: await newestCode(email) } } as const;
     expect((await own.submit(code)).case).toBe("nextStep");
-    expect((await own.get())?.step.case).toBe("claimAccount");
+    expect((await own.get())?.stage.case).toBe("claimAccount");
   });
 
   test("where a link that an operator has sent is opened: that says nothing of who set the account up", async () => {
@@ -512,7 +512,7 @@ describe("something is asked", () => {
     await app.client(IdentityService).sendVerificationMessage({ identityId: id });
     const opened = await Proving.begin("verification", {}, await newestLink(email));
     expect((await opened.submit(confirm)).case).toBe("nextStep");
-    expect((await opened.get())?.step.case).toBe("claimAccount");
+    expect((await opened.get())?.stage.case).toBe("claimAccount");
   });
 });
 
@@ -529,7 +529,7 @@ describe("in browsers", () => {
     app.clock.advance(1);
     const call = (method: string, message: object) =>
       browser.post(`/ostiary.flow.v1.${service}Service/${method}${service}Flow`, message);
-    const created = given ?? (await call("Create", { client: "CLIENT_BROWSER" })).body.flow;
+    const created = given ?? (await call("Create", { client: "CLIENT_KIND_BROWSER" })).body.flow;
     const { id: flowId, csrfToken } = created;
     const { body } = await call("Submit", { flowId, csrfToken, ...fields });
     const [outcome = ""] = Object.keys(body);
@@ -626,7 +626,7 @@ describe("a recovery of an account without a verified address", () => {
       const outcome = await recovery.submit(askForCode, address);
       const flow = outcome.case === "nextStep" ? outcome.value.flow : undefined;
       const drawn = flow?.form?.nodes.map(({ name }) => name);
-      return { said: [outcome.case, flow?.step.case, drawn], statements: [...app.statements] };
+      return { said: [outcome.case, flow?.stage.case, drawn], statements: [...app.statements] };
     };
     expect(await ask(email)).toEqual(await ask(freshEmail()));
   });

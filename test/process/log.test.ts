@@ -38,7 +38,7 @@ test("security rule: the log of a whole journey, at its most talkative, holds no
     const password = { password: "correct horse battery" };
 
     const registration = await open("flow.v1.RegistrationService/CreateRegistrationFlow", {
-      client: "CLIENT_BROWSER",
+      client: "CLIENT_KIND_BROWSER",
     });
     await open(
       "flow.v1.RegistrationService/SubmitRegistrationFlow",
@@ -50,7 +50,7 @@ test("security rule: the log of a whole journey, at its most talkative, holds no
       },
       { cookie: cookies },
     );
-    const login = await open("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const login = await open("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_KIND_NATIVE" });
     const submit = (attempt: object) =>
       open("flow.v1.LoginService/SubmitLoginFlow", {
         flowId: login.flow?.id,

@@ -55,7 +55,7 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
     const { flow } = await call(
       server,
       "flow.v1.LoginService/CreateLoginFlow",
-      { client: "CLIENT_NATIVE" },
+      { client: "CLIENT_KIND_NATIVE" },
       { traceparent: `00-${traceId}-${parentId}-01` },
     );
     const login = {
@@ -91,7 +91,9 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
 
   test("a collector that is away is in the log, and keeps the server neither from serving nor from stopping", async () => {
     const server = await serve({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
-    const { flow } = await call(server, "flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_NATIVE" });
+    const { flow } = await call(server, "flow.v1.LoginService/CreateLoginFlow", {
+      client: "CLIENT_KIND_NATIVE",
+    });
     expect(flow?.id).toBeDefined();
     expect(await server.end("SIGTERM")).toBe(0);
     expect(server.log()).toContain("the last traces could not be sent");

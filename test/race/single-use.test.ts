@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
@@ -36,7 +36,7 @@ describe("sixteen at once", () => {
   test("submits of one login flow: one wins, the others are told (ASVS V2.3.4)", async () => {
     const { email } = await register(app);
     const client = app.client(LoginService);
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
     const submission = {
       flowId: flow?.id ?? "",
       identifier: email,
@@ -56,7 +56,7 @@ describe("sixteen at once", () => {
     const outcomes = await Promise.all(
       sixteen.map(async (index) => {
         const client = app.client(RegistrationService, { protocol: protocols[index % 4] ?? "gRPC" });
-        const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+        const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
         const { outcome } = await client.submitRegistrationFlow({
           flowId: flow?.id ?? "",
           traits: { email },

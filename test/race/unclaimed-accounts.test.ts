@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -26,7 +26,7 @@ async function register() {
   const email = freshEmail();
   const spare = `spare-${email}`;
   const client = app.client(RegistrationService);
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
   const { outcome } = await client.submitRegistrationFlow({
     flowId: flow?.id ?? "",
     traits: { email, spare },
@@ -40,7 +40,7 @@ async function register() {
 async function sent(address: string) {
   app.clock.advance(1);
   const client = app.client(VerificationService);
-  const { flow } = await client.createVerificationFlow({ client: Client.NATIVE });
+  const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   await client.submitVerificationFlow({ flowId, address, step: { case: "code", value: {} } });
   const { code = "" } = (await app.messages(address)).at(-1) ?? {};
@@ -52,7 +52,7 @@ async function asked(address: string): Promise<string> {
   const proof = await sent(address);
   const { outcome } = await app.client(VerificationService).submitVerificationFlow(proof);
   const flow = outcome.case === "nextStep" ? outcome.value.flow : undefined;
-  expect(flow?.step.case).toBe("claimAccount");
+  expect(flow?.stage.case).toBe("claimAccount");
   return proof.flowId;
 }
 
@@ -161,7 +161,7 @@ describe("the person who waits in the account, at the moment that it is disowned
       const { email, id, bearer } = await register();
       const flowId = await asked(email);
       const settings = app.client(SettingsService, { bearer });
-      const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+      const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
       const change = settings.submitSettingsFlow({
         flowId: flow?.id ?? "",
         step: { case: "password", value: { password: "another pass of theirs" } },

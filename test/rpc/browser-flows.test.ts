@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow, FlowState } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow, FlowState } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -34,7 +34,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
 
   async function createLogin(): Promise<{ readonly flow: Flow; readonly cookie: string }> {
     const cookies: string[] = [];
-    const { flow } = await login().createLoginFlow({ client: Client.BROWSER }, keeping(cookies));
+    const { flow } = await login().createLoginFlow({ client: ClientKind.BROWSER }, keeping(cookies));
     if (flow === undefined) throw new Error("there is no flow");
     return { flow, cookie: cookies.join("; ") };
   }
@@ -73,7 +73,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
       ]) {
         const refused = await refusal(call());
         expect(refused).toMatchObject({ reason: "FLOW_CLIENT_MISMATCH", metadata: { missing } });
-        expect(refused.remedy).toMatch(/cookie.*CLIENT_NATIVE/);
+        expect(refused.remedy).toMatch(/cookie.*CLIENT_KIND_NATIVE/);
       }
     }
     // Not even that it has expired is told without the cookie.
@@ -91,7 +91,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
       [() => login({ cookie }).submitLoginFlow(submission(flow, email, "guessed")), "CSRF_TOKEN_INVALID"],
       [() => login({ cookie, ...foreign }).submitLoginFlow(submission(flow, email)), "ORIGIN_NOT_ALLOWED"],
       [() => login({ cookie, ...foreign }).getLoginFlow({ flowId: flow.id }), "ORIGIN_NOT_ALLOWED"],
-      [() => login(foreign).createLoginFlow({ client: Client.BROWSER }), "ORIGIN_NOT_ALLOWED"],
+      [() => login(foreign).createLoginFlow({ client: ClientKind.BROWSER }), "ORIGIN_NOT_ALLOWED"],
     ] as const;
     for (const [attempt, reason] of attempts) {
       expect(await refusal(attempt())).toMatchObject({ code: "PermissionDenied", reason });
@@ -104,7 +104,10 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
 
   test("that make an account are refused for the same reasons, and none is made", async () => {
     const cookies: string[] = [];
-    const created = await registration().createRegistrationFlow({ client: Client.BROWSER }, keeping(cookies));
+    const created = await registration().createRegistrationFlow(
+      { client: ClientKind.BROWSER },
+      keeping(cookies),
+    );
     const cookie = cookies.join("; ");
     const email = freshEmail();
     const submit = (headers: Record<string, string>, csrfToken = created.flow?.csrfToken ?? "") =>
@@ -131,7 +134,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
     if (outcome.case !== "expired") throw new Error(`the login was ${outcome.case}`);
     const fresh = outcome.value.replacement;
     if (fresh === undefined) throw new Error("there is no replacement");
-    expect([fresh.kind, fresh.client]).toEqual([flow.kind, Client.BROWSER]);
+    expect([fresh.kind, fresh.client]).toEqual([flow.kind, ClientKind.BROWSER]);
     expect(fresh.csrfToken).not.toBe(flow.csrfToken);
     expect((await client.submitLoginFlow(submission(fresh, email))).outcome.case).toBe("completed");
 
@@ -159,7 +162,7 @@ describe.each(protocols)("registration flows over %s", (protocol) => {
   const client = () => app.client(RegistrationService, { protocol });
 
   test("give a fresh one for an expired one, and complete once", async () => {
-    const { flow } = await client().createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client().createRegistrationFlow({ client: ClientKind.NATIVE });
     app.clock.advance(3_600_000);
     const submit = (flowId: string) =>
       client().submitRegistrationFlow({ flowId, traits: { email: freshEmail() }, step: password });
@@ -182,7 +185,7 @@ describe.each(protocols)("registration flows over %s", (protocol) => {
       `${local}＠ｅｘａｍｐｌｅ.com`,
       `${local}@${domain}`,
     ]) {
-      const { flow } = await client().createRegistrationFlow({ client: Client.NATIVE });
+      const { flow } = await client().createRegistrationFlow({ client: ClientKind.NATIVE });
       const { outcome } = await client().submitRegistrationFlow({
         flowId: flow?.id ?? "",
         traits: { email: spelling },

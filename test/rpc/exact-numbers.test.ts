@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
@@ -68,7 +68,7 @@ describe.each(protocols)("over %s a whole number beyond 2^53 is refused by its f
       violation("adminMetadata.id"),
     );
     const client = app.client(RegistrationService, { protocol });
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     const { outcome } = await client.submitRegistrationFlow({
       flowId: flow?.id ?? "",
       traits: { email: freshEmail(), id: large },

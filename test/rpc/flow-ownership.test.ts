@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow, FlowKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow, FlowKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
@@ -10,8 +10,8 @@ import { refusal } from "../support/errors.ts";
 import { flowKinds, type Shown } from "../support/flow-kinds.ts";
 import { administer } from "../support/postgres.ts";
 
-const native = { client: Client.NATIVE };
-const browser = { client: Client.BROWSER };
+const native = { client: ClientKind.NATIVE };
+const browser = { client: ClientKind.BROWSER };
 let app: TestApp;
 
 beforeAll(async () => {
@@ -51,7 +51,7 @@ async function ended(call: () => Promise<unknown>): Promise<string> {
 async function signedInBrowser(email: string): Promise<{ own: string; session: string }> {
   const visitor = new Browser(app.publicUrl);
   const path = "/ostiary.flow.v1.LoginService";
-  const { flow } = (await visitor.post(`${path}/CreateLoginFlow`, { client: "CLIENT_BROWSER" })).body;
+  const { flow } = (await visitor.post(`${path}/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" })).body;
   await visitor.post(`${path}/SubmitLoginFlow`, {
     flowId: flow.id,
     csrfToken: flow.csrfToken,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -11,7 +11,7 @@ import { refusal } from "../support/errors.ts";
 import { flowKinds, type Shown } from "../support/flow-kinds.ts";
 import { tokenOf } from "../support/links.ts";
 
-const native = { client: Client.NATIVE };
+const native = { client: ClientKind.NATIVE };
 const webView = "capacitor://localhost";
 const extension = "chrome-extension://abcdefghijklmnopabcdefghijklmnop";
 const allowed = "https://app.example.com";
@@ -37,7 +37,7 @@ const isRefused = async (call: Promise<unknown>) => {
   const refused = await refusal(call);
   expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "FLOW_CLIENT_MISMATCH" });
   expect(refused.metadata).toEqual({ missing: "the origin in server.native_origins" });
-  expect(refused.remedy).toMatch(/CLIENT_BROWSER.*server\.native_origins/);
+  expect(refused.remedy).toMatch(/CLIENT_KIND_BROWSER.*server\.native_origins/);
 };
 
 /** What only a page sends. */
@@ -80,7 +80,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     for (const headers of apps) {
       const shown: Shown = { protocol, bearer, headers };
       const begun = await calls.create(app, native, shown);
-      expect((await calls.get(app, begun.id, shown))?.client).toBe(Client.NATIVE);
+      expect((await calls.get(app, begun.id, shown))?.client).toBe(ClientKind.NATIVE);
       expect((await calls.submit(app, begun, shown)).outcome.case).toMatch(/^(rejected|nextStep)$/);
     }
   });
@@ -89,7 +89,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     const { email, sessionToken } = await register(app);
     const visitor = new Browser(app.publicUrl);
     const path = "/ostiary.flow.v1.LoginService";
-    const { flow } = (await visitor.post(`${path}/CreateLoginFlow`, { client: "CLIENT_BROWSER" })).body;
+    const { flow } = (await visitor.post(`${path}/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" })).body;
     const submission = { flowId: flow.id, csrfToken: flow.csrfToken, identifier: email };
     await visitor.post(`${path}/SubmitLoginFlow`, { ...submission, password: { password: goodPassword } });
     const cookie = [...visitor.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -112,7 +112,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     expect(current.identity?.traits).toEqual({ email });
     // Nor is a cookie in the way of a token.
     const both: Shown = { protocol, bearer: sessionToken, headers: { cookie } };
-    expect((await flowKinds.settings.create(app, native, both)).client).toBe(Client.NATIVE);
+    expect((await flowKinds.settings.create(app, native, both)).client).toBe(ClientKind.NATIVE);
   });
 
   test("that an opened link begins are not for pages either, and the link stays good", async () => {
@@ -126,7 +126,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     // Nothing is told of a link to a page that asks for a native flow.
     const madeUp = { ...native, linkToken: "ost_lnk_made_up" };
     await isRefused(flowKinds.login.create(app, madeUp, { protocol, headers: { origin: allowed } }));
-    expect((await flowKinds.login.create(app, start, { protocol })).step.case).toBe("confirmLink");
+    expect((await flowKinds.login.create(app, start, { protocol })).stage.case).toBe("confirmLink");
   });
 });
 
@@ -149,7 +149,7 @@ describe("a page of a native app", () => {
         "access-control-request-headers": "authorization,content-type",
       },
     });
-    const begun = await ask(webView, post({}, '{"client":"CLIENT_NATIVE"}'));
+    const begun = await ask(webView, post({}, '{"client":"CLIENT_KIND_NATIVE"}'));
     for (const answer of [preflight, begun]) {
       expect(answer.headers.get("access-control-allow-origin")).toBe(webView);
       expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
@@ -165,7 +165,7 @@ describe("a page of a native app", () => {
 
   test("begins no browser flow, and no cookie authenticates it", async () => {
     const visitor = new Browser(app.publicUrl);
-    const created = await visitor.post(path, { client: "CLIENT_BROWSER" }, { origin: webView });
+    const created = await visitor.post(path, { client: "CLIENT_KIND_BROWSER" }, { origin: webView });
     expect(created.reason).toBe("ORIGIN_NOT_ALLOWED");
     const read = await ask(webView, post({ cookie: "ostiary_session=anything" }), service);
     expect(read.status).toBe(403);

@@ -2,9 +2,8 @@ import { randomUUID } from "node:crypto";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { access, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -13,6 +12,7 @@ import {
   CreateRecoveryLinkResponseSchema,
   IdentityService,
 } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { method as methodOption, RateClass } from "../../gen/ostiary/option/v1/option_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -47,7 +47,9 @@ async function createLink(identityId: string, lifetimeMs?: number): Promise<stri
 }
 
 async function open(linkToken: string): Promise<string> {
-  const { flow } = await app.client(RecoveryService).createRecoveryFlow({ client: Client.NATIVE, linkToken });
+  const { flow } = await app
+    .client(RecoveryService)
+    .createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
   return flow?.id ?? "";
 }
 
@@ -57,7 +59,7 @@ function confirm(flowId: string) {
 
 /** Why a link cannot be opened; undefined if it can. */
 async function whyDead(linkToken: string): Promise<string | undefined> {
-  const call = app.client(RecoveryService).createRecoveryFlow({ client: Client.NATIVE, linkToken });
+  const call = app.client(RecoveryService).createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
   return call.then(
     () => undefined,
     async (error: unknown) => (await refusal(Promise.reject(error))).reason,
@@ -94,8 +96,11 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(made.recoveryUrl).toBe(`${page}#link=${made.linkToken}`);
     expect(made.linkToken).toMatch(/^ost_lnk_default_/);
     const recovery = app.client(RecoveryService, { protocol });
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE, linkToken: made.linkToken });
-    expect(flow?.step.case).toBe("confirmLink");
+    const { flow } = await recovery.createRecoveryFlow({
+      client: ClientKind.NATIVE,
+      linkToken: made.linkToken,
+    });
+    expect(flow?.stage.case).toBe("confirmLink");
     const used = await recovery.submitRecoveryFlow({
       flowId: flow?.id ?? "",
       step: { case: "confirm", value: {} },
@@ -133,7 +138,7 @@ describe.each(protocols)("over %s", (protocol) => {
     // In a session of the account: outside of one its holder is asked whose account it is.
     const flows = app.client(VerificationService, { protocol, bearer: other.sessionToken });
     const { flow } = await flows.createVerificationFlow({
-      client: Client.NATIVE,
+      client: ClientKind.NATIVE,
       linkToken: tokenOf(link?.url ?? ""),
     });
     const { outcome } = await flows.submitVerificationFlow({
@@ -156,7 +161,7 @@ describe("an operator's link", () => {
     });
     const flowId = await open(await createLink(id));
     const { flow } = await app.client(RecoveryService).getRecoveryFlow({ flowId });
-    expect(flow?.step.case === "confirmLink" && flow.step.value.address).not.toBe("");
+    expect(flow?.stage.case === "confirmLink" && flow.stage.value.address).not.toBe("");
     const settings = await setSecret(settingsAfter(await confirm(flowId)), newPassword);
     expect(settings.outcome.case).toBe("completed");
   });
@@ -214,7 +219,7 @@ describe("an operator's link", () => {
       const outcome = await logIn(app, email);
       const bearer = outcome.case === "completed" ? outcome.value.sessionToken : "";
       const settings = app.client(SettingsService, { bearer });
-      const { flow } = await settings.createSettingsFlow({ client: Client.NATIVE });
+      const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
       const step = { case: "password", value: { password: newPassword } } as const;
       const saved = await settings.submitSettingsFlow({ flowId: flow?.id ?? "", step });
       expect(saved.outcome.case).toBe("saved");
@@ -237,7 +242,7 @@ describe("an operator's link", () => {
     const { email, id } = await verifiedAccount();
     const token = await createLink(id);
     const recovery = app.client(RecoveryService);
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
     expect(await whyDead(token)).toBeUndefined();
@@ -262,7 +267,9 @@ describe("an operator's link", () => {
   test("is no link to verify with, and is nothing without its page (D4 9)", async () => {
     const { id } = await verifiedAccount();
     const linkToken = await createLink(id);
-    const call = app.client(VerificationService).createVerificationFlow({ client: Client.NATIVE, linkToken });
+    const call = app
+      .client(VerificationService)
+      .createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
     expect((await refusal(call)).reason).toBe("LINK_INVALID");
   });
 
@@ -309,7 +316,9 @@ describe("what operators begin", () => {
     }
     const { createRecoveryLink, sendRecoveryMessage, sendVerificationMessage } = IdentityService.method;
     for (const method of [createRecoveryLink, sendRecoveryMessage, sendVerificationMessage]) {
-      expect(hasOption(method, access) && getOption(method, access).rateClass).toBe(RateClass.ADMIN_WRITE);
+      expect(hasOption(method, methodOption) && getOption(method, methodOption).access?.rateClass).toBe(
+        RateClass.ADMIN_WRITE,
+      );
     }
   });
 
@@ -387,9 +396,9 @@ describe("with links and recovery switched off", () => {
     const client = strict.client(IdentityService);
     const { linkToken } = await client.createRecoveryLink({ identityId });
     const recovery = strict.client(RecoveryService);
-    const begun = recovery.createRecoveryFlow({ client: Client.NATIVE });
+    const begun = recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     expect((await refusal(begun)).reason).toBe("RECOVERY_DISABLED");
-    const { flow } = await recovery.createRecoveryFlow({ client: Client.NATIVE, linkToken });
+    const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
     const used = await recovery.submitRecoveryFlow({
       flowId: flow?.id ?? "",
       step: { case: "confirm", value: {} },

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { getOption, hasOption } from "@bufbuild/protobuf";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { access, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { method as methodOption, RateClass } from "../../gen/ostiary/option/v1/option_pb.js";
 import { createOstiaryAdmin } from "../../sdk/typescript/src/index.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -254,13 +254,15 @@ test("what a stream begins is recorded with who did it, and counts as a write", 
   expect(rows).toEqual(Array(2).fill({ actor: "api_key", delivery: "sent" }));
   const { sendRecoveryMessages, sendVerificationMessages } = IdentityService.method;
   for (const method of [sendRecoveryMessages, sendVerificationMessages]) {
-    expect(hasOption(method, access) && getOption(method, access).rateClass).toBe(RateClass.ADMIN_WRITE);
+    expect(hasOption(method, methodOption) && getOption(method, methodOption).access?.rateClass).toBe(
+      RateClass.ADMIN_WRITE,
+    );
   }
 });
 
 async function confirmVerification(linkToken: string): Promise<void> {
   const flows = app.client(VerificationService);
-  const { flow } = await flows.createVerificationFlow({ client: Client.NATIVE, linkToken });
+  const { flow } = await flows.createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
   const step = { case: "confirm", value: {} } as const;
   const { outcome } = await flows.submitVerificationFlow({ flowId: flow?.id ?? "", step });
   expect(outcome.case).toBe("completed");

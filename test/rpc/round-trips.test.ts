@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -27,7 +27,7 @@ test("an invitation costs one more to begin with, and nothing to register", asyn
   const registration = app.client(RegistrationService);
   const { token } = await app.client(InvitationService).createInvitation({});
   const created = await roundTrips(() =>
-    registration.createRegistrationFlow({ client: Client.NATIVE, invitationToken: token }),
+    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken: token }),
   );
   const submitted = await roundTrips(() =>
     registration.submitRegistrationFlow({
@@ -52,7 +52,7 @@ test("the budget of round trips to the database is kept", async () => {
   const login = app.client(LoginService);
   const registration = app.client(RegistrationService);
 
-  const createLogin = await roundTrips(() => login.createLoginFlow({ client: Client.NATIVE }));
+  const createLogin = await roundTrips(() => login.createLoginFlow({ client: ClientKind.NATIVE }));
   const submitLogin = await roundTrips(() =>
     login.submitLoginFlow({
       flowId: createLogin.result.flow?.id ?? "",
@@ -61,7 +61,7 @@ test("the budget of round trips to the database is kept", async () => {
     }),
   );
   const createRegistration = await roundTrips(() =>
-    registration.createRegistrationFlow({ client: Client.NATIVE }),
+    registration.createRegistrationFlow({ client: ClientKind.NATIVE }),
   );
   const submitRegistration = await roundTrips(() =>
     registration.submitRegistrationFlow({
@@ -141,7 +141,7 @@ test("a login that asks for the identifier first costs two round trips more, and
   const other = await startTestApp({ config: { tenant_defaults: { flows } } });
   const { email } = await register(other);
   const login = other.client(LoginService);
-  const create = await roundTrips(() => login.createLoginFlow({ client: Client.NATIVE }), other);
+  const create = await roundTrips(() => login.createLoginFlow({ client: ClientKind.NATIVE }), other);
   const flowId = create.result.flow?.id ?? "";
   const identify = await roundTrips(
     () => login.submitLoginFlow({ flowId, identifier: email, step: { case: "identify", value: {} } }),
@@ -161,7 +161,7 @@ test("a recovery finds the account by any of its names in one round trip", async
   });
   const [one, several] = [await createPerson(other, ["email"]), await createPerson(other)];
   const recovery = other.client(RecoveryService);
-  const begin = async () => (await recovery.createRecoveryFlow({ client: Client.NATIVE })).flow?.id ?? "";
+  const begin = async () => (await recovery.createRecoveryFlow({ client: ClientKind.NATIVE })).flow?.id ?? "";
   const step = { case: "code", value: {} } as const;
   const counts = [];
   for (const address of [one.name, one.email]) {

@@ -25,7 +25,7 @@ async function signIn(cookie = "", email = "") {
   const browser = new Browser(publicUrl, app.localUrl);
   const kind = email === "" ? "Registration" : "Login";
   const flows = `/ostiary.flow.v1.${kind}Service`;
-  const { body } = await browser.post(`${flows}/Create${kind}Flow`, { client: "CLIENT_BROWSER" });
+  const { body } = await browser.post(`${flows}/Create${kind}Flow`, { client: "CLIENT_KIND_BROWSER" });
   const own = [...browser.cookies].map(([key, value]) => `${key}=${value}`).join("; ");
   const address = email === "" ? freshEmail() : email;
   const who = email === "" ? { traits: { email: address } } : { identifier: address };

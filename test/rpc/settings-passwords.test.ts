@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -19,7 +19,7 @@ afterAll(() => app.stop());
 /** A settings flow, as a call that submits a password. */
 async function passwordOf(bearer: string, protocol: Protocol = "Connect JSON") {
   const client = app.client(SettingsService, { bearer, protocol });
-  const { flow } = await client.createSettingsFlow({ client: Client.NATIVE });
+  const { flow } = await client.createSettingsFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   return {
     submit: async (password: string) =>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
@@ -25,7 +25,7 @@ function clientAt(address: string) {
 /** Has a code sent, in a flow of its own. */
 async function askForCode(identifier: string, address: string): Promise<string> {
   const client = clientAt(address);
-  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   const { outcome } = await client.submitLoginFlow({ flowId, identifier, step: { case: "code", value: {} } });
   expect(outcome.case).toBe("nextStep");
@@ -34,7 +34,7 @@ async function askForCode(identifier: string, address: string): Promise<string> 
 
 async function guessPassword(identifier: string, address: string, password = "wrong") {
   const client = clientAt(address);
-  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const step = { case: "password", value: { password } } as const;
   return client.submitLoginFlow({ flowId: flow?.id ?? "", identifier, step });
 }

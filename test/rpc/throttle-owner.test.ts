@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -43,7 +43,7 @@ async function ask(kind: Kind, name: string, asking: Asking = {}, on = app) {
   on.clock.advance(1);
   const options = { headers: { "x-forwarded-for": from }, ...(bearer === undefined ? {} : { bearer }) };
   const step = { case: "code", value: {} } as const;
-  const native = { client: Client.NATIVE } as const;
+  const native = { client: ClientKind.NATIVE } as const;
   if (kind === "login") {
     const client = on.client(LoginService, options);
     const flowId = (await client.createLoginFlow(native)).flow?.id ?? "";
@@ -162,7 +162,7 @@ describe("what strangers ask for", () => {
     const { email, sessionToken } = await verifiedAccount(app);
     await lockOut(email);
     const client = app.client(LoginService, { bearer: sessionToken });
-    const { flow } = await client.createLoginFlow({ client: Client.NATIVE, refresh: true });
+    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
     const step = { case: "password", value: { password: goodPassword } } as const;
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step });
     expect(outcome.case).toBe("completed");
@@ -252,7 +252,7 @@ describe("what strangers ask for", () => {
     expect((await guess(app, { ...attempt, deviceToken })).case).toBe("completed");
     const { linkToken } = await app.client(IdentityService).createRecoveryLink({ identityId: id });
     const client = app.client(RecoveryService, { headers: { "x-forwarded-for": from } });
-    const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE, linkToken });
+    const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
     const step = { case: "confirm", value: {} } as const;
     const { outcome } = await client.submitRecoveryFlow({ flowId: flow?.id ?? "", step });
     expect(outcome.case).toBe("completed");

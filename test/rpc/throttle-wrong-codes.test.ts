@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { readMessages, type TestApp } from "../support/app.ts";
@@ -34,7 +34,7 @@ async function waitingLogin(identifier: string, { deviceToken = "", bearer }: Sh
   app.clock.advance(1);
   const headers = { "x-forwarded-for": freshAddress() };
   const client = app.client(LoginService, { headers, ...(bearer === undefined ? {} : { bearer }) });
-  const flowId = (await client.createLoginFlow({ client: Client.NATIVE })).flow?.id ?? "";
+  const flowId = (await client.createLoginFlow({ client: ClientKind.NATIVE })).flow?.id ?? "";
   const asked = await client.submitLoginFlow({
     flowId,
     identifier,

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -93,11 +93,11 @@ describe.each(protocols)("over %s", (protocol) => {
   test("creating flows is limited by address", async () => {
     const headers = { "x-forwarded-for": freshAddress() };
     const client = app.client(LoginService, { protocol, headers });
-    const create = () => client.createLoginFlow({ client: Client.NATIVE });
+    const create = () => client.createLoginFlow({ client: ClientKind.NATIVE });
     await Promise.all(Array.from({ length: 300 }, create));
     expect(await refusal(create())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
     const elsewhere = app.client(LoginService, { protocol, headers: { "x-forwarded-for": freshAddress() } });
-    expect((await elsewhere.createLoginFlow({ client: Client.NATIVE })).flow?.id).toBeDefined();
+    expect((await elsewhere.createLoginFlow({ client: ClientKind.NATIVE })).flow?.id).toBeDefined();
   });
 });
 
@@ -286,7 +286,7 @@ function registering(on: TestApp, email: () => string): () => Promise<unknown> {
   const headers = { "x-forwarded-for": freshAddress() };
   const client = on.client(RegistrationService, { headers });
   return async () => {
-    const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+    const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
     return client.submitRegistrationFlow({
       flowId: flow?.id ?? "",
       traits: { email: email() },
@@ -396,19 +396,22 @@ describe("an address that is flooded", () => {
             step: { case: "password", value: { password: "wrong" } },
           });
         const attempt = () =>
-          limit === "flow_create" ? stranger.createLoginFlow({ client: Client.NATIVE }) : submit(stranger);
+          limit === "flow_create"
+            ? stranger.createLoginFlow({ client: ClientKind.NATIVE })
+            : submit(stranger);
         for (let count = 0; count < 3; count++) await attempt().catch(() => undefined);
         expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
         if (limit === "flow_create") {
-          await settings.createSettingsFlow({ client: Client.NATIVE });
-          await owner.createLoginFlow({ client: Client.NATIVE, refresh: true });
+          await settings.createSettingsFlow({ client: ClientKind.NATIVE });
+          await owner.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
         } else {
           expect((await refusal(submit(owner))).reason).toBe("FLOW_NOT_FOUND");
         }
         // As often as one session may, and no made-up one.
         const unknown = createTokens().issue("session", "default").token.reveal();
         const liar = flooded.client(LoginService, { headers, bearer: unknown });
-        const lie = limit === "flow_create" ? liar.createLoginFlow({ client: Client.NATIVE }) : submit(liar);
+        const lie =
+          limit === "flow_create" ? liar.createLoginFlow({ client: ClientKind.NATIVE }) : submit(liar);
         expect(await refusal(lie)).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
       } finally {
         await flooded.stop();

@@ -1,7 +1,7 @@
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { AssuranceLevel } from "../../gen/ostiary/session/v1/session_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import {
   createOstiary,
   createOstiaryAdmin,
@@ -30,7 +30,7 @@ describe("a native client", () => {
   test("registers and logs in with the forms it is given, and calls with its token", async () => {
     const email = freshEmail();
     const { token, ostiary } = nativeClient();
-    const registration = await ostiary.registration.createRegistrationFlow({ client: Client.NATIVE });
+    const registration = await ostiary.registration.createRegistrationFlow({ client: ClientKind.NATIVE });
     const registered = await submit(
       ostiary,
       given(registration.flow),
@@ -40,7 +40,7 @@ describe("a native client", () => {
     if (registered.kind !== "completed") throw new Error(registered.kind);
     expect(registered.completed.identity?.traits).toMatchObject({ email });
 
-    const login = await ostiary.login.createLoginFlow({ client: Client.NATIVE });
+    const login = await ostiary.login.createLoginFlow({ client: ClientKind.NATIVE });
     const wrong = await submit(
       ostiary,
       given(login.flow),
@@ -71,7 +71,7 @@ describe("a native client", () => {
 
   test("draws the fresh flow when the old one has expired", async () => {
     const { ostiary } = nativeClient();
-    const { flow } = await ostiary.login.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await ostiary.login.createLoginFlow({ client: ClientKind.NATIVE });
     app.clock.advance(24 * 60 * 60 * 1000);
     const outcome = await submit(ostiary, given(flow), form({ identifier: "a" }), "password");
     expect(outcome.kind).toBe("expired");
@@ -142,7 +142,7 @@ describe("a server-rendered app", () => {
     const email = freshEmail();
 
     const first = browser.visits("GET");
-    const { flow } = await first.registration.createRegistrationFlow({ client: Client.BROWSER });
+    const { flow } = await first.registration.createRegistrationFlow({ client: ClientKind.BROWSER });
     browser.takes(first);
     expect(browser.names()).toEqual(["ostiary_browser"]);
 
@@ -173,7 +173,7 @@ describe("a server-rendered app", () => {
     const transport = createGrpcTransport({ baseUrl: app.localUrl });
     const clientAddress = "192.0.2.7";
     const first = createServerOstiary({ transport, request: page("GET"), clientAddress });
-    const { flow } = await first.registration.createRegistrationFlow({ client: Client.BROWSER });
+    const { flow } = await first.registration.createRegistrationFlow({ client: ClientKind.BROWSER });
     const cookie = first.setCookies.map((header) => header.split(";")[0]).join("; ");
     expect(cookie).toMatch(/^ostiary_browser=/);
 
@@ -190,7 +190,7 @@ describe("a server-rendered app", () => {
 
   test("gets told what is missing when the browser has not sent its cookie", async () => {
     const first = new CookieBrowser().visits("GET");
-    const { flow } = await first.login.createLoginFlow({ client: Client.BROWSER });
+    const { flow } = await first.login.createLoginFlow({ client: ClientKind.BROWSER });
     const stranger = new CookieBrowser().visits("POST");
     const data = form({ identifier: "a", "password.password": "b" });
     const error = await submit(stranger, given(flow), data, "password").catch((caught: unknown) => caught);
@@ -202,11 +202,11 @@ describe("a server-rendered app", () => {
     const browser = new CookieBrowser();
     const evil = browser.visits("POST", { origin: "https://evil.example", "sec-fetch-site": "cross-site" });
     const error = await evil.login
-      .createLoginFlow({ client: Client.BROWSER })
+      .createLoginFlow({ client: ClientKind.BROWSER })
       .catch((caught: unknown) => caught);
     expect(reasonOf(error)).toBe("ORIGIN_NOT_ALLOWED");
     const link = browser.visits("GET", { "sec-fetch-site": "cross-site" });
-    expect((await link.login.createLoginFlow({ client: Client.BROWSER })).flow?.id).toMatch(/^ost_flw_/);
+    expect((await link.login.createLoginFlow({ client: ClientKind.BROWSER })).flow?.id).toMatch(/^ost_flw_/);
   });
 });
 

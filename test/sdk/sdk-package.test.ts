@@ -314,7 +314,7 @@ describe("the examples of the READMEs", () => {
   });
 
   test("register, and log in", async () => {
-    token = await runExample("createRegistrationFlow({ client: Client.NATIVE });\nconst { outcome }");
+    token = await runExample("createRegistrationFlow({ client: ClientKind.NATIVE });\nconst { outcome }");
     expect(token).toMatch(/^ost_ses_\S+$/);
     expect(await runExample("ostiary.login.createLoginFlow(")).toMatch(/^ost_ses_\S+$/);
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { reasonOf } from "../../sdk/typescript/src/index.ts";
 import { createServerOstiary } from "../../sdk/typescript/src/server.ts";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
@@ -32,7 +32,7 @@ test("users of a server-rendered app have limits of their own", async () => {
 async function logIn(clientAddress: string, identifier: string, password: string): Promise<unknown> {
   const request = new Request("http://localhost:3000/login", { method: "POST" });
   const ostiary = createServerOstiary({ baseUrl: app.localUrl, request, clientAddress });
-  const { flow } = await ostiary.login.createLoginFlow({ client: Client.BROWSER });
+  const { flow } = await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
   const { id: flowId = "", csrfToken = "" } = flow ?? {};
   const step = { case: "password", value: { password } } as const;
   return ostiary.login

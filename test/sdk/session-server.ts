@@ -6,7 +6,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../gen/ostiary/error/v1/error_detail_pb.js";
-import { AssuranceLevel } from "../../gen/ostiary/session/v1/session_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import {
   type CheckSessionRequest,
   CheckSessionRequestSchema,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -51,7 +51,7 @@ async function anInvitation(): Promise<Subject> {
 
 async function aFlow(): Promise<Subject> {
   const client = app.client(RecoveryService);
-  const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
   const { email, identity } = await register(app);
   await administer(app.databaseUrl, (query) =>

@@ -7,7 +7,6 @@ import {
   field as fieldRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
-import { access, Listener, listener, RateClass } from "../../gen/ostiary/access/v1/access_pb.js";
 import {
   ClientCertificateSchema,
   IdentitySchemaConfigSchema,
@@ -16,6 +15,12 @@ import {
 } from "../../gen/ostiary/config/v1/config_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/ostiary/error/v1/error_reason_pb.js";
 import { FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import {
+  Listener,
+  method as methodOption,
+  RateClass,
+  service as serviceOption,
+} from "../../gen/ostiary/option/v1/option_pb.js";
 import { errorReasons } from "../../src/domain/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
 
@@ -25,7 +30,7 @@ describe("every service", () => {
   test.each(allServices.map((service) => [service.typeName, service] as const))(
     "%s declares the one listener that serves it",
     (_name, service: DescService) => {
-      expect([Listener.PUBLIC, Listener.ADMIN]).toContain(getOption(service, listener));
+      expect([Listener.PUBLIC, Listener.ADMIN]).toContain(getOption(service, serviceOption).listener);
     },
   );
 
@@ -56,11 +61,11 @@ describe("every method", () => {
   test.each(cases)(
     "%s declares who may call it, and its rate class",
     (_name, service, method: DescMethod) => {
-      expect(hasOption(method, access)).toBe(true);
-      const declared = getOption(method, access);
+      const declared = hasOption(method, methodOption) ? getOption(method, methodOption).access : undefined;
+      if (declared === undefined) throw new Error("declares no access");
       expect(declared.caller.case).toBeDefined();
       expect(declared.rateClass).not.toBe(RateClass.UNSPECIFIED);
-      const isAdmin = getOption(service, listener) === Listener.ADMIN;
+      const isAdmin = getOption(service, serviceOption).listener === Listener.ADMIN;
       // Nothing on the admin listener is open, and nothing on the public one takes an API key.
       expect(declared.caller.case === "apiKey").toBe(isAdmin);
     },

@@ -1,4 +1,4 @@
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import {
   type RegistrationCompleted,
@@ -23,7 +23,7 @@ export async function register(
 ): Promise<RegistrationCompleted & { readonly email: string }> {
   const email = account.email ?? freshEmail();
   const client = app.client(RegistrationService, { protocol: account.protocol ?? "Connect JSON" });
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
   const { outcome } = await client.submitRegistrationFlow({
     flowId: flow?.id ?? "",
     traits: { email },
@@ -43,7 +43,7 @@ export async function logIn(
   // Ids sort by their time, which stands still otherwise.
   app.clock.advance(1);
   const client = app.client(LoginService, { protocol });
-  const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+  const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const { outcome } = await client.submitLoginFlow({
     flowId: flow?.id ?? "",
     identifier,

@@ -1,5 +1,5 @@
 import type { Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword, sessionTokenOf } from "./accounts.ts";
@@ -26,7 +26,7 @@ export async function verifiedAccount(app: TestApp) {
 /** A settings flow of whoever holds a session, and how to submit steps without fields to it. */
 export async function openSettings(app: TestApp, bearer: string, protocol: Protocol = "Connect JSON") {
   const client = app.client(SettingsService, { bearer, protocol });
-  const { flow } = await client.createSettingsFlow({ client: Client.NATIVE });
+  const { flow } = await client.createSettingsFlow({ client: ClientKind.NATIVE });
   if (flow === undefined) throw new Error("there is no flow");
   const submitTo = (flowId: string, name: "deleteAccount" | "keepAccount" | "resume") =>
     client.submitSettingsFlow({ flowId, step: { case: name, value: {} } });

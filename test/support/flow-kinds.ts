@@ -1,4 +1,4 @@
-import type { Client, Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import type { ClientKind, Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -17,7 +17,7 @@ export interface Shown {
 
 /** What a flow is begun with. */
 export interface Start {
-  readonly client: Client;
+  readonly client: ClientKind;
   readonly refresh?: boolean;
   readonly linkToken?: string;
 }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   RegistrationService,
   type SubmitRegistrationFlowResponse,
@@ -36,7 +36,7 @@ export function invitationIn(url: string): string {
 /** Begins a native registration with an invitation, or without one, and gives the flow. */
 export async function begin(app: TestApp, invitationToken = "", protocol: Protocol = "Connect JSON") {
   const client = app.client(RegistrationService, { protocol });
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE, invitationToken });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken });
   if (flow === undefined) throw new Error("no flow was begun");
   return flow;
 }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Client, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   RegistrationService,
   type SubmitRegistrationFlowRequestSchema,
@@ -37,7 +37,7 @@ export async function beginRegistration(
   // Messages are told apart by their time, which stands still otherwise.
   app.clock.advance(1);
   const client = app.client(RegistrationService, { protocol });
-  const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE, linkToken });
+  const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE, linkToken });
   if (flow === undefined) throw new Error("no flow was made");
   return {
     flow,
@@ -74,7 +74,7 @@ export function flowAfter({ outcome }: SubmitRegistrationFlowResponse): Flow {
 export function offerOf(flow: Flow) {
   const nodes = flow.form?.nodes ?? [];
   return {
-    step: flow.step.case,
+    step: flow.stage.case,
     fields: nodes.flatMap(({ name, kind }) => (kind.case === "input" ? [name] : [])),
     buttons: nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])),
   };

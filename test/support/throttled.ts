@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { type Protocol, startTestApp, type TestApp } from "./app.ts";
 
@@ -36,7 +36,8 @@ export async function guess(app: TestApp, attempt: Guess) {
   const client = app.client(LoginService, { protocol: attempt.protocol ?? "Connect binary", headers });
   const known = flows.get(app) ?? new Map<string, string>();
   flows.set(app, known);
-  const flowId = known.get(from) ?? (await client.createLoginFlow({ client: Client.NATIVE })).flow?.id ?? "";
+  const flowId =
+    known.get(from) ?? (await client.createLoginFlow({ client: ClientKind.NATIVE })).flow?.id ?? "";
   known.set(from, flowId);
   const { outcome } = await client.submitLoginFlow({
     flowId,

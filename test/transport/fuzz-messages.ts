@@ -182,7 +182,7 @@ export class FuzzedCalls {
     if (random.once(20)) return random.pick([null, [], {}, -1, 1e308, true, "x"]);
     const one = () => {
       if (field.message !== undefined) return this.#json(field.message, depth + 1);
-      if (field.enum !== undefined) return random.pick([1, 2, 1, 2, 99, "CLIENT_NATIVE"]);
+      if (field.enum !== undefined) return random.pick([1, 2, 1, 2, 99, "CLIENT_KIND_NATIVE"]);
       return random.pick([random.pick(oddTexts), random.pick(oddTexts), random.below(100), true]);
     };
     return field.fieldKind === "list"

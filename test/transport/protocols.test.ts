@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../gen/ostiary/error/v1/error_detail_pb.js";
-import type { AssuranceLevel } from "../../gen/ostiary/session/v1/session_pb.js";
+import type { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import type { SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { callOf } from "../../src/transport/rpc/call.ts";
 import {

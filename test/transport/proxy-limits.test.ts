@@ -15,7 +15,7 @@ function createFlow(app: TestApp, peer: string, forwardedFor?: string): Promise<
     const call = request(app.localUrl + login, options, (response) => {
       response.resume().on("end", () => resolve(response.statusCode));
     });
-    call.on("error", reject).end('{"client":"CLIENT_NATIVE"}');
+    call.on("error", reject).end('{"client":"CLIENT_KIND_NATIVE"}');
   });
 }
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -44,8 +44,8 @@ afterAll(async () => {
 test("security rule: no request of a stranger takes the server's thread for long", async () => {
   const registration = await app
     .client(RegistrationService)
-    .createRegistrationFlow({ client: Client.NATIVE });
-  const login = await app.client(LoginService).createLoginFlow({ client: Client.NATIVE });
+    .createRegistrationFlow({ client: ClientKind.NATIVE });
+  const login = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
   const flows = { registration: registration.flow?.id ?? "", login: login.flow?.id ?? "" };
   const costs: [name: string, ms: number, answer: string][] = [];
   for (const input of nastyInputs(flows)) {

@@ -110,7 +110,7 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
 
   const identityUrl = (method: string) => `${app.adminUrl}/ostiary.identity.v1.IdentityService/${method}`;
   const flowUrl = () => `${app.publicUrl}/ostiary.flow.v1.RegistrationService/CreateRegistrationFlow`;
-  const native = { client: "CLIENT_NATIVE" };
+  const native = { client: "CLIENT_KIND_NATIVE" };
   const reasonIn = ({ text }: Answer) => {
     const { details } = JSON.parse(text) as { details: { debug: { reason?: string; metadata?: object } }[] };
     const { reason, metadata } = details[0]?.debug ?? {};

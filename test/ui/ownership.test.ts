@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Client } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -61,7 +61,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
   const begun = {
     registration: async (address: string) => {
       const client = app.client(RegistrationService);
-      const { flow } = await client.createRegistrationFlow({ client: Client.NATIVE });
+      const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
       const step = { case: "password", value: { password: "the attacker's own" } } as const;
       await client.submitRegistrationFlow({ flowId, traits: { email: address }, step });
@@ -69,21 +69,21 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     },
     login: async (address: string) => {
       const client = app.client(LoginService);
-      const { flow } = await client.createLoginFlow({ client: Client.NATIVE });
+      const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
       await client.submitLoginFlow({ flowId, identifier: address, step: { case: "code", value: {} } });
       return flowId;
     },
     recovery: async (address: string) => {
       const client = app.client(RecoveryService);
-      const { flow } = await client.createRecoveryFlow({ client: Client.NATIVE });
+      const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
       await client.submitRecoveryFlow({ flowId, address, step: { case: "code", value: {} } });
       return flowId;
     },
     verification: async (address: string) => {
       const client = app.client(VerificationService);
-      const { flow } = await client.createVerificationFlow({ client: Client.NATIVE });
+      const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
       await client.submitVerificationFlow({ flowId, address, step: { case: "code", value: {} } });
       return flowId;
@@ -119,7 +119,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     await page.click("[data-step='code']");
     await page.waitForURL("**/ui/sessions");
     const login = app.client(LoginService);
-    const { flow } = await login.createLoginFlow({ client: Client.NATIVE });
+    const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
     const tried = await login.submitLoginFlow({
       flowId: flow?.id ?? "",
       identifier: victim,

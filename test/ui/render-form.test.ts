@@ -39,7 +39,7 @@ const news = {
 const button = (step: string, text: string) => ({ name: step, label: { id: 1, text }, button: { step } });
 
 function flow(nodes: JsonObject[], more: JsonObject = {}): JsonObject {
-  const client = "CLIENT_BROWSER";
+  const client = "CLIENT_KIND_BROWSER";
   return { id: "ost_flw_1", kind: "FLOW_KIND_LOGIN", client, form: { nodes }, ...more };
 }
 

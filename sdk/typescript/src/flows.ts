@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Client, type Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, type Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import type { Ostiary } from "./client.ts";
 import { assertFlowClient } from "./client-kind.ts";
 import { type OptionNames, refuseUnknownOptions } from "./options.ts";
@@ -9,7 +9,7 @@ export type FlowName = keyof typeof calls;
 
 /** What a flow is begun with. */
 export interface FlowStart {
-  readonly client: Client;
+  readonly client: ClientKind;
   /** Where the browser should go afterwards. */
   readonly returnTo?: string | undefined;
   /** The token of a link that was opened; of all kinds but settings, which sends none. */
@@ -21,7 +21,7 @@ export interface FlowStart {
 type FlowAnswer = Promise<{ readonly flow?: Flow | undefined }>;
 
 interface CompleteStart {
-  readonly client: Client;
+  readonly client: ClientKind;
   readonly returnTo: string;
   readonly linkToken: string;
   readonly invitationToken: string;
@@ -78,7 +78,7 @@ export async function getFlow(
   ostiary: Ostiary,
   name: FlowName,
   flowId: string,
-  client: Client = Client.BROWSER,
+  client: ClientKind = ClientKind.BROWSER,
 ): Promise<Flow> {
   const flow = flowOf(await callsOf(name).get(ostiary, flowId));
   assertFlowClient(flow, client);

@@ -2,8 +2,8 @@
 import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
-import { Client, FlowKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import { InputType, type NodeSchema } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { ClientKind, FlowKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { type FormNodeSchema, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import { SubmitLoginFlowRequestSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import {
   type SubmitRegistrationFlowRequest,
@@ -12,7 +12,7 @@ import {
 import { formDataToRequest } from "./form-data.ts";
 import { textOf } from "./form-value.ts";
 
-type NodeInit = MessageInitShape<typeof NodeSchema>;
+type NodeInit = MessageInitShape<typeof FormNodeSchema>;
 
 const choices = ["red", "blue"].map((choice) => ({ value: fromJson(ValueSchema, choice) }));
 
@@ -256,7 +256,7 @@ function loginFlow(nodes?: readonly NodeInit[]) {
 }
 
 function flowOf(kind: FlowKind, nodes: readonly NodeInit[]) {
-  const common = { id: "ost_flw_1", csrfToken: "token", client: Client.BROWSER };
+  const common = { id: "ost_flw_1", csrfToken: "token", client: ClientKind.BROWSER };
   return create(FlowSchema, { ...common, kind, form: { nodes: [...nodes] } });
 }
 

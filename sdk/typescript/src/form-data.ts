@@ -2,7 +2,7 @@
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Flow, FlowKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import { InputType, type Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowRequestSchema,
@@ -57,17 +57,17 @@ const schemas = {
  * nobody touched changes nothing, whatever browsers make of values that their controls cannot hold. Throws a TypeError if the
  * flow has no such button.
  */
-export function formDataToRequest(flow: Flow, data: FormData, pressed: Node | string): SubmitRequest;
+export function formDataToRequest(flow: Flow, data: FormData, pressed: FormNode | string): SubmitRequest;
 export function formDataToRequest<Request extends SubmitRequest>(
   flow: Flow,
   data: FormData,
-  pressed: Node | string,
+  pressed: FormNode | string,
   schema: GenMessage<Request>,
 ): Request;
 export function formDataToRequest(
   flow: Flow,
   data: FormData,
-  pressed: Node | string,
+  pressed: FormNode | string,
   wanted?: GenMessage<SubmitRequest>,
 ): SubmitRequest {
   const schema = schemaOf(flow);
@@ -133,7 +133,7 @@ function stepsOf(schema: DescMessage): ReadonlySet<string> {
   return new Set(oneof?.fields.map((field) => field.jsonName));
 }
 
-function stepOf(flow: Flow, pressed: Node | string): string {
+function stepOf(flow: Flow, pressed: FormNode | string): string {
   if (typeof pressed !== "string") {
     if (pressed.kind.case === "button") return pressed.kind.value.step;
     throw new TypeError(`the node "${pressed.name}" is not a button`);

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { Client, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import { createOstiaryAdmin } from "./admin.ts";
 import { createOstiary } from "./client.ts";
 import { createFlow } from "./flows.ts";
@@ -143,7 +143,7 @@ describe("createOstiary", () => {
 describe("createFlow and sendRecoveryMessages", () => {
   test("refuse an option that they do not have", async () => {
     const ostiary = createOstiary({ transport });
-    const misspelt = { client: Client.BROWSER, returnto: "https://app.example/" };
+    const misspelt = { client: ClientKind.BROWSER, returnto: "https://app.example/" };
     await expect(createFlow(ostiary, "login", misspelt)).rejects.toThrow('did you mean "returnTo"?');
     const admin = createOstiaryAdmin({ transport });
     expect(() => admin.sendRecoveryMessages([], { requestid: "1" } as never)).toThrow(
@@ -160,7 +160,7 @@ describe("createFlow and sendRecoveryMessages", () => {
 
   test("refuse a kind of flow that there is not", async () => {
     const ostiary = createOstiary({ transport });
-    const start = { client: Client.BROWSER };
+    const start = { client: ClientKind.BROWSER };
     await expect(createFlow(ostiary, "toString" as never, start)).rejects.toThrow(TypeError);
   });
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import type { Node } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import type { FormNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import type { LoginCompleted } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { ContinueWith } from "../../../gen/ostiary/flow/v1/outcome_pb.js";
 import type { RecoveryCompleted } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
@@ -73,7 +73,7 @@ export async function submit(
   ostiary: FlowClients,
   flow: Flow,
   data: FormData,
-  pressed: Node | string,
+  pressed: FormNode | string,
 ): Promise<SubmitOutcome> {
   const { outcome } = await send(ostiary, formDataToRequest(flow, data, pressed));
   switch (outcome.case) {

@@ -1,4 +1,4 @@
-import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import type { Access } from "../rpc/access.ts";
 import type { AddressLimits } from "../rpc/address-limits.ts";
 import { admitAddress, admitCall } from "../rpc/admit-call.ts";

@@ -2,7 +2,7 @@ import { type DescMethod, type DescService, getOption, hasOption } from "@bufbui
 import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { access, RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { method as methodOption, RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 
 /** Who may call a method, as its `access` option says. */
 export type AccessRule =
@@ -21,9 +21,8 @@ export const openForeignServices: readonly DescService[] = [Health, ServerReflec
 /** The rule of a method. Default deny: without the option, or with an empty one, it is `undeclared`. */
 export function accessRuleOf(method: DescMethod): AccessRule {
   if (openForeignServices.includes(method.parent)) return { kind: "anyone", withSession: false };
-  if (!hasOption(method, access)) return { kind: "undeclared" };
-  const { caller } = getOption(method, access);
-  switch (caller.case) {
+  const caller = accessOf(method)?.caller;
+  switch (caller?.case) {
     case "anyone":
     case "flow":
       return { kind: caller.case, withSession: caller.value.withSession };
@@ -46,7 +45,11 @@ export function accessRuleOf(method: DescMethod): AccessRule {
 /** The class of limits of a method; health and reflection are checks. */
 export function rateClassOf(method: DescMethod): RateClass {
   if (openForeignServices.includes(method.parent)) return RateClass.CHECK;
-  return hasOption(method, access) ? getOption(method, access).rateClass : RateClass.UNSPECIFIED;
+  return accessOf(method)?.rateClass ?? RateClass.UNSPECIFIED;
+}
+
+function accessOf(method: DescMethod) {
+  return hasOption(method, methodOption) ? getOption(method, methodOption).access : undefined;
 }
 
 /** Whether calls of a method are too frequent to be logged one by one at `info`. */

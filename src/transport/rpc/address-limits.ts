@@ -1,4 +1,4 @@
-import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { DomainError, domainError, type ErrorReason } from "../../domain/errors.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";

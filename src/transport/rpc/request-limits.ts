@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
-import { RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { rateClassOf } from "./access-rule.ts";
 
 /** A token, a code, an address to return to: all that most calls of strangers hold. */

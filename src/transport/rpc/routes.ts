@@ -1,7 +1,11 @@
 import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { createServiceImplSpec, type MethodImplSpec } from "@connectrpc/connect";
-import { Listener, listener, type RateClass } from "../../../gen/ostiary/access/v1/access_pb.js";
+import {
+  Listener,
+  type RateClass,
+  service as serviceOption,
+} from "../../../gen/ostiary/option/v1/option_pb.js";
 import { type AccessRule, accessRuleOf, isQuiet, openForeignServices, rateClassOf } from "./access-rule.ts";
 import { requestLimitOf } from "./request-limits.ts";
 
@@ -51,7 +55,7 @@ export function createRoutes(
   const routes = new Map<string, Route>();
   for (const { service, implementation } of bindings) {
     const foreign = openForeignServices.includes(service);
-    if (!foreign && getOption(service, listener) !== listenerOptions[name]) {
+    if (!foreign && getOption(service, serviceOption).listener !== listenerOptions[name]) {
       throw new Error(`${service.typeName} does not declare the ${name} listener`);
     }
     const { methods } = createServiceImplSpec(service, implementation);

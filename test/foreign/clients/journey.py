@@ -19,7 +19,7 @@ with grpc.insecure_channel(address) as channel:
     traits = struct_pb2.Struct()
     traits.update({"email": email})
     flow = registration.CreateRegistrationFlow(
-        registration_service_pb2.CreateRegistrationFlowRequest(client=flow_pb2.CLIENT_NATIVE)
+        registration_service_pb2.CreateRegistrationFlowRequest(client=flow_pb2.CLIENT_KIND_NATIVE)
     ).flow
     registered = registration.SubmitRegistrationFlow(
         registration_service_pb2.SubmitRegistrationFlowRequest(
@@ -30,7 +30,7 @@ with grpc.insecure_channel(address) as channel:
     )
     assert registered.WhichOneof("outcome") == "completed", registered
 
-    flow = login.CreateLoginFlow(login_service_pb2.CreateLoginFlowRequest(client=flow_pb2.CLIENT_NATIVE)).flow
+    flow = login.CreateLoginFlow(login_service_pb2.CreateLoginFlowRequest(client=flow_pb2.CLIENT_KIND_NATIVE)).flow
     logged_in = login.SubmitLoginFlow(
         login_service_pb2.SubmitLoginFlowRequest(
             flow_id=flow.id, identifier=email, password=login_service_pb2.LoginPasswordStep(password=password)

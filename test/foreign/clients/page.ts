@@ -1,6 +1,6 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { Client } from "../../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 import { reasonOf } from "../../../sdk/typescript/src/errors.ts";
@@ -17,7 +17,7 @@ function transport(baseUrl: string) {
 export async function journey(baseUrl: string, email: string) {
   const registration = createClient(RegistrationService, transport(baseUrl));
   const sessions = createClient(SessionService, transport(baseUrl));
-  const { flow } = await registration.createRegistrationFlow({ client: Client.BROWSER });
+  const { flow } = await registration.createRegistrationFlow({ client: ClientKind.BROWSER });
   const { outcome } = await registration.submitRegistrationFlow({
     flowId: flow?.id ?? "",
     csrfToken: flow?.csrfToken ?? "",

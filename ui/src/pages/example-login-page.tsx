@@ -1,4 +1,4 @@
-import { Client } from "@ostiary/sdk/v1/flow";
+import { ClientKind } from "@ostiary/sdk/v1/flow";
 import { type JSX, type SubmitEvent, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
@@ -15,7 +15,7 @@ export function ExampleLoginPage(): JSX.Element {
   const [problem, setProblem] = useState("");
 
   const logIn = async (data: FormData) => {
-    const { flow } = await ostiary.login.createLoginFlow({ client: Client.BROWSER });
+    const { flow } = await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
     const { outcome } = await ostiary.login.submitLoginFlow({
       flowId: flow?.id ?? "",
       csrfToken: flow?.csrfToken ?? "",

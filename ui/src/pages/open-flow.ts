@@ -1,6 +1,6 @@
 import { metadataOf, reasonOf } from "@ostiary/sdk";
 import { createFlow, FlowClientError, type FlowName, getFlow } from "@ostiary/sdk/form";
-import { Client, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
+import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import {
   clearFragment,
   flowIdInAddress,
@@ -21,7 +21,7 @@ export async function openFlow(name: FlowName): Promise<Flow> {
 /** A fresh flow. */
 export async function freshFlow(name: FlowName): Promise<Flow> {
   const start = {
-    client: Client.BROWSER,
+    client: ClientKind.BROWSER,
     returnTo: returnToInAddress(),
     linkToken: linkTokenInAddress(),
     invitationToken: invitationTokenInAddress(),

@@ -10,7 +10,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file ostiary/error/v1/error_detail.proto.
  */
 export const file_ostiary_error_v1_error_detail = /*@__PURE__*/
-  fileDesc("CiNvc3RpYXJ5L2Vycm9yL3YxL2Vycm9yX2RldGFpbC5wcm90bxIQb3N0aWFyeS5lcnJvci52MSIdCgZSZW1lZHkSEwoLZGVzY3JpcHRpb24YASABKAliBnByb3RvMw");
+  fileDesc("CiNvc3RpYXJ5L2Vycm9yL3YxL2Vycm9yX2RldGFpbC5wcm90bxIQb3N0aWFyeS5lcnJvci52MSIdCgZSZW1lZHkSEwoLZGVzY3JpcHRpb24YASABKAlCngEKGGV4YW1wbGUub3N0aWFyeS5lcnJvci52MVABWitvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9lcnJvci92MTtlcnJvcnYxogIIT1NURXJyb3KqAhBPc3RpYXJ5LkVycm9yLlYxugIMT3N0aWFyeUVycm9yygIQT3N0aWFyeVxFcnJvclxWMeoCEk9zdGlhcnk6OkVycm9yOjpWMWIGcHJvdG8z");
 
 /**
  * Describes the message ostiary.error.v1.Remedy.

@@ -8,7 +8,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Form } from "./form_pb.js";
-import type { AddressKind } from "../../identity/v1/identity_pb.js";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
+import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow.proto.
@@ -54,9 +55,9 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   /**
    * The kind of client that it was made for.
    *
-   * @generated from field: ostiary.flow.v1.Client client = 5;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 5;
    */
-  client: Client;
+  client: ClientKind;
 
   /**
    * Whether it can still be submitted.
@@ -68,87 +69,87 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   /**
    * Where the flow stands, for hand-written forms.
    *
-   * @generated from oneof ostiary.flow.v1.Flow.step
+   * @generated from oneof ostiary.flow.v1.Flow.stage
    */
-  step: {
+  stage: {
     /**
      * Fill in the form and choose a method.
      *
-     * @generated from field: ostiary.flow.v1.ChooseMethodStep choose_method = 7;
+     * @generated from field: ostiary.flow.v1.ChooseMethodStage choose_method = 7;
      */
-    value: ChooseMethodStep;
+    value: ChooseMethodStage;
     case: "chooseMethod";
   } | {
     /**
      * Enter the code that was sent.
      *
-     * @generated from field: ostiary.flow.v1.EnterCodeStep enter_code = 11;
+     * @generated from field: ostiary.flow.v1.EnterCodeStage enter_code = 11;
      */
-    value: EnterCodeStep;
+    value: EnterCodeStage;
     case: "enterCode";
   } | {
     /**
      * Open the link that was sent, or ask for another one.
      *
-     * @generated from field: ostiary.flow.v1.LinkSentStep link_sent = 12;
+     * @generated from field: ostiary.flow.v1.LinkSentStage link_sent = 12;
      */
-    value: LinkSentStep;
+    value: LinkSentStage;
     case: "linkSent";
   } | {
     /**
      * Press the one button that uses the link which was opened.
      *
-     * @generated from field: ostiary.flow.v1.ConfirmLinkStep confirm_link = 13;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStage confirm_link = 13;
      */
-    value: ConfirmLinkStep;
+    value: ConfirmLinkStage;
     case: "confirmLink";
   } | {
     /**
      * Settings: change what is to be changed.
      *
-     * @generated from field: ostiary.flow.v1.ChangeSettingsStep change_settings = 14;
+     * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 14;
      */
-    value: ChangeSettingsStep;
+    value: ChangeSettingsStage;
     case: "changeSettings";
   } | {
     /**
      * Settings after a recovery: set a new secret; nothing else is possible before.
      *
-     * @generated from field: ostiary.flow.v1.SetNewSecretStep set_new_secret = 15;
+     * @generated from field: ostiary.flow.v1.SetNewSecretStage set_new_secret = 15;
      */
-    value: SetNewSecretStep;
+    value: SetNewSecretStage;
     case: "setNewSecret";
   } | {
     /**
      * Registration: fill in the traits; how to sign in is asked next.
      *
-     * @generated from field: ostiary.flow.v1.FillProfileStep fill_profile = 16;
+     * @generated from field: ostiary.flow.v1.FillProfileStage fill_profile = 16;
      */
-    value: FillProfileStep;
+    value: FillProfileStage;
     case: "fillProfile";
   } | {
     /**
      * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
      *
-     * @generated from field: ostiary.flow.v1.EnterIdentifierStep enter_identifier = 17;
+     * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 17;
      */
-    value: EnterIdentifierStep;
+    value: EnterIdentifierStage;
     case: "enterIdentifier";
   } | {
     /**
      * Recovery: choose which address of the account the code or link goes to.
      *
-     * @generated from field: ostiary.flow.v1.ChooseAddressStep choose_address = 18;
+     * @generated from field: ostiary.flow.v1.ChooseAddressStage choose_address = 18;
      */
-    value: ChooseAddressStep;
+    value: ChooseAddressStage;
     case: "chooseAddress";
   } | {
     /**
      * Verification, recovery: say whether it was you who set the account up.
      *
-     * @generated from field: ostiary.flow.v1.ClaimAccountStep claim_account = 19;
+     * @generated from field: ostiary.flow.v1.ClaimAccountStage claim_account = 19;
      */
-    value: ClaimAccountStep;
+    value: ClaimAccountStage;
     case: "claimAccount";
   } | { case: undefined; value?: undefined };
 
@@ -216,15 +217,15 @@ export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
 export declare const FlowAccountSchema: GenMessage<FlowAccount>;
 
 /**
- * ChooseMethodStep is the first step of a flow: any of these methods will do.
+ * ChooseMethodStage is the first step of a flow: any of these methods will do.
  *
- * @generated from message ostiary.flow.v1.ChooseMethodStep
+ * @generated from message ostiary.flow.v1.ChooseMethodStage
  */
-export declare type ChooseMethodStep = Message<"ostiary.flow.v1.ChooseMethodStep"> & {
+export declare type ChooseMethodStage = Message<"ostiary.flow.v1.ChooseMethodStage"> & {
   /**
    * The methods on offer; each is a step of the Submit request by the same name.
    *
-   * @generated from field: repeated ostiary.flow.v1.MethodKind methods = 1;
+   * @generated from field: repeated ostiary.common.v1.MethodKind methods = 1;
    */
   methods: MethodKind[];
 
@@ -237,17 +238,17 @@ export declare type ChooseMethodStep = Message<"ostiary.flow.v1.ChooseMethodStep
 };
 
 /**
- * Describes the message ostiary.flow.v1.ChooseMethodStep.
- * Use `create(ChooseMethodStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChooseMethodStage.
+ * Use `create(ChooseMethodStageSchema)` to create a new message.
  */
-export declare const ChooseMethodStepSchema: GenMessage<ChooseMethodStep>;
+export declare const ChooseMethodStageSchema: GenMessage<ChooseMethodStage>;
 
 /**
- * EnterCodeStep waits for a code. It is the same whether or not a code was really sent.
+ * EnterCodeStage waits for a code. It is the same whether or not a code was really sent.
  *
- * @generated from message ostiary.flow.v1.EnterCodeStep
+ * @generated from message ostiary.flow.v1.EnterCodeStage
  */
-export declare type EnterCodeStep = Message<"ostiary.flow.v1.EnterCodeStep"> & {
+export declare type EnterCodeStage = Message<"ostiary.flow.v1.EnterCodeStage"> & {
   /**
    * Where the code was sent to: what was typed, or a masked address where nobody typed it.
    *
@@ -285,18 +286,18 @@ export declare type EnterCodeStep = Message<"ostiary.flow.v1.EnterCodeStep"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.EnterCodeStep.
- * Use `create(EnterCodeStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.EnterCodeStage.
+ * Use `create(EnterCodeStageSchema)` to create a new message.
  */
-export declare const EnterCodeStepSchema: GenMessage<EnterCodeStep>;
+export declare const EnterCodeStageSchema: GenMessage<EnterCodeStage>;
 
 /**
- * LinkSentStep waits for a link to be opened, on this device or another one. It is the same whether or not a link
+ * LinkSentStage waits for a link to be opened, on this device or another one. It is the same whether or not a link
  * was really sent.
  *
- * @generated from message ostiary.flow.v1.LinkSentStep
+ * @generated from message ostiary.flow.v1.LinkSentStage
  */
-export declare type LinkSentStep = Message<"ostiary.flow.v1.LinkSentStep"> & {
+export declare type LinkSentStage = Message<"ostiary.flow.v1.LinkSentStage"> & {
   /**
    * Where the link was sent to: what was typed, or a masked address where nobody typed it.
    *
@@ -320,18 +321,18 @@ export declare type LinkSentStep = Message<"ostiary.flow.v1.LinkSentStep"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.LinkSentStep.
- * Use `create(LinkSentStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.LinkSentStage.
+ * Use `create(LinkSentStageSchema)` to create a new message.
  */
-export declare const LinkSentStepSchema: GenMessage<LinkSentStep>;
+export declare const LinkSentStageSchema: GenMessage<LinkSentStage>;
 
 /**
- * ConfirmLinkStep waits for the one click that uses a link. Opening a link uses nothing, since programs that look into
+ * ConfirmLinkStage waits for the one click that uses a link. Opening a link uses nothing, since programs that look into
  * mail open links as well.
  *
- * @generated from message ostiary.flow.v1.ConfirmLinkStep
+ * @generated from message ostiary.flow.v1.ConfirmLinkStage
  */
-export declare type ConfirmLinkStep = Message<"ostiary.flow.v1.ConfirmLinkStep"> & {
+export declare type ConfirmLinkStage = Message<"ostiary.flow.v1.ConfirmLinkStage"> & {
   /**
    * The address that the link was sent to, masked.
    *
@@ -341,17 +342,17 @@ export declare type ConfirmLinkStep = Message<"ostiary.flow.v1.ConfirmLinkStep">
 };
 
 /**
- * Describes the message ostiary.flow.v1.ConfirmLinkStep.
- * Use `create(ConfirmLinkStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ConfirmLinkStage.
+ * Use `create(ConfirmLinkStageSchema)` to create a new message.
  */
-export declare const ConfirmLinkStepSchema: GenMessage<ConfirmLinkStep>;
+export declare const ConfirmLinkStageSchema: GenMessage<ConfirmLinkStage>;
 
 /**
- * ChangeSettingsStep is the only step of a settings flow; any part of the form can be submitted, as often as needed.
+ * ChangeSettingsStage is the only step of a settings flow; any part of the form can be submitted, as often as needed.
  *
- * @generated from message ostiary.flow.v1.ChangeSettingsStep
+ * @generated from message ostiary.flow.v1.ChangeSettingsStage
  */
-export declare type ChangeSettingsStep = Message<"ostiary.flow.v1.ChangeSettingsStep"> & {
+export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSettingsStage"> & {
   /**
    * The parts on offer; each is a step of the Submit request by the same name, except where the part says otherwise.
    *
@@ -361,67 +362,67 @@ export declare type ChangeSettingsStep = Message<"ostiary.flow.v1.ChangeSettings
 };
 
 /**
- * Describes the message ostiary.flow.v1.ChangeSettingsStep.
- * Use `create(ChangeSettingsStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChangeSettingsStage.
+ * Use `create(ChangeSettingsStageSchema)` to create a new message.
  */
-export declare const ChangeSettingsStepSchema: GenMessage<ChangeSettingsStep>;
+export declare const ChangeSettingsStageSchema: GenMessage<ChangeSettingsStage>;
 
 /**
- * SetNewSecretStep is the step of a settings flow that follows a recovery.
+ * SetNewSecretStage is the step of a settings flow that follows a recovery.
  *
- * @generated from message ostiary.flow.v1.SetNewSecretStep
+ * @generated from message ostiary.flow.v1.SetNewSecretStage
  */
-export declare type SetNewSecretStep = Message<"ostiary.flow.v1.SetNewSecretStep"> & {
+export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretStage"> & {
   /**
    * The methods on offer.
    *
-   * @generated from field: repeated ostiary.flow.v1.MethodKind methods = 1;
+   * @generated from field: repeated ostiary.common.v1.MethodKind methods = 1;
    */
   methods: MethodKind[];
 };
 
 /**
- * Describes the message ostiary.flow.v1.SetNewSecretStep.
- * Use `create(SetNewSecretStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.SetNewSecretStage.
+ * Use `create(SetNewSecretStageSchema)` to create a new message.
  */
-export declare const SetNewSecretStepSchema: GenMessage<SetNewSecretStep>;
+export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
 
 /**
- * FillProfileStep is the first step of a registration flow where `registration.style` is `profile_first`: submit
+ * FillProfileStage is the first step of a registration flow where `registration.style` is `profile_first`: submit
  * `profile` with the traits.
  *
- * @generated from message ostiary.flow.v1.FillProfileStep
+ * @generated from message ostiary.flow.v1.FillProfileStage
  */
-export declare type FillProfileStep = Message<"ostiary.flow.v1.FillProfileStep"> & {
+export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.FillProfileStep.
- * Use `create(FillProfileStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.FillProfileStage.
+ * Use `create(FillProfileStageSchema)` to create a new message.
  */
-export declare const FillProfileStepSchema: GenMessage<FillProfileStep>;
+export declare const FillProfileStageSchema: GenMessage<FillProfileStage>;
 
 /**
- * EnterIdentifierStep waits for what somebody signs in with; what they prove it by comes next.
+ * EnterIdentifierStage waits for what somebody signs in with; what they prove it by comes next.
  *
- * @generated from message ostiary.flow.v1.EnterIdentifierStep
+ * @generated from message ostiary.flow.v1.EnterIdentifierStage
  */
-export declare type EnterIdentifierStep = Message<"ostiary.flow.v1.EnterIdentifierStep"> & {
+export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.EnterIdentifierStep.
- * Use `create(EnterIdentifierStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.EnterIdentifierStage.
+ * Use `create(EnterIdentifierStageSchema)` to create a new message.
  */
-export declare const EnterIdentifierStepSchema: GenMessage<EnterIdentifierStep>;
+export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage>;
 
 /**
- * ChooseAddressStep waits for the choice of one of several addresses. Only where the configuration lets answers tell who
+ * ChooseAddressStage waits for the choice of one of several addresses. Only where the configuration lets answers tell who
  * has an account (`enumeration_safe: false`).
  *
- * @generated from message ostiary.flow.v1.ChooseAddressStep
+ * @generated from message ostiary.flow.v1.ChooseAddressStage
  */
-export declare type ChooseAddressStep = Message<"ostiary.flow.v1.ChooseAddressStep"> & {
+export declare type ChooseAddressStage = Message<"ostiary.flow.v1.ChooseAddressStage"> & {
   /**
    * The addresses to choose from.
    *
@@ -431,20 +432,20 @@ export declare type ChooseAddressStep = Message<"ostiary.flow.v1.ChooseAddressSt
 };
 
 /**
- * Describes the message ostiary.flow.v1.ChooseAddressStep.
- * Use `create(ChooseAddressStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChooseAddressStage.
+ * Use `create(ChooseAddressStageSchema)` to create a new message.
  */
-export declare const ChooseAddressStepSchema: GenMessage<ChooseAddressStep>;
+export declare const ChooseAddressStageSchema: GenMessage<ChooseAddressStage>;
 
 /**
- * ClaimAccountStep waits for an answer: the address was proven, and the account has no verified address yet, so nobody knows
+ * ClaimAccountStage waits for an answer: the address was proven, and the account has no verified address yet, so nobody knows
  * whether the person who set it up is the one who has the address. `resume` signs in with what was set up, and everything
  * stays; `disown` says that it was somebody else, ends everything that was set up, and leads to a new secret. Until one of
  * them is answered nothing changes, and the address is not verified. The flow remembers the proof for as long as it lasts.
  *
- * @generated from message ostiary.flow.v1.ClaimAccountStep
+ * @generated from message ostiary.flow.v1.ClaimAccountStage
  */
-export declare type ClaimAccountStep = Message<"ostiary.flow.v1.ClaimAccountStep"> & {
+export declare type ClaimAccountStage = Message<"ostiary.flow.v1.ClaimAccountStage"> & {
   /**
    * The address that was proven: as it was typed, or masked where nobody typed it.
    *
@@ -454,10 +455,10 @@ export declare type ClaimAccountStep = Message<"ostiary.flow.v1.ClaimAccountStep
 };
 
 /**
- * Describes the message ostiary.flow.v1.ClaimAccountStep.
- * Use `create(ClaimAccountStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ClaimAccountStage.
+ * Use `create(ClaimAccountStageSchema)` to create a new message.
  */
-export declare const ClaimAccountStepSchema: GenMessage<ClaimAccountStep>;
+export declare const ClaimAccountStageSchema: GenMessage<ClaimAccountStage>;
 
 /**
  * OfferedAddress is an address that can be chosen.
@@ -482,7 +483,7 @@ export declare type OfferedAddress = Message<"ostiary.flow.v1.OfferedAddress"> &
   /**
    * What kind of address it is.
    *
-   * @generated from field: ostiary.identity.v1.AddressKind kind = 3;
+   * @generated from field: ostiary.option.v1.AddressKind kind = 3;
    */
   kind: AddressKind;
 };
@@ -548,22 +549,22 @@ export enum FlowKind {
 export declare const FlowKindSchema: GenEnum<FlowKind>;
 
 /**
- * Client is the kind of client that a flow is for.
+ * ClientKind is the kind of client that a flow is for.
  *
- * @generated from enum ostiary.flow.v1.Client
+ * @generated from enum ostiary.flow.v1.ClientKind
  */
-export enum Client {
+export enum ClientKind {
   /**
    * Not stated; refused.
    *
-   * @generated from enum value: CLIENT_UNSPECIFIED = 0;
+   * @generated from enum value: CLIENT_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
    * A browser: the flow is bound to it by a cookie, and a session comes as a cookie.
    *
-   * @generated from enum value: CLIENT_BROWSER = 1;
+   * @generated from enum value: CLIENT_KIND_BROWSER = 1;
    */
   BROWSER = 1,
 
@@ -571,15 +572,15 @@ export enum Client {
    * A native app, a command line, a service: no cookies, a session comes as a token. No web page can use such a flow, except
    * one of `server.native_origins`.
    *
-   * @generated from enum value: CLIENT_NATIVE = 2;
+   * @generated from enum value: CLIENT_KIND_NATIVE = 2;
    */
   NATIVE = 2,
 }
 
 /**
- * Describes the enum ostiary.flow.v1.Client.
+ * Describes the enum ostiary.flow.v1.ClientKind.
  */
-export declare const ClientSchema: GenEnum<Client>;
+export declare const ClientKindSchema: GenEnum<ClientKind>;
 
 /**
  * FlowState says whether a flow can still be submitted.
@@ -613,46 +614,6 @@ export enum FlowState {
  * Describes the enum ostiary.flow.v1.FlowState.
  */
 export declare const FlowStateSchema: GenEnum<FlowState>;
-
-/**
- * MethodKind names the ways to get through a flow.
- *
- * @generated from enum ostiary.flow.v1.MethodKind
- */
-export enum MethodKind {
-  /**
-   * Not stated.
-   *
-   * @generated from enum value: METHOD_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * With a password.
-   *
-   * @generated from enum value: METHOD_KIND_PASSWORD = 1;
-   */
-  PASSWORD = 1,
-
-  /**
-   * With a one-time code that is sent to an address.
-   *
-   * @generated from enum value: METHOD_KIND_CODE = 2;
-   */
-  CODE = 2,
-
-  /**
-   * With a link that is sent to an address.
-   *
-   * @generated from enum value: METHOD_KIND_LINK = 3;
-   */
-  LINK = 3,
-}
-
-/**
- * Describes the enum ostiary.flow.v1.MethodKind.
- */
-export declare const MethodKindSchema: GenEnum<MethodKind>;
 
 /**
  * SettingsPart names the parts of a settings flow.

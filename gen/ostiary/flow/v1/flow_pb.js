@@ -6,14 +6,15 @@
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_ostiary_common_v1_method_kind } from "../../common/v1/method_kind_pb.js";
 import { file_ostiary_flow_v1_form } from "./form_pb.js";
-import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
+import { file_ostiary_option_v1_demand } from "../../option/v1/demand_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow.proto.
  */
 export const file_ostiary_flow_v1_flow = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxItEHCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEicKBmNsaWVudBgFIAEoDjIXLm9zdGlhcnkuZmxvdy52MS5DbGllbnQSKQoFc3RhdGUYBiABKA4yGi5vc3RpYXJ5LmZsb3cudjEuRmxvd1N0YXRlEjoKDWNob29zZV9tZXRob2QYByABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RlcEgAEjQKCmVudGVyX2NvZGUYCyABKAsyHi5vc3RpYXJ5LmZsb3cudjEuRW50ZXJDb2RlU3RlcEgAEjIKCWxpbmtfc2VudBgMIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5MaW5rU2VudFN0ZXBIABI4Cgxjb25maXJtX2xpbmsYDSABKAsyIC5vc3RpYXJ5LmZsb3cudjEuQ29uZmlybUxpbmtTdGVwSAASPgoPY2hhbmdlX3NldHRpbmdzGA4gASgLMiMub3N0aWFyeS5mbG93LnYxLkNoYW5nZVNldHRpbmdzU3RlcEgAEjsKDnNldF9uZXdfc2VjcmV0GA8gASgLMiEub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0ZXBIABI4CgxmaWxsX3Byb2ZpbGUYECABKAsyIC5vc3RpYXJ5LmZsb3cudjEuRmlsbFByb2ZpbGVTdGVwSAASQAoQZW50ZXJfaWRlbnRpZmllchgRIAEoCzIkLm9zdGlhcnkuZmxvdy52MS5FbnRlcklkZW50aWZpZXJTdGVwSAASPAoOY2hvb3NlX2FkZHJlc3MYEiABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlQWRkcmVzc1N0ZXBIABI6Cg1jbGFpbV9hY2NvdW50GBMgASgLMiEub3N0aWFyeS5mbG93LnYxLkNsYWltQWNjb3VudFN0ZXBIABIRCglyZXR1cm5fdG8YCCABKAkSIwoEZm9ybRgJIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5Gb3JtEhcKCmNzcmZfdG9rZW4YCiABKAlCA4ABARItCgdhY2NvdW50GBQgASgLMhwub3N0aWFyeS5mbG93LnYxLkZsb3dBY2NvdW50QgYKBHN0ZXAiOAoLRmxvd0FjY291bnQSEwoLaWRlbnRpdHlfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJIlcKEENob29zZU1ldGhvZFN0ZXASLAoHbWV0aG9kcxgBIAMoDjIbLm9zdGlhcnkuZmxvdy52MS5NZXRob2RLaW5kEhUKDXNlY29uZF9mYWN0b3IYAiABKAgitgEKDUVudGVyQ29kZVN0ZXASDwoHc2VudF90bxgBIAEoCRI0ChBjb2RlX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY29kZV9sZW5ndGgYBCABKAUSGAoQbG9uZ19jb2RlX2xlbmd0aBgFIAEoBSKGAQoMTGlua1NlbnRTdGVwEg8KB3NlbnRfdG8YASABKAkSNAoQbGlua19leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiIKD0NvbmZpcm1MaW5rU3RlcBIPCgdhZGRyZXNzGAEgASgJIkIKEkNoYW5nZVNldHRpbmdzU3RlcBIsCgVwYXJ0cxgBIAMoDjIdLm9zdGlhcnkuZmxvdy52MS5TZXR0aW5nc1BhcnQiQAoQU2V0TmV3U2VjcmV0U3RlcBIsCgdtZXRob2RzGAEgAygOMhsub3N0aWFyeS5mbG93LnYxLk1ldGhvZEtpbmQiEQoPRmlsbFByb2ZpbGVTdGVwIhUKE0VudGVySWRlbnRpZmllclN0ZXAiRwoRQ2hvb3NlQWRkcmVzc1N0ZXASMgoJYWRkcmVzc2VzGAEgAygLMh8ub3N0aWFyeS5mbG93LnYxLk9mZmVyZWRBZGRyZXNzIiMKEENsYWltQWNjb3VudFN0ZXASDwoHYWRkcmVzcxgBIAEoCSJdCg5PZmZlcmVkQWRkcmVzcxIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEi4KBGtpbmQYAyABKA4yIC5vc3RpYXJ5LmlkZW50aXR5LnYxLkFkZHJlc3NLaW5kKqIBCghGbG93S2luZBIZChVGTE9XX0tJTkRfVU5TUEVDSUZJRUQQABITCg9GTE9XX0tJTkRfTE9HSU4QARIaChZGTE9XX0tJTkRfUkVHSVNUUkFUSU9OEAISFgoSRkxPV19LSU5EX1JFQ09WRVJZEAMSGgoWRkxPV19LSU5EX1ZFUklGSUNBVElPThAEEhYKEkZMT1dfS0lORF9TRVRUSU5HUxAFKkcKBkNsaWVudBIWChJDTElFTlRfVU5TUEVDSUZJRUQQABISCg5DTElFTlRfQlJPV1NFUhABEhEKDUNMSUVOVF9OQVRJVkUQAipYCglGbG93U3RhdGUSGgoWRkxPV19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUZMT1dfU1RBVEVfQUNUSVZFEAESGAoURkxPV19TVEFURV9DT01QTEVURUQQAipvCgpNZXRob2RLaW5kEhsKF01FVEhPRF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTUVUSE9EX0tJTkRfUEFTU1dPUkQQARIUChBNRVRIT0RfS0lORF9DT0RFEAISFAoQTUVUSE9EX0tJTkRfTElOSxADKoABCgxTZXR0aW5nc1BhcnQSHQoZU0VUVElOR1NfUEFSVF9VTlNQRUNJRklFRBAAEhkKFVNFVFRJTkdTX1BBUlRfUFJPRklMRRABEhoKFlNFVFRJTkdTX1BBUlRfUEFTU1dPUkQQAhIaChZTRVRUSU5HU19QQVJUX0RFTEVUSU9OEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_flow_v1_form, file_ostiary_identity_v1_identity]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIuAHCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEisKBmNsaWVudBgFIAEoDjIbLm9zdGlhcnkuZmxvdy52MS5DbGllbnRLaW5kEikKBXN0YXRlGAYgASgOMhoub3N0aWFyeS5mbG93LnYxLkZsb3dTdGF0ZRI7Cg1jaG9vc2VfbWV0aG9kGAcgASgLMiIub3N0aWFyeS5mbG93LnYxLkNob29zZU1ldGhvZFN0YWdlSAASNQoKZW50ZXJfY29kZRgLIAEoCzIfLm9zdGlhcnkuZmxvdy52MS5FbnRlckNvZGVTdGFnZUgAEjMKCWxpbmtfc2VudBgMIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5MaW5rU2VudFN0YWdlSAASOQoMY29uZmlybV9saW5rGA0gASgLMiEub3N0aWFyeS5mbG93LnYxLkNvbmZpcm1MaW5rU3RhZ2VIABI/Cg9jaGFuZ2Vfc2V0dGluZ3MYDiABKAsyJC5vc3RpYXJ5LmZsb3cudjEuQ2hhbmdlU2V0dGluZ3NTdGFnZUgAEjwKDnNldF9uZXdfc2VjcmV0GA8gASgLMiIub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0YWdlSAASOQoMZmlsbF9wcm9maWxlGBAgASgLMiEub3N0aWFyeS5mbG93LnYxLkZpbGxQcm9maWxlU3RhZ2VIABJBChBlbnRlcl9pZGVudGlmaWVyGBEgASgLMiUub3N0aWFyeS5mbG93LnYxLkVudGVySWRlbnRpZmllclN0YWdlSAASPQoOY2hvb3NlX2FkZHJlc3MYEiABKAsyIy5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlQWRkcmVzc1N0YWdlSAASOwoNY2xhaW1fYWNjb3VudBgTIAEoCzIiLm9zdGlhcnkuZmxvdy52MS5DbGFpbUFjY291bnRTdGFnZUgAEhEKCXJldHVybl90bxgIIAEoCRIjCgRmb3JtGAkgASgLMhUub3N0aWFyeS5mbG93LnYxLkZvcm0SFwoKY3NyZl90b2tlbhgKIAEoCUIDgAEBEi0KB2FjY291bnQYFCABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRmxvd0FjY291bnRCBwoFc3RhZ2UiOAoLRmxvd0FjY291bnQSEwoLaWRlbnRpdHlfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJIloKEUNob29zZU1ldGhvZFN0YWdlEi4KB21ldGhvZHMYASADKA4yHS5vc3RpYXJ5LmNvbW1vbi52MS5NZXRob2RLaW5kEhUKDXNlY29uZF9mYWN0b3IYAiABKAgitwEKDkVudGVyQ29kZVN0YWdlEg8KB3NlbnRfdG8YASABKAkSNAoQY29kZV9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NvZGVfbGVuZ3RoGAQgASgFEhgKEGxvbmdfY29kZV9sZW5ndGgYBSABKAUihwEKDUxpbmtTZW50U3RhZ2USDwoHc2VudF90bxgBIAEoCRI0ChBsaW5rX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoQQ29uZmlybUxpbmtTdGFnZRIPCgdhZGRyZXNzGAEgASgJIkMKE0NoYW5nZVNldHRpbmdzU3RhZ2USLAoFcGFydHMYASADKA4yHS5vc3RpYXJ5LmZsb3cudjEuU2V0dGluZ3NQYXJ0IkMKEVNldE5ld1NlY3JldFN0YWdlEi4KB21ldGhvZHMYASADKA4yHS5vc3RpYXJ5LmNvbW1vbi52MS5NZXRob2RLaW5kIhIKEEZpbGxQcm9maWxlU3RhZ2UiFgoURW50ZXJJZGVudGlmaWVyU3RhZ2UiSAoSQ2hvb3NlQWRkcmVzc1N0YWdlEjIKCWFkZHJlc3NlcxgBIAMoCzIfLm9zdGlhcnkuZmxvdy52MS5PZmZlcmVkQWRkcmVzcyIkChFDbGFpbUFjY291bnRTdGFnZRIPCgdhZGRyZXNzGAEgASgJIlsKDk9mZmVyZWRBZGRyZXNzEgoKAmlkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSLAoEa2luZBgDIAEoDjIeLm9zdGlhcnkub3B0aW9uLnYxLkFkZHJlc3NLaW5kKqIBCghGbG93S2luZBIZChVGTE9XX0tJTkRfVU5TUEVDSUZJRUQQABITCg9GTE9XX0tJTkRfTE9HSU4QARIaChZGTE9XX0tJTkRfUkVHSVNUUkFUSU9OEAISFgoSRkxPV19LSU5EX1JFQ09WRVJZEAMSGgoWRkxPV19LSU5EX1ZFUklGSUNBVElPThAEEhYKEkZMT1dfS0lORF9TRVRUSU5HUxAFKloKCkNsaWVudEtpbmQSGwoXQ0xJRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIXChNDTElFTlRfS0lORF9CUk9XU0VSEAESFgoSQ0xJRU5UX0tJTkRfTkFUSVZFEAIqWAoJRmxvd1N0YXRlEhoKFkZMT1dfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFGTE9XX1NUQVRFX0FDVElWRRABEhgKFEZMT1dfU1RBVEVfQ09NUExFVEVEEAIqgAEKDFNldHRpbmdzUGFydBIdChlTRVRUSU5HU19QQVJUX1VOU1BFQ0lGSUVEEAASGQoVU0VUVElOR1NfUEFSVF9QUk9GSUxFEAESGgoWU0VUVElOR1NfUEFSVF9QQVNTV09SRBACEhoKFlNFVFRJTkdTX1BBUlRfREVMRVRJT04QA0KWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_common_v1_method_kind, file_ostiary_flow_v1_form, file_ostiary_option_v1_demand]);
 
 /**
  * Describes the message ostiary.flow.v1.Flow.
@@ -30,73 +31,73 @@ export const FlowAccountSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 1);
 
 /**
- * Describes the message ostiary.flow.v1.ChooseMethodStep.
- * Use `create(ChooseMethodStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChooseMethodStage.
+ * Use `create(ChooseMethodStageSchema)` to create a new message.
  */
-export const ChooseMethodStepSchema = /*@__PURE__*/
+export const ChooseMethodStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 2);
 
 /**
- * Describes the message ostiary.flow.v1.EnterCodeStep.
- * Use `create(EnterCodeStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.EnterCodeStage.
+ * Use `create(EnterCodeStageSchema)` to create a new message.
  */
-export const EnterCodeStepSchema = /*@__PURE__*/
+export const EnterCodeStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 3);
 
 /**
- * Describes the message ostiary.flow.v1.LinkSentStep.
- * Use `create(LinkSentStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.LinkSentStage.
+ * Use `create(LinkSentStageSchema)` to create a new message.
  */
-export const LinkSentStepSchema = /*@__PURE__*/
+export const LinkSentStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 4);
 
 /**
- * Describes the message ostiary.flow.v1.ConfirmLinkStep.
- * Use `create(ConfirmLinkStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ConfirmLinkStage.
+ * Use `create(ConfirmLinkStageSchema)` to create a new message.
  */
-export const ConfirmLinkStepSchema = /*@__PURE__*/
+export const ConfirmLinkStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 5);
 
 /**
- * Describes the message ostiary.flow.v1.ChangeSettingsStep.
- * Use `create(ChangeSettingsStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChangeSettingsStage.
+ * Use `create(ChangeSettingsStageSchema)` to create a new message.
  */
-export const ChangeSettingsStepSchema = /*@__PURE__*/
+export const ChangeSettingsStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 6);
 
 /**
- * Describes the message ostiary.flow.v1.SetNewSecretStep.
- * Use `create(SetNewSecretStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.SetNewSecretStage.
+ * Use `create(SetNewSecretStageSchema)` to create a new message.
  */
-export const SetNewSecretStepSchema = /*@__PURE__*/
+export const SetNewSecretStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 7);
 
 /**
- * Describes the message ostiary.flow.v1.FillProfileStep.
- * Use `create(FillProfileStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.FillProfileStage.
+ * Use `create(FillProfileStageSchema)` to create a new message.
  */
-export const FillProfileStepSchema = /*@__PURE__*/
+export const FillProfileStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 8);
 
 /**
- * Describes the message ostiary.flow.v1.EnterIdentifierStep.
- * Use `create(EnterIdentifierStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.EnterIdentifierStage.
+ * Use `create(EnterIdentifierStageSchema)` to create a new message.
  */
-export const EnterIdentifierStepSchema = /*@__PURE__*/
+export const EnterIdentifierStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 9);
 
 /**
- * Describes the message ostiary.flow.v1.ChooseAddressStep.
- * Use `create(ChooseAddressStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChooseAddressStage.
+ * Use `create(ChooseAddressStageSchema)` to create a new message.
  */
-export const ChooseAddressStepSchema = /*@__PURE__*/
+export const ChooseAddressStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 10);
 
 /**
- * Describes the message ostiary.flow.v1.ClaimAccountStep.
- * Use `create(ClaimAccountStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ClaimAccountStage.
+ * Use `create(ClaimAccountStageSchema)` to create a new message.
  */
-export const ClaimAccountStepSchema = /*@__PURE__*/
+export const ClaimAccountStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 11);
 
 /**
@@ -121,18 +122,18 @@ export const FlowKind = /*@__PURE__*/
   tsEnum(FlowKindSchema);
 
 /**
- * Describes the enum ostiary.flow.v1.Client.
+ * Describes the enum ostiary.flow.v1.ClientKind.
  */
-export const ClientSchema = /*@__PURE__*/
+export const ClientKindSchema = /*@__PURE__*/
   enumDesc(file_ostiary_flow_v1_flow, 1);
 
 /**
- * Client is the kind of client that a flow is for.
+ * ClientKind is the kind of client that a flow is for.
  *
- * @generated from enum ostiary.flow.v1.Client
+ * @generated from enum ostiary.flow.v1.ClientKind
  */
-export const Client = /*@__PURE__*/
-  tsEnum(ClientSchema);
+export const ClientKind = /*@__PURE__*/
+  tsEnum(ClientKindSchema);
 
 /**
  * Describes the enum ostiary.flow.v1.FlowState.
@@ -149,24 +150,10 @@ export const FlowState = /*@__PURE__*/
   tsEnum(FlowStateSchema);
 
 /**
- * Describes the enum ostiary.flow.v1.MethodKind.
- */
-export const MethodKindSchema = /*@__PURE__*/
-  enumDesc(file_ostiary_flow_v1_flow, 3);
-
-/**
- * MethodKind names the ways to get through a flow.
- *
- * @generated from enum ostiary.flow.v1.MethodKind
- */
-export const MethodKind = /*@__PURE__*/
-  tsEnum(MethodKindSchema);
-
-/**
  * Describes the enum ostiary.flow.v1.SettingsPart.
  */
 export const SettingsPartSchema = /*@__PURE__*/
-  enumDesc(file_ostiary_flow_v1_flow, 4);
+  enumDesc(file_ostiary_flow_v1_flow, 3);
 
 /**
  * SettingsPart names the parts of a settings flow.

@@ -22,9 +22,9 @@ export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   /**
    * The fields and buttons, in the order to draw them.
    *
-   * @generated from field: repeated ostiary.flow.v1.Node nodes = 1;
+   * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
    */
-  nodes: Node[];
+  nodes: FormNode[];
 
   /**
    * Messages about the form as a whole.
@@ -41,11 +41,11 @@ export declare type Form = Message<"ostiary.flow.v1.Form"> & {
 export declare const FormSchema: GenMessage<Form>;
 
 /**
- * Node is one element of a form.
+ * FormNode is one element of a form.
  *
- * @generated from message ostiary.flow.v1.Node
+ * @generated from message ostiary.flow.v1.FormNode
  */
-export declare type Node = Message<"ostiary.flow.v1.Node"> & {
+export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   /**
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
@@ -79,7 +79,7 @@ export declare type Node = Message<"ostiary.flow.v1.Node"> & {
   /**
    * What to draw.
    *
-   * @generated from oneof ostiary.flow.v1.Node.kind
+   * @generated from oneof ostiary.flow.v1.FormNode.kind
    */
   kind: {
     /**
@@ -101,10 +101,10 @@ export declare type Node = Message<"ostiary.flow.v1.Node"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.Node.
- * Use `create(NodeSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.FormNode.
+ * Use `create(FormNodeSchema)` to create a new message.
  */
-export declare const NodeSchema: GenMessage<Node>;
+export declare const FormNodeSchema: GenMessage<FormNode>;
 
 /**
  * InputNode is a field to fill in.

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Client, Flow } from "./flow_pb.js";
+import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
 import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
@@ -27,9 +27,9 @@ export declare type CreateSettingsFlowRequest = Message<"ostiary.flow.v1.CreateS
   /**
    * The kind of client.
    *
-   * @generated from field: ostiary.flow.v1.Client client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
    */
-  client: Client;
+  client: ClientKind;
 
   /**
    * Where the browser should go after the flow. Must be one of `allowed_return_urls`, exactly. Empty: the

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Client, Flow } from "./flow_pb.js";
+import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
 import type { LoginRequired, ResumeStep } from "./settings_service_pb.js";
 import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
@@ -25,9 +25,9 @@ export declare type CreateVerificationFlowRequest = Message<"ostiary.flow.v1.Cre
   /**
    * The kind of client.
    *
-   * @generated from field: ostiary.flow.v1.Client client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
    */
-  client: Client;
+  client: ClientKind;
 
   /**
    * Where the browser should go after the flow. Must be one of `allowed_return_urls`, exactly. Empty: the

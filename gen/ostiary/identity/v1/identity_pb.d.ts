@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/identity.proto.
@@ -245,7 +246,7 @@ export declare type VerifiableAddress = Message<"ostiary.identity.v1.VerifiableA
   /**
    * What kind of address it is.
    *
-   * @generated from field: ostiary.identity.v1.AddressKind kind = 2;
+   * @generated from field: ostiary.option.v1.AddressKind kind = 2;
    */
   kind: AddressKind;
 
@@ -279,7 +280,7 @@ export declare type RecoveryAddress = Message<"ostiary.identity.v1.RecoveryAddre
   /**
    * What kind of address it is.
    *
-   * @generated from field: ostiary.identity.v1.AddressKind kind = 2;
+   * @generated from field: ostiary.option.v1.AddressKind kind = 2;
    */
   kind: AddressKind;
 };
@@ -439,39 +440,6 @@ export enum IdentityState {
  * Describes the enum ostiary.identity.v1.IdentityState.
  */
 export declare const IdentityStateSchema: GenEnum<IdentityState>;
-
-/**
- * AddressKind says how an address is reached.
- *
- * @generated from enum ostiary.identity.v1.AddressKind
- */
-export enum AddressKind {
-  /**
-   * Not stated.
-   *
-   * @generated from enum value: ADDRESS_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * By e-mail.
-   *
-   * @generated from enum value: ADDRESS_KIND_EMAIL = 1;
-   */
-  EMAIL = 1,
-
-  /**
-   * By telephone; the number is in E.164 form.
-   *
-   * @generated from enum value: ADDRESS_KIND_PHONE = 2;
-   */
-  PHONE = 2,
-}
-
-/**
- * Describes the enum ostiary.identity.v1.AddressKind.
- */
-export declare const AddressKindSchema: GenEnum<AddressKind>;
 
 /**
  * CredentialKind names the kinds of credentials.

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { AssuranceLevel } from "../../option/v1/demand_pb.js";
 
 /**
  * Describes the file ostiary/session/v1/session.proto.
@@ -50,7 +51,7 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
   /**
    * How strongly the holder has signed in.
    *
-   * @generated from field: ostiary.session.v1.AssuranceLevel assurance_level = 5;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
    */
   assuranceLevel: AssuranceLevel;
 
@@ -133,7 +134,7 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   /**
    * The assurance level that this proof counts for.
    *
-   * @generated from field: ostiary.session.v1.AssuranceLevel assurance_level = 2;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 2;
    */
   assuranceLevel: AssuranceLevel;
 
@@ -177,39 +178,6 @@ export declare type Device = Message<"ostiary.session.v1.Device"> & {
  * Use `create(DeviceSchema)` to create a new message.
  */
 export declare const DeviceSchema: GenMessage<Device>;
-
-/**
- * AssuranceLevel orders sessions by how strongly their holder has signed in (NIST SP 800-63B-4, section 2).
- *
- * @generated from enum ostiary.session.v1.AssuranceLevel
- */
-export enum AssuranceLevel {
-  /**
-   * Not stated.
-   *
-   * @generated from enum value: ASSURANCE_LEVEL_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * One factor.
-   *
-   * @generated from enum value: ASSURANCE_LEVEL_AAL1 = 1;
-   */
-  AAL1 = 1,
-
-  /**
-   * Two different factors.
-   *
-   * @generated from enum value: ASSURANCE_LEVEL_AAL2 = 2;
-   */
-  AAL2 = 2,
-}
-
-/**
- * Describes the enum ostiary.session.v1.AssuranceLevel.
- */
-export declare const AssuranceLevelSchema: GenEnum<AssuranceLevel>;
 
 /**
  * AuthenticationMethodKind names the kinds of proof.

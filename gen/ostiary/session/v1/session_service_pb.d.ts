@@ -6,8 +6,9 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { AssuranceLevel, Session } from "./session_pb.js";
+import type { Session } from "./session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
+import type { AssuranceLevel } from "../../option/v1/demand_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { LoginRecord } from "../../identity/v1/login_record_pb.js";
 
@@ -97,7 +98,7 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   /**
    * The least assurance level that will do. Unset: any.
    *
-   * @generated from field: ostiary.session.v1.AssuranceLevel required_assurance_level = 3;
+   * @generated from field: ostiary.option.v1.AssuranceLevel required_assurance_level = 3;
    */
   requiredAssuranceLevel: AssuranceLevel;
 

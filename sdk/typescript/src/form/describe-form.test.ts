@@ -4,13 +4,13 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  Client,
+  ClientKind,
   type Flow,
   FlowAccountSchema,
   FlowKind,
   FlowSchema,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { FormMessageType, InputType, type NodeSchema } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { FormMessageType, type FormNodeSchema, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { Ostiary } from "../client.ts";
 import { FlowClientError } from "../client-kind.ts";
 import { getFlow } from "../flows.ts";
@@ -20,7 +20,7 @@ import type { FormField } from "./field.ts";
 import { keepTyped } from "./keep-typed.ts";
 import { translator } from "./texts.ts";
 
-type NodeInit = MessageInitShape<typeof NodeSchema>;
+type NodeInit = MessageInitShape<typeof FormNodeSchema>;
 type InputInit = Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"];
 
 describe("the parts of a form", () => {
@@ -97,7 +97,7 @@ describe("the parts of a form", () => {
   });
 
   test("of a flow that has no form are none", () => {
-    expect(describeForm(create(FlowSchema, { client: Client.BROWSER }))).toEqual({
+    expect(describeForm(create(FlowSchema, { client: ClientKind.BROWSER }))).toEqual({
       messages: [],
       hidden: [],
       parts: [],
@@ -233,22 +233,22 @@ describe("the value to begin with", () => {
 describe("a flow of another kind of client", () => {
   const flow = flowOf([button("password", "OK")]);
 
-  test.each([Client.NATIVE, Client.UNSPECIFIED])("(%s) is not drawn", (client) => {
+  test.each([ClientKind.NATIVE, ClientKind.UNSPECIFIED])("(%s) is not drawn", (client) => {
     expect(() => describeForm({ ...flow, client })).toThrow(FlowClientError);
-    expect(() => describeForm({ ...flow, client }, { client: Client.BROWSER })).toThrow(FlowClientError);
+    expect(() => describeForm({ ...flow, client }, { client: ClientKind.BROWSER })).toThrow(FlowClientError);
   });
 
   test("is drawn where a native app asks for its own, which then takes no browser's", () => {
-    const own = { client: Client.NATIVE };
-    expect(describeForm({ ...flow, client: Client.NATIVE }, own).parts).toHaveLength(1);
-    expect(() => describeForm(flow, own)).toThrow(/CLIENT_BROWSER.*CLIENT_NATIVE/);
+    const own = { client: ClientKind.NATIVE };
+    expect(describeForm({ ...flow, client: ClientKind.NATIVE }, own).parts).toHaveLength(1);
+    expect(() => describeForm(flow, own)).toThrow(/CLIENT_KIND_BROWSER.*CLIENT_KIND_NATIVE/);
   });
 
   test("is not found again", async () => {
-    const native = { ...flow, client: Client.NATIVE };
+    const native = { ...flow, client: ClientKind.NATIVE };
     const ostiary = { login: { getLoginFlow: async () => ({ flow: native }) } } as unknown as Ostiary;
     await expect(getFlow(ostiary, "login", "ost_flw_1")).rejects.toThrow(FlowClientError);
-    expect(await getFlow(ostiary, "login", "ost_flw_1", Client.NATIVE)).toBe(native);
+    expect(await getFlow(ostiary, "login", "ost_flw_1", ClientKind.NATIVE)).toBe(native);
   });
 });
 
@@ -369,7 +369,7 @@ function flowOf(nodes: readonly NodeInit[]): Flow {
   return create(FlowSchema, {
     id: "ost_flw_1",
     kind: FlowKind.REGISTRATION,
-    client: Client.BROWSER,
+    client: ClientKind.BROWSER,
     form: { nodes: [...nodes] },
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { assertFlowClient } from "../client-kind.ts";
 import { parseNodeName } from "../form-path.ts";
 import { textOf } from "../form-value.ts";
@@ -60,7 +60,7 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   const nodes = flow.form?.nodes ?? [];
   const steps = stepsOf(nodes);
   const first = primaryStepOf(nodes);
-  const stepOf = (node: Node) => {
+  const stepOf = (node: FormNode) => {
     const [part] = parseNodeName(node.name) ?? [];
     return part !== undefined && steps.has(part) ? part : undefined;
   };
@@ -92,28 +92,28 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
 }
 
 /** The steps that the form has buttons for, in their order. */
-function stepsOf(nodes: readonly Node[]): ReadonlySet<string> {
+function stepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
   return new Set(nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])));
 }
 
 /** The steps whose buttons stand before all fields that are drawn. */
-function leadingStepsOf(nodes: readonly Node[]): ReadonlySet<string> {
+function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
   const first = nodes.findIndex(({ kind }) => kind.case === "input" && kind.value.type !== InputType.HIDDEN);
   return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
 /** Buttons that need no field are beside the point, unless there are no others. */
-function primaryStepOf(nodes: readonly Node[]): string | undefined {
+function primaryStepOf(nodes: readonly FormNode[]): string | undefined {
   const buttons = nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value] : []));
   return (buttons.find(({ skipsRequired }) => !skipsRequired) ?? buttons[0])?.step;
 }
 
-function hintOf(node: Node, step: string, options: FormOptions): FormButton["hint"] {
+function hintOf(node: FormNode, step: string, options: FormOptions): FormButton["hint"] {
   if (node.messages.length === 0) return undefined;
   const text = node.messages.map((message) => viewMessage(message, options).text).join(" ");
   return { id: `${idOf(step, options)}_hint`, text };
 }
 
-function labelOf(node: Node, options: FormOptions): string {
+function labelOf(node: FormNode, options: FormOptions): string {
   return node.label === undefined ? node.name : viewMessage(node.label, options).text;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type InputNode, InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, type InputNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "../form-path.ts";
 import { inputTextOf, textOf } from "../form-value.ts";
 import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
@@ -38,7 +38,7 @@ export interface FormField {
 
 /** Draws a node that is a field; undefined for one that is hidden, or no field at all. */
 export function fieldOf(
-  node: Node,
+  node: FormNode,
   step: string | undefined,
   options: FormOptions = {},
 ): FormField | undefined {

@@ -2,7 +2,7 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Flow, FlowKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { type InputNode, InputType, type Node } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, type InputNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { readInput } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
@@ -25,7 +25,7 @@ export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
   return { ...flow, form: { ...flow.form, nodes } };
 }
 
-function withTyped(node: Node, data: FormData, before: InputNode | undefined): Node {
+function withTyped(node: FormNode, data: FormData, before: InputNode | undefined): FormNode {
   if (node.kind.case !== "input" || isSecret(node.kind.value)) return node;
   const input = node.kind.value;
   const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Client } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import type { ClientKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type FormMessage, FormMessageType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { FormTexts, Translate } from "./texts.ts";
 
@@ -13,9 +13,9 @@ export interface FormOptions {
   readonly idPrefix?: string | undefined;
   /**
    * The kind of client whose flows are drawn; a flow of another one is refused with a FlowClientError. Default
-   * `Client.BROWSER`. Only the page of a native app (`server.native_origins`) sets `Client.NATIVE`.
+   * `ClientKind.BROWSER`. Only the page of a native app (`server.native_origins`) sets `ClientKind.NATIVE`.
    */
-  readonly client?: Client | undefined;
+  readonly client?: ClientKind | undefined;
 }
 
 /** A message as it is drawn. */

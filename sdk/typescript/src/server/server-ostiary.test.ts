@@ -2,7 +2,7 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { Client } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -137,8 +137,8 @@ describe("createServerOstiary", () => {
       await ostiary.sessions.getCurrentSession({});
       await ostiary.sessions.listSessions({});
       await ostiary.sessions.checkSession({ credential: { case: "token", value: "t" } });
-      await ostiary.login.createLoginFlow({ client: Client.BROWSER });
-      await ostiary.settings.createSettingsFlow({ client: Client.BROWSER });
+      await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
+      await ostiary.settings.createSettingsFlow({ client: ClientKind.BROWSER });
       await ostiary.settings.getSettingsFlow({ flowId: "f" });
       expect(sent).toHaveLength(6);
     });

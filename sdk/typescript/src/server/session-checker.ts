@@ -3,7 +3,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { IdentityProfile } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
-import { AssuranceLevel, type Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import type { Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
   type CheckSessionRequestSchema,
   SessionView,

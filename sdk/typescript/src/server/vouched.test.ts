@@ -2,7 +2,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
-import { AssuranceLevel, type SessionSchema } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import type { SessionSchema } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
   CheckSessionResponseSchema,
   SessionView,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { IdentityProfile } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
-import type { AssuranceLevel, Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import type { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import type { Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
   type CheckSessionResponse,
   SessionView,

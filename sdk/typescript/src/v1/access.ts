@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The generated types of `ostiary.access.v1`: API keys, throttling, and the options that the contract's methods carry.
-export * from "../../../../gen/ostiary/access/v1/access_pb.js";
+// The generated types of `ostiary.access.v1`: API keys and throttling.
 export * from "../../../../gen/ostiary/access/v1/api_key_pb.js";
 export * from "../../../../gen/ostiary/access/v1/api_key_service_pb.js";
 export * from "../../../../gen/ostiary/access/v1/throttle_pb.js";

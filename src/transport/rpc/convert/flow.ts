@@ -1,16 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
-  Client,
+  ClientKind,
   type FlowSchema,
   FlowKind as ProtoFlowKind,
   FlowState as ProtoFlowState,
-  MethodKind as ProtoMethodKind,
   SettingsPart as ProtoSettingsPart,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormMessageSchema,
   FormMessageType,
-  type NodeSchema,
+  type FormNodeSchema,
   InputType as ProtoInputType,
   NodeGroup as ProtoNodeGroup,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
@@ -30,7 +30,7 @@ import { toTimestamp } from "./common.ts";
 import { addressKinds } from "./identity.ts";
 import { toValue } from "./value.ts";
 
-const clients: Record<FlowClient, Client> = { browser: Client.BROWSER, native: Client.NATIVE };
+const clients: Record<FlowClient, ClientKind> = { browser: ClientKind.BROWSER, native: ClientKind.NATIVE };
 const kinds: Record<FlowKind, ProtoFlowKind> = {
   login: ProtoFlowKind.LOGIN,
   registration: ProtoFlowKind.REGISTRATION,
@@ -87,7 +87,7 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     kind: kinds[flow.kind],
     client: clients[flow.client],
     state: states[flow.state],
-    step: toStep(flow.step),
+    stage: toStage(flow.step),
     returnTo: flow.returnTo ?? "",
     form: { nodes: flow.form.nodes.map(toNode), messages: flow.form.messages.map(toMessage) },
     csrfToken: flow.csrfToken?.reveal() ?? "",
@@ -96,11 +96,11 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
 }
 
 /** The kind of client of a request that passed validation, which refuses unspecified. */
-export function fromClient(client: Client): FlowClient {
-  return client === Client.BROWSER ? "browser" : "native";
+export function fromClient(client: ClientKind): FlowClient {
+  return client === ClientKind.BROWSER ? "browser" : "native";
 }
 
-function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>["step"] {
+function toStage(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>["stage"] {
   switch (step?.kind) {
     case undefined:
       return { case: undefined };
@@ -162,7 +162,7 @@ function toStep(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>
   }
 }
 
-function toNode(node: Node): MessageInitShape<typeof NodeSchema> {
+function toNode(node: Node): MessageInitShape<typeof FormNodeSchema> {
   return {
     name: node.name,
     group: groups[node.group],
@@ -172,7 +172,7 @@ function toNode(node: Node): MessageInitShape<typeof NodeSchema> {
   };
 }
 
-function toElement(element: Node["element"]): MessageInitShape<typeof NodeSchema>["kind"] {
+function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSchema>["kind"] {
   switch (element.kind) {
     case "button":
       return { case: "button", value: { step: element.step, skipsRequired: element.skipsRequired ?? false } };

@@ -3,10 +3,10 @@ import {
   type CredentialSchema,
   type IdentityProfileSchema,
   type IdentitySchema,
-  AddressKind as ProtoAddressKind,
   CredentialKind as ProtoCredentialKind,
   IdentityState as ProtoIdentityState,
 } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
+import { AddressKind as ProtoAddressKind } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import { etagOf } from "../../../domain/identity/identities.ts";
 import type {
   AddressKind,

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { AssuranceLevel as ProtoAssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import {
   AuthenticationMethodKind,
-  AssuranceLevel as ProtoAssuranceLevel,
   type SessionSchema,
 } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import { idleExpiry } from "../../../domain/session/lifetime.ts";

@@ -45,7 +45,7 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 		return err
 	}
 	begun, err := registration.CreateRegistrationFlow(ctx, connect.NewRequest(&flowv1.CreateRegistrationFlowRequest{
-		Client: flowv1.Client_CLIENT_NATIVE,
+		Client: flowv1.ClientKind_CLIENT_KIND_NATIVE,
 	}))
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 	}
 
 	flow, err := login.CreateLoginFlow(ctx, connect.NewRequest(&flowv1.CreateLoginFlowRequest{
-		Client: flowv1.Client_CLIENT_NATIVE,
+		Client: flowv1.ClientKind_CLIENT_KIND_NATIVE,
 	}))
 	if err != nil {
 		return err
