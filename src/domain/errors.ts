@@ -424,6 +424,11 @@ const texts = {
     remedy: "Enter the digits of the code, as many as the message says.",
     metadata: [],
   },
+  FEATURE_OFF: {
+    message: "The request asks for something that this server does not do: it is switched off, or not served yet.",
+    remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
+    metadata: ["field"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

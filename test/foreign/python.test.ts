@@ -21,7 +21,14 @@ describe.skipIf(!installed)("Python's grpcio", () => {
     const stubs = await mkdtemp(join(tmpdir(), "ostiary-python-"));
     try {
       const files = [
-        ...["common/v1/method_kind", "option/v1/demand", "option/v1/option", "error/v1/error_detail", "identity/v1/identity", "session/v1/session"],
+        ...[
+          "common/v1/method_kind",
+          "option/v1/demand",
+          "option/v1/option",
+          "error/v1/error_detail",
+          "identity/v1/identity",
+          "session/v1/session",
+        ],
         ...["session/v1/session_service", "flow/v1/flow", "flow/v1/form", "flow/v1/outcome"],
         ...[
           "identity/v1/login_record",

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { BadRequest, ErrorInfo } from "../../../google/rpc/error_details_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file ostiary/error/v1/error_detail.proto.
@@ -31,4 +33,60 @@ export declare type Remedy = Message<"ostiary.error.v1.Remedy"> & {
  * Use `create(RemedySchema)` to create a new message.
  */
 export declare const RemedySchema: GenMessage<Remedy>;
+
+/**
+ * CallError says why one part of a call failed while others went through: one identity of a batch, one row of an import. It
+ * holds what the error of a call of its own would say.
+ *
+ * @generated from message ostiary.error.v1.CallError
+ */
+export declare type CallError = Message<"ostiary.error.v1.CallError"> & {
+  /**
+   * The code, as google.rpc.Code numbers them.
+   *
+   * @generated from field: int32 code = 1;
+   */
+  code: number;
+
+  /**
+   * A sentence for people, in English.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The reason and its metadata.
+   *
+   * @generated from field: google.rpc.ErrorInfo error_info = 3;
+   */
+  errorInfo?: ErrorInfo | undefined;
+
+  /**
+   * Invalid fields, relative to the part that failed.
+   *
+   * @generated from field: google.rpc.BadRequest bad_request = 4;
+   */
+  badRequest?: BadRequest | undefined;
+
+  /**
+   * After how long to try again. Unset: trying again alone does not help.
+   *
+   * @generated from field: google.protobuf.Duration retry_delay = 5;
+   */
+  retryDelay?: Duration | undefined;
+
+  /**
+   * What to do about it, where something can be done.
+   *
+   * @generated from field: ostiary.error.v1.Remedy remedy = 6;
+   */
+  remedy?: Remedy | undefined;
+};
+
+/**
+ * Describes the message ostiary.error.v1.CallError.
+ * Use `create(CallErrorSchema)` to create a new message.
+ */
+export declare const CallErrorSchema: GenMessage<CallError>;
 

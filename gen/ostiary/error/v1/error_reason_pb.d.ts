@@ -670,6 +670,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CODE_MALFORMED = 140;
    */
   CODE_MALFORMED = 140,
+
+  /**
+   * The request asks for something that the server does not do: it is switched off, or not served yet.
+   * Code: FAILED_PRECONDITION. Metadata: field.
+   *
+   * @generated from enum value: ERROR_REASON_FEATURE_OFF = 150;
+   */
+  FEATURE_OFF = 150,
 }
 
 /**
