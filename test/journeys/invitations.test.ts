@@ -244,7 +244,7 @@ describe("an invitation", () => {
     const without = await browser.post(`${service}/SubmitRegistrationFlow`, submission);
     expect(without.reason).toBe("CSRF_TOKEN_MISSING");
     const submitted = await browser.post(`${service}/SubmitRegistrationFlow`, { ...submission, csrfToken });
-    expect(submitted.body.completed?.session).toBeDefined();
+    expect(submitted.body.completed?.signedIn?.session).toBeDefined();
   });
 });
 

@@ -128,7 +128,7 @@ test("the budget of round trips of settings is kept: at most 6 a submit", async 
     address: "nextStep",
     proof: "saved",
     password: "saved",
-    deletion: "deletionScheduled",
+    deletion: "completed",
   });
   // The flow with its owner, the session, and the change. A new address is looked for and what is sent is counted before; a
   // try of a code is counted for the account and for the code, and given back when it was right.
