@@ -425,7 +425,8 @@ const texts = {
     metadata: [],
   },
   FEATURE_OFF: {
-    message: "The request asks for something that this server does not do: it is switched off, or not served yet.",
+    message:
+      "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },

@@ -299,8 +299,8 @@ export declare const SubmitRecoveryFlowResponseSchema: GenMessage<SubmitRecovery
 export declare type RecoveryCompleted = Message<"ostiary.flow.v1.RecoveryCompleted"> & {
   /**
    * The settings flow in which a new secret is set. There is no session before that, unless
-   * `recovery.session_at_once` is on; after `disown` there is none in any case. Empty after `resume`: the person who signed in has
-   * a session and keeps what was set up.
+   * `recovery.session_at_once` is on; after `disown` there is none in any case. Empty after `resume`: the person who signed in
+   * has a session and keeps what was set up.
    *
    * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 1;
    */
