@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { DescExtension, DescFile } from "@bufbuild/protobuf";
+import { type DescExtension, type DescFile, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 
 const files = globSync("{proto,proto-config}/ostiary/**/*.proto").toSorted();
@@ -56,6 +57,11 @@ test("the options that other teams import have one number, of those that are reg
   expect(number).toBeGreaterThanOrEqual(60_000);
   expect(number).toBeLessThanOrEqual(99_999);
   expect(number % 100).not.toBe(0);
+  // `buf breaking` does not look at it.
+  const image = fromBinary(FileDescriptorSetSchema, readFileSync("buf.baseline.binpb"));
+  const published = image.file.filter((file) => file.package === "ostiary.option.v1");
+  const before = published.flatMap((file) => file.extension).map((extension) => extension.number);
+  expect(before).toEqual([number, number, number]);
 });
 
 test("only the options and the schema of the configuration extend what descriptor.proto declares", () => {
