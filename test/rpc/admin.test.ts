@@ -494,6 +494,36 @@ describe("schemas", () => {
   });
 });
 
+// Security rule: an address in a URL stands in the log of every proxy on the way.
+describe("a question about somebody", () => {
+  const paths = {
+    ListMessages: ["courier.v1.CourierService", { recipient: "ada@example.com" }],
+    ExplainThrottle: ["access.v1.ThrottleService", { identifier: "ada@example.com", ipAddress: "192.0.2.1" }],
+    ListInvitations: ["identity.v1.InvitationService", { address: "ada@example.com" }],
+    ListIdentities: ["identity.v1.IdentityService", { identifierPrefix: "ada@" }],
+    LookUpIdentity: ["identity.v1.IdentityService", { identifier: "ada@example.com" }],
+  } as const;
+
+  test.each(Object.entries(paths))("%s cannot be asked by GET", async (method, [service, request]) => {
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: JSON.stringify(request) });
+    const headers = { authorization: `Bearer ${app.apiKey}` };
+    const url = `${app.adminUrl}/ostiary.${service}/${method}`;
+    const answer = await fetch(`${url}?${query}`, { headers });
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
+    const body = JSON.stringify(request);
+    const json = { ...headers, "content-type": "application/json" };
+    expect([200, 404]).toContain((await fetch(url, { method: "POST", headers: json, body })).status);
+  });
+
+  test("while a list that names nobody can", async () => {
+    const answer = await fetch(
+      `${app.adminUrl}/ostiary.access.v1.ApiKeyService/ListApiKeys?connect=v1&encoding=json&message=%7B%7D`,
+      { headers: { authorization: `Bearer ${app.apiKey}` } },
+    );
+    expect(answer.status).toBe(200);
+  });
+});
+
 describe("the public listener", () => {
   test("does not know the admin services", async () => {
     const response = await fetch(`${app.localUrl}/ostiary.identity.v1.IdentityService/ListIdentities`, {
