@@ -17,7 +17,7 @@ const texts = {
   INTERNAL: {
     message: "Something failed that should not have; the log has it under the request id.",
     remedy: "Try again; if it stays, report the request id to the operator.",
-    metadata: ["request_id"],
+    metadata: ["requestId"],
   },
   REQUEST_MALFORMED: {
     message: "The request could not be read: broken JSON or Protobuf, an unknown field, a wrong type.",
@@ -32,7 +32,7 @@ const texts = {
   REQUEST_TOO_LARGE: {
     message: "The request is larger than the server reads.",
     remedy: "Send less at once.",
-    metadata: ["limit_bytes"],
+    metadata: ["limitBytes"],
   },
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
@@ -57,7 +57,7 @@ const texts = {
   REQUEST_ID_REUSED: {
     message: "The request id was used before, with another request.",
     remedy: "Use a new request id for a new request.",
-    metadata: ["request_id"],
+    metadata: ["requestId"],
   },
   DATABASE_UNAVAILABLE: {
     message: "The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.",
@@ -87,7 +87,7 @@ const texts = {
   FLOW_EXPIRED: {
     message: "The flow can no longer be filled in. The metadata names a fresh one.",
     remedy: "Go on with the replacement flow. After a recovery it is a recovery: begin that again.",
-    metadata: ["replacement_flow_id", "replacement_kind"],
+    metadata: ["replacementFlowId", "replacementKind"],
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
@@ -113,7 +113,7 @@ const texts = {
   RETURN_TO_NOT_ALLOWED: {
     message: "The address to return to is not on the list.",
     remedy: "Add the exact address to tenant_defaults.allowed_return_urls.",
-    metadata: ["return_to"],
+    metadata: ["returnTo"],
   },
   REGISTRATION_DISABLED: {
     message: "Registration is switched off.",
@@ -163,7 +163,7 @@ const texts = {
   SCHEMA_NOT_FOUND: {
     message: "There is no such identity schema.",
     remedy: "Use one of the schemas of tenant_defaults.identity.schemas.",
-    metadata: ["schema_id"],
+    metadata: ["schemaId"],
   },
   ETAG_MISMATCH: {
     message: "The identity was changed since it was read.",
@@ -208,7 +208,7 @@ const texts = {
   SESSION_AUTHENTICATION_TOO_OLD: {
     message: "The holder proved who they are too long ago.",
     remedy: "Log in again.",
-    metadata: ["max_age_seconds"],
+    metadata: ["maxAgeSeconds"],
   },
   SESSION_NOT_FOUND: {
     message: "There is no such session, or it is someone else's.",
@@ -264,7 +264,7 @@ const texts = {
   API_KEY_EXPIRY_EXCEEDED: {
     message: "A key cannot make keys that outlive it.",
     remedy: "Ask for an earlier end.",
-    metadata: ["expire_time"],
+    metadata: ["expireTime"],
   },
   API_KEY_NOT_FOUND: {
     message: "There is no such API key.",
@@ -401,7 +401,7 @@ const texts = {
   HEADERS_TOO_LARGE: {
     message: "The headers of the request are larger than the server reads.",
     remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
-    metadata: ["limit_bytes", "limit_fields"],
+    metadata: ["limitBytes", "limitFields"],
   },
   FLOW_IDENTITY_MISMATCH: {
     message: "The flow is of another account than the session of this browser.",
@@ -425,7 +425,8 @@ const texts = {
     metadata: [],
   },
   FEATURE_OFF: {
-    message: "The request asks for something that this server does not do: it is switched off, or not served yet.",
+    message:
+      "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },

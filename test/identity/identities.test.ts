@@ -124,7 +124,7 @@ describe("creating an identity", () => {
       "an unknown schema",
       newIdentity({}, { schemaId: "none" }),
       "SCHEMA_NOT_FOUND",
-      { schema_id: "none" },
+      { schemaId: "none" },
       [],
     ],
     [

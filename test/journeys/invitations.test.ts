@@ -199,7 +199,7 @@ describe("an invitation", () => {
       app.client(RegistrationService).getRegistrationFlow({ flowId: outcome.value.replacement.id }),
     );
     expect(got.reason).toBe("FLOW_EXPIRED");
-    await completed(got.metadata.replacement_flow_id ?? "");
+    await completed(got.metadata.replacementFlowId ?? "");
     expect((await refusal(begin(app, token))).reason).toBe("INVITATION_INVALID");
   });
 

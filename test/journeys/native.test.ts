@@ -117,7 +117,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
 
     const refused = await refusal(client.getLoginFlow({ flowId }));
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "FLOW_EXPIRED" });
-    const replacement = await client.getLoginFlow({ flowId: refused.metadata.replacement_flow_id ?? "" });
+    const replacement = await client.getLoginFlow({ flowId: refused.metadata.replacementFlowId ?? "" });
     expect(replacement.flow?.kind).toBe(flow?.kind);
   });
 
@@ -232,7 +232,7 @@ describe.each(protocols)("a session check over %s", (protocol) => {
     expect(await refusal(fresh)).toMatchObject({
       code: "Unauthenticated",
       reason: "SESSION_AUTHENTICATION_TOO_OLD",
-      metadata: { max_age_seconds: "60" },
+      metadata: { maxAgeSeconds: "60" },
     });
     const bare = await client.checkSession({ credential, view: SessionView.SESSION });
     expect(bare.identity).toBeUndefined();

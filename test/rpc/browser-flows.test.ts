@@ -140,7 +140,7 @@ describe.each(protocols)("browser flows over %s", (protocol) => {
 
     const refused = await refusal(client.getLoginFlow({ flowId: flow.id }));
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "FLOW_EXPIRED" });
-    const read = await client.getLoginFlow({ flowId: refused.metadata.replacement_flow_id ?? "" });
+    const read = await client.getLoginFlow({ flowId: refused.metadata.replacementFlowId ?? "" });
     expect(read.flow?.csrfToken).toBeTruthy();
   });
 

@@ -218,8 +218,8 @@ describe.each(protocols)("the settings after a recovery over %s", (protocol) => 
     expect(asked.outcome.case).toBe("nextStep");
 
     const refused = await refusal(flowKinds.settings.get(app, flow.id, { protocol }));
-    expect(refused).toMatchObject({ reason: "FLOW_EXPIRED", metadata: { replacement_kind: "recovery" } });
-    const again = await flowKinds.recovery.get(app, refused.metadata.replacement_flow_id ?? "", { protocol });
+    expect(refused).toMatchObject({ reason: "FLOW_EXPIRED", metadata: { replacementKind: "recovery" } });
+    const again = await flowKinds.recovery.get(app, refused.metadata.replacementFlowId ?? "", { protocol });
     expect(again?.kind).toBe(FlowKind.RECOVERY);
   });
 });

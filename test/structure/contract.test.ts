@@ -6,6 +6,7 @@ import {
   type FieldRules,
   field as fieldRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import {
   ClientCertificateSchema,
@@ -21,7 +22,8 @@ import {
   RateClass,
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
-import { errorReasons } from "../../src/domain/errors.ts";
+import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
+import { codeOf } from "../../src/transport/rpc/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
 
 const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
@@ -155,6 +157,20 @@ describe("error reasons", () => {
 
   test("are short enough for google.rpc.ErrorInfo", () => {
     for (const reason of errorReasons) expect(reason).toMatch(/^[A-Z][A-Z0-9_]{1,62}$/);
+  });
+
+  test.each(errorReasons)("%s has metadata whose keys are as AIP-193 wants them", (reason) => {
+    for (const key of errorTexts[reason].metadata) expect(key).toMatch(/^[a-z][a-zA-Z0-9]{0,63}$/);
+  });
+
+  test.each(errorReasons)("%s has the code and the metadata that its comment promises", (reason) => {
+    const source = readFileSync("proto/ostiary/error/v1/error_reason.proto", "utf8");
+    const before = source.slice(0, source.indexOf(`  ERROR_REASON_${reason} = `));
+    const comment = before.slice(before.lastIndexOf(";")).replace(/\s*\/\/\s*/g, " ");
+    const [, code, metadata = ""] = /Code: ([A-Z_]+)\. Metadata: (.+)\.$/.exec(comment.trim()) ?? [];
+    expect(code).toBe(Code[codeOf(reason)].replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase());
+    const keys = metadata.replace(/ \([^)]*\)/g, "").split(", ");
+    expect(keys).toEqual(errorTexts[reason].metadata.length === 0 ? ["none"] : errorTexts[reason].metadata);
   });
 });
 

@@ -17,14 +17,14 @@ describe("the readers of errors", () => {
       detail(ErrorInfoSchema, {
         reason: "FLOW_EXPIRED",
         domain: "ostiary",
-        metadata: { replacement_flow_id: "ost_flw_2" },
+        metadata: { replacementFlowId: "ost_flw_2" },
       }),
       detail(RemedySchema, { description: "Go on with the replacement flow." }),
       detail(BadRequestSchema, { fieldViolations: [{ field: "traits.email", description: "is missing" }] }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
     );
     expect(reasonOf(error)).toBe("FLOW_EXPIRED");
-    expect(metadataOf(error)).toEqual({ replacement_flow_id: "ost_flw_2" });
+    expect(metadataOf(error)).toEqual({ replacementFlowId: "ost_flw_2" });
     expect(remedyOf(error)).toBe("Go on with the replacement flow.");
     expect(fieldViolationsOf(error)).toEqual([{ field: "traits.email", description: "is missing" }]);
     expect(retryAfterOf(error)).toBe(1500);

@@ -98,7 +98,7 @@ export class ApiKeys {
       throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
     }
     if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
-      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
+      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });
     }
     const { key, secret } = this.#newKey(tenant, {
       ...wanted,

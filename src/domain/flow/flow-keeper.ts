@@ -321,7 +321,7 @@ export class FlowKeeper {
 
 /** What a flow that has expired answers to its holder. */
 export function flowExpired({ id, kind }: Flow): DomainError {
-  return domainError("FLOW_EXPIRED", { replacement_flow_id: id.reveal(), replacement_kind: kind });
+  return domainError("FLOW_EXPIRED", { replacementFlowId: id.reveal(), replacementKind: kind });
 }
 
 const emptyForm: Form = { nodes: [], messages: [] };

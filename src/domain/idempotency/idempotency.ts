@@ -94,14 +94,14 @@ export class IdempotencyRunner {
     }
     // The secret that sealed it is gone. Doing the work again could double it, so the caller must look.
     const message = "The request id was used before, and what came of it can no longer be read.";
-    throw domainError("REQUEST_ID_REUSED", { request_id: requestId }, { message });
+    throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
   }
 }
 
 const purpose = "idempotency";
 
 function reused(requestId: string) {
-  return domainError("REQUEST_ID_REUSED", { request_id: requestId });
+  return domainError("REQUEST_ID_REUSED", { requestId });
 }
 
 function assertStorable(requestId: string): void {

@@ -1,5 +1,6 @@
 /** What operators write into an identity, checked; shared by creating and updating. */
 import { domainError, type FieldViolation } from "../errors.ts";
+import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
@@ -10,7 +11,6 @@ import type { NewPassword } from "./new-passwords.ts";
 import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";
-import { joinTraitPath, splitTraitPath } from "./trait-path.ts";
 
 /** An identity to make. */
 export interface NewIdentity {
@@ -146,7 +146,7 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
     identifierPrefix: prefix === "" ? undefined : prefix,
     state: query.state,
     schemaId: query.schemaId === "" ? undefined : query.schemaId,
-    trait: trait === undefined ? undefined : { path: splitTraitPath(trait.path), value: trait.value },
+    trait: trait === undefined ? undefined : { path: splitFieldPath(trait.path), value: trait.value },
   };
 }
 
@@ -157,6 +157,6 @@ export function invalid(...violations: readonly FieldViolation[]) {
 
 /** A violation of traits or metadata as one of the request: `traits.email`. */
 export function toFieldViolation(field: string, { path, message, rule }: TraitViolation): FieldViolation {
-  const below = path.length === 0 ? "" : `.${joinTraitPath(path)}`;
+  const below = path.length === 0 ? "" : `.${joinFieldPath(path)}`;
   return { field: `${field}${below}`, description: message, reason: rule };
 }

@@ -197,7 +197,7 @@ function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
   const retryAfterMs = error.retryAfterMs ?? defaultRetryAfterMs[reason];
   const metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(error.metadata)) metadata[key] = clip(value);
-  if (reason === "INTERNAL") metadata.request_id = requestId;
+  if (reason === "INTERNAL") metadata.requestId = requestId;
 
   const details: OutgoingDetails = [
     { desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } },

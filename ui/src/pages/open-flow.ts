@@ -54,7 +54,7 @@ export function replacementElsewhere(
   error: unknown,
   name: FlowName,
 ): { readonly page: FlowName; readonly flowId: string } | undefined {
-  const { replacement_kind: kind, replacement_flow_id: flowId } = metadataOf(error);
+  const { replacementKind: kind, replacementFlowId: flowId } = metadataOf(error);
   const page = [...pages.values()].find((candidate) => candidate === kind && candidate !== name);
   return page === undefined || flowId === undefined ? undefined : { page, flowId };
 }
@@ -84,6 +84,6 @@ async function findFlow(name: FlowName, flowId: string | undefined): Promise<Flo
     return flow.state === FlowState.ACTIVE ? flow : undefined;
   } catch (error) {
     if (!isFlowGone(error) || replacementElsewhere(error, name) !== undefined) throw error;
-    return findFlow(name, metadataOf(error).replacement_flow_id);
+    return findFlow(name, metadataOf(error).replacementFlowId);
   }
 }

@@ -27,7 +27,7 @@ export enum ErrorReason {
 
   /**
    * Something failed that should not have; the log has it under the request id.
-   * Code: INTERNAL. Metadata: request_id.
+   * Code: INTERNAL. Metadata: requestId.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 1;
    */
@@ -51,7 +51,7 @@ export enum ErrorReason {
 
   /**
    * The request is larger than the server reads.
-   * Code: RESOURCE_EXHAUSTED. Metadata: limit_bytes.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 4;
    */
@@ -91,7 +91,7 @@ export enum ErrorReason {
 
   /**
    * The request id was used before, with another request.
-   * Code: FAILED_PRECONDITION. Metadata: request_id.
+   * Code: FAILED_PRECONDITION. Metadata: requestId.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 9;
    */
@@ -139,7 +139,7 @@ export enum ErrorReason {
 
   /**
    * The flow can no longer be filled in. The metadata names a fresh one.
-   * Code: FAILED_PRECONDITION. Metadata: replacement_flow_id, replacement_kind (`login`, `registration`, `verification`,
+   * Code: FAILED_PRECONDITION. Metadata: replacementFlowId, replacementKind (`login`, `registration`, `verification`,
    * `recovery`, `settings`).
    *
    * @generated from enum value: ERROR_REASON_FLOW_EXPIRED = 15;
@@ -180,7 +180,7 @@ export enum ErrorReason {
 
   /**
    * The address to return to is not on the list.
-   * Code: INVALID_ARGUMENT. Metadata: return_to.
+   * Code: INVALID_ARGUMENT. Metadata: returnTo.
    *
    * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 20;
    */
@@ -260,7 +260,7 @@ export enum ErrorReason {
 
   /**
    * There is no such identity schema.
-   * Code: NOT_FOUND. Metadata: schema_id.
+   * Code: NOT_FOUND. Metadata: schemaId.
    *
    * @generated from enum value: ERROR_REASON_SCHEMA_NOT_FOUND = 30;
    */
@@ -332,7 +332,7 @@ export enum ErrorReason {
 
   /**
    * The holder proved who they are too long ago.
-   * Code: UNAUTHENTICATED. Metadata: max_age_seconds.
+   * Code: UNAUTHENTICATED. Metadata: maxAgeSeconds.
    *
    * @generated from enum value: ERROR_REASON_SESSION_AUTHENTICATION_TOO_OLD = 39;
    */
@@ -420,7 +420,7 @@ export enum ErrorReason {
 
   /**
    * A key cannot make keys that outlive it.
-   * Code: PERMISSION_DENIED. Metadata: expire_time.
+   * Code: PERMISSION_DENIED. Metadata: expireTime.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_EXPIRY_EXCEEDED = 50;
    */
@@ -630,7 +630,7 @@ export enum ErrorReason {
 
   /**
    * The headers of the request are larger than the server reads. Sent with the HTTP status 431.
-   * Code: RESOURCE_EXHAUSTED. Metadata: limit_bytes, limit_fields.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes, limitFields.
    *
    * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
    */
