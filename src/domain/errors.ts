@@ -3,6 +3,8 @@
  * `ostiary.error.v1.ErrorReason`; test/structure holds the two together.
  */
 
+import type { FieldViolation } from "./field-violation.ts";
+
 /** What is known of a reason before it happens. */
 interface ErrorText {
   /** The sentence sent with it, in English. */
@@ -445,14 +447,6 @@ export const errorTexts: Readonly<Record<ErrorReason, ErrorText>> = texts;
 export type ErrorMetadata<R extends ErrorReason> = Readonly<
   Record<(typeof texts)[R]["metadata"][number], string>
 >;
-
-/** One field that is wrong, by its JSON path in the request: `traits.email`. */
-export interface FieldViolation {
-  readonly field: string;
-  readonly description: string;
-  /** The rule that it breaks, for machines: `string.max_len`, `required`. */
-  readonly reason?: string;
-}
 
 /** What a DomainError may carry besides its metadata. */
 export interface DomainErrorOptions {

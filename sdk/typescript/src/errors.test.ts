@@ -20,13 +20,21 @@ describe("the readers of errors", () => {
         metadata: { replacementFlowId: "ost_flw_2" },
       }),
       detail(RemedySchema, { description: "Go on with the replacement flow." }),
-      detail(BadRequestSchema, { fieldViolations: [{ field: "traits.email", description: "is missing" }] }),
+      detail(BadRequestSchema, {
+        fieldViolations: [
+          { field: "traits.email", description: "is missing", reason: "REQUIRED" },
+          { field: "traits.age", description: "is odd", reason: "NEWER" },
+        ],
+      }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
     );
     expect(reasonOf(error)).toBe("FLOW_EXPIRED");
     expect(metadataOf(error)).toEqual({ replacementFlowId: "ost_flw_2" });
     expect(remedyOf(error)).toBe("Go on with the replacement flow.");
-    expect(fieldViolationsOf(error)).toEqual([{ field: "traits.email", description: "is missing" }]);
+    expect(fieldViolationsOf(error)).toEqual([
+      { field: "traits.email", description: "is missing", reason: "REQUIRED" },
+      { field: "traits.age", description: "is odd", reason: "VALUE" },
+    ]);
     expect(retryAfterOf(error)).toBe(1500);
   });
 

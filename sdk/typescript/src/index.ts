@@ -6,6 +6,7 @@ export { createOstiary, type Ostiary, type OstiaryOptions } from "./client.ts";
 export {
   type ErrorReasonName,
   type FieldViolation,
+  type FieldViolationReasonName,
   fieldViolationsOf,
   isErrorReason,
   metadataOf,

@@ -95,7 +95,11 @@ export class ApiKeys {
     // Not by "not earlier": every comparison with an invalid date is false.
     if (expiresAt !== never && !(expiresAt > this.#clock.now() && expiresAt < endOfCalendar)) {
       const description = "must lie in the future, before the year 10000";
-      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
+      throw domainError(
+        "REQUEST_INVALID",
+        {},
+        { violations: [{ field: "expireTime", description, reason: "RANGE" }] },
+      );
     }
     if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
       throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });

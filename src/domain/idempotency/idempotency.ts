@@ -107,5 +107,9 @@ function reused(requestId: string) {
 function assertStorable(requestId: string): void {
   if (isStorableText(requestId)) return;
   const description = "must not have null characters or lone surrogates";
-  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "requestId", description }] });
+  throw domainError(
+    "REQUEST_INVALID",
+    {},
+    { violations: [{ field: "requestId", description, reason: "FORMAT" }] },
+  );
 }

@@ -5,7 +5,8 @@ import {
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
-import { DomainError, type ErrorReason, errorTexts, type FieldViolation } from "../../domain/errors.ts";
+import { DomainError, type ErrorReason, errorTexts } from "../../domain/errors.ts";
+import type { FieldViolation } from "../../domain/field-violation.ts";
 
 /** The domain of google.rpc.ErrorInfo in every error of the server. */
 export const errorDomain = "ostiary";
@@ -216,8 +217,8 @@ function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
 
 type OutgoingDetails = NonNullable<ConstructorParameters<typeof ConnectError>[3]>;
 
-function toFieldViolation({ field, description, reason = "" }: FieldViolation) {
-  return { field: clip(field), description: clip(description), reason: clip(reason) };
+function toFieldViolation({ field, description, reason }: FieldViolation) {
+  return { field: clip(field), description: clip(description), reason };
 }
 
 function toDuration(milliseconds: number) {
