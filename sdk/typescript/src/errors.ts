@@ -8,9 +8,10 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { RemedySchema, UserMessageSchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
 import { ErrorReason } from "../../../gen/ostiary/error/v1/error_reason_pb.js";
 import { FieldViolationReason } from "../../../gen/ostiary/error/v1/field_violation_pb.js";
+import type { NumberedMessage } from "./numbered-message.ts";
 
 /** Every reason that an error of Ostiary can have, as the contract's enum names it. Reasons are permanent. */
 export type ErrorReasonName = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
@@ -69,6 +70,15 @@ export function metadataOf(error: unknown): Readonly<Record<string, string>> {
 export function remedyOf(error: unknown): string | undefined {
   const description = detailOf(error, RemedySchema)?.description;
   return description === "" ? undefined : description;
+}
+
+/**
+ * What to tell the person who uses your client. Undefined where only a developer can help: then say that it did not work. Where
+ * `retryAfterOf` says something, add when to try again.
+ */
+export function userMessageOf(error: unknown): NumberedMessage | undefined {
+  const message = detailOf(error, UserMessageSchema);
+  return message === undefined ? undefined : { id: message.id, text: message.text, context: message.context };
 }
 
 /** What is wrong with which fields of the request. Empty if the error is about something else. */

@@ -4,8 +4,8 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
-import { DomainError, type ErrorReason, errorTexts } from "../../domain/errors.ts";
+import { RemedySchema, UserMessageSchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { DomainError, type ErrorReason, errorTexts, type UserSentence } from "../../domain/errors.ts";
 import type { FieldViolation } from "../../domain/field-violation.ts";
 
 /** The domain of google.rpc.ErrorInfo in every error of the server. */
@@ -115,8 +115,8 @@ export function codeOf(reason: ErrorReason): Code {
 }
 
 /**
- * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo and Remedy where
- * there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
+ * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo, UserMessage and Remedy
+ * where there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
  * `cause`, which is for the log and never sent.
  */
 export function toConnectError(error: unknown, requestId: string): ConnectError {
@@ -210,7 +210,8 @@ function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
   if (retryAfterMs !== undefined) {
     details.push({ desc: RetryInfoSchema, value: { retryDelay: toDuration(retryAfterMs) } });
   }
-  const { remedy } = errorTexts[reason];
+  const { remedy, user } = errorTexts[reason];
+  if (user !== undefined) details.push({ desc: UserMessageSchema, value: toUserMessage(user, metadata) });
   if (remedy !== "") details.push({ desc: RemedySchema, value: { description: remedy } });
   return details;
 }
@@ -221,11 +222,25 @@ function toFieldViolation({ field, description, reason }: FieldViolation) {
   return { field: clip(field), description: clip(description), reason };
 }
 
+function toUserMessage({ id, text }: UserSentence, metadata: Readonly<Record<string, string>>) {
+  const context: Record<string, string> = {};
+  const filled = text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    context[name] = metadata[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())] ?? "";
+    return context[name];
+  });
+  return Object.keys(context).length === 0 ? { id, text } : { id, text: filled, context };
+}
+
 function toDuration(milliseconds: number) {
   const whole = Math.max(0, Math.ceil(milliseconds));
   return { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 };
 }
 
+/**
+ * Security rule: no half of a surrogate pair is left, whatever a client has sent: neither Protobuf nor a trailer can hold one, and
+ * the error could not be sent.
+ */
 function clip(text: string): string {
-  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;
+  const short = text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;
+  return short.toWellFormed();
 }
