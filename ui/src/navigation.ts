@@ -27,7 +27,7 @@ function go(route: Route, flowId: string | undefined, state: object | null): voi
 }
 
 /** The number of the message that says that a browser's sessions were removed. */
-export const sessionsRemoved = 9000532;
+export const sessionsRemoved = 9000531;
 
 /** What the login page is to say to somebody who was sent there, as the number of a message of the server. */
 export interface SignedOutBy {

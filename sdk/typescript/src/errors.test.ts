@@ -23,9 +23,9 @@ describe("the readers of errors", () => {
   test("read each detail of an error that came over the wire", () => {
     const error = received(
       detail(ErrorInfoSchema, {
-        reason: "FLOW_EXPIRED",
+        reason: "FLOW_COMPLETED",
         domain: "ostiary",
-        metadata: { replacementFlowId: "ost_flw_2" },
+        metadata: { scope: "account" },
       }),
       detail(RemedySchema, { description: "Go on with the replacement flow." }),
       detail(UserMessageSchema, { id: 9000500, text: "Tell us 7.", context: { request_id: "7" } }),
@@ -37,8 +37,8 @@ describe("the readers of errors", () => {
       }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
     );
-    expect(reasonOf(error)).toBe("FLOW_EXPIRED");
-    expect(metadataOf(error)).toEqual({ replacementFlowId: "ost_flw_2" });
+    expect(reasonOf(error)).toBe("FLOW_COMPLETED");
+    expect(metadataOf(error)).toEqual({ scope: "account" });
     expect(remedyOf(error)).toBe("Go on with the replacement flow.");
     expect(userMessageOf(error)).toEqual({ id: 9000500, text: "Tell us 7.", context: { request_id: "7" } });
     expect(fieldViolationsOf(error)).toEqual([
@@ -122,8 +122,8 @@ describe("the readers of errors", () => {
   });
 
   test("read the errors of another copy of Connect", () => {
-    const info = detail(ErrorInfoSchema, { reason: "FLOW_EXPIRED", domain: "ostiary" });
-    expect(reasonOf(looksLikeConnectError({ details: [info] }))).toBe("FLOW_EXPIRED");
+    const info = detail(ErrorInfoSchema, { reason: "FLOW_COMPLETED", domain: "ostiary" });
+    expect(reasonOf(looksLikeConnectError({ details: [info] }))).toBe("FLOW_COMPLETED");
   });
 
   test.each([
@@ -136,7 +136,7 @@ describe("the readers of errors", () => {
   });
 
   test("know no reason in what is no text", () => {
-    const odd: readonly unknown[] = [5, null, undefined, {}, Symbol("FLOW_EXPIRED"), ["FLOW_EXPIRED"]];
+    const odd: readonly unknown[] = [5, null, undefined, {}, Symbol("FLOW_COMPLETED"), ["FLOW_COMPLETED"]];
     expect(odd.filter((value) => isErrorReason(value as string))).toEqual([]);
   });
 
@@ -152,7 +152,7 @@ describe("the readers of errors", () => {
 const infoType = ErrorInfoSchema.typeName;
 const madeUp = {
   domain: "ostiary",
-  reason: "FLOW_EXPIRED",
+  reason: "FLOW_COMPLETED",
   metadata: null,
   description: 1,
   fieldViolations: [null],

@@ -61,7 +61,7 @@ function isViolationReason(text: string): text is FieldViolationReasonName {
   return isNameOf(FieldViolationReason, text);
 }
 
-/** The values that go with the reason, for example `replacementFlowId`. Empty if there are none. */
+/** The values that go with the reason, for example `scope`. Empty if there are none. */
 export function metadataOf(error: unknown): Readonly<Record<string, string>> {
   return errorInfoOf(error)?.metadata ?? {};
 }

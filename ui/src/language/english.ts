@@ -28,7 +28,7 @@ export const english: Words = {
     9000104: "Fill in a full address, for example https://example.com/page.",
     9000105: "This does not have the format {format}.",
     // Also said where no error is at hand.
-    9000532:
+    9000531:
       "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
   },
   tryAgainIn: "Try again in {time}.",

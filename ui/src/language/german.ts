@@ -159,36 +159,35 @@ export const german: Words = {
     9000507:
       "Diese Seite wurde unter einer fremden Adresse geöffnet. Öffnen Sie sie über den Link, den Sie bekommen haben.",
     9000508: "Hier gibt es nichts, womit es weitergeht. Beginnen Sie von vorn.",
-    9000509: "Diese Seite war zu lange offen. Beginnen Sie von vorn.",
-    9000510: "Das ist schon geschehen. Fahren Sie fort, oder beginnen Sie von vorn.",
-    9000511:
+    9000509: "Das ist schon geschehen. Fahren Sie fort, oder beginnen Sie von vorn.",
+    9000510:
       "Das wurde in einem anderen Browser oder einer App begonnen. Fahren Sie dort fort, oder beginnen Sie hier von vorn.",
-    9000512: "Diese Seite ist nicht mehr aktuell. Laden Sie sie neu.",
-    9000513: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
-    9000514: "Zurzeit können hier keine Konten angelegt werden.",
-    9000515: "Sie sind nicht angemeldet. Melden Sie sich an, um fortzufahren.",
-    9000516:
+    9000511: "Diese Seite ist nicht mehr aktuell. Laden Sie sie neu.",
+    9000512: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
+    9000513: "Zurzeit können hier keine Konten angelegt werden.",
+    9000514: "Sie sind nicht angemeldet. Melden Sie sich an, um fortzufahren.",
+    9000515:
       "Sie wurden abgemeldet, weil Sie lange angemeldet oder eine Weile nicht hier waren. Melden Sie sich neu an.",
-    9000517: "Sie wurden abgemeldet. Melden Sie sich neu an.",
-    9000518: "Dafür braucht es einen zweiten Faktor. Melden Sie sich damit an, um fortzufahren.",
-    9000519: "Melden Sie sich noch einmal an, um zu bestätigen, dass Sie es sind.",
-    9000520: "Diese Sitzung ist schon beendet.",
-    9000521: "Passwörter lassen sich zurzeit nicht prüfen, darum kann keines gesetzt werden.",
-    9000522: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
-    9000523:
+    9000516: "Sie wurden abgemeldet. Melden Sie sich neu an.",
+    9000517: "Dafür braucht es einen zweiten Faktor. Melden Sie sich damit an, um fortzufahren.",
+    9000518: "Melden Sie sich noch einmal an, um zu bestätigen, dass Sie es sind.",
+    9000519: "Diese Sitzung ist schon beendet.",
+    9000520: "Passwörter lassen sich zurzeit nicht prüfen, darum kann keines gesetzt werden.",
+    9000521: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
+    9000522:
       "Das wurde im selben Moment in einem anderen Fenster geändert. Sehen Sie nach, wie es jetzt ist, und versuchen Sie es noch einmal.",
-    9000524: "Zurzeit können hier keine Adressen bestätigt werden.",
-    9000525: "Zurzeit können hier keine Konten wiederhergestellt werden.",
-    9000526: "Das geht jetzt nicht. Wählen Sie einen der Wege, die die Seite zeigt.",
-    9000527: "Das waren zu viele Versuche.",
-    9000528:
+    9000523: "Zurzeit können hier keine Adressen bestätigt werden.",
+    9000524: "Zurzeit können hier keine Konten wiederhergestellt werden.",
+    9000525: "Das geht jetzt nicht. Wählen Sie einen der Wege, die die Seite zeigt.",
+    9000526: "Das waren zu viele Versuche.",
+    9000527:
       "Nur wer eingeladen ist, kann hier ein Konto anlegen. Öffnen Sie den Link in Ihrer Einladung, oder bitten Sie um eine.",
-    9000529:
+    9000528:
       "Diese Einladung gilt nicht mehr: Sie wurde benutzt oder zurückgezogen oder ist zu alt. Bitten Sie um eine neue.",
-    9000530:
+    9000529:
       "Ihr Browser sendet zu viele Cookies. Löschen Sie die Cookies dieser Website, und versuchen Sie es noch einmal.",
-    9000531: "Hier hat sich inzwischen jemand anders angemeldet. Beginnen Sie von vorn.",
-    9000532:
+    9000530: "Hier hat sich inzwischen jemand anders angemeldet. Beginnen Sie von vorn.",
+    9000531:
       "Dieser Browser hatte mehrere Sitzungen zugleich. Deshalb wurde er abgemeldet, und sie wurden entfernt. Melden Sie sich neu an.",
   },
   tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
