@@ -139,6 +139,34 @@ describe("every field of a request or response", () => {
     expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
   });
 
+  // Security rule: the same where no name says it. What a flow is sent as free JSON, a map or bytes may be a password, a node's value
+  // the form token, and an address that a browser is sent to may carry a token or the state of a sign-in.
+  test("that may hold a secret by its type says so, in a flow and in addresses", () => {
+    const inFlows = new Set(
+      methods
+        .filter(({ service }) => service.typeName.startsWith("ostiary.flow."))
+        .flatMap(({ method }) => messagesWithin(method.input)),
+    );
+    const sent = fields.filter((field) => inFlows.has(field.parent) && isFree(field));
+    const shown = fields.filter(
+      (field) =>
+        field.parent.typeName.startsWith("ostiary.flow.") &&
+        (field.fieldKind === "map" || String(field) === "field ostiary.flow.v1.InputNode.value"),
+    );
+    const addresses = fields.filter(({ name }) => /(^|_)ur[il]$/.test(name));
+    const wanted = [...sent, ...shown, ...addresses];
+    expect(wanted.map(String)).toEqual(
+      expect.arrayContaining([
+        "field ostiary.flow.v1.SubmitRegistrationFlowRequest.traits",
+        "field ostiary.flow.v1.InputNode.value",
+        "field ostiary.flow.v1.Redirect.fields",
+        "field ostiary.flow.v1.Redirect.url",
+        "field ostiary.identity.v1.CreateRecoveryLinkResponse.recovery_url",
+      ]),
+    );
+    expect(wanted.filter((field) => field.proto.options?.debugRedact !== true).map(String)).toEqual([]);
+  });
+
   test("has a name that is no keyword in Python, whose stubs could not be written then", () => {
     const keywords = `False None True and as assert async await break class continue def del elif else except finally
       for from global if import in is lambda nonlocal not or pass raise return try while with yield`;
@@ -194,6 +222,14 @@ function secretFields(message: DescMessage, prefix = "", seen = new Set<string>(
       field.message === undefined ? [] : secretFields(field.message, `${prefix}${field.name}.`, within);
     return [...own, ...nested];
   });
+}
+
+/** Whether a field takes anything at all: free JSON, a map, bytes. */
+function isFree(field: DescField): boolean {
+  const free = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
+  if (field.fieldKind === "map") return true;
+  if (field.scalar === ScalarType.BYTES) return true;
+  return field.message !== undefined && free.has(field.message.typeName);
 }
 
 /** Fields of a request that could grow without limit, by path. */
