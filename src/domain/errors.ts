@@ -155,11 +155,6 @@ const texts = {
     metadata: [],
     user: { id: 9000513, text: "Accounts cannot be made here at the moment." },
   },
-  CREDENTIALS_INVALID: {
-    message: "The identifier or the secret is wrong, or the identity cannot sign in.",
-    remedy: "Check both and try again.",
-    metadata: [],
-  },
   TRAITS_INVALID: {
     message: "The traits do not follow the identity schema; BadRequest names the fields.",
     remedy: "Correct the fields that the BadRequest detail names.",
@@ -318,11 +313,6 @@ const texts = {
     remedy: "",
     metadata: [],
   },
-  FORM_INCOMPLETE: {
-    message: "A required field of the form is empty.",
-    remedy: "Fill in the fields that carry a message.",
-    metadata: [],
-  },
   BREACH_CHECK_UNAVAILABLE: {
     message: "Whether the password is known from breaches cannot be told at the moment.",
     remedy:
@@ -333,27 +323,12 @@ const texts = {
       text: "Passwords cannot be checked at the moment, so none can be set.",
     },
   },
-  CODE_INVALID: {
-    message: "The code is wrong, has expired, was used, or another one was sent since.",
-    remedy: "Enter the newest code, or have another one sent.",
-    metadata: [],
-  },
-  CODE_TRIES_EXCEEDED: {
-    message: "Too many wrong codes were entered.",
-    remedy: "Have another code sent.",
-    metadata: [],
-  },
   LINK_INVALID: {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
     remedy: "Begin again, and have another link sent.",
     metadata: [],
     user: { id: 9000521, text: "This link is not valid any more. Try again without it." },
-  },
-  RESEND_TOO_EARLY: {
-    message: "Another code or link was asked for too soon after the last one.",
-    remedy: "Wait until the time that the flow's step names.",
-    metadata: [],
   },
   FLOW_CHANGED: {
     message: "Another submit changed the flow at the same moment.",
@@ -484,11 +459,6 @@ const texts = {
     metadata: [],
     user: { id: 9000530, text: "Somebody else has signed in here meanwhile. Begin again." },
   },
-  CLAIM_ENDED: {
-    message: "Whose account it is can no longer be answered, and nothing was changed.",
-    remedy: "Submit `back`, and begin again with the address.",
-    metadata: [],
-  },
   SESSION_COOKIE_AMBIGUOUS: {
     message: "The browser sent several session cookies, of which none can be believed.",
     remedy: "Log in again; the answer removes the cookies from the browser.",
@@ -497,12 +467,6 @@ const texts = {
       id: 9000531,
       text: "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
     },
-  },
-  CODE_MALFORMED: {
-    message:
-      "What was entered can be no code: it has another length or other characters. No try was counted.",
-    remedy: "Enter the digits of the code, as many as the message says.",
-    metadata: [],
   },
   FEATURE_OFF: {
     message:

@@ -30,13 +30,7 @@ const operatorsOnly: readonly ErrorReason[] = [
   ...(["LINKS_DISABLED", "INVITATION_NOT_FOUND", "INVITATION_NOT_PENDING"] as const),
 ];
 
-/** Reasons of rejected outcomes alone, which have the form's messages. */
-const outcomesOnly: readonly ErrorReason[] = [
-  ...(["CREDENTIALS_INVALID", "FORM_INCOMPLETE", "CODE_INVALID", "CODE_TRIES_EXCEEDED"] as const),
-  ...(["RESEND_TOO_EARLY", "CLAIM_ENDED", "CODE_MALFORMED"] as const),
-];
-
-const withoutSentence = new Set<string>([...programsOnly, ...operatorsOnly, ...outcomesOnly]);
+const withoutSentence = new Set<string>([...programsOnly, ...operatorsOnly]);
 
 describe("what a person is told", () => {
   test.each(errorReasons)(
@@ -47,7 +41,7 @@ describe("what a person is told", () => {
   );
 
   test("is there for each reason that the comment of a public method names", () => {
-    const open = new Set<string>([...programsOnly, ...outcomesOnly]);
+    const open = new Set<string>([...programsOnly]);
     const named = publicReasons().filter((reason) => !open.has(reason));
     expect(named).toContain("RATE_LIMITED");
     expect(named.filter((reason) => errorTexts[reason as ErrorReason].user === undefined)).toEqual([]);
