@@ -216,11 +216,25 @@ describe("the configuration on the pages is accepted", () => {
   });
 });
 
+test("docs/errors.md shows an error as the server sends it", async () => {
+  const [example] = (await blocksOf("docs/errors.md")).filter(({ language }) => language === "json");
+  const response = await fetch(`${app.localUrl}/ostiary.session.v1.SessionService/CheckSession`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"token":7}',
+  });
+  const sent = (await response.json()) as { details: { type: string; debug: object }[] };
+  const details = sent.details.map(({ type, debug }) => ({ type, debug }));
+  expect({ ...sent, details }).toEqual(JSON.parse(example?.code ?? ""));
+});
+
 test("no block of code is left that nothing runs", async () => {
   const unmarked = (await Promise.all(pages.map(blocksOf))).flat().filter(({ marked }) => !marked);
   const left = unmarked.filter(({ page, language, code }) => {
     // Compiled by test/sdk/sdk-package.test.ts.
-    if (page === "README.md" && language === "ts") return false;
+    if ((page === "README.md" || page === "docs/errors.md") && language === "ts") return false;
+    // Compiled and run by test/foreign/go.test.ts.
+    if (page === "docs/errors.md" && language === "go") return false;
     // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
     if (code === "make run\n" || (page === "README.md" && language === "")) return false;
     if (language === "yaml" || language === "json") return !configured.has(page);
@@ -233,6 +247,7 @@ test("no block of code is left that nothing runs", async () => {
 
 /** The pages whose YAML and JSON are tried above. */
 const configured = new Set([
+  "docs/errors.md",
   "docs/configuration.md",
   "docs/operations.md",
   "docs/admin-api.md",

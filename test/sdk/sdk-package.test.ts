@@ -64,6 +64,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/courier/v1/message_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
       "dist/gen/ostiary/error/v1/error_reason_pb.js",
+      "dist/gen/ostiary/error/v1/field_violation_pb.js",
       "dist/gen/ostiary/flow/v1/flow_pb.js",
       "dist/gen/ostiary/flow/v1/form_pb.js",
       "dist/gen/ostiary/flow/v1/login_service_pb.js",
@@ -125,6 +126,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "retryAfterOf",
       "submit",
       "textOf",
+      "userMessageOf",
     ]);
     expect(exportsOf("@ostiary/sdk/form")).toEqual([
       "FlowClientError",
@@ -263,7 +265,9 @@ describe("a web page's bundle", () => {
 
 // One after the other: what one has printed is what another one of the page starts from.
 describe("the examples of the READMEs", () => {
-  const examples = [...examplesOf("sdk/typescript/README.md"), ...examplesOf("README.md")];
+  const examples = ["sdk/typescript/README.md", "README.md", "docs/errors.md"].flatMap((page) => [
+    ...examplesOf(page),
+  ]);
   let app: TestApp;
   let programs: readonly string[];
   let token: string;

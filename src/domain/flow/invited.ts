@@ -35,7 +35,7 @@ export async function registrationStart(
   assertOpen(tenant, {});
   const schemaId = wanted.schemaId === "" ? defaultSchemaId : wanted.schemaId;
   // A schema that is not for self-service is answered as one that does not exist.
-  if (!selfServiceSchemaIds.has(schemaId)) throw domainError("SCHEMA_NOT_FOUND", { schema_id: schemaId });
+  if (!selfServiceSchemaIds.has(schemaId)) throw domainError("SCHEMA_NOT_FOUND", { schemaId });
   return { schemaId };
 }
 

@@ -90,7 +90,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
   };
   const notice =
-    stage.kind === "flow" && stage.notice ? notices[stage.notice] : signedOut && words.errors[signedOut];
+    stage.kind === "flow" && stage.notice
+      ? notices[stage.notice]
+      : signedOut && translator(words.messages)({ id: signedOut, text: "" });
 
   return (
     <Page title={words[name].title} heading={heading}>
