@@ -47,12 +47,14 @@ generate: .cache/proto/.written ## Regenerate gen/ and the generated parts of do
 .PHONY: format
 format: node_modules/.installed ## Format everything
 	buf format -w proto
+	buf format -w proto-config
 	biome check --write .
 
 .PHONY: lint
 lint: .cache/proto/.written ## Check the contract, the types and the style
 	buf lint
 	buf format -d --exit-code proto
+	buf format -d --exit-code proto-config
 	scripts/check-breaking.sh
 	tsc --noEmit -p .
 	biome check .
