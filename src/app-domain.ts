@@ -291,7 +291,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   return {
     http,
     breachedPasswords: createBreachedPasswords({
-      url: breachedPasswords.url,
+      url: () => config.secrets.breachedPasswordsUrl(),
       timeoutMs: durationMs(breachedPasswords.timeout),
       cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
       http,

@@ -24,10 +24,9 @@ describe("the settings of the tenant", () => {
       login: { lifetimeMs: 3_600_000, style: "one_step" },
       registration: {
         lifetimeMs: 3_600_000,
-        enabled: true,
+        mode: "open",
         addressProof: "none",
         style: "one_step",
-        invitationRequired: false,
         invitationLifetimeMs: 604_800_000,
       },
       verification: { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true },
@@ -132,7 +131,7 @@ describe("the settings of the tenant", () => {
 
   const courier = {
     OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "no-reply@example.com",
-    OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtps://mail.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "smtps://mail.example.com",
   };
   const all = ["login", "recovery", "registration", "settings", "verification"];
   test.each<[string, Record<string, string>, boolean, readonly string[]]>([

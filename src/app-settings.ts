@@ -2,6 +2,7 @@
 import {
   AddressProof,
   LoginStyle,
+  RegistrationMode,
   RegistrationStyle,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
@@ -48,10 +49,9 @@ export function toTenantSettings(
     login: { lifetimeMs: durationToMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
     registration: {
       lifetimeMs: durationToMs(flows.registration.lifetime),
-      enabled: flows.registration.enabled,
+      mode: modeOf(flows.registration.mode),
       addressProof: addressProofOf(flows.registration.addressProof),
       style: styleOf(flows.registration.style),
-      invitationRequired: flows.registration.invitationRequired,
       invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
     },
     verification: {
@@ -178,6 +178,11 @@ export const builtInSchemaId = "default";
 
 function loginStyleOf(style: LoginStyle): TenantSettings["login"]["style"] {
   return style === LoginStyle.IDENTIFIER_FIRST ? "identifier_first" : "one_step";
+}
+
+function modeOf(mode: RegistrationMode): TenantSettings["registration"]["mode"] {
+  if (mode === RegistrationMode.CLOSED) return "closed";
+  return mode === RegistrationMode.INVITATION ? "invitation" : "open";
 }
 
 function addressProofOf(proof: AddressProof): TenantSettings["registration"]["addressProof"] {

@@ -117,7 +117,8 @@ const texts = {
   },
   REGISTRATION_DISABLED: {
     message: "Registration is switched off.",
-    remedy: "Ask the operator for an account, or set tenant_defaults.flows.registration.enabled.",
+    remedy:
+      "Ask the operator for an account, or set tenant_defaults.flows.registration.mode to open or invitation.",
     metadata: [],
   },
   CREDENTIALS_INVALID: {
@@ -369,7 +370,7 @@ const texts = {
   INVITATION_REQUIRED: {
     message: "Only people with an invitation can register.",
     remedy:
-      "Begin again with the invitation_token of an invitation, or switch tenant_defaults.flows.registration.invitation_required off.",
+      "Begin again with the invitation_token of an invitation, or set tenant_defaults.flows.registration.mode to open.",
     metadata: [],
   },
   INVITATION_INVALID: {
@@ -425,7 +426,8 @@ const texts = {
     metadata: [],
   },
   FEATURE_OFF: {
-    message: "The request asks for something that this server does not do: it is switched off, or not served yet.",
+    message:
+      "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },

@@ -133,10 +133,9 @@ export function someSettings(change: Partial<TenantSettings> = {}): TenantSettin
     login: { lifetimeMs: hourMs, style: "one_step" },
     registration: {
       lifetimeMs: hourMs,
-      enabled: true,
+      mode: "open",
       addressProof: "none",
       style: "one_step",
-      invitationRequired: false,
       invitationLifetimeMs: hourMs,
     },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },

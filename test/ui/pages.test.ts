@@ -489,7 +489,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
     const closed = await startTestApp({
       config: {
         tenant_defaults: {
-          flows: { registration: { enabled: false } },
+          flows: { registration: { mode: "closed" } },
           allowed_return_urls: ["https://app.example.com/welcome"],
         },
       },

@@ -31,13 +31,12 @@ export interface TenantSettings {
   };
   readonly registration: {
     readonly lifetimeMs: number;
-    readonly enabled: boolean;
+    /** Who can make an account: anybody, only who is invited, or nobody. */
+    readonly mode: "open" | "invitation" | "closed";
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";
     /** Whether traits and method are asked for at once, or the traits first. */
     readonly style: "one_step" | "profile_first";
-    /** Whether an account can only be made with an invitation. */
-    readonly invitationRequired: boolean;
     readonly invitationLifetimeMs: number;
   };
   readonly verification: {
