@@ -16,6 +16,7 @@ import { AccountClaims } from "./domain/flow/account-claims.ts";
 import { AccountDeletion } from "./domain/flow/account-deletion.ts";
 import { AccountDisowning } from "./domain/flow/account-disowning.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
+import { AnyFlows } from "./domain/flow/any-flows.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "./domain/flow/login-completion.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
@@ -223,6 +224,17 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     tokens,
     clock,
   });
+  const anyFlows = new AnyFlows({
+    keeper,
+    flows: storage.flows,
+    kinds: {
+      login: loginFlows,
+      registration: registrationFlows,
+      verification: verificationFlows,
+      recovery: recoveryFlows,
+      settings: settingsFlows,
+    },
+  });
   const operatorFlows = new OperatorFlows({
     identities: storage.identities,
     flows: storage.flows,
@@ -263,6 +275,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     sessionUses,
     apiKeys,
     apiKeyUses,
+    anyFlows,
     loginFlows,
     registrationFlows,
     verificationFlows,

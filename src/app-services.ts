@@ -2,6 +2,7 @@
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
+import { FlowService as FlowContract } from "../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService as LoginContract } from "../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService as RecoveryContract } from "../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService as RegistrationContract } from "../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -17,6 +18,7 @@ import { metricsScope } from "./transport/http/metrics-route.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
+import { FlowService } from "./transport/rpc/flow-service.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { InvitationService } from "./transport/rpc/invitation-service.ts";
@@ -31,7 +33,14 @@ import { VerificationService } from "./transport/rpc/verification-service.ts";
 
 /** Every service of ours, by what the contract says of it. */
 export const contracts = [
-  ...[LoginContract, RegistrationContract, VerificationContract, RecoveryContract, SettingsContract],
+  ...[
+    FlowContract,
+    LoginContract,
+    RegistrationContract,
+    VerificationContract,
+    RecoveryContract,
+    SettingsContract,
+  ],
   ...[SessionContract, SessionAdminContract, IdentityContract, InvitationContract, IdentitySchemaContract],
   ...[CourierContract, ApiKeyContract, ThrottleContract],
 ] as const;
@@ -51,6 +60,7 @@ export const knownScopes: ReadonlySet<string> = new Set([
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   return [
+    { service: FlowContract, implementation: new FlowService({ flows: domain.anyFlows }) },
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
     {
       service: RegistrationContract,

@@ -89,7 +89,7 @@ export const findWithIdentityStatement: Statement = {
   name: "find_flow_with_identity",
   text: `SELECT ${flowColumns}, ${identityColumns}, ${credentialKinds} AS c_kinds FROM ostiary.flow f
     LEFT JOIN ostiary.identity i ON i.tenant_id = f.tenant_id AND i.id = f.identity_id
-    WHERE f.tenant_id = $1 AND f.digest = $2 AND f.kind = $3`,
+    WHERE f.tenant_id = $1 AND f.digest = $2 AND ($3::text IS NULL OR f.kind = $3)`,
 };
 
 /**

@@ -99,13 +99,13 @@ export class PostgresFlowStore implements FlowStore {
 
   async findWithIdentity(
     scope: Scope,
-    kind: FlowKind,
+    kind: FlowKind | undefined,
     digest: Uint8Array,
   ): ReturnType<FlowStore["findWithIdentity"]> {
     const [row] = await this.#database.query<FlowRow & Nullable<IdentityRow> & Pick<CandidateRow, "c_kinds">>(
       scope,
       statements.findWithIdentityStatement,
-      [scope.tenantId, digest, kind],
+      [scope.tenantId, digest, kind ?? null],
     );
     return {
       flow: row && flowFromRow(row),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { FlowService } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -21,6 +22,8 @@ export type OstiaryOptions = Reach & {
 
 /** Typed clients of the services on the public listener. */
 export interface Ostiary {
+  /** Flows of any kind, by their ids. */
+  readonly flows: Client<typeof FlowService>;
   /** Signing in. */
   readonly login: Client<typeof LoginService>;
   /** Making an account. */
@@ -48,6 +51,7 @@ export function createOstiary(options: OstiaryOptions): Ostiary {
 /** The clients of the public listener over one transport. */
 export function publicClients(transport: Transport): Ostiary {
   return {
+    flows: createClient(FlowService, transport),
     login: createClient(LoginService, transport),
     registration: createClient(RegistrationService, transport),
     verification: createClient(VerificationService, transport),

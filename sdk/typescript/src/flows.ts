@@ -29,30 +29,24 @@ interface CompleteStart {
 
 interface FlowCalls {
   create(ostiary: Ostiary, start: CompleteStart): FlowAnswer;
-  get(ostiary: Ostiary, flowId: string): FlowAnswer;
 }
 
 /** One entry for each kind of flow. */
 const calls = {
   login: {
     create: (ostiary, start) => ostiary.login.createLoginFlow(start),
-    get: (ostiary, flowId) => ostiary.login.getLoginFlow({ flowId }),
   },
   registration: {
     create: (ostiary, start) => ostiary.registration.createRegistrationFlow(start),
-    get: (ostiary, flowId) => ostiary.registration.getRegistrationFlow({ flowId }),
   },
   verification: {
     create: (ostiary, start) => ostiary.verification.createVerificationFlow(start),
-    get: (ostiary, flowId) => ostiary.verification.getVerificationFlow({ flowId }),
   },
   recovery: {
     create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(start),
-    get: (ostiary, flowId) => ostiary.recovery.getRecoveryFlow({ flowId }),
   },
   settings: {
     create: (ostiary, { client, returnTo }) => ostiary.settings.createSettingsFlow({ client, returnTo }),
-    get: (ostiary, flowId) => ostiary.settings.getSettingsFlow({ flowId }),
   },
 } as const satisfies Record<string, FlowCalls>;
 
@@ -70,19 +64,29 @@ export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowSt
   return flowOf(await callsOf(name).create(ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
+/** A flow that was asked for again. */
+export interface FoundFlow {
+  readonly flow: Flow;
+  /**
+   * Whether the flow that was asked for had expired, and this is a fresh one in its place. In place of the settings after a
+   * recovery it is a recovery: `flow.kind` says which page draws it.
+   */
+  readonly replaced: boolean;
+}
+
 /**
  * Finds a flow of any kind again, for example after a page was loaded anew. Throws a FlowClientError for a flow of another kind of
  * client than `client`, which only a native app sets: a link may lead to a flow that somebody else has begun.
  */
 export async function getFlow(
-  ostiary: Ostiary,
-  name: FlowName,
+  ostiary: Pick<Ostiary, "flows">,
   flowId: string,
   client: ClientKind = ClientKind.BROWSER,
-): Promise<Flow> {
-  const flow = flowOf(await callsOf(name).get(ostiary, flowId));
+): Promise<FoundFlow> {
+  const answer = await ostiary.flows.getFlow({ flowId });
+  const flow = flowOf(answer);
   assertFlowClient(flow, client);
-  return flow;
+  return { flow, replaced: answer.replaced };
 }
 
 function callsOf(name: FlowName): FlowCalls {

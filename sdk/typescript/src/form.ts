@@ -2,7 +2,7 @@
 // @ostiary/sdk/form: draws the form of any flow, without a framework. The React component is in ./react.
 
 export { FlowClientError } from "./client-kind.ts";
-export { createFlow, type FlowName, type FlowStart, getFlow } from "./flows.ts";
+export { createFlow, type FlowName, type FlowStart, type FoundFlow, getFlow } from "./flows.ts";
 export {
   describeForm,
   type FormButton,

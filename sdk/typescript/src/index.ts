@@ -16,5 +16,5 @@ export {
 export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
 export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
-export { type Completed, type SubmitOutcome, submit } from "./submit.ts";
+export { type SubmitOutcome, submit } from "./submit.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

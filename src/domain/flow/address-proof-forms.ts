@@ -1,10 +1,10 @@
-import type { ErrorReason } from "../errors.ts";
 import * as messages from "../message/message.ts";
 import type { AddressProofMethod, MethodKind, ProofKind, StepRejected } from "../method/method.ts";
 import { longCodeLength } from "../method/typed-code.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { FlowKind, FlowRecord, FlowStep } from "./flow.ts";
 import { button, type Node } from "./form.ts";
+import type { RejectionReason } from "./rejection.ts";
 
 /** What is drawn of codes and links, in flows of all kinds. */
 export class AddressProofForms {
@@ -97,7 +97,7 @@ export function proofInvalid(purpose: FlowKind, method: AddressProofMethod): Ste
 
 /** What was typed can be no code. */
 export function proofUnreadable(refused: {
-  readonly reason: ErrorReason;
+  readonly reason: RejectionReason;
   readonly message: messages.Message;
 }): StepRejected {
   const { reason, message } = refused;

@@ -1,5 +1,5 @@
 import type { SealedMessage } from "../courier/outbox.ts";
-import { type DomainError, domainError } from "../errors.ts";
+import { domainError } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
 import type { StepRejected } from "../method/method.ts";
 import type { Clock, FormTokens, Tokens } from "../ports.ts";
@@ -12,6 +12,7 @@ import type {
   FlowCaller,
   FlowClient,
   FlowData,
+  FlowFound,
   FlowKind,
   FlowOutcome,
   FlowRecord,
@@ -149,21 +150,13 @@ export class FlowKeeper {
     });
   }
 
-  /** The flow as its holder sees it. Throws FLOW_EXPIRED with the id of a fresh one. */
-  async get(caller: FlowCaller, shape: FlowShape, flowId: string): Promise<Flow> {
-    return this.show(caller, shape, flowId, await this.find(caller.tenant, shape.kind, flowId));
-  }
-
-  /** As `get`, of a flow that was read already. */
-  async show(
-    caller: FlowCaller,
-    shape: FlowShape,
-    flowId: string,
-    record: FlowRecord | undefined,
-  ): Promise<Flow> {
+  /** A flow that was read, as its holder sees it; a fresh one in the place of one that has expired. */
+  async show(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Promise<FlowFound> {
     const held = this.hold(caller, record);
-    if (held.kind === "expired") throw flowExpired((await this.replace(caller, shape, held.record)).flow);
-    return this.presentTo(caller, shape, flowId, held.record);
+    if (held.kind === "expired") {
+      return { kind: "replaced", replacement: await this.replace(caller, shape, held.record) };
+    }
+    return { kind: "found", flow: this.presentTo(caller, shape, flowId, held.record) };
   }
 
   /** The record behind a flow's id; undefined if there is none. */
@@ -204,11 +197,12 @@ export class FlowKeeper {
     shape: FlowShape,
     flowId: string,
     record: FlowRecord,
-    { reason, problems }: StepRejected,
+    { reason, passwordRule, problems }: StepRejected,
     nodes: readonly Node[] = shape.form(caller.tenant, record).nodes,
   ): FlowOutcome<never> {
     const form = withProblems(nodes, problems);
-    return { kind: "rejected", reason, flow: this.presentTo(caller, shape, flowId, record, form) };
+    const flow = this.presentTo(caller, shape, flowId, record, form);
+    return { kind: "rejected", rejection: { reason, passwordRule }, flow };
   }
 
   /**
@@ -317,11 +311,6 @@ export class FlowKeeper {
       throw domainError("FLOW_CLIENT_MISMATCH", { missing });
     }
   }
-}
-
-/** What a flow that has expired answers to its holder. */
-export function flowExpired({ id, kind }: Flow): DomainError {
-  return domainError("FLOW_EXPIRED", { replacement_flow_id: id.reveal(), replacement_kind: kind });
 }
 
 const emptyForm: Form = { nodes: [], messages: [] };

@@ -1,4 +1,3 @@
-import type { ErrorReason } from "../errors.ts";
 import type { CallOrigin } from "../event/event.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
 import type { TraitsChange } from "../identity/merge-patch.ts";
@@ -13,6 +12,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { LimitedAddress } from "../throttle/subjects.ts";
 import type { Form } from "./form.ts";
 import type { FlowInvitation } from "./invited.ts";
+import type { Rejection } from "./rejection.ts";
 
 /** What a flow is for. */
 export type FlowKind = "login" | "registration" | "verification" | "recovery" | "settings";
@@ -239,7 +239,7 @@ export type SettingsPart = "profile" | "password" | "deletion";
 export type FlowOutcome<Completed> =
   | { readonly kind: "completed"; readonly completed: Completed }
   | { readonly kind: "next_step"; readonly flow: Flow }
-  | { readonly kind: "rejected"; readonly reason: ErrorReason; readonly flow: Flow }
+  | { readonly kind: "rejected"; readonly rejection: Rejection; readonly flow: Flow }
   | { readonly kind: "expired"; readonly replacement: CreatedFlow };
 
 /** A login comes first: by `loginFlow`, then `flow` goes on with the step `resume`. */
@@ -254,6 +254,11 @@ export type LoginOutcome =
   | FlowOutcome<FlowCompleted>
   /** The browser goes on at this address, and comes back to the flow. */
   | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow };
+
+/** A flow that its holder asked for again: as it stands, or a fresh one in the place of one that has expired. */
+export type FlowFound =
+  | { readonly kind: "found"; readonly flow: Flow }
+  | { readonly kind: "replaced"; readonly replacement: CreatedFlow };
 
 /** A flow just made, and the browser token to set as a cookie if the browser has none. */
 export interface CreatedFlow {

@@ -19,13 +19,14 @@ import {
   verifiedAddresses,
 } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
+import type { ReadFlow } from "./any-flows.ts";
 import type {
   CreatedFlow,
   EnteredIdentifier,
   FirstFactor,
-  Flow,
   FlowCaller,
   FlowClient,
+  FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginOutcome,
@@ -190,9 +191,9 @@ export class LoginFlows {
     return this.#keeper.create(caller, this.shape, { client, returnTo, identityId, data: { firstFactor } });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
-  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return this.#keeper.get(caller, this.shape, flowId);
+  /** The flow as its holder sees it, or a fresh one in its place. */
+  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    return this.#keeper.show(caller, this.shape, flowId, flow);
   }
 
   /**

@@ -20,12 +20,14 @@ import {
 } from "./address-form.ts";
 import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
+import type { ReadFlow } from "./any-flows.ts";
 import type {
   AddressChoice,
   CreatedFlow,
   Flow,
   FlowCaller,
   FlowCompleted,
+  FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginComesFirst,
@@ -115,9 +117,9 @@ export class RecoveryFlows {
     return this.#keeper.create(caller, this.#shape, flow);
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
-  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return this.#keeper.get(caller, this.#shape, flowId);
+  /** The flow as its holder sees it, or a fresh one in its place. */
+  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    return this.#keeper.show(caller, this.#shape, flowId, flow);
   }
 
   /** Tries what was submitted. */

@@ -11,13 +11,14 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
+import type { ReadFlow } from "./any-flows.ts";
 import type {
   CreatedFlow,
-  Flow,
   FlowCaller,
   FlowClient,
   FlowCompleted,
   FlowData,
+  FlowFound,
   FlowOutcome,
   FlowRecord,
 } from "./flow.ts";
@@ -122,12 +123,11 @@ export class RegistrationFlows {
     });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, REGISTRATION_DISABLED, INVITATION_REQUIRED. */
-  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    const found = await this.#keeper.find(caller.tenant, "registration", flowId);
-    const held = this.#keeper.hold(caller, found);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws REGISTRATION_DISABLED, INVITATION_REQUIRED. */
+  async show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    const held = this.#keeper.hold(caller, flow);
     if (held.kind === "expired") assertOpen(caller.tenant, held.record.data);
-    return this.#keeper.show(caller, this.#shape, flowId, held.record);
+    return this.#keeper.show(caller, this.#shape, flowId, flow);
   }
 
   /** Tries what was submitted. Two round trips where a password succeeds, beside the throttle's one. Throws RATE_LIMITED. */

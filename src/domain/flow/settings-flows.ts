@@ -8,17 +8,18 @@ import type { Clock } from "../ports.ts";
 import type { Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AccountDeletion } from "./account-deletion.ts";
+import type { ReadFlow } from "./any-flows.ts";
 import type {
   CreatedFlow,
   FirstFactor,
-  Flow,
   FlowCaller,
   FlowClient,
   FlowData,
+  FlowFound,
   FlowRecord,
   SettingsChange,
 } from "./flow.ts";
-import { type FlowKeeper, type FlowSubmission, flowExpired } from "./flow-keeper.ts";
+import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { PasswordSettings } from "./password-settings.ts";
 import type { ProfileSettings } from "./profile-settings.ts";
@@ -94,14 +95,15 @@ export class SettingsFlows {
     return this.#keeper.draft(caller, shape, { client, returnTo, identityId, data: { recovery } });
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one, a SESSION_ reason without a session. */
-  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    const { flow, identity } = await this.#find(caller.tenant, flowId);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
+  async show(caller: FlowCaller, flowId: string, { flow, identity }: ReadFlow): Promise<FlowFound> {
     const held = this.#keeper.hold(caller, flow);
     const holder = await this.#holderOf(caller, held.record, flowId, identity);
-    if (held.kind === "expired") throw flowExpired((await this.#view.beginAgain(caller, holder)).flow);
+    if (held.kind === "expired") {
+      return { kind: "replaced", replacement: await this.#view.beginAgain(caller, holder) };
+    }
     const shape = this.#view.shapeOf(caller.tenant, holder.identity);
-    return this.#keeper.presentTo(caller, shape, flowId, held.record);
+    return { kind: "found", flow: this.#keeper.presentTo(caller, shape, flowId, held.record) };
   }
 
   /** Carries out what was submitted. */

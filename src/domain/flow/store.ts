@@ -158,10 +158,13 @@ export interface FlowStore {
   find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
   /** The flow that waits for this link; undefined if there is none. */
   findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
-  /** A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. */
+  /**
+   * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. Of any kind where
+   * none is given.
+   */
   findWithIdentity(
     scope: Scope,
-    kind: FlowKind,
+    kind: FlowKind | undefined,
     digest: Uint8Array,
   ): Promise<{
     readonly flow: FlowRecord | undefined;

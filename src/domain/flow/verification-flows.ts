@@ -18,10 +18,12 @@ import {
   toAddress,
 } from "./address-form.ts";
 import type { AddressProofs, ProvedAddress } from "./address-proofs.ts";
+import type { ReadFlow } from "./any-flows.ts";
 import type {
   CreatedFlow,
   Flow,
   FlowCaller,
+  FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginComesFirst,
@@ -33,6 +35,8 @@ import type { FlowStore } from "./store.ts";
 /** What a completed verification gives. */
 export interface VerificationCompleted {
   readonly returnTo: string | undefined;
+  /** The address that was verified, as its holder is told. */
+  readonly verifiedAddress: string | undefined;
   /** The flow in which a new secret is set, where the account was set up by somebody else. */
   readonly settings?: Flow | undefined;
 }
@@ -74,9 +78,9 @@ export class VerificationFlows {
     return this.#keeper.create(caller, this.#shape, flow);
   }
 
-  /** The flow as it stands. Throws FLOW_EXPIRED with the id of a fresh one. */
-  async get(caller: FlowCaller, flowId: string): Promise<Flow> {
-    return this.#keeper.get(caller, this.#shape, flowId);
+  /** The flow as its holder sees it, or a fresh one in its place. */
+  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    return this.#keeper.show(caller, this.#shape, flowId, flow);
   }
 
   /** Whether a registration with an address that is not proven sends a code or link to it. */
@@ -209,8 +213,8 @@ export class VerificationFlows {
   }
 }
 
-function completedOf({ returnTo }: FlowRecord, settings?: Flow): VerificationOutcome {
-  return { kind: "completed", completed: { returnTo, settings } };
+function completedOf({ returnTo, data }: FlowRecord, settings?: Flow): VerificationOutcome {
+  return { kind: "completed", completed: { returnTo, verifiedAddress: data.pending?.sentTo, settings } };
 }
 
 /** Security rule: what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */

@@ -1,6 +1,6 @@
-import type { ErrorReason } from "../errors.ts";
 import type { Challenge, FlowKind } from "../flow/flow.ts";
 import type { FormProblems, Node } from "../flow/form.ts";
+import type { Rejection, RejectionReason } from "../flow/rejection.ts";
 import type { LoginCandidate } from "../flow/store.ts";
 import type { CredentialKind } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
@@ -36,9 +36,8 @@ export interface StepRedirects {
 }
 
 /** A step that was not accepted. */
-export interface StepRejected {
+export interface StepRejected extends Rejection {
   readonly kind: "rejected";
-  readonly reason: ErrorReason;
   readonly problems: FormProblems;
 }
 
@@ -178,7 +177,7 @@ export interface AddressProofMethod {
   unreadable(
     tenant: Tenant,
     step: SubmittedStep,
-  ): { readonly reason: ErrorReason; readonly message: Message } | undefined;
+  ): { readonly reason: RejectionReason; readonly message: Message } | undefined;
   /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
   matches(
     tenant: Tenant,
@@ -189,7 +188,7 @@ export interface AddressProofMethod {
     strength: ProofStrength,
   ): boolean;
   /** The message about a secret that was not accepted. */
-  invalid(purpose: ProofPurpose): { readonly reason: ErrorReason; readonly message: Message };
+  invalid(purpose: ProofPurpose): { readonly reason: RejectionReason; readonly message: Message };
 }
 
 /** What a secret is bound to. */

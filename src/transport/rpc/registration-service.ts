@@ -2,23 +2,14 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type {
   RegistrationService as Contract,
   CreateRegistrationFlowRequest,
-  GetRegistrationFlowRequest,
   SubmitRegistrationFlowRequest,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
 import type { RegistrationFlows } from "../../domain/flow/registration-flows.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { toIdentityProfile } from "./convert/identity.ts";
-import {
-  acceptCreated,
-  flowCallerOf,
-  handOverDevice,
-  handOverSession,
-  stepOf,
-  toContinueWith,
-  toOutcome,
-} from "./flow-caller.ts";
+import { answerSignIn } from "./flow-answer.ts";
+import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
 
 /** ostiary.flow.v1.RegistrationService. */
 export class RegistrationService implements ServiceImpl<typeof Contract> {
@@ -40,11 +31,6 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
     return { flow: toFlow(acceptCreated(call, created)) };
   }
 
-  async getRegistrationFlow(request: GetRegistrationFlowRequest, context: HandlerContext) {
-    const flow = await this.#flows.get(flowCallerOf(callOf(context)), request.flowId);
-    return { flow: toFlow(flow) };
-  }
-
   async submitRegistrationFlow(request: SubmitRegistrationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
     const { flowId, csrfToken } = request;
@@ -54,15 +40,6 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
       traits: fromStruct(request.traits) ?? {},
       step: stepOf(request.step),
     });
-    if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
-    const { identity, returnTo = "", verification } = outcome.completed;
-    const value = {
-      ...(await handOverSession(call, outcome.completed)),
-      ...handOverDevice(call, outcome.completed),
-      identity: toIdentityProfile(identity),
-      returnTo,
-      continueWith: toContinueWith({ verification }),
-    };
-    return { outcome: { case: "completed" as const, value } };
+    return answerSignIn(call, outcome);
   }
 }

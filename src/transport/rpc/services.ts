@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { ApiKeyService } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService } from "../../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
+import { FlowService } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -15,6 +16,7 @@ import { SessionService } from "../../../gen/ostiary/session/v1/session_service_
 
 /** All services of the contract. Each declares its listener; `servicesOf` in src/app.ts binds their classes. */
 export const allServices: readonly DescService[] = [
+  FlowService,
   LoginService,
   RegistrationService,
   RecoveryService,

@@ -2,20 +2,13 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type {
   VerificationService as Contract,
   CreateVerificationFlowRequest,
-  GetVerificationFlowRequest,
   SubmitVerificationFlowRequest,
 } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import type { VerificationFlows } from "../../domain/flow/verification-flows.ts";
 import { callOf } from "./call.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import {
-  acceptCreated,
-  flowCallerOf,
-  stepOf,
-  toContinueWith,
-  toLoginRequired,
-  toOutcome,
-} from "./flow-caller.ts";
+import { answerVerification } from "./flow-answer.ts";
+import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
 
 /** ostiary.flow.v1.VerificationService. */
 export class VerificationService implements ServiceImpl<typeof Contract> {
@@ -35,11 +28,6 @@ export class VerificationService implements ServiceImpl<typeof Contract> {
     return { flow: toFlow(acceptCreated(call, created)) };
   }
 
-  async getVerificationFlow(request: GetVerificationFlowRequest, context: HandlerContext) {
-    const flow = await this.#flows.get(flowCallerOf(callOf(context)), request.flowId);
-    return { flow: toFlow(flow) };
-  }
-
   async submitVerificationFlow(request: SubmitVerificationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
     const { flowId, csrfToken } = request;
@@ -49,10 +37,6 @@ export class VerificationService implements ServiceImpl<typeof Contract> {
       address: request.address,
       step: stepOf(request.step),
     });
-    if (outcome.kind === "login_required") return { outcome: toLoginRequired(call, outcome) };
-    if (outcome.kind !== "completed") return { outcome: toOutcome(call, outcome) };
-    const { returnTo = "", settings } = outcome.completed;
-    const value = { returnTo, continueWith: toContinueWith({ settings }) };
-    return { outcome: { case: "completed" as const, value } };
+    return answerVerification(call, outcome);
   }
 }

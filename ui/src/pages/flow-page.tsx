@@ -1,3 +1,4 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
 import { type FlowName, fillIn, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
@@ -19,7 +20,7 @@ import { DeletionNotice } from "./deletion-notice.tsx";
 import { useDeletionQuestion } from "./deletion-question.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
-import { freshFlow, isFlowGone, openFlow, pageOf, replacementElsewhere } from "./open-flow.ts";
+import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 
@@ -38,8 +39,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     switch (outcome.kind) {
       case "completed": {
         const { current } = waiting;
-        const { deleteTime, returnTo, continueWith } = outcome.completed;
-        if (deleteTime !== undefined) return end(deleteTime, returnTo);
+        const { purgeTime, returnTo, continueWith } = outcome.completed;
+        if (purgeTime !== undefined) return end(timestampDate(purgeTime), returnTo);
         if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"), current);
@@ -49,9 +50,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       case "saved":
         return draw(outcome.flow);
       case "login_required":
-        waiting.current = outcome.flow;
+        waiting.current = outcome.waitingFlow;
         // The address keeps the flow that waits: loading the page anew asks for the login again.
-        return draw(outcome.loginFlow, undefined, outcome.flow);
+        return draw(outcome.flow, undefined, outcome.waitingFlow);
       case "redirect":
         return window.location.assign(outcome.url);
       case "expired": {
@@ -154,13 +155,13 @@ function useFlow(name: FlowName) {
     };
     const notice = isReplacement() ? "replaced" : undefined;
     openFlow(name).then(
-      (flow) => show({ kind: "flow", flow, notice }),
-      (error: unknown) => {
-        const elsewhere = replacementElsewhere(error, name);
-        if (isSignedOut(error)) goToLogin(error);
-        else if (elsewhere !== undefined) navigateToReplacement(elsewhere.page, elsewhere.flowId);
-        else show({ kind: "failed", error });
+      (flow) => {
+        const page = pageOf(flow.kind);
+        // A recovery in the place of the settings after one begins again on its own page.
+        if (page !== undefined && page !== name) navigateToReplacement(page, flow.id);
+        else show({ kind: "flow", flow, notice });
       },
+      (error: unknown) => (isSignedOut(error) ? goToLogin(error) : show({ kind: "failed", error })),
     );
     return () => {
       left = true;

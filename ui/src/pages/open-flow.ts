@@ -1,4 +1,4 @@
-import { metadataOf, reasonOf } from "@ostiary/sdk";
+import { reasonOf } from "@ostiary/sdk";
 import { createFlow, FlowClientError, type FlowName, getFlow } from "@ostiary/sdk/form";
 import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import {
@@ -11,9 +11,9 @@ import {
 } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 
-/** The flow that the address names if it can still be used, else a fresh one. */
+/** The flow that the address names if it can still be used, or the one in its place, else a fresh one. */
 export async function openFlow(name: FlowName): Promise<Flow> {
-  const flow = (await findFlow(name, flowIdInAddress())) ?? (await freshFlow(name));
+  const flow = (await findFlow(flowIdInAddress())) ?? (await freshFlow(name));
   keepFlowId(flow.id);
   return flow;
 }
@@ -49,16 +49,6 @@ const pages: ReadonlyMap<FlowKind, FlowName> = new Map([
   [FlowKind.SETTINGS, "settings"],
 ]);
 
-/** The flow of another page that takes the place of this page's, which had expired; undefined if there is none. */
-export function replacementElsewhere(
-  error: unknown,
-  name: FlowName,
-): { readonly page: FlowName; readonly flowId: string } | undefined {
-  const { replacement_kind: kind, replacement_flow_id: flowId } = metadataOf(error);
-  const page = [...pages.values()].find((candidate) => candidate === kind && candidate !== name);
-  return page === undefined || flowId === undefined ? undefined : { page, flowId };
-}
-
 /** Whether a call was refused because the flow cannot be used any more, so that a fresh one goes on. */
 export function isFlowGone(error: unknown): boolean {
   // Security rule: whoever opens a link with somebody else's native flow begins one of their own.
@@ -70,20 +60,19 @@ export function isFlowGone(error: unknown): boolean {
 const gone: ReadonlySet<string> = new Set([
   "FLOW_NOT_FOUND",
   "FLOW_COMPLETED",
-  "FLOW_EXPIRED",
   "FLOW_CLIENT_MISMATCH",
   "FLOW_IDENTITY_MISMATCH",
   "CSRF_TOKEN_MISSING",
   "CSRF_TOKEN_INVALID",
 ]);
 
-async function findFlow(name: FlowName, flowId: string | undefined): Promise<Flow | undefined> {
+async function findFlow(flowId: string | undefined): Promise<Flow | undefined> {
   if (flowId === undefined) return undefined;
   try {
-    const flow = await getFlow(ostiary, name, flowId);
+    const { flow } = await getFlow(ostiary, flowId);
     return flow.state === FlowState.ACTIVE ? flow : undefined;
   } catch (error) {
-    if (!isFlowGone(error) || replacementElsewhere(error, name) !== undefined) throw error;
-    return findFlow(name, metadataOf(error).replacement_flow_id);
+    if (!isFlowGone(error)) throw error;
+    return undefined;
   }
 }

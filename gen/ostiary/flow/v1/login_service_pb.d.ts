@@ -8,9 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { Expired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
-import type { Session } from "../../session/v1/session_pb.js";
-import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/login_service.proto.
@@ -78,46 +76,6 @@ export declare type CreateLoginFlowResponse = Message<"ostiary.flow.v1.CreateLog
  * Use `create(CreateLoginFlowResponseSchema)` to create a new message.
  */
 export declare const CreateLoginFlowResponseSchema: GenMessage<CreateLoginFlowResponse>;
-
-/**
- * GetLoginFlowRequest is the request of GetLoginFlow.
- *
- * @generated from message ostiary.flow.v1.GetLoginFlowRequest
- */
-export declare type GetLoginFlowRequest = Message<"ostiary.flow.v1.GetLoginFlowRequest"> & {
-  /**
-   * The flow's id.
-   *
-   * @generated from field: string flow_id = 1;
-   */
-  flowId: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetLoginFlowRequest.
- * Use `create(GetLoginFlowRequestSchema)` to create a new message.
- */
-export declare const GetLoginFlowRequestSchema: GenMessage<GetLoginFlowRequest>;
-
-/**
- * GetLoginFlowResponse is the response of GetLoginFlow.
- *
- * @generated from message ostiary.flow.v1.GetLoginFlowResponse
- */
-export declare type GetLoginFlowResponse = Message<"ostiary.flow.v1.GetLoginFlowResponse"> & {
-  /**
-   * The flow.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetLoginFlowResponse.
- * Use `create(GetLoginFlowResponseSchema)` to create a new message.
- */
-export declare const GetLoginFlowResponseSchema: GenMessage<GetLoginFlowResponse>;
 
 /**
  * SubmitLoginFlowRequest is the request of SubmitLoginFlow.
@@ -267,6 +225,14 @@ export declare const LoginPasswordStepSchema: GenMessage<LoginPasswordStep>;
  */
 export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLoginFlowResponse"> & {
   /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
    * What came of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitLoginFlowResponse.outcome
@@ -275,24 +241,24 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.LoginCompleted completed = 1;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */
-    value: LoginCompleted;
+    value: FlowCompleted;
     case: "completed";
   } | {
     /**
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
     value: Rejected;
     case: "rejected";
   } | {
     /**
-     * The flow had expired.
+     * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 3;
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
      */
     value: Expired;
     case: "expired";
@@ -300,7 +266,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
     value: NextStep;
     case: "nextStep";
@@ -308,10 +274,18 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 5;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
      */
     value: Redirect;
     case: "redirect";
+  } | {
+    /**
+     * A login comes first: `flow` is that login.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     */
+    value: LoginRequired;
+    case: "loginRequired";
   } | { case: undefined; value?: undefined };
 };
 
@@ -320,57 +294,6 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
  * Use `create(SubmitLoginFlowResponseSchema)` to create a new message.
  */
 export declare const SubmitLoginFlowResponseSchema: GenMessage<SubmitLoginFlowResponse>;
-
-/**
- * LoginCompleted is the outcome of a submit that worked.
- *
- * @generated from message ostiary.flow.v1.LoginCompleted
- */
-export declare type LoginCompleted = Message<"ostiary.flow.v1.LoginCompleted"> & {
-  /**
-   * The new session.
-   *
-   * @generated from field: ostiary.session.v1.Session session = 1;
-   */
-  session?: Session | undefined;
-
-  /**
-   * Native flows only: the token of the session, `ost_ses_…`. A browser gets a cookie instead.
-   *
-   * @generated from field: string session_token = 2;
-   */
-  sessionToken: string;
-
-  /**
-   * Whose session it is.
-   *
-   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 3;
-   */
-  identity?: IdentityProfile | undefined;
-
-  /**
-   * Where the browser should go now, if that is known.
-   *
-   * @generated from field: string return_to = 4;
-   */
-  returnTo: string;
-
-  /**
-   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the
-   * session token, also after a logout, and send it as `device_token` of SubmitLoginFlow. It signs nobody in; it
-   * keeps somebody else's wrong guesses from slowing this device down. A browser gets a cookie instead. Empty if
-   * throttling is switched off.
-   *
-   * @generated from field: string device_token = 10;
-   */
-  deviceToken: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.LoginCompleted.
- * Use `create(LoginCompletedSchema)` to create a new message.
- */
-export declare const LoginCompletedSchema: GenMessage<LoginCompleted>;
 
 /**
  * LoginService signs in.
@@ -392,20 +315,6 @@ export declare const LoginService: GenService<{
     methodKind: "unary";
     input: typeof CreateLoginFlowRequestSchema;
     output: typeof CreateLoginFlowResponseSchema;
-  },
-  /**
-   * GetLoginFlow returns a flow by its id, for example after a page was loaded again.
-   *
-   * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
-   *
-   * @generated from rpc ostiary.flow.v1.LoginService.GetLoginFlow
-   */
-  getLoginFlow: {
-    methodKind: "unary";
-    input: typeof GetLoginFlowRequestSchema;
-    output: typeof GetLoginFlowResponseSchema;
   },
   /**
    * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the

@@ -4,8 +4,11 @@
 // @generated from file ostiary/flow/v1/outcome.proto (package ostiary.flow.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Session } from "../../session/v1/session_pb.js";
+import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 import type { Flow } from "./flow_pb.js";
 
 /**
@@ -14,24 +17,127 @@ import type { Flow } from "./flow_pb.js";
 export declare const file_ostiary_flow_v1_outcome: GenFile;
 
 /**
- * Rejected is the outcome of a submit that was understood and refused; the flow can be submitted again.
+ * FlowCompleted is the outcome of a submit that ended the flow.
+ *
+ * @generated from message ostiary.flow.v1.FlowCompleted
+ */
+export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
+  /**
+   * What signing in gives. Unset where nobody was signed in.
+   *
+   * @generated from field: ostiary.flow.v1.SignedIn signed_in = 1;
+   */
+  signedIn?: SignedIn | undefined;
+
+  /**
+   * Where the browser should go now, if that is known.
+   *
+   * @generated from field: string return_to = 2;
+   */
+  returnTo: string;
+
+  /**
+   * What to go on with before that, in this order. Unknown ones are to be skipped.
+   *
+   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 3;
+   */
+  continueWith: ContinueWith[];
+
+  /**
+   * Settings: when the account will be deleted, because that was asked for. Where the configuration leaves no period of grace it
+   * is now, and the account is gone. Every session of it is over, and a browser's cookie is cleared. Until then its owner can
+   * sign in as always, and keep it with the step `keep_account`. Unset: nothing was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp purge_time = 4;
+   */
+  purgeTime?: Timestamp | undefined;
+
+  /**
+   * Verification: the address that was verified, as it was typed, or masked where nobody typed it. Else empty.
+   *
+   * @generated from field: string verified_address = 5;
+   */
+  verifiedAddress: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FlowCompleted.
+ * Use `create(FlowCompletedSchema)` to create a new message.
+ */
+export declare const FlowCompletedSchema: GenMessage<FlowCompleted>;
+
+/**
+ * SignedIn is what signing in gives, by whatever kind of flow.
+ *
+ * @generated from message ostiary.flow.v1.SignedIn
+ */
+export declare type SignedIn = Message<"ostiary.flow.v1.SignedIn"> & {
+  /**
+   * The new session.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Native flows only: the token of the session, `ost_ses_…`. A browser gets a cookie instead.
+   *
+   * @generated from field: string session_token = 2;
+   */
+  sessionToken: string;
+
+  /**
+   * Whose session it is.
+   *
+   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 3;
+   */
+  identity?: IdentityProfile | undefined;
+
+  /**
+   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the session token,
+   * also after a logout, and send it as `device_token` of later submits. It signs nobody in; it keeps somebody else's wrong
+   * guesses from slowing this device down. A browser gets a cookie instead. Empty if throttling is switched off, and where no
+   * device is made known.
+   *
+   * @generated from field: string device_token = 4;
+   */
+  deviceToken: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SignedIn.
+ * Use `create(SignedInSchema)` to create a new message.
+ */
+export declare const SignedInSchema: GenMessage<SignedIn>;
+
+/**
+ * Rejected is the outcome of a submit that was understood and not accepted. `flow` has its form filled with what was sent
+ * (never secrets) and with messages, and can be submitted again.
  *
  * @generated from message ostiary.flow.v1.Rejected
  */
 export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
   /**
-   * Why, as a name of ostiary.error.v1.ErrorReason without its prefix: `CREDENTIALS_INVALID`.
+   * Why. Unspecified where the reason is newer than the client; the messages of the form say it in any case.
    *
-   * @generated from field: string reason = 1;
+   * @generated from field: ostiary.flow.v1.RejectionReason reason = 1;
    */
-  reason: string;
+  reason: RejectionReason;
 
   /**
-   * The flow, its form filled with what was sent (never secrets) and with messages.
+   * More of it, for programs.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 2;
+   * @generated from oneof ostiary.flow.v1.Rejected.detail
    */
-  flow?: Flow | undefined;
+  detail: {
+    /**
+     * Of PASSWORD_REJECTED.
+     *
+     * @generated from field: ostiary.flow.v1.PasswordRejection password = 2;
+     */
+    value: PasswordRejection;
+    case: "password";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -41,18 +147,32 @@ export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
 export declare const RejectedSchema: GenMessage<Rejected>;
 
 /**
- * Expired is the outcome of a submit that came too late.
+ * PasswordRejection says which rule a new password breaks.
+ *
+ * @generated from message ostiary.flow.v1.PasswordRejection
+ */
+export declare type PasswordRejection = Message<"ostiary.flow.v1.PasswordRejection"> & {
+  /**
+   * The rule. Unspecified where it is newer than the client.
+   *
+   * @generated from field: ostiary.flow.v1.PasswordRule rule = 1;
+   */
+  rule: PasswordRule;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasswordRejection.
+ * Use `create(PasswordRejectionSchema)` to create a new message.
+ */
+export declare const PasswordRejectionSchema: GenMessage<PasswordRejection>;
+
+/**
+ * Expired is the outcome of a submit that came too late. `flow` is a fresh one of the same kind and client, ready to fill in; in
+ * place of the settings after a recovery it is a recovery, since the proof was given too long ago.
  *
  * @generated from message ostiary.flow.v1.Expired
  */
 export declare type Expired = Message<"ostiary.flow.v1.Expired"> & {
-  /**
-   * A fresh flow of the same kind and client, ready to fill in; in place of the settings after a recovery a recovery, since
-   * the proof was given too long ago. Its `kind` says which Submit takes it.
-   *
-   * @generated from field: ostiary.flow.v1.Flow replacement = 1;
-   */
-  replacement?: Flow | undefined;
 };
 
 /**
@@ -62,17 +182,11 @@ export declare type Expired = Message<"ostiary.flow.v1.Expired"> & {
 export declare const ExpiredSchema: GenMessage<Expired>;
 
 /**
- * NextStep is the outcome of a submit that worked and leaves more to do.
+ * NextStep is the outcome of a submit that worked and leaves more to do: `flow` has the form of what comes next.
  *
  * @generated from message ostiary.flow.v1.NextStep
  */
 export declare type NextStep = Message<"ostiary.flow.v1.NextStep"> & {
-  /**
-   * The flow, with the form of the step that is next.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
 };
 
 /**
@@ -82,24 +196,25 @@ export declare type NextStep = Message<"ostiary.flow.v1.NextStep"> & {
 export declare const NextStepSchema: GenMessage<NextStep>;
 
 /**
- * Redirect is the outcome of a submit that goes on elsewhere, for example at an identity provider.
+ * Redirect is the outcome of a submit that goes on elsewhere, for example at an identity provider. `flow` waits meanwhile; its
+ * form has an anchor that leads there.
  *
  * @generated from message ostiary.flow.v1.Redirect
  */
 export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
   /**
-   * Where the browser goes now. It comes back to the flow's page.
+   * Where the browser goes now. It comes back to the flow's page. It may carry state, so it belongs into no log.
    *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
-   * The flow, which waits meanwhile.
+   * The fields of a form to post to `url`. Empty: go there by GET.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 2;
+   * @generated from field: map<string, string> fields = 2;
    */
-  flow?: Flow | undefined;
+  fields: { [key: string]: string };
 };
 
 /**
@@ -107,6 +222,49 @@ export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export declare const RedirectSchema: GenMessage<Redirect>;
+
+/**
+ * LoginRequired asks for a login first: a fresh one before a change of the settings, the second factor after a recovery, a login
+ * to the account at `claim_account`. `flow` is that login. Once it is completed, the step `resume` of the flow that waits
+ * carries out what was submitted.
+ *
+ * @generated from message ostiary.flow.v1.LoginRequired
+ */
+export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
+  /**
+   * The flow that waits, and remembers what was submitted for as long as it lasts.
+   *
+   * @generated from field: ostiary.flow.v1.Flow waiting_flow = 1;
+   */
+  waitingFlow?: Flow | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.LoginRequired.
+ * Use `create(LoginRequiredSchema)` to create a new message.
+ */
+export declare const LoginRequiredSchema: GenMessage<LoginRequired>;
+
+/**
+ * Saved is the outcome of a submit to settings that changed something. `flow` goes on, for more changes, its form filled with
+ * what holds now.
+ *
+ * @generated from message ostiary.flow.v1.Saved
+ */
+export declare type Saved = Message<"ostiary.flow.v1.Saved"> & {
+  /**
+   * What the account looks like now.
+   *
+   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 1;
+   */
+  identity?: IdentityProfile | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.Saved.
+ * Use `create(SavedSchema)` to create a new message.
+ */
+export declare const SavedSchema: GenMessage<Saved>;
 
 /**
  * ContinueWith is something to go on with after a flow. Unknown actions are to be skipped.
@@ -163,4 +321,168 @@ export declare type ContinueWithFlow = Message<"ostiary.flow.v1.ContinueWithFlow
  * Use `create(ContinueWithFlowSchema)` to create a new message.
  */
 export declare const ContinueWithFlowSchema: GenMessage<ContinueWithFlow>;
+
+/**
+ * RejectionReason says why a form was not accepted.
+ *
+ * @generated from enum ostiary.flow.v1.RejectionReason
+ */
+export enum RejectionReason {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: REJECTION_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A required field of the form is empty, or one has a value that it cannot have here.
+   *
+   * @generated from enum value: REJECTION_REASON_FORM_INCOMPLETE = 1;
+   */
+  FORM_INCOMPLETE = 1,
+
+  /**
+   * The identifier or the secret is wrong, or the identity cannot sign in.
+   *
+   * @generated from enum value: REJECTION_REASON_CREDENTIALS_INVALID = 2;
+   */
+  CREDENTIALS_INVALID = 2,
+
+  /**
+   * Nobody has what was typed. Only where `enumeration_safe` is switched off.
+   *
+   * @generated from enum value: REJECTION_REASON_IDENTITY_NOT_FOUND = 3;
+   */
+  IDENTITY_NOT_FOUND = 3,
+
+  /**
+   * The traits do not follow the identity schema.
+   *
+   * @generated from enum value: REJECTION_REASON_TRAITS_INVALID = 4;
+   */
+  TRAITS_INVALID = 4,
+
+  /**
+   * Another identity has this identifier.
+   *
+   * @generated from enum value: REJECTION_REASON_IDENTIFIER_TAKEN = 5;
+   */
+  IDENTIFIER_TAKEN = 5,
+
+  /**
+   * The new password breaks a rule; `detail` names it.
+   *
+   * @generated from enum value: REJECTION_REASON_PASSWORD_REJECTED = 6;
+   */
+  PASSWORD_REJECTED = 6,
+
+  /**
+   * The code is wrong, has expired, was used, or another one was sent since.
+   *
+   * @generated from enum value: REJECTION_REASON_CODE_INVALID = 7;
+   */
+  CODE_INVALID = 7,
+
+  /**
+   * What was entered can be no code. It was compared with nothing, and no try was counted.
+   *
+   * @generated from enum value: REJECTION_REASON_CODE_MALFORMED = 8;
+   */
+  CODE_MALFORMED = 8,
+
+  /**
+   * Too many wrong codes were entered; another one must be sent.
+   *
+   * @generated from enum value: REJECTION_REASON_CODE_TRIES_EXCEEDED = 9;
+   */
+  CODE_TRIES_EXCEEDED = 9,
+
+  /**
+   * The link is wrong, has expired, was used, is for something else, or another one was sent since.
+   *
+   * @generated from enum value: REJECTION_REASON_LINK_INVALID = 10;
+   */
+  LINK_INVALID = 10,
+
+  /**
+   * Another code or link was asked for too soon after the last one.
+   *
+   * @generated from enum value: REJECTION_REASON_RESEND_TOO_EARLY = 11;
+   */
+  RESEND_TOO_EARLY = 11,
+
+  /**
+   * The invitation is wrong, has expired, was used or revoked.
+   *
+   * @generated from enum value: REJECTION_REASON_INVITATION_INVALID = 12;
+   */
+  INVITATION_INVALID = 12,
+
+  /**
+   * Whose account it is can no longer be answered, and nothing was changed.
+   *
+   * @generated from enum value: REJECTION_REASON_CLAIM_ENDED = 13;
+   */
+  CLAIM_ENDED = 13,
+}
+
+/**
+ * Describes the enum ostiary.flow.v1.RejectionReason.
+ */
+export declare const RejectionReasonSchema: GenEnum<RejectionReason>;
+
+/**
+ * PasswordRule names the rules that a new password may break.
+ *
+ * @generated from enum ostiary.flow.v1.PasswordRule
+ */
+export enum PasswordRule {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: PASSWORD_RULE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is too short.
+   *
+   * @generated from enum value: PASSWORD_RULE_TOO_SHORT = 1;
+   */
+  TOO_SHORT = 1,
+
+  /**
+   * It is too long.
+   *
+   * @generated from enum value: PASSWORD_RULE_TOO_LONG = 2;
+   */
+  TOO_LONG = 2,
+
+  /**
+   * It is among the passwords that are tried first, or little more than one of them.
+   *
+   * @generated from enum value: PASSWORD_RULE_COMMON = 3;
+   */
+  COMMON = 3,
+
+  /**
+   * It is too much like something of the account: the address, the name.
+   *
+   * @generated from enum value: PASSWORD_RULE_TOO_SIMILAR = 4;
+   */
+  TOO_SIMILAR = 4,
+
+  /**
+   * It is known from breaches.
+   *
+   * @generated from enum value: PASSWORD_RULE_BREACHED = 5;
+   */
+  BREACHED = 5,
+}
+
+/**
+ * Describes the enum ostiary.flow.v1.PasswordRule.
+ */
+export declare const PasswordRuleSchema: GenEnum<PasswordRule>;
 

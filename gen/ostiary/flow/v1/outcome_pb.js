@@ -4,54 +4,120 @@
 // @generated from file ostiary/flow/v1/outcome.proto (package ostiary.flow.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
+import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
+import { file_ostiary_session_v1_session } from "../../session/v1/session_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/outcome.proto.
  */
 export const file_ostiary_flow_v1_outcome = /*@__PURE__*/
-  fileDesc("Ch1vc3RpYXJ5L2Zsb3cvdjEvb3V0Y29tZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxIj8KCFJlamVjdGVkEg4KBnJlYXNvbhgBIAEoCRIjCgRmbG93GAIgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3ciNQoHRXhwaXJlZBIqCgtyZXBsYWNlbWVudBgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93Ii8KCE5leHRTdGVwEiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdyI8CghSZWRpcmVjdBILCgN1cmwYASABKAkSIwoEZmxvdxgCIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93IooBCgxDb250aW51ZVdpdGgSOQoMdmVyaWZpY2F0aW9uGAEgASgLMiEub3N0aWFyeS5mbG93LnYxLkNvbnRpbnVlV2l0aEZsb3dIABI1CghzZXR0aW5ncxgCIAEoCzIhLm9zdGlhcnkuZmxvdy52MS5Db250aW51ZVdpdGhGbG93SABCCAoGYWN0aW9uIjcKEENvbnRpbnVlV2l0aEZsb3cSIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93QpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_ostiary_flow_v1_flow]);
+  fileDesc("Ch1vc3RpYXJ5L2Zsb3cvdjEvb3V0Y29tZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxItABCg1GbG93Q29tcGxldGVkEiwKCXNpZ25lZF9pbhgBIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5TaWduZWRJbhIRCglyZXR1cm5fdG8YAiABKAkSNAoNY29udGludWVfd2l0aBgDIAMoCzIdLm9zdGlhcnkuZmxvdy52MS5Db250aW51ZVdpdGgSLgoKcHVyZ2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQdmVyaWZpZWRfYWRkcmVzcxgFIAEoCSKnAQoIU2lnbmVkSW4SLAoHc2Vzc2lvbhgBIAEoCzIbLm9zdGlhcnkuc2Vzc2lvbi52MS5TZXNzaW9uEhoKDXNlc3Npb25fdG9rZW4YAiABKAlCA4ABARI2CghpZGVudGl0eRgDIAEoCzIkLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlQcm9maWxlEhkKDGRldmljZV90b2tlbhgEIAEoCUIDgAEBIn4KCFJlamVjdGVkEjAKBnJlYXNvbhgBIAEoDjIgLm9zdGlhcnkuZmxvdy52MS5SZWplY3Rpb25SZWFzb24SNgoIcGFzc3dvcmQYAiABKAsyIi5vc3RpYXJ5LmZsb3cudjEuUGFzc3dvcmRSZWplY3Rpb25IAEIICgZkZXRhaWwiQAoRUGFzc3dvcmRSZWplY3Rpb24SKwoEcnVsZRgBIAEoDjIdLm9zdGlhcnkuZmxvdy52MS5QYXNzd29yZFJ1bGUiCQoHRXhwaXJlZCIKCghOZXh0U3RlcCKHAQoIUmVkaXJlY3QSEAoDdXJsGAEgASgJQgOAAQESOgoGZmllbGRzGAIgAygLMiUub3N0aWFyeS5mbG93LnYxLlJlZGlyZWN0LkZpZWxkc0VudHJ5QgOAAQEaLQoLRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI8Cg1Mb2dpblJlcXVpcmVkEisKDHdhaXRpbmdfZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93Ij8KBVNhdmVkEjYKCGlkZW50aXR5GAEgASgLMiQub3N0aWFyeS5pZGVudGl0eS52MS5JZGVudGl0eVByb2ZpbGUiigEKDENvbnRpbnVlV2l0aBI5Cgx2ZXJpZmljYXRpb24YASABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ29udGludWVXaXRoRmxvd0gAEjUKCHNldHRpbmdzGAIgASgLMiEub3N0aWFyeS5mbG93LnYxLkNvbnRpbnVlV2l0aEZsb3dIAEIICgZhY3Rpb24iNwoQQ29udGludWVXaXRoRmxvdxIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3cqpwQKD1JlamVjdGlvblJlYXNvbhIgChxSRUpFQ1RJT05fUkVBU09OX1VOU1BFQ0lGSUVEEAASJAogUkVKRUNUSU9OX1JFQVNPTl9GT1JNX0lOQ09NUExFVEUQARIoCiRSRUpFQ1RJT05fUkVBU09OX0NSRURFTlRJQUxTX0lOVkFMSUQQAhInCiNSRUpFQ1RJT05fUkVBU09OX0lERU5USVRZX05PVF9GT1VORBADEiMKH1JFSkVDVElPTl9SRUFTT05fVFJBSVRTX0lOVkFMSUQQBBIlCiFSRUpFQ1RJT05fUkVBU09OX0lERU5USUZJRVJfVEFLRU4QBRImCiJSRUpFQ1RJT05fUkVBU09OX1BBU1NXT1JEX1JFSkVDVEVEEAYSIQodUkVKRUNUSU9OX1JFQVNPTl9DT0RFX0lOVkFMSUQQBxIjCh9SRUpFQ1RJT05fUkVBU09OX0NPREVfTUFMRk9STUVEEAgSKAokUkVKRUNUSU9OX1JFQVNPTl9DT0RFX1RSSUVTX0VYQ0VFREVEEAkSIQodUkVKRUNUSU9OX1JFQVNPTl9MSU5LX0lOVkFMSUQQChIlCiFSRUpFQ1RJT05fUkVBU09OX1JFU0VORF9UT09fRUFSTFkQCxInCiNSRUpFQ1RJT05fUkVBU09OX0lOVklUQVRJT05fSU5WQUxJRBAMEiAKHFJFSkVDVElPTl9SRUFTT05fQ0xBSU1fRU5ERUQQDSq7AQoMUGFzc3dvcmRSdWxlEh0KGVBBU1NXT1JEX1JVTEVfVU5TUEVDSUZJRUQQABIbChdQQVNTV09SRF9SVUxFX1RPT19TSE9SVBABEhoKFlBBU1NXT1JEX1JVTEVfVE9PX0xPTkcQAhIYChRQQVNTV09SRF9SVUxFX0NPTU1PThADEh0KGVBBU1NXT1JEX1JVTEVfVE9PX1NJTUlMQVIQBBIaChZQQVNTV09SRF9SVUxFX0JSRUFDSEVEEAVClgEKF2V4YW1wbGUub3N0aWFyeS5mbG93LnYxUAFaKW9zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L2Zsb3cvdjE7Zmxvd3YxogIHT1NURmxvd6oCD09zdGlhcnkuRmxvdy5WMboCC09zdGlhcnlGbG93ygIPT3N0aWFyeVxGbG93XFYx6gIRT3N0aWFyeTo6Rmxvdzo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_flow_v1_flow, file_ostiary_identity_v1_identity, file_ostiary_session_v1_session]);
+
+/**
+ * Describes the message ostiary.flow.v1.FlowCompleted.
+ * Use `create(FlowCompletedSchema)` to create a new message.
+ */
+export const FlowCompletedSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 0);
+
+/**
+ * Describes the message ostiary.flow.v1.SignedIn.
+ * Use `create(SignedInSchema)` to create a new message.
+ */
+export const SignedInSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 1);
 
 /**
  * Describes the message ostiary.flow.v1.Rejected.
  * Use `create(RejectedSchema)` to create a new message.
  */
 export const RejectedSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 0);
+  messageDesc(file_ostiary_flow_v1_outcome, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.PasswordRejection.
+ * Use `create(PasswordRejectionSchema)` to create a new message.
+ */
+export const PasswordRejectionSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 3);
 
 /**
  * Describes the message ostiary.flow.v1.Expired.
  * Use `create(ExpiredSchema)` to create a new message.
  */
 export const ExpiredSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 1);
+  messageDesc(file_ostiary_flow_v1_outcome, 4);
 
 /**
  * Describes the message ostiary.flow.v1.NextStep.
  * Use `create(NextStepSchema)` to create a new message.
  */
 export const NextStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 2);
+  messageDesc(file_ostiary_flow_v1_outcome, 5);
 
 /**
  * Describes the message ostiary.flow.v1.Redirect.
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 3);
+  messageDesc(file_ostiary_flow_v1_outcome, 6);
+
+/**
+ * Describes the message ostiary.flow.v1.LoginRequired.
+ * Use `create(LoginRequiredSchema)` to create a new message.
+ */
+export const LoginRequiredSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 7);
+
+/**
+ * Describes the message ostiary.flow.v1.Saved.
+ * Use `create(SavedSchema)` to create a new message.
+ */
+export const SavedSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_outcome, 8);
 
 /**
  * Describes the message ostiary.flow.v1.ContinueWith.
  * Use `create(ContinueWithSchema)` to create a new message.
  */
 export const ContinueWithSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 4);
+  messageDesc(file_ostiary_flow_v1_outcome, 9);
 
 /**
  * Describes the message ostiary.flow.v1.ContinueWithFlow.
  * Use `create(ContinueWithFlowSchema)` to create a new message.
  */
 export const ContinueWithFlowSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_outcome, 5);
+  messageDesc(file_ostiary_flow_v1_outcome, 10);
+
+/**
+ * Describes the enum ostiary.flow.v1.RejectionReason.
+ */
+export const RejectionReasonSchema = /*@__PURE__*/
+  enumDesc(file_ostiary_flow_v1_outcome, 0);
+
+/**
+ * RejectionReason says why a form was not accepted.
+ *
+ * @generated from enum ostiary.flow.v1.RejectionReason
+ */
+export const RejectionReason = /*@__PURE__*/
+  tsEnum(RejectionReasonSchema);
+
+/**
+ * Describes the enum ostiary.flow.v1.PasswordRule.
+ */
+export const PasswordRuleSchema = /*@__PURE__*/
+  enumDesc(file_ostiary_flow_v1_outcome, 1);
+
+/**
+ * PasswordRule names the rules that a new password may break.
+ *
+ * @generated from enum ostiary.flow.v1.PasswordRule
+ */
+export const PasswordRule = /*@__PURE__*/
+  tsEnum(PasswordRuleSchema);
 

@@ -8,9 +8,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { LoginRequired, ResumeStep } from "./settings_service_pb.js";
-import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
-import type { Session } from "../../session/v1/session_pb.js";
+import type { ResumeStep } from "./settings_service_pb.js";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/recovery_service.proto.
@@ -71,46 +70,6 @@ export declare type CreateRecoveryFlowResponse = Message<"ostiary.flow.v1.Create
  * Use `create(CreateRecoveryFlowResponseSchema)` to create a new message.
  */
 export declare const CreateRecoveryFlowResponseSchema: GenMessage<CreateRecoveryFlowResponse>;
-
-/**
- * GetRecoveryFlowRequest is the request of GetRecoveryFlow.
- *
- * @generated from message ostiary.flow.v1.GetRecoveryFlowRequest
- */
-export declare type GetRecoveryFlowRequest = Message<"ostiary.flow.v1.GetRecoveryFlowRequest"> & {
-  /**
-   * The flow's id.
-   *
-   * @generated from field: string flow_id = 1;
-   */
-  flowId: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetRecoveryFlowRequest.
- * Use `create(GetRecoveryFlowRequestSchema)` to create a new message.
- */
-export declare const GetRecoveryFlowRequestSchema: GenMessage<GetRecoveryFlowRequest>;
-
-/**
- * GetRecoveryFlowResponse is the response of GetRecoveryFlow.
- *
- * @generated from message ostiary.flow.v1.GetRecoveryFlowResponse
- */
-export declare type GetRecoveryFlowResponse = Message<"ostiary.flow.v1.GetRecoveryFlowResponse"> & {
-  /**
-   * The flow.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetRecoveryFlowResponse.
- * Use `create(GetRecoveryFlowResponseSchema)` to create a new message.
- */
-export declare const GetRecoveryFlowResponseSchema: GenMessage<GetRecoveryFlowResponse>;
 
 /**
  * SubmitRecoveryFlowRequest is the request of SubmitRecoveryFlow.
@@ -234,6 +193,14 @@ export declare const SubmitRecoveryFlowRequestSchema: GenMessage<SubmitRecoveryF
  */
 export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.SubmitRecoveryFlowResponse"> & {
   /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
    * What came of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRecoveryFlowResponse.outcome
@@ -242,9 +209,9 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.RecoveryCompleted completed = 1;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */
-    value: RecoveryCompleted;
+    value: FlowCompleted;
     case: "completed";
   } | {
     /**
@@ -252,15 +219,15 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED, and with `enumeration_safe: false`
      * IDENTITY_NOT_FOUND.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
     value: Rejected;
     case: "rejected";
   } | {
     /**
-     * The flow had expired.
+     * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 3;
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
      */
     value: Expired;
     case: "expired";
@@ -270,15 +237,23 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
      * `enumeration_safe: false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
      * `claim_account`.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
     value: NextStep;
     case: "nextStep";
   } | {
     /**
-     * `resume` was submitted without a session of the account. Draw `login_flow`, then submit `resume` to this flow.
+     * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 5;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     */
+    value: Redirect;
+    case: "redirect";
+  } | {
+    /**
+     * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
     value: LoginRequired;
     case: "loginRequired";
@@ -290,42 +265,6 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
  * Use `create(SubmitRecoveryFlowResponseSchema)` to create a new message.
  */
 export declare const SubmitRecoveryFlowResponseSchema: GenMessage<SubmitRecoveryFlowResponse>;
-
-/**
- * RecoveryCompleted is the outcome of a submit that worked.
- *
- * @generated from message ostiary.flow.v1.RecoveryCompleted
- */
-export declare type RecoveryCompleted = Message<"ostiary.flow.v1.RecoveryCompleted"> & {
-  /**
-   * The settings flow in which a new secret is set. There is no session before that, unless
-   * `recovery.session_at_once` is on; after `disown` there is none in any case. Empty after `resume`: the person who signed in has
-   * a session and keeps what was set up.
-   *
-   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 1;
-   */
-  continueWith: ContinueWith[];
-
-  /**
-   * With `recovery.session_at_once` only: the new session.
-   *
-   * @generated from field: ostiary.session.v1.Session session = 2;
-   */
-  session?: Session | undefined;
-
-  /**
-   * With `recovery.session_at_once`, native flows only: the token of the session.
-   *
-   * @generated from field: string session_token = 3;
-   */
-  sessionToken: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.RecoveryCompleted.
- * Use `create(RecoveryCompletedSchema)` to create a new message.
- */
-export declare const RecoveryCompletedSchema: GenMessage<RecoveryCompleted>;
 
 /**
  * RecoveryService gets people back into an account whose secret is lost, by an address that they verified. An address that
@@ -349,20 +288,6 @@ export declare const RecoveryService: GenService<{
     methodKind: "unary";
     input: typeof CreateRecoveryFlowRequestSchema;
     output: typeof CreateRecoveryFlowResponseSchema;
-  },
-  /**
-   * GetRecoveryFlow returns a flow by its id, for example after a page was loaded again.
-   *
-   * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
-   *
-   * @generated from rpc ostiary.flow.v1.RecoveryService.GetRecoveryFlow
-   */
-  getRecoveryFlow: {
-    methodKind: "unary";
-    input: typeof GetRecoveryFlowRequestSchema;
-    output: typeof GetRecoveryFlowResponseSchema;
   },
   /**
    * SubmitRecoveryFlow sends the filled-in form. What came of it is a normal response; an error means that the call

@@ -8,9 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
-import type { Session } from "../../session/v1/session_pb.js";
-import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/registration_service.proto.
@@ -88,46 +86,6 @@ export declare type CreateRegistrationFlowResponse = Message<"ostiary.flow.v1.Cr
  * Use `create(CreateRegistrationFlowResponseSchema)` to create a new message.
  */
 export declare const CreateRegistrationFlowResponseSchema: GenMessage<CreateRegistrationFlowResponse>;
-
-/**
- * GetRegistrationFlowRequest is the request of GetRegistrationFlow.
- *
- * @generated from message ostiary.flow.v1.GetRegistrationFlowRequest
- */
-export declare type GetRegistrationFlowRequest = Message<"ostiary.flow.v1.GetRegistrationFlowRequest"> & {
-  /**
-   * The flow's id.
-   *
-   * @generated from field: string flow_id = 1;
-   */
-  flowId: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetRegistrationFlowRequest.
- * Use `create(GetRegistrationFlowRequestSchema)` to create a new message.
- */
-export declare const GetRegistrationFlowRequestSchema: GenMessage<GetRegistrationFlowRequest>;
-
-/**
- * GetRegistrationFlowResponse is the response of GetRegistrationFlow.
- *
- * @generated from message ostiary.flow.v1.GetRegistrationFlowResponse
- */
-export declare type GetRegistrationFlowResponse = Message<"ostiary.flow.v1.GetRegistrationFlowResponse"> & {
-  /**
-   * The flow.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetRegistrationFlowResponse.
- * Use `create(GetRegistrationFlowResponseSchema)` to create a new message.
- */
-export declare const GetRegistrationFlowResponseSchema: GenMessage<GetRegistrationFlowResponse>;
 
 /**
  * SubmitRegistrationFlowRequest is the request of SubmitRegistrationFlow.
@@ -272,6 +230,14 @@ export declare const RegistrationProfileStepSchema: GenMessage<RegistrationProfi
  */
 export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.SubmitRegistrationFlowResponse"> & {
   /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
    * What came of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRegistrationFlowResponse.outcome
@@ -280,24 +246,24 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.RegistrationCompleted completed = 1;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */
-    value: RegistrationCompleted;
+    value: FlowCompleted;
     case: "completed";
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
      * CODE_INVALID, LINK_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
     value: Rejected;
     case: "rejected";
   } | {
     /**
-     * The flow had expired.
+     * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 3;
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
      */
     value: Expired;
     case: "expired";
@@ -305,10 +271,26 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * A code or link was sent, the traits were accepted, or it went back.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
     value: NextStep;
     case: "nextStep";
+  } | {
+    /**
+     * The method goes on elsewhere.
+     *
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     */
+    value: Redirect;
+    case: "redirect";
+  } | {
+    /**
+     * A login comes first: `flow` is that login.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     */
+    value: LoginRequired;
+    case: "loginRequired";
   } | { case: undefined; value?: undefined };
 };
 
@@ -317,64 +299,6 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
  * Use `create(SubmitRegistrationFlowResponseSchema)` to create a new message.
  */
 export declare const SubmitRegistrationFlowResponseSchema: GenMessage<SubmitRegistrationFlowResponse>;
-
-/**
- * RegistrationCompleted is the outcome of a submit that worked.
- *
- * @generated from message ostiary.flow.v1.RegistrationCompleted
- */
-export declare type RegistrationCompleted = Message<"ostiary.flow.v1.RegistrationCompleted"> & {
-  /**
-   * The new session.
-   *
-   * @generated from field: ostiary.session.v1.Session session = 1;
-   */
-  session?: Session | undefined;
-
-  /**
-   * Native flows only: the token of the session, `ost_ses_…`. A browser gets a cookie instead.
-   *
-   * @generated from field: string session_token = 2;
-   */
-  sessionToken: string;
-
-  /**
-   * Whose session it is.
-   *
-   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 3;
-   */
-  identity?: IdentityProfile | undefined;
-
-  /**
-   * Where the browser should go now, if that is known.
-   *
-   * @generated from field: string return_to = 4;
-   */
-  returnTo: string;
-
-  /**
-   * What to go on with: the verification of an address.
-   *
-   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 5;
-   */
-  continueWith: ContinueWith[];
-
-  /**
-   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the
-   * session token, also after a logout, and send it as `device_token` of SubmitLoginFlow. It signs nobody in; it
-   * keeps somebody else's wrong guesses from slowing this device down. A browser gets a cookie instead. Empty if
-   * throttling is switched off.
-   *
-   * @generated from field: string device_token = 10;
-   */
-  deviceToken: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.RegistrationCompleted.
- * Use `create(RegistrationCompletedSchema)` to create a new message.
- */
-export declare const RegistrationCompletedSchema: GenMessage<RegistrationCompleted>;
 
 /**
  * RegistrationService makes an account.
@@ -397,20 +321,6 @@ export declare const RegistrationService: GenService<{
     methodKind: "unary";
     input: typeof CreateRegistrationFlowRequestSchema;
     output: typeof CreateRegistrationFlowResponseSchema;
-  },
-  /**
-   * GetRegistrationFlow returns a flow by its id, for example after a page was loaded again.
-   *
-   * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED; if it has expired also REGISTRATION_DISABLED, INVITATION_REQUIRED.
-   *
-   * @generated from rpc ostiary.flow.v1.RegistrationService.GetRegistrationFlow
-   */
-  getRegistrationFlow: {
-    methodKind: "unary";
-    input: typeof GetRegistrationFlowRequestSchema;
-    output: typeof GetRegistrationFlowResponseSchema;
   },
   /**
    * SubmitRegistrationFlow sends the filled-in form. What came of it is a normal response; an error means that the

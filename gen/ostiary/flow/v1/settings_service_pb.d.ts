@@ -8,10 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ResendStep } from "./step_pb.js";
-import type { Expired, NextStep, Rejected } from "./outcome_pb.js";
-import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
-import type { Session } from "../../session/v1/session_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/settings_service.proto.
@@ -65,46 +62,6 @@ export declare type CreateSettingsFlowResponse = Message<"ostiary.flow.v1.Create
  * Use `create(CreateSettingsFlowResponseSchema)` to create a new message.
  */
 export declare const CreateSettingsFlowResponseSchema: GenMessage<CreateSettingsFlowResponse>;
-
-/**
- * GetSettingsFlowRequest is the request of GetSettingsFlow.
- *
- * @generated from message ostiary.flow.v1.GetSettingsFlowRequest
- */
-export declare type GetSettingsFlowRequest = Message<"ostiary.flow.v1.GetSettingsFlowRequest"> & {
-  /**
-   * The flow's id.
-   *
-   * @generated from field: string flow_id = 1;
-   */
-  flowId: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetSettingsFlowRequest.
- * Use `create(GetSettingsFlowRequestSchema)` to create a new message.
- */
-export declare const GetSettingsFlowRequestSchema: GenMessage<GetSettingsFlowRequest>;
-
-/**
- * GetSettingsFlowResponse is the response of GetSettingsFlow.
- *
- * @generated from message ostiary.flow.v1.GetSettingsFlowResponse
- */
-export declare type GetSettingsFlowResponse = Message<"ostiary.flow.v1.GetSettingsFlowResponse"> & {
-  /**
-   * The flow.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetSettingsFlowResponse.
- * Use `create(GetSettingsFlowResponseSchema)` to create a new message.
- */
-export declare const GetSettingsFlowResponseSchema: GenMessage<GetSettingsFlowResponse>;
 
 /**
  * SubmitSettingsFlowRequest is the request of SubmitSettingsFlow.
@@ -307,6 +264,14 @@ export declare const KeepAccountStepSchema: GenMessage<KeepAccountStep>;
  */
 export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.SubmitSettingsFlowResponse"> & {
   /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
    * What came of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitSettingsFlowResponse.outcome
@@ -315,24 +280,24 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The new secret of a recovered account was set, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.SettingsCompleted completed = 1;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */
-    value: SettingsCompleted;
+    value: FlowCompleted;
     case: "completed";
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED,
      * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
     value: Rejected;
     case: "rejected";
   } | {
     /**
-     * The flow had expired.
+     * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 3;
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
      */
     value: Expired;
     case: "expired";
@@ -340,34 +305,34 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * A code was sent to the new address.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
     value: NextStep;
     case: "nextStep";
   } | {
     /**
-     * It was saved; the flow goes on, for more changes.
+     * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.SettingsSaved saved = 5;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
      */
-    value: SettingsSaved;
-    case: "saved";
+    value: Redirect;
+    case: "redirect";
   } | {
     /**
      * The session's last login is too long ago for this change, or a second factor is wanted after a recovery.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 6;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
     value: LoginRequired;
     case: "loginRequired";
   } | {
     /**
-     * The account will be deleted; the flow is over, and so is every session of the account.
+     * It was saved; the flow goes on, for more changes.
      *
-     * @generated from field: ostiary.flow.v1.AccountDeletionScheduled deletion_scheduled = 7;
+     * @generated from field: ostiary.flow.v1.Saved saved = 8;
      */
-    value: AccountDeletionScheduled;
-    case: "deletionScheduled";
+    value: Saved;
+    case: "saved";
   } | { case: undefined; value?: undefined };
 };
 
@@ -376,130 +341,6 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
  * Use `create(SubmitSettingsFlowResponseSchema)` to create a new message.
  */
 export declare const SubmitSettingsFlowResponseSchema: GenMessage<SubmitSettingsFlowResponse>;
-
-/**
- * SettingsCompleted is the outcome of a submit that worked.
- *
- * @generated from message ostiary.flow.v1.SettingsCompleted
- */
-export declare type SettingsCompleted = Message<"ostiary.flow.v1.SettingsCompleted"> & {
-  /**
-   * Whose account it is.
-   *
-   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 1;
-   */
-  identity?: IdentityProfile | undefined;
-
-  /**
-   * The new session.
-   *
-   * @generated from field: ostiary.session.v1.Session session = 2;
-   */
-  session?: Session | undefined;
-
-  /**
-   * Native flows only: the token of the session, `ost_ses_…`. A browser gets a cookie instead.
-   *
-   * @generated from field: string session_token = 3;
-   */
-  sessionToken: string;
-
-  /**
-   * Where the browser should go now, if that is known.
-   *
-   * @generated from field: string return_to = 4;
-   */
-  returnTo: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.SettingsCompleted.
- * Use `create(SettingsCompletedSchema)` to create a new message.
- */
-export declare const SettingsCompletedSchema: GenMessage<SettingsCompleted>;
-
-/**
- * SettingsSaved is the outcome of a submit that changed something.
- *
- * @generated from message ostiary.flow.v1.SettingsSaved
- */
-export declare type SettingsSaved = Message<"ostiary.flow.v1.SettingsSaved"> & {
-  /**
-   * The flow, its form filled with what holds now.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-
-  /**
-   * What the account looks like now.
-   *
-   * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
-   */
-  identity?: IdentityProfile | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.SettingsSaved.
- * Use `create(SettingsSavedSchema)` to create a new message.
- */
-export declare const SettingsSavedSchema: GenMessage<SettingsSaved>;
-
-/**
- * LoginRequired asks for a fresh login, or, after a recovery, for the second factor. Once it is done, the step `resume`
- * carries out what was submitted. At `claim_account` of a verification or recovery it asks for a login to the account.
- *
- * @generated from message ostiary.flow.v1.LoginRequired
- */
-export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
-  /**
-   * A login flow of the same client in which the holder proves who they are, with any credential of the account.
-   *
-   * @generated from field: ostiary.flow.v1.Flow login_flow = 1;
-   */
-  loginFlow?: Flow | undefined;
-
-  /**
-   * This flow, which remembers what was submitted for as long as it lasts.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 2;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.LoginRequired.
- * Use `create(LoginRequiredSchema)` to create a new message.
- */
-export declare const LoginRequiredSchema: GenMessage<LoginRequired>;
-
-/**
- * AccountDeletionScheduled is the outcome of a submit that has the account deleted. Until then its owner can sign in as
- * always, and keep it with the step `keep_account`. A browser's session cookie is cleared.
- *
- * @generated from message ostiary.flow.v1.AccountDeletionScheduled
- */
-export declare type AccountDeletionScheduled = Message<"ostiary.flow.v1.AccountDeletionScheduled"> & {
-  /**
-   * When the account will be deleted. Where the configuration leaves no period of grace it is now, and the account is gone.
-   *
-   * @generated from field: google.protobuf.Timestamp delete_time = 1;
-   */
-  deleteTime?: Timestamp | undefined;
-
-  /**
-   * Where the browser should go now, if that is known.
-   *
-   * @generated from field: string return_to = 2;
-   */
-  returnTo: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.AccountDeletionScheduled.
- * Use `create(AccountDeletionScheduledSchema)` to create a new message.
- */
-export declare const AccountDeletionScheduledSchema: GenMessage<AccountDeletionScheduled>;
 
 /**
  * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.
@@ -519,20 +360,6 @@ export declare const SettingsService: GenService<{
     methodKind: "unary";
     input: typeof CreateSettingsFlowRequestSchema;
     output: typeof CreateSettingsFlowResponseSchema;
-  },
-  /**
-   * GetSettingsFlow returns a flow by its id, for example after a page was loaded again.
-   *
-   * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id and kind), FLOW_CLIENT_MISMATCH,
-   * FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, and those of sessions; after a recovery RECOVERY_DISABLED.
-   *
-   * @generated from rpc ostiary.flow.v1.SettingsService.GetSettingsFlow
-   */
-  getSettingsFlow: {
-    methodKind: "unary";
-    input: typeof GetSettingsFlowRequestSchema;
-    output: typeof GetSettingsFlowResponseSchema;
   },
   /**
    * SubmitSettingsFlow sends the filled-in form. What came of it is a normal response; an error means that the call

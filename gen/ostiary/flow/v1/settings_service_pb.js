@@ -6,19 +6,17 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
 import { file_ostiary_flow_v1_outcome } from "./outcome_pb.js";
 import { file_ostiary_flow_v1_step } from "./step_pb.js";
-import { file_ostiary_identity_v1_identity } from "../../identity/v1/identity_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
-import { file_ostiary_session_v1_session } from "../../session/v1/session_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/settings_service.proto.
  */
 export const file_ostiary_flow_v1_settings_service = /*@__PURE__*/
-  fileDesc("CiZvc3RpYXJ5L2Zsb3cvdjEvc2V0dGluZ3Nfc2VydmljZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxInEKGUNyZWF0ZVNldHRpbmdzRmxvd1JlcXVlc3QSNwoGY2xpZW50GAEgASgOMhsub3N0aWFyeS5mbG93LnYxLkNsaWVudEtpbmRCCrpIB4IBBBABIAASGwoJcmV0dXJuX3RvGAIgASgJQgi6SAVyAxiAECJBChpDcmVhdGVTZXR0aW5nc0Zsb3dSZXNwb25zZRIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3ciOAoWR2V0U2V0dGluZ3NGbG93UmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg2AAQG6SAdyBRABGIAEIj4KF0dldFNldHRpbmdzRmxvd1Jlc3BvbnNlEiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdyKsBAoZU3VibWl0U2V0dGluZ3NGbG93UmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg2AAQG6SAdyBRABGIAEEh8KCmNzcmZfdG9rZW4YAiABKAlCC4ABAbpIBXIDGIAEEicKBnRyYWl0cxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLwoHcHJvZmlsZRgEIAEoCzIcLm9zdGlhcnkuZmxvdy52MS5Qcm9maWxlU3RlcEgAEjkKCHBhc3N3b3JkGAUgASgLMiUub3N0aWFyeS5mbG93LnYxLlNldHRpbmdzUGFzc3dvcmRTdGVwSAASKQoEY29kZRgKIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5Db2RlU3RlcEgAEi0KBnJlc2VuZBgNIAEoCzIbLm9zdGlhcnkuZmxvdy52MS5SZXNlbmRTdGVwSAASKQoEYmFjaxgOIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5CYWNrU3RlcEgAEi0KBnJlc3VtZRgQIAEoCzIbLm9zdGlhcnkuZmxvdy52MS5SZXN1bWVTdGVwSAASPAoOZGVsZXRlX2FjY291bnQYESABKAsyIi5vc3RpYXJ5LmZsb3cudjEuRGVsZXRlQWNjb3VudFN0ZXBIABI4CgxrZWVwX2FjY291bnQYEiABKAsyIC5vc3RpYXJ5LmZsb3cudjEuS2VlcEFjY291bnRTdGVwSABCDQoEc3RlcBIFukgCCAEiDQoLUHJvZmlsZVN0ZXAiUgoUU2V0dGluZ3NQYXNzd29yZFN0ZXASHQoIcGFzc3dvcmQYASABKAlCC4ABAbpIBXIDKIAgEhsKE2tlZXBfb3RoZXJfc2Vzc2lvbnMYAiABKAgiDAoKUmVzdW1lU3RlcCITChFEZWxldGVBY2NvdW50U3RlcCIRCg9LZWVwQWNjb3VudFN0ZXAioAMKGlN1Ym1pdFNldHRpbmdzRmxvd1Jlc3BvbnNlEjcKCWNvbXBsZXRlZBgBIAEoCzIiLm9zdGlhcnkuZmxvdy52MS5TZXR0aW5nc0NvbXBsZXRlZEgAEi0KCHJlamVjdGVkGAIgASgLMhkub3N0aWFyeS5mbG93LnYxLlJlamVjdGVkSAASKwoHZXhwaXJlZBgDIAEoCzIYLm9zdGlhcnkuZmxvdy52MS5FeHBpcmVkSAASLgoJbmV4dF9zdGVwGAQgASgLMhkub3N0aWFyeS5mbG93LnYxLk5leHRTdGVwSAASLwoFc2F2ZWQYBSABKAsyHi5vc3RpYXJ5LmZsb3cudjEuU2V0dGluZ3NTYXZlZEgAEjgKDmxvZ2luX3JlcXVpcmVkGAYgASgLMh4ub3N0aWFyeS5mbG93LnYxLkxvZ2luUmVxdWlyZWRIABJHChJkZWxldGlvbl9zY2hlZHVsZWQYByABKAsyKS5vc3RpYXJ5LmZsb3cudjEuQWNjb3VudERlbGV0aW9uU2NoZWR1bGVkSABCCQoHb3V0Y29tZSKoAQoRU2V0dGluZ3NDb21wbGV0ZWQSNgoIaWRlbnRpdHkYASABKAsyJC5vc3RpYXJ5LmlkZW50aXR5LnYxLklkZW50aXR5UHJvZmlsZRIsCgdzZXNzaW9uGAIgASgLMhsub3N0aWFyeS5zZXNzaW9uLnYxLlNlc3Npb24SGgoNc2Vzc2lvbl90b2tlbhgDIAEoCUIDgAEBEhEKCXJldHVybl90bxgEIAEoCSJsCg1TZXR0aW5nc1NhdmVkEiMKBGZsb3cYASABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdxI2CghpZGVudGl0eRgCIAEoCzIkLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlQcm9maWxlIl8KDUxvZ2luUmVxdWlyZWQSKQoKbG9naW5fZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EiMKBGZsb3cYAiABKAsyFS5vc3RpYXJ5LmZsb3cudjEuRmxvdyJeChhBY2NvdW50RGVsZXRpb25TY2hlZHVsZWQSLwoLZGVsZXRlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXJldHVybl90bxgCIAEoCTKOAwoPU2V0dGluZ3NTZXJ2aWNlEnwKEkNyZWF0ZVNldHRpbmdzRmxvdxIqLm9zdGlhcnkuZmxvdy52MS5DcmVhdGVTZXR0aW5nc0Zsb3dSZXF1ZXN0Gisub3N0aWFyeS5mbG93LnYxLkNyZWF0ZVNldHRpbmdzRmxvd1Jlc3BvbnNlIg2QAgDqpCYGCgQoAhoAEnUKD0dldFNldHRpbmdzRmxvdxInLm9zdGlhcnkuZmxvdy52MS5HZXRTZXR0aW5nc0Zsb3dSZXF1ZXN0Gigub3N0aWFyeS5mbG93LnYxLkdldFNldHRpbmdzRmxvd1Jlc3BvbnNlIg+QAgLqpCYICgYoAhICCAESfgoSU3VibWl0U2V0dGluZ3NGbG93Eioub3N0aWFyeS5mbG93LnYxLlN1Ym1pdFNldHRpbmdzRmxvd1JlcXVlc3QaKy5vc3RpYXJ5LmZsb3cudjEuU3VibWl0U2V0dGluZ3NGbG93UmVzcG9uc2UiD5ACAOqkJggKBigDEgIIARoG6qQmAggBQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_outcome, file_ostiary_flow_v1_step, file_ostiary_identity_v1_identity, file_ostiary_option_v1_option, file_ostiary_session_v1_session]);
+  fileDesc("CiZvc3RpYXJ5L2Zsb3cvdjEvc2V0dGluZ3Nfc2VydmljZS5wcm90bxIPb3N0aWFyeS5mbG93LnYxInEKGUNyZWF0ZVNldHRpbmdzRmxvd1JlcXVlc3QSNwoGY2xpZW50GAEgASgOMhsub3N0aWFyeS5mbG93LnYxLkNsaWVudEtpbmRCCrpIB4IBBBABIAASGwoJcmV0dXJuX3RvGAIgASgJQgi6SAVyAxiAECJBChpDcmVhdGVTZXR0aW5nc0Zsb3dSZXNwb25zZRIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3cirAQKGVN1Ym1pdFNldHRpbmdzRmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABBIfCgpjc3JmX3Rva2VuGAIgASgJQguAAQG6SAVyAxiABBInCgZ0cmFpdHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KB3Byb2ZpbGUYBCABKAsyHC5vc3RpYXJ5LmZsb3cudjEuUHJvZmlsZVN0ZXBIABI5CghwYXNzd29yZBgFIAEoCzIlLm9zdGlhcnkuZmxvdy52MS5TZXR0aW5nc1Bhc3N3b3JkU3RlcEgAEikKBGNvZGUYCiABKAsyGS5vc3RpYXJ5LmZsb3cudjEuQ29kZVN0ZXBIABItCgZyZXNlbmQYDSABKAsyGy5vc3RpYXJ5LmZsb3cudjEuUmVzZW5kU3RlcEgAEikKBGJhY2sYDiABKAsyGS5vc3RpYXJ5LmZsb3cudjEuQmFja1N0ZXBIABItCgZyZXN1bWUYECABKAsyGy5vc3RpYXJ5LmZsb3cudjEuUmVzdW1lU3RlcEgAEjwKDmRlbGV0ZV9hY2NvdW50GBEgASgLMiIub3N0aWFyeS5mbG93LnYxLkRlbGV0ZUFjY291bnRTdGVwSAASOAoMa2VlcF9hY2NvdW50GBIgASgLMiAub3N0aWFyeS5mbG93LnYxLktlZXBBY2NvdW50U3RlcEgAQg0KBHN0ZXASBbpIAggBIg0KC1Byb2ZpbGVTdGVwIlIKFFNldHRpbmdzUGFzc3dvcmRTdGVwEh0KCHBhc3N3b3JkGAEgASgJQguAAQG6SAVyAyiAIBIbChNrZWVwX290aGVyX3Nlc3Npb25zGAIgASgIIgwKClJlc3VtZVN0ZXAiEwoRRGVsZXRlQWNjb3VudFN0ZXAiEQoPS2VlcEFjY291bnRTdGVwIp8DChpTdWJtaXRTZXR0aW5nc0Zsb3dSZXNwb25zZRIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3cSMwoJY29tcGxldGVkGAIgASgLMh4ub3N0aWFyeS5mbG93LnYxLkZsb3dDb21wbGV0ZWRIABItCghyZWplY3RlZBgDIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5SZWplY3RlZEgAEisKB2V4cGlyZWQYBCABKAsyGC5vc3RpYXJ5LmZsb3cudjEuRXhwaXJlZEgAEi4KCW5leHRfc3RlcBgFIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5OZXh0U3RlcEgAEi0KCHJlZGlyZWN0GAYgASgLMhkub3N0aWFyeS5mbG93LnYxLlJlZGlyZWN0SAASOAoObG9naW5fcmVxdWlyZWQYByABKAsyHi5vc3RpYXJ5LmZsb3cudjEuTG9naW5SZXF1aXJlZEgAEicKBXNhdmVkGAggASgLMhYub3N0aWFyeS5mbG93LnYxLlNhdmVkSABCCQoHb3V0Y29tZTKXAgoPU2V0dGluZ3NTZXJ2aWNlEnwKEkNyZWF0ZVNldHRpbmdzRmxvdxIqLm9zdGlhcnkuZmxvdy52MS5DcmVhdGVTZXR0aW5nc0Zsb3dSZXF1ZXN0Gisub3N0aWFyeS5mbG93LnYxLkNyZWF0ZVNldHRpbmdzRmxvd1Jlc3BvbnNlIg2QAgDqpCYGCgQoAhoAEn4KElN1Ym1pdFNldHRpbmdzRmxvdxIqLm9zdGlhcnkuZmxvdy52MS5TdWJtaXRTZXR0aW5nc0Zsb3dSZXF1ZXN0Gisub3N0aWFyeS5mbG93LnYxLlN1Ym1pdFNldHRpbmdzRmxvd1Jlc3BvbnNlIg+QAgDqpCYICgYoAxICCAEaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_outcome, file_ostiary_flow_v1_step, file_ostiary_option_v1_option]);
 
 /**
  * Describes the message ostiary.flow.v1.CreateSettingsFlowRequest.
@@ -35,95 +33,53 @@ export const CreateSettingsFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_settings_service, 1);
 
 /**
- * Describes the message ostiary.flow.v1.GetSettingsFlowRequest.
- * Use `create(GetSettingsFlowRequestSchema)` to create a new message.
- */
-export const GetSettingsFlowRequestSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 2);
-
-/**
- * Describes the message ostiary.flow.v1.GetSettingsFlowResponse.
- * Use `create(GetSettingsFlowResponseSchema)` to create a new message.
- */
-export const GetSettingsFlowResponseSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 3);
-
-/**
  * Describes the message ostiary.flow.v1.SubmitSettingsFlowRequest.
  * Use `create(SubmitSettingsFlowRequestSchema)` to create a new message.
  */
 export const SubmitSettingsFlowRequestSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 4);
+  messageDesc(file_ostiary_flow_v1_settings_service, 2);
 
 /**
  * Describes the message ostiary.flow.v1.ProfileStep.
  * Use `create(ProfileStepSchema)` to create a new message.
  */
 export const ProfileStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 5);
+  messageDesc(file_ostiary_flow_v1_settings_service, 3);
 
 /**
  * Describes the message ostiary.flow.v1.SettingsPasswordStep.
  * Use `create(SettingsPasswordStepSchema)` to create a new message.
  */
 export const SettingsPasswordStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 6);
+  messageDesc(file_ostiary_flow_v1_settings_service, 4);
 
 /**
  * Describes the message ostiary.flow.v1.ResumeStep.
  * Use `create(ResumeStepSchema)` to create a new message.
  */
 export const ResumeStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 7);
+  messageDesc(file_ostiary_flow_v1_settings_service, 5);
 
 /**
  * Describes the message ostiary.flow.v1.DeleteAccountStep.
  * Use `create(DeleteAccountStepSchema)` to create a new message.
  */
 export const DeleteAccountStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 8);
+  messageDesc(file_ostiary_flow_v1_settings_service, 6);
 
 /**
  * Describes the message ostiary.flow.v1.KeepAccountStep.
  * Use `create(KeepAccountStepSchema)` to create a new message.
  */
 export const KeepAccountStepSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 9);
+  messageDesc(file_ostiary_flow_v1_settings_service, 7);
 
 /**
  * Describes the message ostiary.flow.v1.SubmitSettingsFlowResponse.
  * Use `create(SubmitSettingsFlowResponseSchema)` to create a new message.
  */
 export const SubmitSettingsFlowResponseSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 10);
-
-/**
- * Describes the message ostiary.flow.v1.SettingsCompleted.
- * Use `create(SettingsCompletedSchema)` to create a new message.
- */
-export const SettingsCompletedSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 11);
-
-/**
- * Describes the message ostiary.flow.v1.SettingsSaved.
- * Use `create(SettingsSavedSchema)` to create a new message.
- */
-export const SettingsSavedSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 12);
-
-/**
- * Describes the message ostiary.flow.v1.LoginRequired.
- * Use `create(LoginRequiredSchema)` to create a new message.
- */
-export const LoginRequiredSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 13);
-
-/**
- * Describes the message ostiary.flow.v1.AccountDeletionScheduled.
- * Use `create(AccountDeletionScheduledSchema)` to create a new message.
- */
-export const AccountDeletionScheduledSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_settings_service, 14);
+  messageDesc(file_ostiary_flow_v1_settings_service, 8);
 
 /**
  * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.

@@ -8,8 +8,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
-import type { LoginRequired, ResumeStep } from "./settings_service_pb.js";
-import type { ContinueWith, Expired, NextStep, Rejected } from "./outcome_pb.js";
+import type { ResumeStep } from "./settings_service_pb.js";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/verification_service.proto.
@@ -70,46 +70,6 @@ export declare type CreateVerificationFlowResponse = Message<"ostiary.flow.v1.Cr
  * Use `create(CreateVerificationFlowResponseSchema)` to create a new message.
  */
 export declare const CreateVerificationFlowResponseSchema: GenMessage<CreateVerificationFlowResponse>;
-
-/**
- * GetVerificationFlowRequest is the request of GetVerificationFlow.
- *
- * @generated from message ostiary.flow.v1.GetVerificationFlowRequest
- */
-export declare type GetVerificationFlowRequest = Message<"ostiary.flow.v1.GetVerificationFlowRequest"> & {
-  /**
-   * The flow's id.
-   *
-   * @generated from field: string flow_id = 1;
-   */
-  flowId: string;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetVerificationFlowRequest.
- * Use `create(GetVerificationFlowRequestSchema)` to create a new message.
- */
-export declare const GetVerificationFlowRequestSchema: GenMessage<GetVerificationFlowRequest>;
-
-/**
- * GetVerificationFlowResponse is the response of GetVerificationFlow.
- *
- * @generated from message ostiary.flow.v1.GetVerificationFlowResponse
- */
-export declare type GetVerificationFlowResponse = Message<"ostiary.flow.v1.GetVerificationFlowResponse"> & {
-  /**
-   * The flow.
-   *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
-   */
-  flow?: Flow | undefined;
-};
-
-/**
- * Describes the message ostiary.flow.v1.GetVerificationFlowResponse.
- * Use `create(GetVerificationFlowResponseSchema)` to create a new message.
- */
-export declare const GetVerificationFlowResponseSchema: GenMessage<GetVerificationFlowResponse>;
 
 /**
  * SubmitVerificationFlowRequest is the request of SubmitVerificationFlow.
@@ -223,6 +183,14 @@ export declare const SubmitVerificationFlowRequestSchema: GenMessage<SubmitVerif
  */
 export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.SubmitVerificationFlowResponse"> & {
   /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
    * What came of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitVerificationFlowResponse.outcome
@@ -231,24 +199,24 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.VerificationCompleted completed = 1;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
      */
-    value: VerificationCompleted;
+    value: FlowCompleted;
     case: "completed";
   } | {
     /**
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 2;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
     value: Rejected;
     case: "rejected";
   } | {
     /**
-     * The flow had expired.
+     * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 3;
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
      */
     value: Expired;
     case: "expired";
@@ -257,15 +225,23 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
      * A code or link was sent, if the address is waiting for one; the answer is the same if not. Or the flow stands at
      * `claim_account`: the address was proven outside the session of an account that has no verified address.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 4;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
     value: NextStep;
     case: "nextStep";
   } | {
     /**
-     * `resume` was submitted without a session of the account. Draw `login_flow`, then submit `resume` to this flow.
+     * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 5;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     */
+    value: Redirect;
+    case: "redirect";
+  } | {
+    /**
+     * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
     value: LoginRequired;
     case: "loginRequired";
@@ -277,33 +253,6 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
  * Use `create(SubmitVerificationFlowResponseSchema)` to create a new message.
  */
 export declare const SubmitVerificationFlowResponseSchema: GenMessage<SubmitVerificationFlowResponse>;
-
-/**
- * VerificationCompleted is the outcome of a submit that worked.
- *
- * @generated from message ostiary.flow.v1.VerificationCompleted
- */
-export declare type VerificationCompleted = Message<"ostiary.flow.v1.VerificationCompleted"> & {
-  /**
-   * Where the browser should go now, if that is known.
-   *
-   * @generated from field: string return_to = 1;
-   */
-  returnTo: string;
-
-  /**
-   * After `disown`: the settings flow in which a new secret is set. There is no session before that. Else empty.
-   *
-   * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 2;
-   */
-  continueWith: ContinueWith[];
-};
-
-/**
- * Describes the message ostiary.flow.v1.VerificationCompleted.
- * Use `create(VerificationCompletedSchema)` to create a new message.
- */
-export declare const VerificationCompletedSchema: GenMessage<VerificationCompleted>;
 
 /**
  * VerificationService shows that an address is one's own. It does not sign in. Where an account has no verified address, its
@@ -326,20 +275,6 @@ export declare const VerificationService: GenService<{
     methodKind: "unary";
     input: typeof CreateVerificationFlowRequestSchema;
     output: typeof CreateVerificationFlowResponseSchema;
-  },
-  /**
-   * GetVerificationFlow returns a flow by its id, for example after a page was loaded again.
-   *
-   * Access: the flow's holder.
-   * Errors: FLOW_NOT_FOUND, FLOW_EXPIRED (with the replacement's id), FLOW_CLIENT_MISMATCH,
-   * ORIGIN_NOT_ALLOWED, RATE_LIMITED.
-   *
-   * @generated from rpc ostiary.flow.v1.VerificationService.GetVerificationFlow
-   */
-  getVerificationFlow: {
-    methodKind: "unary";
-    input: typeof GetVerificationFlowRequestSchema;
-    output: typeof GetVerificationFlowResponseSchema;
   },
   /**
    * SubmitVerificationFlow sends the filled-in form. What came of it is a normal response; an error means that the call

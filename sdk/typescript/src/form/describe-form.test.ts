@@ -246,9 +246,9 @@ describe("a flow of another kind of client", () => {
 
   test("is not found again", async () => {
     const native = { ...flow, client: ClientKind.NATIVE };
-    const ostiary = { login: { getLoginFlow: async () => ({ flow: native }) } } as unknown as Ostiary;
-    await expect(getFlow(ostiary, "login", "ost_flw_1")).rejects.toThrow(FlowClientError);
-    expect(await getFlow(ostiary, "login", "ost_flw_1", ClientKind.NATIVE)).toBe(native);
+    const ostiary = { flows: { getFlow: async () => ({ flow: native }) } } as unknown as Ostiary;
+    await expect(getFlow(ostiary, "ost_flw_1")).rejects.toThrow(FlowClientError);
+    expect((await getFlow(ostiary, "ost_flw_1", ClientKind.NATIVE)).flow).toBe(native);
   });
 });
 

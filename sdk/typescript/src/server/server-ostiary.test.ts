@@ -139,7 +139,7 @@ describe("createServerOstiary", () => {
       await ostiary.sessions.checkSession({ credential: { case: "token", value: "t" } });
       await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
       await ostiary.settings.createSettingsFlow({ client: ClientKind.BROWSER });
-      await ostiary.settings.getSettingsFlow({ flowId: "f" });
+      await ostiary.flows.getFlow({ flowId: "f" });
       expect(sent).toHaveLength(6);
     });
 

@@ -96,6 +96,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
       return {
         kind: "rejected",
         reason: "PASSWORD_REJECTED",
+        passwordRule: violation.rule,
         problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
       } as const;
     }

@@ -1,0 +1,24 @@
+import type { PasswordViolation } from "../method/password/policy.ts";
+
+/** Why a submit was not accepted. The set equals `ostiary.flow.v1.RejectionReason`; the conversion holds the two together. */
+export type RejectionReason =
+  | "FORM_INCOMPLETE"
+  | "CREDENTIALS_INVALID"
+  | "IDENTITY_NOT_FOUND"
+  | "TRAITS_INVALID"
+  | "IDENTIFIER_TAKEN"
+  | "PASSWORD_REJECTED"
+  | "CODE_INVALID"
+  | "CODE_MALFORMED"
+  | "CODE_TRIES_EXCEEDED"
+  | "LINK_INVALID"
+  | "RESEND_TOO_EARLY"
+  | "INVITATION_INVALID"
+  | "CLAIM_ENDED";
+
+/** Why, and what programs may want to know beside it. */
+export interface Rejection {
+  readonly reason: RejectionReason;
+  /** Of PASSWORD_REJECTED: the rule that the password breaks. */
+  readonly passwordRule?: PasswordViolation["rule"] | undefined;
+}

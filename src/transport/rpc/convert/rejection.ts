@@ -1,0 +1,41 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  PasswordRule,
+  RejectionReason as ProtoRejectionReason,
+  type RejectedSchema,
+} from "../../../../gen/ostiary/flow/v1/outcome_pb.js";
+import type { Rejection, RejectionReason } from "../../../domain/flow/rejection.ts";
+
+const reasons: Record<RejectionReason, ProtoRejectionReason> = {
+  FORM_INCOMPLETE: ProtoRejectionReason.FORM_INCOMPLETE,
+  CREDENTIALS_INVALID: ProtoRejectionReason.CREDENTIALS_INVALID,
+  IDENTITY_NOT_FOUND: ProtoRejectionReason.IDENTITY_NOT_FOUND,
+  TRAITS_INVALID: ProtoRejectionReason.TRAITS_INVALID,
+  IDENTIFIER_TAKEN: ProtoRejectionReason.IDENTIFIER_TAKEN,
+  PASSWORD_REJECTED: ProtoRejectionReason.PASSWORD_REJECTED,
+  CODE_INVALID: ProtoRejectionReason.CODE_INVALID,
+  CODE_MALFORMED: ProtoRejectionReason.CODE_MALFORMED,
+  CODE_TRIES_EXCEEDED: ProtoRejectionReason.CODE_TRIES_EXCEEDED,
+  LINK_INVALID: ProtoRejectionReason.LINK_INVALID,
+  RESEND_TOO_EARLY: ProtoRejectionReason.RESEND_TOO_EARLY,
+  INVITATION_INVALID: ProtoRejectionReason.INVITATION_INVALID,
+  CLAIM_ENDED: ProtoRejectionReason.CLAIM_ENDED,
+};
+const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
+  too_short: PasswordRule.TOO_SHORT,
+  too_long: PasswordRule.TOO_LONG,
+  common: PasswordRule.COMMON,
+  too_similar: PasswordRule.TOO_SIMILAR,
+  breached: PasswordRule.BREACHED,
+};
+
+/** Why a submit was not accepted. */
+export function toRejected({ reason, passwordRule }: Rejection): MessageInitShape<typeof RejectedSchema> {
+  return {
+    reason: reasons[reason],
+    detail:
+      passwordRule === undefined
+        ? { case: undefined }
+        : { case: "password", value: { rule: passwordRules[passwordRule] } },
+  };
+}

@@ -1,0 +1,156 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type {
+  Flow,
+  FlowCompleted,
+  FlowOutcome,
+  LoginComesFirst,
+  LoginOutcome,
+} from "../../domain/flow/flow.ts";
+import type { RecoveryOutcome } from "../../domain/flow/recovery-flows.ts";
+import type { SettingsOutcome } from "../../domain/flow/settings-view.ts";
+import type { VerificationOutcome } from "../../domain/flow/verification-flows.ts";
+import { deviceCookie, sessionCookie } from "../http/cookies.ts";
+import type { Call } from "./call.ts";
+import { toTimestamp } from "./convert/common.ts";
+import { toFlow } from "./convert/flow.ts";
+import { toIdentityProfile } from "./convert/identity.ts";
+import { toRejected } from "./convert/rejection.ts";
+import { toSession } from "./convert/session.ts";
+import { acceptCreated } from "./flow-caller.ts";
+
+/** Settings know every outcome. */
+type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
+type Completed = Extract<Outcome, { case: "completed" }>["value"];
+
+/** What a submit to a login or a registration answers. */
+export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutcome<FlowCompleted>) {
+  if (outcome.kind === "redirect") {
+    return {
+      flow: toFlow(outcome.flow),
+      outcome: { case: "redirect" as const, value: { url: outcome.url } },
+    };
+  }
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { returnTo = "", verification } = outcome.completed;
+  return completed({
+    signedIn: await signIn(call, outcome.completed),
+    returnTo,
+    continueWith: toContinueWith({ verification }),
+  });
+}
+
+/** What a submit to a verification answers. */
+export function answerVerification(call: Call, outcome: VerificationOutcome) {
+  if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { returnTo = "", settings, verifiedAddress = "" } = outcome.completed;
+  return completed({ returnTo, verifiedAddress, continueWith: toContinueWith({ settings }) });
+}
+
+/** What a submit to a recovery answers. */
+export async function answerRecovery(call: Call, outcome: RecoveryOutcome) {
+  if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { settings, session } = outcome.completed;
+  return completed({
+    ...(session !== undefined && { signedIn: await signIn(call, session) }),
+    continueWith: toContinueWith({ settings }),
+  });
+}
+
+/** What a submit to settings answers. */
+export async function answerSettings(call: Call, outcome: SettingsOutcome) {
+  switch (outcome.kind) {
+    case "saved": {
+      const value = { identity: toIdentityProfile(outcome.identity) };
+      return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
+    }
+    case "login_required":
+      return answerLoginRequired(call, outcome);
+    case "deletion_scheduled": {
+      const { client, deleteAt, returnTo = "" } = outcome;
+      if (client === "browser") await call.browser.clear();
+      return completed({ returnTo, purgeTime: toTimestamp(deleteAt) });
+    }
+    case "completed": {
+      const { identity, session, returnTo = "" } = outcome.completed;
+      return completed({ signedIn: await signIn(call, { ...session, identity }), returnTo });
+    }
+    default:
+      return answerUnfinished(call, outcome);
+  }
+}
+
+function completed(value: Completed) {
+  return { outcome: { case: "completed" as const, value } };
+}
+
+function answerUnfinished(call: Call, outcome: Exclude<FlowOutcome<never>, { kind: "completed" }>) {
+  switch (outcome.kind) {
+    case "next_step":
+      return { flow: toFlow(outcome.flow), outcome: { case: "nextStep" as const, value: {} } };
+    case "rejected": {
+      const value = toRejected(outcome.rejection);
+      return { flow: toFlow(outcome.flow), outcome: { case: "rejected" as const, value } };
+    }
+    case "expired": {
+      const flow = toFlow(acceptCreated(call, outcome.replacement));
+      return { flow, outcome: { case: "expired" as const, value: {} } };
+    }
+    default: {
+      const unreachable: never = outcome;
+      return unreachable;
+    }
+  }
+}
+
+function answerLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst) {
+  return {
+    flow: toFlow(acceptCreated(call, loginFlow)),
+    outcome: { case: "loginRequired" as const, value: { waitingFlow: toFlow(flow) } },
+  };
+}
+
+/**
+ * What signing in gives, as it is handed over: a browser gets cookies, in the place of all that it had, everyone else tokens.
+ */
+async function signIn(
+  call: Call,
+  {
+    session,
+    token,
+    client,
+    identity,
+    device,
+  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> &
+    Partial<Pick<FlowCompleted, "device">>,
+) {
+  if (client === "browser") {
+    const span = { now: call.now, expiresAt: session.expiresAt };
+    await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
+    if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
+  }
+  const isNative = client === "native";
+  return {
+    session: toSession(session, call.tenant, session.id),
+    sessionToken: isNative ? token.reveal() : "",
+    identity: toIdentityProfile(identity),
+    deviceToken: (isNative && device?.reveal()) || "",
+  };
+}
+
+function toContinueWith(flows: {
+  readonly verification?: Flow | undefined;
+  readonly settings?: Flow | undefined;
+}) {
+  const { verification, settings } = flows;
+  return [
+    ...(verification === undefined
+      ? []
+      : [{ action: { case: "verification" as const, value: { flow: toFlow(verification) } } }]),
+    ...(settings === undefined
+      ? []
+      : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
+  ];
+}

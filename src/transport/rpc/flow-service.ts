@@ -1,0 +1,26 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type {
+  FlowService as Contract,
+  GetFlowRequest,
+} from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
+import type { AnyFlows } from "../../domain/flow/any-flows.ts";
+import { callOf } from "./call.ts";
+import { toFlow } from "./convert/flow.ts";
+import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
+
+/** ostiary.flow.v1.FlowService. */
+export class FlowService implements ServiceImpl<typeof Contract> {
+  readonly #flows: AnyFlows;
+
+  constructor({ flows }: { flows: AnyFlows }) {
+    this.#flows = flows;
+  }
+
+  async getFlow({ flowId }: GetFlowRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const found = await this.#flows.get(flowCallerOf(call), flowId);
+    return found.kind === "found"
+      ? { flow: toFlow(found.flow), replaced: false }
+      : { flow: toFlow(acceptCreated(call, found.replacement)), replaced: true };
+  }
+}
