@@ -6,7 +6,24 @@ function settingsOf(environment: Record<string, string>, port = 4433) {
   return toTenantSettings(loadConfig({ environment, flags: {} }).config, port);
 }
 
+const noColors = { primary: "", onPrimary: "", background: "", text: "" };
+
 describe("the settings of the tenant", () => {
+  test("have the addresses of the branding in full, and its colours in lower case", () => {
+    const prefix = "OSTIARY_TENANT_DEFAULTS_";
+    const { branding } = settingsOf({
+      [`${prefix}PUBLIC_URL`]: "https://id.example.com",
+      [`${prefix}BRANDING_LOGO_URL`]: "/logo.svg",
+      [`${prefix}BRANDING_TERMS_URL`]: "https://example.com/terms",
+      [`${prefix}BRANDING_COLORS_PRIMARY`]: "#1A56DB",
+    });
+    expect(branding).toMatchObject({
+      logoUrl: "https://id.example.com/logo.svg",
+      termsUrl: "https://example.com/terms",
+      colors: { ...noColors, primary: "#1a56db" },
+    });
+  });
+
   test("are those of the configuration, in milliseconds", () => {
     expect(settingsOf({})).toEqual({
       publicUrl: "http://127.0.0.1:4433",
@@ -14,6 +31,11 @@ describe("the settings of the tenant", () => {
       nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,
+      branding: {
+        ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },
+        ...{ colors: noColors, darkColors: noColors },
+        ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
+      },
       uiUrls: {
         login: undefined,
         registration: undefined,
