@@ -57,6 +57,14 @@ describe.skipIf(!chromiumInstalled)(
       await page.waitForSelector(`[role='alert'] >> text=${sentence}`);
     });
 
+    test("is not linked from the login page, which says why", async () => {
+      const page = await visitors.open("/ui/login");
+      const aside = page.locator(".aside");
+      await aside.waitFor();
+      expect(await aside.textContent()).toBe("Accounts are made by invitation only. · Recover your account");
+      expect(await page.locator("main a").count()).toBe(1);
+    });
+
     test("says that an invitation is used, and does without it when it is tried again", async () => {
       const address = freshEmail();
       const link = await invited(address);
