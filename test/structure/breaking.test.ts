@@ -12,7 +12,14 @@ let copy: string;
 beforeEach(() => {
   copy = mkdtempSync(join(tmpdir(), "ostiary-breaking-"));
   mkdirSync(join(copy, ".cache"));
-  for (const name of ["proto", "proto-config", "buf.yaml", "buf.baseline.binpb", "Makefile", ".cache/proto"]) {
+  for (const name of [
+    "proto",
+    "proto-config",
+    "buf.yaml",
+    "buf.baseline.binpb",
+    "Makefile",
+    ".cache/proto",
+  ]) {
     cpSync(name, join(copy, name), { recursive: true });
   }
   symlinkSync(resolve("node_modules"), join(copy, "node_modules"));
