@@ -60,7 +60,10 @@ export const knownScopes: ReadonlySet<string> = new Set([
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   return [
-    { service: FlowContract, implementation: new FlowService({ flows: domain.anyFlows }) },
+    {
+      service: FlowContract,
+      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles }),
+    },
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
     {
       service: RegistrationContract,

@@ -151,7 +151,8 @@ const texts = {
   },
   REGISTRATION_DISABLED: {
     message: "Registration is switched off.",
-    remedy: "Ask the operator for an account, or set tenant_defaults.flows.registration.enabled.",
+    remedy:
+      "Ask the operator for an account, or set tenant_defaults.flows.registration.mode to open or invitation.",
     metadata: [],
     user: { id: 9000513, text: "Accounts cannot be made here at the moment." },
   },
@@ -407,7 +408,7 @@ const texts = {
   INVITATION_REQUIRED: {
     message: "Only people with an invitation can register.",
     remedy:
-      "Begin again with the invitation_token of an invitation, or switch tenant_defaults.flows.registration.invitation_required off.",
+      "Begin again with the invitation_token of an invitation, or set tenant_defaults.flows.registration.mode to open.",
     metadata: [],
     user: {
       id: 9000527,

@@ -102,6 +102,22 @@ describe("the commands of the docs", () => {
     expect(stdout).toContain('"loginAllowed":true');
   });
 
+  test("docs/tenant-profile.md asks for the profile, and again with its etag", async () => {
+    const { stdout, failed } = await shell(await scriptOf("docs/tenant-profile.md"));
+    expect(failed).toBe(false);
+    expect(stdout).toMatch(/^\{"profile":\{"branding":\{"name":"Ostiary"\}.*\}304\n$/);
+  });
+
+  test("docs/tenant-profile.md draws a page of its own by it", async () => {
+    const page = (await blocksOf("docs/tenant-profile.md")).find(({ language }) => language === "ts");
+    await writeFile(join(folder, "page.ts"), withOwnAddresses(page?.code ?? ""));
+    const { stdout, failed } = await runProgram("node", ["page.ts"], { cwd: folder });
+    expect(failed).toBe(false);
+    expect(stdout).toContain("<title>Sign in · Ostiary</title>\n<label>E-mail <input");
+    expect(stdout).toContain("Forgot your password?");
+    expect(stdout).toContain("with a password of 8 characters or more");
+  });
+
   test.skipIf(!withGrpcurl)("those of grpcurl work", async () => {
     const blocks = (await Promise.all(pages.map(blocksOf))).flat();
     const commands = blocks.filter(({ code }) => code.startsWith("grpcurl "));
@@ -159,6 +175,11 @@ describe("the configuration on the pages is accepted", () => {
   test("the origins of web views and extensions", async () => {
     const [origins = ""] = await yamlOf("docs/clients.md");
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
+  test("the branding", async () => {
+    const [branding = ""] = await yamlOf("docs/tenant-profile.md");
+    expect(await check(branding)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
   test("the courier's mail server and web services, and templates of one's own", async () => {
@@ -235,6 +256,8 @@ test("no block of code is left that nothing runs", async () => {
     if ((page === "README.md" || page === "docs/errors.md") && language === "ts") return false;
     // Compiled and run by test/foreign/go.test.ts.
     if (page === "docs/errors.md" && language === "go") return false;
+    // Run above.
+    if (page === "docs/tenant-profile.md" && language === "ts") return false;
     // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
     if (code === "make run\n" || (page === "README.md" && language === "")) return false;
     if (language === "yaml" || language === "json") return !configured.has(page);
@@ -256,6 +279,7 @@ const configured = new Set([
   "docs/clients.md",
   "docs/courier.md",
   "docs/templates.md",
+  "docs/tenant-profile.md",
 ]);
 
 async function yamlOf(page: string): Promise<string[]> {

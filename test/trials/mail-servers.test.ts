@@ -1,10 +1,12 @@
 // Mail servers and providers that strangers made by hand: mail/provider, mail/raw2, mail/rawsmtp and mail/tf1.
+
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { readSmtpUrl } from "../../src/config/smtp-server.ts";
 import type { Delivery } from "../../src/domain/courier/delivery.ts";
 import { newId } from "../../src/domain/ids.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { createGuardedFetch } from "../../src/outbound/guarded-fetch.ts";
 import { createHttpTransport } from "../../src/outbound/http-transport.ts";
 import { createSmtpTransport } from "../../src/outbound/smtp-transport.ts";

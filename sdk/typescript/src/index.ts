@@ -20,4 +20,5 @@ export { textOf } from "./form-value.ts";
 export type { NumberedMessage } from "./numbered-message.ts";
 export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export { type SubmitOutcome, submit } from "./submit.ts";
+export { getTenantProfile } from "./tenant-profile.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

@@ -26,7 +26,7 @@ export async function registrationStart(
   wanted: { readonly schemaId: string; readonly invitationToken: string },
 ): Promise<FlowData> {
   const { registration, defaultSchemaId, selfServiceSchemaIds } = tenant.settings;
-  if (!registration.enabled) throw domainError("REGISTRATION_DISABLED", {});
+  if (registration.mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
   if (wanted.invitationToken !== "") {
     const invitation = await invitations.open(tenant, wanted.invitationToken);
     const { id, schemaId, address, traits, publicMetadata, adminMetadata } = invitation;
@@ -45,9 +45,9 @@ export async function registrationStart(
  * Security rule: asked at every step, so that a flow which began before an invitation was required makes no account.
  */
 export function assertOpen(tenant: Tenant, { invitation }: Pick<FlowData, "invitation">): void {
-  const { enabled, invitationRequired } = tenant.settings.registration;
-  if (!enabled) throw domainError("REGISTRATION_DISABLED", {});
-  if (invitationRequired && invitation === undefined) throw domainError("INVITATION_REQUIRED", {});
+  const { mode } = tenant.settings.registration;
+  if (mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
+  if (mode === "invitation" && invitation === undefined) throw domainError("INVITATION_REQUIRED", {});
 }
 
 /**

@@ -41,6 +41,7 @@ export const english: Words = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
+  invitationOnly: "Accounts are made by invitation only.",
   account: {
     whose: "Account of {name}",
     another:

@@ -201,6 +201,7 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  invitationOnly: "Konten gibt es nur auf Einladung.",
   account: {
     whose: "Konto von {name}",
     another:

@@ -20,6 +20,8 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  /** In place of the link to the registration, where only who is invited can register. */
+  readonly invitationOnly: string;
   readonly account: AccountWords;
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;

@@ -394,6 +394,46 @@ export enum IdentityState {
 export declare const IdentityStateSchema: GenEnum<IdentityState>;
 
 /**
+ * IdentifierKind says what an identifier is.
+ *
+ * @generated from enum ostiary.identity.v1.IdentifierKind
+ */
+export enum IdentifierKind {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An e-mail address.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_EMAIL = 1;
+   */
+  EMAIL = 1,
+
+  /**
+   * A telephone number in E.164 form.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_PHONE = 2;
+   */
+  PHONE = 2,
+
+  /**
+   * A name that is no address.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_USERNAME = 3;
+   */
+  USERNAME = 3,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.IdentifierKind.
+ */
+export declare const IdentifierKindSchema: GenEnum<IdentifierKind>;
+
+/**
  * CredentialKind names the kinds of credentials.
  *
  * @generated from enum ostiary.identity.v1.CredentialKind

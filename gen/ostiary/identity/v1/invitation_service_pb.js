@@ -73,7 +73,7 @@ export const RevokeInvitationResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_invitation_service, 7);
 
 /**
- * InvitationService lets people register who are invited. With `flows.registration.invitation_required` nobody else can.
+ * InvitationService lets people register who are invited. With `flows.registration.mode: invitation` nobody else can.
  *
  * @generated from service ostiary.identity.v1.InvitationService
  */
