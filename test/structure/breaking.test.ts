@@ -31,7 +31,7 @@ describe("the check for breaking changes", () => {
   });
 
   test("lets additions pass", async () => {
-    edit(nouns, "bool current = 13;", "bool current = 13;\n  // Whether it is newer.\n  bool newer = 14;");
+    edit(nouns, "bool current = 14;", "bool current = 14;\n  // Whether it is newer.\n  bool newer = 15;");
     expect((await check()).failed).toBe(false);
   });
 
@@ -45,7 +45,7 @@ describe("the check for breaking changes", () => {
   test("sees that a message was moved to another file, which breaks the imports of the SDK", async () => {
     const moved = /\/\/ SessionView says[\s\S]*?\n\}\n/.exec(readFileSync(service, "utf8"))?.[0] ?? "";
     edit(service, moved, "");
-    edit(nouns, "// AuthenticationMethodKind names", `${moved}\n// AuthenticationMethodKind names`);
+    edit(nouns, "// SessionState says", `${moved}\n// SessionState says`);
     expect(await check()).toEqual({ failed: true, said: expect.stringContaining("SessionView") });
   });
 

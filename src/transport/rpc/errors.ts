@@ -93,6 +93,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   CODE_MALFORMED: Code.InvalidArgument,
   FEATURE_OFF: Code.FailedPrecondition,
+  SESSION_METHOD_INSUFFICIENT: Code.Unauthenticated,
+  SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
+  SESSION_ACTIONS_PENDING: Code.Unauthenticated,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

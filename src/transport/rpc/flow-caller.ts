@@ -117,7 +117,7 @@ export async function handOverSession(
     await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
   }
   return {
-    session: toSession(session, call.tenant, session.id),
+    session: toSession(session, call, session.id),
     sessionToken: client === "native" ? token.reveal() : "",
   };
 }
