@@ -111,7 +111,7 @@ test("what somebody does with their account is recorded: each change once, with 
     "session.revoked by identity",
     "session.revoked by identity",
   ]);
-  // Whoever is signed out already ends nothing.
+  // Who is signed out already ends nothing.
   await app.client(SessionService, { bearer: sessionToken }).logout({});
   expect(await told()).toEqual([]);
 });

@@ -181,7 +181,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     });
   });
 
-  test("signs out with whatever it holds, and nobody else by it", async () => {
+  test("signs out with any token or none, and nobody else by it", async () => {
     const { session, sessionToken } = await register(app, { protocol });
     const other = await register(app, { protocol });
     const holder = app.client(SessionService, { protocol, bearer: sessionToken });

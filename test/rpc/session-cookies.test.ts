@@ -217,8 +217,8 @@ describe("signing out", () => {
     ["what is none", () => "x"],
     ["the session of nobody", foreign],
     ["a token", () => createTokens().issue("session", "default").token.reveal()],
-  ])("succeeds with %s, and removes the cookie", async (_name, valueOf) => {
-    const { status, setCookies } = await call("Logout", cookiesOf(valueOf()));
+  ])("succeeds with %s, and removes the cookie", async (_name, makeValue) => {
+    const { status, setCookies } = await call("Logout", cookiesOf(makeValue()));
     expect([status, removed(setCookies).includes(name)]).toEqual([200, true]);
   });
 

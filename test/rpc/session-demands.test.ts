@@ -49,7 +49,7 @@ async function signInVerified(): Promise<string> {
   return sessionTokenOf(app, email);
 }
 
-/** Both ways to ask whether a session meets demands: of whoever was sent its token, and of its holder. */
+/** Both ways to ask whether a session meets demands: by a service that was sent its token, and by its holder. */
 function checksOf(protocol: Protocol, token: string) {
   const [service, holder] = [
     app.client(SessionService, { protocol }),
@@ -150,7 +150,7 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
     expect([checked.position, checked.cacheUntilTime]).toEqual([undefined, undefined]);
   });
 
-  test("is refused to whoever may call it, and to all others as ever: a token", async () => {
+  test("is refused to those who may call it, and to all others as ever: a token", async () => {
     const { sessionToken } = await register(app);
     const issue = (bearer?: string) =>
       app
@@ -163,7 +163,7 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
   });
 
   // Security rule: the one method of the public listener that takes an API key demands its scope before all else.
-  test("is refused to whoever may call it, and to all others as ever: the feed", async () => {
+  test("is refused to those who may call it, and to all others as ever: the feed", async () => {
     const keys = app.client(ApiKeyService);
     const keyOf = async (scope: string) => (await keys.createApiKey({ name: scope, scopes: [scope] })).secret;
     const watch = (bearer?: string) => {

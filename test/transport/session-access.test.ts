@@ -86,7 +86,7 @@ describe.each(protocols)("a method that makes demands, over %s", (protocol) => {
       "SESSION_ADDRESS_UNVERIFIED",
       { kind: "any" },
     ],
-  ])("refuses a session for %s, whatever the request is", async (_name, demands, reason, metadata) => {
+  ])("refuses a session for %s, even if the request is wrong", async (_name, demands, reason, metadata) => {
     const { baseUrl, callCount } = await startDemanding(anHourLater, ...demands);
     const client = sessionClient(protocol, baseUrl, { authorization: `Bearer ${goodToken}` });
     for (const call of [client.getCurrentSession({}), client.revokeOwnSession({ sessionId: "no uuid" })]) {

@@ -68,20 +68,17 @@ describe("a session", () => {
   });
 
   // No method that exists has either property; to say so is better than to let somebody in.
-  test.each(["phishing_resistant", "user_verified"] as const)(
-    "is never %s, whatever was shown",
-    (property) => {
-      const kinds = ["password", "code", "link"] as const;
-      const authenticationMethods = kinds.map(
-        (kind) => ({ kind, purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon }) as const,
-      );
-      const session = aSession(identity.id, { authenticationMethods });
-      expect(missing([{ kind: "method_property", property }], { ...shown, session })).toEqual({
-        reason: "SESSION_METHOD_INSUFFICIENT",
-        property,
-      });
-    },
-  );
+  test.each(["phishing_resistant", "user_verified"] as const)("is never %s, by any proof", (property) => {
+    const kinds = ["password", "code", "link"] as const;
+    const authenticationMethods = kinds.map(
+      (kind) => ({ kind, purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon }) as const,
+    );
+    const session = aSession(identity.id, { authenticationMethods });
+    expect(missing([{ kind: "method_property", property }], { ...shown, session })).toEqual({
+      reason: "SESSION_METHOD_INSUFFICIENT",
+      property,
+    });
+  });
 
   test("is of an identity with a verified address of the kind", () => {
     const demand = (addressKind?: "email" | "phone"): Demand[] => [{ kind: "verified_address", addressKind }];

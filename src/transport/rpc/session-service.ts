@@ -108,7 +108,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     throw unservedMethod(context);
   }
 
-  /** Whoever holds a session that no longer counts is signed out already, which is what was wanted. */
+  /** The holder of a session that no longer counts is signed out already, which is what was wanted. */
   async #endBearer(call: Call): Promise<void> {
     try {
       const { session } = await call.session();

@@ -45,7 +45,7 @@ interface DecodeOptions {
 }
 
 /**
- * Reads a message. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON of
+ * Reads a message. Throws REQUEST_MALFORMED for all that is wrong with it; for JSON of
  * at most 8 KiB a violation names the field.
  * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
  */
