@@ -475,6 +475,21 @@ const texts = {
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },
+  SESSION_METHOD_INSUFFICIENT: {
+    message: "None of the proofs of the session has the property that is demanded.",
+    remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",
+    metadata: ["property"],
+  },
+  SESSION_ADDRESS_UNVERIFIED: {
+    message: "The identity has no verified address of the kind that is demanded.",
+    remedy: "Verify an address of it, and try again; the session stays.",
+    metadata: ["kind"],
+  },
+  SESSION_ACTIONS_PENDING: {
+    message: "Something that the identity was asked to do is not done yet.",
+    remedy: "Log in again, and do what is asked.",
+    metadata: [],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

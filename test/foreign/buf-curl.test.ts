@@ -39,7 +39,11 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
       password: { password: goodPassword },
     });
     const token = JSON.parse(done.stdout).completed.signedIn.sessionToken;
-    const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", { token });
+    const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", {
+      token,
+      view: "SESSION_VIEW_FULL",
+      demands: [{ assuranceLevel: "ASSURANCE_LEVEL_AAL1" }],
+    });
     expect(JSON.parse(checked.stdout).identity.traits).toEqual({ email });
   });
 

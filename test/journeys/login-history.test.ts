@@ -72,7 +72,7 @@ describe.each(protocols)("the login history over %s", (protocol) => {
     const { identityId, token, sessionId } = await withHistory();
     const { records } = await app.client(IdentityService, { protocol }).listLoginHistory({ identityId });
     expect(records.map(brief)).toEqual(history);
-    const own = await app.client(SessionService, { protocol, bearer: token }).listOwnLogins({});
+    const own = await app.client(SessionService, { protocol, bearer: token }).listOwnLoginHistory({});
     expect(own.records).toEqual(records);
     const made = records.at(-1);
     expect(made).toMatchObject({ ipAddress: "127.0.0.1", sessionId, refresh: false });
@@ -98,7 +98,7 @@ describe.each(protocols)("the login history over %s", (protocol) => {
       expect((await refusal(other)).reason).toBe("PAGE_TOKEN_INVALID");
       const owned = await app
         .client(SessionService, { protocol, bearer: token })
-        .listOwnLogins({ pageToken });
+        .listOwnLoginHistory({ pageToken });
       expect(owned.records.map(brief)).toEqual(history.slice(3));
     } while (pageToken !== "");
     expect(seen).toEqual(history);
@@ -107,9 +107,9 @@ describe.each(protocols)("the login history over %s", (protocol) => {
 
 test("is nobody else's: the owner sees their own, and unknown identities are refused (V8.2.1)", async () => {
   const [ada, bob] = [await withHistory(), await register(app)];
-  const { records } = await app.client(SessionService, { bearer: bob.sessionToken }).listOwnLogins({});
+  const { records } = await app.client(SessionService, { bearer: bob.sessionToken }).listOwnLoginHistory({});
   expect(records.map(brief)).toEqual(["REGISTRATION SUCCEEDED PASSWORD"]);
-  const anonymous = app.client(SessionService).listOwnLogins({});
+  const anonymous = app.client(SessionService).listOwnLoginHistory({});
   expect((await refusal(anonymous)).reason).toBe("SESSION_CREDENTIAL_MISSING");
   const identityId = ada.identityId.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
   const unknown = app.client(IdentityService).listLoginHistory({ identityId });

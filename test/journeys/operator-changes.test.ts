@@ -70,7 +70,7 @@ async function recovered({ email }: Account) {
 async function isActive(token: string): Promise<boolean> {
   return app
     .client(SessionService)
-    .checkSession({ credential: { case: "token", value: token } })
+    .checkSession({ token: token })
     .then(
       () => true,
       () => false,

@@ -157,7 +157,7 @@ function rowsOf(statement: string): Promise<readonly object[]> {
 
 async function isActive(token: string): Promise<boolean> {
   const sessions = app.client(SessionService);
-  const check = sessions.checkSession({ credential: { case: "token", value: token } });
+  const check = sessions.checkSession({ token: token });
   return check.then(
     () => true,
     () => false,

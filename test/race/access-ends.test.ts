@@ -52,7 +52,7 @@ describe("logins that race with", () => {
     expect(tokens.length).toBeGreaterThan(0);
     const checker = app.client(SessionService);
     for (const value of tokens) {
-      const check = checker.checkSession({ credential: { case: "token", value } });
+      const check = checker.checkSession({ token: value });
       expect(await refusal(check)).toMatchObject({ code: "Unauthenticated", reason: "SESSION_REVOKED" });
     }
     // Not only refused because of the identity's state: ended, also for the time after an activation.
@@ -81,7 +81,7 @@ describe("logins that race with", () => {
       app.client(IdentityService).deleteIdentity({ identityId }),
     );
     for (const value of tokens) {
-      const check = app.client(SessionService).checkSession({ credential: { case: "token", value } });
+      const check = app.client(SessionService).checkSession({ token: value });
       expect(await refusal(check)).toMatchObject({ reason: "SESSION_TOKEN_UNKNOWN" });
     }
     const { rows } = await database.query(

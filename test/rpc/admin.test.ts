@@ -211,8 +211,9 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const deactivated = await client.deactivateIdentity({ identityId });
     expect(deactivated.identity?.state).toBe(IdentityState.INACTIVE);
     const checker = app.client(SessionService, { protocol });
-    const credential = { case: "token", value: sessionToken } as const;
-    expect(await refusal(checker.checkSession({ credential }))).toMatchObject({ reason: "SESSION_REVOKED" });
+    expect(await refusal(checker.checkSession({ token: sessionToken }))).toMatchObject({
+      reason: "SESSION_REVOKED",
+    });
     const refused = await logIn(app, email);
     if (refused.case !== "rejected") throw new Error(`the login was ${refused.case}`);
     // Nothing tells that the account exists (ASVS V6.3.8).
@@ -233,7 +234,7 @@ describe.each(protocols)("identities over %s", (protocol) => {
       password: { value: { case: "password", value: "another fine password" } },
     });
     const checker = app.client(SessionService, { protocol });
-    const ended = checker.checkSession({ credential: { case: "token", value: sessionToken } });
+    const ended = checker.checkSession({ token: sessionToken });
     expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
     expect(await matches("another fine password")).toBe(true);
 
@@ -296,7 +297,7 @@ describe.each(protocols)("sessions of others over %s", (protocol) => {
     expect((await client.extendSession({ sessionId: newest })).session?.id).toBe(newest);
     await client.revokeSession({ sessionId: newest });
     const checker = app.client(SessionService, { protocol });
-    const ended = checker.checkSession({ credential: { case: "token", value: token } });
+    const ended = checker.checkSession({ token: token });
     expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
     expect((await client.listSessions({ identityId, active: false })).sessions.map((one) => one.id)).toEqual([
       newest,

@@ -113,9 +113,7 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "password", value: { password: newPassword } },
     });
     expect(outcome.case === "completed" && outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
-    const check = app
-      .client(SessionService, { protocol })
-      .checkSession({ credential: { case: "token", value: sessionToken } });
+    const check = app.client(SessionService, { protocol }).checkSession({ token: sessionToken });
     expect((await refusal(check)).reason).toBe("SESSION_REVOKED");
     expect((await logIn(app, email)).case).toBe("rejected");
     expect((await logIn(app, email, newPassword)).case).toBe("completed");

@@ -81,7 +81,9 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
     createdAt: noon,
     updatedAt: noon,
     assuranceLevel: "aal1",
-    authenticationMethods: [{ kind: "password", assuranceLevel: "aal1", completedAt: noon }],
+    authenticationMethods: [
+      { kind: "password", purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon },
+    ],
     authenticatedAt: noon,
     expiresAt: afterNoon(24 * 60),
     lastUsedAt: noon,

@@ -64,7 +64,7 @@ export class AccountDisowning {
       if (!identity || !isUnclaimed(identity, target) || identity.revision === seen) return undefined;
       seen = identity.revision;
       const at = this.#clock.now();
-      const proof = { kind: `${by}_recovery`, assuranceLevel: "aal1" } as const;
+      const proof = { kind: by, purpose: "recovery", assuranceLevel: "aal1" } as const;
       const recovery = { ...proof, completedAt: at.toISOString(), methods: [] };
       const { client, returnTo } = record;
       const settings = this.#settings.draftAfterRecovery(caller, {

@@ -23,9 +23,7 @@ const kinds: Record<LoginEventType, readonly [LoginRecordKind, LoginOutcome]> = 
 const methods: Readonly<Record<string, LoginMethod>> = {
   password: LoginMethod.PASSWORD,
   code: LoginMethod.CODE,
-  code_recovery: LoginMethod.CODE,
   link: LoginMethod.LINK,
-  link_recovery: LoginMethod.LINK,
 };
 
 /** An event of the login history as the contract shows it. */
