@@ -157,8 +157,8 @@ const texts = {
   },
   CREDENTIAL_NOT_FOUND: {
     message: "The identity has no such credential.",
-    remedy: "",
-    metadata: ["kind"],
+    remedy: "ListCredentials says which ones it has.",
+    metadata: ["credentialId"],
   },
   SCHEMA_NOT_FOUND: {
     message: "There is no such identity schema.",
@@ -346,7 +346,7 @@ const texts = {
   ADDRESS_NOT_USABLE: {
     message: "The identity has no such address, or none that the message can go to.",
     remedy:
-      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink.",
+      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink. GetIdentity says which addresses there are.",
     metadata: [],
   },
   UI_URL_MISSING: {
@@ -425,7 +425,8 @@ const texts = {
     metadata: [],
   },
   FEATURE_OFF: {
-    message: "The request asks for something that this server does not do: it is switched off, or not served yet.",
+    message:
+      "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },

@@ -47,7 +47,7 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
     const email = freshEmail();
     const { identity } = await app
       .client(IdentityService)
-      .createIdentity({ traits: { email }, verifiedAddresses: [email] });
+      .createIdentity({ traits: { email }, verifiedAddresses: [{ value: email }] });
     const nobody = "01890000-0000-7000-8000-000000000000";
     const messages = [[nobody], [identity?.id, nobody]].map((identityIds) => JSON.stringify({ identityIds }));
     const { stdout } = await runProgram("node_modules/.bin/buf", [

@@ -7,7 +7,6 @@ import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
-import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import {
   CreateRecoveryLinkResponseSchema,
   IdentityService,
@@ -16,6 +15,7 @@ import { method as methodOption, RateClass } from "../../gen/ostiary/option/v1/o
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { deletePassword } from "../support/credentials.ts";
 import { refusal } from "../support/errors.ts";
 import { recoveryResult, settingsAfter, tokenOf } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
@@ -41,8 +41,13 @@ const identities = () => app.client(IdentityService);
 
 async function createLink(identityId: string, lifetimeMs?: number): Promise<string> {
   app.clock.advance(1);
-  const lifetime = lifetimeMs === undefined ? undefined : durationFromMs(lifetimeMs);
-  const { linkToken } = await identities().createRecoveryLink({ identityId, lifetime });
+  const { linkToken } = await identities().createRecoveryLink({
+    identityId,
+    expiration:
+      lifetimeMs === undefined
+        ? { case: undefined }
+        : { case: "lifetime", value: durationFromMs(lifetimeMs) },
+  });
   return linkToken;
 }
 
@@ -76,7 +81,7 @@ async function verifiedAccount(): Promise<{ email: string; id: string }> {
   const email = freshEmail();
   const { identity } = await identities().createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return { email, id: identity?.id ?? "" };
@@ -147,7 +152,7 @@ describe.each(protocols)("over %s", (protocol) => {
     });
     expect(outcome.case).toBe("completed");
     const { identity } = await identities().getIdentity({ identityId: other.identity?.id ?? "" });
-    expect(identity?.verifiableAddresses[0]?.verifyTime).toBeDefined();
+    expect(identity?.addresses[0]?.verifyTime).toBeDefined();
   });
 });
 
@@ -197,7 +202,10 @@ describe("an operator's link", () => {
     expect(await whyDead(long)).toBe("LINK_INVALID");
     // Opened in time, but not used in time.
     expect(recoveryResult(await confirm(opened))).toBe("LINK_INVALID");
-    const tooLong = identities().createRecoveryLink({ identityId: id, lifetime: durationFromMs(86_401_000) });
+    const tooLong = identities().createRecoveryLink({
+      identityId: id,
+      expiration: { case: "lifetime", value: durationFromMs(86_401_000) },
+    });
     expect(await refusal(tooLong)).toMatchObject({ reason: "REQUEST_INVALID", fields: ["lifetime"] });
   });
 
@@ -209,10 +217,12 @@ describe("an operator's link", () => {
         identityId: id,
         password: { value: { case: "password", value: newPassword } },
       }),
-    "an operator removes the password": ({ id }) =>
-      identities().deleteCredential({ identityId: id, kind: CredentialKind.PASSWORD }),
+    "an operator removes the password": ({ id }) => deletePassword(identities(), id),
     "an operator changes the address": ({ id }) =>
-      identities().updateIdentity({ identityId: id, traits: { email: freshEmail() } }),
+      identities().updateIdentity({
+        identityId: id,
+        traitsChange: { case: "traits", value: { email: freshEmail() } },
+      }),
     "an operator makes another one": ({ id }) => createLink(id),
     "an operator has one sent": ({ id }) => identities().sendRecoveryMessage({ identityId: id }),
     "the owner changes the password": async ({ email }) => {
@@ -284,7 +294,10 @@ describe("an operator's link", () => {
     expect(first.expireTime && timestampDate(first.expireTime)).toEqual(
       new Date(app.clock.now().getTime() + 600_000),
     );
-    const other = identities().createRecoveryLink({ ...request, lifetime: durationFromMs(60_000) });
+    const other = identities().createRecoveryLink({
+      ...request,
+      expiration: { case: "lifetime", value: durationFromMs(60_000) },
+    });
     expect((await refusal(other)).reason).toBe("REQUEST_ID_REUSED");
     const secrets = CreateRecoveryLinkResponseSchema.fields.filter(({ proto }) => proto.options?.debugRedact);
     expect(secrets.map(({ name }) => name)).toEqual(["recovery_url", "link_token"]);

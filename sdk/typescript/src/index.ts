@@ -15,6 +15,6 @@ export {
 } from "./errors.ts";
 export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
-export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
+export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export { type Completed, type SubmitOutcome, submit } from "./submit.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

@@ -23,6 +23,8 @@ export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefine
 }
 
 /** A Struct, which the generated code shows as a plain object, as the domain's own JSON type. */
+export function fromStruct(struct: ProtoJsonObject): JsonObject;
+export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined;
 export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined {
   return struct as JsonObject | undefined;
 }
