@@ -114,7 +114,7 @@ const IdentityCredential = defineEntity({
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
     kind: orderedText().primary(),
-    id: p.uuid(),
+    id: p.uuid().nullable(),
     secret: p.text(),
     algorithm: p.text().nullable(),
     setByOperator: p.boolean().nullable(),

@@ -1,3 +1,4 @@
+import { credentialIdOf, newCredentialId } from "./credential-ids.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -45,8 +46,8 @@ export function insertIdentityParts(options: IdentityInsertion): string {
     FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
   ), new_password AS (
     INSERT INTO ostiary.identity_credential
-      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, new_identity.id, 'password', ${options.secret}, ${options.algorithm}, ${options.byOperator},
+      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, new_identity.id, 'password', ${newCredentialId(options.at)}, ${options.secret}, ${options.algorithm}, ${options.byOperator},
       ${options.at}, ${options.at}
     FROM new_identity
     WHERE ${options.secret}::text IS NOT NULL
@@ -257,12 +258,12 @@ export const setPasswordStatement: Statement = {
     RETURNING id
   ), written AS (
     INSERT INTO ostiary.identity_credential AS c
-      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $3, $4, true, $5, $5 FROM changed
+      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $3, $4, true, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
         updated_at = excluded.updated_at
-    RETURNING id, kind, created_at, updated_at, algorithm
+    RETURNING ${credentialIdOf("c")} AS id, kind, created_at, updated_at, algorithm
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), recorded AS (
@@ -287,8 +288,8 @@ export const deleteCredentialStatement: Statement = {
     WHERE tenant_id = $1 AND id = $2
     RETURNING id
   ), deleted AS (
-    DELETE FROM ostiary.identity_credential
-    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND id = $3
+    DELETE FROM ostiary.identity_credential c
+    WHERE c.tenant_id = $1 AND c.identity_id = (SELECT id FROM changed) AND ${credentialIdOf("c")} = $3
     RETURNING kind
   ), forgotten AS (
     DELETE FROM ostiary.device

@@ -11,6 +11,7 @@ import type {
 } from "../domain/identity/store.ts";
 import type { CredentialId, IdentityId } from "../domain/ids.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import { credentialIdOf } from "./credential-ids.ts";
 import type { Database, Statement } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -45,7 +46,7 @@ class IdentifiersTaken extends Error {
   override readonly name = "IdentifiersTaken";
 }
 
-const credentialColumns = "c.id, c.kind, c.created_at, c.updated_at, c.algorithm";
+const credentialColumns = `${credentialIdOf("c")} AS id, c.kind, c.created_at, c.updated_at, c.algorithm`;
 
 interface CredentialRow {
   readonly id: CredentialId;
@@ -224,7 +225,7 @@ export class PostgresIdentityStore implements IdentityStore {
       scope,
       {
         text: `SELECT ${credentialColumns} FROM ostiary.identity_credential c
-          WHERE c.tenant_id = $1 AND c.identity_id = $2 AND c.id = $3`,
+          WHERE c.tenant_id = $1 AND c.identity_id = $2 AND ${credentialIdOf("c")} = $3`,
       },
       [scope.tenantId, id, credentialId],
     );

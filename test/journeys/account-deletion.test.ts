@@ -105,7 +105,7 @@ describe("a browser", () => {
     // Security rule: another site's form deletes nothing.
     expect((await settle({ deleteAccount: {} }, "forged")).reason).toBe("CSRF_TOKEN_INVALID");
     const scheduled = await settle({ deleteAccount: {} });
-    expect(scheduled.body.deletionScheduled.purgeTime).toMatch(/^2026-12-|^2027-/);
+    expect(scheduled.body.deletionScheduled.deleteTime).toMatch(/^2026-12-|^2027-/);
     expect(browser.cookies.has("ostiary_session")).toBe(false);
     await logIn();
     expect((await settle({ keepAccount: {} })).body.saved.identity.purgeTime).toBeUndefined();

@@ -65,7 +65,7 @@ describe.each(protocols)("over %s a whole number beyond 2^53 is refused by its f
     const filter = { path: "id", value: { kind: { case: "numberValue", value: large } } } as const;
     expect(await refusal(client.listIdentities({ traits: [filter] }))).toMatchObject({
       reason: "REQUEST_INVALID",
-      ...violation("trait.value"),
+      ...violation("traits.0.value"),
     });
   });
 

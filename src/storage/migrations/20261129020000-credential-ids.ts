@@ -2,14 +2,12 @@ import { Migration } from "@mikro-orm/migrations";
 
 /**
  * An id for each credential, by which it is named and deleted: random, UUIDv7, of the time of its making for those that are
- * there already. A default, so that a release before this one can still write credentials.
+ * there already. Null: a release before this one wrote the credential.
  */
 export class CredentialIds extends Migration {
   override up(): void {
     this.addSql("ALTER TABLE ostiary.identity_credential ADD COLUMN id uuid");
     this.addSql(`UPDATE ostiary.identity_credential SET id = ${uuidV7("created_at")}`);
-    this.addSql(`ALTER TABLE ostiary.identity_credential
-      ALTER COLUMN id SET NOT NULL, ALTER COLUMN id SET DEFAULT ${uuidV7("clock_timestamp()")}`);
   }
 
   override down(): void {
