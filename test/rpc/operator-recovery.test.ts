@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getOption, hasOption } from "@bufbuild/protobuf";
-import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
@@ -157,6 +157,22 @@ describe.each(protocols)("over %s", (protocol) => {
 });
 
 describe("an operator's link", () => {
+  test("ends at the moment that was asked for, from a minute to a day from now", async () => {
+    const { id: identityId } = await verifiedAccount();
+    const within = (seconds: number) => {
+      const time = timestampFromDate(new Date(app.clock.now().getTime() + seconds * 1000));
+      return identities().createRecoveryLink({ identityId, expiration: { case: "expireTime", value: time } });
+    };
+    const { expireTime } = await within(7200);
+    expect(expireTime && timestampDate(expireTime).getTime() - app.clock.now().getTime()).toBe(7_200_000);
+    for (const seconds of [-1, 59, 86_401]) {
+      expect(await refusal(within(seconds))).toMatchObject({
+        reason: "REQUEST_INVALID",
+        fields: ["expireTime"],
+      });
+    }
+  });
+
   test("recovers somebody who has no address at all, and shows their name", async () => {
     // The default schema has e-mail addresses only; this account's is taken away behind the server's back.
     const { id } = await verifiedAccount();
