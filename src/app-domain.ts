@@ -33,6 +33,7 @@ import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
 import { WrongCodeNotices } from "./domain/flow/wrong-codes.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
+import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
@@ -267,9 +268,11 @@ export function createDomain(
     identities: storage.identities,
     transactions: storage,
     passwords,
+    pageTokens,
     outbox,
     clock,
   });
+  const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
   const passwordChecks = new PasswordChecks({
     identities: storage.identities,
     events: storage.events,
@@ -299,6 +302,7 @@ export function createDomain(
     logins,
     identities,
     credentials,
+    addressVerifications,
     passwordChecks,
     schemas,
     idempotency,

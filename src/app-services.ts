@@ -86,6 +86,7 @@ export function createServices(domain: Domain) {
       implementation: new IdentityService({
         identities,
         credentials,
+        addressVerifications: domain.addressVerifications,
         passwordChecks,
         operatorFlows: domain.operatorFlows,
         operatorSends: domain.operatorSends,

@@ -188,8 +188,8 @@ const texts = {
   },
   CREDENTIAL_NOT_FOUND: {
     message: "The identity has no such credential.",
-    remedy: "",
-    metadata: ["kind"],
+    remedy: "ListCredentials says which ones it has.",
+    metadata: ["credentialId"],
   },
   SCHEMA_NOT_FOUND: {
     message: "There is no such identity schema.",
@@ -384,7 +384,7 @@ const texts = {
   ADDRESS_NOT_USABLE: {
     message: "The identity has no such address, or none that the message can go to.",
     remedy:
-      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink.",
+      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink. GetIdentity says which addresses there are.",
     metadata: [],
   },
   UI_URL_MISSING: {

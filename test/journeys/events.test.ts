@@ -1,12 +1,12 @@
 import { Client as Postgres } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { deletePassword } from "../support/credentials.ts";
 
 interface Recorded {
   readonly type: string;
@@ -128,7 +128,10 @@ test("what operators do is recorded: each change once, with the key that did it"
   await identities.checkPassword({ identityId, password: goodPassword });
   await sessionTokenOf(app, email);
   await identities.setPassword({ identityId, password, keepSessions: true });
-  await identities.updateIdentity({ identityId, traits: { email, name: "Ada" } });
+  await identities.updateIdentity({
+    identityId,
+    traitsChange: { case: "traits", value: { email, name: "Ada" } },
+  });
   // An update of nothing is none.
   await identities.updateIdentity({ identityId });
   expect(await told()).toEqual([
@@ -140,7 +143,7 @@ test("what operators do is recorded: each change once, with the key that did it"
     "identity.updated by api_key",
   ]);
 
-  await identities.deleteCredential({ identityId, kind: CredentialKind.PASSWORD });
+  await deletePassword(identities, identityId);
   await identities.deactivateIdentity({ identityId });
   await identities.deactivateIdentity({ identityId });
   await identities.activateIdentity({ identityId });

@@ -75,7 +75,7 @@ describe.each(protocols)("over %s", (protocol) => {
     ]);
     // The address is proven: nothing is left to verify.
     expect(outcome.value.continueWith).toEqual([]);
-    const addresses = (await identityOf(email))?.verifiableAddresses ?? [];
+    const addresses = (await identityOf(email))?.addresses ?? [];
     expect(addresses.map(({ verifyTime }) => verifyTime !== undefined)).toEqual([true]);
     expect((await refusal(waiting.submit(steps.resend))).reason).toBe("FLOW_COMPLETED");
   });

@@ -105,7 +105,7 @@ test("16 updates to one identifier at once: one identity has it, the others are 
     ids.map((identityId, index) =>
       app
         .client(IdentityService, { protocol: protocols[index % 4] ?? "gRPC" })
-        .updateIdentity({ identityId, traits: { email } }),
+        .updateIdentity({ identityId, traitsChange: { case: "traits", value: { email } } }),
     ),
   );
   expect(results.filter((result) => result.status === "fulfilled").length).toBe(1);
@@ -128,8 +128,14 @@ test("two identities that swap their identifiers at once, 8 times: each is someb
       ),
     );
     const swaps = await Promise.allSettled([
-      identities.updateIdentity({ identityId: one ?? "", traits: { email: emails[1] } }),
-      identities.updateIdentity({ identityId: two ?? "", traits: { email: emails[0] } }),
+      identities.updateIdentity({
+        identityId: one ?? "",
+        traitsChange: { case: "traits", value: { email: emails[1] } },
+      }),
+      identities.updateIdentity({
+        identityId: two ?? "",
+        traitsChange: { case: "traits", value: { email: emails[0] } },
+      }),
     ]);
     for (const swap of swaps) {
       if (swap.status === "fulfilled") continue;

@@ -43,7 +43,7 @@ async function signInVerified(): Promise<string> {
   const email = freshEmail();
   await app.client(IdentityService).createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return sessionTokenOf(app, email);

@@ -114,7 +114,9 @@ export class AccountDisowning {
       updatedAt: at,
       revision: identity.revision + 1,
       identifiers: identity.identifiers.filter(({ path }) => !removed.has(path)),
-      verifiableAddresses: [{ kind: address.kind, value: address.value, verifiedAt: at }],
+      verifiableAddresses: identity.verifiableAddresses
+        .filter((each) => isSameAddress(each, address))
+        .map((each) => ({ ...each, verifiedAt: at })),
       recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
       deleteAt: never,
     };

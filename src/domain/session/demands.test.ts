@@ -13,8 +13,8 @@ const tenant = {
 };
 const identity = anIdentity({
   verifiableAddresses: [
-    { kind: "email", value: "ada@example.com", verifiedAt: undefined },
-    { kind: "phone", value: "+4930123456", verifiedAt: noon },
+    { kind: "email", value: "ada@example.com", path: "email", verifiedAt: undefined },
+    { kind: "phone", value: "+4930123456", path: "phone", verifiedAt: noon },
   ],
 });
 const shown: AuthenticatedSession = { session: aSession(identity.id), identity };

@@ -236,7 +236,7 @@ export enum ErrorReason {
 
   /**
    * The identity has no such credential.
-   * Code: NOT_FOUND. Metadata: kind.
+   * Code: NOT_FOUND. Metadata: credentialId.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIAL_NOT_FOUND = 29;
    */

@@ -54,7 +54,14 @@ export function fromExpiration(
   }
 }
 
+/** A Timestamp as a Date; unset stays undefined. */
+export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
+  return timestamp === undefined ? undefined : timestampDate(timestamp);
+}
+
 /** A Struct, which the generated code shows as a plain object, as the domain's own JSON type. */
+export function fromStruct(struct: ProtoJsonObject): JsonObject;
+export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined;
 export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined {
   return struct as JsonObject | undefined;
 }
