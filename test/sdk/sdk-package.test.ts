@@ -55,11 +55,12 @@ describe("the tarball of @ostiary/sdk", () => {
     const generated = packed.files.filter((name) => name.startsWith("dist/gen/") && name.endsWith(".js"));
     expect(generated).toEqual([
       "dist/gen/google/rpc/error_details_pb.js",
-      "dist/gen/ostiary/access/v1/access_pb.js",
       "dist/gen/ostiary/access/v1/api_key_pb.js",
       "dist/gen/ostiary/access/v1/api_key_service_pb.js",
       "dist/gen/ostiary/access/v1/throttle_pb.js",
       "dist/gen/ostiary/access/v1/throttle_service_pb.js",
+      "dist/gen/ostiary/common/v1/method_kind_pb.js",
+      "dist/gen/ostiary/common/v1/position_pb.js",
       "dist/gen/ostiary/courier/v1/courier_service_pb.js",
       "dist/gen/ostiary/courier/v1/message_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
@@ -79,7 +80,11 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/identity/v1/invitation_pb.js",
       "dist/gen/ostiary/identity/v1/invitation_service_pb.js",
       "dist/gen/ostiary/identity/v1/login_record_pb.js",
+      "dist/gen/ostiary/option/v1/demand_pb.js",
+      "dist/gen/ostiary/option/v1/message_option_pb.js",
+      "dist/gen/ostiary/option/v1/option_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
+      "dist/gen/ostiary/session/v1/session_feed_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",
       "dist/gen/ostiary/session/v1/session_service_pb.js",
     ]);
@@ -106,10 +111,12 @@ describe("the tarball of @ostiary/sdk", () => {
       "./react",
       "./server",
       "./v1/access",
+      "./v1/common",
       "./v1/courier",
       "./v1/error",
       "./v1/flow",
       "./v1/identity",
+      "./v1/option",
       "./v1/session",
       "./package.json",
     ]);
