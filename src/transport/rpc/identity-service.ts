@@ -61,7 +61,7 @@ import { fromValue } from "./convert/value.ts";
 import { runOnce } from "./idempotent.ts";
 import { IdentityPage } from "./identity-page.ts";
 import { type SendDependencies, sendToEach } from "./operator-sends.ts";
-import { refuseUnserved } from "./refuse-unserved.ts";
+import { refuseUnserved } from "./unserved.ts";
 
 /** ostiary.identity.v1.IdentityService. */
 export class IdentityService implements ServiceImpl<typeof Contract> {
@@ -123,7 +123,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
-    refuseUnserved({ atLeast: request.atLeast });
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
   }
@@ -135,7 +135,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
-    refuseUnserved({ atLeast: request.atLeast });
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     const page = new IdentityPage(fromIdentityView(request.view, "basic"));
     const { nextToken } = await this.#identities.list(
