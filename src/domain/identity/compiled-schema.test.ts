@@ -165,7 +165,7 @@ describe("a schema made for Kratos", () => {
   });
 
   test("gives the form its fields in document order", () => {
-    expect(schema.fields.map(({ path, title }) => `${path.join(".")}: ${title}`)).toEqual([
+    expect(schema.fields.map(({ path, title }) => `${path.join(".")}: ${title.text}`)).toEqual([
       "email: E-Mail",
       "phone: phone",
       "username: username",
@@ -798,8 +798,14 @@ describe("fields", () => {
         log: { type: "array", items: { type: "string", readOnly: true } },
       },
     });
-    expect(schema.fields.map(({ path }) => path.join("."))).toEqual(["words", "colours", "listOrText"]);
-    expect(schema.fields[0]?.list).toEqual({ minItems: 0, maxItems: 3 });
+    expect(schema.fields.map(({ path }) => path.join("."))).toEqual([
+      ...["words", "colours", "objects", "listOrText"],
+      ...["customer", "account.number", "log"],
+    ]);
+    expect(schema.fields[0]).toMatchObject({ kind: "list", minItems: 0, maxItems: 3 });
+    expect(schema.fields.flatMap((field) => (field.readOnly ? [field.path.join(".")] : []))).toEqual([
+      ...["customer", "account.number", "log"],
+    ]);
     const readOnly = schema.readOnly.map((path) => path.join("."));
     expect(readOnly).toEqual(["customer", "account.number", "log"]);
   });
@@ -836,16 +842,16 @@ describe("fields", () => {
         either: { type: ["string", "number"] },
       },
     });
-    const lines = schema.fields.map(
-      (field) =>
-        `${field.path.join(".")} ${field.type}${field.required ? " required" : ""} ${field.autocomplete ?? "-"}`,
-    );
+    const lines = schema.fields.map((field) => {
+      const [type, autocomplete] = field.kind === "list" ? ["list"] : [field.type, field.autocomplete];
+      return `${field.path.join(".")} ${type}${field.required ? " required" : ""} ${autocomplete ?? "-"}`;
+    });
     expect(lines).toEqual([
       "email string required email",
       "name.first string required -",
       "name.last string -",
       "address.city string -",
-      "tags string required -",
+      "tags list required -",
       "plan string -",
       "age integer -",
       "news boolean -",
