@@ -111,7 +111,7 @@ describe("a browser", () => {
     // Security rule: another site's form deletes nothing.
     expect((await settle({ deleteAccount: {} }, "forged")).reason).toBe("CSRF_TOKEN_INVALID");
     const scheduled = await settle({ deleteAccount: {} });
-    expect(scheduled.body.deletionScheduled.deleteTime).toMatch(/^2026-12-|^2027-/);
+    expect(scheduled.body.completed.purgeTime).toMatch(/^2026-12-|^2027-/);
     expect(browser.cookies.has("ostiary_session")).toBe(false);
     await logIn();
     expect((await settle({ keepAccount: {} })).body.saved.identity.deleteTime).toBeUndefined();
@@ -285,7 +285,7 @@ test("without a period of grace the account is gone at once, and the owner is to
     const { flow, submit } = await openSettings(hasty, sessionToken);
     expect(JSON.stringify(flow.form)).toContain("cannot be undone");
     const { outcome } = await submit("deleteAccount");
-    expect(outcome.case).toBe("deletionScheduled");
+    expect(outcome.case).toBe("completed");
     const gone = hasty.client(IdentityService).getIdentity({ identityId: id });
     expect((await refusal(gone)).reason).toBe("IDENTITY_NOT_FOUND");
     expect((await refusal(submit("deleteAccount"))).reason).toBe("FLOW_NOT_FOUND");

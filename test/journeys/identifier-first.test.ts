@@ -133,7 +133,10 @@ describe("a login that asks for the identifier first", () => {
     expect(again.flow?.form).toEqual(flow.form);
 
     const completed = await login.submit(withPassword());
-    expect(completed).toMatchObject({ case: "completed", value: { identity: { traits: { email } } } });
+    expect(completed).toMatchObject({
+      case: "completed",
+      value: { signedIn: { identity: { traits: { email } } } },
+    });
   });
 
   test("tries no method before it knows who signs in, and asks that once", async () => {
@@ -156,7 +159,7 @@ describe("a login that asks for the identifier first", () => {
     expect(await login.rejection(withPassword(), bob.email)).toEqual(another);
     expect(await login.rejection(askForCode, bob.email)).toEqual(another);
     const outcome = await login.submit(withPassword(), ada.email.toUpperCase());
-    expect(outcome).toMatchObject({ case: "completed", value: { identity: { id: ada.id } } });
+    expect(outcome).toMatchObject({ case: "completed", value: { signedIn: { identity: { id: ada.id } } } });
   });
 
   test("goes back to the identifier with it filled in, and on with another one", async () => {
@@ -169,7 +172,9 @@ describe("a login that asks for the identifier first", () => {
       reason: "STEP_NOT_OFFERED",
     });
     await login.after(identify, bob.email);
-    expect(await login.submit(withPassword())).toMatchObject({ value: { identity: { id: bob.id } } });
+    expect(await login.submit(withPassword())).toMatchObject({
+      value: { signedIn: { identity: { id: bob.id } } },
+    });
   });
 
   test("signs in by a code, and goes back from it one stage at a time", async () => {
@@ -214,7 +219,7 @@ describe("a login that asks for the identifier first", () => {
     expect(flow?.stage.case).toBe("chooseMethod");
     expect(nodesOf(flow)).toEqual(["password.password", "password", "sendCode"]);
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step: withPassword() });
-    expect(outcome).toMatchObject({ case: "completed", value: { identity: { id } } });
+    expect(outcome).toMatchObject({ case: "completed", value: { signedIn: { identity: { id } } } });
     const sessions = app.client(SessionService, { bearer: signedIn.value.signedIn?.sessionToken });
     expect(await refusal(sessions.getCurrentSession({}))).toMatchObject({ reason: "SESSION_REVOKED" });
   });

@@ -417,7 +417,7 @@ describe("a method that is only shown second", () => {
     const login = await Login.begin(flowsWith(first(), second()));
     await login.next("first", secret, email());
     const tried = await login.submit("second", { secret: "secret-2" }, other.identifiers[0]?.value);
-    expect(tried).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_INVALID" });
+    expect(tried).toMatchObject({ kind: "rejected", rejection: { reason: "CREDENTIALS_INVALID" } });
     // The control: it is the account that was wrong, not the form.
     expect((await login.submit("second", secret)).kind).toBe("completed");
   });

@@ -2,10 +2,17 @@ import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
-import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { LoginService, type SubmitLoginFlowResponse } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import {
+  RecoveryService,
+  type SubmitRecoveryFlowResponse,
+} from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
+import {
+  type SubmitVerificationFlowResponse,
+  VerificationService,
+} from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, sessionTokenOf } from "../support/accounts.ts";
@@ -53,7 +60,7 @@ afterAll(async () => {
 type Step =
   | { readonly case: "code"; readonly value: { readonly code: string } }
   | { readonly case: "sendCode" | "sendLink" | "resend" | "back" | "confirmLink"; readonly value: object };
-type Outcome = { readonly case?: string | undefined; readonly value?: unknown };
+type Answer = SubmitLoginFlowResponse | SubmitRecoveryFlowResponse | SubmitVerificationFlowResponse;
 
 /** The calls of a kind of flow that sends something to an address. */
 interface Kind {
@@ -61,7 +68,7 @@ interface Kind {
   readonly address: (person: Person) => string;
   create(on: TestApp, linkToken?: string): Promise<Flow | undefined>;
   get(on: TestApp, flowId: string): Promise<Flow | undefined>;
-  submit(on: TestApp, flowId: string, address: string, step: Step): Promise<Outcome>;
+  submit(on: TestApp, flowId: string, address: string, step: Step): Promise<Answer>;
 }
 
 const native = { client: ClientKind.NATIVE };
@@ -72,7 +79,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       (await on.client(LoginService).createLoginFlow({ ...native, ...(linkToken && { linkToken }) })).flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, identifier, step) =>
-      (await on.client(LoginService).submitLoginFlow({ flowId, identifier, step })).outcome,
+      await on.client(LoginService).submitLoginFlow({ flowId, identifier, step }),
   },
   recovery: {
     address: ({ email }) => email,
@@ -81,7 +88,7 @@ const kinds: Readonly<Record<string, Kind>> = {
         .flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
-      (await on.client(RecoveryService).submitRecoveryFlow({ flowId, address, step })).outcome,
+      await on.client(RecoveryService).submitRecoveryFlow({ flowId, address, step }),
   },
   verification: {
     address: ({ spare }) => spare,
@@ -93,7 +100,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       ).flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
-      (await on.client(VerificationService).submitVerificationFlow({ flowId, address, step })).outcome,
+      await on.client(VerificationService).submitVerificationFlow({ flowId, address, step }),
   },
 };
 
@@ -201,7 +208,7 @@ class TwoFlows {
     for (const address of [kind.address(person), freshEmail()]) {
       const flow = await kind.create(on);
       const id = flow?.id ?? "";
-      expect((await kind.submit(on, id, address, { case: by, value: {} })).case).toBe("nextStep");
+      expect((await kind.submit(on, id, address, { case: by, value: {} })).outcome.case).toBe("nextStep");
       flows.push({ id, address });
     }
     return new TwoFlows(on, kind, flows);
@@ -219,9 +226,9 @@ class TwoFlows {
   async both(step: Step): Promise<string> {
     const answers = [];
     for (const { id, address } of this.#flows) {
-      const { case: name, value } = await this.#kind.submit(this.#on, id, address, step);
-      const { flow, reason = "" } = value as { readonly flow?: Flow; readonly reason?: string };
-      answers.push({ name: reason || name, flow: plain(flow, address) });
+      const { flow, outcome } = await this.#kind.submit(this.#on, id, address, step);
+      const name = outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
+      answers.push({ name, flow: plain(flow, address) });
     }
     expect(answers[0]).toEqual(answers[1]);
     return answers[0]?.name ?? "";
@@ -299,11 +306,11 @@ test.each(Object.entries(kinds))(
     await kind.submit(app, id, address, { case: "sendCode", value: {} });
     await setOwnPassword(app, person);
     app.clock.advance(31_000);
-    expect((await kind.submit(app, id, "", { case: "resend", value: {} })).case).toBe("nextStep");
+    expect((await kind.submit(app, id, "", { case: "resend", value: {} })).outcome.case).toBe("nextStep");
     const entered = await kind.submit(app, id, "", {
       case: "code",
       value: { code: await codeFor(app, address) },
     });
-    expect(entered.case).toBe("completed");
+    expect(entered.outcome.case).toBe("completed");
   },
 );

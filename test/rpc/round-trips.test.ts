@@ -25,9 +25,9 @@ afterAll(() => app.stop());
 
 test("an invitation costs one more to begin with, and nothing to register", async () => {
   const registration = app.client(RegistrationService);
-  const { token } = await app.client(InvitationService).createInvitation({});
+  const { invitationToken } = await app.client(InvitationService).createInvitation({});
   const created = await roundTrips(() =>
-    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken: token }),
+    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken }),
   );
   const submitted = await roundTrips(() =>
     registration.submitRegistrationFlow({
@@ -128,7 +128,7 @@ test("the budget of round trips of settings is kept: at most 6 a submit", async 
     address: "nextStep",
     proof: "saved",
     password: "saved",
-    deletion: "deletionScheduled",
+    deletion: "completed",
   });
   // The flow with its owner, the session, and the change. A new address is looked for and what is sent is counted before; a
   // try of a code is counted for the account and for the code, and given back when it was right.

@@ -289,8 +289,8 @@ describe("formDataToRequest", () => {
     const chooser = (value: JsonValue) => ({ ...text(value, { choices: both }), name: "traits.kind" });
     const both = ["card", "bank"].map((each) => ({ value: valueInit(each) }));
     const member = (variant: string, name: string, value?: JsonValue, clears = name): NodeInit => ({
-      ...text(value),
       name,
+      kind: text(value).kind,
       condition: { name: "traits.kind", values: [valueInit(variant)], clears },
     });
     const nodes = (kind: string): NodeInit[] => [
