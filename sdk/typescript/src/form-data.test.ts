@@ -261,9 +261,9 @@ describe("formDataToRequest", () => {
   ])("sends of a list of objects %s", (_, values, expected) => {
     const members = (prefix: string, name?: JsonValue, age?: JsonValue): FormNode[] =>
       [
-      { ...of(InputType.TEXT, name), name: `${prefix}.name` },
-      { ...of(InputType.NUMBER, age), name: `${prefix}.age` },
-    ].map((node) => create(FormNodeSchema, node));
+        { ...of(InputType.TEXT, name), name: `${prefix}.name` },
+        { ...of(InputType.NUMBER, age), name: `${prefix}.age` },
+      ].map((node) => create(FormNodeSchema, node));
     const items = [{ nodes: members("traits.x.0", "Ada", 36) }];
     const node: NodeInit = {
       name: "traits.x",

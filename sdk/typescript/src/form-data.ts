@@ -2,7 +2,7 @@
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Flow, FlowKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import type { FormNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowRequestSchema,
@@ -91,14 +91,13 @@ function build<Desc extends DescMessage>(
   tree.ensure(step);
   // A field of another step is not sent: of two methods on one page, only the chosen one gets a secret.
   const nodes = (flow.form?.nodes ?? []).filter((node) => node.step === "" || node.step === step);
-  for (const { name, kind } of nodes) {
-    const path = parseNodeName(name);
-    if (path === undefined || isTrait(path)) continue;
-    const value = sentValue(kind, textsOf(data, name));
+  for (const node of nodes) {
+    const path = parseNodeName(node.name);
+    if (path === undefined || isTrait(node)) continue;
+    const value = sentValue(node.kind, textsOf(data, node.name));
     if (value !== undefined) tree.set(path, value);
   }
-  const traits = nodes.filter(({ name }) => isTrait(parseNodeName(name) ?? []));
-  setTraits(tree, traits, data);
+  setTraits(tree, nodes.filter(isTrait), data);
   // Set last, from the flow itself, so that no field of the page can put others in their place.
   tree.set(["flowId"], flow.id);
   tree.set(["csrfToken"], flow.csrfToken);
@@ -106,8 +105,8 @@ function build<Desc extends DescMessage>(
   return fromJson(schema, tree.toObject(), { ignoreUnknownFields: true });
 }
 
-function isTrait(path: readonly string[]): boolean {
-  return path[0] === "traits" && path.length > 1;
+function isTrait({ name, kind }: FormNode): boolean {
+  return name.startsWith("traits.") && !(kind.case === "input" && kind.value.type === InputType.HIDDEN);
 }
 
 function sentValue(kind: FormNode["kind"], texts: readonly string[]) {

@@ -154,7 +154,10 @@ describe("a field", () => {
   });
 
   test("has choices with labels, which the schema may give", () => {
-    const oneOf: JsonObject[] = [{ const: "r", title: "Red", ostiary: { titles: { de: "Rot" } } }, { const: "b" }];
+    const oneOf: JsonObject[] = [
+      { const: "r", title: "Red", ostiary: { titles: { de: "Rot" } } },
+      { const: "b" },
+    ];
     const [node] = drawn({ type: "string", oneOf }, {});
     expect(node?.kind === "input" && node.choices).toMatchObject([
       {
