@@ -35,12 +35,14 @@ export function traitNodes(
 ): readonly Node[] {
   let room = mostItemNodes;
   return fields.flatMap((field) => {
-    const value = valueAt(traits, field.path);
+    // What people cannot change is shown as it is saved, whatever they sent.
+    const shown = field.readOnly ? (options.saved ?? traits) : traits;
+    const value = valueAt(shown, field.path);
     if (field.readOnly && (value === undefined || value === null)) return [];
     const drawn =
       field.kind === "list"
-        ? listNode(field, value, traits, options)
-        : scalarNode(field, value, options, traits);
+        ? listNode(field, value, shown, options)
+        : scalarNode(field, value, options, shown);
     if (drawn === undefined) return [];
     const size = drawn.element.kind === "list" ? drawn.element.items.flat().length : 0;
     if (size > room) return [];
