@@ -297,10 +297,10 @@ describe("formDataToRequest", () => {
       chooser(kind),
       member("card", "traits.number", kind === "card" ? "42" : undefined),
       member("card", "traits.holder.name", kind === "card" ? "Ada" : undefined, "traits.holder"),
-      member("bank", "traits.iban", "DE1"),
+      member("bank", "traits.iban", "DE1", ""),
     ];
 
-    test("sends null for what came with the one that was left", () => {
+    test("sends null for what the server has of the one that was left", () => {
       const values = { "traits.kind": "bank", "traits.number": "43", "traits.iban": "DE2" };
       expect(submitted(nodes("card"), values).traits).toEqual({
         kind: "bank",

@@ -17,19 +17,12 @@ export function setTraits(tree: JsonTree, nodes: readonly FormNode[], data: Form
     if (path === undefined) continue;
     if (!holds(node, nodes, data)) {
       const left = parseNodeName(node.condition?.clears ?? "");
-      if (left !== undefined && isLeft(node, nodes)) tree.set(left, null);
+      if (left !== undefined) tree.set(left, null);
       continue;
     }
     const change = changeOf(node, data);
     if (change !== undefined) tree.set(path, change);
   }
-}
-
-/** Whether a node that is not drawn any more held something: when it was drawn, or in a form before, which was not accepted. */
-function isLeft(node: FormNode, nodes: readonly FormNode[]): boolean {
-  const { kind } = node;
-  const isUnsaved = (kind.case === "input" || kind.case === "list") && kind.value.unsaved;
-  return heldAsDrawn(node, nodes) ? hasValue(node) : isUnsaved && !hasValue(node);
 }
 
 /** The new value of a node, null for none; undefined if there is nothing to send. */
@@ -91,11 +84,4 @@ function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew
   // What nobody touched is there as it was, even if nothing is in it.
   const isGone = isTouched ? !isFilledIn : isNew;
   return { isTouched, value: isGone ? undefined : (only ?? tree.toObject()) };
-}
-
-function hasValue({ kind }: FormNode): boolean {
-  if (kind.case === "list") return kind.value.items.length > 0;
-  return (
-    kind.case === "input" && kind.value.value !== undefined && kind.value.value.kind.case !== "nullValue"
-  );
 }
