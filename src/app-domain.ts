@@ -161,6 +161,7 @@ export function createDomain(
     }),
     methods: loginMethods,
     proofs,
+    schemas,
     throttle,
     secondFactors,
   });

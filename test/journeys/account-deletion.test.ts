@@ -1,5 +1,6 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { ClientKind, SettingsPart } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
@@ -63,8 +64,11 @@ describe.each(protocols)("over %s", (protocol) => {
       purge_time: expect.stringMatching(/^2026-12-/),
     });
     expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password"]);
-    const parts = flow.stage.case === "changeSettings" ? flow.stage.value.parts : [];
-    expect(parts).toContain(SettingsPart.DELETION);
+    const offers = flow.stage.case === "changeSettings" ? flow.stage.value.offers : [];
+    expect(offers.map(({ part }) => part.case)).toEqual(["profile", "password", "deletion"]);
+    const [, , deletion] = offers;
+    const shown = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
+    expect(shown && timestampDate(shown).toISOString()).toMatch(/^2026-12-/);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome, flow: drawn } = await submit("keepAccount");
     if (outcome.case !== "saved") throw new Error(`it was ${outcome.case}`);
@@ -154,7 +158,7 @@ describe("security rules", () => {
     const login = app.client(LoginService);
     const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    await login.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
+    await login.submitLoginFlow({ flowId, identifier: email, step: { case: "sendCode", value: {} } });
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
     const older = await openSettings(app, sessionToken);
     await deleteAccount(app, sessionToken);
@@ -176,7 +180,7 @@ describe("security rules", () => {
     const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     app.clock.advance(1);
-    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
     const recovered = await recovery.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
     const settings = app.client(SettingsService);

@@ -31,7 +31,7 @@ function said({ flow, outcome }: Answer): Said {
   return { case: outcome.case, reason: RejectionReason[reason], messages: messages.map(({ id }) => id) };
 }
 
-const code = { case: "code", value: {} } as const;
+const code = { case: "sendCode", value: {} } as const;
 
 /** What each flow says of an address. */
 const asks: Record<string, (app: TestApp, email: string) => Promise<Said>> = {

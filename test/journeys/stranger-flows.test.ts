@@ -58,8 +58,8 @@ afterAll(async () => {
 });
 
 type Step =
-  | { readonly case: "code"; readonly value: { readonly code?: string } }
-  | { readonly case: "link" | "resend" | "back" | "confirm"; readonly value: object };
+  | { readonly case: "code"; readonly value: { readonly code: string } }
+  | { readonly case: "sendCode" | "sendLink" | "resend" | "back" | "confirmLink"; readonly value: object };
 type Answer = SubmitLoginFlowResponse | SubmitRecoveryFlowResponse | SubmitVerificationFlowResponse;
 
 /** The calls of a kind of flow that sends something to an address. */
@@ -140,7 +140,7 @@ async function recover(on: TestApp, { email }: Person): Promise<void> {
   const { flow } = await client.createRecoveryFlow(native);
   const flowId = flow?.id ?? "";
   on.clock.advance(1);
-  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const code = await codeFor(on, email);
   const done = await client.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
   const step = { case: "password", value: { password: newPassword } } as const;
@@ -199,7 +199,7 @@ class TwoFlows {
   }
 
   /** Has a code or link sent to both. */
-  static async ask(on: TestApp, kind: Kind, person: Person, by: "code" | "link"): Promise<TwoFlows> {
+  static async ask(on: TestApp, kind: Kind, person: Person, by: "sendCode" | "sendLink"): Promise<TwoFlows> {
     on.clock.advance(1);
     const flows = [];
     for (const address of [kind.address(person), freshEmail()]) {
@@ -240,7 +240,7 @@ function plain(flow: Flow | undefined, address: string): string {
 
 async function goesOnAlike(on: TestApp, kind: Kind, act: Act): Promise<void> {
   const person = await createPerson(on, ["email"]);
-  const flows = await TwoFlows.ask(on, kind, person, "code");
+  const flows = await TwoFlows.ask(on, kind, person, "sendCode");
   const code = await codeFor(on, kind.address(person));
   expect(code).toMatch(/^\d{6}$/);
   const before = await flows.seen();
@@ -276,7 +276,7 @@ describe.each(Object.entries(kinds))(
 describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_, kind) => {
   test.each(acts)("goes on as for nobody when its owner %s, and the link is dead", async (_name, act) => {
     const person = await createPerson(app, ["email"]);
-    const flows = await TwoFlows.ask(app, kind, person, "link");
+    const flows = await TwoFlows.ask(app, kind, person, "sendLink");
     const token = tokenOf((await app.messages(kind.address(person))).at(-1)?.url ?? "");
     const opened = await kind.create(app, token);
     expect(opened?.stage.case).toBe("confirmLink");
@@ -285,7 +285,7 @@ describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_
     expect(await flows.seen()).toEqual(before);
     expect((await refusal(kind.create(app, token))).reason).toBe("LINK_INVALID");
     // What was opened was opened with the link, by whoever reads the mail: that is over.
-    const used = await refusal(kind.submit(app, opened?.id ?? "", "", { case: "confirm", value: {} }));
+    const used = await refusal(kind.submit(app, opened?.id ?? "", "", { case: "confirmLink", value: {} }));
     expect(used.reason).toMatch(/^FLOW_(COMPLETED|NOT_FOUND)$/);
     app.clock.advance(31_000);
     expect(await flows.both({ case: "resend", value: {} })).toBe("nextStep");
@@ -300,7 +300,7 @@ test.each(Object.entries(kinds))(
     const flow = await kind.create(app);
     const id = flow?.id ?? "";
     const address = kind.address(person);
-    await kind.submit(app, id, address, { case: "code", value: {} });
+    await kind.submit(app, id, address, { case: "sendCode", value: {} });
     await setOwnPassword(app, person);
     app.clock.advance(31_000);
     expect((await kind.submit(app, id, "", { case: "resend", value: {} })).outcome.case).toBe("nextStep");

@@ -30,9 +30,9 @@ import { administer } from "../support/postgres.ts";
 
 const attackersPassword = "attackers own pass 4711";
 const ownersPassword = "owners own pass 0815";
-const askForCode = { case: "code", value: {} } as const;
-const askForLink = { case: "link", value: {} } as const;
-const confirm = { case: "confirm", value: {} } as const;
+const askForCode = { case: "sendCode", value: {} } as const;
+const askForLink = { case: "sendLink", value: {} } as const;
+const confirm = { case: "confirmLink", value: {} } as const;
 const resume = { case: "resume", value: {} } as const;
 const disown = { case: "disown", value: {} } as const;
 const back = { case: "back", value: {} } as const;
@@ -544,7 +544,7 @@ describe("in browsers", () => {
   }
 
   const prove = async (browser: Browser, service: string, email: string) => {
-    const { flow } = await send(browser, service, { address: email, code: {} });
+    const { flow } = await send(browser, service, { address: email, sendCode: {} });
     return send(browser, service, { code: { code: await newestCode(email) } }, flow);
   };
   const newBrowser = () => new Browser(app.publicUrl, app.localUrl);

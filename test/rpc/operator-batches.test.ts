@@ -246,7 +246,7 @@ test("what a batch begins is recorded with who did it", async () => {
 async function confirmVerification(linkToken: string): Promise<void> {
   const flows = app.client(VerificationService);
   const { flow } = await flows.createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
-  const step = { case: "confirm", value: {} } as const;
+  const step = { case: "confirmLink", value: {} } as const;
   const { outcome } = await flows.submitVerificationFlow({ flowId: flow?.id ?? "", step });
   expect(outcome.case).toBe("completed");
 }

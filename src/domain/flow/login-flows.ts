@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
 import * as messages from "../message/message.ts";
 import type {
   LoginMethod,
@@ -13,9 +14,9 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
-  isProofRequest,
   isSameAddress,
   type ProvedAddress,
+  requestedProof,
   verifiedAddresses,
 } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
@@ -24,15 +25,17 @@ import type {
   CreatedFlow,
   EnteredIdentifier,
   FirstFactor,
+  Flow,
   FlowCaller,
   FlowClient,
   FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginOutcome,
-  PendingStep,
+  PendingStage,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { Node } from "./form.ts";
 import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
 import type { LoginCompletions, LoginProof } from "./login-completion.ts";
 import {
@@ -67,6 +70,7 @@ interface LoginFlowsDependencies {
   readonly completions: LoginCompletions;
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
+  readonly schemas: Pick<IdentitySchemas, "identifierTitles">;
   readonly throttle: Throttle;
   readonly secondFactors: SecondFactorStage;
 }
@@ -109,7 +113,7 @@ export class LoginFlows {
     this.#throttle = dependencies.throttle;
     this.#identifierStage = new IdentifierStage(dependencies);
     this.#secondFactors = dependencies.secondFactors;
-    this.shape = loginShape(dependencies.methods, dependencies.proofs);
+    this.shape = loginShape(dependencies.methods, dependencies.proofs, dependencies.schemas);
   }
 
   /**
@@ -207,7 +211,7 @@ export class LoginFlows {
     const digest = this.#keeper.digestOf(tenant, flowId);
     const isIdentify = step.name === "identify";
     // What was typed beside a code or a click has no meaning: the flow knows whose it is.
-    const isNamed = isIdentify || method !== undefined || isProofRequest(step);
+    const isNamed = isIdentify || method !== undefined || requestedProof(step) !== undefined;
     const typed = isNamed ? enteredIdentifier(submission.identifier) : undefined;
     const read = () =>
       this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
@@ -238,7 +242,7 @@ export class LoginFlows {
     if (pending !== undefined) return this.#submitPending(attempt, pending);
     if (step.name === "back") return moved(await this.#goBack(caller.tenant, record));
     const isMethod = method !== undefined && (method.factor !== "second" || firstFactor !== undefined);
-    assertOffered(caller.tenant, record, step, isMethod || isProofRequest(step));
+    assertOffered(caller.tenant, record, step, isMethod ? method.kind : requestedProof(step));
     if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
       return reject(identifierDiffers(identifier.typed));
     }
@@ -270,7 +274,7 @@ export class LoginFlows {
     throw domainError("STEP_NOT_OFFERED", { step: "back" });
   }
 
-  async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
+  async #submitPending(attempt: Attempt, { kind }: PendingStage): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
     const lookUp = (typed: string) => this.#lookUp(caller.tenant, record, typed);
     const result = await this.#proofs.submit(caller, record, attempt.step, lookUp);
@@ -346,7 +350,7 @@ export class LoginFlows {
     const { identityId } = record;
     const next = moved(await advanceFlow(this.#flows, caller.tenant, record, { data, identityId }));
     if (result.kind === "continues" || next.kind !== "next_step") return next;
-    return { kind: "redirect", url: result.url, flow: next.flow };
+    return { kind: "redirect", url: result.url, flow: withAnchor(next.flow, result.url) };
   }
 
   /** Completes a login by its proof, or waits for a second one where that is wanted. */
@@ -404,6 +408,17 @@ export class LoginFlows {
     const result = await this.#complete(attempt, proofOf(candidate), renew);
     return "problems" in result ? reject(result) : result;
   }
+}
+
+/** A flow that goes on elsewhere, with a link to there: a client that does not know the outcome draws it. */
+function withAnchor(flow: Flow, url: string): Flow {
+  const anchor: Node = {
+    name: "goOn",
+    label: messages.goOnLabel(),
+    messages: [],
+    element: { kind: "anchor", url },
+  };
+  return { ...flow, form: { ...flow.form, nodes: [anchor, ...flow.form.nodes] } };
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

@@ -114,7 +114,7 @@ export class TenantProfiles {
     const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
     const all = [...ids].flatMap((id) => this.#dependencies.schemas.current({ tenantId }, id).identifiers);
     const same = (left: IdentifierTrait, right: IdentifierTrait) =>
-      left.kind === right.kind && left.title === right.title;
+      left.kind === right.kind && left.title.text === right.title.text;
     return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);
   }
 }

@@ -42,7 +42,7 @@ export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof
     languages: [...profile.languages],
     identifiers: profile.identifiers.map(({ kind, title }) => ({
       kind: identifierKinds[kind],
-      label: toMessage(titleLabel(title)),
+      label: toMessage(titleLabel(title, "identifier")),
     })),
     defaultSchemaId: profile.defaultSchemaId,
     passwordRules: profile.password,
