@@ -6,14 +6,16 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
+import { file_ostiary_flow_v1_outcome } from "./outcome_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow_service.proto.
  */
 export const file_ostiary_flow_v1_flow_service = /*@__PURE__*/
-  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIMnQKC0Zsb3dTZXJ2aWNlEl0KB0dldEZsb3cSHy5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1JlcXVlc3QaIC5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1Jlc3BvbnNlIg+QAgDqpCYICgYoAhICCAEaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_ostiary_flow_v1_flow, file_ostiary_option_v1_option]);
+  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIIq4CChFTdWJtaXRGb3JtUmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg2AAQG6SAdyBRABGIAEEh8KCmNzcmZfdG9rZW4YAiABKAlCC4ABAbpIBXIDGIAEEhcKBHN0ZXAYAyABKAlCCbpIBnIEEAEYQBJVCgZ2YWx1ZXMYBCADKAsyLi5vc3RpYXJ5LmZsb3cudjEuU3VibWl0Rm9ybVJlcXVlc3QuVmFsdWVzRW50cnlCFYABAbpID5oBDBCABCIHcgUQARiACBIhCgxkZXZpY2VfdG9rZW4YBSABKAlCC4ABAbpIBXIDGIAEGkUKC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEilwMKElN1Ym1pdEZvcm1SZXNwb25zZRIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3cSMwoJY29tcGxldGVkGAIgASgLMh4ub3N0aWFyeS5mbG93LnYxLkZsb3dDb21wbGV0ZWRIABItCghyZWplY3RlZBgDIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5SZWplY3RlZEgAEisKB2V4cGlyZWQYBCABKAsyGC5vc3RpYXJ5LmZsb3cudjEuRXhwaXJlZEgAEi4KCW5leHRfc3RlcBgFIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5OZXh0U3RlcEgAEi0KCHJlZGlyZWN0GAYgASgLMhkub3N0aWFyeS5mbG93LnYxLlJlZGlyZWN0SAASOAoObG9naW5fcmVxdWlyZWQYByABKAsyHi5vc3RpYXJ5LmZsb3cudjEuTG9naW5SZXF1aXJlZEgAEicKBXNhdmVkGAggASgLMhYub3N0aWFyeS5mbG93LnYxLlNhdmVkSABCCQoHb3V0Y29tZTLcAQoLRmxvd1NlcnZpY2USXQoHR2V0RmxvdxIfLm9zdGlhcnkuZmxvdy52MS5HZXRGbG93UmVxdWVzdBogLm9zdGlhcnkuZmxvdy52MS5HZXRGbG93UmVzcG9uc2UiD5ACAOqkJggKBigCEgIIARJmCgpTdWJtaXRGb3JtEiIub3N0aWFyeS5mbG93LnYxLlN1Ym1pdEZvcm1SZXF1ZXN0GiMub3N0aWFyeS5mbG93LnYxLlN1Ym1pdEZvcm1SZXNwb25zZSIPkAIA6qQmCAoGKAMSAggBGgbqpCYCCAFClgEKF2V4YW1wbGUub3N0aWFyeS5mbG93LnYxUAFaKW9zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L2Zsb3cvdjE7Zmxvd3YxogIHT1NURmxvd6oCD09zdGlhcnkuRmxvdy5WMboCC09zdGlhcnlGbG93ygIPT3N0aWFyeVxGbG93XFYx6gIRT3N0aWFyeTo6Rmxvdzo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_outcome, file_ostiary_option_v1_option]);
 
 /**
  * Describes the message ostiary.flow.v1.GetFlowRequest.
@@ -28,6 +30,20 @@ export const GetFlowRequestSchema = /*@__PURE__*/
  */
 export const GetFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow_service, 1);
+
+/**
+ * Describes the message ostiary.flow.v1.SubmitFormRequest.
+ * Use `create(SubmitFormRequestSchema)` to create a new message.
+ */
+export const SubmitFormRequestSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.SubmitFormResponse.
+ * Use `create(SubmitFormResponseSchema)` to create a new message.
+ */
+export const SubmitFormResponseSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 3);
 
 /**
  * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.

@@ -50,6 +50,9 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
    * before it. A part may be empty, and it may be a number: whether a number is the index of a list says `list_item`.
+   * The same grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
+   * filters. A name is written in one way only: a backslash stands before nothing else, an index has no leading zeros and
+   * begins with 0. No part is `__proto__`, `constructor` or `prototype`.
    *
    * @generated from field: string name = 1;
    */

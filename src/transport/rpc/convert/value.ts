@@ -1,5 +1,6 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { domainError } from "../../../domain/errors.ts";
 import type { JsonValue } from "../../../domain/json.ts";
 
 /** A JSON value as google.protobuf.Value. */
@@ -25,4 +26,14 @@ export function fromValue({ kind }: Value): JsonValue {
     default:
       return kind.value;
   }
+}
+
+/** The values of a form by their names. Throws REQUEST_INVALID. */
+export function fromValues(values: Readonly<Record<string, Value>>): ReadonlyMap<string, JsonValue> {
+  // The decoder assigns names one by one, so that this one makes the value a prototype, and is gone.
+  if (Object.getPrototypeOf(values) !== Object.prototype) {
+    const violation = { field: "__proto__", description: "is no field of the form", reason: "UNKNOWN_FIELD" };
+    throw domainError("REQUEST_INVALID", {}, { violations: [violation] });
+  }
+  return new Map(Object.entries(values).map(([name, value]) => [name, fromValue(value)]));
 }
