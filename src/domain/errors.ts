@@ -84,11 +84,6 @@ const texts = {
     remedy: "Create a new flow.",
     metadata: [],
   },
-  FLOW_EXPIRED: {
-    message: "The flow can no longer be filled in. The metadata names a fresh one.",
-    remedy: "Go on with the replacement flow. After a recovery it is a recovery: begin that again.",
-    metadata: ["replacement_flow_id", "replacement_kind"],
-  },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
     remedy: "Create a new flow. If the answer was lost, the session may exist already: log in.",

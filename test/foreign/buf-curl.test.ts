@@ -38,7 +38,7 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
       traits: { email },
       password: { password: goodPassword },
     });
-    const token = JSON.parse(done.stdout).completed.sessionToken;
+    const token = JSON.parse(done.stdout).completed.signedIn.sessionToken;
     const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", { token });
     expect(JSON.parse(checked.stdout).identity.traits).toEqual({ email });
   });

@@ -75,9 +75,9 @@ test("@grpc/grpc-js, with nothing but the proto files, registers, logs in and ch
       identifier: email,
       password: { password: goodPassword },
     });
-    const token = done.completed?.sessionToken ?? "";
+    const token = done.completed?.signedIn?.sessionToken ?? "";
     const checked = await sessions.call("CheckSession", { token });
-    expect(checked.session?.identityId).toBe(registered.completed?.identity?.id);
+    expect(checked.session?.identityId).toBe(registered.completed?.signedIn?.identity?.id);
     const current = await sessions.call("GetCurrentSession", {}, token);
     expect(current.session?.id).toBe(checked.session?.id);
 

@@ -73,7 +73,9 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
       identifier: email,
       password: { password: goodPassword },
     });
-    const checked = await call("session.v1.SessionService/CheckSession", { token: completed.sessionToken });
+    const checked = await call("session.v1.SessionService/CheckSession", {
+      token: completed.signedIn.sessionToken,
+    });
     expect(checked.identity.traits).toEqual({ email });
   });
 

@@ -214,8 +214,11 @@ describe("in the settings", () => {
   }
 
   const resultOf = ({ outcome }: { outcome: { case: string | undefined; value?: unknown } }) => outcome.case;
-  const refusedAt = ({ outcome }: Awaited<ReturnType<Awaited<ReturnType<typeof somebody>>["save"]>>) =>
-    outcome.case === "rejected" ? saidAt(outcome.value.flow, "traits.username") : outcome.case;
+  const refusedAt = ({
+    outcome,
+    flow: drawn,
+  }: Awaited<ReturnType<Awaited<ReturnType<typeof somebody>>["save"]>>) =>
+    outcome.case === "rejected" ? saidAt(drawn, "traits.username") : outcome.case;
 
   test("a foreign address is refused, one's own verified one is taken", async () => {
     const email = freshEmail();

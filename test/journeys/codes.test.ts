@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -52,12 +53,12 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "code", value: {} },
     });
     expect(asked.outcome.case).toBe("nextStep");
-    const step = asked.outcome.case === "nextStep" ? asked.outcome.value.flow?.stage : undefined;
+    const step = asked.outcome.case === "nextStep" ? asked.flow?.stage : undefined;
     expect(step?.case).toBe("enterCode");
     const code = await codeFor(email);
     const entered = await client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
     if (entered.outcome.case !== "completed") throw new Error(`it was ${entered.outcome.case}`);
-    expect(entered.outcome.value.identity?.id).toBe(id);
+    expect(entered.outcome.value.signedIn?.identity?.id).toBe(id);
     // Single use (peers D 17).
     const again = await refusal(client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } }));
     expect(again.reason).toBe("FLOW_COMPLETED");
@@ -74,7 +75,7 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "code", value: { code: await codeFor(email) } },
     });
     if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
-    expect(outcome.value.sessionToken).toBe("");
+    expect(outcome.value.signedIn?.sessionToken).toBe("");
     const action = outcome.value.continueWith[0]?.action;
     if (action?.case !== "settings") throw new Error("no settings followed");
     expect(action.value.flow?.stage.case).toBe("setNewSecret");
@@ -84,7 +85,7 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "password", value: { password: "a wholly new secret" } },
     });
     if (set.outcome.case !== "completed") throw new Error(`it was ${set.outcome.case}`);
-    expect(set.outcome.value.sessionToken).toMatch(/^ost_ses_/);
+    expect(set.outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
     const sessions = app.client(SessionService, { protocol });
     const old = await refusal(sessions.checkSession({ credential: { case: "token", value: sessionToken } }));
     expect(old.reason).toBe("SESSION_REVOKED");
@@ -110,7 +111,7 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "code", value: { code: await codeFor(email) } },
     });
     if (made.outcome.case !== "completed") throw new Error(`it was ${made.outcome.case}`);
-    expect(made.outcome.value.identity?.traits).toEqual({ email });
+    expect(made.outcome.value.signedIn?.identity?.traits).toEqual({ email });
     // The address is proven: nothing is left to verify.
     expect(made.outcome.value.continueWith).toEqual([]);
   });
@@ -146,20 +147,20 @@ describe("settings", () => {
     const settings = app.client(SettingsService, { bearer: sessionToken });
     const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    const { outcome } = await settings.submitSettingsFlow({
+    const { outcome, flow: drawn } = await settings.submitSettingsFlow({
       flowId,
       step: { case: "password", value: { password: "another good secret" } },
     });
     if (outcome.case !== "loginRequired") throw new Error(`it was ${outcome.case}`);
     const login = await app.client(LoginService).submitLoginFlow({
-      flowId: outcome.value.loginFlow?.id ?? "",
+      flowId: drawn?.id ?? "",
       step: { case: "password", value: { password: goodPassword } },
     });
     if (login.outcome.case !== "completed") throw new Error(`it was ${login.outcome.case}`);
     // The old secret of the session is dead (ASVS V7.2.4).
-    const old = await refusal(settings.getSettingsFlow({ flowId }));
+    const old = await refusal(app.client(FlowService, { bearer: sessionToken }).getFlow({ flowId }));
     expect(old.reason).toBe("SESSION_REVOKED");
-    const fresh = app.client(SettingsService, { bearer: login.outcome.value.sessionToken });
+    const fresh = app.client(SettingsService, { bearer: login.outcome.value.signedIn?.sessionToken });
     const resumed = await fresh.submitSettingsFlow({ flowId, step: { case: "resume", value: {} } });
     expect(resumed.outcome.case).toBe("saved");
     expect((await logIn(app, email, "another good secret")).case).toBe("completed");

@@ -2,11 +2,13 @@ import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import {
   LoginService,
   type SubmitLoginFlowRequestSchema,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
@@ -44,24 +46,24 @@ class Login {
 
   async submit(step: Step, identifier = "") {
     const client = this.#app.client(LoginService, { protocol: this.#protocol });
-    const { outcome } = await client.submitLoginFlow({ flowId: this.id, identifier, step });
-    return outcome;
+    const { flow, outcome } = await client.submitLoginFlow({ flowId: this.id, identifier, step });
+    return { ...outcome, flow };
   }
 
   /** The flow after a step. */
   async after(step: Step, identifier = ""): Promise<Flow> {
     const outcome = await this.submit(step, identifier);
-    if (outcome.case !== "nextStep" || outcome.value.flow === undefined) {
+    if (outcome.case !== "nextStep" || outcome.flow === undefined) {
       throw new Error(`the submit was ${outcome.case}`);
     }
-    return outcome.value.flow;
+    return outcome.flow;
   }
 
   /** What a step was rejected with. */
   async rejection(step: Step, identifier = "") {
     const outcome = await this.submit(step, identifier);
     if (outcome.case !== "rejected") throw new Error(`the submit was ${outcome.case}`);
-    return { reason: outcome.value.reason, messages: errorsOf(outcome.value.flow) };
+    return { reason: RejectionReason[outcome.value.reason], messages: errorsOf(outcome.flow) };
   }
 }
 
@@ -129,7 +131,7 @@ describe("a login that asks for the identifier first", () => {
     });
     expect(identifierOf(flow)).toBe(email);
     // It is the same when the page is loaded again.
-    const again = await app.client(LoginService, { protocol }).getLoginFlow({ flowId: login.id });
+    const again = await app.client(FlowService, { protocol }).getFlow({ flowId: login.id });
     expect(again.flow?.form).toEqual(flow.form);
 
     const completed = await login.submit(withPassword());
@@ -199,7 +201,7 @@ describe("a login that asks for the identifier first", () => {
     app.clock.advance(2 * 60 * 60 * 1000);
     const outcome = await login.submit(withPassword());
     if (outcome.case !== "expired") throw new Error(`the submit was ${outcome.case}`);
-    const { replacement } = outcome.value;
+    const { flow: replacement } = outcome;
     expect([replacement?.stage.case, identifierOf(replacement)]).toEqual(["enterIdentifier", email]);
   });
 
@@ -209,13 +211,13 @@ describe("a login that asks for the identifier first", () => {
     await first.after(identify, email);
     const signedIn = await first.submit(withPassword());
     if (signedIn.case !== "completed") throw new Error(`the login was ${signedIn.case}`);
-    const client = app.client(LoginService, { bearer: signedIn.value.sessionToken });
+    const client = app.client(LoginService, { bearer: signedIn.value.signedIn?.sessionToken });
     const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
     expect(flow?.stage.case).toBe("chooseMethod");
     expect(nodesOf(flow)).toEqual(["password.password", "password", "code"]);
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step: withPassword() });
     expect(outcome).toMatchObject({ case: "completed", value: { identity: { id } } });
-    const sessions = app.client(SessionService, { bearer: signedIn.value.sessionToken });
+    const sessions = app.client(SessionService, { bearer: signedIn.value.signedIn?.sessionToken });
     expect(await refusal(sessions.getCurrentSession({}))).toMatchObject({ reason: "SESSION_REVOKED" });
   });
 

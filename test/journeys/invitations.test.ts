@@ -2,6 +2,8 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
@@ -91,7 +93,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(filledIn(flow)).toMatchObject({ "traits.email": email, "traits.name": "Ada" });
     const { outcome } = await complete(app, flow.id, { email, name: "Ada L" }, protocol);
     if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
-    expect(outcome.value.identity).toMatchObject({
+    expect(outcome.value.signedIn?.identity).toMatchObject({
       traits: { email, name: "Ada L" },
       publicMetadata: { plan: "gold" },
     });
@@ -106,17 +108,19 @@ describe.each(protocols)("over %s", (protocol) => {
 test("admin metadata reaches the identity, and no public answer", async () => {
   const { token } = await invite(app, { adminMetadata: { note: "for operators alone" } });
   const flow = await begin(app, token);
-  const got = await app.client(RegistrationService).getRegistrationFlow({ flowId: flow.id });
+  const got = await app.client(FlowService).getFlow({ flowId: flow.id });
   const done = await completed(flow.id);
   const session = await app
-    .client(SessionService, { bearer: done.sessionToken })
+    .client(SessionService, { bearer: done.signedIn?.sessionToken })
     .getCurrentSession({})
     .then(({ identity }) => identity);
   const plain = JSON.stringify([flow, got, done, session], (_key, value: unknown) =>
     typeof value === "bigint" ? String(value) : value,
   );
   expect(plain).not.toContain("for operators alone");
-  const { identity } = await app.client(IdentityService).getIdentity({ identityId: done.identity?.id ?? "" });
+  const { identity } = await app
+    .client(IdentityService)
+    .getIdentity({ identityId: done.signedIn?.identity?.id ?? "" });
   expect(identity?.adminMetadata).toEqual({ note: "for operators alone" });
 });
 
@@ -156,10 +160,10 @@ describe("an invitation", () => {
       const { id: flowId } = await begin(app, invitation.token);
       await end(invitation);
       const email = freshEmail();
-      const { outcome } = await complete(app, flowId, { email });
+      const { outcome, flow: drawn } = await complete(app, flowId, { email });
       if (outcome.case !== "rejected") throw new Error(`it was ${outcome.case}`);
-      expect(outcome.value.reason).toBe("INVITATION_INVALID");
-      expect(outcome.value.flow?.form?.messages.map(({ id }) => id)).toEqual([9000060]);
+      expect(RejectionReason[outcome.value.reason]).toBe("INVITATION_INVALID");
+      expect(drawn?.form?.messages.map(({ id }) => id)).toEqual([9000060]);
       const identity = app
         .client(IdentityService)
         .lookUpIdentity({ by: { case: "identifier", value: email } });
@@ -180,7 +184,7 @@ describe("an invitation", () => {
     const client = app.client(RegistrationService);
     const asked = { client: ClientKind.NATIVE, schemaId: "person", invitationToken: token };
     const { flow } = await client.createRegistrationFlow(asked);
-    expect((await completed(flow?.id ?? "")).identity?.schemaId).toBe("staff");
+    expect((await completed(flow?.id ?? "")).signedIn?.identity?.schemaId).toBe("staff");
     const without = open
       .client(RegistrationService)
       .createRegistrationFlow({ client: ClientKind.NATIVE, schemaId: "staff" });
@@ -191,15 +195,13 @@ describe("an invitation", () => {
     const { token } = await invite(app, { traits: { name: "Ada" } });
     const first = await begin(app, token);
     app.clock.advance(hourMs);
-    const { outcome } = await complete(app, first.id);
-    if (outcome.case !== "expired" || !outcome.value.replacement) throw new Error(`it was ${outcome.case}`);
-    expect(filledIn(outcome.value.replacement)).toMatchObject({ "traits.name": "Ada" });
+    const { outcome, flow: drawn } = await complete(app, first.id);
+    if (outcome.case !== "expired" || !drawn) throw new Error(`it was ${outcome.case}`);
+    expect(filledIn(drawn)).toMatchObject({ "traits.name": "Ada" });
     app.clock.advance(hourMs);
-    const got = await refusal(
-      app.client(RegistrationService).getRegistrationFlow({ flowId: outcome.value.replacement.id }),
-    );
-    expect(got.reason).toBe("FLOW_EXPIRED");
-    await completed(got.metadata.replacement_flow_id ?? "");
+    const got = await app.client(FlowService).getFlow({ flowId: drawn.id });
+    expect(got.replaced).toBe(true);
+    await completed(got.flow?.id ?? "");
     expect((await refusal(begin(app, token))).reason).toBe("INVITATION_INVALID");
   });
 
@@ -207,7 +209,7 @@ describe("an invitation", () => {
     const { id, token } = await invite(app, { traits: { name: "Ada" } });
     const flow = await begin(open, token);
     expect(filledIn(flow)).toMatchObject({ "traits.name": "Ada" });
-    const { identity } = await completed(flow.id, undefined, open);
+    const { identity } = (await completed(flow.id, undefined, open)).signedIn ?? {};
     const { invitation } = await app.client(InvitationService).getInvitation({ invitationId: id });
     expect(invitation?.identityId).toBe(identity?.id);
   });
@@ -222,7 +224,7 @@ describe("an invitation", () => {
       const submission = { flowId: id, traits: all, step };
       const { outcome } = await open.client(RegistrationService).submitRegistrationFlow(submission);
       if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
-      const { email: _own, ...rest } = outcome.value.identity?.traits ?? {};
+      const { email: _own, ...rest } = outcome.value.signedIn?.identity?.traits ?? {};
       return rest;
     };
     expect(await register({})).toEqual(traits);
@@ -256,7 +258,7 @@ describe("a flow that began while none was required", () => {
     const { id: old } = await begin(open);
     app.clock.advance(hourMs);
     expect(await resultOf(complete(app, old))).toBe("INVITATION_REQUIRED");
-    const got = app.client(RegistrationService).getRegistrationFlow({ flowId: old });
+    const got = app.client(FlowService).getFlow({ flowId: old });
     expect((await refusal(got)).reason).toBe("INVITATION_REQUIRED");
   });
 });
@@ -269,7 +271,7 @@ describe("the address of an invitation", () => {
     const flow = await begin(app, token);
     expect(filledIn(flow)).toMatchObject({ "traits.email": address });
     const done = await completed(flow.id, { email: address.toUpperCase(), other: freshEmail() });
-    expect(await verifiedAddressesOf(done.identity?.id)).toEqual([address]);
+    expect(await verifiedAddressesOf(done.signedIn?.identity?.id)).toEqual([address]);
     // The other one is verified as ever.
     expect(done.continueWith[0]?.action.case).toBe("verification");
   });
@@ -278,10 +280,10 @@ describe("the address of an invitation", () => {
     const address = freshEmail();
     const sent = await invite(app, { address });
     const other = await completed((await begin(app, sent.token)).id, { email: freshEmail() });
-    expect(await verifiedAddressesOf(other.identity?.id)).toEqual([]);
+    expect(await verifiedAddressesOf(other.signedIn?.identity?.id)).toEqual([]);
     const handed = await invite(app, { traits: { email: address } });
     const same = await completed((await begin(app, handed.token)).id, { email: address });
-    expect(await verifiedAddressesOf(same.identity?.id)).toEqual([]);
+    expect(await verifiedAddressesOf(same.signedIn?.identity?.id)).toEqual([]);
   });
 });
 

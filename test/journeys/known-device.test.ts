@@ -120,12 +120,12 @@ describe("a known device", () => {
     const { email, deviceToken } = await register(app);
     expect(deviceToken).toMatch(/^ost_dev_default_[0-9A-Za-z]{49}$/);
     const again = await owner(email, deviceToken);
-    expect(again.case === "completed" && again.value.deviceToken).toBe(deviceToken);
+    expect(again.case === "completed" && again.value.signedIn?.deviceToken).toBe(deviceToken);
     const another = await owner(email, "");
     if (another.case !== "completed") throw new Error(`the login was ${another.case}`);
-    expect(another.value.deviceToken).not.toBe(deviceToken);
+    expect(another.value.signedIn?.deviceToken).not.toBe(deviceToken);
     await lockOut(email);
-    expect((await owner(email, another.value.deviceToken)).case).toBe("completed");
+    expect((await owner(email, another.value.signedIn?.deviceToken ?? "")).case).toBe("completed");
     expect((await owner(email, deviceToken)).case).toBe("completed");
   });
 
@@ -188,7 +188,7 @@ describe("a known device", () => {
     const planted = createTokens().issue("device", "default").token.reveal();
     const { email } = await register(app);
     const outcome = await owner(email, planted);
-    expect(outcome.case === "completed" && outcome.value.deviceToken).not.toBe(planted);
+    expect(outcome.case === "completed" && outcome.value.signedIn?.deviceToken).not.toBe(planted);
     await lockOut(email);
     expect(await refusal(owner(email, planted))).toMatchObject({ reason: "RATE_LIMITED" });
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
@@ -81,7 +82,7 @@ async function templatesTo(email: string): Promise<readonly string[]> {
 }
 
 // The flow itself tells whoever has asked for the code nothing of the change.
-const deadCode = { outcome: { case: "rejected", value: { reason: "CODE_INVALID" } } };
+const deadCode = { outcome: { case: "rejected", value: { reason: RejectionReason.CODE_INVALID } } };
 
 interface Change {
   readonly make: (account: Account, keepSessions: boolean) => Promise<unknown>;

@@ -2,6 +2,7 @@ import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import {
   RecoveryService,
   type SubmitRecoveryFlowRequestSchema,
@@ -48,25 +49,26 @@ class Recovery {
     // Messages are told apart by their time.
     this.#app.clock.advance(1);
     const client = this.#app.client(RecoveryService, { protocol: this.#protocol });
-    return (await client.submitRecoveryFlow({ flowId: this.id, step, ...filled })).outcome;
+    const { flow, outcome } = await client.submitRecoveryFlow({ flowId: this.id, step, ...filled });
+    return { ...outcome, flow };
   }
 
   /** The flow after a step. */
   async after(step: Step, filled: Filled = {}): Promise<Flow> {
     const outcome = await this.submit(step, filled);
-    if (outcome.case !== "nextStep" || outcome.value.flow === undefined) {
+    if (outcome.case !== "nextStep" || outcome.flow === undefined) {
       throw new Error(`the submit was ${outcome.case}`);
     }
-    return outcome.value.flow;
+    return outcome.flow;
   }
 
   /** What a step was rejected with. */
   async rejection(step: Step, filled: Filled = {}) {
     const outcome = await this.submit(step, filled);
     if (outcome.case !== "rejected") throw new Error(`the submit was ${outcome.case}`);
-    const { nodes = [], messages = [] } = outcome.value.flow?.form ?? {};
+    const { nodes = [], messages = [] } = outcome.flow?.form ?? {};
     const said = [...nodes.flatMap((node) => node.messages), ...messages].map(({ id }) => id);
-    return { reason: outcome.value.reason, messages: said };
+    return { reason: RejectionReason[outcome.value.reason], messages: said };
   }
 }
 
@@ -375,10 +377,10 @@ describe("with enumeration_safe: false", () => {
     await recovery.after(code, { address: name });
     app.clock.advance(24 * 60 * 60 * 1000);
     const outcome = await recovery.submit(code, { addressId: "2" });
-    if (outcome.case !== "expired" || outcome.value.replacement === undefined) {
+    if (outcome.case !== "expired" || outcome.flow === undefined) {
       throw new Error(`the submit was ${outcome.case}`);
     }
-    const { replacement } = outcome.value;
+    const { flow: replacement } = outcome;
     expect([replacement.stage.case, valueIn(replacement, "address")]).toEqual(["chooseMethod", name]);
   });
 

@@ -69,8 +69,8 @@ describe.each(protocols)("over %s", (protocol) => {
 
     const { outcome } = await opened.submit(steps.confirm);
     if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
-    expect(outcome.value.identity?.traits).toEqual({ email, nick });
-    expect(outcome.value.session?.authenticationMethods.map(({ kind }) => kind)).toEqual([
+    expect(outcome.value.signedIn?.identity?.traits).toEqual({ email, nick });
+    expect(outcome.value.signedIn?.session?.authenticationMethods.map(({ kind }) => kind)).toEqual([
       AuthenticationMethodKind.LINK,
     ]);
     // The address is proven: nothing is left to verify.
@@ -101,7 +101,7 @@ describe("a link to register with", () => {
     expect(registrationResult(other)).toBe("TRAITS_INVALID");
     expect((await refusal(submit(steps.password))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome } = await submit(steps.confirm);
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email });
   });
 
   test("never carries a password of whoever began: their next step kills it (D4 5)", async () => {
@@ -232,7 +232,7 @@ test("code.registration: false leaves the link, also with the profile first", as
     const linkToken = tokenOf((await closed.messages(email)).at(-1)?.url ?? "");
     const opened = await beginRegistration(closed, { linkToken });
     const { outcome } = await opened.submit(steps.confirm);
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email });
   } finally {
     await closed.stop();
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
-import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { freshEmail, goodPassword, logIn } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -53,7 +53,10 @@ describe.each(protocols)("over %s", (protocol) => {
       MethodKind.CODE,
     ]);
     const { outcome } = await submit(steps.password);
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email, name: "Ada" });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({
+      email,
+      name: "Ada",
+    });
     expect((await logIn(app, email)).case).toBe("completed");
   });
 });
@@ -68,7 +71,7 @@ describe("the first stage", () => {
     expect(messageIds(rejected)).toEqual([4000040]);
     expect(filledIn(rejected, "traits.name")).toBe("Ada");
     expect(registrationResult(await submit(steps.profile))).toBe("TRAITS_INVALID");
-    const stored = (await app.client(RegistrationService).getRegistrationFlow({ flowId: flow.id })).flow;
+    const stored = (await app.client(FlowService).getFlow({ flowId: flow.id })).flow;
     expect(stored?.stage.case).toBe("fillProfile");
   });
 
@@ -126,7 +129,7 @@ describe("the second stage", () => {
     const next = freshEmail();
     expect(registrationResult(await submit(steps.profile, { email: next }))).toBe("nextStep");
     const { outcome } = await submit(steps.password);
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email: next });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email: next });
   });
 
   test("keeps after going back what is not sent again, and gives up what is null", async () => {
@@ -142,7 +145,10 @@ describe("the second stage", () => {
     expect(registrationResult(await submit(steps.password, { name: "Eve" }))).toBe("TRAITS_INVALID");
     expect(registrationResult(await submit(steps.password, { other: null }))).not.toBe("TRAITS_INVALID");
     const made = await logIn(app, email);
-    expect(made.case === "completed" && made.value.identity?.traits).toEqual({ email, name: "Ada" });
+    expect(made.case === "completed" && made.value.signedIn?.identity?.traits).toEqual({
+      email,
+      name: "Ada",
+    });
 
     const other = await beginRegistration(app);
     const address = freshEmail();
@@ -150,7 +156,9 @@ describe("the second stage", () => {
     await other.submit(steps.back);
     await other.submit(steps.profile, { name: null });
     const { outcome } = await other.submit(steps.password);
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email: address });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({
+      email: address,
+    });
   });
 
   test("is over after going back: its steps do not take, nor does the profile within it", async () => {
@@ -188,15 +196,14 @@ describe("the second stage", () => {
     await submit(steps.askForCode);
     const { code = "" } = (await app.messages(email)).at(-1) ?? {};
     const { outcome } = await submit({ case: "code", value: { code } });
-    expect(outcome.case === "completed" && outcome.value.identity?.traits).toEqual({ email });
+    expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email });
   });
 
   test("gives way to the first one when it has expired, with the traits and without a secret", async () => {
     const { email, submit } = await secondStage();
     app.clock.advance(61 * 60_000);
-    const { outcome } = await submit(steps.password);
+    const { outcome, flow: replacement } = await submit(steps.password);
     if (outcome.case !== "expired") throw new Error(`it was ${outcome.case}`);
-    const { replacement } = outcome.value;
     if (replacement === undefined) throw new Error("nothing replaced it");
     expect(offerOf(replacement)).toEqual(profile);
     expect(filledIn(replacement, "traits.email")).toBe(email);

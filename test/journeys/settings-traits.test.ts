@@ -2,6 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { createOstiary, submit } from "../../sdk/typescript/src/index.ts";
@@ -80,14 +81,11 @@ async function settingsOf({ settings }: Pick<Somebody, "settings">) {
   const flowId = flow.id;
   return {
     flow,
-    save: async (traits?: JsonObject) =>
-      (
-        await settings.submitSettingsFlow({
-          flowId,
-          step: { case: "profile", value: {} },
-          ...(traits && { traits }),
-        })
-      ).outcome,
+    save: async (traits?: JsonObject) => {
+      const step = { case: "profile", value: {} } as const;
+      const answer = await settings.submitSettingsFlow({ flowId, step, ...(traits && { traits }) });
+      return { ...answer.outcome, flow: answer.flow };
+    },
     enterCode: async (code: string) =>
       (await settings.submitSettingsFlow({ flowId, step: { case: "code", value: { code } } })).outcome,
   };
@@ -135,7 +133,7 @@ describe("the traits of a settings submit", () => {
     const { save } = await settingsOf(who);
     const reason = async (traits: JsonObject) => {
       const outcome = await save(traits);
-      return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+      return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
     };
     expect(await reason({ name: { last: "Byron" } })).toBe("TRAITS_INVALID");
     expect(await reason({ email: null })).toBe("TRAITS_INVALID");
@@ -176,7 +174,7 @@ describe("the traits of a settings submit", () => {
     for (const customer of ["K-2", null]) {
       const outcome = await save({ customer });
       if (outcome.case !== "rejected") throw new Error(`it was ${outcome.case}`);
-      expect(outcome.value.flow?.form?.messages.map(({ id }) => id)).toEqual([9000070]);
+      expect(outcome.flow?.form?.messages.map(({ id }) => id)).toEqual([9000070]);
     }
     expect((await save({ customer: "K-1", note: "x" })).case).toBe("saved");
     expect(await who.traitsNow()).toEqual({ email: who.email, customer: "K-1", note: "x" });
@@ -329,18 +327,18 @@ test("a change that waits for a fresh login leaves alone what was changed since"
   const asked = await save({ email: who.email, spares: [spare], note: "of the owner", 名前: "Ada" });
   if (asked.case !== "loginRequired") throw new Error(`it was ${asked.case}`);
   // The form still shows what was wanted.
-  const shown = asked.value.flow === undefined ? undefined : untouchedForm(asked.value.flow);
+  const shown = asked.value.waitingFlow === undefined ? undefined : untouchedForm(asked.value.waitingFlow);
   expect(shown?.get("traits.note")).toBe("of the owner");
   await identities().updateIdentity({
     identityId: who.id,
     traits: { email: who.email, note: "of the operator", 名前: "Augusta" },
   });
   const login = await app.client(LoginService).submitLoginFlow({
-    flowId: asked.value.loginFlow?.id ?? "",
+    flowId: asked.flow?.id ?? "",
     step: { case: "password", value: { password: goodPassword } },
   });
   if (login.outcome.case !== "completed") throw new Error(`it was ${login.outcome.case}`);
-  const settings = app.client(SettingsService, { bearer: login.outcome.value.sessionToken });
+  const settings = app.client(SettingsService, { bearer: login.outcome.value.signedIn?.sessionToken });
   const resumed = await settings.submitSettingsFlow({
     flowId: flow.id,
     step: { case: "resume", value: {} },

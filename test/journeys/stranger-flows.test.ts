@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -69,7 +70,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     address: ({ email }) => email,
     create: async (on, linkToken) =>
       (await on.client(LoginService).createLoginFlow({ ...native, ...(linkToken && { linkToken }) })).flow,
-    get: async (on, flowId) => (await on.client(LoginService).getLoginFlow({ flowId })).flow,
+    get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, identifier, step) =>
       (await on.client(LoginService).submitLoginFlow({ flowId, identifier, step })).outcome,
   },
@@ -78,7 +79,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     create: async (on, linkToken) =>
       (await on.client(RecoveryService).createRecoveryFlow({ ...native, ...(linkToken && { linkToken }) }))
         .flow,
-    get: async (on, flowId) => (await on.client(RecoveryService).getRecoveryFlow({ flowId })).flow,
+    get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
       (await on.client(RecoveryService).submitRecoveryFlow({ flowId, address, step })).outcome,
   },
@@ -90,7 +91,7 @@ const kinds: Readonly<Record<string, Kind>> = {
           .client(VerificationService)
           .createVerificationFlow({ ...native, ...(linkToken && { linkToken }) })
       ).flow,
-    get: async (on, flowId) => (await on.client(VerificationService).getVerificationFlow({ flowId })).flow,
+    get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
       (await on.client(VerificationService).submitVerificationFlow({ flowId, address, step })).outcome,
   },

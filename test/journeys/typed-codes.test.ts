@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -118,7 +119,10 @@ test("nothing tells whether a code was sent by what is refused as none", async (
     await client.submitLoginFlow({ flowId, identifier, step: ask });
     app.statements.length = 0;
     const { outcome } = await client.submitLoginFlow({ flowId, step: codeStep("12345") });
-    answers.push([outcome.case === "rejected" && outcome.value.reason, app.statements.length]);
+    answers.push([
+      outcome.case === "rejected" && RejectionReason[outcome.value.reason],
+      app.statements.length,
+    ]);
   }
   expect(answers[1]).toEqual(answers[0]);
   expect(answers[0]).toEqual(["CODE_MALFORMED", 1]);

@@ -38,7 +38,7 @@ async function whileLoggingIn(email: string, end: () => Promise<unknown>): Promi
   await Promise.race(logins);
   await end();
   return (await Promise.all(logins)).flatMap((outcome) =>
-    outcome.case === "completed" ? [outcome.value.sessionToken] : [],
+    outcome.case === "completed" ? [outcome.value.signedIn?.sessionToken ?? ""] : [],
   );
 }
 

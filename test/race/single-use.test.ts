@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -62,7 +63,7 @@ describe("sixteen at once", () => {
           traits: { email },
           step: { case: "password", value: { password: goodPassword } },
         });
-        return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+        return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
       }),
     );
     expect(outcomes.filter((outcome) => outcome === "completed").length).toBe(1);
@@ -105,7 +106,7 @@ describe("sixteen at once", () => {
     for (let count = 0; count < 5; count++) {
       app.clock.advance(1000);
       const outcome = await logIn(app, first.email);
-      if (outcome.case === "completed") tokens.push(outcome.value.sessionToken);
+      if (outcome.case === "completed") tokens.push(outcome.value.signedIn?.sessionToken ?? "");
     }
     const client = app.client(SessionService);
     const results = await Promise.allSettled(

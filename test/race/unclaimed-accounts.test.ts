@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -33,7 +34,12 @@ async function register() {
     step: { case: "password", value: { password: goodPassword } },
   });
   if (outcome.case !== "completed") throw new Error(`the registration was ${outcome.case}`);
-  return { email, spare, id: outcome.value.identity?.id ?? "", bearer: outcome.value.sessionToken };
+  return {
+    email,
+    spare,
+    id: outcome.value.signedIn?.identity?.id ?? "",
+    bearer: outcome.value.signedIn?.sessionToken,
+  };
 }
 
 /** A verification to which a code was sent, and the code. */
@@ -50,8 +56,8 @@ async function sent(address: string) {
 /** A verification that stands at the question. */
 async function asked(address: string): Promise<string> {
   const proof = await sent(address);
-  const { outcome } = await app.client(VerificationService).submitVerificationFlow(proof);
-  const flow = outcome.case === "nextStep" ? outcome.value.flow : undefined;
+  const { outcome, flow: drawn } = await app.client(VerificationService).submitVerificationFlow(proof);
+  const flow = outcome.case === "nextStep" ? drawn : undefined;
   expect(flow?.stage.case).toBe("claimAccount");
   return proof.flowId;
 }
@@ -61,7 +67,7 @@ async function answer(flowId: string, step: typeof disown | typeof resume, beare
   const client = app.client(VerificationService, bearer === undefined ? {} : { bearer });
   try {
     const { outcome } = await client.submitVerificationFlow({ flowId, step });
-    return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+    return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
   } catch (error) {
     return (await refusal(Promise.reject(error))).reason;
   }

@@ -234,7 +234,7 @@ test("what happens to an invitation is recorded, without its token and traits", 
   const sent = await invite(app, { address: freshEmail() });
   await invitations().revokeInvitation({ invitationId: sent.id });
   const { outcome } = await complete(app, (await begin(app, handed.token)).id);
-  const identityId = outcome.case === "completed" ? outcome.value.identity?.id : undefined;
+  const identityId = outcome.case === "completed" ? outcome.value.signedIn?.identity?.id : undefined;
   const events = await administer(app.databaseUrl, (query) =>
     query(
       `SELECT type, actor ->> 'kind' AS actor, identity_id AS "identityId", data FROM ostiary.event

@@ -4,6 +4,7 @@ import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -106,12 +107,12 @@ describe.each(protocols)("over %s", (protocol) => {
       step: { case: "confirm", value: {} },
     });
     // The operator never learns the secret, and no session comes before it is set (ASVS V6.4.6, D 16).
-    if (used.outcome.case === "completed") expect(used.outcome.value.sessionToken).toBe("");
+    if (used.outcome.case === "completed") expect(used.outcome.value.signedIn?.sessionToken).toBe("");
     const { outcome } = await app.client(SettingsService, { protocol }).submitSettingsFlow({
       flowId: settingsAfter(used),
       step: { case: "password", value: { password: newPassword } },
     });
-    expect(outcome.case === "completed" && outcome.value.sessionToken).toMatch(/^ost_ses_/);
+    expect(outcome.case === "completed" && outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
     const check = app
       .client(SessionService, { protocol })
       .checkSession({ credential: { case: "token", value: sessionToken } });
@@ -160,7 +161,7 @@ describe("an operator's link", () => {
       await query("DELETE FROM ostiary.identity_recovery_address WHERE identity_id = $1", [id]);
     });
     const flowId = await open(await createLink(id));
-    const { flow } = await app.client(RecoveryService).getRecoveryFlow({ flowId });
+    const { flow } = await app.client(FlowService).getFlow({ flowId });
     expect(flow?.stage.case === "confirmLink" && flow.stage.value.address).not.toBe("");
     const settings = await setSecret(settingsAfter(await confirm(flowId)), newPassword);
     expect(settings.outcome.case).toBe("completed");
@@ -217,7 +218,7 @@ describe("an operator's link", () => {
     "an operator has one sent": ({ id }) => identities().sendRecoveryMessage({ identityId: id }),
     "the owner changes the password": async ({ email }) => {
       const outcome = await logIn(app, email);
-      const bearer = outcome.case === "completed" ? outcome.value.sessionToken : "";
+      const bearer = outcome.case === "completed" ? outcome.value.signedIn?.sessionToken : "";
       const settings = app.client(SettingsService, { bearer });
       const { flow } = await settings.createSettingsFlow({ client: ClientKind.NATIVE });
       const step = { case: "password", value: { password: newPassword } } as const;

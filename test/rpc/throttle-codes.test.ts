@@ -103,7 +103,7 @@ describe("codes that are tried", () => {
     const flowId = await askForCode(email, "198.51.100.12");
     const { outcome } = await enterCode(flowId, await lastCode(email), "198.51.100.12");
     expect(outcome.case).toBe("completed");
-    const deviceToken = outcome.case === "completed" ? outcome.value.deviceToken : "";
+    const deviceToken = outcome.case === "completed" ? outcome.value.signedIn?.deviceToken : "";
     expect(deviceToken).toMatch(/^ost_dev_/);
     expect(await refusal(guess("198.51.100.13", goodPassword))).toMatchObject(scope);
   });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { readMessages, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -44,9 +45,9 @@ async function waitingLogin(identifier: string, { deviceToken = "", bearer }: Sh
   const enter = async (code: string) => {
     const step = { case: "code", value: { code } } as const;
     const { outcome } = await client.submitLoginFlow({ flowId, deviceToken, step });
-    return outcome.case === "rejected" ? outcome.value.reason : String(outcome.case);
+    return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : String(outcome.case);
   };
-  return { enter, flow: asked.outcome.case === "nextStep" ? asked.outcome.value.flow : undefined };
+  return { enter, flow: asked.outcome.case === "nextStep" ? asked.flow : undefined };
 }
 
 const messagesTo = (email: string) => readMessages(app.databaseUrl, sealingSecret, email);
@@ -127,7 +128,8 @@ describe("wrong codes for an account", () => {
   test("are not those of its owner's devices and sessions, which have as many of their own", async () => {
     const { email } = await createPerson(app);
     const login = await guess(app, { identifier: email, password: goodPassword, from: freshAddress() });
-    const { deviceToken = "", sessionToken: bearer = "" } = login.case === "completed" ? login.value : {};
+    const signedIn = login.case === "completed" ? login.value.signedIn : undefined;
+    const { deviceToken = "", sessionToken: bearer = "" } = signedIn ?? {};
     await enterWrongCodes(email, 105);
     for (const shown of [{ deviceToken }, { bearer }]) {
       const { enter } = await waitingLogin(email, shown);
@@ -176,7 +178,7 @@ describe("wrong passwords", () => {
     const { name, email, work } = await createPerson(app);
     const attempt = async (identifier: string, password: string) => {
       const outcome = await guess(app, { identifier, password, from: freshAddress() });
-      return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+      return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
     };
     for (const identifier of [name, email]) {
       for (let count = 0; count < 50; count++) {
@@ -208,7 +210,7 @@ describe("wrong passwords", () => {
   test("of an account on its owner's device are not counted with those of strangers", async () => {
     const { name, email, work } = await createPerson(app);
     const login = await guess(app, { identifier: email, password: goodPassword, from: freshAddress() });
-    const deviceToken = login.case === "completed" ? login.value.deviceToken : "";
+    const deviceToken = login.case === "completed" ? login.value.signedIn?.deviceToken : "";
     for (const identifier of [name, email]) {
       for (let count = 0; count < 50; count++) await guess(app, { identifier, from: freshAddress() });
     }

@@ -4,6 +4,7 @@ import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -34,7 +35,7 @@ async function useUp(identifier: string, password?: string): Promise<string[]> {
   const reasons: string[] = [];
   for (let count = 0; count < 10; count++) {
     const outcome = await guess(app, { identifier, from: freshAddress(), ...(password ? { password } : {}) });
-    reasons.push(outcome.case === "rejected" ? outcome.value.reason : String(outcome.case));
+    reasons.push(outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : String(outcome.case));
   }
   return reasons;
 }

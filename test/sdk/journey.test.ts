@@ -38,7 +38,7 @@ describe("a native client", () => {
       "password",
     );
     if (registered.kind !== "completed") throw new Error(registered.kind);
-    expect(registered.completed.identity?.traits).toMatchObject({ email });
+    expect(registered.completed.signedIn?.identity?.traits).toMatchObject({ email });
 
     const login = await ostiary.login.createLoginFlow({ client: ClientKind.NATIVE });
     const wrong = await submit(
@@ -57,9 +57,9 @@ describe("a native client", () => {
       "password",
     );
     if (right.kind !== "completed") throw new Error(right.kind);
-    token.current = right.completed.sessionToken;
+    token.current = right.completed.signedIn?.sessionToken;
     const { session } = await ostiary.sessions.getCurrentSession({});
-    expect(session?.id).toBe(right.completed.session?.id);
+    expect(session?.id).toBe(right.completed.signedIn?.session?.id);
   });
 
   test("does the same over gRPC with a transport of its own", async () => {
@@ -87,7 +87,7 @@ describe("a native client", () => {
     const mismatch = await wrongKind.sessions.getCurrentSession({}).catch((caught: unknown) => caught);
     expect(reasonOf(mismatch)).toBe("SESSION_TOKEN_KIND_MISMATCH");
     expect(Object.keys(metadataOf(mismatch)).sort()).toEqual(["actual", "expected"]);
-    const invalid = await ostiary.login.getLoginFlow({ flowId: "" }).catch((caught: unknown) => caught);
+    const invalid = await ostiary.flows.getFlow({ flowId: "" }).catch((caught: unknown) => caught);
     expect(reasonOf(invalid)).toBe("REQUEST_INVALID");
     expect(fieldViolationsOf(invalid).map(({ field }) => field)).toEqual(["flowId"]);
   });
@@ -150,10 +150,10 @@ describe("a server-rendered app", () => {
     const data = form({ "traits.email": email, "password.password": goodPassword });
     const outcome = await submit(second, given(flow), data, "password");
     if (outcome.kind !== "completed") throw new Error(outcome.kind);
-    expect(outcome.completed.sessionToken).toBe("");
+    expect(outcome.completed.signedIn?.sessionToken).toBe("");
     // The new session is there within the same request already.
     const { session } = await second.sessions.getCurrentSession({});
-    expect(session?.id).toBe(outcome.completed.session?.id);
+    expect(session?.id).toBe(outcome.completed.signedIn?.session?.id);
     expect(session?.device).toMatchObject({ ipAddress: "192.0.2.7", userAgent: "Test Browser" });
     browser.takes(second);
     expect(browser.names()).toEqual(["ostiary_browser", "ostiary_device", "ostiary_session"]);

@@ -1,9 +1,7 @@
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
-import {
-  type RegistrationCompleted,
-  RegistrationService,
-} from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { FlowCompleted, SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import type { Protocol, TestApp } from "./app.ts";
 
 /** A password that every rule of the policy allows. */
@@ -16,11 +14,11 @@ export function freshEmail(): string {
   return `person${++count}-${process.pid}@example.com`;
 }
 
-/** Registers a native account, and gives what its completed flow gave. */
+/** Registers a native account, and gives what it gave. */
 export async function register(
   app: TestApp,
   account: { readonly email?: string; readonly password?: string; readonly protocol?: Protocol } = {},
-): Promise<RegistrationCompleted & { readonly email: string }> {
+): Promise<SignedIn & Pick<FlowCompleted, "continueWith"> & { readonly email: string }> {
   const email = account.email ?? freshEmail();
   const client = app.client(RegistrationService, { protocol: account.protocol ?? "Connect JSON" });
   const { flow } = await client.createRegistrationFlow({ client: ClientKind.NATIVE });
@@ -29,11 +27,13 @@ export async function register(
     traits: { email },
     step: { case: "password", value: { password: account.password ?? goodPassword } },
   });
-  if (outcome.case !== "completed") throw new Error(`registration was ${outcome.case}`);
-  return Object.assign(outcome.value, { email });
+  if (outcome.case !== "completed" || outcome.value.signedIn === undefined) {
+    throw new Error(`registration was ${outcome.case}`);
+  }
+  return Object.assign(outcome.value.signedIn, { email, continueWith: outcome.value.continueWith });
 }
 
-/** Submits a native login, and gives its outcome. */
+/** Submits a native login, and gives its outcome beside the flow to draw. */
 export async function logIn(
   app: TestApp,
   identifier: string,
@@ -44,17 +44,17 @@ export async function logIn(
   app.clock.advance(1);
   const client = app.client(LoginService, { protocol });
   const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
-  const { outcome } = await client.submitLoginFlow({
+  const answer = await client.submitLoginFlow({
     flowId: flow?.id ?? "",
     identifier,
     step: { case: "password", value: { password } },
   });
-  return outcome;
+  return { ...answer.outcome, flow: answer.flow };
 }
 
 /** Logs in, and gives the token of the new session. */
 export async function sessionTokenOf(app: TestApp, identifier: string): Promise<string> {
   const outcome = await logIn(app, identifier);
   if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
-  return outcome.value.sessionToken;
+  return outcome.value.signedIn?.sessionToken ?? "";
 }

@@ -41,8 +41,8 @@ export async function openSettings(app: TestApp, bearer: string, protocol: Proto
 /** Has an account deleted, and gives when that will be. */
 export async function deleteAccount(app: TestApp, bearer: string, protocol?: Protocol): Promise<Date> {
   const { outcome } = await (await openSettings(app, bearer, protocol)).submit("deleteAccount");
-  if (outcome.case !== "deletionScheduled") throw new Error(`it was ${outcome.case}`);
-  return new Date(Number(outcome.value.deleteTime?.seconds) * 1000);
+  if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
+  return new Date(Number(outcome.value.purgeTime?.seconds) * 1000);
 }
 
 /** The steps that a form has buttons for, in their order. */

@@ -1,4 +1,5 @@
 import type { ClientKind, Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
@@ -22,7 +23,10 @@ export interface Start {
   readonly linkToken?: string;
 }
 
-type Answer = Promise<{ readonly outcome: { readonly case: string | undefined; readonly value?: unknown } }>;
+type Answer = Promise<{
+  readonly flow?: Flow | undefined;
+  readonly outcome: { readonly case: string | undefined; readonly value?: unknown };
+}>;
 
 /** The calls of one kind of flow. */
 export interface FlowKindCalls {
@@ -53,7 +57,7 @@ export const flowKinds = {
     create: async (app, start, shown = {}) =>
       present(await app.client(LoginService, given(shown)).createLoginFlow(start, options(shown))),
     get: async (app, flowId, shown = {}) =>
-      (await app.client(LoginService, given(shown)).getLoginFlow({ flowId })).flow,
+      (await app.client(FlowService, given(shown)).getFlow({ flowId })).flow,
     submit: (app, { id, csrfToken }, shown = {}) =>
       app
         .client(LoginService, given(shown))
@@ -67,7 +71,7 @@ export const flowKinds = {
           .createRegistrationFlow({ client, linkToken }, options(shown)),
       ),
     get: async (app, flowId, shown = {}) =>
-      (await app.client(RegistrationService, given(shown)).getRegistrationFlow({ flowId })).flow,
+      (await app.client(FlowService, given(shown)).getFlow({ flowId })).flow,
     submit: (app, { id, csrfToken }, shown = {}) =>
       app
         .client(RegistrationService, given(shown))
@@ -81,7 +85,7 @@ export const flowKinds = {
           .createRecoveryFlow({ client, linkToken }, options(shown)),
       ),
     get: async (app, flowId, shown = {}) =>
-      (await app.client(RecoveryService, given(shown)).getRecoveryFlow({ flowId })).flow,
+      (await app.client(FlowService, given(shown)).getFlow({ flowId })).flow,
     submit: (app, { id, csrfToken }, shown = {}) =>
       app
         .client(RecoveryService, given(shown))
@@ -95,7 +99,7 @@ export const flowKinds = {
           .createVerificationFlow({ client, linkToken }, options(shown)),
       ),
     get: async (app, flowId, shown = {}) =>
-      (await app.client(VerificationService, given(shown)).getVerificationFlow({ flowId })).flow,
+      (await app.client(FlowService, given(shown)).getFlow({ flowId })).flow,
     submit: (app, { id, csrfToken }, shown = {}) =>
       app
         .client(VerificationService, given(shown))
@@ -105,7 +109,7 @@ export const flowKinds = {
     create: async (app, { client }, shown = {}) =>
       present(await app.client(SettingsService, given(shown)).createSettingsFlow({ client }, options(shown))),
     get: async (app, flowId, shown = {}) =>
-      (await app.client(SettingsService, given(shown)).getSettingsFlow({ flowId })).flow,
+      (await app.client(FlowService, given(shown)).getFlow({ flowId })).flow,
     submit: (app, { id, csrfToken }, shown = {}) =>
       app
         .client(SettingsService, given(shown))

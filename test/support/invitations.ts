@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import {
   RegistrationService,
   type SubmitRegistrationFlowResponse,
@@ -55,7 +56,7 @@ export function complete(
 /** What came of a registration's submit: the reason of its rejection or refusal, or its outcome's name. */
 export function resultOf(call: Promise<SubmitRegistrationFlowResponse>): Promise<string | undefined> {
   return call.then(
-    ({ outcome }) => (outcome.case === "rejected" ? outcome.value.reason : outcome.case),
+    ({ outcome }) => (outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case),
     async (error: unknown) => (await refusal(Promise.reject(error))).reason,
   );
 }

@@ -1,3 +1,4 @@
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import type { SubmitRecoveryFlowResponse } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 
 /** The token in the fragment of a link. */
@@ -7,7 +8,7 @@ export function tokenOf(url: string): string {
 
 /** What came of a recovery's submit: the reason of its rejection, or its outcome's name. */
 export function recoveryResult({ outcome }: SubmitRecoveryFlowResponse): string | undefined {
-  return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+  return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
 }
 
 /** The id of the settings flow that follows a recovery. */

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import {
   RegistrationService,
   type SubmitRegistrationFlowRequestSchema,
@@ -60,12 +61,12 @@ export async function sentRegistrationLink(
 
 /** What came of a submit: the reason of its rejection, or its outcome's name. */
 export function registrationResult({ outcome }: SubmitRegistrationFlowResponse): string | undefined {
-  return outcome.case === "rejected" ? outcome.value.reason : outcome.case;
+  return outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
 }
 
 /** The flow that a submit left to go on with. */
-export function flowAfter({ outcome }: SubmitRegistrationFlowResponse): Flow {
-  const flow = outcome.case === "nextStep" || outcome.case === "rejected" ? outcome.value.flow : undefined;
+export function flowAfter({ outcome, flow: drawn }: SubmitRegistrationFlowResponse): Flow {
+  const flow = outcome.case === "nextStep" || outcome.case === "rejected" ? drawn : undefined;
   if (flow === undefined) throw new Error(`no flow is left, it was ${outcome.case}`);
   return flow;
 }

@@ -15,16 +15,16 @@ describe("the readers of errors", () => {
   test("read each detail of an error that came over the wire", () => {
     const error = received(
       detail(ErrorInfoSchema, {
-        reason: "FLOW_EXPIRED",
+        reason: "FLOW_COMPLETED",
         domain: "ostiary",
-        metadata: { replacement_flow_id: "ost_flw_2" },
+        metadata: { scope: "account" },
       }),
       detail(RemedySchema, { description: "Go on with the replacement flow." }),
       detail(BadRequestSchema, { fieldViolations: [{ field: "traits.email", description: "is missing" }] }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
     );
-    expect(reasonOf(error)).toBe("FLOW_EXPIRED");
-    expect(metadataOf(error)).toEqual({ replacement_flow_id: "ost_flw_2" });
+    expect(reasonOf(error)).toBe("FLOW_COMPLETED");
+    expect(metadataOf(error)).toEqual({ scope: "account" });
     expect(remedyOf(error)).toBe("Go on with the replacement flow.");
     expect(fieldViolationsOf(error)).toEqual([{ field: "traits.email", description: "is missing" }]);
     expect(retryAfterOf(error)).toBe(1500);
@@ -102,8 +102,8 @@ describe("the readers of errors", () => {
   });
 
   test("read the errors of another copy of Connect", () => {
-    const info = detail(ErrorInfoSchema, { reason: "FLOW_EXPIRED", domain: "ostiary" });
-    expect(reasonOf(looksLikeConnectError({ details: [info] }))).toBe("FLOW_EXPIRED");
+    const info = detail(ErrorInfoSchema, { reason: "FLOW_COMPLETED", domain: "ostiary" });
+    expect(reasonOf(looksLikeConnectError({ details: [info] }))).toBe("FLOW_COMPLETED");
   });
 
   test.each([
@@ -116,7 +116,7 @@ describe("the readers of errors", () => {
   });
 
   test("know no reason in what is no text", () => {
-    const odd: readonly unknown[] = [5, null, undefined, {}, Symbol("FLOW_EXPIRED"), ["FLOW_EXPIRED"]];
+    const odd: readonly unknown[] = [5, null, undefined, {}, Symbol("FLOW_COMPLETED"), ["FLOW_COMPLETED"]];
     expect(odd.filter((value) => isErrorReason(value as string))).toEqual([]);
   });
 
@@ -132,7 +132,7 @@ describe("the readers of errors", () => {
 const infoType = ErrorInfoSchema.typeName;
 const madeUp = {
   domain: "ostiary",
-  reason: "FLOW_EXPIRED",
+  reason: "FLOW_COMPLETED",
   metadata: null,
   description: 1,
   fieldViolations: [null],

@@ -42,7 +42,7 @@ export function isErrorReason(text: string): text is ErrorReasonName {
   return typeof value === "number" && value !== ErrorReason.UNSPECIFIED;
 }
 
-/** The values that go with the reason, for example `replacement_flow_id`. Empty if there are none. */
+/** The values that go with the reason, for example `scope`. Empty if there are none. */
 export function metadataOf(error: unknown): Readonly<Record<string, string>> {
   return errorInfoOf(error)?.metadata ?? {};
 }

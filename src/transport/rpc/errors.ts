@@ -26,7 +26,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   ACCESS_UNDECLARED: Code.PermissionDenied,
   ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   FLOW_NOT_FOUND: Code.NotFound,
-  FLOW_EXPIRED: Code.FailedPrecondition,
   FLOW_COMPLETED: Code.FailedPrecondition,
   FLOW_CLIENT_MISMATCH: Code.FailedPrecondition,
   CSRF_TOKEN_MISSING: Code.PermissionDenied,

@@ -36,9 +36,9 @@ with grpc.insecure_channel(address) as channel:
             flow_id=flow.id, identifier=email, password=login_service_pb2.LoginPasswordStep(password=password)
         )
     )
-    token = logged_in.completed.session_token
+    token = logged_in.completed.signed_in.session_token
     checked = sessions.CheckSession(session_service_pb2.CheckSessionRequest(token=token))
-    assert checked.session.identity_id == registered.completed.identity.id
+    assert checked.session.identity_id == registered.completed.signed_in.identity.id
 
     current = sessions.GetCurrentSession(
         session_service_pb2.GetCurrentSessionRequest(), metadata=[("authorization", f"Bearer {token}")]

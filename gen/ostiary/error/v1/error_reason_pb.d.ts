@@ -138,15 +138,6 @@ export enum ErrorReason {
   FLOW_NOT_FOUND = 14,
 
   /**
-   * The flow can no longer be filled in. The metadata names a fresh one.
-   * Code: FAILED_PRECONDITION. Metadata: replacement_flow_id, replacement_kind (`login`, `registration`, `verification`,
-   * `recovery`, `settings`).
-   *
-   * @generated from enum value: ERROR_REASON_FLOW_EXPIRED = 15;
-   */
-  FLOW_EXPIRED = 15,
-
-  /**
    * The flow has already done what it was for.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *

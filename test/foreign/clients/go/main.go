@@ -75,13 +75,13 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 	if err != nil {
 		return err
 	}
-	token := done.Msg.GetCompleted().GetSessionToken()
+	token := done.Msg.GetCompleted().GetSignedIn().GetSessionToken()
 
 	checked, err := sessions.CheckSession(ctx, checkOf(token))
 	if err != nil {
 		return err
 	}
-	if owner := registered.Msg.GetCompleted().GetIdentity().GetId(); owner == "" || checked.Msg.GetSession().GetIdentityId() != owner {
+	if owner := registered.Msg.GetCompleted().GetSignedIn().GetIdentity().GetId(); owner == "" || checked.Msg.GetSession().GetIdentityId() != owner {
 		return fmt.Errorf("the session is of %q, not of %q", checked.Msg.GetSession().GetIdentityId(), owner)
 	}
 
