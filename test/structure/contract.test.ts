@@ -137,6 +137,20 @@ describe("every field of a request or response", () => {
     expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
   });
 
+  // Security rule: what people fill in may be anything, also a secret.
+  test("that holds whatever was filled into a form is marked as well", () => {
+    const free = methods
+      .filter(
+        ({ service, method }) =>
+          service.file.proto.package === "ostiary.flow.v1" && /^Submit/.test(method.name),
+      )
+      .flatMap(({ method }) => messagesWithin(method.input))
+      .flatMap((message) => message.fields)
+      .filter(({ message }) => /^google\.protobuf\.(Struct|Value|ListValue)$/.test(message?.typeName ?? ""));
+    expect(free.filter(({ proto }) => proto.options?.debugRedact !== true).map(String)).toEqual([]);
+    expect(free.map(({ name }) => name).sort()).toEqual(["traits", "traits", "values"]);
+  });
+
   test("has a name that is no keyword in Python, whose stubs could not be written then", () => {
     const keywords = `False None True and as assert async await break class continue def del elif else except finally
       for from global if import in is lambda nonlocal not or pass raise return try while with yield`;

@@ -1,0 +1,249 @@
+import { describe, expect, test } from "vitest";
+import { DomainError } from "../errors.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { saveLabel } from "../message/message.ts";
+import { button, type InputKind, type Node, nodeName } from "./form.ts";
+import { readForm } from "./form-submission.ts";
+
+function field(name: string, input: Partial<InputKind> = {}): Node {
+  return {
+    name,
+    group: "default",
+    messages: [],
+    element: { kind: "input", type: "text", ...input },
+  };
+}
+
+function items(
+  name: string,
+  values: readonly (JsonValue | undefined)[],
+  input: Partial<InputKind> = {},
+): Node[] {
+  return values.map((value, index) => field(`${name}.${index}`, { ...input, value, listItem: true }));
+}
+
+const nodes: readonly Node[] = [
+  field("identifier", { maxLength: 10 }),
+  field("traits.email", { type: "email", value: "ada@example.com" }),
+  field("traits.age", { type: "number", value: 36 }),
+  field("traits.news", { type: "checkbox", value: true }),
+  field("traits.born", { type: "date" }),
+  field("traits.name.last", { value: undefined }),
+  field("traits.size", { type: "text", options: [{ value: 1 }, { value: 2 }, { value: "3" }] }),
+  field(nodeName("traits", "a.b\\c", "")),
+  ...items("traits.phones", ["one", "two", undefined]),
+  ...items("traits.counts", [1, undefined], { type: "number" }),
+  field("password.password", { type: "password", maxLength: 20 }),
+  button("password", saveLabel()),
+  field("code.code", { type: "code", maxLength: 6 }),
+  button("code", saveLabel()),
+  button("profile", saveLabel()),
+];
+
+function read(values: JsonObject, pressed = "profile", form: readonly Node[] = nodes) {
+  return readForm({ flowId: "f", csrfToken: "c", pressed, values: new Map(Object.entries(values)) }, form);
+}
+
+/** Field and reason of each violation, or the error's own reason. */
+function refused(values: JsonObject, pressed?: string, form?: readonly Node[]): readonly string[] {
+  try {
+    read(values, pressed, form);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    return error.reason === "REQUEST_INVALID"
+      ? error.violations.map(({ field: name, reason }) => `${name} ${reason}`)
+      : [error.reason];
+  }
+  return [];
+}
+
+const traitsOf = (values: JsonObject, form?: readonly Node[]) => read(values, "profile", form).traits;
+
+describe("a form's names", () => {
+  test("become the fields of the typed submit", () => {
+    expect(read({ identifier: "ada", "password.password": "secret", "traits.age": 37 }, "password")).toEqual({
+      flowId: "f",
+      csrfToken: "c",
+      step: { name: "password", fields: { password: "secret" } },
+      identifier: "ada",
+      address: "",
+      addressId: "",
+      traits: { age: 37 },
+    });
+  });
+
+  test("are read with their escapes", () => {
+    expect(traitsOf({ "traits.a\\.b\\\\c.": "x" })).toEqual({ "a.b\\c": { "": "x" } });
+    // Written in another way it is another name.
+    expect(refused({ "traits.\\age": 1 })).toEqual(["traits.\\age UNKNOWN_FIELD"]);
+  });
+
+  test.each([
+    "traits.nothing",
+    "traits",
+    "traits.email.x",
+    "traits.name",
+    "",
+    "password",
+    "code",
+    "flowId",
+    "step",
+    "__proto__",
+    "constructor",
+    "traits.__proto__.admin",
+    "traits.constructor",
+    "traits.phones.__proto__",
+    "traits.phones.-1",
+    "traits.phones.01",
+    "traits.phones.1e1",
+    "traits.phones.4",
+    "traits.phones.99999999999",
+    "traits.phones.0.x",
+  ])("that the form does not have are refused: %s", (name) => {
+    expect(refused({ [name]: "x" })).toEqual([`${name} UNKNOWN_FIELD`]);
+  });
+
+  test("that JavaScript gives a meaning to are refused even if a schema has them", () => {
+    for (const name of ["traits.__proto__.admin", "traits.constructor", "traits.prototype"]) {
+      expect(refused({ [name]: "x" }, "profile", [...nodes, field(name)])).toEqual([`${name} UNKNOWN_FIELD`]);
+    }
+  });
+
+  test("all that are wrong are named at once", () => {
+    expect(refused({ nope: 1, "traits.age": 1, "traits.nope": 2 })).toEqual([
+      "nope UNKNOWN_FIELD",
+      "traits.nope UNKNOWN_FIELD",
+    ]);
+  });
+
+  test("may not lie within each other", () => {
+    expect(refused({ "traits.phones": ["x"], "traits.phones.0": "y" })).toEqual(["traits.phones CONFLICT"]);
+    const both = [...nodes, field("traits.name")];
+    expect(refused({ "traits.name": "x", "traits.name.last": "y" }, "profile", both)).toEqual([
+      "traits.name.last CONFLICT",
+    ]);
+  });
+
+  test("of a step that was not pressed are ignored, whatever they hold", () => {
+    const values = { "password.password": "secret", "code.code": "x".repeat(100) };
+    expect(read(values, "profile").step).toEqual({ name: "profile", fields: {} });
+    expect(read({ ...values, "code.code": "1" }, "code").step).toEqual({
+      name: "code",
+      fields: { code: "1" },
+    });
+  });
+});
+
+describe("a step", () => {
+  test("is one that the form has a button for", () => {
+    for (const step of ["deleteAccount", "", "identifier", "traits", "__proto__"]) {
+      expect(refused({}, step)).toEqual(["STEP_NOT_OFFERED"]);
+    }
+  });
+
+  test("is judged before any name", () => {
+    expect(refused({ nope: 1 }, "deleteAccount")).toEqual(["STEP_NOT_OFFERED"]);
+  });
+});
+
+describe("texts", () => {
+  test.each<[string, string, JsonValue | undefined]>([
+    ["traits.age", "37", 37],
+    ["traits.age", " -1.5e2 ", -150],
+    // Kept as it was typed; the schema then refuses it beside the field.
+    ["traits.age", "9007199254740993", "9007199254740993"],
+    ["traits.age", "1e-999", "1e-999"],
+    ["traits.age", "1e999", "1e999"],
+    ["traits.age", "0x10", "0x10"],
+    ["traits.age", "Infinity", "Infinity"],
+    ["traits.age", "", null],
+    ["traits.news", "on", true],
+    ["traits.news", "true", true],
+    ["traits.news", "0", false],
+    ["traits.news", "", false],
+    ["traits.born", "2001-02-03", "2001-02-03"],
+    ["traits.born", "", undefined],
+    ["traits.email", "", null],
+    ["traits.email", " ", " "],
+    ["traits.size", "2", 2],
+    ["traits.size", "3", "3"],
+    ["traits.size", "4", "4"],
+  ])("%s = %j is %j", (name, text, value) => {
+    const [, trait = ""] = name.split(".");
+    expect(traitsOf({ [name]: text })).toEqual(value === undefined ? {} : { [trait]: value });
+  });
+
+  test("that are no value for a field are refused by it", () => {
+    expect(refused({ "traits.news": "maybe", "traits.age": [1], "traits.email": {} })).toEqual([
+      "traits.news TYPE",
+      "traits.age TYPE",
+      "traits.email TYPE",
+    ]);
+    expect(refused({ identifier: 7 }, "password")).toEqual(["identifier TYPE"]);
+  });
+
+  test("are no longer than in a typed submit", () => {
+    expect(refused({ identifier: "x".repeat(11) }, "password")).toEqual(["identifier TOO_LONG"]);
+    expect(refused({ identifier: "😀".repeat(10) }, "password")).toEqual([]);
+    // The method says itself what is too long for a password or a code.
+    expect(refused({ "password.password": "x".repeat(4096) }, "password")).toEqual([]);
+    expect(refused({ "password.password": "x".repeat(4097) }, "password")).toEqual([
+      "password.password TOO_LONG",
+    ]);
+    expect(refused({ "code.code": "x".repeat(64) }, "code")).toEqual([]);
+    expect(refused({ "code.code": "x".repeat(65) }, "code")).toEqual(["code.code TOO_LONG"]);
+  });
+});
+
+describe("null", () => {
+  test("empties what has a value, and makes nothing", () => {
+    expect(traitsOf({ "traits.email": null, "traits.name.last": null })).toEqual({ email: null });
+    expect(read({ identifier: null, "password.password": null }, "password")).toMatchObject({
+      identifier: "",
+      step: { fields: {} },
+    });
+  });
+
+  test("empties what was typed and not saved", () => {
+    const form = [field("traits.name.last", { unsaved: true }), button("profile", saveLabel())];
+    expect(traitsOf({ "traits.name.last": null }, form)).toEqual({ name: { last: null } });
+  });
+});
+
+describe("lists", () => {
+  test("keep the items that are left out", () => {
+    expect(traitsOf({ "traits.phones.1": "2" })).toEqual({ phones: ["one", "2"] });
+    expect(traitsOf({ "traits.phones.0": null })).toEqual({ phones: ["two"] });
+    expect(traitsOf({ "traits.phones.0": "", "traits.phones.1": null })).toEqual({ phones: [] });
+  });
+
+  test("that are sent as they were drawn are not sent", () => {
+    expect(traitsOf({ "traits.phones.0": "one", "traits.phones.1": "two", "traits.phones.2": "" })).toEqual(
+      {},
+    );
+    expect(
+      traitsOf({ "traits.phones": null }, [
+        ...items("traits.phones", [undefined]),
+        button("profile", saveLabel()),
+      ]),
+    ).toEqual({});
+  });
+
+  test("take further items, each with the next index", () => {
+    expect(traitsOf({ "traits.phones.2": "3", "traits.phones.4": "5", "traits.phones.3": "4" })).toEqual({
+      phones: ["one", "two", "3", "4", "5"],
+    });
+    expect(traitsOf({ "traits.counts.1": "2", "traits.counts.2": "3" })).toEqual({ counts: [1, 2, 3] });
+    expect(refused({ "traits.phones.2": "3", "traits.phones.5": "4" })).toEqual([
+      "traits.phones.5 UNKNOWN_FIELD",
+    ]);
+  });
+
+  test("may be sent as a whole", () => {
+    expect(traitsOf({ "traits.counts": ["5", 6, "", null] })).toEqual({ counts: [5, 6] });
+    expect(traitsOf({ "traits.counts": [] })).toEqual({ counts: [] });
+    expect(traitsOf({ "traits.counts": null })).toEqual({ counts: null });
+    expect(refused({ "traits.counts": "5" })).toEqual(["traits.counts TYPE"]);
+    expect(refused({ "traits.counts": [1, [2]] })).toEqual(["traits.counts.1 TYPE"]);
+  });
+});
