@@ -154,6 +154,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     }),
     methods: loginMethods,
     proofs,
+    schemas,
     throttle,
     secondFactors,
   });

@@ -245,11 +245,11 @@ test("a form costs as many round trips as the typed submit", async () => {
     );
     const recovery = await begin("recovery");
     await count("recovery", () =>
-      way(app, { flow: recovery, step: "code", values: { address: person.work } }),
+      way(app, { flow: recovery, step: "sendCode", values: { address: person.work } }),
     );
     const verification = await begin("verification");
     await count("verification", () =>
-      way(app, { flow: verification, step: "code", values: { address: person.email } }),
+      way(app, { flow: verification, step: "sendCode", values: { address: person.email } }),
     );
     const settings = await begin("settings");
     const values = { "traits.work": freshEmail() };

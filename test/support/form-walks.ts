@@ -255,9 +255,9 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   await login.press("password", password("x"));
   await login.press("password", { identifier, ...password("") });
   await login.press("password", { identifier, ...password("wrong") });
-  await login.press("code", { identifier: "nobody@example.com" });
+  await login.press("sendCode", { identifier: "nobody@example.com" });
   await login.refused("back");
-  await login.press("code", { identifier });
+  await login.press("sendCode", { identifier });
   await login.press("resend");
   await login.press("code");
   await login.press("code", { "code.code": "123" });
@@ -265,7 +265,7 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   app.clock.advance(60_000);
   await login.press("resend");
   await login.press("back");
-  await login.press("code", { identifier });
+  await login.press("sendCode", { identifier });
   await login.press("code", { "code.code": await walker.codeFor(identifier) });
   await login.refused("password", { identifier, ...password(goodPassword) });
 
@@ -273,9 +273,9 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   await byPassword.press("password", { identifier, ...password(goodPassword) });
 
   const asks = await walker.begin("login");
-  await asks.press("link", { identifier });
+  await asks.press("sendLink", { identifier });
   const opened = await walker.begin("login", {}, { linkToken: await walker.linkFor(identifier) });
-  await opened.press("confirm");
+  await opened.press("confirmLink");
 
   const bearer = await sessionTokenOf(app, identifier);
   const refresh = await walker.begin("login", { bearer }, { refresh: true });
@@ -316,20 +316,20 @@ export async function walkRegistration(app: TestApp, walker: Walker): Promise<vo
 
   const byCode = freshEmail();
   const code = await walker.begin("registration");
-  await code.press("code", { "traits.email": byCode });
+  await code.press("sendCode", { "traits.email": byCode });
   await code.press("resend");
   app.clock.advance(60_000);
   await code.press("resend");
   await code.press("back");
-  await code.press("code", { "traits.email": byCode });
+  await code.press("sendCode", { "traits.email": byCode });
   await code.press("code", { "code.code": "000000" });
   await code.press("code", { "code.code": await walker.codeFor(byCode) });
 
   const byLink = freshEmail();
   const asks = await walker.begin("registration");
-  await asks.press("link", { "traits.email": byLink });
+  await asks.press("sendLink", { "traits.email": byLink });
   const opened = await walker.begin("registration", {}, { linkToken: await walker.linkFor(byLink) });
-  await opened.press("confirm");
+  await opened.press("confirmLink");
 }
 
 /** As `walkRegistration`, where the profile comes first. */
@@ -362,25 +362,25 @@ export async function walkProof(
   const person = await createPerson(app, ["email"]);
   const address = kind === "recovery" ? person.email : person.spare;
   const proof = await walker.begin(kind);
-  await proof.press("code");
-  await proof.press("code", { address: "nobody@example.com" });
-  await proof.refused("confirm");
-  await proof.press("code", { address });
+  await proof.press("sendCode");
+  await proof.press("sendCode", { address: "nobody@example.com" });
+  await proof.refused("confirmLink");
+  await proof.press("sendCode", { address });
   await proof.press("resend");
   await proof.press("code", { "code.code": "abc" });
   await proof.press("code", { "code.code": "000000" });
   app.clock.advance(60_000);
   await proof.press("resend");
   await proof.press("back");
-  await proof.press("code", { address });
+  await proof.press("sendCode", { address });
   await proof.press("code", { "code.code": await walker.codeFor(address) });
 
   const asks = await walker.begin(kind);
   const other = await createPerson(app, ["email"]);
   const linked = kind === "recovery" ? other.email : other.spare;
-  await asks.press("link", { address: linked });
+  await asks.press("sendLink", { address: linked });
   const opened = await walker.begin(kind, {}, { linkToken: await walker.linkFor(linked) });
-  await opened.press("confirm");
+  await opened.press("confirmLink");
 }
 
 /** Answers the question whose account it is. */
@@ -391,7 +391,7 @@ export async function walkClaim(
 ): Promise<void> {
   const prove = async (email: string, shown: Shown = {}) => {
     const walk = await walker.begin(kind, shown);
-    await walk.press("code", { address: email });
+    await walk.press("sendCode", { address: email });
     await walk.press("code", { "code.code": await walker.codeFor(email) });
     return walk;
   };
@@ -407,11 +407,11 @@ export async function walkClaim(
 export async function walkRecoveryChoice(app: TestApp, walker: Walker): Promise<void> {
   const person = await createPerson(app);
   const recovery = await walker.begin("recovery");
-  await recovery.press("code", { address: person.name });
-  await recovery.press("code", { addressId: "9" });
+  await recovery.press("sendCode", { address: person.name });
+  await recovery.press("sendCode", { "sendCode.addressId": "9" });
   await recovery.press("back");
-  await recovery.press("code", { address: person.name });
-  await recovery.press("code", { addressId: "2" });
+  await recovery.press("sendCode", { address: person.name });
+  await recovery.press("sendCode", { "sendCode.addressId": "2" });
   const { outcome } = await recovery.press("code", { "code.code": await walker.codeFor(person.spare) });
   const action = outcome.case === "completed" ? outcome.value.continueWith[0]?.action : undefined;
   const settings = await walker.goOn(action?.value?.flow);

@@ -2,7 +2,7 @@
 import { type DescMessage, fromJson, type MessageShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { type Flow, FlowKind } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import { type FormNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import type { FormNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowRequestSchema,
@@ -24,8 +24,8 @@ import {
   SubmitVerificationFlowRequestSchema,
 } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { JsonTree, parseNodeName } from "./form-path.ts";
-import { setTraits, type TraitInput } from "./form-traits.ts";
-import { valueOfInput } from "./form-value.ts";
+import { setTraits } from "./form-traits.ts";
+import { jsonOf, textOf, textsOf, valueOfInput } from "./form-value.ts";
 
 /** The request of a Submit method; `$typeName` tells which. */
 export type SubmitRequest =
@@ -89,27 +89,33 @@ function build<Desc extends DescMessage>(
   }
   const tree = new JsonTree();
   tree.ensure(step);
-  const traits: TraitInput[] = [];
-  for (const node of flow.form?.nodes ?? []) {
-    if (node.kind.case !== "input") continue;
-    const path = parseNodeName(node.name);
-    // A field of another step is not sent: of two methods on one page, only the chosen one gets a secret.
-    if (path === undefined || (steps.has(path[0]) && path[0] !== step)) continue;
-    const input = node.kind.value;
-    const texts = data.getAll(node.name).filter((entry) => typeof entry === "string");
-    const isTrait = path[0] === "traits" && path.length > 1 && input.type !== InputType.HIDDEN;
-    if (isTrait) traits.push({ path, input, texts });
-    else {
-      const value = valueOfInput(input, texts);
-      if (value !== undefined) tree.set(path, value);
-    }
+  // A field of another step is not sent: of two methods on one page, only the chosen one gets a secret.
+  const nodes = (flow.form?.nodes ?? []).filter((node) => node.step === "" || node.step === step);
+  for (const { name, kind } of nodes) {
+    const path = parseNodeName(name);
+    if (path === undefined || isTrait(path)) continue;
+    const value = sentValue(kind, textsOf(data, name));
+    if (value !== undefined) tree.set(path, value);
   }
-  setTraits(tree, traits);
+  const traits = nodes.filter(({ name }) => isTrait(parseNodeName(name) ?? []));
+  setTraits(tree, traits, data);
   // Set last, from the flow itself, so that no field of the page can put others in their place.
   tree.set(["flowId"], flow.id);
   tree.set(["csrfToken"], flow.csrfToken);
   // Fields that a newer server offers and this contract does not know are left out; it asks again if it needs them.
   return fromJson(schema, tree.toObject(), { ignoreUnknownFields: true });
+}
+
+function isTrait(path: readonly string[]): boolean {
+  return path[0] === "traits" && path.length > 1;
+}
+
+function sentValue(kind: FormNode["kind"], texts: readonly string[]) {
+  if (kind.case === "input") return valueOfInput(kind.value, texts);
+  // Of several buttons of one step the page sends the value of the one that was pressed.
+  const isPressed =
+    kind.case === "button" && kind.value.value !== undefined && texts.includes(textOf(kind.value.value));
+  return isPressed ? jsonOf(kind.value.value) : undefined;
 }
 
 function schemaOf(flow: Flow): GenMessage<SubmitRequest> {
@@ -135,11 +141,11 @@ function stepsOf(schema: DescMessage): ReadonlySet<string> {
 
 function stepOf(flow: Flow, pressed: FormNode | string): string {
   if (typeof pressed !== "string") {
-    if (pressed.kind.case === "button") return pressed.kind.value.step;
+    if (pressed.kind.case === "button") return pressed.step;
     throw new TypeError(`the node "${pressed.name}" is not a button`);
   }
-  const offered = (flow.form?.nodes ?? []).flatMap(({ kind }) =>
-    kind.case === "button" ? [kind.value.step] : [],
+  const offered = (flow.form?.nodes ?? []).flatMap(({ kind, step }) =>
+    kind.case === "button" ? [step] : [],
   );
   if (!offered.includes(pressed)) {
     throw new TypeError(`the flow has no button for the step "${pressed}", only for: ${offered.join(", ")}`);

@@ -1,40 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { InputNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
-import type { JsonTree, NodePath } from "./form-path.ts";
-import { drawnValueOf, type FilledIn, readInput } from "./form-value.ts";
-
-/** A field of the form for a trait. */
-export interface TraitInput {
-  readonly path: NodePath;
-  readonly input: InputNode;
-  /** What the page sends for it. */
-  readonly texts: readonly string[];
-}
+import type { FormNode, InputNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { heldAsDrawn, holds } from "./form-condition.ts";
+import { listItems } from "./form-list.ts";
+import { JsonTree, parseNodeName } from "./form-path.ts";
+import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
 
 /**
  * Puts into a request what somebody changed of traits, as the merge patch (RFC 7396) that the server takes: null for what was
- * emptied, nothing for what is as it was drawn, a list whole or not at all. What the server could not save (`unsaved`) is sent
- * again as it stands.
+ * emptied and for the variant that was left, nothing for what is as it was drawn, a list whole or not at all. What the server
+ * could not save (`unsaved`) is sent again as it stands.
  */
-export function setTraits(tree: JsonTree, traits: readonly TraitInput[]): void {
-  const lists = new Map<string, TraitInput[]>();
-  for (const trait of traits) {
-    if (trait.input.listItem) {
-      const key = JSON.stringify(trait.path.slice(0, -1));
-      const items = lists.get(key);
-      if (items === undefined) lists.set(key, [trait]);
-      else items.push(trait);
+export function setTraits(tree: JsonTree, nodes: readonly FormNode[], data: FormData): void {
+  for (const node of nodes) {
+    const path = parseNodeName(node.name);
+    if (path === undefined) continue;
+    if (!holds(node, nodes, data)) {
+      const left = parseNodeName(node.condition?.clears ?? "");
+      if (left !== undefined && heldAsDrawn(node, nodes) && hasValue(node)) tree.set(left, null);
       continue;
     }
-    const value = changeOf(trait.input, readInput(trait.input, trait.texts));
-    if (value !== undefined) tree.set(trait.path, value);
+    const change = changeOf(node, data);
+    if (change !== undefined) tree.set(path, change);
   }
-  for (const items of lists.values()) setList(tree, items);
 }
 
-/** The new value, null for none; undefined if there is nothing to send. */
-function changeOf(input: InputNode, filledIn: FilledIn): JsonValue | undefined {
+/** The new value of a node, null for none; undefined if there is nothing to send. */
+function changeOf(node: FormNode, data: FormData): JsonValue | undefined {
+  const { name, kind } = node;
+  if (kind.case === "list") return changedList(node, data);
+  if (kind.case !== "input" || kind.value.readOnly) return undefined;
+  return changedInput(kind.value, readInput(kind.value, textsOf(data, name)));
+}
+
+function changedInput(input: InputNode, filledIn: FilledIn): JsonValue | undefined {
   switch (filledIn.kind) {
     case "emptied":
       return null;
@@ -52,21 +51,44 @@ function changeOf(input: InputNode, filledIn: FilledIn): JsonValue | undefined {
   }
 }
 
-function setList(tree: JsonTree, items: readonly TraitInput[]): void {
-  const read = items.map(({ path, input, texts }) => ({
-    index: Number(path.at(-1)),
-    input,
-    filledIn: readInput(input, texts),
-  }));
-  if (read.every(({ input, filledIn }) => filledIn.kind === "untouched" && !input.unsaved)) return;
-  const list = read
-    .sort((left, right) => left.index - right.index)
-    .flatMap(({ input, filledIn }) => {
-      if (filledIn.kind === "emptied") return [];
-      const value = filledIn.kind === "value" ? filledIn.value : drawnValueOf(input);
-      return value === undefined ? [] : [value];
-    });
-  const [path] = items.map((item) => item.path);
-  const [first = "", ...rest] = path?.slice(0, -1) ?? [];
-  tree.set([first, ...rest], list);
+function changedList(node: FormNode, data: FormData): JsonValue[] | undefined {
+  if (node.kind.case !== "list" || node.kind.value.readOnly) return undefined;
+  const depth = (parseNodeName(node.name)?.length ?? 0) + 1;
+  const items = listItems(node, [...data.keys()]).map(({ nodes, isNew }) =>
+    itemOf(nodes, depth, data, isNew),
+  );
+  if (!node.kind.value.unsaved && items.every(({ isTouched }) => !isTouched)) return undefined;
+  return items.flatMap(({ value }) => (value === undefined ? [] : [value]));
+}
+
+/** What an item holds now; undefined if nothing, so that it is taken out. */
+function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew: boolean) {
+  const tree = new JsonTree();
+  let isTouched = false;
+  let isFilledIn = false;
+  let only: JsonValue | undefined;
+  for (const node of nodes) {
+    const path = parseNodeName(node.name)?.slice(depth);
+    if (node.kind.case !== "input" || path === undefined) continue;
+    const filledIn = readInput(node.kind.value, textsOf(data, node.name));
+    isTouched ||= filledIn.kind !== "untouched";
+    if (heldAsDrawn(node, nodes) && !holds(node, nodes, data)) continue;
+    const value = filledIn.kind === "value" ? filledIn.value : drawnValueOf(node.kind.value);
+    if (value === undefined || filledIn.kind === "emptied") continue;
+    // A box without a tick makes no item.
+    isFilledIn ||= value !== false;
+    const [first, ...rest] = path;
+    if (first === undefined) only = value;
+    else tree.set([first, ...rest], value);
+  }
+  // What nobody touched is there as it was, even if nothing is in it.
+  const isGone = isTouched ? !isFilledIn : isNew;
+  return { isTouched, value: isGone ? undefined : (only ?? tree.toObject()) };
+}
+
+function hasValue({ kind }: FormNode): boolean {
+  if (kind.case === "list") return kind.value.items.length > 0;
+  return (
+    kind.case === "input" && kind.value.value !== undefined && kind.value.value.kind.case !== "nullValue"
+  );
 }

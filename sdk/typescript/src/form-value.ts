@@ -5,12 +5,21 @@ import { type InputNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.
 
 /**
  * A value of a form as the text of an HTML attribute `value`: of an input's `value`, and of the `value` of each of
- * its options. `formDataToRequest` finds the typed value back. An absent value and null are the empty text.
+ * its choices. `formDataToRequest` finds the typed value back. An absent value and null are the empty text.
  */
 export function textOf(value: Value | undefined): string {
-  const json = jsonOf(value);
+  return valueText(jsonOf(value));
+}
+
+/** As `textOf`, of a value of JSON. */
+export function valueText(json: JsonValue | undefined): string {
   if (json === undefined || json === null) return "";
   return typeof json === "string" ? json : JSON.stringify(json);
+}
+
+/** What a filled-in form has for a name. */
+export function textsOf(data: FormData, name: string): readonly string[] {
+  return data.getAll(name).filter((entry) => typeof entry === "string");
 }
 
 /** As `textOf`, in the form that the control of an input takes: a moment is shown in the local time of the browser. */
@@ -37,11 +46,11 @@ export type FilledIn =
 export function readInput(input: InputNode, texts: readonly string[]): FilledIn {
   // The last one counts: a hidden field of the same name before a checkbox is the usual way to say "off".
   const text = texts.at(-1);
-  if (input.type === InputType.CHECKBOX && input.options.length === 0) return readBox(input, text);
+  if (input.type === InputType.CHECKBOX && input.choices.length === 0) return readBox(input, text);
   // Every other control sends its name, also with nothing in it, so this one was not drawn.
   if (text === undefined) return { kind: "untouched" };
   if (isAsDrawn(input, text)) return { kind: "untouched" };
-  const chosen = input.options.find((option) => option.value !== undefined && textOf(option.value) === text);
+  const chosen = input.choices.find((option) => option.value !== undefined && textOf(option.value) === text);
   const value = chosen === undefined ? typedValue(input, text) : jsonOf(chosen.value);
   if (value !== undefined && value !== null) return { kind: "value", value };
   return input.value === undefined ? { kind: "untouched" } : { kind: "emptied" };
@@ -52,14 +61,15 @@ export function drawnValueOf(input: InputNode): JsonValue | undefined {
   const json = jsonOf(input.value);
   // A box without a value says nothing, unless something must be said; nor does a list to choose from.
   if (json === undefined && input.required) {
-    if (input.options.some(({ value }) => jsonOf(value) === "")) return "";
-    if (input.type === InputType.CHECKBOX && input.options.length === 0) return false;
+    if (input.choices.some(({ value }) => jsonOf(value) === "")) return "";
+    if (input.type === InputType.CHECKBOX && input.choices.length === 0) return false;
   }
   return json ?? undefined;
 }
 
 /** The value of an input that nobody compares with what it was drawn with; undefined if nothing was filled in. */
 export function valueOfInput(input: InputNode, texts: readonly string[]): JsonValue | undefined {
+  if (input.readOnly) return undefined;
   if (input.type === InputType.HIDDEN) return hiddenValue(input, texts.at(-1));
   if (texts.length === 0 && input.type !== InputType.CHECKBOX) return undefined;
   const filledIn = readInput(input, texts);
@@ -91,8 +101,8 @@ function readBox(input: InputNode, text: string | undefined): FilledIn {
 function isAsDrawn(input: InputNode, text: string): boolean {
   const drawn = inputTextOf(input);
   if (text === drawn || text === textOf(input.value)) return true;
-  if (input.options.length > 0) {
-    return text === "" && !input.options.some(({ value }) => textOf(value) === drawn);
+  if (input.choices.length > 0) {
+    return text === "" && !input.choices.some(({ value }) => textOf(value) === drawn);
   }
   const unbroken = drawn.replace(/[\r\n]/g, "");
   switch (input.type) {
@@ -138,7 +148,8 @@ function hiddenValue(input: InputNode, text: string | undefined): JsonValue | un
   return text !== undefined && text !== textOf(input.value) ? text : jsonOf(input.value);
 }
 
-function jsonOf(value: Value | undefined): JsonValue | undefined {
+/** A value as JSON; undefined if there is none. */
+export function jsonOf(value: Value | undefined): JsonValue | undefined {
   return value === undefined ? undefined : toJson(ValueSchema, value);
 }
 

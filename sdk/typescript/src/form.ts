@@ -5,12 +5,17 @@ export { FlowClientError } from "./client-kind.ts";
 export { createFlow, type FlowName, type FlowStart, type FoundFlow, getFlow } from "./flows.ts";
 export {
   describeForm,
+  type FormAnchor,
   type FormButton,
+  type FormElement,
+  type FormImage,
+  type FormList,
   type FormPart,
+  type FormText,
   type FormView,
   type HiddenField,
 } from "./form/describe-form.ts";
-export { type FormField, fieldOf } from "./form/field.ts";
+export { type FormField, fieldOf, type ShownWhile } from "./form/field.ts";
 export { buttonForEnter, focusFirstProblem } from "./form/focus.ts";
 export { keepTyped } from "./form/keep-typed.ts";
 export { type FormMessageView, type FormOptions, viewMessage } from "./form/message-view.ts";

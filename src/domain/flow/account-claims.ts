@@ -9,13 +9,13 @@ import type { Session } from "../session/session.ts";
 import type { AccountDisowning } from "./account-disowning.ts";
 import type { ProvedAddress } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
-import type { Flow, FlowCaller, FlowOutcome, FlowRecord, LoginComesFirst, PendingStep } from "./flow.ts";
+import type { Flow, FlowCaller, FlowOutcome, FlowRecord, LoginComesFirst, PendingStage } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { FlowStore } from "./store.ts";
 
 /** The question whose account it is, as a flow remembers it. */
-export type Claim = Extract<PendingStep, { kind: "claim" }>;
+export type Claim = Extract<PendingStage, { kind: "claim" }>;
 
 /** What came of an answer. */
 export type ClaimOutcome =

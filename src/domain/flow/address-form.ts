@@ -54,13 +54,13 @@ export function addressShape(
   return {
     kind,
     lifetimeMs,
-    step: (tenant, flow) =>
-      proofs.forms.stepOf(tenant, flow) ?? {
+    stage: (tenant, flow) =>
+      proofs.forms.stageOf(tenant, flow) ?? {
         kind: "choose_method",
-        methods: proofs.forms.offered(tenant, kind),
+        offers: proofs.forms.offers(tenant, kind),
       },
     form: (tenant, flow) => ({
-      nodes: proofs.forms.nodesOf(tenant, flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
+      nodes: proofs.forms.nodesOf(flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
       messages: proofs.forms.messagesOf(flow),
     }),
   };
@@ -75,7 +75,6 @@ export function addressNodes(
 ): readonly Node[] {
   const address: Node = {
     name: "address",
-    group: "default",
     label: kind === "recovery" ? messages.recoveryNameLabel() : messages.addressLabel(),
     messages: [],
     element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },

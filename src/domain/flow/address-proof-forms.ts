@@ -2,7 +2,7 @@ import * as messages from "../message/message.ts";
 import type { AddressProofMethod, MethodKind, ProofKind, StepRejected } from "../method/method.ts";
 import { longCodeLength } from "../method/typed-code.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { FlowKind, FlowRecord, FlowStep } from "./flow.ts";
+import type { FlowKind, FlowRecord, FlowStage, MethodOffer, OfferedAddress } from "./flow.ts";
 import { button, type Node } from "./form.ts";
 import type { RejectionReason } from "./rejection.ts";
 
@@ -24,6 +24,11 @@ export class AddressProofForms {
     return kinds.filter((kind) => this.#methods.has(kind));
   }
 
+  /** They as a stage offers them; with the addresses to choose from where there is a choice. */
+  offers(tenant: Tenant, flow: FlowKind, addresses?: readonly OfferedAddress[]): readonly MethodOffer[] {
+    return this.offered(tenant, flow).map((kind) => ({ kind, ...(addresses && { addresses }) }));
+  }
+
   /** The buttons that ask for them; where `among` is given, for those of them alone. */
   requestNodes(tenant: Tenant, flow: FlowKind, among?: readonly MethodKind[]): readonly Node[] {
     return this.offered(tenant, flow)
@@ -32,7 +37,7 @@ export class AddressProofForms {
   }
 
   /** Where a flow stands that waits for a secret; undefined if it waits for none. */
-  stepOf(tenant: Tenant, { data, challenge }: FlowRecord): FlowStep | undefined {
+  stageOf(tenant: Tenant, { data, challenge }: FlowRecord): FlowStage | undefined {
     const { pending } = data;
     if (pending === undefined) return undefined;
     if (pending.kind === "confirm") return { kind: "confirm_link", address: pending.sentTo };
@@ -48,10 +53,10 @@ export class AddressProofForms {
   }
 
   /** The form of a flow that waits for a secret; undefined if it waits for none. */
-  nodesOf(tenant: Tenant, { kind, data }: FlowRecord): readonly Node[] | undefined {
+  nodesOf({ kind, data }: FlowRecord): readonly Node[] | undefined {
     const { pending } = data;
     if (pending === undefined) return undefined;
-    if (pending.kind === "confirm") return [button("confirm", messages.continueLabel())];
+    if (pending.kind === "confirm") return [button("confirmLink", messages.continueLabel())];
     if (pending.kind === "claim") {
       return [
         button("resume", messages.claimLabel()),
@@ -60,7 +65,7 @@ export class AddressProofForms {
       ];
     }
     return [
-      ...(this.#methods.get(pending.kind)?.awaitNodes(tenant, kind) ?? []),
+      ...(this.#methods.get(pending.kind)?.awaitNodes(kind) ?? []),
       button("resend", messages.resendLabel(), true),
       button("back", messages.backLabel(kind), true),
     ];
@@ -106,7 +111,7 @@ export function proofUnreadable(refused: {
 
 /** No code was typed. */
 export function codeRequired(): StepRejected {
-  const problems = { fields: [{ name: "code.code", message: messages.required("code") }], form: [] };
+  const problems = { fields: [{ name: "code.code", message: messages.required("code.code") }], form: [] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 

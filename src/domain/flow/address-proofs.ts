@@ -25,7 +25,8 @@ import {
   tooManyTries,
 } from "./address-proof-forms.ts";
 import { advanceFlow } from "./advance-flow.ts";
-import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStep, ProofTarget } from "./flow.ts";
+import type { FlowCaller, FlowData, FlowKind, FlowRecord, PendingStage, ProofTarget } from "./flow.ts";
+import { nodeName } from "./form.ts";
 import { countSend, countTry, fixedIdentity, isAlive, isFixed } from "./proof-counts.ts";
 import type { FlowStore, HeldRevision } from "./store.ts";
 import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
@@ -170,18 +171,27 @@ export class AddressProofs {
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target.value };
     const { challenge, secret: token } = this.#method("link").issue(tenant, binding, at, "usual");
     const expiresAt = new Date(at.getTime() + lifetimeMs);
-    const pending: PendingStep = { kind: "link", sentTo, sentAt: at.toISOString(), target };
+    const pending: PendingStage = { kind: "link", sentTo, sentAt: at.toISOString(), target };
     return {
       flow: { ...flow, data: { ...flow.data, pending }, challenge: { ...challenge, expiresAt } },
       link: { token, url: new Secret(linkUrl(tenant, flow.kind, token.reveal())), expiresAt },
     };
   }
 
-  /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED. */
-  requested(tenant: Tenant, flow: FlowKind, step: SubmittedStep): ProofKind {
-    const kind = step.name === "link" ? "link" : "code";
-    if (!isProofRequest(step) || !this.forms.offered(tenant, flow).includes(kind)) {
+  /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED, and FEATURE_OFF for a choice that there is not. */
+  requested(
+    tenant: Tenant,
+    flow: FlowKind,
+    step: SubmittedStep,
+    addresses: "with a choice" | "without a choice" = "without a choice",
+  ): ProofKind {
+    const kind = requestedProof(step);
+    if (kind === undefined || !this.forms.offered(tenant, flow).includes(kind)) {
       throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    }
+    const { addressId = "" } = step.fields;
+    if (addresses === "without a choice" && addressId !== "") {
+      throw domainError("FEATURE_OFF", { field: nodeName(step.name, "addressId") });
     }
     return kind;
   }
@@ -228,7 +238,7 @@ export class AddressProofs {
     tenant: Tenant,
     kind: FlowKind,
     linkToken: string,
-  ): Promise<{ pending: PendingStep; parent: FlowRecord }> {
+  ): Promise<{ pending: PendingStage; parent: FlowRecord }> {
     const parsed = this.#tokens.parse("link", linkToken);
     const invalid = domainError("LINK_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw invalid;
@@ -269,7 +279,7 @@ export class AddressProofs {
       identityId: to?.identityId,
       suppressed: to === undefined || isWithheld,
     });
-    const pending: PendingStep = {
+    const pending: PendingStage = {
       kind,
       sentTo,
       sentAt: at.toISOString(),
@@ -317,7 +327,7 @@ export class AddressProofs {
   ): Promise<ProvedAddress | StepRejected> {
     const { flow, holder, method, target, opened, step } = attempt;
     if (step.name !== method.useStep) throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    if (isProofRequest(step)) return codeRequired();
+    if (method.useStep === "code" && (step.fields.code ?? "") === "") return codeRequired();
     // Security rule: what can be no code is refused before anything is counted, read or compared, and costs no try.
     const unreadable = method.unreadable(caller.tenant, step);
     if (unreadable !== undefined) return proofUnreadable(unreadable);
@@ -357,9 +367,10 @@ export class AddressProofs {
   }
 }
 
-/** Whether a step asks for a code or link, instead of using one. */
-export function isProofRequest({ name, fields }: SubmittedStep): boolean {
-  return name === "link" || (name === "code" && (fields.code ?? "") === "");
+/** What a step asks for; undefined if it asks for neither a code nor a link. */
+export function requestedProof({ name }: SubmittedStep): ProofKind | undefined {
+  if (name === "sendCode") return "code";
+  return name === "sendLink" ? "link" : undefined;
 }
 
 /** Whether two addresses are the same one. */
@@ -377,7 +388,7 @@ export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
     .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));
 }
 
-type SentStep = Extract<PendingStep, { kind: ProofKind }>;
+type SentStep = Extract<PendingStage, { kind: ProofKind }>;
 
 /**
  * Security rule: the page comes from the configuration of the flow's kind; no header of a request has a part in it.

@@ -25,7 +25,18 @@ export function keepNode(): Node {
 export function deleteNode(tenant: Tenant): Node {
   const { graceMs } = tenant.settings.settings.accountDeletion;
   return {
-    ...button("deleteAccount", messages.deleteAccountLabel(), true),
-    messages: [messages.deletionWarning(graceMs)],
+    name: "deleteAccount",
+    step: "deleteAccount",
+    section: "deletion",
+    label: messages.deleteAccountLabel(),
+    help: messages.deletionWarning(graceMs),
+    messages: [],
+    element: {
+      kind: "button",
+      importance: "secondary",
+      danger: true,
+      confirmation: messages.deletionQuestion(),
+      skipsRequired: true,
+    },
   };
 }

@@ -16,10 +16,11 @@ import type {
   FlowKind,
   FlowOutcome,
   FlowRecord,
-  FlowStep,
+  FlowStage,
 } from "./flow.ts";
-import { type Form, type Node, withProblems } from "./form.ts";
+import { type Form, type Node, withImportance, withProblems } from "./form.ts";
 import { resolveReturnTo } from "./return-to.ts";
+import { stageTexts } from "./stage-texts.ts";
 import type { FlowStore } from "./store.ts";
 
 /** What a kind of flow adds to the rules that all flows share. */
@@ -27,7 +28,7 @@ export interface FlowShape {
   readonly kind: FlowKind;
   lifetimeMs(tenant: Tenant): number;
   /** Where an active flow stands. */
-  step(tenant: Tenant, flow: FlowRecord): FlowStep;
+  stage(tenant: Tenant, flow: FlowRecord): FlowStage;
   /** The form of an active flow, without the form token. */
   form(tenant: Tenant, flow: FlowRecord): Form;
   /** Whose account the flow changes, where its holder is shown that. */
@@ -198,9 +199,10 @@ export class FlowKeeper {
     flowId: string,
     record: FlowRecord,
     { reason, passwordRule, problems }: StepRejected,
-    nodes: readonly Node[] = shape.form(caller.tenant, record).nodes,
+    nodes?: readonly Node[],
   ): FlowOutcome<never> {
-    const form = withProblems(nodes, problems);
+    const drawn = shape.form(caller.tenant, record);
+    const form = withProblems({ ...drawn, nodes: nodes ?? drawn.nodes }, problems);
     const flow = this.presentTo(caller, shape, flowId, record, form);
     return { kind: "rejected", rejection: { reason, passwordRule }, flow };
   }
@@ -268,8 +270,8 @@ export class FlowKeeper {
       active && record.client === "browser" && browserToken !== undefined
         ? this.#formTokens.make(browserToken.reveal(), id.reveal())
         : undefined;
+    const stage = active ? shape.stage(tenant, record) : undefined;
     const drawn = form ?? (active ? shape.form(tenant, record) : emptyForm);
-    const nodes = csrfToken === undefined ? drawn.nodes : [csrfNode(csrfToken), ...drawn.nodes];
     return {
       id,
       kind: record.kind,
@@ -278,8 +280,8 @@ export class FlowKeeper {
       createdAt: record.createdAt,
       expiresAt: record.expiresAt,
       returnTo: record.returnTo,
-      step: active ? shape.step(tenant, record) : undefined,
-      form: { nodes, messages: drawn.messages },
+      stage,
+      form: { ...stageTexts(record, stage), ...drawn, nodes: withImportance(drawn.nodes) },
       csrfToken,
       account: shape.account?.(record),
     };
@@ -322,15 +324,6 @@ function plain(flow: FlowRecord): { flow: FlowRecord; messages: readonly SealedM
 /** The first language that the caller asks for, as a short tag; the templates' own fallback does the rest. */
 function languageOf({ languages }: FlowCaller): string {
   return /^\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})/.exec(languages ?? "")?.[1]?.toLowerCase() ?? "";
-}
-
-function csrfNode(csrfToken: Secret): Node {
-  return {
-    name: "csrfToken",
-    group: "default",
-    messages: [],
-    element: { kind: "input", type: "hidden", value: csrfToken.reveal(), required: true },
-  };
 }
 
 // Of digests, not of secrets: how long the comparison takes tells nothing about a value that hashes to one.

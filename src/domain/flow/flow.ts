@@ -96,7 +96,7 @@ export interface FlowData {
   /** Settings: the traits that change once a new address among them is proven. */
   readonly profile?: TraitsChange;
   /** What the flow waits for; without it the form of its kind is shown. */
-  readonly pending?: PendingStep;
+  readonly pending?: PendingStage;
 }
 
 /** A change of settings that was checked, and waits. A password is hashed by then. */
@@ -113,7 +113,7 @@ export interface FirstFactor extends Authentication {
 }
 
 /** What a flow waits for. */
-export type PendingStep =
+export type PendingStage =
   /** A code to be entered, or a link to be opened. */
   | {
       readonly kind: "code" | "link";
@@ -194,7 +194,7 @@ export interface Flow {
   readonly expiresAt: Date;
   readonly returnTo: string | undefined;
   /** Where it stands; undefined once it is completed. */
-  readonly step: FlowStep | undefined;
+  readonly stage: FlowStage | undefined;
   readonly form: Form;
   /** Of browser flows: what a submit must carry beside the cookie. */
   readonly csrfToken: Secret | undefined;
@@ -209,12 +209,12 @@ export interface FlowAccount {
 }
 
 /** Where a flow stands, for hand-written forms. */
-export type FlowStep =
-  | { readonly kind: "fill_profile" }
+export type FlowStage =
   | { readonly kind: "enter_identifier" }
+  | { readonly kind: "fill_profile" }
   | {
       readonly kind: "choose_method";
-      readonly methods: readonly MethodKind[];
+      readonly offers: readonly MethodOffer[];
       /** Whether a first proof was given, and one of these is wanted beside it. */
       readonly secondFactor?: boolean;
     }
@@ -227,13 +227,23 @@ export type FlowStep =
       readonly longCodeLength: number;
     }
   | { readonly kind: "confirm_link"; readonly address: string }
-  | { readonly kind: "choose_address"; readonly addresses: readonly OfferedAddress[] }
+  | { readonly kind: "choose_address"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "claim_account"; readonly address: string }
-  | { readonly kind: "change_settings"; readonly parts: readonly SettingsPart[] }
-  | { readonly kind: "set_new_secret"; readonly methods: readonly MethodKind[] };
+  | { readonly kind: "change_settings"; readonly offers: readonly SettingsOffer[] }
+  | { readonly kind: "set_new_secret"; readonly offers: readonly MethodOffer[] };
+
+/** One way to go on. */
+export interface MethodOffer {
+  readonly kind: MethodKind;
+  /** Of codes and links: the addresses to choose from, where there is a choice. */
+  readonly addresses?: readonly OfferedAddress[];
+}
 
 /** A part of a settings flow. */
-export type SettingsPart = "profile" | "password" | "deletion";
+export type SettingsOffer =
+  | { readonly kind: "profile" | "password" }
+  /** `deleteAt`: when the account will be deleted, if that is scheduled. */
+  | { readonly kind: "deletion"; readonly deleteAt: Date | undefined };
 
 /** What came of a submit. */
 export type FlowOutcome<Completed> =

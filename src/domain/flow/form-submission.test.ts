@@ -2,25 +2,47 @@ import { describe, expect, test } from "vitest";
 import { DomainError } from "../errors.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { saveLabel } from "../message/message.ts";
-import { button, type InputKind, type Node, nodeName } from "./form.ts";
+import { button, type InputKind, type ListKind, type Node, nodeName } from "./form.ts";
 import { readForm } from "./form-submission.ts";
 
-function field(name: string, input: Partial<InputKind> = {}): Node {
+function field(name: string, input: Partial<InputKind> = {}, more: Partial<Node> = {}): Node {
+  return { name, messages: [], element: { kind: "input", type: "text", ...input }, ...more };
+}
+
+/** A list of values; `of` is what its items are like. */
+function list(
+  name: string,
+  values: readonly (JsonValue | undefined)[],
+  of: Partial<InputKind> = {},
+  more: Partial<ListKind> = {},
+): Node {
   return {
     name,
-    group: "default",
     messages: [],
-    element: { kind: "input", type: "text", ...input },
+    element: {
+      kind: "list",
+      template: [field("", of)],
+      items: values.map((value, index) => [field(`${name}.${index}`, { ...of, value })]),
+      minItems: 0,
+      maxItems: undefined,
+      readOnly: false,
+      unsaved: false,
+      ...more,
+    },
   };
 }
 
-function items(
-  name: string,
-  values: readonly (JsonValue | undefined)[],
-  input: Partial<InputKind> = {},
-): Node[] {
-  return values.map((value, index) => field(`${name}.${index}`, { ...input, value, listItem: true }));
+/** A list of people: a name, and whether they are friends. */
+function people(values: readonly JsonObject[], more: Partial<ListKind> = {}): Node {
+  const nodes = (prefix: string, value: JsonObject = {}) => [
+    field(`${prefix}.name`, { value: value.name }),
+    field(`${prefix}.friend`, { type: "checkbox", value: value.friend }),
+  ];
+  const items = values.map((value, index) => nodes(`traits.people.${index}`, value));
+  return list("traits.people", [], {}, { template: nodes(""), items, ...more });
 }
+
+const choices = (...values: JsonValue[]) => values.map((value) => ({ value, label: saveLabel() }));
 
 const nodes: readonly Node[] = [
   field("identifier", { maxLength: 10 }),
@@ -29,13 +51,14 @@ const nodes: readonly Node[] = [
   field("traits.news", { type: "checkbox", value: true }),
   field("traits.born", { type: "date" }),
   field("traits.name.last", { value: undefined }),
-  field("traits.size", { type: "text", options: [{ value: 1 }, { value: 2 }, { value: "3" }] }),
+  field("traits.size", { type: "text", choices: choices(1, 2, "3") }),
+  field("traits.number", { value: "4711", readOnly: true }),
   field(nodeName("traits", "a.b\\c", "")),
-  ...items("traits.phones", ["one", "two", undefined]),
-  ...items("traits.counts", [1, undefined], { type: "number" }),
-  field("password.password", { type: "password", maxLength: 20 }),
+  list("traits.phones", ["one", "two"]),
+  list("traits.counts", [1], { type: "number" }),
+  field("password.password", { type: "password", maxLength: 20 }, { step: "password" }),
   button("password", saveLabel()),
-  field("code.code", { type: "code", maxLength: 6 }),
+  field("code.code", { type: "code" }, { step: "code" }),
   button("code", saveLabel()),
   button("profile", saveLabel()),
 ];
@@ -67,7 +90,6 @@ describe("a form's names", () => {
       step: { name: "password", fields: { password: "secret" } },
       identifier: "ada",
       address: "",
-      addressId: "",
       traits: { age: 37 },
     });
   });
@@ -96,9 +118,12 @@ describe("a form's names", () => {
     "traits.phones.-1",
     "traits.phones.01",
     "traits.phones.1e1",
-    "traits.phones.4",
+    "traits.phones.x",
+    "traits.phones.0.",
     "traits.phones.99999999999",
     "traits.phones.0.x",
+    // What can only be read is not filled in.
+    "traits.number",
   ])("that the form does not have are refused: %s", (name) => {
     expect(refused({ [name]: "x" })).toEqual([`${name} UNKNOWN_FIELD`]);
   });
@@ -222,10 +247,10 @@ describe("lists", () => {
       {},
     );
     expect(
-      traitsOf({ "traits.phones": null }, [
-        ...items("traits.phones", [undefined]),
-        button("profile", saveLabel()),
-      ]),
+      traitsOf({ "traits.phones": null }, [list("traits.phones", []), button("profile", saveLabel())]),
+    ).toEqual({});
+    expect(
+      traitsOf({ "traits.phones.0": "" }, [list("traits.phones", []), button("profile", saveLabel())]),
     ).toEqual({});
   });
 
@@ -245,5 +270,121 @@ describe("lists", () => {
     expect(traitsOf({ "traits.counts": null })).toEqual({ counts: null });
     expect(refused({ "traits.counts": "5" })).toEqual(["traits.counts TYPE"]);
     expect(refused({ "traits.counts": [1, [2]] })).toEqual(["traits.counts.1 TYPE"]);
+  });
+
+  test("that can only be read take nothing", () => {
+    const form = [list("traits.phones", ["one"], {}, { readOnly: true }), button("profile", saveLabel())];
+    for (const name of ["traits.phones", "traits.phones.0", "traits.phones.1"]) {
+      expect(refused({ [name]: ["x"] }, "profile", form)).toEqual([`${name} UNKNOWN_FIELD`]);
+    }
+  });
+
+  test("without a template take no further item", () => {
+    const form = [list("traits.phones", ["one"], {}, { template: [] }), button("profile", saveLabel())];
+    expect(refused({ "traits.phones.1": "x" }, "profile", form)).toEqual(["traits.phones.1 UNKNOWN_FIELD"]);
+    expect(refused({ "traits.phones": ["one", "x"] }, "profile", form)).toEqual([
+      "traits.phones.1 UNKNOWN_FIELD",
+    ]);
+    expect(traitsOf({ "traits.phones.0": "x" }, form)).toEqual({ phones: ["x"] });
+  });
+
+  test("of objects are changed, added to and taken from by the fields of their items", () => {
+    const form = [
+      people([{ name: "Ada", friend: true }, { name: "Bob" }, { friend: false }]),
+      button("profile", saveLabel()),
+    ];
+    expect(traitsOf({ "traits.people.1.friend": "on" }, form)).toEqual({
+      people: [{ name: "Ada", friend: true }, { name: "Bob", friend: true }, { friend: false }],
+    });
+    expect(traitsOf({ "traits.people.3.name": "Eve", "traits.people.3.friend": "" }, form)).toEqual({
+      people: [
+        { name: "Ada", friend: true },
+        { name: "Bob" },
+        { friend: false },
+        { name: "Eve", friend: false },
+      ],
+    });
+    // A box without a tick makes no item, and what is left of one that was emptied is none.
+    expect(traitsOf({ "traits.people.0.name": "", "traits.people.0.friend": false }, form)).toEqual({
+      people: [{ name: "Bob" }, { friend: false }],
+    });
+    expect(traitsOf({ "traits.people.3.name": "", "traits.people.3.friend": false }, form)).toEqual({});
+    const untouched = {
+      "traits.people.0.name": "Ada",
+      "traits.people.0.friend": "on",
+      "traits.people.2.friend": "",
+    };
+    expect(traitsOf(untouched, form)).toEqual({});
+    expect(refused({ "traits.people.0.age": 1, "traits.people.0": {} }, "profile", form)).toEqual([
+      "traits.people.0.age UNKNOWN_FIELD",
+      "traits.people.0 UNKNOWN_FIELD",
+    ]);
+  });
+
+  test("of objects may be sent as a whole, with the members that the form has", () => {
+    const form = [people([{ name: "Ada", friend: true }]), button("profile", saveLabel())];
+    const whole = [{ name: "Ada", friend: "on" }, { friend: false }, {}, { name: "" }];
+    expect(traitsOf({ "traits.people": whole }, form)).toEqual({
+      people: [{ name: "Ada", friend: true }, { friend: false }, {}, {}],
+    });
+    const wrong = [{ name: "Ada", admin: true, deep: { er: 1 } }, "x", { ["__proto__x"]: 1 }];
+    expect(refused({ "traits.people": wrong }, "profile", form)).toEqual([
+      "traits.people.0.admin UNKNOWN_FIELD",
+      "traits.people.0.deep.er UNKNOWN_FIELD",
+      "traits.people.1 TYPE",
+      "traits.people.2.__proto__x UNKNOWN_FIELD",
+    ]);
+  });
+});
+
+describe("variants", () => {
+  const when = (value: string, clears: string) => ({
+    condition: { name: "traits.pay.by", values: [value], clears },
+  });
+  const form = [
+    field("traits.pay.by", { value: "card", choices: choices("card", "bank") }),
+    field("traits.pay.card", { value: "4111" }, when("card", "traits.pay.card")),
+    field("traits.pay.iban", {}, when("bank", "traits.pay.iban")),
+    // The same name means something else in each.
+    field("traits.pay.note", { type: "number", value: 1 }, when("card", "traits.pay.note")),
+    field("traits.pay.note", { type: "text" }, when("bank", "traits.pay.note")),
+    button("profile", saveLabel()),
+  ];
+
+  test("that were left are emptied", () => {
+    expect(
+      traitsOf({ "traits.pay.by": "bank", "traits.pay.iban": "DE1", "traits.pay.note": "2" }, form),
+    ).toEqual({
+      pay: { by: "bank", iban: "DE1", card: null, note: "2" },
+    });
+    expect(traitsOf({ "traits.pay.by": "bank" }, form)).toEqual({
+      pay: { by: "bank", card: null, note: null },
+    });
+  });
+
+  test("that are not chosen take nothing, whatever a page sends for them", () => {
+    const all = {
+      "traits.pay.by": "card",
+      "traits.pay.card": "4222",
+      "traits.pay.iban": "DE1",
+      "traits.pay.note": "2",
+    };
+    expect(traitsOf(all, form)).toEqual({ pay: { by: "card", card: "4222", note: 2 } });
+    expect(traitsOf({ "traits.pay.iban": "DE1" }, form)).toEqual({});
+  });
+});
+
+describe("a button's value", () => {
+  const provider = (value: string): Node => ({
+    ...button("oidc", saveLabel()),
+    name: "oidc.provider",
+    element: { kind: "button", value },
+  });
+  const form = [provider("google"), provider("github"), button("password", saveLabel())];
+
+  test("is one that a button of that name has", () => {
+    expect(read({ "oidc.provider": "github" }, "oidc", form).step.fields).toEqual({ provider: "github" });
+    expect(refused({ "oidc.provider": "evil" }, "oidc", form)).toEqual(["oidc.provider VALUE"]);
+    expect(read({ "oidc.provider": "github" }, "password", form).step.fields).toEqual({});
   });
 });

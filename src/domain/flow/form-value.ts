@@ -10,7 +10,7 @@ import type { InputKind } from "./form.ts";
 export function readFormValue(input: InputKind, given: JsonValue): JsonValue | undefined {
   if (given === null) return null;
   if (typeof given === "object") return undefined;
-  if (input.options !== undefined && input.options.length > 0) return chosenValue(input, given);
+  if (input.choices !== undefined && input.choices.length > 0) return chosenValue(input, given);
   if (typeof given !== "string") return given;
   // What was drawn and comes back as it was is no change.
   if (given === input.value) return given;
@@ -55,11 +55,16 @@ function measure({ type, maxLength }: InputKind, text: string) {
 }
 
 /** One of the choices, also by its text. What is none of them is passed on: whoever offers them says so. */
-function chosenValue({ options = [], value: drawn }: InputKind, given: JsonValue): JsonValue {
+function chosenValue({ choices = [], value: drawn }: InputKind, given: JsonValue): JsonValue {
   const chosen =
-    options.find(({ value }) => value === given) ?? options.find(({ value }) => textOf(value) === given);
+    choices.find(({ value }) => value === given) ?? choices.find(({ value }) => isSameChoice(value, given));
   if (chosen !== undefined) return chosen.value;
   return given === "" && drawn !== "" ? null : given;
+}
+
+/** Whether a value, or its text, stands for a choice. */
+export function isSameChoice(choice: JsonValue | undefined, given: JsonValue): boolean {
+  return choice !== undefined && (choice === given || textOf(choice) === given);
 }
 
 function boxValue(given: string): boolean | undefined {

@@ -1,13 +1,10 @@
-import { splitTraitPath } from "../identity/trait-path.ts";
-import type { JsonValue } from "../json.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
 import { type Message, required } from "../message/message.ts";
-
-/** What a node belongs to. */
-export type NodeGroup = "default" | "profile" | "password" | "code" | "link";
 
 /** What is filled in. */
 export type InputType =
   | "text"
+  | "multi_line_text"
   | "email"
   | "phone"
   | "url"
@@ -24,44 +21,109 @@ export interface InputKind {
   readonly kind: "input";
   readonly type: InputType;
   readonly value?: JsonValue | undefined;
+  /** Whether the value is not what is saved: it is sent also if nobody changes it. */
+  readonly unsaved?: boolean | undefined;
   readonly required?: boolean | undefined;
+  /** Whether it is shown and not filled in. */
+  readonly readOnly?: boolean | undefined;
   readonly autocomplete?: string | undefined;
+  readonly placeholder?: Message | undefined;
+  /** What the schema proposes where nothing is given. */
+  readonly default?: JsonValue | undefined;
+  /** Lengths are in Unicode code points. */
   readonly minLength?: number | undefined;
   readonly maxLength?: number | undefined;
   readonly pattern?: string | undefined;
-  readonly options?: readonly InputOption[] | undefined;
-  /** Whether the last part of the name is the index of an item of a list, of which the form then draws every item. */
-  readonly listItem?: boolean | undefined;
-  /** Whether the value was sent and is not saved: it is sent again also if nobody changes it. */
-  readonly unsaved?: boolean | undefined;
+  readonly minimum?: number | undefined;
+  readonly maximum?: number | undefined;
+  readonly choices?: readonly InputChoice[] | undefined;
 }
 
 /** One value to choose. */
-export interface InputOption {
+export interface InputChoice {
   readonly value: JsonValue;
-  /** What to show for it; the value itself if it is left out. */
-  readonly label?: string | undefined;
+  readonly label: Message;
 }
 
-/** A button that submits the form with one step. */
+/** A list of traits, with all its items. */
+export interface ListKind {
+  readonly kind: "list";
+  /** The nodes of one item, their names relative to it; none if nothing can be added. */
+  readonly template: readonly Node[];
+  /** The items that there are, with whole names. */
+  readonly items: readonly (readonly Node[])[];
+  readonly minItems: number;
+  /** Undefined: no bound but those of traits. */
+  readonly maxItems: number | undefined;
+  /** Whether it is shown and not changed, since an item of it cannot be drawn whole. */
+  readonly readOnly: boolean;
+  /** Whether the items are not what is saved: they are sent also if nobody changes them. */
+  readonly unsaved: boolean;
+}
+
+/** A button that submits the form with the step of its node. */
 export interface ButtonKind {
   readonly kind: "button";
-  readonly step: string;
+  /** What it gives to the field that its node's name says. */
+  readonly value?: JsonValue | undefined;
+  /** Undefined: the first button of the form or section that needs its fields is the primary one. */
+  readonly importance?: ButtonImportance | undefined;
+  /** Whether it destroys something. */
+  readonly danger?: boolean | undefined;
+  /** What to ask before. */
+  readonly confirmation?: Message | undefined;
   /** Whether the form may be sent although required fields are empty. */
   readonly skipsRequired?: boolean | undefined;
+}
+
+/** How prominent a button is. */
+export type ButtonImportance = "primary" | "secondary";
+
+/** A link to somewhere else. */
+export interface AnchorKind {
+  readonly kind: "anchor";
+  readonly url: string;
 }
 
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
 export interface Node {
   readonly name: string;
-  readonly group: NodeGroup;
+  /** The step that sends it, by its JSON name; of a button the one that it submits. Undefined: every step sends it. */
+  readonly step?: string | undefined;
+  /** The section that it is drawn in. */
+  readonly section?: string | undefined;
   readonly label?: Message | undefined;
+  readonly help?: Message | undefined;
   readonly messages: readonly Message[];
-  readonly element: InputKind | ButtonKind;
+  /** What the schema says of how it is drawn. */
+  readonly ui?: JsonObject | undefined;
+  readonly condition?: NodeCondition | undefined;
+  readonly element: InputKind | ListKind | ButtonKind | AnchorKind;
+}
+
+/** Ties a node to what another one holds: it belongs to one of several variants, and the other node says which. */
+export interface NodeCondition {
+  /** The name of the other node. */
+  readonly name: string;
+  /** With these values of it the node is drawn. */
+  readonly values: readonly JsonValue[];
+  /** The path of what is sent as null where the node came with a value and is not drawn. */
+  readonly clears: string;
+}
+
+/** A group of nodes under a heading. */
+export interface Section {
+  readonly id: string;
+  readonly title: Message;
 }
 
 /** What a user interface draws. */
 export interface Form {
+  readonly title?: Message | undefined;
+  readonly subtitle?: Message | undefined;
+  /** Whose account it is about. */
+  readonly account?: Message | undefined;
+  readonly sections?: readonly Section[] | undefined;
   readonly nodes: readonly Node[];
   readonly messages: readonly Message[];
 }
@@ -73,11 +135,12 @@ export interface FormProblems {
 }
 
 /**
- * Puts messages where they belong. What is said of an object or list that has no node of its own is said at a field within:
- * that it is missing, at each field that must be filled in there. What finds no place goes to the form.
+ * Puts messages where they belong. What is said of an object that has no node of its own is said at a field within: that it is
+ * missing, at each field that must be filled in there. What is said of an item that is not drawn is said of its list. What finds
+ * no place goes to the form.
  */
-export function withProblems(nodes: readonly Node[], problems: FormProblems): Form {
-  const drawn = nodes.filter(isDrawn);
+export function withProblems(form: Form, problems: FormProblems): Form {
+  const drawn = allNodes(form.nodes).filter(isDrawn);
   const placed = new Map<string, Message[]>();
   const rest: Message[] = [];
   for (const { name, message } of problems.fields) {
@@ -85,33 +148,50 @@ export function withProblems(nodes: readonly Node[], problems: FormProblems): Fo
     for (const place of places) placed.set(place.name, [...(placed.get(place.name) ?? []), place.message]);
     if (places.length === 0) rest.push(message);
   }
-  return {
-    nodes: nodes.map((node) => {
-      const own = placed.get(node.name);
-      return own === undefined || !isDrawn(node) ? node : withMessages(node, own);
-    }),
-    messages: [...problems.form, ...rest],
+  const place = (node: Node): Node => {
+    const own = isDrawn(node) ? placed.get(node.name) : undefined;
+    const { element } = node;
+    const within =
+      element.kind === "list"
+        ? { ...node, element: { ...element, items: element.items.map((item) => item.map(place)) } }
+        : node;
+    return own === undefined ? within : withMessages(within, own);
   };
+  return { ...form, nodes: form.nodes.map(place), messages: [...problems.form, ...rest] };
+}
+
+/** The nodes of a form and those of the items of its lists. */
+export function allNodes(nodes: readonly Node[]): readonly Node[] {
+  return nodes.flatMap((node) =>
+    node.element.kind === "list" ? [node, ...node.element.items.flatMap(allNodes)] : [node],
+  );
 }
 
 function placesOf(drawn: readonly Node[], name: string, message: Message): FormProblems["fields"] {
   if (drawn.some((node) => node.name === name)) return [{ name, message }];
-  const within = drawn.filter((node) => node.element.kind === "input" && node.name.startsWith(`${name}.`));
-  if (message.id !== requiredId) return within.slice(0, 1).map((node) => ({ name: node.name, message }));
+  const isFilledIn = ({ element: { kind } }: Node) => kind === "input" || kind === "list";
+  const within = drawn.filter((node) => isFilledIn(node) && node.name.startsWith(`${name}.`));
+  if (message.id !== requiredId) {
+    const list = drawn.find((node) => node.element.kind === "list" && name.startsWith(`${node.name}.`));
+    return [...within, ...(list === undefined ? [] : [list])].slice(0, 1).map((node) => ({
+      name: node.name,
+      message,
+    }));
+  }
   const needed = within.filter(({ element }) => element.kind === "input" && element.required);
-  return (needed.length > 0 ? needed : within.slice(0, 1)).map(({ name: place, element }) => {
-    const isItem = element.kind === "input" && element.listItem === true;
-    return { name: place, message: isItem ? message : required(splitTraitPath(place).at(-1) ?? "") };
-  });
+  return (needed.length > 0 ? needed : within.slice(0, 1)).map(({ name: place }) => ({
+    name: place,
+    message: required(place),
+  }));
 }
 
 /** What was left as it was drawn, a box without a tick or a list without items, is an answer when the form is sent again. */
 function withMessages(node: Node, messages: readonly Message[]): Node {
   const { element } = node;
-  const isAsked = messages.some(({ id }) => id === requiredId);
-  if (!isAsked || element.kind !== "input" || element.value !== undefined) return { ...node, messages };
-  if (element.listItem === true) return { ...node, messages, element: { ...element, unsaved: true } };
-  return element.type === "checkbox"
+  if (!messages.some(({ id }) => id === requiredId)) return { ...node, messages };
+  if (element.kind === "list") return { ...node, messages, element: { ...element, unsaved: true } };
+  const isEmptyBox = element.kind === "input" && element.type === "checkbox" && element.value === undefined;
+  return isEmptyBox
     ? { ...node, messages, element: { ...element, value: false, unsaved: true } }
     : { ...node, messages };
 }
@@ -119,18 +199,31 @@ function withMessages(node: Node, messages: readonly Message[]): Node {
 const requiredId = required("").id;
 
 function isDrawn({ element }: Node): boolean {
-  return element.kind === "button" || element.type !== "hidden";
+  return element.kind !== "input" || element.type !== "hidden";
 }
 
-/** A button that submits the form with a step of its own name. */
+/** A button that submits the form with a step, whose name it has. */
 export function button(step: string, label: Message, skipsRequired = false): Node {
-  return {
-    name: step,
-    group: "default",
-    label,
-    messages: [],
-    element: { kind: "button", step, skipsRequired },
-  };
+  return { name: step, step, label, messages: [], element: { kind: "button", skipsRequired } };
+}
+
+/** Says of each button how prominent it is: of a form, or of each section of it, one is primary. */
+export function withImportance(nodes: readonly Node[]): readonly Node[] {
+  const primary = new Map<string | undefined, Node>();
+  for (const node of nodes) {
+    const { section, element } = node;
+    if (element.kind !== "button") continue;
+    const first = primary.get(section);
+    // Buttons that need no field are beside the point, unless there are no others.
+    const needsFields =
+      first?.element.kind === "button" && first.element.skipsRequired && !element.skipsRequired;
+    if (first === undefined || needsFields) primary.set(section, node);
+  }
+  return nodes.map((node) => {
+    if (node.element.kind !== "button" || node.element.importance !== undefined) return node;
+    const importance = primary.get(node.section) === node ? "primary" : "secondary";
+    return { ...node, element: { ...node.element, importance } };
+  });
 }
 
 /** Joins path parts to a node name; a dot or backslash within a part is written with a backslash before it. */

@@ -74,18 +74,18 @@ export class IdentifierStage {
 
 /**
  * Security rule: no stage is skipped. Where a flow asks first who signs in, nothing can be tried before, and after it only
- * what it offers then. `isRequest`: whether the step is a method, or asks for a code or link. Throws STEP_NOT_OFFERED.
+ * what it offers then. `kind`: the method that the step is of, or that it asks for. Throws STEP_NOT_OFFERED.
  */
 export function assertOffered(
   tenant: Tenant,
   flow: FlowRecord,
   step: SubmittedStep,
-  isRequest: boolean,
+  kind: MethodKind | undefined,
 ): void {
   const { identifier, ofOwner, firstFactor, method } = flow.data;
   const offered = method === undefined ? (firstFactor ?? identifier ?? ofOwner)?.methods : [method.kind];
   const isOffered = asksIdentifier(tenant, flow)
     ? step.name === "identify"
-    : isRequest && (offered === undefined || offered.some((kind) => kind === step.name));
+    : kind !== undefined && (offered === undefined || offered.includes(kind));
   if (!isOffered) throw domainError("STEP_NOT_OFFERED", { step: step.name });
 }

@@ -1,6 +1,7 @@
 import { domainError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
 import * as messages from "../message/message.ts";
 import type {
   LoginMethod,
@@ -13,9 +14,9 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
   type AddressProofs,
-  isProofRequest,
   isSameAddress,
   type ProvedAddress,
+  requestedProof,
   verifiedAddresses,
 } from "./address-proofs.ts";
 import { advanceFlow } from "./advance-flow.ts";
@@ -24,15 +25,17 @@ import type {
   CreatedFlow,
   EnteredIdentifier,
   FirstFactor,
+  Flow,
   FlowCaller,
   FlowClient,
   FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginOutcome,
-  PendingStep,
+  PendingStage,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
+import type { Node } from "./form.ts";
 import {
   type FilledForm,
   isFilledForm,
@@ -74,6 +77,7 @@ interface LoginFlowsDependencies {
   readonly completions: LoginCompletions;
   readonly methods: readonly LoginMethod[];
   readonly proofs: AddressProofs;
+  readonly schemas: Pick<IdentitySchemas, "identifierTitles">;
   readonly throttle: Throttle;
   readonly secondFactors: SecondFactorStage;
 }
@@ -116,7 +120,7 @@ export class LoginFlows {
     this.#throttle = dependencies.throttle;
     this.#identifierStage = new IdentifierStage(dependencies);
     this.#secondFactors = dependencies.secondFactors;
-    this.shape = loginShape(dependencies.methods, dependencies.proofs);
+    this.shape = loginShape(dependencies.methods, dependencies.proofs, dependencies.schemas);
   }
 
   /**
@@ -259,7 +263,8 @@ export class LoginFlows {
     // A form that asks for none has no place for one, and is refused with it.
     if (isFilledForm(submitted)) return enteredIdentifier(typedIdentifierOf(submitted));
     const { step, identifier } = submitted;
-    const isNamed = step.name === "identify" || this.#methods.has(step.name) || isProofRequest(step);
+    const isNamed =
+      step.name === "identify" || this.#methods.has(step.name) || requestedProof(step) !== undefined;
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
 
@@ -269,7 +274,7 @@ export class LoginFlows {
     if (pending !== undefined) return this.#submitPending(attempt, pending);
     if (step.name === "back") return moved(await this.#goBack(caller.tenant, record));
     const isMethod = method !== undefined && (method.factor !== "second" || firstFactor !== undefined);
-    assertOffered(caller.tenant, record, step, isMethod || isProofRequest(step));
+    assertOffered(caller.tenant, record, step, isMethod ? method.kind : requestedProof(step));
     if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
       return reject(identifierDiffers(identifier.typed));
     }
@@ -301,7 +306,7 @@ export class LoginFlows {
     throw domainError("STEP_NOT_OFFERED", { step: "back" });
   }
 
-  async #submitPending(attempt: Attempt, { kind }: PendingStep): Promise<LoginOutcome> {
+  async #submitPending(attempt: Attempt, { kind }: PendingStage): Promise<LoginOutcome> {
     const { caller, record, candidate } = attempt;
     const lookUp = (typed: string) => this.#lookUp(caller.tenant, record, typed);
     const result = await this.#proofs.submit(caller, record, attempt.step, lookUp);
@@ -377,7 +382,7 @@ export class LoginFlows {
     const { identityId } = record;
     const next = moved(await advanceFlow(this.#flows, caller.tenant, record, { data, identityId }));
     if (result.kind === "continues" || next.kind !== "next_step") return next;
-    return { kind: "redirect", url: result.url, flow: next.flow };
+    return { kind: "redirect", url: result.url, flow: withAnchor(next.flow, result.url) };
   }
 
   /** Completes a login by its proof, or waits for a second one where that is wanted. */
@@ -435,6 +440,17 @@ export class LoginFlows {
     const result = await this.#complete(attempt, proofOf(candidate), renew);
     return "problems" in result ? reject(result) : result;
   }
+}
+
+/** A flow that goes on elsewhere, with a link to there: a client that does not know the outcome draws it. */
+function withAnchor(flow: Flow, url: string): Flow {
+  const anchor: Node = {
+    name: "goOn",
+    label: messages.goOnLabel(),
+    messages: [],
+    element: { kind: "anchor", url },
+  };
+  return { ...flow, form: { ...flow.form, nodes: [anchor, ...flow.form.nodes] } };
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

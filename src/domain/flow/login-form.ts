@@ -1,3 +1,4 @@
+import type { IdentitySchemas } from "../identity/schemas.ts";
 import * as messages from "../message/message.ts";
 import type { LoginMethod, MethodKind, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -7,7 +8,15 @@ import type { FlowShape } from "./flow-keeper.ts";
 import { button, type InputKind, type Node } from "./form.ts";
 
 /** Where login flows stand, and what is drawn there. */
-export function loginShape(methods: readonly LoginMethod[], proofs: AddressProofs): FlowShape {
+export function loginShape(
+  methods: readonly LoginMethod[],
+  proofs: AddressProofs,
+  schemas: Pick<IdentitySchemas, "identifierTitles">,
+): FlowShape {
+  const identifierNode = ({ id: tenantId }: Tenant, value: string): Node => ({
+    ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
+    label: messages.identifierLabel(schemas.identifierTitles({ tenantId })),
+  });
   const first = methods.filter(({ factor }) => factor !== "second");
   const offered = (tenant: Tenant, { data }: FlowRecord): readonly MethodKind[] =>
     data.firstFactor?.methods ??
@@ -32,23 +41,26 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
   return {
     kind: "login",
     lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
-    step: (tenant, flow) => {
-      const waiting = proofs.forms.stepOf(tenant, flow);
+    stage: (tenant, flow) => {
+      const waiting = proofs.forms.stageOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (asksIdentifier(tenant, flow)) return { kind: "enter_identifier" };
       const { firstFactor, method } = flow.data;
       return {
         kind: "choose_method",
-        methods: method === undefined ? offered(tenant, flow) : [method.kind],
+        offers: (method === undefined ? offered(tenant, flow) : [method.kind]).map((kind) => ({ kind })),
         secondFactor: firstFactor !== undefined,
       };
     },
     form: (tenant, flow) => {
-      const waiting = proofs.forms.nodesOf(tenant, flow);
+      const waiting = proofs.forms.nodesOf(flow);
       if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
       const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
       if (asksIdentifier(tenant, flow)) {
-        return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
+        return {
+          nodes: [identifierNode(tenant, typed), button("identify", messages.continueLabel())],
+          messages: [],
+        };
       }
       const nodes = methodNodes(tenant, flow);
       const back = button("back", messages.backLabel("login"), true);
@@ -56,13 +68,14 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
       if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
       if (identifier !== undefined) {
         return {
+          account: messages.signInAs(identifier.typed),
           nodes: [chosenNode(identifier.typed), ...nodes, back],
-          messages: [messages.signInAs(identifier.typed)],
+          messages: [],
         };
       }
       if (refreshes !== undefined || ofOwner !== undefined)
         return { nodes, messages: [messages.confirmIdentity()] };
-      return { nodes: [identifierNode(""), ...nodes], messages: [] };
+      return { nodes: [identifierNode(tenant, ""), ...nodes], messages: [] };
     },
   };
 }
@@ -112,13 +125,6 @@ function notFound(message: messages.Message): StepRejected {
   return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
 }
 
-function identifierNode(value: string): Node {
-  return {
-    ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
-    label: messages.identifierLabel(),
-  };
-}
-
 /** Not to be changed, and there for programs that keep passwords: they look for a name beside each of them. */
 function chosenNode(value: string): Node {
   return identifierInput({ type: "hidden", value });
@@ -126,5 +132,5 @@ function chosenNode(value: string): Node {
 
 function identifierInput(input: Omit<InputKind, "kind" | "autocomplete">): Node {
   const element = { kind: "input", autocomplete: "username", ...input } as const;
-  return { name: "identifier", group: "default", messages: [], element };
+  return { name: "identifier", messages: [], element };
 }

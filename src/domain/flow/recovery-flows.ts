@@ -49,12 +49,6 @@ import type { SecondFactorStage } from "./second-factor-stage.ts";
 import type { SettingsFlows } from "./settings-flows.ts";
 import type { FlowStore } from "./store.ts";
 
-/** What was submitted to a recovery flow. */
-export interface RecoverySubmission extends AddressSubmission {
-  /** The address that was chosen, where there was a choice; else empty. */
-  readonly addressId: string;
-}
-
 /** What a completed recovery gives. */
 export interface RecoveryCompleted {
   /** The flow in which the new secret is set; undefined where somebody signed in, and keeps what they had set up. */
@@ -126,7 +120,7 @@ export class RecoveryFlows {
   /** Tries what was submitted. */
   async submit(
     caller: FlowCaller,
-    submitted: RecoverySubmission | FilledForm,
+    submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RecoveryOutcome> {
     const { tenant } = caller;
@@ -149,7 +143,7 @@ export class RecoveryFlows {
   async #submitName(
     caller: FlowCaller,
     record: FlowRecord,
-    { step, flowId, address }: RecoverySubmission,
+    { step, flowId, address }: AddressSubmission,
   ): Promise<FlowOutcome<never>> {
     const { tenant } = caller;
     const kind = this.#proofs.requested(tenant, "recovery", step);
@@ -184,7 +178,7 @@ export class RecoveryFlows {
     record: FlowRecord,
     choice: AddressChoice,
     identity: Identity | undefined,
-    { step, flowId, addressId }: RecoverySubmission,
+    { step, flowId }: AddressSubmission,
   ): Promise<FlowOutcome<never>> {
     const { tenant } = caller;
     const moved = (next: FlowRecord) => this.#keeper.nextStep(caller, this.#shape, flowId, next);
@@ -195,8 +189,9 @@ export class RecoveryFlows {
       const change = { data: { ...data, typed: choice.typed }, identityId: undefined };
       return moved(await advanceFlow(this.#flows, tenant, record, change));
     }
-    const kind = this.#proofs.requested(tenant, "recovery", step);
-    if (addressId === "") return reject(addressIdRequired());
+    const kind = this.#proofs.requested(tenant, "recovery", step, "with a choice");
+    const { addressId } = step.fields;
+    if (typeof addressId !== "string" || addressId === "") return reject(addressIdRequired(step));
     const target = chosenAddress(choice, addressId);
     // Security rule: only where the flow offered to send it, and only while that address is still the account's to recover by.
     const stands =
@@ -204,7 +199,7 @@ export class RecoveryFlows {
       identity?.state === "active" &&
       identity.id === target.identityId &&
       isRecoverable(identity, target);
-    if (!stands) return reject(addressNotOffered());
+    if (!stands) return reject(addressNotOffered(step));
     return moved(await this.#proofs.request(caller, record, { kind, sentTo: maskAddress(target), target }));
   }
 
@@ -212,7 +207,7 @@ export class RecoveryFlows {
     caller: FlowCaller,
     record: FlowRecord,
     { identity, credentialKinds }: Owner,
-    { flowId, step }: RecoverySubmission,
+    { flowId, step }: AddressSubmission,
   ): Promise<RecoveryOutcome> {
     const reject = (rejected: StepRejected) =>
       this.#keeper.rejected(caller, this.#shape, flowId, record, rejected);
@@ -240,7 +235,7 @@ export class RecoveryFlows {
   async #answerClaim(
     caller: FlowCaller,
     record: FlowRecord,
-    { flowId, step }: RecoverySubmission,
+    { flowId, step }: AddressSubmission,
     claim: Claim,
   ): Promise<RecoveryOutcome> {
     const outcome = await this.#claims.answer(caller, { shape: this.#shape, record, flowId, step }, claim);

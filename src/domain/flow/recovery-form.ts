@@ -2,13 +2,13 @@ import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import type { NormalisedIdentifier } from "../identity/normalise.ts";
 import * as messages from "../message/message.ts";
-import type { StepRejected } from "../method/method.ts";
+import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { addressShape } from "./address-form.ts";
 import { type AddressProofs, isSameAddress, verifiedAddresses } from "./address-proofs.ts";
 import type { AddressChoice, OfferedAddress, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type Node } from "./form.ts";
+import { button, type Node, nodeName } from "./form.ts";
 import type { RecoveryOwner } from "./store.ts";
 
 /** Where recovery flows stand, and what is drawn there. */
@@ -16,10 +16,13 @@ export function recoveryShape(proofs: AddressProofs): FlowShape {
   const shape = addressShape("recovery", proofs, ({ settings }) => settings.recovery.lifetimeMs);
   return {
     ...shape,
-    step: (tenant, flow) => {
+    stage: (tenant, flow) => {
       const { choice, pending } = flow.data;
-      if (choice === undefined || pending !== undefined) return shape.step(tenant, flow);
-      return { kind: "choose_address", addresses: offeredAddresses(choice) };
+      if (choice === undefined || pending !== undefined) return shape.stage(tenant, flow);
+      return {
+        kind: "choose_address",
+        offers: proofs.forms.offers(tenant, "recovery", offeredAddresses(choice)),
+      };
     },
     form: (tenant, flow) => {
       const { choice, pending } = flow.data;
@@ -95,31 +98,38 @@ export function chosenAddress(choice: AddressChoice, id: string): ProofTarget | 
 }
 
 /** None of the addresses was chosen. */
-export function addressIdRequired(): StepRejected {
-  return refused(messages.required("address_id"));
+export function addressIdRequired(step: SubmittedStep): StepRejected {
+  return refused(step, messages.required(nodeName(step.name, "addressId")));
 }
 
 /** What was chosen was not offered, or is no longer an address to recover by. */
-export function addressNotOffered(): StepRejected {
-  return refused(messages.addressNotOffered());
+export function addressNotOffered(step: SubmittedStep): StepRejected {
+  return refused(step, messages.addressNotOffered());
 }
 
-function refused(message: messages.Message): StepRejected {
-  const problems = { fields: [{ name: "addressId", message }], form: [] };
+function refused({ name }: SubmittedStep, message: messages.Message): StepRejected {
+  const problems = { fields: [{ name: nodeName(name, "addressId"), message }], form: [] };
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 
+/** Each way to send something has its own choice, since not every address takes everything. */
 function choiceNodes(tenant: Tenant, proofs: AddressProofs, choice: AddressChoice): readonly Node[] {
-  const options = offeredAddresses(choice).map(({ id, masked }) => ({ value: id, label: masked }));
-  const address: Node = {
-    name: "addressId",
-    group: "default",
-    label: messages.chooseAddressLabel(),
-    messages: [],
-    element: { kind: "input", type: "text", value: choice.preferred, required: true, options },
-  };
-  const back = button("back", messages.backLabel("recovery"), true);
-  return [address, ...proofs.forms.requestNodes(tenant, "recovery"), back];
+  const ways = proofs.forms.requestNodes(tenant, "recovery").flatMap((way) => {
+    const name = nodeName(way.step ?? "", "addressId");
+    const choices = offeredAddresses(choice).map(({ id, masked }) => ({
+      value: id,
+      label: messages.choiceLabel({ text: masked, translations: {} }, name, id),
+    }));
+    const address: Node = {
+      name,
+      step: way.step,
+      label: messages.chooseAddressLabel(),
+      messages: [],
+      element: { kind: "input", type: "text", value: choice.preferred, required: true, choices },
+    };
+    return [address, way];
+  });
+  return [...ways, button("back", messages.backLabel("recovery"), true)];
 }
 
 function offeredAddresses({ addresses }: AddressChoice): readonly OfferedAddress[] {

@@ -22,12 +22,16 @@ export function registrationShape(
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
 ): RegistrationShape {
   const profileNodes = (tenant: Tenant, flow: FlowRecord, submitted?: JsonObject): readonly Node[] => {
-    const given = givenTraits(flow);
-    return flow.data.profileGiven ? [] : traitNodes(schemaOf(tenant, flow).fields, submitted ?? given, given);
+    const saved = givenTraits(flow);
+    // What the schema proposes stands there once, and not again after it was taken out.
+    const isNew = submitted === undefined && flow.data.traits === undefined;
+    return flow.data.profileGiven
+      ? []
+      : traitNodes(schemaOf(tenant, flow).fields, submitted ?? saved, { saved, isNew });
   };
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
     awaitsProfile(tenant, flow)
-      ? [{ ...button("profile", messages.continueLabel()), group: "profile" }]
+      ? [button("profile", messages.continueLabel())]
       : [
           ...methods.flatMap((method) => method.registrationNodes(tenant)),
           ...proofs.forms.requestNodes(tenant, "registration"),
@@ -36,15 +40,15 @@ export function registrationShape(
   return {
     kind: "registration",
     lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-    step: (tenant, flow) => {
-      const waiting = proofs.forms.stepOf(tenant, flow);
+    stage: (tenant, flow) => {
+      const waiting = proofs.forms.stageOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (awaitsProfile(tenant, flow)) return { kind: "fill_profile" };
-      const kinds = methods.map((method) => method.kind);
-      return { kind: "choose_method", methods: [...kinds, ...proofs.forms.offered(tenant, "registration")] };
+      const own = methods.map(({ kind }) => ({ kind }));
+      return { kind: "choose_method", offers: [...own, ...proofs.forms.offers(tenant, "registration")] };
     },
     form: (tenant, flow, submitted) => ({
-      nodes: proofs.forms.nodesOf(tenant, flow) ?? [
+      nodes: proofs.forms.nodesOf(flow) ?? [
         ...profileNodes(tenant, flow, submitted),
         ...methodNodes(tenant, flow),
       ],

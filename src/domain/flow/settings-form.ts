@@ -8,7 +8,7 @@ import type { SettingsMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-form.ts";
-import type { FlowRecord } from "./flow.ts";
+import type { FlowRecord, SettingsOffer } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
 import { button, type Node } from "./form.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
@@ -29,8 +29,8 @@ export function settingsShape(
     const { traits } = identity;
     const waiting = data.interrupted?.kind === "profile" ? data.interrupted.change : undefined;
     const wanted = submitted ?? (waiting && mergePatch(traits, changeableNow(waiting, traits)));
-    const save: Node = { ...button("profile", messages.saveLabel()), group: "profile" };
-    return [...traitNodes(schema.fields, wanted ?? traits, traits), save];
+    const save = button("profile", messages.saveLabel());
+    return [...traitNodes(schema.fields, wanted ?? traits, { saved: traits, step: "profile" }), save];
   };
   const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
@@ -41,31 +41,45 @@ export function settingsShape(
       identity === undefined || data.recovery !== undefined
         ? undefined
         : { identityId: identity.id, displayName: accountName(identity) },
-    step: (tenant, flow) => {
-      const waiting = proofs.forms.stepOf(tenant, flow);
+    stage: (tenant, flow) => {
+      const waiting = proofs.forms.stageOf(tenant, flow);
       if (waiting !== undefined) return waiting;
       if (flow.data.recovery !== undefined) {
-        return { kind: "set_new_secret", methods: methods.map((method) => method.kind) };
+        return { kind: "set_new_secret", offers: methods.map(({ kind }) => ({ kind })) };
       }
-      const parts = ["profile", "password"] as const;
-      return {
-        kind: "change_settings",
-        parts: deletionOf(tenant) === undefined ? parts : [...parts, "deletion"],
-      };
+      const offers: SettingsOffer[] = [{ kind: "profile" }, { kind: "password" }];
+      if (identity !== undefined && deletionOf(tenant) !== undefined) {
+        offers.push({
+          kind: "deletion",
+          deleteAt: identity.deleteAt === never ? undefined : identity.deleteAt,
+        });
+      }
+      return { kind: "change_settings", offers };
     },
     form: (tenant, flow) => {
-      const awaited = proofs.forms.nodesOf(tenant, flow);
+      const awaited = proofs.forms.nodesOf(flow);
       if (awaited !== undefined) return { nodes: awaited, messages: proofs.forms.messagesOf(flow) };
       if (flow.data.recovery !== undefined) {
         const nodes = [...secretNodes(tenant), ...resumeNodes(flow)];
         return { nodes, messages: [messages.recoverySucceeded()] };
       }
-      const nodes = [...profileNodes(flow), ...secretNodes(tenant), ...resumeNodes(flow)];
+      const nodes = [
+        ...resumeNodes(flow),
+        ...inSection("profile", profileNodes(flow)),
+        ...inSection("password", secretNodes(tenant)),
+      ];
+      const sections = [
+        { id: "profile", title: messages.profileTitle() },
+        { id: "password", title: messages.passwordTitle() },
+      ];
+      const account = identity && messages.accountOf(accountName(identity));
       if (identity !== undefined && identity.deleteAt !== never) {
-        return { nodes: [keepNode(), ...nodes], messages: [messages.deletionScheduled(identity.deleteAt)] };
+        const scheduled = messages.deletionScheduled(identity.deleteAt);
+        return { account, sections, nodes: [keepNode(), ...nodes], messages: [scheduled] };
       }
-      const isOffered = deletionOf(tenant) === "deleteAccount";
-      return { nodes: isOffered ? [...nodes, deleteNode(tenant)] : nodes, messages: [] };
+      if (deletionOf(tenant) === undefined) return { account, sections, nodes, messages: [] };
+      sections.push({ id: "deletion", title: messages.deletionTitle() });
+      return { account, sections, nodes: [...nodes, deleteNode(tenant)], messages: [] };
     },
   };
 }
@@ -98,6 +112,10 @@ export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<str
   // The other account may be gone again by now; the form must say something all the same.
   const form = fields.length === 0 ? [messages.duplicateIdentifier()] : [];
   return { kind: "rejected", reason: "IDENTIFIER_TAKEN", problems: { fields, form } };
+}
+
+function inSection(section: string, nodes: readonly Node[]): readonly Node[] {
+  return nodes.map((node) => ({ ...node, section }));
 }
 
 function resumeNodes({ data }: FlowRecord): readonly Node[] {

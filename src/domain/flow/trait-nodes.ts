@@ -1,79 +1,196 @@
-import type { TraitField, TraitViolation } from "../identity/compiled-schema.ts";
+import type { TraitViolation } from "../identity/compiled-schema.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
+import type { TraitCondition, TraitField, TraitList } from "../identity/trait-fields.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import * as messages from "../message/message.ts";
-import { type FormProblems, type InputKind, type InputType, type Node, nodeName } from "./form.ts";
+import {
+  type FormProblems,
+  type InputKind,
+  type InputType,
+  type ListKind,
+  type Node,
+  type NodeCondition,
+  nodeName,
+} from "./form.ts";
+
+/** What traits are drawn for. */
+export interface TraitFormOptions {
+  /** The traits that what is sent will be merged with: what differs from them is sent again. By default the same. */
+  readonly saved?: JsonObject | undefined;
+  /** Whether nothing was saved yet: what the schema proposes then stands in the fields that have no value. */
+  readonly isNew?: boolean;
+  /** The step that sends them. Undefined: every step. */
+  readonly step?: string | undefined;
+}
 
 /**
- * One node for each trait that a person can fill in, with the values given so far. `saved` are the traits that what is sent
- * will be merged with: what differs from them is sent again. Rule: a list is drawn with all its items, and one more where
- * there may be more, or not at all, since a list is replaced whole.
+ * One node for each trait that a person can fill in, with the values given so far, and for each that they can only read, if
+ * there is one. Rule: a list is drawn with all its items, and each of them whole, or it is shown read-only, since it is
+ * replaced whole.
  */
 export function traitNodes(
-  fields: readonly TraitField[],
+  fields: readonly (TraitField | TraitList)[],
   traits: JsonObject,
-  saved: JsonObject = traits,
+  options: TraitFormOptions = {},
 ): readonly Node[] {
-  let room = mostListItems;
+  let room = mostItemNodes;
   return fields.flatMap((field) => {
     const value = valueAt(traits, field.path);
-    const unsaved = traits !== saved && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
-    if (field.list === undefined) return [traitNode(field, field.path, value, { unsaved })];
-    const items = itemsToDraw(field.list, value);
-    if (items === undefined || items.length > room) return [];
-    room -= items.length;
-    const { minItems } = field.list;
-    return items.map((item, index) => {
-      const required = field.required && index < minItems;
-      return traitNode({ ...field, required }, [...field.path, String(index)], item, {
-        listItem: true,
-        unsaved,
-      });
-    });
+    if (field.readOnly && (value === undefined || value === null)) return [];
+    const drawn =
+      field.kind === "list"
+        ? listNode(field, value, traits, options)
+        : scalarNode(field, value, options, traits);
+    if (drawn === undefined) return [];
+    const size = drawn.element.kind === "list" ? drawn.element.items.flat().length : 0;
+    if (size > room) return [];
+    room -= size;
+    return [{ ...drawn, step: options.step }];
   });
 }
 
-/** The most items of lists that one form has; a list that does not fit is not drawn. */
-const mostListItems = 200;
+/** The most nodes of items of lists that one form has; a list that does not fit is not drawn. */
+const mostItemNodes = 200;
 
-/** The items of a list and the empty ones after them; undefined if there is an item that no field can show. */
-function itemsToDraw(
-  { minItems, maxItems }: NonNullable<TraitField["list"]>,
-  list: JsonValue | undefined,
-): readonly (JsonValue | undefined)[] | undefined {
-  if (list !== undefined && list !== null && !Array.isArray(list)) return undefined;
-  const items = list ?? [];
-  if (items.some((item) => typeof item === "object")) return undefined;
-  const length = Math.max(items.length, Math.min(maxItems, Math.max(minItems, items.length + 1)));
-  return length > mostListItems ? undefined : Array.from({ length }, (_, index) => items[index]);
+function scalarNode(
+  field: TraitField,
+  value: JsonValue | undefined,
+  { saved, isNew = false }: TraitFormOptions,
+  traits: JsonObject,
+): Node {
+  const name = nodeName("traits", ...field.path);
+  const isChanged =
+    saved !== undefined && saved !== traits && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
+  const isProposed =
+    isNew && value === undefined && field.default !== undefined && field.condition === undefined;
+  return traitNode(field, name, name, {
+    value: isProposed ? field.default : value,
+    unsaved: isChanged || isProposed,
+    condition: conditionOf(field.condition, "traits"),
+  });
+}
+
+/** A list with its items; undefined if there is none, but something else. */
+function listNode(
+  list: TraitList,
+  value: JsonValue | undefined,
+  traits: JsonObject,
+  { saved }: TraitFormOptions,
+): Node | undefined {
+  if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;
+  const items = value ?? [];
+  const name = nodeName("traits", ...list.path);
+  const before = saved === undefined || saved === traits ? value : valueAt(saved, list.path);
+  const readOnly = list.readOnly || !items.every((item) => isDrawnWhole(list.item, item));
+  const isNeeded = (index: number) => list.required && index < list.minItems;
+  const element: ListKind = {
+    kind: "list",
+    template: list.canAdd && !readOnly ? list.item.map((field) => itemNode(list, field, "")) : [],
+    items: items.map((item, index) =>
+      list.item.map((field) => {
+        const member = field.path.length === 0 ? { required: isNeeded(index) } : {};
+        const drawn = { ...field, ...member, readOnly: readOnly || field.readOnly };
+        return itemNode(list, drawn, `${name}.${index}`, memberOf(item, field.path));
+      }),
+    ),
+    minItems: list.required ? list.minItems : 0,
+    maxItems: list.maxItems,
+    readOnly,
+    unsaved: !isSameJson(value ?? null, before ?? null),
+  };
+  return {
+    name,
+    label: messages.titleLabel(list.title, name),
+    help: list.description && messages.traitHelp(list.description, name),
+    messages: [],
+    ui: list.ui,
+    condition: conditionOf(list.condition, "traits"),
+    element,
+  };
+}
+
+/** The node of an item or of a member of it. `item` is what the item is called; of the one that is copied nothing. */
+function itemNode(list: TraitList, field: TraitField, item: string, value?: JsonValue): Node {
+  const known = nodeName("traits", ...list.path, ...field.path);
+  const condition = conditionOf(field.condition, item);
+  return traitNode(field, item + nameWithin(field.path), known, { value, unsaved: false, condition });
+}
+
+/** What stands after the name of an object or item in the name of something within; of the whole nothing. */
+function nameWithin(path: readonly string[]): string {
+  return path.length === 0 ? "" : `.${nodeName(...path)}`;
+}
+
+/** Whether all that an item holds stands in its fields. */
+function isDrawnWhole(fields: readonly TraitField[], item: JsonValue): boolean {
+  const drawn = new Set(fields.map(({ path }) => JSON.stringify(path)));
+  const isWhole = (value: JsonValue, path: readonly string[]): boolean => {
+    if (typeof value !== "object") return drawn.has(JSON.stringify(path));
+    if (value === null || Array.isArray(value)) return false;
+    const members = Object.entries(value);
+    // An object without members would be gone once the list is sent.
+    if (members.length === 0) return path.length === 0 && !drawn.has("[]");
+    return members.every(([name, inner]) => isWhole(inner, [...path, name]));
+  };
+  return isWhole(item, []);
+}
+
+function memberOf(item: JsonValue, path: readonly string[]): JsonValue | undefined {
+  if (path.length === 0) return item;
+  return typeof item === "object" && item !== null && !Array.isArray(item) ? valueAt(item, path) : undefined;
+}
+
+function conditionOf(condition: TraitCondition | undefined, within: string): NodeCondition | undefined {
+  if (condition === undefined) return undefined;
+  const { path, values, clears } = condition;
+  return { name: within + nameWithin(path), values, clears: within + nameWithin(clears) };
 }
 
 function traitNode(
   field: TraitField,
-  path: readonly string[],
-  value: JsonValue | undefined,
-  more: Pick<InputKind, "listItem" | "unsaved">,
+  name: string,
+  /** The name without indices, for translations. */
+  known: string,
+  more: Pick<InputKind, "value" | "unsaved"> & Pick<Node, "condition">,
 ): Node {
+  const { value, unsaved, condition } = more;
   const shown = typeof value === "object" ? undefined : value;
   // Also a value that is no choice any more stands there, so that nobody gives it up by saving something else.
-  const isMissing = shown !== undefined && field.options.length > 0 && !field.options.includes(shown);
-  const options = isMissing ? [...field.options, shown] : field.options;
+  const isMissing =
+    shown !== undefined &&
+    field.choices.length > 0 &&
+    !field.choices.some((choice) => choice.value === shown);
+  const choices = isMissing ? [...field.choices, { value: shown, title: undefined }] : field.choices;
   return {
-    name: nodeName("traits", ...path),
-    group: "profile",
-    label: messages.titleLabel(field.title),
+    name,
+    label: messages.titleLabel(field.title, known),
+    help: field.description && messages.traitHelp(field.description, known),
     messages: [],
+    ui: field.ui,
+    condition,
     element: {
       kind: "input",
       type: inputType(field),
       value: shown,
+      unsaved,
       required: field.required,
+      readOnly: field.readOnly,
       autocomplete: field.autocomplete,
+      placeholder: field.example === undefined ? undefined : messages.traitExample(field.example, known),
+      default: field.default,
       minLength: field.minLength,
       maxLength: field.maxLength,
       pattern: field.pattern,
-      options: options.length === 0 ? undefined : options.map((option) => ({ value: option })),
-      ...more,
+      minimum: field.minimum,
+      maximum: field.maximum,
+      choices: choices.map((choice) => ({
+        value: choice.value,
+        label: messages.choiceLabel(
+          choice.title ?? { text: String(choice.value), translations: {} },
+          known,
+          choice.value,
+        ),
+      })),
     },
   };
 }
@@ -94,7 +211,7 @@ function violationMessage({ rule, message, params, path }: TraitViolation): mess
   const actual = typeof params.actual === "number" ? params.actual : 0;
   switch (rule) {
     case "required":
-      return messages.required(path.at(-1) ?? "");
+      return messages.required(nodeName("traits", ...path));
     case "minLength":
       return messages.tooShort(limit, actual);
     case "maxLength":
@@ -171,7 +288,7 @@ function inputType(field: TraitField): InputType {
     case "number":
       return "number";
     case "string":
-      return textType(field.format);
+      return field.multiLine ? "multi_line_text" : textType(field.format);
     default: {
       const unreachable: never = field.type;
       return unreachable;

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../json.ts";
+import { drawingKeys } from "./drawing.ts";
 import type { AddressKind, IdentifierKind } from "./identity.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
@@ -22,22 +23,30 @@ export function readAnnotation(schema: JsonObject, pointer: string): Annotation 
   const own = schema[annotationKeyword];
   const kratos = schema[kratosKeyword];
   // Both may stand side by side while a schema moves over; ours then decides.
-  if (own !== undefined) return readOwn(own, `${pointer}/${annotationKeyword}`);
+  if (own !== undefined) {
+    const read = readOwn(own, `${pointer}/${annotationKeyword}`);
+    if (read !== undefined || kratos === undefined) return read;
+  }
   return kratos === undefined ? undefined : readKratos(kratos, schema, `${pointer}/ory.sh~1kratos`);
 }
 
 const identifierKinds: readonly IdentifierKind[] = ["email", "phone", "username"];
 const addressKinds: readonly AddressKind[] = ["email", "phone"];
 
-function readOwn(value: JsonValue, pointer: string): Annotation {
+const purposeKeys = ["identifier", "verifiable", "recovery", "display_name"];
+
+/** Undefined if only its drawing is described: then it is for nothing of ours. */
+function readOwn(value: JsonValue, pointer: string): Annotation | undefined {
   const keys = objectAt(value, pointer);
-  const { identifier, verifiable, recovery, display_name: displayName, ...unknown } = keys;
-  const [stranger] = Object.keys(unknown);
+  const known: readonly string[] = [...purposeKeys, ...drawingKeys];
+  const stranger = Object.keys(keys).find((key) => !known.includes(key));
   if (stranger !== undefined) {
     throw new SchemaDocumentError(
-      `${pointer} has an unknown key ${JSON.stringify(stranger)}; known are identifier, verifiable, recovery, display_name`,
+      `${pointer} has an unknown key ${JSON.stringify(stranger)}; known are ${known.join(", ")}`,
     );
   }
+  if (!purposeKeys.some((key) => Object.hasOwn(keys, key))) return undefined;
+  const { identifier, verifiable, recovery, display_name: displayName } = keys;
   if (displayName !== undefined && typeof displayName !== "boolean") {
     throw new SchemaDocumentError(`${pointer}/display_name must be true or false`);
   }

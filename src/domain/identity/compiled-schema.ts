@@ -12,7 +12,14 @@ import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
-import { readOnlyPaths, traitFields } from "./trait-fields.ts";
+import {
+  readOnlyPaths,
+  type TraitField,
+  type TraitList,
+  traitFields,
+  undrawnTraits,
+} from "./trait-fields.ts";
+import { joinTraitPath } from "./trait-path.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {
@@ -22,7 +29,7 @@ export interface CompiledSchema {
   /** What an operator should know: nobody can sign in with it, a format that nothing checks. */
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
-  readonly fields: readonly TraitField[];
+  readonly fields: readonly (TraitField | TraitList)[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
@@ -49,26 +56,6 @@ export interface TraitViolation {
   readonly message: string;
   /** What a message in another language needs: `limit`, `actual`, `pattern`, `format`, `type`, … */
   readonly params: JsonObject;
-}
-
-/** A trait that a form has a field for. */
-export interface TraitField {
-  readonly path: readonly string[];
-  /** The schema's title, else the last part of the path. */
-  readonly title: string;
-  readonly type: "string" | "number" | "integer" | "boolean";
-  readonly format: string | undefined;
-  /** The values to choose from; empty: any. */
-  readonly options: readonly JsonValue[];
-  /** Whether traits without it are invalid, whatever else they hold. */
-  readonly required: boolean;
-  readonly minLength?: number | undefined;
-  readonly maxLength?: number | undefined;
-  readonly pattern?: string | undefined;
-  readonly identifier: boolean;
-  readonly autocomplete: string | undefined;
-  /** Of a list: how many items it takes; the rest of the field is that of each item, `path` is the list's. */
-  readonly list: { readonly minItems: number; readonly maxItems: number } | undefined;
 }
 
 /**
@@ -224,6 +211,13 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
       `null is allowed at ${nullable.join(", ")}, but settings and registrations cannot store it: there null removes a trait`,
     );
   }
+  const undrawn = undrawnTraits(document);
+  warnings.push(
+    ...undrawn
+      .slice(0, 10)
+      .map(({ path, keyword }) => `no form can draw ${joinTraitPath(path)}, because of ${keyword}`),
+  );
+  if (undrawn.length > 10) warnings.push(`${undrawn.length - 10} more traits that no form can draw`);
   return warnings;
 }
 

@@ -80,7 +80,11 @@ function besideTraits(document: SchemaDocument): string[] {
 
 /** A form draws what is not required as optional; what is then left out is refused, or leaves nobody who can sign in. */
 function optionalIdentifiers(document: SchemaDocument): string[] {
-  const identifiers = traitFields(document).filter(({ identifier }) => identifier);
+  const identifiers = traitFields(document).flatMap((drawn) =>
+    (drawn.kind === "list" ? drawn.item : [drawn])
+      .filter(({ identifier }) => identifier)
+      .map(() => ({ path: drawn.path, required: drawn.required && drawn.condition === undefined })),
+  );
   if (identifiers.length === 0 || identifiers.some(({ required }) => required)) return [];
   const isAlternative = ({ anyOf, oneOf }: JsonObject) =>
     [anyOf, oneOf].some(

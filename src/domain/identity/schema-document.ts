@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
+import { type Drawing, readDrawing } from "./drawing.ts";
 import { isExactNumber } from "./json-limits.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
@@ -30,6 +31,7 @@ export class SchemaDocument {
   readonly #pointers = new Map<JsonObject, string>();
   readonly #anchors = new Map<string, Subschema>();
   readonly #annotations = new Map<JsonObject, Annotation>();
+  readonly #drawings = new Map<JsonObject, Drawing>();
   readonly #annotated = new Set<JsonObject>();
 
   constructor(document: JsonObject) {
@@ -88,6 +90,11 @@ export class SchemaDocument {
     return this.#annotations.get(schema);
   }
 
+  /** What a subschema itself says of how a trait is drawn. */
+  drawingOf(schema: JsonObject): Drawing | undefined {
+    return this.#drawings.get(schema);
+  }
+
   /** Whether a subschema, or anything that it contains or refers to, has an annotation. */
   isAnnotated(schema: Subschema): boolean {
     return typeof schema === "object" && this.#annotated.has(schema);
@@ -109,6 +116,8 @@ export class SchemaDocument {
     this.#pointers.set(schema, pointer);
     this.#checkKeywords(schema, pointer);
     visit(schema);
+    const drawing = readDrawing(schema, pointer);
+    if (drawing !== undefined) this.#drawings.set(schema, drawing);
     const annotation = readAnnotation(schema, pointer);
     if (annotation !== undefined) {
       assertEffective(schema, pointer);

@@ -9,6 +9,7 @@ import type { StoredSchema } from "./schema.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { SchemaStore } from "./store.ts";
+import type { SchemaText } from "./trait-fields.ts";
 
 /** A schema that the configuration names. */
 export interface ConfiguredSchema {
@@ -67,6 +68,20 @@ export class IdentitySchemas {
     const schema = this.#current.get(scope.tenantId)?.get(id);
     if (schema === undefined) throw notFound(id);
     return schema.compiled;
+  }
+
+  /** What the current schemas call what people sign in with, each title once, in the order of the schemas. */
+  identifierTitles({ tenantId }: Pick<Scope, "tenantId">): readonly SchemaText[] {
+    const titles = new Map<string, SchemaText>();
+    for (const { compiled } of this.#current.get(tenantId)?.values() ?? []) {
+      for (const drawn of compiled.fields) {
+        const isIdentifier = (drawn.kind === "list" ? drawn.item : [drawn]).some(
+          ({ identifier }) => identifier,
+        );
+        if (isIdentifier && !titles.has(drawn.title.text)) titles.set(drawn.title.text, drawn.title);
+      }
+    }
+    return [...titles.values()];
   }
 
   /** Any version, compiled. Throws SCHEMA_NOT_FOUND. */

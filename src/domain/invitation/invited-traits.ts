@@ -1,9 +1,9 @@
 /** The traits that an invitation fills a form in with: a part of a document, of which a person adds the rest. */
 import { domainError } from "../errors.ts";
-import { nodeName } from "../flow/form.ts";
+import { allNodes, nodeName } from "../flow/form.ts";
 import { traitNodes } from "../flow/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
-import type { CompiledSchema, TraitField, TraitViolation } from "../identity/compiled-schema.ts";
+import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { InvitedAccount } from "./invitation.ts";
@@ -46,7 +46,11 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
 /** What a form has no field for, and that is not for the operator alone to set. */
 function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
   const given = new Set(readOnly.map((path) => keyOf(path)));
-  const shown = new Set(traitNodes(fields, traits).map(({ name }) => name));
+  const shown = new Set(
+    allNodes(traitNodes(fields, traits)).flatMap(({ name, element }) =>
+      element.kind === "input" && !element.readOnly ? [name] : [],
+    ),
+  );
   const toVisit: { value: JsonValue; path: readonly string[] }[] = [{ value: traits, path: [] }];
   const violations: TraitViolation[] = [];
   for (let visit = toVisit.pop(); visit !== undefined; visit = toVisit.pop()) {
@@ -66,12 +70,12 @@ function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): reado
 const maxViolations = 20;
 
 function withAddress(
-  fields: readonly TraitField[],
+  fields: CompiledSchema["fields"],
   traits: JsonObject,
   address: NonNullable<InvitedAccount["address"]>,
 ): JsonObject {
   const autocomplete = address.kind === "phone" ? "tel" : "email";
-  const field = fields.find((one) => one.autocomplete === autocomplete && one.list === undefined);
+  const field = fields.find((one) => one.kind === "field" && one.autocomplete === autocomplete);
   return field === undefined ? traits : setIfMissing(traits, field.path, address.value);
 }
 

@@ -1,5 +1,7 @@
 import type { FlowKind } from "../flow/flow.ts";
-import type { JsonObject } from "../json.ts";
+import type { SchemaText } from "../identity/trait-fields.ts";
+import { splitTraitPath } from "../identity/trait-path.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
 
 /** A sentence for people with a permanent number to translate it by. */
 export interface Message {
@@ -8,6 +10,8 @@ export interface Message {
   readonly text: string;
   /** The values within the sentence. */
   readonly context: JsonObject;
+  /** The sentence in other languages, by their tags, where the schema has them. */
+  readonly translations?: Readonly<Record<string, string>> | undefined;
 }
 
 /*
@@ -30,14 +34,31 @@ export function passwordLabel(): Message {
   return info(1070001, "Password");
 }
 
-/** A label taken from the identity schema. */
-export function titleLabel(title: string): Message {
-  return info(1070002, title, { title });
+/** A label taken from the identity schema. `name` is that of the node, without the indices of lists. */
+export function titleLabel({ text, translations }: SchemaText, name: string): Message {
+  return { ...info(1070002, text, { title: text, name }), translations };
 }
 
-/** The label of the field for whatever somebody signs in with. */
-export function identifierLabel(): Message {
-  return info(1070004, "ID");
+/** What to show for a value to choose. */
+export function choiceLabel({ text, translations }: SchemaText, name: string, value: JsonValue): Message {
+  return { ...info(9000201, text, { title: text, name, value }), translations };
+}
+
+/** What helps to fill a trait in, as the identity schema describes it. */
+export function traitHelp({ text, translations }: SchemaText, name: string): Message {
+  return { ...info(9000202, text, { description: text, name }), translations };
+}
+
+/** An example of a trait, out of the identity schema. */
+export function traitExample(example: string, name: string): Message {
+  return info(9000203, example, { example, name });
+}
+
+/** The label of the field for whatever somebody signs in with: what the schemas call it. */
+export function identifierLabel(titles: readonly SchemaText[]): Message {
+  const title = titles.map(({ text }) => text).join(" or ") || "E-mail, phone number or user name";
+  const [only] = titles.length === 1 ? titles : [];
+  return { ...info(9000200, title, { title }), translations: only?.translations };
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
@@ -45,9 +66,10 @@ export function invalidValue(reason: string): Message {
   return error(4000001, reason, { reason });
 }
 
-/** A required field is empty or missing. */
-export function required(property: string): Message {
-  return error(4000002, `Property ${property} is missing.`, { property });
+/** A required field is empty or missing. `name` is that of its node. */
+export function required(name: string): Message {
+  const property = splitTraitPath(name).at(-1) ?? "";
+  return error(4000002, `Property ${property} is missing.`, { property, name });
 }
 
 /** A text is too short. */
@@ -565,7 +587,8 @@ export function claimEnded(): Message {
   );
 }
 
-function info(id: number, text: string, context: JsonObject = {}): Message {
+/** A message that informs. */
+export function info(id: number, text: string, context: JsonObject = {}): Message {
   return { id, type: "info", text, context };
 }
 
@@ -575,4 +598,36 @@ function error(id: number, text: string, context: JsonObject = {}): Message {
 
 function success(id: number, text: string): Message {
   return { id, type: "success", text, context: {} };
+}
+
+/** Whose account settings change. */
+export function accountOf(name: string): Message {
+  return info(9000208, `Account of ${name}`, { name });
+}
+
+/** The heading of the traits in the settings. */
+export function profileTitle(): Message {
+  return info(9000204, "About you");
+}
+
+/** The heading of the password in the settings. */
+export function passwordTitle(): Message {
+  return info(9000205, "Password");
+}
+
+/** The heading of the end of the account in the settings. */
+export function deletionTitle(): Message {
+  return info(9000206, "Delete your account");
+}
+
+/** Asked before an account is deleted. */
+export function deletionQuestion(): Message {
+  const text =
+    "Delete your account? You are signed out on all your devices, and everything in your account will be lost.";
+  return info(9000207, text);
+}
+
+/** On the link to where a flow goes on. */
+export function goOnLabel(): Message {
+  return info(9000209, "Go on");
 }

@@ -10,7 +10,7 @@ import type { Secret } from "../secret.ts";
 import type { AssuranceLevel, AuthenticationMethodKind } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 
-/** The ways to get through a flow; each is a step of the Submit requests by the same name. */
+/** The ways to get through a flow. */
 export type MethodKind = "password" | "code" | "link";
 
 /** A step that was submitted, with its fields, as they came off the wire. */
@@ -162,12 +162,12 @@ export interface AddressProofMethod {
   readonly kind: ProofKind;
   /** What a proof is worth in a session. */
   readonly authentication: Authentication;
-  /** The step that uses the secret: the method's own, or `confirm` in the flow that an opened link began. */
-  readonly useStep: "code" | "confirm";
+  /** The step that uses the secret; of a link in the flow that it began when it was opened. */
+  readonly useStep: "code" | "confirmLink";
   /** The button that asks for the secret. */
   requestNodes(purpose: ProofPurpose): readonly Node[];
   /** The nodes while the secret is awaited, without `resend` and `back`. */
-  awaitNodes(tenant: Tenant, purpose: ProofPurpose): readonly Node[];
+  awaitNodes(purpose: ProofPurpose): readonly Node[];
   /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
   issue(tenant: Tenant, flow: ProofBinding, at: Date, strength: ProofStrength): IssuedProof;
   /**

@@ -35,7 +35,6 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
       flowId,
       csrfToken,
       address: request.address,
-      addressId: request.addressId,
       step: stepOf(request.step),
     });
     return answerRecovery(call, outcome);

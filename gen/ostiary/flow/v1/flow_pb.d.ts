@@ -5,10 +5,9 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Form } from "./form_pb.js";
-import type { MethodKind } from "../../common/v1/method_kind_pb.js";
+import type { Form, FormMessage } from "./form_pb.js";
 import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
@@ -67,23 +66,76 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   state: FlowState;
 
   /**
-   * Where the flow stands, for hand-written forms.
+   * Where the browser should go after the flow, as given at its creation, or the configured default.
+   *
+   * @generated from field: string return_to = 7;
+   */
+  returnTo: string;
+
+  /**
+   * Browser flows only: sent back with each submit as `csrf_token`. It is no node of the form.
+   *
+   * @generated from field: string csrf_token = 8;
+   */
+  csrfToken: string;
+
+  /**
+   * Settings only: whose account it is. Unset after a recovery, which shows nothing of the account.
+   *
+   * @generated from field: ostiary.flow.v1.FlowAccount account = 9;
+   */
+  account?: FlowAccount | undefined;
+
+  /**
+   * The form to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Form form = 10;
+   */
+  form?: Form | undefined;
+
+  /**
+   * Where the flow stands, for hand-written forms. Where it goes from there is a step, of Submit requests. Not set: it is
+   * completed, or at a stage that is newer than the client, which draws `form`.
    *
    * @generated from oneof ostiary.flow.v1.Flow.stage
    */
   stage: {
     /**
+     * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
+     *
+     * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 11;
+     */
+    value: EnterIdentifierStage;
+    case: "enterIdentifier";
+  } | {
+    /**
+     * Registration: fill in the traits; how to sign in is asked next.
+     *
+     * @generated from field: ostiary.flow.v1.FillProfileStage fill_profile = 12;
+     */
+    value: FillProfileStage;
+    case: "fillProfile";
+  } | {
+    /**
      * Fill in the form and choose a method.
      *
-     * @generated from field: ostiary.flow.v1.ChooseMethodStage choose_method = 7;
+     * @generated from field: ostiary.flow.v1.ChooseMethodStage choose_method = 13;
      */
     value: ChooseMethodStage;
     case: "chooseMethod";
   } | {
     /**
+     * Recovery: choose which address of the account the code or link goes to.
+     *
+     * @generated from field: ostiary.flow.v1.ChooseAddressStage choose_address = 14;
+     */
+    value: ChooseAddressStage;
+    case: "chooseAddress";
+  } | {
+    /**
      * Enter the code that was sent.
      *
-     * @generated from field: ostiary.flow.v1.EnterCodeStage enter_code = 11;
+     * @generated from field: ostiary.flow.v1.EnterCodeStage enter_code = 15;
      */
     value: EnterCodeStage;
     case: "enterCode";
@@ -91,7 +143,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Open the link that was sent, or ask for another one.
      *
-     * @generated from field: ostiary.flow.v1.LinkSentStage link_sent = 12;
+     * @generated from field: ostiary.flow.v1.LinkSentStage link_sent = 16;
      */
     value: LinkSentStage;
     case: "linkSent";
@@ -99,15 +151,23 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Press the one button that uses the link which was opened.
      *
-     * @generated from field: ostiary.flow.v1.ConfirmLinkStage confirm_link = 13;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStage confirm_link = 17;
      */
     value: ConfirmLinkStage;
     case: "confirmLink";
   } | {
     /**
+     * Verification, recovery: say whether it was you who set the account up.
+     *
+     * @generated from field: ostiary.flow.v1.ClaimAccountStage claim_account = 18;
+     */
+    value: ClaimAccountStage;
+    case: "claimAccount";
+  } | {
+    /**
      * Settings: change what is to be changed.
      *
-     * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 14;
+     * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 19;
      */
     value: ChangeSettingsStage;
     case: "changeSettings";
@@ -115,71 +175,11 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Settings after a recovery: set a new secret; nothing else is possible before.
      *
-     * @generated from field: ostiary.flow.v1.SetNewSecretStage set_new_secret = 15;
+     * @generated from field: ostiary.flow.v1.SetNewSecretStage set_new_secret = 20;
      */
     value: SetNewSecretStage;
     case: "setNewSecret";
-  } | {
-    /**
-     * Registration: fill in the traits; how to sign in is asked next.
-     *
-     * @generated from field: ostiary.flow.v1.FillProfileStage fill_profile = 16;
-     */
-    value: FillProfileStage;
-    case: "fillProfile";
-  } | {
-    /**
-     * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
-     *
-     * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 17;
-     */
-    value: EnterIdentifierStage;
-    case: "enterIdentifier";
-  } | {
-    /**
-     * Recovery: choose which address of the account the code or link goes to.
-     *
-     * @generated from field: ostiary.flow.v1.ChooseAddressStage choose_address = 18;
-     */
-    value: ChooseAddressStage;
-    case: "chooseAddress";
-  } | {
-    /**
-     * Verification, recovery: say whether it was you who set the account up.
-     *
-     * @generated from field: ostiary.flow.v1.ClaimAccountStage claim_account = 19;
-     */
-    value: ClaimAccountStage;
-    case: "claimAccount";
   } | { case: undefined; value?: undefined };
-
-  /**
-   * Where the browser should go after the flow, as given at its creation, or the configured default.
-   *
-   * @generated from field: string return_to = 8;
-   */
-  returnTo: string;
-
-  /**
-   * The form to draw.
-   *
-   * @generated from field: ostiary.flow.v1.Form form = 9;
-   */
-  form?: Form | undefined;
-
-  /**
-   * Browser flows only: sent back with each submit as `csrf_token`; also a hidden node of the form.
-   *
-   * @generated from field: string csrf_token = 10;
-   */
-  csrfToken: string;
-
-  /**
-   * Settings only: whose account it is. Unset after a recovery, which shows nothing of the account.
-   *
-   * @generated from field: ostiary.flow.v1.FlowAccount account = 20;
-   */
-  account?: FlowAccount | undefined;
 };
 
 /**
@@ -217,20 +217,60 @@ export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
 export declare const FlowAccountSchema: GenMessage<FlowAccount>;
 
 /**
- * ChooseMethodStage is the first step of a flow: any of these methods will do.
+ * EnterIdentifierStage waits for what somebody signs in with; what they prove it by comes next.
+ *
+ * @generated from message ostiary.flow.v1.EnterIdentifierStage
+ */
+export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
+  /**
+   * What needs no identifier: a passkey that the browser fills in, another provider. None of them is served yet.
+   *
+   * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
+   */
+  offers: MethodOffer[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.EnterIdentifierStage.
+ * Use `create(EnterIdentifierStageSchema)` to create a new message.
+ */
+export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage>;
+
+/**
+ * FillProfileStage waits for the traits, where `registration.style` is `profile_first`: submit `profile` with them.
+ *
+ * @generated from message ostiary.flow.v1.FillProfileStage
+ */
+export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage"> & {
+  /**
+   * What fills the profile in by itself, another provider for example. None of them is served yet.
+   *
+   * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
+   */
+  offers: MethodOffer[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FillProfileStage.
+ * Use `create(FillProfileStageSchema)` to create a new message.
+ */
+export declare const FillProfileStageSchema: GenMessage<FillProfileStage>;
+
+/**
+ * ChooseMethodStage waits for a method: any of those on offer will do.
  *
  * @generated from message ostiary.flow.v1.ChooseMethodStage
  */
 export declare type ChooseMethodStage = Message<"ostiary.flow.v1.ChooseMethodStage"> & {
   /**
-   * The methods on offer; each is a step of the Submit request by the same name.
+   * What is on offer, in the order to draw it.
    *
-   * @generated from field: repeated ostiary.common.v1.MethodKind methods = 1;
+   * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
-  methods: MethodKind[];
+  offers: MethodOffer[];
 
   /**
-   * Whether a first proof was given, and one of the methods is wanted beside it.
+   * Whether a first proof was given, and one of these is wanted beside it.
    *
    * @generated from field: bool second_factor = 2;
    */
@@ -242,6 +282,27 @@ export declare type ChooseMethodStage = Message<"ostiary.flow.v1.ChooseMethodSta
  * Use `create(ChooseMethodStageSchema)` to create a new message.
  */
 export declare const ChooseMethodStageSchema: GenMessage<ChooseMethodStage>;
+
+/**
+ * ChooseAddressStage waits for the choice of one of several addresses. Only where the configuration lets answers tell who
+ * has an account (`enumeration_safe: false`).
+ *
+ * @generated from message ostiary.flow.v1.ChooseAddressStage
+ */
+export declare type ChooseAddressStage = Message<"ostiary.flow.v1.ChooseAddressStage"> & {
+  /**
+   * What can be sent, and to which addresses: codes, links.
+   *
+   * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
+   */
+  offers: MethodOffer[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ChooseAddressStage.
+ * Use `create(ChooseAddressStageSchema)` to create a new message.
+ */
+export declare const ChooseAddressStageSchema: GenMessage<ChooseAddressStage>;
 
 /**
  * EnterCodeStage waits for a code. It is the same whether or not a code was really sent.
@@ -293,7 +354,7 @@ export declare const EnterCodeStageSchema: GenMessage<EnterCodeStage>;
 
 /**
  * LinkSentStage waits for a link to be opened, on this device or another one. It is the same whether or not a link
- * was really sent.
+ * was really sent. A page that waits asks GetFlow now and then: once the link was used the flow's state is COMPLETED.
  *
  * @generated from message ostiary.flow.v1.LinkSentStage
  */
@@ -348,96 +409,6 @@ export declare type ConfirmLinkStage = Message<"ostiary.flow.v1.ConfirmLinkStage
 export declare const ConfirmLinkStageSchema: GenMessage<ConfirmLinkStage>;
 
 /**
- * ChangeSettingsStage is the only step of a settings flow; any part of the form can be submitted, as often as needed.
- *
- * @generated from message ostiary.flow.v1.ChangeSettingsStage
- */
-export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSettingsStage"> & {
-  /**
-   * The parts on offer; each is a step of the Submit request by the same name, except where the part says otherwise.
-   *
-   * @generated from field: repeated ostiary.flow.v1.SettingsPart parts = 1;
-   */
-  parts: SettingsPart[];
-};
-
-/**
- * Describes the message ostiary.flow.v1.ChangeSettingsStage.
- * Use `create(ChangeSettingsStageSchema)` to create a new message.
- */
-export declare const ChangeSettingsStageSchema: GenMessage<ChangeSettingsStage>;
-
-/**
- * SetNewSecretStage is the step of a settings flow that follows a recovery.
- *
- * @generated from message ostiary.flow.v1.SetNewSecretStage
- */
-export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretStage"> & {
-  /**
-   * The methods on offer.
-   *
-   * @generated from field: repeated ostiary.common.v1.MethodKind methods = 1;
-   */
-  methods: MethodKind[];
-};
-
-/**
- * Describes the message ostiary.flow.v1.SetNewSecretStage.
- * Use `create(SetNewSecretStageSchema)` to create a new message.
- */
-export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
-
-/**
- * FillProfileStage is the first step of a registration flow where `registration.style` is `profile_first`: submit
- * `profile` with the traits.
- *
- * @generated from message ostiary.flow.v1.FillProfileStage
- */
-export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage"> & {
-};
-
-/**
- * Describes the message ostiary.flow.v1.FillProfileStage.
- * Use `create(FillProfileStageSchema)` to create a new message.
- */
-export declare const FillProfileStageSchema: GenMessage<FillProfileStage>;
-
-/**
- * EnterIdentifierStage waits for what somebody signs in with; what they prove it by comes next.
- *
- * @generated from message ostiary.flow.v1.EnterIdentifierStage
- */
-export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
-};
-
-/**
- * Describes the message ostiary.flow.v1.EnterIdentifierStage.
- * Use `create(EnterIdentifierStageSchema)` to create a new message.
- */
-export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage>;
-
-/**
- * ChooseAddressStage waits for the choice of one of several addresses. Only where the configuration lets answers tell who
- * has an account (`enumeration_safe: false`).
- *
- * @generated from message ostiary.flow.v1.ChooseAddressStage
- */
-export declare type ChooseAddressStage = Message<"ostiary.flow.v1.ChooseAddressStage"> & {
-  /**
-   * The addresses to choose from.
-   *
-   * @generated from field: repeated ostiary.flow.v1.OfferedAddress addresses = 1;
-   */
-  addresses: OfferedAddress[];
-};
-
-/**
- * Describes the message ostiary.flow.v1.ChooseAddressStage.
- * Use `create(ChooseAddressStageSchema)` to create a new message.
- */
-export declare const ChooseAddressStageSchema: GenMessage<ChooseAddressStage>;
-
-/**
  * ClaimAccountStage waits for an answer: the address was proven, and the account has no verified address yet, so nobody knows
  * whether the person who set it up is the one who has the address. `resume` signs in with what was set up, and everything
  * stays; `disown` says that it was somebody else, ends everything that was set up, and leads to a new secret. Until one of
@@ -461,13 +432,183 @@ export declare type ClaimAccountStage = Message<"ostiary.flow.v1.ClaimAccountSta
 export declare const ClaimAccountStageSchema: GenMessage<ClaimAccountStage>;
 
 /**
+ * ChangeSettingsStage is the only stage of most settings flows; any part can be submitted, as often as needed.
+ *
+ * @generated from message ostiary.flow.v1.ChangeSettingsStage
+ */
+export declare type ChangeSettingsStage = Message<"ostiary.flow.v1.ChangeSettingsStage"> & {
+  /**
+   * What can be changed, in the order to draw it.
+   *
+   * @generated from field: repeated ostiary.flow.v1.SettingsOffer offers = 1;
+   */
+  offers: SettingsOffer[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ChangeSettingsStage.
+ * Use `create(ChangeSettingsStageSchema)` to create a new message.
+ */
+export declare const ChangeSettingsStageSchema: GenMessage<ChangeSettingsStage>;
+
+/**
+ * SetNewSecretStage is the stage of a settings flow that follows a recovery.
+ *
+ * @generated from message ostiary.flow.v1.SetNewSecretStage
+ */
+export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretStage"> & {
+  /**
+   * What the new secret can be.
+   *
+   * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
+   */
+  offers: MethodOffer[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SetNewSecretStage.
+ * Use `create(SetNewSecretStageSchema)` to create a new message.
+ */
+export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
+
+/**
+ * MethodOffer is one way to go on, with what a hand-written form needs for it. Unknown ones are to be skipped.
+ *
+ * @generated from message ostiary.flow.v1.MethodOffer
+ */
+export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
+  /**
+   * Which way.
+   *
+   * @generated from oneof ostiary.flow.v1.MethodOffer.method
+   */
+  method: {
+    /**
+     * A password: the step `password`.
+     *
+     * @generated from field: ostiary.flow.v1.PasswordOffer password = 1;
+     */
+    value: PasswordOffer;
+    case: "password";
+  } | {
+    /**
+     * A one-time code: the step `send_code`, then `code`.
+     *
+     * @generated from field: ostiary.flow.v1.CodeOffer code = 2;
+     */
+    value: CodeOffer;
+    case: "code";
+  } | {
+    /**
+     * A link: the step `send_link`.
+     *
+     * @generated from field: ostiary.flow.v1.LinkOffer link = 3;
+     */
+    value: LinkOffer;
+    case: "link";
+  } | {
+    /**
+     * A code of an authenticator app. Not served yet.
+     *
+     * @generated from field: ostiary.flow.v1.TotpOffer totp = 4;
+     */
+    value: TotpOffer;
+    case: "totp";
+  } | {
+    /**
+     * A backup code. Not served yet.
+     *
+     * @generated from field: ostiary.flow.v1.BackupCodeOffer backup_code = 5;
+     */
+    value: BackupCodeOffer;
+    case: "backupCode";
+  } | {
+    /**
+     * A passkey or security key. Not served yet.
+     *
+     * @generated from field: ostiary.flow.v1.PasskeyOffer passkey = 6;
+     */
+    value: PasskeyOffer;
+    case: "passkey";
+  } | {
+    /**
+     * An account at another provider; one offer for each provider. Not served yet.
+     *
+     * @generated from field: ostiary.flow.v1.OidcOffer oidc = 7;
+     */
+    value: OidcOffer;
+    case: "oidc";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.flow.v1.MethodOffer.
+ * Use `create(MethodOfferSchema)` to create a new message.
+ */
+export declare const MethodOfferSchema: GenMessage<MethodOffer>;
+
+/**
+ * PasswordOffer offers a password. It has room for what a form may want to know.
+ *
+ * @generated from message ostiary.flow.v1.PasswordOffer
+ */
+export declare type PasswordOffer = Message<"ostiary.flow.v1.PasswordOffer"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasswordOffer.
+ * Use `create(PasswordOfferSchema)` to create a new message.
+ */
+export declare const PasswordOfferSchema: GenMessage<PasswordOffer>;
+
+/**
+ * CodeOffer offers a one-time code that is sent to an address.
+ *
+ * @generated from message ostiary.flow.v1.CodeOffer
+ */
+export declare type CodeOffer = Message<"ostiary.flow.v1.CodeOffer"> & {
+  /**
+   * The addresses to choose from; the `id` of one is sent as `send_code.address_id`. Empty: there is no choice.
+   *
+   * @generated from field: repeated ostiary.flow.v1.OfferedAddress addresses = 1;
+   */
+  addresses: OfferedAddress[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.CodeOffer.
+ * Use `create(CodeOfferSchema)` to create a new message.
+ */
+export declare const CodeOfferSchema: GenMessage<CodeOffer>;
+
+/**
+ * LinkOffer offers a link that is sent to an address.
+ *
+ * @generated from message ostiary.flow.v1.LinkOffer
+ */
+export declare type LinkOffer = Message<"ostiary.flow.v1.LinkOffer"> & {
+  /**
+   * The addresses to choose from; the `id` of one is sent as `send_link.address_id`. Empty: there is no choice.
+   *
+   * @generated from field: repeated ostiary.flow.v1.OfferedAddress addresses = 1;
+   */
+  addresses: OfferedAddress[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.LinkOffer.
+ * Use `create(LinkOfferSchema)` to create a new message.
+ */
+export declare const LinkOfferSchema: GenMessage<LinkOffer>;
+
+/**
  * OfferedAddress is an address that can be chosen.
  *
  * @generated from message ostiary.flow.v1.OfferedAddress
  */
 export declare type OfferedAddress = Message<"ostiary.flow.v1.OfferedAddress"> & {
   /**
-   * What stands for it in this flow: sent as `address_id`.
+   * What stands for it in this flow.
    *
    * @generated from field: string id = 1;
    */
@@ -493,6 +634,160 @@ export declare type OfferedAddress = Message<"ostiary.flow.v1.OfferedAddress"> &
  * Use `create(OfferedAddressSchema)` to create a new message.
  */
 export declare const OfferedAddressSchema: GenMessage<OfferedAddress>;
+
+/**
+ * TotpOffer offers a code of an authenticator app.
+ *
+ * @generated from message ostiary.flow.v1.TotpOffer
+ */
+export declare type TotpOffer = Message<"ostiary.flow.v1.TotpOffer"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.TotpOffer.
+ * Use `create(TotpOfferSchema)` to create a new message.
+ */
+export declare const TotpOfferSchema: GenMessage<TotpOffer>;
+
+/**
+ * BackupCodeOffer offers one of the codes that were written down.
+ *
+ * @generated from message ostiary.flow.v1.BackupCodeOffer
+ */
+export declare type BackupCodeOffer = Message<"ostiary.flow.v1.BackupCodeOffer"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.BackupCodeOffer.
+ * Use `create(BackupCodeOfferSchema)` to create a new message.
+ */
+export declare const BackupCodeOfferSchema: GenMessage<BackupCodeOffer>;
+
+/**
+ * PasskeyOffer offers a passkey or security key.
+ *
+ * @generated from message ostiary.flow.v1.PasskeyOffer
+ */
+export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
+  /**
+   * What to hand to the browser, as the JSON form of PublicKeyCredentialRequestOptions (WebAuthn level 3), or where one is set
+   * up of PublicKeyCredentialCreationOptions. Its challenge is good for this flow alone.
+   *
+   * @generated from field: google.protobuf.Struct options = 1;
+   */
+  options?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.PasskeyOffer.
+ * Use `create(PasskeyOfferSchema)` to create a new message.
+ */
+export declare const PasskeyOfferSchema: GenMessage<PasskeyOffer>;
+
+/**
+ * OidcOffer offers an account at another provider.
+ *
+ * @generated from message ostiary.flow.v1.OidcOffer
+ */
+export declare type OidcOffer = Message<"ostiary.flow.v1.OidcOffer"> & {
+  /**
+   * The provider's id in the configuration.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * What to write on its button, for example "Continue with Example".
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage label = 2;
+   */
+  label?: FormMessage | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.OidcOffer.
+ * Use `create(OidcOfferSchema)` to create a new message.
+ */
+export declare const OidcOfferSchema: GenMessage<OidcOffer>;
+
+/**
+ * SettingsOffer is one part of the settings, with what a hand-written form needs for it. Unknown ones are to be skipped.
+ *
+ * @generated from message ostiary.flow.v1.SettingsOffer
+ */
+export declare type SettingsOffer = Message<"ostiary.flow.v1.SettingsOffer"> & {
+  /**
+   * Which part.
+   *
+   * @generated from oneof ostiary.flow.v1.SettingsOffer.part
+   */
+  part: {
+    /**
+     * The traits: the step `profile`.
+     *
+     * @generated from field: ostiary.flow.v1.ProfileOffer profile = 1;
+     */
+    value: ProfileOffer;
+    case: "profile";
+  } | {
+    /**
+     * The password: the step `password`.
+     *
+     * @generated from field: ostiary.flow.v1.PasswordOffer password = 2;
+     */
+    value: PasswordOffer;
+    case: "password";
+  } | {
+    /**
+     * The end of the account: the step `delete_account`, or `keep_account` once a deletion is scheduled.
+     *
+     * @generated from field: ostiary.flow.v1.DeletionOffer deletion = 3;
+     */
+    value: DeletionOffer;
+    case: "deletion";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsOffer.
+ * Use `create(SettingsOfferSchema)` to create a new message.
+ */
+export declare const SettingsOfferSchema: GenMessage<SettingsOffer>;
+
+/**
+ * ProfileOffer offers to change the traits.
+ *
+ * @generated from message ostiary.flow.v1.ProfileOffer
+ */
+export declare type ProfileOffer = Message<"ostiary.flow.v1.ProfileOffer"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ProfileOffer.
+ * Use `create(ProfileOfferSchema)` to create a new message.
+ */
+export declare const ProfileOfferSchema: GenMessage<ProfileOffer>;
+
+/**
+ * DeletionOffer offers to delete the account.
+ *
+ * @generated from message ostiary.flow.v1.DeletionOffer
+ */
+export declare type DeletionOffer = Message<"ostiary.flow.v1.DeletionOffer"> & {
+  /**
+   * When it will be deleted; `keep_account` keeps it. Unset: nothing is scheduled, and `delete_account` schedules it.
+   *
+   * @generated from field: google.protobuf.Timestamp purge_time = 1;
+   */
+  purgeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.DeletionOffer.
+ * Use `create(DeletionOfferSchema)` to create a new message.
+ */
+export declare const DeletionOfferSchema: GenMessage<DeletionOffer>;
 
 /**
  * FlowKind says what a flow is for.
@@ -614,44 +909,4 @@ export enum FlowState {
  * Describes the enum ostiary.flow.v1.FlowState.
  */
 export declare const FlowStateSchema: GenEnum<FlowState>;
-
-/**
- * SettingsPart names the parts of a settings flow.
- *
- * @generated from enum ostiary.flow.v1.SettingsPart
- */
-export enum SettingsPart {
-  /**
-   * Not stated.
-   *
-   * @generated from enum value: SETTINGS_PART_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * The traits.
-   *
-   * @generated from enum value: SETTINGS_PART_PROFILE = 1;
-   */
-  PROFILE = 1,
-
-  /**
-   * The password.
-   *
-   * @generated from enum value: SETTINGS_PART_PASSWORD = 2;
-   */
-  PASSWORD = 2,
-
-  /**
-   * The end of the account. Its step is `delete_account`, or `keep_account` once a deletion is scheduled.
-   *
-   * @generated from enum value: SETTINGS_PART_DELETION = 3;
-   */
-  DELETION = 3,
-}
-
-/**
- * Describes the enum ostiary.flow.v1.SettingsPart.
- */
-export declare const SettingsPartSchema: GenEnum<SettingsPart>;
 

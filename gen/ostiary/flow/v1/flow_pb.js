@@ -5,8 +5,7 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import { file_ostiary_common_v1_method_kind } from "../../common/v1/method_kind_pb.js";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_flow_v1_form } from "./form_pb.js";
 import { file_ostiary_option_v1_demand } from "../../option/v1/demand_pb.js";
 
@@ -14,7 +13,7 @@ import { file_ostiary_option_v1_demand } from "../../option/v1/demand_pb.js";
  * Describes the file ostiary/flow/v1/flow.proto.
  */
 export const file_ostiary_flow_v1_flow = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIuAHCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEisKBmNsaWVudBgFIAEoDjIbLm9zdGlhcnkuZmxvdy52MS5DbGllbnRLaW5kEikKBXN0YXRlGAYgASgOMhoub3N0aWFyeS5mbG93LnYxLkZsb3dTdGF0ZRI7Cg1jaG9vc2VfbWV0aG9kGAcgASgLMiIub3N0aWFyeS5mbG93LnYxLkNob29zZU1ldGhvZFN0YWdlSAASNQoKZW50ZXJfY29kZRgLIAEoCzIfLm9zdGlhcnkuZmxvdy52MS5FbnRlckNvZGVTdGFnZUgAEjMKCWxpbmtfc2VudBgMIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5MaW5rU2VudFN0YWdlSAASOQoMY29uZmlybV9saW5rGA0gASgLMiEub3N0aWFyeS5mbG93LnYxLkNvbmZpcm1MaW5rU3RhZ2VIABI/Cg9jaGFuZ2Vfc2V0dGluZ3MYDiABKAsyJC5vc3RpYXJ5LmZsb3cudjEuQ2hhbmdlU2V0dGluZ3NTdGFnZUgAEjwKDnNldF9uZXdfc2VjcmV0GA8gASgLMiIub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0YWdlSAASOQoMZmlsbF9wcm9maWxlGBAgASgLMiEub3N0aWFyeS5mbG93LnYxLkZpbGxQcm9maWxlU3RhZ2VIABJBChBlbnRlcl9pZGVudGlmaWVyGBEgASgLMiUub3N0aWFyeS5mbG93LnYxLkVudGVySWRlbnRpZmllclN0YWdlSAASPQoOY2hvb3NlX2FkZHJlc3MYEiABKAsyIy5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlQWRkcmVzc1N0YWdlSAASOwoNY2xhaW1fYWNjb3VudBgTIAEoCzIiLm9zdGlhcnkuZmxvdy52MS5DbGFpbUFjY291bnRTdGFnZUgAEhEKCXJldHVybl90bxgIIAEoCRIjCgRmb3JtGAkgASgLMhUub3N0aWFyeS5mbG93LnYxLkZvcm0SFwoKY3NyZl90b2tlbhgKIAEoCUIDgAEBEi0KB2FjY291bnQYFCABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRmxvd0FjY291bnRCBwoFc3RhZ2UiOAoLRmxvd0FjY291bnQSEwoLaWRlbnRpdHlfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJIloKEUNob29zZU1ldGhvZFN0YWdlEi4KB21ldGhvZHMYASADKA4yHS5vc3RpYXJ5LmNvbW1vbi52MS5NZXRob2RLaW5kEhUKDXNlY29uZF9mYWN0b3IYAiABKAgitwEKDkVudGVyQ29kZVN0YWdlEg8KB3NlbnRfdG8YASABKAkSNAoQY29kZV9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NvZGVfbGVuZ3RoGAQgASgFEhgKEGxvbmdfY29kZV9sZW5ndGgYBSABKAUihwEKDUxpbmtTZW50U3RhZ2USDwoHc2VudF90bxgBIAEoCRI0ChBsaW5rX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoQQ29uZmlybUxpbmtTdGFnZRIPCgdhZGRyZXNzGAEgASgJIkMKE0NoYW5nZVNldHRpbmdzU3RhZ2USLAoFcGFydHMYASADKA4yHS5vc3RpYXJ5LmZsb3cudjEuU2V0dGluZ3NQYXJ0IkMKEVNldE5ld1NlY3JldFN0YWdlEi4KB21ldGhvZHMYASADKA4yHS5vc3RpYXJ5LmNvbW1vbi52MS5NZXRob2RLaW5kIhIKEEZpbGxQcm9maWxlU3RhZ2UiFgoURW50ZXJJZGVudGlmaWVyU3RhZ2UiSAoSQ2hvb3NlQWRkcmVzc1N0YWdlEjIKCWFkZHJlc3NlcxgBIAMoCzIfLm9zdGlhcnkuZmxvdy52MS5PZmZlcmVkQWRkcmVzcyIkChFDbGFpbUFjY291bnRTdGFnZRIPCgdhZGRyZXNzGAEgASgJIlsKDk9mZmVyZWRBZGRyZXNzEgoKAmlkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSLAoEa2luZBgDIAEoDjIeLm9zdGlhcnkub3B0aW9uLnYxLkFkZHJlc3NLaW5kKqIBCghGbG93S2luZBIZChVGTE9XX0tJTkRfVU5TUEVDSUZJRUQQABITCg9GTE9XX0tJTkRfTE9HSU4QARIaChZGTE9XX0tJTkRfUkVHSVNUUkFUSU9OEAISFgoSRkxPV19LSU5EX1JFQ09WRVJZEAMSGgoWRkxPV19LSU5EX1ZFUklGSUNBVElPThAEEhYKEkZMT1dfS0lORF9TRVRUSU5HUxAFKloKCkNsaWVudEtpbmQSGwoXQ0xJRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIXChNDTElFTlRfS0lORF9CUk9XU0VSEAESFgoSQ0xJRU5UX0tJTkRfTkFUSVZFEAIqWAoJRmxvd1N0YXRlEhoKFkZMT1dfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFGTE9XX1NUQVRFX0FDVElWRRABEhgKFEZMT1dfU1RBVEVfQ09NUExFVEVEEAIqgAEKDFNldHRpbmdzUGFydBIdChlTRVRUSU5HU19QQVJUX1VOU1BFQ0lGSUVEEAASGQoVU0VUVElOR1NfUEFSVF9QUk9GSUxFEAESGgoWU0VUVElOR1NfUEFSVF9QQVNTV09SRBACEhoKFlNFVFRJTkdTX1BBUlRfREVMRVRJT04QA0KWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ostiary_common_v1_method_kind, file_ostiary_flow_v1_form, file_ostiary_option_v1_demand]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZmxvdy5wcm90bxIPb3N0aWFyeS5mbG93LnYxIuAHCgRGbG93Eg8KAmlkGAEgASgJQgOAAQESLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgRraW5kGAQgASgOMhkub3N0aWFyeS5mbG93LnYxLkZsb3dLaW5kEisKBmNsaWVudBgFIAEoDjIbLm9zdGlhcnkuZmxvdy52MS5DbGllbnRLaW5kEikKBXN0YXRlGAYgASgOMhoub3N0aWFyeS5mbG93LnYxLkZsb3dTdGF0ZRIRCglyZXR1cm5fdG8YByABKAkSFwoKY3NyZl90b2tlbhgIIAEoCUIDgAEBEi0KB2FjY291bnQYCSABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRmxvd0FjY291bnQSIwoEZm9ybRgKIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5Gb3JtEkEKEGVudGVyX2lkZW50aWZpZXIYCyABKAsyJS5vc3RpYXJ5LmZsb3cudjEuRW50ZXJJZGVudGlmaWVyU3RhZ2VIABI5CgxmaWxsX3Byb2ZpbGUYDCABKAsyIS5vc3RpYXJ5LmZsb3cudjEuRmlsbFByb2ZpbGVTdGFnZUgAEjsKDWNob29zZV9tZXRob2QYDSABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2hvb3NlTWV0aG9kU3RhZ2VIABI9Cg5jaG9vc2VfYWRkcmVzcxgOIAEoCzIjLm9zdGlhcnkuZmxvdy52MS5DaG9vc2VBZGRyZXNzU3RhZ2VIABI1CgplbnRlcl9jb2RlGA8gASgLMh8ub3N0aWFyeS5mbG93LnYxLkVudGVyQ29kZVN0YWdlSAASMwoJbGlua19zZW50GBAgASgLMh4ub3N0aWFyeS5mbG93LnYxLkxpbmtTZW50U3RhZ2VIABI5Cgxjb25maXJtX2xpbmsYESABKAsyIS5vc3RpYXJ5LmZsb3cudjEuQ29uZmlybUxpbmtTdGFnZUgAEjsKDWNsYWltX2FjY291bnQYEiABKAsyIi5vc3RpYXJ5LmZsb3cudjEuQ2xhaW1BY2NvdW50U3RhZ2VIABI/Cg9jaGFuZ2Vfc2V0dGluZ3MYEyABKAsyJC5vc3RpYXJ5LmZsb3cudjEuQ2hhbmdlU2V0dGluZ3NTdGFnZUgAEjwKDnNldF9uZXdfc2VjcmV0GBQgASgLMiIub3N0aWFyeS5mbG93LnYxLlNldE5ld1NlY3JldFN0YWdlSABCBwoFc3RhZ2UiOAoLRmxvd0FjY291bnQSEwoLaWRlbnRpdHlfaWQYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJIkQKFEVudGVySWRlbnRpZmllclN0YWdlEiwKBm9mZmVycxgBIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5NZXRob2RPZmZlciJAChBGaWxsUHJvZmlsZVN0YWdlEiwKBm9mZmVycxgBIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5NZXRob2RPZmZlciJYChFDaG9vc2VNZXRob2RTdGFnZRIsCgZvZmZlcnMYASADKAsyHC5vc3RpYXJ5LmZsb3cudjEuTWV0aG9kT2ZmZXISFQoNc2Vjb25kX2ZhY3RvchgCIAEoCCJCChJDaG9vc2VBZGRyZXNzU3RhZ2USLAoGb2ZmZXJzGAEgAygLMhwub3N0aWFyeS5mbG93LnYxLk1ldGhvZE9mZmVyIrcBCg5FbnRlckNvZGVTdGFnZRIPCgdzZW50X3RvGAEgASgJEjQKEGNvZGVfZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jlc2VuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjb2RlX2xlbmd0aBgEIAEoBRIYChBsb25nX2NvZGVfbGVuZ3RoGAUgASgFIocBCg1MaW5rU2VudFN0YWdlEg8KB3NlbnRfdG8YASABKAkSNAoQbGlua19leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiMKEENvbmZpcm1MaW5rU3RhZ2USDwoHYWRkcmVzcxgBIAEoCSIkChFDbGFpbUFjY291bnRTdGFnZRIPCgdhZGRyZXNzGAEgASgJIkUKE0NoYW5nZVNldHRpbmdzU3RhZ2USLgoGb2ZmZXJzGAEgAygLMh4ub3N0aWFyeS5mbG93LnYxLlNldHRpbmdzT2ZmZXIiQQoRU2V0TmV3U2VjcmV0U3RhZ2USLAoGb2ZmZXJzGAEgAygLMhwub3N0aWFyeS5mbG93LnYxLk1ldGhvZE9mZmVyIuYCCgtNZXRob2RPZmZlchIyCghwYXNzd29yZBgBIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5QYXNzd29yZE9mZmVySAASKgoEY29kZRgCIAEoCzIaLm9zdGlhcnkuZmxvdy52MS5Db2RlT2ZmZXJIABIqCgRsaW5rGAMgASgLMhoub3N0aWFyeS5mbG93LnYxLkxpbmtPZmZlckgAEioKBHRvdHAYBCABKAsyGi5vc3RpYXJ5LmZsb3cudjEuVG90cE9mZmVySAASNwoLYmFja3VwX2NvZGUYBSABKAsyIC5vc3RpYXJ5LmZsb3cudjEuQmFja3VwQ29kZU9mZmVySAASMAoHcGFzc2tleRgGIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5QYXNza2V5T2ZmZXJIABIqCgRvaWRjGAcgASgLMhoub3N0aWFyeS5mbG93LnYxLk9pZGNPZmZlckgAQggKBm1ldGhvZCIPCg1QYXNzd29yZE9mZmVyIj8KCUNvZGVPZmZlchIyCglhZGRyZXNzZXMYASADKAsyHy5vc3RpYXJ5LmZsb3cudjEuT2ZmZXJlZEFkZHJlc3MiPwoJTGlua09mZmVyEjIKCWFkZHJlc3NlcxgBIAMoCzIfLm9zdGlhcnkuZmxvdy52MS5PZmZlcmVkQWRkcmVzcyJbCg5PZmZlcmVkQWRkcmVzcxIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEiwKBGtpbmQYAyABKA4yHi5vc3RpYXJ5Lm9wdGlvbi52MS5BZGRyZXNzS2luZCILCglUb3RwT2ZmZXIiEQoPQmFja3VwQ29kZU9mZmVyIjgKDFBhc3NrZXlPZmZlchIoCgdvcHRpb25zGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJKCglPaWRjT2ZmZXISEAoIcHJvdmlkZXIYASABKAkSKwoFbGFiZWwYAiABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2UisQEKDVNldHRpbmdzT2ZmZXISMAoHcHJvZmlsZRgBIAEoCzIdLm9zdGlhcnkuZmxvdy52MS5Qcm9maWxlT2ZmZXJIABIyCghwYXNzd29yZBgCIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5QYXNzd29yZE9mZmVySAASMgoIZGVsZXRpb24YAyABKAsyHi5vc3RpYXJ5LmZsb3cudjEuRGVsZXRpb25PZmZlckgAQgYKBHBhcnQiDgoMUHJvZmlsZU9mZmVyIj8KDURlbGV0aW9uT2ZmZXISLgoKcHVyZ2VfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqogEKCEZsb3dLaW5kEhkKFUZMT1dfS0lORF9VTlNQRUNJRklFRBAAEhMKD0ZMT1dfS0lORF9MT0dJThABEhoKFkZMT1dfS0lORF9SRUdJU1RSQVRJT04QAhIWChJGTE9XX0tJTkRfUkVDT1ZFUlkQAxIaChZGTE9XX0tJTkRfVkVSSUZJQ0FUSU9OEAQSFgoSRkxPV19LSU5EX1NFVFRJTkdTEAUqWgoKQ2xpZW50S2luZBIbChdDTElFTlRfS0lORF9VTlNQRUNJRklFRBAAEhcKE0NMSUVOVF9LSU5EX0JST1dTRVIQARIWChJDTElFTlRfS0lORF9OQVRJVkUQAipYCglGbG93U3RhdGUSGgoWRkxPV19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUZMT1dfU1RBVEVfQUNUSVZFEAESGAoURkxPV19TVEFURV9DT01QTEVURUQQAkKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_ostiary_flow_v1_form, file_ostiary_option_v1_demand]);
 
 /**
  * Describes the message ostiary.flow.v1.Flow.
@@ -31,81 +30,158 @@ export const FlowAccountSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 1);
 
 /**
- * Describes the message ostiary.flow.v1.ChooseMethodStage.
- * Use `create(ChooseMethodStageSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.EnterIdentifierStage.
+ * Use `create(EnterIdentifierStageSchema)` to create a new message.
  */
-export const ChooseMethodStageSchema = /*@__PURE__*/
+export const EnterIdentifierStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 2);
-
-/**
- * Describes the message ostiary.flow.v1.EnterCodeStage.
- * Use `create(EnterCodeStageSchema)` to create a new message.
- */
-export const EnterCodeStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 3);
-
-/**
- * Describes the message ostiary.flow.v1.LinkSentStage.
- * Use `create(LinkSentStageSchema)` to create a new message.
- */
-export const LinkSentStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 4);
-
-/**
- * Describes the message ostiary.flow.v1.ConfirmLinkStage.
- * Use `create(ConfirmLinkStageSchema)` to create a new message.
- */
-export const ConfirmLinkStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 5);
-
-/**
- * Describes the message ostiary.flow.v1.ChangeSettingsStage.
- * Use `create(ChangeSettingsStageSchema)` to create a new message.
- */
-export const ChangeSettingsStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 6);
-
-/**
- * Describes the message ostiary.flow.v1.SetNewSecretStage.
- * Use `create(SetNewSecretStageSchema)` to create a new message.
- */
-export const SetNewSecretStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 7);
 
 /**
  * Describes the message ostiary.flow.v1.FillProfileStage.
  * Use `create(FillProfileStageSchema)` to create a new message.
  */
 export const FillProfileStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 8);
+  messageDesc(file_ostiary_flow_v1_flow, 3);
 
 /**
- * Describes the message ostiary.flow.v1.EnterIdentifierStage.
- * Use `create(EnterIdentifierStageSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ChooseMethodStage.
+ * Use `create(ChooseMethodStageSchema)` to create a new message.
  */
-export const EnterIdentifierStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 9);
+export const ChooseMethodStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 4);
 
 /**
  * Describes the message ostiary.flow.v1.ChooseAddressStage.
  * Use `create(ChooseAddressStageSchema)` to create a new message.
  */
 export const ChooseAddressStageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 10);
+  messageDesc(file_ostiary_flow_v1_flow, 5);
+
+/**
+ * Describes the message ostiary.flow.v1.EnterCodeStage.
+ * Use `create(EnterCodeStageSchema)` to create a new message.
+ */
+export const EnterCodeStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 6);
+
+/**
+ * Describes the message ostiary.flow.v1.LinkSentStage.
+ * Use `create(LinkSentStageSchema)` to create a new message.
+ */
+export const LinkSentStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 7);
+
+/**
+ * Describes the message ostiary.flow.v1.ConfirmLinkStage.
+ * Use `create(ConfirmLinkStageSchema)` to create a new message.
+ */
+export const ConfirmLinkStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 8);
 
 /**
  * Describes the message ostiary.flow.v1.ClaimAccountStage.
  * Use `create(ClaimAccountStageSchema)` to create a new message.
  */
 export const ClaimAccountStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 9);
+
+/**
+ * Describes the message ostiary.flow.v1.ChangeSettingsStage.
+ * Use `create(ChangeSettingsStageSchema)` to create a new message.
+ */
+export const ChangeSettingsStageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 10);
+
+/**
+ * Describes the message ostiary.flow.v1.SetNewSecretStage.
+ * Use `create(SetNewSecretStageSchema)` to create a new message.
+ */
+export const SetNewSecretStageSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow, 11);
+
+/**
+ * Describes the message ostiary.flow.v1.MethodOffer.
+ * Use `create(MethodOfferSchema)` to create a new message.
+ */
+export const MethodOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 12);
+
+/**
+ * Describes the message ostiary.flow.v1.PasswordOffer.
+ * Use `create(PasswordOfferSchema)` to create a new message.
+ */
+export const PasswordOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 13);
+
+/**
+ * Describes the message ostiary.flow.v1.CodeOffer.
+ * Use `create(CodeOfferSchema)` to create a new message.
+ */
+export const CodeOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 14);
+
+/**
+ * Describes the message ostiary.flow.v1.LinkOffer.
+ * Use `create(LinkOfferSchema)` to create a new message.
+ */
+export const LinkOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 15);
 
 /**
  * Describes the message ostiary.flow.v1.OfferedAddress.
  * Use `create(OfferedAddressSchema)` to create a new message.
  */
 export const OfferedAddressSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow, 12);
+  messageDesc(file_ostiary_flow_v1_flow, 16);
+
+/**
+ * Describes the message ostiary.flow.v1.TotpOffer.
+ * Use `create(TotpOfferSchema)` to create a new message.
+ */
+export const TotpOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 17);
+
+/**
+ * Describes the message ostiary.flow.v1.BackupCodeOffer.
+ * Use `create(BackupCodeOfferSchema)` to create a new message.
+ */
+export const BackupCodeOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 18);
+
+/**
+ * Describes the message ostiary.flow.v1.PasskeyOffer.
+ * Use `create(PasskeyOfferSchema)` to create a new message.
+ */
+export const PasskeyOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 19);
+
+/**
+ * Describes the message ostiary.flow.v1.OidcOffer.
+ * Use `create(OidcOfferSchema)` to create a new message.
+ */
+export const OidcOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 20);
+
+/**
+ * Describes the message ostiary.flow.v1.SettingsOffer.
+ * Use `create(SettingsOfferSchema)` to create a new message.
+ */
+export const SettingsOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 21);
+
+/**
+ * Describes the message ostiary.flow.v1.ProfileOffer.
+ * Use `create(ProfileOfferSchema)` to create a new message.
+ */
+export const ProfileOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 22);
+
+/**
+ * Describes the message ostiary.flow.v1.DeletionOffer.
+ * Use `create(DeletionOfferSchema)` to create a new message.
+ */
+export const DeletionOfferSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow, 23);
 
 /**
  * Describes the enum ostiary.flow.v1.FlowKind.
@@ -148,18 +224,4 @@ export const FlowStateSchema = /*@__PURE__*/
  */
 export const FlowState = /*@__PURE__*/
   tsEnum(FlowStateSchema);
-
-/**
- * Describes the enum ostiary.flow.v1.SettingsPart.
- */
-export const SettingsPartSchema = /*@__PURE__*/
-  enumDesc(file_ostiary_flow_v1_flow, 3);
-
-/**
- * SettingsPart names the parts of a settings flow.
- *
- * @generated from enum ostiary.flow.v1.SettingsPart
- */
-export const SettingsPart = /*@__PURE__*/
-  tsEnum(SettingsPartSchema);
 

@@ -14,22 +14,52 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_flow_v1_form: GenFile;
 
 /**
- * Form is what a user interface draws. A renderer that knows the kinds of nodes needs to know nothing else.
+ * Form is what a user interface draws. Nodes of kinds that are newer than the client are to be skipped; all others are drawn
+ * from what stands in them, and what they hold is sent with FlowService.SubmitForm, so that a renderer needs to know no step.
  *
  * @generated from message ostiary.flow.v1.Form
  */
 export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   /**
-   * The fields and buttons, in the order to draw them.
+   * What the stage is called, for a heading: "Enter the code".
    *
-   * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
+   * @generated from field: ostiary.flow.v1.FormMessage title = 1;
+   */
+  title?: FormMessage | undefined;
+
+  /**
+   * What is to be done, in a sentence. Unset: the title says it.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage subtitle = 2;
+   */
+  subtitle?: FormMessage | undefined;
+
+  /**
+   * Whose account it is about: "Account of Ada", "Signing in as ada@example.com". Unset where that is not known yet, or not told.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage account = 3;
+   */
+  account?: FormMessage | undefined;
+
+  /**
+   * The groups that nodes are drawn in, in their order. Empty: there is one group, without a heading.
+   *
+   * @generated from field: repeated ostiary.flow.v1.FormSection sections = 4;
+   */
+  sections: FormSection[];
+
+  /**
+   * The fields, buttons and whatever else is drawn, in the order to draw them. A client may draw them in another order, by their
+   * `step` or `section`.
+   *
+   * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 5;
    */
   nodes: FormNode[];
 
   /**
    * Messages about the form as a whole.
    *
-   * @generated from field: repeated ostiary.flow.v1.FormMessage messages = 2;
+   * @generated from field: repeated ostiary.flow.v1.FormMessage messages = 6;
    */
   messages: FormMessage[];
 };
@@ -41,6 +71,33 @@ export declare type Form = Message<"ostiary.flow.v1.Form"> & {
 export declare const FormSchema: GenMessage<Form>;
 
 /**
+ * FormSection is a group of nodes under a heading.
+ *
+ * @generated from message ostiary.flow.v1.FormSection
+ */
+export declare type FormSection = Message<"ostiary.flow.v1.FormSection"> & {
+  /**
+   * What nodes name it by in `section`; the same whenever the form is drawn: `profile`, `password`, `deletion`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its heading.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage title = 2;
+   */
+  title?: FormMessage | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FormSection.
+ * Use `create(FormSectionSchema)` to create a new message.
+ */
+export declare const FormSectionSchema: GenMessage<FormSection>;
+
+/**
  * FormNode is one element of a form.
  *
  * @generated from message ostiary.flow.v1.FormNode
@@ -49,7 +106,8 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   /**
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
-   * before it. A part may be empty, and it may be a number: whether a number is the index of a list says `list_item`.
+   * before it. A part may be empty, and it may be a number: only within a list node a number is the index of an item. A button
+   * without a value, a text, an image and an anchor fill nothing: their names tell them apart.
    * The same grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
    * filters. A name is written in one way only: a backslash stands before nothing else, an index has no leading zeros and
    * begins with 0. No part is `__proto__`, `constructor` or `prototype`.
@@ -59,28 +117,57 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   name: string;
 
   /**
-   * What the node belongs to.
+   * The step that sends the node, by its JSON name (`sendCode`, `deleteAccount`); of a button the one that it submits. A node
+   * counts, its `required` included, only when its step is submitted. Empty: every step sends it.
    *
-   * @generated from field: ostiary.flow.v1.NodeGroup group = 2;
+   * @generated from field: string step = 2;
    */
-  group: NodeGroup;
+  step: string;
 
   /**
-   * What to write beside it.
+   * The id of the section that it is drawn in. Empty: in none, before all sections.
    *
-   * @generated from field: ostiary.flow.v1.FormMessage label = 3;
+   * @generated from field: string section = 3;
+   */
+  section: string;
+
+  /**
+   * What to write beside it; on a button or an anchor.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage label = 4;
    */
   label?: FormMessage | undefined;
 
   /**
+   * What helps to fill it in.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage help = 5;
+   */
+  help?: FormMessage | undefined;
+
+  /**
    * Messages about the node, for example what is wrong with its value.
    *
-   * @generated from field: repeated ostiary.flow.v1.FormMessage messages = 4;
+   * @generated from field: repeated ostiary.flow.v1.FormMessage messages = 6;
    */
   messages: FormMessage[];
 
   /**
-   * What to draw.
+   * What the identity schema says of how the trait is drawn (`ostiary.ui`), as it stands there. The server reads nothing of it.
+   *
+   * @generated from field: google.protobuf.Struct ui = 7;
+   */
+  ui?: JsonObject | undefined;
+
+  /**
+   * Draw the node only while this holds. Unset: always.
+   *
+   * @generated from field: ostiary.flow.v1.FormCondition condition = 8;
+   */
+  condition?: FormCondition | undefined;
+
+  /**
+   * What to draw. Not set: a kind that is newer than the client; skip the node.
    *
    * @generated from oneof ostiary.flow.v1.FormNode.kind
    */
@@ -88,7 +175,7 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
     /**
      * A field to fill in.
      *
-     * @generated from field: ostiary.flow.v1.InputNode input = 5;
+     * @generated from field: ostiary.flow.v1.InputNode input = 9;
      */
     value: InputNode;
     case: "input";
@@ -96,10 +183,42 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
     /**
      * A button that submits the form.
      *
-     * @generated from field: ostiary.flow.v1.ButtonNode button = 6;
+     * @generated from field: ostiary.flow.v1.ButtonNode button = 10;
      */
     value: ButtonNode;
     case: "button";
+  } | {
+    /**
+     * A list of any length.
+     *
+     * @generated from field: ostiary.flow.v1.ListNode list = 11;
+     */
+    value: ListNode;
+    case: "list";
+  } | {
+    /**
+     * A paragraph.
+     *
+     * @generated from field: ostiary.flow.v1.TextNode text = 12;
+     */
+    value: TextNode;
+    case: "text";
+  } | {
+    /**
+     * An image.
+     *
+     * @generated from field: ostiary.flow.v1.ImageNode image = 13;
+     */
+    value: ImageNode;
+    case: "image";
+  } | {
+    /**
+     * A link.
+     *
+     * @generated from field: ostiary.flow.v1.AnchorNode anchor = 14;
+     */
+    value: AnchorNode;
+    case: "anchor";
   } | { case: undefined; value?: undefined };
 };
 
@@ -108,6 +227,41 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
  * Use `create(FormNodeSchema)` to create a new message.
  */
 export declare const FormNodeSchema: GenMessage<FormNode>;
+
+/**
+ * FormCondition ties a node to what another one holds: of several variants one is filled in, and the other node says which.
+ *
+ * @generated from message ostiary.flow.v1.FormCondition
+ */
+export declare type FormCondition = Message<"ostiary.flow.v1.FormCondition"> & {
+  /**
+   * The name of the other node, an input of the same form; within the template of a list relative, as the node's own.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The values of it with which the node is drawn.
+   *
+   * @generated from field: repeated google.protobuf.Value values = 2;
+   */
+  values: Value[];
+
+  /**
+   * The path of what is sent as null once somebody has chosen another variant, if the node came with a value: nothing of the
+   * variant that was left stays. Within a list nothing is sent for it, since the list is sent whole.
+   *
+   * @generated from field: string clears = 3;
+   */
+  clears: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.FormCondition.
+ * Use `create(FormConditionSchema)` to create a new message.
+ */
+export declare const FormConditionSchema: GenMessage<FormCondition>;
 
 /**
  * InputNode is a field to fill in.
@@ -123,70 +277,96 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   type: InputType;
 
   /**
-   * The value to begin with. Passwords are never sent back.
+   * The value to begin with. Passwords and codes are never sent back.
    *
    * @generated from field: google.protobuf.Value value = 2;
    */
   value?: Value | undefined;
 
   /**
-   * Whether a value must be given.
+   * Whether `value` was sent and not accepted, or is proposed, so that it is not what the server has. A trait that nobody changes
+   * in the form is sent where this is set, and left out where it is not. Without a value: the trait was emptied.
    *
-   * @generated from field: bool required = 3;
+   * @generated from field: bool unsaved = 3;
+   */
+  unsaved: boolean;
+
+  /**
+   * Whether a value must be given for the step to be submitted.
+   *
+   * @generated from field: bool required = 4;
    */
   required: boolean;
 
   /**
+   * Whether it is shown and not filled in. It is not sent; sent all the same it is refused.
+   *
+   * @generated from field: bool read_only = 5;
+   */
+  readOnly: boolean;
+
+  /**
    * The token of the HTML attribute `autocomplete`, for example `username`.
    *
-   * @generated from field: string autocomplete = 4;
+   * @generated from field: string autocomplete = 6;
    */
   autocomplete: string;
 
   /**
-   * The least length in characters. 0: none.
+   * What to show in the field while it is empty, as an example.
    *
-   * @generated from field: int32 min_length = 5;
+   * @generated from field: ostiary.flow.v1.FormMessage placeholder = 7;
+   */
+  placeholder?: FormMessage | undefined;
+
+  /**
+   * The value that the identity schema proposes where none is given. A new account's form begins with it.
+   *
+   * @generated from field: google.protobuf.Value default = 8;
+   */
+  default?: Value | undefined;
+
+  /**
+   * The least length in Unicode code points. 0: none.
+   *
+   * @generated from field: int32 min_length = 9;
    */
   minLength: number;
 
   /**
-   * The greatest length in characters. 0: none.
+   * The greatest length in Unicode code points. 0: none.
    *
-   * @generated from field: int32 max_length = 6;
+   * @generated from field: int32 max_length = 10;
    */
   maxLength: number;
 
   /**
    * A regular expression that the value must match, as in JSON Schema. Empty: none.
    *
-   * @generated from field: string pattern = 7;
+   * @generated from field: string pattern = 11;
    */
   pattern: string;
 
   /**
+   * The least number. Unset: none.
+   *
+   * @generated from field: optional double minimum = 12;
+   */
+  minimum?: number | undefined;
+
+  /**
+   * The greatest number. Unset: none.
+   *
+   * @generated from field: optional double maximum = 13;
+   */
+  maximum?: number | undefined;
+
+  /**
    * The values to choose from. Empty: free.
    *
-   * @generated from field: repeated ostiary.flow.v1.InputOption options = 8;
+   * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 14;
    */
-  options: InputOption[];
-
-  /**
-   * Whether the last part of the node's name is the index of an item of a list (`traits.phones.0`). The form then has a node
-   * for every item of that list, and at least one more where there may be more items. What is sent is the whole list without
-   * the items that were left empty: `[]` once the last one is emptied. Without it, a number in a name is a property's name.
-   *
-   * @generated from field: bool list_item = 9;
-   */
-  listItem: boolean;
-
-  /**
-   * Whether `value` was sent and not accepted, so that it is not what the server has. A trait that nobody changes in the form
-   * is sent again where this is set, and left out where it is not. Without a value: the trait was emptied.
-   *
-   * @generated from field: bool unsaved = 10;
-   */
-  unsaved: boolean;
+  choices: InputChoice[];
 };
 
 /**
@@ -196,11 +376,11 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
 export declare const InputNodeSchema: GenMessage<InputNode>;
 
 /**
- * InputOption is one value to choose.
+ * InputChoice is one value to choose.
  *
- * @generated from message ostiary.flow.v1.InputOption
+ * @generated from message ostiary.flow.v1.InputChoice
  */
-export declare type InputOption = Message<"ostiary.flow.v1.InputOption"> & {
+export declare type InputChoice = Message<"ostiary.flow.v1.InputChoice"> & {
   /**
    * The value to send.
    *
@@ -209,37 +389,138 @@ export declare type InputOption = Message<"ostiary.flow.v1.InputOption"> & {
   value?: Value | undefined;
 
   /**
-   * What to show for it.
+   * What to show for it. Its context has the node's `name` and the `value`.
    *
-   * @generated from field: string label = 2;
+   * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
-  label: string;
+  label?: FormMessage | undefined;
 };
 
 /**
- * Describes the message ostiary.flow.v1.InputOption.
- * Use `create(InputOptionSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.InputChoice.
+ * Use `create(InputChoiceSchema)` to create a new message.
  */
-export declare const InputOptionSchema: GenMessage<InputOption>;
+export declare const InputChoiceSchema: GenMessage<InputChoice>;
 
 /**
- * ButtonNode is a button that submits the form with one step.
+ * ListNode is a list of traits, of any length. All its items are drawn, so that what is sent is the whole list: with the items
+ * that were added, without those that were left empty or taken out, `[]` once the last one is gone; null or nothing is never sent
+ * for it. If nobody has changed it, and `unsaved` is not set, nothing of it is sent.
+ *
+ * @generated from message ostiary.flow.v1.ListNode
+ */
+export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
+  /**
+   * The nodes of one item, to add one: copy them, and put the list's name, a dot and the next index before their names, and
+   * before those in their conditions. A list of values has one node, whose own name is empty: `traits.phones` and `2` make
+   * `traits.phones.2`. A list of objects has one for each member, whose own name begins with a dot: `traits.people`, `0` and
+   * `.name` make `traits.people.0.name`. No template: nothing can be added.
+   *
+   * @generated from field: repeated ostiary.flow.v1.FormNode template = 1;
+   */
+  template: FormNode[];
+
+  /**
+   * The items that there are, with whole names.
+   *
+   * @generated from field: repeated ostiary.flow.v1.ListItem items = 2;
+   */
+  items: ListItem[];
+
+  /**
+   * How many items there must be.
+   *
+   * @generated from field: int32 min_items = 3;
+   */
+  minItems: number;
+
+  /**
+   * How many there can be. 0: no bound but those of traits.
+   *
+   * @generated from field: int32 max_items = 4;
+   */
+  maxItems: number;
+
+  /**
+   * Whether the list is shown and not changed: what its items hold cannot be drawn whole, and a list is replaced whole.
+   *
+   * @generated from field: bool read_only = 5;
+   */
+  readOnly: boolean;
+
+  /**
+   * Whether the list was sent and not accepted, so that it is not what the server has. It is sent again even if nobody changes it.
+   *
+   * @generated from field: bool unsaved = 6;
+   */
+  unsaved: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ListNode.
+ * Use `create(ListNodeSchema)` to create a new message.
+ */
+export declare const ListNodeSchema: GenMessage<ListNode>;
+
+/**
+ * ListItem is one item of a list.
+ *
+ * @generated from message ostiary.flow.v1.ListItem
+ */
+export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
+  /**
+   * Its nodes, as the template has them.
+   *
+   * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
+   */
+  nodes: FormNode[];
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ListItem.
+ * Use `create(ListItemSchema)` to create a new message.
+ */
+export declare const ListItemSchema: GenMessage<ListItem>;
+
+/**
+ * ButtonNode is a button that submits the form with the node's `step`: what every step sends and what belongs to this one.
  *
  * @generated from message ostiary.flow.v1.ButtonNode
  */
 export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   /**
-   * The step of the Submit request that the button stands for: its common fields and those below this name
-   * are sent.
+   * The value that the button gives to the field that the node's name says: of several buttons of one step it tells which was
+   * pressed. Unset: the step alone is submitted.
    *
-   * @generated from field: string step = 1;
+   * @generated from field: google.protobuf.Value value = 1;
    */
-  step: string;
+  value?: Value | undefined;
 
   /**
-   * Whether the form may be sent although required fields are empty: `resend` and `back` need none of them.
+   * How prominent it is.
    *
-   * @generated from field: bool skips_required = 2;
+   * @generated from field: ostiary.flow.v1.ButtonImportance importance = 2;
+   */
+  importance: ButtonImportance;
+
+  /**
+   * Whether it destroys something.
+   *
+   * @generated from field: bool danger = 3;
+   */
+  danger: boolean;
+
+  /**
+   * What to ask before the form is submitted with it; it is submitted once somebody says yes. Unset: ask nothing.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage confirmation = 4;
+   */
+  confirmation?: FormMessage | undefined;
+
+  /**
+   * Whether the form may be sent although required fields of it are empty: `resend` and `back` need none of them.
+   *
+   * @generated from field: bool skips_required = 5;
    */
   skipsRequired: boolean;
 };
@@ -249,6 +530,103 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
  * Use `create(ButtonNodeSchema)` to create a new message.
  */
 export declare const ButtonNodeSchema: GenMessage<ButtonNode>;
+
+/**
+ * TextNode is a paragraph, drawn as plain text.
+ *
+ * @generated from message ostiary.flow.v1.TextNode
+ */
+export declare type TextNode = Message<"ostiary.flow.v1.TextNode"> & {
+  /**
+   * What it says. It may be a secret that is shown once.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage text = 1;
+   */
+  text?: FormMessage | undefined;
+
+  /**
+   * Whether people copy it, for example into an app: offer a button for that.
+   *
+   * @generated from field: bool copyable = 2;
+   */
+  copyable: boolean;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.TextNode.
+ * Use `create(TextNodeSchema)` to create a new message.
+ */
+export declare const TextNodeSchema: GenMessage<TextNode>;
+
+/**
+ * ImageNode is an image. It may show a secret.
+ *
+ * @generated from message ostiary.flow.v1.ImageNode
+ */
+export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
+  /**
+   * Where it is.
+   *
+   * @generated from oneof ostiary.flow.v1.ImageNode.source
+   */
+  source: {
+    /**
+     * At an address.
+     *
+     * @generated from field: string url = 1;
+     */
+    value: string;
+    case: "url";
+  } | {
+    /**
+     * Here.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The media type of `data`, for example `image/png`.
+   *
+   * @generated from field: string media_type = 3;
+   */
+  mediaType: string;
+
+  /**
+   * What to say in its place to those who do not see it.
+   *
+   * @generated from field: ostiary.flow.v1.FormMessage alternative_text = 4;
+   */
+  alternativeText?: FormMessage | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.ImageNode.
+ * Use `create(ImageNodeSchema)` to create a new message.
+ */
+export declare const ImageNodeSchema: GenMessage<ImageNode>;
+
+/**
+ * AnchorNode is a link to somewhere else. A flow that goes on at another provider has one that leads there.
+ *
+ * @generated from message ostiary.flow.v1.AnchorNode
+ */
+export declare type AnchorNode = Message<"ostiary.flow.v1.AnchorNode"> & {
+  /**
+   * Where it leads. It may carry state, so it belongs into no log.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.AnchorNode.
+ * Use `create(AnchorNodeSchema)` to create a new message.
+ */
+export declare const AnchorNodeSchema: GenMessage<AnchorNode>;
 
 /**
  * FormMessage is a sentence for people, with a permanent number to translate it by.
@@ -272,18 +650,27 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   type: FormMessageType;
 
   /**
-   * The sentence in English.
+   * The sentence in English, or as the configuration has it.
    *
    * @generated from field: string text = 3;
    */
   text: string;
 
   /**
-   * The values within the sentence, for translations.
+   * The values within the sentence, for translations. Whatever is said of a trait (1070002, 4000002, 9000201, 9000202,
+   * 9000203) has the name of its node as `name` here, without the indices of lists, so that it can be translated by number and
+   * name; a choice (9000201) its `value` as well.
    *
    * @generated from field: google.protobuf.Struct context = 4;
    */
   context?: JsonObject | undefined;
+
+  /**
+   * The sentence in other languages, by their tags (BCP 47), where the configuration has them: titles of an identity schema.
+   *
+   * @generated from field: map<string, string> translations = 5;
+   */
+  translations: { [key: string]: string };
 };
 
 /**
@@ -293,58 +680,37 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
 export declare const FormMessageSchema: GenMessage<FormMessage>;
 
 /**
- * NodeGroup says what a node belongs to.
+ * ButtonImportance says how prominent a button is.
  *
- * @generated from enum ostiary.flow.v1.NodeGroup
+ * @generated from enum ostiary.flow.v1.ButtonImportance
  */
-export enum NodeGroup {
+export enum ButtonImportance {
   /**
-   * Not stated.
+   * Not stated, or newer than the client.
    *
-   * @generated from enum value: NODE_GROUP_UNSPECIFIED = 0;
+   * @generated from enum value: BUTTON_IMPORTANCE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Fields that every step sends.
+   * What most people are here for. A form has one, a section as well.
    *
-   * @generated from enum value: NODE_GROUP_DEFAULT = 1;
+   * @generated from enum value: BUTTON_IMPORTANCE_PRIMARY = 1;
    */
-  DEFAULT = 1,
+  PRIMARY = 1,
 
   /**
-   * The identity's traits.
+   * Another way to go on.
    *
-   * @generated from enum value: NODE_GROUP_PROFILE = 2;
+   * @generated from enum value: BUTTON_IMPORTANCE_SECONDARY = 2;
    */
-  PROFILE = 2,
-
-  /**
-   * The password method.
-   *
-   * @generated from enum value: NODE_GROUP_PASSWORD = 3;
-   */
-  PASSWORD = 3,
-
-  /**
-   * The code method.
-   *
-   * @generated from enum value: NODE_GROUP_CODE = 4;
-   */
-  CODE = 4,
-
-  /**
-   * The link method.
-   *
-   * @generated from enum value: NODE_GROUP_LINK = 5;
-   */
-  LINK = 5,
+  SECONDARY = 2,
 }
 
 /**
- * Describes the enum ostiary.flow.v1.NodeGroup.
+ * Describes the enum ostiary.flow.v1.ButtonImportance.
  */
-export declare const NodeGroupSchema: GenEnum<NodeGroup>;
+export declare const ButtonImportanceSchema: GenEnum<ButtonImportance>;
 
 /**
  * InputType says what is filled in.
@@ -353,7 +719,7 @@ export declare const NodeGroupSchema: GenEnum<NodeGroup>;
  */
 export enum InputType {
   /**
-   * Not stated.
+   * Not stated, or newer than the client: draw a line of text.
    *
    * @generated from enum value: INPUT_TYPE_UNSPECIFIED = 0;
    */
@@ -367,75 +733,83 @@ export enum InputType {
   TEXT = 1,
 
   /**
+   * Text of several lines.
+   *
+   * @generated from enum value: INPUT_TYPE_MULTI_LINE_TEXT = 2;
+   */
+  MULTI_LINE_TEXT = 2,
+
+  /**
    * An e-mail address.
    *
-   * @generated from enum value: INPUT_TYPE_EMAIL = 2;
+   * @generated from enum value: INPUT_TYPE_EMAIL = 3;
    */
-  EMAIL = 2,
+  EMAIL = 3,
 
   /**
    * A telephone number.
    *
-   * @generated from enum value: INPUT_TYPE_PHONE = 3;
+   * @generated from enum value: INPUT_TYPE_PHONE = 4;
    */
-  PHONE = 3,
+  PHONE = 4,
 
   /**
    * A web address.
    *
-   * @generated from enum value: INPUT_TYPE_URL = 4;
+   * @generated from enum value: INPUT_TYPE_URL = 5;
    */
-  URL = 4,
+  URL = 5,
 
   /**
    * A number.
    *
-   * @generated from enum value: INPUT_TYPE_NUMBER = 5;
+   * @generated from enum value: INPUT_TYPE_NUMBER = 6;
    */
-  NUMBER = 5,
+  NUMBER = 6,
 
   /**
    * Yes or no.
    *
-   * @generated from enum value: INPUT_TYPE_CHECKBOX = 6;
+   * @generated from enum value: INPUT_TYPE_CHECKBOX = 7;
    */
-  CHECKBOX = 6,
+  CHECKBOX = 7,
 
   /**
    * A date.
    *
-   * @generated from enum value: INPUT_TYPE_DATE = 7;
+   * @generated from enum value: INPUT_TYPE_DATE = 8;
    */
-  DATE = 7,
+  DATE = 8,
 
   /**
    * A date with a time.
    *
-   * @generated from enum value: INPUT_TYPE_DATE_TIME = 8;
+   * @generated from enum value: INPUT_TYPE_DATE_TIME = 9;
    */
-  DATE_TIME = 8,
+  DATE_TIME = 9,
 
   /**
    * A password; not shown.
    *
-   * @generated from enum value: INPUT_TYPE_PASSWORD = 9;
+   * @generated from enum value: INPUT_TYPE_PASSWORD = 10;
    */
-  PASSWORD = 9,
+  PASSWORD = 10,
 
   /**
    * Not drawn, but sent. With `autocomplete: username` it says whose password the form asks for; password managers find
    * it in a read-only field of text that is out of sight.
    *
-   * @generated from enum value: INPUT_TYPE_HIDDEN = 10;
+   * @generated from enum value: INPUT_TYPE_HIDDEN = 11;
    */
-  HIDDEN = 10,
+  HIDDEN = 11,
 
   /**
-   * A one-time code: digits.
+   * A one-time code. People paste it with blanks, hyphens or a whole sentence around it, and the server reads that, so the node
+   * has no lengths and no pattern, and a client limits nothing.
    *
-   * @generated from enum value: INPUT_TYPE_CODE = 11;
+   * @generated from enum value: INPUT_TYPE_CODE = 12;
    */
-  CODE = 11,
+  CODE = 12,
 }
 
 /**
@@ -450,7 +824,7 @@ export declare const InputTypeSchema: GenEnum<InputType>;
  */
 export enum FormMessageType {
   /**
-   * Not stated.
+   * Not stated, or newer than the client.
    *
    * @generated from enum value: FORM_MESSAGE_TYPE_UNSPECIFIED = 0;
    */

@@ -11,7 +11,7 @@ import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
  * Describes the file ostiary/flow/v1/form.proto.
  */
 export const file_ostiary_flow_v1_form = /*@__PURE__*/
-  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZm9ybS5wcm90bxIPb3N0aWFyeS5mbG93LnYxImAKBEZvcm0SKAoFbm9kZXMYASADKAsyGS5vc3RpYXJ5LmZsb3cudjEuRm9ybU5vZGUSLgoIbWVzc2FnZXMYAiADKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2UihAIKCEZvcm1Ob2RlEgwKBG5hbWUYASABKAkSKQoFZ3JvdXAYAiABKA4yGi5vc3RpYXJ5LmZsb3cudjEuTm9kZUdyb3VwEisKBWxhYmVsGAMgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEi4KCG1lc3NhZ2VzGAQgAygLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEisKBWlucHV0GAUgASgLMhoub3N0aWFyeS5mbG93LnYxLklucHV0Tm9kZUgAEi0KBmJ1dHRvbhgGIAEoCzIbLm9zdGlhcnkuZmxvdy52MS5CdXR0b25Ob2RlSABCBgoEa2luZCKQAgoJSW5wdXROb2RlEigKBHR5cGUYASABKA4yGi5vc3RpYXJ5LmZsb3cudjEuSW5wdXRUeXBlEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHJlcXVpcmVkGAMgASgIEhQKDGF1dG9jb21wbGV0ZRgEIAEoCRISCgptaW5fbGVuZ3RoGAUgASgFEhIKCm1heF9sZW5ndGgYBiABKAUSDwoHcGF0dGVybhgHIAEoCRItCgdvcHRpb25zGAggAygLMhwub3N0aWFyeS5mbG93LnYxLklucHV0T3B0aW9uEhEKCWxpc3RfaXRlbRgJIAEoCBIPCgd1bnNhdmVkGAogASgIIkMKC0lucHV0T3B0aW9uEiUKBXZhbHVlGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg0KBWxhYmVsGAIgASgJIjIKCkJ1dHRvbk5vZGUSDAoEc3RlcBgBIAEoCRIWCg5za2lwc19yZXF1aXJlZBgCIAEoCCKBAQoLRm9ybU1lc3NhZ2USCgoCaWQYASABKAUSLgoEdHlwZRgCIAEoDjIgLm9zdGlhcnkuZmxvdy52MS5Gb3JtTWVzc2FnZVR5cGUSDAoEdGV4dBgDIAEoCRIoCgdjb250ZXh0GAQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCqaAQoJTm9kZUdyb3VwEhoKFk5PREVfR1JPVVBfVU5TUEVDSUZJRUQQABIWChJOT0RFX0dST1VQX0RFRkFVTFQQARIWChJOT0RFX0dST1VQX1BST0ZJTEUQAhIXChNOT0RFX0dST1VQX1BBU1NXT1JEEAMSEwoPTk9ERV9HUk9VUF9DT0RFEAQSEwoPTk9ERV9HUk9VUF9MSU5LEAUqoAIKCUlucHV0VHlwZRIaChZJTlBVVF9UWVBFX1VOU1BFQ0lGSUVEEAASEwoPSU5QVVRfVFlQRV9URVhUEAESFAoQSU5QVVRfVFlQRV9FTUFJTBACEhQKEElOUFVUX1RZUEVfUEhPTkUQAxISCg5JTlBVVF9UWVBFX1VSTBAEEhUKEUlOUFVUX1RZUEVfTlVNQkVSEAUSFwoTSU5QVVRfVFlQRV9DSEVDS0JPWBAGEhMKD0lOUFVUX1RZUEVfREFURRAHEhgKFElOUFVUX1RZUEVfREFURV9USU1FEAgSFwoTSU5QVVRfVFlQRV9QQVNTV09SRBAJEhUKEUlOUFVUX1RZUEVfSElEREVOEAoSEwoPSU5QVVRfVFlQRV9DT0RFEAsqjAEKD0Zvcm1NZXNzYWdlVHlwZRIhCh1GT1JNX01FU1NBR0VfVFlQRV9VTlNQRUNJRklFRBAAEhoKFkZPUk1fTUVTU0FHRV9UWVBFX0lORk8QARIbChdGT1JNX01FU1NBR0VfVFlQRV9FUlJPUhACEh0KGUZPUk1fTUVTU0FHRV9UWVBFX1NVQ0NFU1MQA0KWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("Chpvc3RpYXJ5L2Zsb3cvdjEvZm9ybS5wcm90bxIPb3N0aWFyeS5mbG93LnYxIpwCCgRGb3JtEisKBXRpdGxlGAEgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEi4KCHN1YnRpdGxlGAIgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEi0KB2FjY291bnQYAyABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2USLgoIc2VjdGlvbnMYBCADKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybVNlY3Rpb24SKAoFbm9kZXMYBSADKAsyGS5vc3RpYXJ5LmZsb3cudjEuRm9ybU5vZGUSLgoIbWVzc2FnZXMYBiADKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2UiRgoLRm9ybVNlY3Rpb24SCgoCaWQYASABKAkSKwoFdGl0bGUYAiABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2UirgQKCEZvcm1Ob2RlEgwKBG5hbWUYASABKAkSDAoEc3RlcBgCIAEoCRIPCgdzZWN0aW9uGAMgASgJEisKBWxhYmVsGAQgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEioKBGhlbHAYBSABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2USLgoIbWVzc2FnZXMYBiADKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2USIwoCdWkYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjEKCWNvbmRpdGlvbhgIIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5Gb3JtQ29uZGl0aW9uEisKBWlucHV0GAkgASgLMhoub3N0aWFyeS5mbG93LnYxLklucHV0Tm9kZUgAEi0KBmJ1dHRvbhgKIAEoCzIbLm9zdGlhcnkuZmxvdy52MS5CdXR0b25Ob2RlSAASKQoEbGlzdBgLIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5MaXN0Tm9kZUgAEikKBHRleHQYDCABKAsyGS5vc3RpYXJ5LmZsb3cudjEuVGV4dE5vZGVIABIrCgVpbWFnZRgNIAEoCzIaLm9zdGlhcnkuZmxvdy52MS5JbWFnZU5vZGVIABItCgZhbmNob3IYDiABKAsyGy5vc3RpYXJ5LmZsb3cudjEuQW5jaG9yTm9kZUgAQgYKBGtpbmQiVQoNRm9ybUNvbmRpdGlvbhIMCgRuYW1lGAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZjbGVhcnMYAyABKAkitQMKCUlucHV0Tm9kZRIoCgR0eXBlGAEgASgOMhoub3N0aWFyeS5mbG93LnYxLklucHV0VHlwZRIqCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIDgAEBEg8KB3Vuc2F2ZWQYAyABKAgSEAoIcmVxdWlyZWQYBCABKAgSEQoJcmVhZF9vbmx5GAUgASgIEhQKDGF1dG9jb21wbGV0ZRgGIAEoCRIxCgtwbGFjZWhvbGRlchgHIAEoCzIcLm9zdGlhcnkuZmxvdy52MS5Gb3JtTWVzc2FnZRInCgdkZWZhdWx0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCm1pbl9sZW5ndGgYCSABKAUSEgoKbWF4X2xlbmd0aBgKIAEoBRIPCgdwYXR0ZXJuGAsgASgJEhQKB21pbmltdW0YDCABKAFIAIgBARIUCgdtYXhpbXVtGA0gASgBSAGIAQESLQoHY2hvaWNlcxgOIAMoCzIcLm9zdGlhcnkuZmxvdy52MS5JbnB1dENob2ljZUIKCghfbWluaW11bUIKCghfbWF4aW11bSJhCgtJbnB1dENob2ljZRIlCgV2YWx1ZRgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIrCgVsYWJlbBgCIAEoCzIcLm9zdGlhcnkuZmxvdy52MS5Gb3JtTWVzc2FnZSKrAQoITGlzdE5vZGUSKwoIdGVtcGxhdGUYASADKAsyGS5vc3RpYXJ5LmZsb3cudjEuRm9ybU5vZGUSKAoFaXRlbXMYAiADKAsyGS5vc3RpYXJ5LmZsb3cudjEuTGlzdEl0ZW0SEQoJbWluX2l0ZW1zGAMgASgFEhEKCW1heF9pdGVtcxgEIAEoBRIRCglyZWFkX29ubHkYBSABKAgSDwoHdW5zYXZlZBgGIAEoCCI0CghMaXN0SXRlbRIoCgVub2RlcxgBIAMoCzIZLm9zdGlhcnkuZmxvdy52MS5Gb3JtTm9kZSLLAQoKQnV0dG9uTm9kZRIqCgV2YWx1ZRgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIDgAEBEjUKCmltcG9ydGFuY2UYAiABKA4yIS5vc3RpYXJ5LmZsb3cudjEuQnV0dG9uSW1wb3J0YW5jZRIOCgZkYW5nZXIYAyABKAgSMgoMY29uZmlybWF0aW9uGAQgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlEhYKDnNraXBzX3JlcXVpcmVkGAUgASgIIk0KCFRleHROb2RlEi8KBHRleHQYASABKAsyHC5vc3RpYXJ5LmZsb3cudjEuRm9ybU1lc3NhZ2VCA4ABARIQCghjb3B5YWJsZRgCIAEoCCKKAQoJSW1hZ2VOb2RlEhIKA3VybBgBIAEoCUIDgAEBSAASEwoEZGF0YRgCIAEoDEIDgAEBSAASEgoKbWVkaWFfdHlwZRgDIAEoCRI2ChBhbHRlcm5hdGl2ZV90ZXh0GAQgASgLMhwub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlQggKBnNvdXJjZSIeCgpBbmNob3JOb2RlEhAKA3VybBgBIAEoCUIDgAEBIvwBCgtGb3JtTWVzc2FnZRIKCgJpZBgBIAEoBRIuCgR0eXBlGAIgASgOMiAub3N0aWFyeS5mbG93LnYxLkZvcm1NZXNzYWdlVHlwZRIMCgR0ZXh0GAMgASgJEigKB2NvbnRleHQYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EkQKDHRyYW5zbGF0aW9ucxgFIAMoCzIuLm9zdGlhcnkuZmxvdy52MS5Gb3JtTWVzc2FnZS5UcmFuc2xhdGlvbnNFbnRyeRozChFUcmFuc2xhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKnUKEEJ1dHRvbkltcG9ydGFuY2USIQodQlVUVE9OX0lNUE9SVEFOQ0VfVU5TUEVDSUZJRUQQABIdChlCVVRUT05fSU1QT1JUQU5DRV9QUklNQVJZEAESHwobQlVUVE9OX0lNUE9SVEFOQ0VfU0VDT05EQVJZEAIqwAIKCUlucHV0VHlwZRIaChZJTlBVVF9UWVBFX1VOU1BFQ0lGSUVEEAASEwoPSU5QVVRfVFlQRV9URVhUEAESHgoaSU5QVVRfVFlQRV9NVUxUSV9MSU5FX1RFWFQQAhIUChBJTlBVVF9UWVBFX0VNQUlMEAMSFAoQSU5QVVRfVFlQRV9QSE9ORRAEEhIKDklOUFVUX1RZUEVfVVJMEAUSFQoRSU5QVVRfVFlQRV9OVU1CRVIQBhIXChNJTlBVVF9UWVBFX0NIRUNLQk9YEAcSEwoPSU5QVVRfVFlQRV9EQVRFEAgSGAoUSU5QVVRfVFlQRV9EQVRFX1RJTUUQCRIXChNJTlBVVF9UWVBFX1BBU1NXT1JEEAoSFQoRSU5QVVRfVFlQRV9ISURERU4QCxITCg9JTlBVVF9UWVBFX0NPREUQDCqMAQoPRm9ybU1lc3NhZ2VUeXBlEiEKHUZPUk1fTUVTU0FHRV9UWVBFX1VOU1BFQ0lGSUVEEAASGgoWRk9STV9NRVNTQUdFX1RZUEVfSU5GTxABEhsKF0ZPUk1fTUVTU0FHRV9UWVBFX0VSUk9SEAISHQoZRk9STV9NRVNTQUdFX1RZUEVfU1VDQ0VTUxADQpYBChdleGFtcGxlLm9zdGlhcnkuZmxvdy52MVABWilvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9mbG93L3YxO2Zsb3d2MaICB09TVEZsb3eqAg9Pc3RpYXJ5LkZsb3cuVjG6AgtPc3RpYXJ5Rmxvd8oCD09zdGlhcnlcRmxvd1xWMeoCEU9zdGlhcnk6OkZsb3c6OlYxYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * Describes the message ostiary.flow.v1.Form.
@@ -21,53 +21,102 @@ export const FormSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_form, 0);
 
 /**
+ * Describes the message ostiary.flow.v1.FormSection.
+ * Use `create(FormSectionSchema)` to create a new message.
+ */
+export const FormSectionSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 1);
+
+/**
  * Describes the message ostiary.flow.v1.FormNode.
  * Use `create(FormNodeSchema)` to create a new message.
  */
 export const FormNodeSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_form, 1);
+  messageDesc(file_ostiary_flow_v1_form, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.FormCondition.
+ * Use `create(FormConditionSchema)` to create a new message.
+ */
+export const FormConditionSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 3);
 
 /**
  * Describes the message ostiary.flow.v1.InputNode.
  * Use `create(InputNodeSchema)` to create a new message.
  */
 export const InputNodeSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_form, 2);
+  messageDesc(file_ostiary_flow_v1_form, 4);
 
 /**
- * Describes the message ostiary.flow.v1.InputOption.
- * Use `create(InputOptionSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.InputChoice.
+ * Use `create(InputChoiceSchema)` to create a new message.
  */
-export const InputOptionSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_form, 3);
+export const InputChoiceSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 5);
+
+/**
+ * Describes the message ostiary.flow.v1.ListNode.
+ * Use `create(ListNodeSchema)` to create a new message.
+ */
+export const ListNodeSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 6);
+
+/**
+ * Describes the message ostiary.flow.v1.ListItem.
+ * Use `create(ListItemSchema)` to create a new message.
+ */
+export const ListItemSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 7);
 
 /**
  * Describes the message ostiary.flow.v1.ButtonNode.
  * Use `create(ButtonNodeSchema)` to create a new message.
  */
 export const ButtonNodeSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_form, 4);
+  messageDesc(file_ostiary_flow_v1_form, 8);
+
+/**
+ * Describes the message ostiary.flow.v1.TextNode.
+ * Use `create(TextNodeSchema)` to create a new message.
+ */
+export const TextNodeSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 9);
+
+/**
+ * Describes the message ostiary.flow.v1.ImageNode.
+ * Use `create(ImageNodeSchema)` to create a new message.
+ */
+export const ImageNodeSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 10);
+
+/**
+ * Describes the message ostiary.flow.v1.AnchorNode.
+ * Use `create(AnchorNodeSchema)` to create a new message.
+ */
+export const AnchorNodeSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_form, 11);
 
 /**
  * Describes the message ostiary.flow.v1.FormMessage.
  * Use `create(FormMessageSchema)` to create a new message.
  */
 export const FormMessageSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_form, 5);
+  messageDesc(file_ostiary_flow_v1_form, 12);
 
 /**
- * Describes the enum ostiary.flow.v1.NodeGroup.
+ * Describes the enum ostiary.flow.v1.ButtonImportance.
  */
-export const NodeGroupSchema = /*@__PURE__*/
+export const ButtonImportanceSchema = /*@__PURE__*/
   enumDesc(file_ostiary_flow_v1_form, 0);
 
 /**
- * NodeGroup says what a node belongs to.
+ * ButtonImportance says how prominent a button is.
  *
- * @generated from enum ostiary.flow.v1.NodeGroup
+ * @generated from enum ostiary.flow.v1.ButtonImportance
  */
-export const NodeGroup = /*@__PURE__*/
-  tsEnum(NodeGroupSchema);
+export const ButtonImportance = /*@__PURE__*/
+  tsEnum(ButtonImportanceSchema);
 
 /**
  * Describes the enum ostiary.flow.v1.InputType.

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -44,7 +44,7 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   refresh: boolean;
 
   /**
-   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm`.
+   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm_link`.
    *
    * @generated from field: string link_token = 4;
    */
@@ -106,19 +106,19 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
   identifier: string;
 
   /**
-   * The method that was chosen, with its fields.
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is
+   * one. An unknown one is no error: the login is counted as one of an unknown device.
+   *
+   * @generated from field: string device_token = 4;
+   */
+  deviceToken: string;
+
+  /**
+   * The step to take, with its fields.
    *
    * @generated from oneof ostiary.flow.v1.SubmitLoginFlowRequest.step
    */
   step: {
-    /**
-     * With a password.
-     *
-     * @generated from field: ostiary.flow.v1.LoginPasswordStep password = 4;
-     */
-    value: LoginPasswordStep;
-    case: "password";
-  } | {
     /**
      * Says who signs in, where the flow stands at `enter_identifier`.
      *
@@ -128,33 +128,49 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     case: "identify";
   } | {
     /**
-     * With a one-time code: an empty one asks for it.
+     * Signs in with a password.
      *
-     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     * @generated from field: ostiary.flow.v1.LoginPasswordStep password = 6;
+     */
+    value: LoginPasswordStep;
+    case: "password";
+  } | {
+    /**
+     * Asks for a one-time code.
+     *
+     * @generated from field: ostiary.flow.v1.SendCodeStep send_code = 7;
+     */
+    value: SendCodeStep;
+    case: "sendCode";
+  } | {
+    /**
+     * Asks for a link.
+     *
+     * @generated from field: ostiary.flow.v1.SendLinkStep send_link = 8;
+     */
+    value: SendLinkStep;
+    case: "sendLink";
+  } | {
+    /**
+     * Signs in with the code that was sent.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 9;
      */
     value: CodeStep;
     case: "code";
   } | {
     /**
-     * With a link: asks for it.
+     * Signs in with the link that was opened.
      *
-     * @generated from field: ostiary.flow.v1.LinkStep link = 11;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStep confirm_link = 10;
      */
-    value: LinkStep;
-    case: "link";
-  } | {
-    /**
-     * With the link that was opened.
-     *
-     * @generated from field: ostiary.flow.v1.ConfirmStep confirm = 12;
-     */
-    value: ConfirmStep;
-    case: "confirm";
+    value: ConfirmLinkStep;
+    case: "confirmLink";
   } | {
     /**
      * Sends the code or link again.
      *
-     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 11;
      */
     value: ResendStep;
     case: "resend";
@@ -162,19 +178,11 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     /**
      * Goes back to the choice of the method, and from there to the identifier where that was asked for first.
      *
-     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     * @generated from field: ostiary.flow.v1.BackStep back = 12;
      */
     value: BackStep;
     case: "back";
   } | { case: undefined; value?: undefined };
-
-  /**
-   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is
-   * one. An unknown one is no error: the login is counted as one of an unknown device.
-   *
-   * @generated from field: string device_token = 15;
-   */
-  deviceToken: string;
 };
 
 /**

@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
 /**
@@ -46,7 +46,7 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   schemaId: string;
 
   /**
-   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm`.
+   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm_link`.
    *
    * @generated from field: string link_token = 4;
    */
@@ -118,56 +118,63 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   traits?: JsonObject | undefined;
 
   /**
-   * The method that was chosen, with its fields.
+   * The step to take, with its fields.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRegistrationFlowRequest.step
    */
   step: {
     /**
-     * With a password.
+     * Where `registration.style` is `profile_first`: hands in the traits, before a method is chosen.
      *
-     * @generated from field: ostiary.flow.v1.RegistrationPasswordStep password = 4;
-     */
-    value: RegistrationPasswordStep;
-    case: "password";
-  } | {
-    /**
-     * Where `registration.style` is `profile_first`: the traits, before a method is chosen.
-     *
-     * @generated from field: ostiary.flow.v1.RegistrationProfileStep profile = 5;
+     * @generated from field: ostiary.flow.v1.RegistrationProfileStep profile = 4;
      */
     value: RegistrationProfileStep;
     case: "profile";
   } | {
     /**
-     * With a one-time code: an empty one asks for it. Where `registration.address_proof` asks for a proof, it is
-     * entered here whatever the method.
+     * Makes an account with a password.
      *
-     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     * @generated from field: ostiary.flow.v1.RegistrationPasswordStep password = 5;
+     */
+    value: RegistrationPasswordStep;
+    case: "password";
+  } | {
+    /**
+     * Asks for a one-time code.
+     *
+     * @generated from field: ostiary.flow.v1.SendCodeStep send_code = 6;
+     */
+    value: SendCodeStep;
+    case: "sendCode";
+  } | {
+    /**
+     * Without a password: asks for a link. The link proves one address; traits with several are refused.
+     *
+     * @generated from field: ostiary.flow.v1.SendLinkStep send_link = 7;
+     */
+    value: SendLinkStep;
+    case: "sendLink";
+  } | {
+    /**
+     * Enters the code that was sent, also where `registration.address_proof` asked for the proof, whatever the method.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 8;
      */
     value: CodeStep;
     case: "code";
   } | {
     /**
-     * With a link, and without a password: asks for it. The link proves one address; traits with several are refused.
+     * Uses the link that was opened.
      *
-     * @generated from field: ostiary.flow.v1.LinkStep link = 11;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStep confirm_link = 9;
      */
-    value: LinkStep;
-    case: "link";
-  } | {
-    /**
-     * With the link that was opened.
-     *
-     * @generated from field: ostiary.flow.v1.ConfirmStep confirm = 12;
-     */
-    value: ConfirmStep;
-    case: "confirm";
+    value: ConfirmLinkStep;
+    case: "confirmLink";
   } | {
     /**
      * Sends the code or link again.
      *
-     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 10;
      */
     value: ResendStep;
     case: "resend";
@@ -175,7 +182,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     /**
      * Goes back: from what was sent to the choice of the method, from that to the traits where they come first.
      *
-     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     * @generated from field: ostiary.flow.v1.BackStep back = 11;
      */
     value: BackStep;
     case: "back";

@@ -94,7 +94,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   traits?: JsonObject | undefined;
 
   /**
-   * What is to be done.
+   * The step to take, with its fields.
    *
    * @generated from oneof ostiary.flow.v1.SubmitSettingsFlowRequest.step
    */
@@ -103,9 +103,9 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      * Changes the traits. A new address counts once it is proven: a code is sent to it, and the change is made when the
      * code is entered. What somebody else has changed by then stays as they left it.
      *
-     * @generated from field: ostiary.flow.v1.ProfileStep profile = 4;
+     * @generated from field: ostiary.flow.v1.SettingsProfileStep profile = 4;
      */
-    value: ProfileStep;
+    value: SettingsProfileStep;
     case: "profile";
   } | {
     /**
@@ -119,7 +119,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     /**
      * Enters the code that was sent to a new address.
      *
-     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     * @generated from field: ostiary.flow.v1.CodeStep code = 6;
      */
     value: CodeStep;
     case: "code";
@@ -127,7 +127,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     /**
      * Sends the code again.
      *
-     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 7;
      */
     value: ResendStep;
     case: "resend";
@@ -135,7 +135,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     /**
      * Gives up the change of the address.
      *
-     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     * @generated from field: ostiary.flow.v1.BackStep back = 8;
      */
     value: BackStep;
     case: "back";
@@ -144,7 +144,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      * Carries out what was submitted before a fresh login was asked for. Traits that somebody else has changed since stay
      * as they left them.
      *
-     * @generated from field: ostiary.flow.v1.ResumeStep resume = 16;
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 9;
      */
     value: ResumeStep;
     case: "resume";
@@ -153,7 +153,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      * Has the account deleted once the period of grace is over. Offered if the configuration allows it, and nothing is
      * scheduled yet.
      *
-     * @generated from field: ostiary.flow.v1.DeleteAccountStep delete_account = 17;
+     * @generated from field: ostiary.flow.v1.DeleteAccountStep delete_account = 10;
      */
     value: DeleteAccountStep;
     case: "deleteAccount";
@@ -161,7 +161,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     /**
      * Keeps an account that was to be deleted. Offered while a deletion is scheduled; it needs no fresh login.
      *
-     * @generated from field: ostiary.flow.v1.KeepAccountStep keep_account = 18;
+     * @generated from field: ostiary.flow.v1.KeepAccountStep keep_account = 11;
      */
     value: KeepAccountStep;
     case: "keepAccount";
@@ -175,18 +175,18 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
 export declare const SubmitSettingsFlowRequestSchema: GenMessage<SubmitSettingsFlowRequest>;
 
 /**
- * ProfileStep changes the traits.
+ * SettingsProfileStep changes the traits.
  *
- * @generated from message ostiary.flow.v1.ProfileStep
+ * @generated from message ostiary.flow.v1.SettingsProfileStep
  */
-export declare type ProfileStep = Message<"ostiary.flow.v1.ProfileStep"> & {
+export declare type SettingsProfileStep = Message<"ostiary.flow.v1.SettingsProfileStep"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.ProfileStep.
- * Use `create(ProfileStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.SettingsProfileStep.
+ * Use `create(SettingsProfileStepSchema)` to create a new message.
  */
-export declare const ProfileStepSchema: GenMessage<ProfileStep>;
+export declare const SettingsProfileStepSchema: GenMessage<SettingsProfileStep>;
 
 /**
  * SettingsPasswordStep changes the password.

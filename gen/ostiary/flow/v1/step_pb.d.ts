@@ -13,15 +13,56 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_ostiary_flow_v1_step: GenFile;
 
 /**
- * CodeStep asks for a one-time code, or enters it.
+ * SendCodeStep asks for a one-time code.
+ *
+ * @generated from message ostiary.flow.v1.SendCodeStep
+ */
+export declare type SendCodeStep = Message<"ostiary.flow.v1.SendCodeStep"> & {
+  /**
+   * Where it goes, where the flow's stage offers a choice: the `id` of one of the addresses there. Without a choice it stays empty;
+   * else FEATURE_OFF.
+   *
+   * @generated from field: string address_id = 1;
+   */
+  addressId: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SendCodeStep.
+ * Use `create(SendCodeStepSchema)` to create a new message.
+ */
+export declare const SendCodeStepSchema: GenMessage<SendCodeStep>;
+
+/**
+ * SendLinkStep asks for a link.
+ *
+ * @generated from message ostiary.flow.v1.SendLinkStep
+ */
+export declare type SendLinkStep = Message<"ostiary.flow.v1.SendLinkStep"> & {
+  /**
+   * As in SendCodeStep.
+   *
+   * @generated from field: string address_id = 1;
+   */
+  addressId: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SendLinkStep.
+ * Use `create(SendLinkStepSchema)` to create a new message.
+ */
+export declare const SendLinkStepSchema: GenMessage<SendLinkStep>;
+
+/**
+ * CodeStep enters a one-time code.
  *
  * @generated from message ostiary.flow.v1.CodeStep
  */
 export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
   /**
    * The code as it was sent. White space, hyphens and what cannot be seen are ignored, digits of other scripts are taken, and
-   * of a sentence the one group of digits that has the right length. What can be no code is refused as CODE_MALFORMED, and
-   * costs no try. Empty: send one.
+   * of a sentence the one group of digits that has the right length. What can be no code is rejected as CODE_MALFORMED, and
+   * costs no try. Empty is answered by a form message.
    *
    * @generated from field: string code = 1;
    */
@@ -35,32 +76,18 @@ export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
 export declare const CodeStepSchema: GenMessage<CodeStep>;
 
 /**
- * LinkStep asks for a link.
+ * ConfirmLinkStep uses the link that was opened.
  *
- * @generated from message ostiary.flow.v1.LinkStep
+ * @generated from message ostiary.flow.v1.ConfirmLinkStep
  */
-export declare type LinkStep = Message<"ostiary.flow.v1.LinkStep"> & {
+export declare type ConfirmLinkStep = Message<"ostiary.flow.v1.ConfirmLinkStep"> & {
 };
 
 /**
- * Describes the message ostiary.flow.v1.LinkStep.
- * Use `create(LinkStepSchema)` to create a new message.
+ * Describes the message ostiary.flow.v1.ConfirmLinkStep.
+ * Use `create(ConfirmLinkStepSchema)` to create a new message.
  */
-export declare const LinkStepSchema: GenMessage<LinkStep>;
-
-/**
- * ConfirmStep uses the link that was opened.
- *
- * @generated from message ostiary.flow.v1.ConfirmStep
- */
-export declare type ConfirmStep = Message<"ostiary.flow.v1.ConfirmStep"> & {
-};
-
-/**
- * Describes the message ostiary.flow.v1.ConfirmStep.
- * Use `create(ConfirmStepSchema)` to create a new message.
- */
-export declare const ConfirmStepSchema: GenMessage<ConfirmStep>;
+export declare const ConfirmLinkStepSchema: GenMessage<ConfirmLinkStep>;
 
 /**
  * ResendStep asks for another code or link in place of the one that was sent, which is dead then.
@@ -94,7 +121,7 @@ export declare type DisownStep = Message<"ostiary.flow.v1.DisownStep"> & {
 export declare const DisownStepSchema: GenMessage<DisownStep>;
 
 /**
- * BackStep goes back to the step before; what was sent is dead then.
+ * BackStep goes back to the stage before; what was sent is dead then.
  *
  * @generated from message ostiary.flow.v1.BackStep
  */

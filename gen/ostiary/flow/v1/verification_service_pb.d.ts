@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
-import type { BackStep, CodeStep, ConfirmStep, DisownStep, LinkStep, ResendStep } from "./step_pb.js";
+import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { ResumeStep } from "./settings_service_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
@@ -38,7 +38,7 @@ export declare type CreateVerificationFlowRequest = Message<"ostiary.flow.v1.Cre
   returnTo: string;
 
   /**
-   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm`.
+   * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm_link`.
    *
    * @generated from field: string link_token = 4;
    */
@@ -99,39 +99,55 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
   address: string;
 
   /**
-   * What is to be done.
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
+   * What strangers ask for does not use up what a known device may.
+   *
+   * @generated from field: string device_token = 4;
+   */
+  deviceToken: string;
+
+  /**
+   * The step to take, with its fields.
    *
    * @generated from oneof ostiary.flow.v1.SubmitVerificationFlowRequest.step
    */
   step: {
     /**
-     * With a one-time code: an empty one asks for it.
+     * Asks for a one-time code.
      *
-     * @generated from field: ostiary.flow.v1.CodeStep code = 10;
+     * @generated from field: ostiary.flow.v1.SendCodeStep send_code = 5;
+     */
+    value: SendCodeStep;
+    case: "sendCode";
+  } | {
+    /**
+     * Asks for a link.
+     *
+     * @generated from field: ostiary.flow.v1.SendLinkStep send_link = 6;
+     */
+    value: SendLinkStep;
+    case: "sendLink";
+  } | {
+    /**
+     * Enters the code that was sent.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 7;
      */
     value: CodeStep;
     case: "code";
   } | {
     /**
-     * With a link: asks for it.
+     * Uses the link that was opened.
      *
-     * @generated from field: ostiary.flow.v1.LinkStep link = 11;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStep confirm_link = 8;
      */
-    value: LinkStep;
-    case: "link";
-  } | {
-    /**
-     * With the link that was opened.
-     *
-     * @generated from field: ostiary.flow.v1.ConfirmStep confirm = 12;
-     */
-    value: ConfirmStep;
-    case: "confirm";
+    value: ConfirmLinkStep;
+    case: "confirmLink";
   } | {
     /**
      * Sends the code or link again.
      *
-     * @generated from field: ostiary.flow.v1.ResendStep resend = 13;
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 9;
      */
     value: ResendStep;
     case: "resend";
@@ -139,7 +155,7 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
     /**
      * Goes back to the address.
      *
-     * @generated from field: ostiary.flow.v1.BackStep back = 14;
+     * @generated from field: ostiary.flow.v1.BackStep back = 10;
      */
     value: BackStep;
     case: "back";
@@ -147,7 +163,7 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
     /**
      * At `claim_account`: keeps what was set up. Needs a session of the account; without one the outcome is `login_required`.
      *
-     * @generated from field: ostiary.flow.v1.ResumeStep resume = 16;
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 11;
      */
     value: ResumeStep;
     case: "resume";
@@ -155,19 +171,11 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
     /**
      * At `claim_account`: the account was set up by somebody else. Everything that was set up ends.
      *
-     * @generated from field: ostiary.flow.v1.DisownStep disown = 17;
+     * @generated from field: ostiary.flow.v1.DisownStep disown = 12;
      */
     value: DisownStep;
     case: "disown";
   } | { case: undefined; value?: undefined };
-
-  /**
-   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
-   * What strangers ask for does not use up what a known device may.
-   *
-   * @generated from field: string device_token = 15;
-   */
-  deviceToken: string;
 };
 
 /**

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { type FormNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { ButtonImportance, type FormNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { assertFlowClient } from "../client-kind.ts";
-import { parseNodeName } from "../form-path.ts";
+import { hasRoom, itemNodes } from "../form-list.ts";
 import { textOf } from "../form-value.ts";
-import { type FormField, fieldOf, idOf } from "./field.ts";
+import { type FormField, fieldOf, idOf, type ShownWhile, shownWhile } from "./field.ts";
 import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
+import { englishFormTexts } from "./texts.ts";
 
 /** A form as it is drawn. */
 export interface FormView {
+  /** What the stage is called: the heading of the page. */
+  readonly title: FormMessageView | undefined;
+  /** What is to be done, in a sentence. */
+  readonly subtitle: FormMessageView | undefined;
+  /** Whose account it is about. */
+  readonly account: FormMessageView | undefined;
   /** About the form as a whole. */
   readonly messages: readonly FormMessageView[];
   /** Not drawn, but sent. */
@@ -35,18 +42,75 @@ export interface HiddenField {
 /** The fields and buttons of one step; or, without a step, the fields that every step sends. */
 export interface FormPart {
   readonly step: string | undefined;
+  /** The heading that the part begins with; undefined if it belongs to the one before, or there is none. */
+  readonly heading: string | undefined;
+  /** All that is drawn above the buttons, in order. */
+  readonly elements: readonly FormElement[];
+  /** The fields among them, with those of the items of lists. */
   readonly fields: readonly FormField[];
   readonly buttons: readonly FormButton[];
   /** Whether it is another way to go on, with fields of its own, below one that is drawn before. */
   readonly alternative: boolean;
 }
 
+/** What a part is made of. */
+export type FormElement = FormField | FormList | FormText | FormImage | FormAnchor;
+
+/** A list of any length. */
+export interface FormList {
+  readonly kind: "list";
+  readonly name: string;
+  readonly label: string;
+  readonly hint: string | undefined;
+  readonly errors: readonly FormMessageView[];
+  readonly shownWhile: ShownWhile | undefined;
+  readonly ids: { readonly list: string; readonly hint: string; readonly errors: string };
+  /** The fields of the items that there are. */
+  readonly items: readonly (readonly FormField[])[];
+  /** Whether another item can be added to so many. */
+  canAdd(count: number): boolean;
+  /** The fields of the item at an index; of one that is added empty. */
+  item(index: number): readonly FormField[];
+}
+
+/** A paragraph. */
+export interface FormText {
+  readonly kind: "text";
+  readonly name: string;
+  readonly label: string | undefined;
+  readonly text: string;
+  readonly copyable: boolean;
+}
+
+/** An image. */
+export interface FormImage {
+  readonly kind: "image";
+  readonly name: string;
+  /** Of the element `img`. */
+  readonly source: string;
+  readonly alternativeText: string;
+}
+
+/** A link to somewhere else. */
+export interface FormAnchor {
+  readonly kind: "anchor";
+  readonly name: string;
+  readonly label: string;
+  readonly url: string;
+}
+
 /** A button that submits the form. */
 export interface FormButton {
   readonly step: string;
   readonly label: string;
-  /** The first button that sends the fields of the form: what Enter presses, and what most people are here for. */
+  /** What it is sent as; undefined if the step alone is. */
+  readonly sent: { readonly name: string; readonly value: string } | undefined;
+  /** What most people are here for. */
   readonly primary: boolean;
+  /** Whether it destroys something. */
+  readonly danger: boolean;
+  /** What to ask before the form is sent with it. */
+  readonly confirmation: string | undefined;
   /** What happens when it is pressed, where that needs saying. */
   readonly hint: { readonly id: string; readonly text: string } | undefined;
 }
@@ -59,28 +123,40 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
   assertFlowClient(flow, options.client);
   const nodes = flow.form?.nodes ?? [];
   const steps = stepsOf(nodes);
-  const first = primaryStepOf(nodes);
-  const stepOf = (node: FormNode) => {
-    const [part] = parseNodeName(node.name) ?? [];
-    return part !== undefined && steps.has(part) ? part : undefined;
-  };
+  const stepOf = ({ step }: FormNode) => (steps.has(step) ? step : undefined);
   const leading = leadingStepsOf(nodes);
+  const headings = new Map((flow.form?.sections ?? []).map(({ id, title }) => [id, title] as const));
   let seenFields = false;
+  let section = "";
   const parts: FormPart[] = [];
   for (const step of [...leading, undefined, ...[...steps].filter((each) => !leading.has(each))]) {
     const own = nodes.filter((node) => node.kind.case !== "button" && stepOf(node) === step);
-    const fields = own.flatMap((node) => fieldOf(node, step, options) ?? []);
-    const buttons = nodes.flatMap((node) => {
-      if (node.kind.case !== "button" || node.kind.value.step !== step) return [];
-      const hint = hintOf(node, step, options);
-      return [{ step, label: labelOf(node, options), primary: step === first, hint }];
+    const elements = own.flatMap((node) => elementOf(node, step, options) ?? []);
+    const pressed = nodes.filter((node) => node.kind.case === "button" && node.step === step);
+    if (elements.length === 0 && pressed.length === 0) continue;
+    const begins = [...own, ...pressed].find((node) => node.section !== "")?.section ?? "";
+    const title = begins === section ? undefined : headings.get(begins);
+    section = begins;
+    const fields = elements.flatMap((element) => {
+      if (element.kind === "list") return element.items.flat();
+      return element.kind === "field" ? [element] : [];
     });
-    if (fields.length === 0 && buttons.length === 0) continue;
-    const alternative = step !== undefined && fields.length > 0 && seenFields;
-    parts.push({ step, fields, buttons, alternative });
-    seenFields ||= step !== undefined && fields.length > 0;
+    const hasFields = elements.some(({ kind }) => kind === "field" || kind === "list");
+    parts.push({
+      step,
+      heading: title && viewMessage(title, options).text,
+      elements,
+      fields,
+      buttons: pressed.flatMap((node) => buttonOf(node, options) ?? []),
+      // A heading says by itself that something else begins.
+      alternative: step !== undefined && hasFields && seenFields && title === undefined,
+    });
+    seenFields ||= step !== undefined && hasFields;
   }
   return {
+    title: flow.form?.title && viewMessage(flow.form.title, options),
+    subtitle: flow.form?.subtitle && viewMessage(flow.form.subtitle, options),
+    account: flow.form?.account && viewMessage(flow.form.account, options),
     messages: (flow.form?.messages ?? []).map((message) => viewMessage(message, options)),
     hidden: nodes.flatMap(({ name, kind }) =>
       kind.case === "input" && kind.value.type === InputType.HIDDEN
@@ -93,27 +169,104 @@ export function describeForm(flow: Flow, options: FormOptions = {}): FormView {
 
 /** The steps that the form has buttons for, in their order. */
 function stepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
-  return new Set(nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])));
+  return new Set(nodes.flatMap(({ kind, step }) => (kind.case === "button" ? [step] : [])));
 }
 
 /** The steps whose buttons stand before all fields that are drawn. */
 function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
-  const first = nodes.findIndex(({ kind }) => kind.case === "input" && kind.value.type !== InputType.HIDDEN);
+  const first = nodes.findIndex(
+    ({ kind }) => kind.case === "list" || (kind.case === "input" && kind.value.type !== InputType.HIDDEN),
+  );
   return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
-/** Buttons that need no field are beside the point, unless there are no others. */
-function primaryStepOf(nodes: readonly FormNode[]): string | undefined {
-  const buttons = nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value] : []));
-  return (buttons.find(({ skipsRequired }) => !skipsRequired) ?? buttons[0])?.step;
+/** What is drawn of a node; undefined for what is not, and for kinds that are newer. */
+function elementOf(node: FormNode, step: string | undefined, options: FormOptions): FormElement | undefined {
+  const { name, kind } = node;
+  switch (kind.case) {
+    case "input":
+      return fieldOf(node, step, options);
+    case "list":
+      return listOf(node, step, options);
+    case "text": {
+      const { text, copyable } = kind.value;
+      const label = node.label && viewMessage(node.label, options).text;
+      return { kind: "text", name, label, text: text ? viewMessage(text, options).text : "", copyable };
+    }
+    case "image": {
+      const { source, alternativeText } = kind.value;
+      const drawn =
+        source.case === "data" ? dataUrl(kind.value.mediaType, source.value) : (source.value ?? "");
+      const text = alternativeText ? viewMessage(alternativeText, options).text : "";
+      return isSafeUrl(drawn, true)
+        ? { kind: "image", name, source: drawn, alternativeText: text }
+        : undefined;
+    }
+    case "anchor":
+      return isSafeUrl(kind.value.url, false)
+        ? { kind: "anchor", name, label: labelOf(node, options), url: kind.value.url }
+        : undefined;
+    default:
+      return undefined;
+  }
 }
 
-function hintOf(node: FormNode, step: string, options: FormOptions): FormButton["hint"] {
-  if (node.messages.length === 0) return undefined;
-  const text = node.messages.map((message) => viewMessage(message, options).text).join(" ");
-  return { id: `${idOf(step, options)}_hint`, text };
+function listOf(node: FormNode, step: string | undefined, options: FormOptions): FormList | undefined {
+  if (node.kind.case !== "list") return undefined;
+  const { items } = node.kind.value;
+  const messages = node.messages.map((message) => viewMessage(message, options));
+  const help = node.help === undefined ? [] : [viewMessage(node.help, options)];
+  const hints = [...help, ...messages.filter(({ kind }) => kind !== "error")].map(({ text }) => text);
+  if (!node.kind.value.readOnly) hints.push(options.texts?.takeOut ?? englishFormTexts.takeOut);
+  const id = idOf(node.name, options);
+  const item = (index: number) =>
+    itemNodes(node, index).flatMap((each) => fieldOf(each, step, options) ?? []);
+  return {
+    kind: "list",
+    name: node.name,
+    label: labelOf(node, options),
+    hint: hints.length === 0 ? undefined : hints.join(" "),
+    errors: messages.filter(({ kind }) => kind === "error"),
+    shownWhile: shownWhile(node),
+    ids: { list: id, hint: `${id}_hint`, errors: `${id}_errors` },
+    items: items.map((_, index) => item(index)),
+    canAdd: (count) => hasRoom(node, count),
+    item,
+  };
+}
+
+function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined {
+  if (node.kind.case !== "button") return undefined;
+  const { value, importance, danger, confirmation } = node.kind.value;
+  return {
+    step: node.step,
+    label: labelOf(node, options),
+    sent: value && { name: node.name, value: textOf(value) },
+    primary: importance === ButtonImportance.PRIMARY,
+    danger,
+    confirmation: confirmation && viewMessage(confirmation, options).text,
+    hint: hintOf(node, options),
+  };
+}
+
+function hintOf(node: FormNode, options: FormOptions): FormButton["hint"] {
+  const said = [...(node.help === undefined ? [] : [node.help]), ...node.messages];
+  if (said.length === 0) return undefined;
+  const text = said.map((message) => viewMessage(message, options).text).join(" ");
+  return { id: `${idOf(node.name, options)}_hint`, text };
 }
 
 function labelOf(node: FormNode, options: FormOptions): string {
   return node.label === undefined ? node.name : viewMessage(node.label, options).text;
+}
+
+function dataUrl(mediaType: string, bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return `data:${mediaType};base64,${btoa(text)}`;
+}
+
+/** Security: what the server names is shown or followed only where it is no script. */
+function isSafeUrl(url: string, isImage: boolean): boolean {
+  return isImage ? /^(https?:|data:image\/)/i.test(url) : /^https?:/i.test(url);
 }

@@ -9,12 +9,17 @@ import { englishFormTexts, fillIn } from "./texts.ts";
 export interface FormField {
   /** The name of the control, and of the node. */
   readonly name: string;
-  /** What to draw: a line to type in, one that hides what is typed, a box to tick, a list to choose from. */
-  readonly control: "text" | "password" | "checkbox" | "select";
+  readonly kind: "field";
+  /** What to draw: a line to type in, several lines, one that hides what is typed, a box to tick, a list to choose from. */
+  readonly control: "text" | "textarea" | "password" | "checkbox" | "select";
   /** The step that the field belongs to; undefined if every step sends it. */
   readonly step: string | undefined;
   readonly label: string;
   readonly required: boolean;
+  /** Whether it is shown and not filled in. */
+  readonly readOnly: boolean;
+  /** Draw it only while the control `name` holds one of these texts. Undefined: always. */
+  readonly shownWhile: ShownWhile | undefined;
   /** What helps to fill it in; undefined if there is nothing to say. */
   readonly hint: string | undefined;
   /** What is wrong with the value. */
@@ -36,6 +41,17 @@ export interface FormField {
   readonly attributes: Readonly<Record<string, string | true>>;
 }
 
+/** What a field depends on. */
+export interface ShownWhile {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** What a node depends on. */
+export function shownWhile({ condition }: FormNode): ShownWhile | undefined {
+  return condition && { name: condition.name, values: condition.values.map(textOf) };
+}
+
 /** Draws a node that is a field; undefined for one that is hidden, or no field at all. */
 export function fieldOf(
   node: FormNode,
@@ -46,31 +62,35 @@ export function fieldOf(
   const input = node.kind.value;
   const messages = node.messages.map((message) => viewMessage(message, options));
   const errors = messages.filter(({ kind }) => kind === "error");
-  const hint = hintOf(
-    input,
-    messages.filter(({ kind }) => kind !== "error"),
-    options,
-  );
+  const help = node.help === undefined ? [] : [viewMessage(node.help, options)];
+  const hint = hintOf(input, [...help, ...messages.filter(({ kind }) => kind !== "error")], options);
   const control = idOf(node.name, options);
   const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
   const value = inputTextOf(input);
   return {
+    kind: "field",
     name: node.name,
     control: controlOf(input),
     step,
     label: node.label === undefined ? fallbackLabel(node.name) : viewMessage(node.label, options).text,
-    required: input.required,
+    required: input.required && !input.readOnly,
+    readOnly: input.readOnly,
+    shownWhile: shownWhile(node),
     hint,
     errors,
     value: isSecret(input) ? "" : value,
     checked: value === "true",
-    options: input.options.map((option) => ({ value: textOf(option.value), label: option.label })),
-    offersNone: !input.options.some((option) => textOf(option.value) === ""),
+    options: input.choices.map(({ value: choice, label }) => ({
+      value: textOf(choice),
+      label: label === undefined ? textOf(choice) : viewMessage(label, options).text,
+    })),
+    offersNone: !input.choices.some((choice) => textOf(choice.value) === ""),
     ids,
     attributes: {
       id: ids.control,
       name: node.name,
       ...attributesOf(input),
+      ...(input.placeholder && { placeholder: viewMessage(input.placeholder, options).text }),
       ...describedBy(hint === undefined ? "" : ids.hint, errors.length === 0 ? "" : ids.errors),
     },
   };
@@ -98,16 +118,22 @@ export function isSecret({ type, autocomplete }: InputNode): boolean {
 }
 
 function controlOf(input: InputNode): FormField["control"] {
-  if (input.options.length > 0) return "select";
+  if (input.choices.length > 0) return "select";
   if (input.type === InputType.CHECKBOX) return "checkbox";
+  if (input.type === InputType.MULTI_LINE_TEXT) return "textarea";
   return input.type === InputType.PASSWORD ? "password" : "text";
 }
 
 function attributesOf(input: InputNode): FormField["attributes"] {
   const attributes: Record<string, string | true> = {};
-  if (input.required) attributes.required = true;
+  const control = controlOf(input);
+  if (input.required && !input.readOnly) attributes.required = true;
+  // HTML has no read-only boxes and lists to choose from; one that is disabled is not sent, as it should be.
+  if (input.readOnly)
+    attributes[control === "select" || control === "checkbox" ? "disabled" : "readonly"] = true;
   if (input.autocomplete !== "") attributes.autocomplete = input.autocomplete;
-  if (input.options.length > 0) return attributes;
+  if (control === "select") return attributes;
+  if (control === "textarea") return { ...attributes, rows: "4" };
   Object.assign(attributes, typeAttributes(input.type));
   // Names and codes are not prose: nothing may be capitalised, corrected or underlined in them.
   if (/^(username|one-time-code|email|tel)$/.test(input.autocomplete)) Object.assign(attributes, notProse);

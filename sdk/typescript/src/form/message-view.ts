@@ -7,6 +7,8 @@ import type { FormTexts, Translate } from "./texts.ts";
 export interface FormOptions {
   /** Default: the server's own sentences, which are in English. */
   readonly translate?: Translate | undefined;
+  /** The language of the page (BCP 47): titles that an identity schema has in it are shown in it. Default: as they come. */
+  readonly language?: string | undefined;
   /** Words in place of `englishFormTexts`. */
   readonly texts?: Partial<FormTexts> | undefined;
   /** What the ids of the controls begin with, if there are several forms on one page. Default `ostiary`. */
@@ -27,8 +29,19 @@ export interface FormMessageView {
 }
 
 /** Translates a message. */
-export function viewMessage(message: FormMessage, { translate }: FormOptions): FormMessageView {
-  return { id: message.id, kind: kindOf(message.type), text: translate?.(message) ?? message.text };
+export function viewMessage(message: FormMessage, { translate, language }: FormOptions): FormMessageView {
+  const text = inLanguage(message, language) ?? translate?.(message) ?? message.text;
+  return { id: message.id, kind: kindOf(message.type), text };
+}
+
+/** What the server has in the language of the page, or in the same language elsewhere. */
+function inLanguage({ translations }: FormMessage, language: string | undefined): string | undefined {
+  if (language === undefined) return undefined;
+  const tags = Object.keys(translations);
+  const same = (tag: string, other: string) => tag.toLowerCase() === other.toLowerCase();
+  const [primary = ""] = language.split("-");
+  const tag = tags.find((each) => same(each, language)) ?? tags.find((each) => same(each, primary));
+  return tag === undefined ? undefined : translations[tag];
 }
 
 function kindOf(type: FormMessageType): FormMessageView["kind"] {

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
-import { describeForm, type FormButton, type FormPart, type HiddenField } from "./describe-form.ts";
+import { applyConditions, conditionAttribute, conditionText } from "./conditions.ts";
+import {
+  describeForm,
+  type FormButton,
+  type FormElement,
+  type FormList,
+  type FormPart,
+  type HiddenField,
+} from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { buttonForEnter, focusFirstProblem } from "./focus.ts";
 import type { FormMessageView, FormOptions } from "./message-view.ts";
-import { englishFormTexts, type FormTexts } from "./texts.ts";
+import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
 
 /** A form that was sent. */
 export interface SubmittedForm {
@@ -21,6 +29,8 @@ export interface FormHandlers extends FormOptions {
   onSubmit(submitted: SubmittedForm): Promise<Flow | undefined>;
   /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
   describeError?: ((error: unknown) => string) | undefined;
+  /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
+  confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabindex="-1"`. */
   readonly heading?: HTMLElement | undefined;
 }
@@ -31,6 +41,8 @@ const handlerNames: OptionNames<FormHandlers> = {
   heading: true,
   translate: true,
   texts: true,
+  language: true,
+  confirm: true,
   idPrefix: true,
   client: true,
 };
@@ -63,17 +75,26 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       event.preventDefault();
       button.click();
     });
+    applyConditions(drawn);
+    drawn.addEventListener("input", () => applyConditions(drawn));
     drawn.addEventListener("submit", (event) => {
       event.preventDefault();
-      const step = event.submitter?.dataset.step;
+      const { submitter } = event;
       // One submit at a time: a second press of the button would be answered that the flow is completed.
-      if (step !== undefined && drawn.getAttribute("aria-busy") !== "true") void send(drawn, step);
+      if (submitter instanceof HTMLButtonElement && drawn.getAttribute("aria-busy") !== "true") {
+        void send(drawn, submitter);
+      }
     });
     return drawn;
   }
 
-  async function send(sent: HTMLFormElement, step: string): Promise<void> {
+  async function send(sent: HTMLFormElement, button: HTMLButtonElement): Promise<void> {
+    const { step, question } = button.dataset;
+    if (step === undefined) return;
+    const ask = handlers.confirm ?? ((text: string) => window.confirm(text));
+    if (question !== undefined && !(await ask(question))) return;
     const data = new FormData(sent);
+    if (button.name !== "") data.append(button.name, button.value);
     setBusy(sent, true, texts);
     try {
       const next = await handlers.onSubmit({ flow: current, data, step });
@@ -125,16 +146,84 @@ function drawMessage({ kind, text }: FormMessageView): HTMLElement {
 }
 
 function drawPart(part: FormPart, texts: FormTexts): readonly HTMLElement[] {
-  const element = make("div", "ostiary-part");
-  for (const field of part.fields) element.append(drawField(field, texts));
-  for (const button of part.buttons) element.append(...drawButton(button));
-  return part.alternative ? [make("p", "ostiary-or", {}, texts.or), element] : [element];
+  const drawn = make("div", "ostiary-part");
+  for (const element of part.elements) drawn.append(...drawElement(element, texts));
+  for (const button of part.buttons) drawn.append(...drawButton(button));
+  const heading = part.heading === undefined ? [] : [make("h2", "ostiary-heading", {}, part.heading)];
+  return part.alternative ? [make("p", "ostiary-or", {}, texts.or), drawn] : [...heading, drawn];
+}
+
+function drawElement(element: FormElement, texts: FormTexts): readonly HTMLElement[] {
+  switch (element.kind) {
+    case "field":
+      return [drawField(element, texts)];
+    case "list":
+      return [drawList(element, texts)];
+    case "text": {
+      const label = element.label === undefined ? [] : [make("p", "ostiary-label", {}, element.label)];
+      const text = make("p", "ostiary-text", {}, element.text);
+      return [...label, text, ...(element.copyable ? [drawCopy(element.text, texts)] : [])];
+    }
+    case "image":
+      return [make("img", "ostiary-image", { src: element.source, alt: element.alternativeText })];
+    case "anchor":
+      return [make("a", "ostiary-link", { href: element.url }, element.label)];
+    default: {
+      const unreachable: never = element;
+      return unreachable;
+    }
+  }
+}
+
+function drawList(list: FormList, texts: FormTexts): HTMLElement {
+  const described = [list.hint && list.ids.hint, list.errors.length > 0 && list.ids.errors].filter(Boolean);
+  const element = make("fieldset", "ostiary-list", {
+    id: list.ids.list,
+    ...(described.length > 0 && { "aria-describedby": described.join(" ") }),
+    ...(list.shownWhile && { [conditionAttribute]: conditionText(list.shownWhile) }),
+  });
+  element.append(make("legend", "ostiary-label", {}, list.label));
+  if (list.hint !== undefined) element.append(make("p", "ostiary-hint", { id: list.ids.hint }, list.hint));
+  const items = make("div", "ostiary-items");
+  const addItem = (fields: readonly FormField[]) => {
+    const item = make("div", "ostiary-item");
+    item.append(...fields.map((field) => drawField(field, texts)));
+    items.append(item);
+    return item;
+  };
+  for (const fields of list.items) addItem(fields);
+  element.append(items);
+  if (list.canAdd(list.items.length)) {
+    const name = fillIn(texts.addTo, { list: list.label }) ?? texts.add;
+    const button = make("button", "ostiary-add", { type: "button", "aria-label": name }, texts.add);
+    button.addEventListener("click", () => {
+      const added = addItem(list.item(items.childElementCount));
+      button.hidden = !list.canAdd(items.childElementCount);
+      if (button.form !== null) applyConditions(button.form);
+      added.querySelector<HTMLElement>("input, select, textarea")?.focus();
+    });
+    element.append(button);
+  }
+  if (list.errors.length > 0) {
+    const text = list.errors.map((error) => error.text).join(" ");
+    element.append(make("p", "ostiary-error", { id: list.ids.errors }, text));
+  }
+  return element;
+}
+
+function drawCopy(text: string, texts: FormTexts): HTMLElement {
+  const button = make("button", "ostiary-copy", { type: "button" }, texts.copy);
+  button.addEventListener("click", () => void navigator.clipboard.writeText(text));
+  return button;
 }
 
 function drawField(field: FormField, texts: FormTexts): HTMLElement {
-  const element = make("div", "ostiary-field", { "data-control": field.control });
+  const element = make("div", "ostiary-field", {
+    "data-control": field.control,
+    ...(field.shownWhile && { [conditionAttribute]: conditionText(field.shownWhile) }),
+  });
   const label = make("label", "ostiary-label", { for: field.ids.control }, field.label);
-  if (!field.required && field.control !== "checkbox") {
+  if (!field.required && !field.readOnly && field.control !== "checkbox") {
     label.append(" ", make("span", "ostiary-optional", {}, `(${texts.optional})`));
   }
   const control = drawControl(field, texts);
@@ -149,6 +238,11 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
 
 function drawControl(field: FormField, texts: FormTexts): HTMLElement {
   if (field.control === "select") return drawSelect(field, texts);
+  if (field.control === "textarea") {
+    const area = make("textarea", "ostiary-input", field.attributes);
+    area.value = field.value;
+    return area;
+  }
   const input = make("input", "ostiary-input", field.attributes);
   if (field.control === "checkbox") {
     input.checked = field.checked;
@@ -186,9 +280,23 @@ function drawReveal(input: HTMLInputElement, texts: FormTexts): HTMLButtonElemen
   return button;
 }
 
-function drawButton({ step, label, primary, hint }: FormButton): readonly HTMLElement[] {
-  const importance = primary ? "primary" : "secondary";
-  const attributes = { type: "submit", "data-step": step, "data-importance": importance };
+function drawButton({
+  step,
+  label,
+  sent,
+  primary,
+  danger,
+  confirmation,
+  hint,
+}: FormButton): readonly HTMLElement[] {
+  const attributes = {
+    type: "submit",
+    "data-step": step,
+    "data-importance": primary ? "primary" : "secondary",
+    ...(danger && { "data-danger": true as const }),
+    ...(confirmation !== undefined && { "data-question": confirmation }),
+    ...sent,
+  };
   if (hint === undefined) return [make("button", "ostiary-button", attributes, label)];
   return [
     make("p", "ostiary-hint", { id: hint.id }, hint.text),

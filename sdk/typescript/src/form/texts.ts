@@ -31,6 +31,13 @@ export interface FormTexts {
   readonly minLength: string;
   /** The first choice of a list: none yet. */
   readonly choose: string;
+  /** On the button that adds an item to a list, and what it is called in full; `{list}` is the list's label. */
+  readonly add: string;
+  readonly addTo: string;
+  /** Below a list: how an item is taken out. */
+  readonly takeOut: string;
+  /** On the button that copies a text. */
+  readonly copy: string;
   /** While the server is asked. */
   readonly busy: string;
   /** The form was filled in for too long; what was typed is in a fresh one. */
@@ -49,6 +56,10 @@ export const englishFormTexts: FormTexts = {
   hidePassword: "Hide password",
   minLength: "At least {min_length} characters.",
   choose: "Choose…",
+  add: "Add",
+  addTo: "Add to {list}",
+  takeOut: "What you leave empty is taken out.",
+  copy: "Copy",
   busy: "One moment…",
   expired: "This form was open for too long. Check what you filled in, and send it again.",
   failed: "That did not work. Try again in a moment.",

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { applyConditions } from "../form/conditions.ts";
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
 import type { FormMessageView, FormOptions } from "../form/message-view.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { englishFormTexts } from "../form/texts.ts";
-import { FormFieldView } from "./form-field-view.tsx";
+import { FormElementView } from "./form-element-view.tsx";
 
 /** The properties of `FlowForm`. */
 export interface FlowFormProps extends FormOptions {
@@ -16,6 +17,8 @@ export interface FlowFormProps extends FormOptions {
   onSubmit(submitted: SubmittedForm): Promise<void>;
   /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
   describeError?: ((error: unknown) => string) | undefined;
+  /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
+  confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
   /** Something to say above the form, for example that it had expired. */
   readonly notice?: FormMessageView | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabIndex={-1}`. */
@@ -40,6 +43,9 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     if (form.current !== null && !focusFirstProblem(form.current)) heading?.current?.focus();
   }, [revision, heading]);
   useEffect(() => {
+    if (form.current !== null) applyConditions(form.current);
+  });
+  useEffect(() => {
     if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
   }, [failure]);
 
@@ -61,8 +67,16 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const onSubmit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const { submitter } = event.nativeEvent;
-    const step = submitter instanceof HTMLElement ? submitter.dataset.step : undefined;
-    if (step !== undefined) void send(new FormData(event.currentTarget), step);
+    if (submitter instanceof HTMLButtonElement) void press(event.currentTarget, submitter);
+  };
+  const press = async (sent: HTMLFormElement, button: HTMLButtonElement) => {
+    const { step, question } = button.dataset;
+    if (step === undefined || sending.current) return;
+    const ask = props.confirm ?? ((text: string) => window.confirm(text));
+    if (question !== undefined && !(await ask(question))) return;
+    const data = new FormData(sent);
+    if (button.name !== "") data.append(button.name, button.value);
+    await send(data, step);
   };
   const failed: FormMessageView[] = failure === undefined ? [] : [{ id: 0, kind: "error", text: failure }];
   const messages = [...failed, ...(notice === undefined ? [] : [notice]), ...view.messages];
@@ -74,6 +88,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
       noValidate
       aria-busy={busy}
       onSubmit={onSubmit}
+      onInput={(event) => applyConditions(event.currentTarget)}
       onKeyDown={(event) => {
         const button = buttonForEnter(event);
         if (button === undefined) return;
@@ -107,11 +122,12 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
         // A new flow is a new form: nothing of what was typed stays behind, except what the flow has.
         <Fragment key={`${revision} ${part.step ?? ""}`}>
           {part.alternative ? <p className="ostiary-or">{texts.or}</p> : null}
+          {part.heading === undefined ? null : <h2 className="ostiary-heading">{part.heading}</h2>}
           <div className="ostiary-part">
-            {part.fields.map((field) => (
-              <FormFieldView key={field.name} field={field} texts={texts} concealed={busy} />
+            {part.elements.map((element) => (
+              <FormElementView key={element.name} element={element} texts={texts} concealed={busy} />
             ))}
-            {part.buttons.map(({ step, label, primary, hint }) => (
+            {part.buttons.map(({ step, label, sent, primary, danger, confirmation, hint }) => (
               <Fragment key={`${step} ${label}`}>
                 {hint === undefined ? null : (
                   <p id={hint.id} className="ostiary-hint">
@@ -123,6 +139,10 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
                   className="ostiary-button"
                   data-step={step}
                   data-importance={primary ? "primary" : "secondary"}
+                  data-danger={danger ? "" : undefined}
+                  data-question={confirmation}
+                  name={sent?.name}
+                  value={sent?.value}
                   aria-describedby={hint?.id}
                 >
                   {label}

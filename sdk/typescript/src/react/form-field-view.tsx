@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type JSX, useState } from "react";
+import { conditionAttribute, conditionText } from "../form/conditions.ts";
 import type { FormField } from "../form/field.ts";
 import { englishFormTexts, type FormTexts } from "../form/texts.ts";
 
@@ -22,12 +23,18 @@ export function FormFieldView({
   const label = (
     <label className="ostiary-label" htmlFor={field.ids.control}>
       {field.label}
-      {field.required || isCheckbox ? null : <span className="ostiary-optional"> ({texts.optional})</span>}
+      {field.required || field.readOnly || isCheckbox ? null : (
+        <span className="ostiary-optional"> ({texts.optional})</span>
+      )}
     </label>
   );
   const control = <Control field={field} texts={texts} concealed={concealed ?? false} />;
   return (
-    <div className="ostiary-field" data-control={field.control}>
+    <div
+      className="ostiary-field"
+      data-control={field.control}
+      {...(field.shownWhile && { [conditionAttribute]: conditionText(field.shownWhile) })}
+    >
       {isCheckbox ? control : label}
       {isCheckbox ? label : control}
       {field.hint === undefined ? null : (
@@ -64,6 +71,8 @@ function Control({ field, texts, concealed }: ControlProps): JSX.Element {
           ))}
         </select>
       );
+    case "textarea":
+      return <textarea className="ostiary-input" {...properties} defaultValue={field.value} />;
     case "checkbox":
       return <input className="ostiary-input" {...properties} defaultChecked={field.checked} />;
     case "password":
@@ -105,6 +114,7 @@ const reactNames: Readonly<Record<string, string>> = {
   autocapitalize: "autoCapitalize",
   autocomplete: "autoComplete",
   inputmode: "inputMode",
+  readonly: "readOnly",
   spellcheck: "spellCheck",
 };
 

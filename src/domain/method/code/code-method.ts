@@ -1,5 +1,5 @@
 import type { Challenge } from "../../flow/flow.ts";
-import type { Node } from "../../flow/form.ts";
+import { button, type Node } from "../../flow/form.ts";
 import * as messages from "../../message/message.ts";
 import type { OneTimeCodes } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -25,43 +25,20 @@ export class CodeMethod implements AddressProofMethod {
   }
 
   requestNodes(purpose: ProofPurpose): readonly Node[] {
-    return [
-      {
-        name: "code",
-        group: "code",
-        label: messages.sendCode(purpose),
-        messages: [],
-        element: { kind: "button", step: "code" },
-      },
-    ];
+    return [button("sendCode", messages.sendCode(purpose))];
   }
 
-  awaitNodes(tenant: Tenant, purpose: ProofPurpose): readonly Node[] {
-    const { length } = tenant.settings.code;
+  /** Without lengths and a pattern: they would cut what is pasted, which `readTypedCode` reads. */
+  awaitNodes(purpose: ProofPurpose): readonly Node[] {
     return [
       {
         name: "code.code",
-        group: "code",
+        step: "code",
         label: messages.codeLabel(purpose),
         messages: [],
-        element: {
-          kind: "input",
-          type: "code",
-          required: true,
-          autocomplete: "one-time-code",
-          minLength: length,
-          // The same for everybody, so that the form does not tell which of them was sent.
-          maxLength: longCodeLength,
-          pattern: `^([0-9]{${length}}|[0-9]{${longCodeLength}})$`,
-        },
+        element: { kind: "input", type: "code", required: true, autocomplete: "one-time-code" },
       },
-      {
-        name: "code",
-        group: "code",
-        label: messages.continueLabel(),
-        messages: [],
-        element: { kind: "button", step: "code" },
-      },
+      button("code", messages.continueLabel()),
     ];
   }
 

@@ -1,5 +1,5 @@
 import type { Challenge } from "../../flow/flow.ts";
-import type { Node } from "../../flow/form.ts";
+import { button, type Node } from "../../flow/form.ts";
 import * as messages from "../../message/message.ts";
 import type { Tokens } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -11,7 +11,7 @@ import type { AddressProofMethod, IssuedProof, ProofBinding, ProofPurpose } from
  */
 export class LinkMethod implements AddressProofMethod {
   readonly kind = "link";
-  readonly useStep = "confirm";
+  readonly useStep = "confirmLink";
   readonly authentication = { kind: "link", assuranceLevel: "aal1" } as const;
   readonly #tokens: Tokens;
 
@@ -20,15 +20,7 @@ export class LinkMethod implements AddressProofMethod {
   }
 
   requestNodes(purpose: ProofPurpose): readonly Node[] {
-    return [
-      {
-        name: "link",
-        group: "link",
-        label: messages.sendLink(purpose),
-        messages: [],
-        element: { kind: "button", step: "link" },
-      },
-    ];
+    return [button("sendLink", messages.sendLink(purpose))];
   }
 
   /** There is nothing to type in: the link is opened. */

@@ -1,5 +1,5 @@
 import { errorTexts } from "../../errors.ts";
-import type { Node } from "../../flow/form.ts";
+import { button, type Node } from "../../flow/form.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
@@ -35,11 +35,11 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   }
 
   loginNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "current-password"), submitButton(messages.signInWithPassword())];
+    return [passwordNode(tenant, "current-password"), button("password", messages.signInWithPassword())];
   }
 
   registrationNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), submitButton(messages.signUp())];
+    return [passwordNode(tenant, "new-password"), button("password", messages.signUp())];
   }
 
   async proveLogin({ tenant, step, candidate }: LoginAttempt): Promise<LoginProved | StepRejected> {
@@ -72,7 +72,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   }
 
   settingsNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), submitButton(messages.saveLabel())];
+    return [passwordNode(tenant, "new-password"), button("password", messages.saveLabel())];
   }
 
   async changeSecret(
@@ -115,7 +115,7 @@ function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-pa
   const isNew = autocomplete === "new-password";
   return {
     name: fieldName,
-    group: "password",
+    step: "password",
     label: messages.passwordLabel(),
     messages: [],
     element: {
@@ -129,23 +129,13 @@ function passwordNode(tenant: Tenant, autocomplete: "current-password" | "new-pa
   };
 }
 
-function submitButton(label: messages.Message): Node {
-  return {
-    name: "password",
-    group: "password",
-    label,
-    messages: [],
-    element: { kind: "button", step: "password" },
-  };
-}
-
 function passwordOf(step: SubmittedStep): string | undefined {
   const password = step.fields.password;
   return typeof password === "string" && password !== "" ? password : undefined;
 }
 
 function incomplete(): StepRejected {
-  const message = messages.required("password");
+  const message = messages.required(fieldName);
   return {
     kind: "rejected",
     reason: "FORM_INCOMPLETE",

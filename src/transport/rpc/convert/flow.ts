@@ -1,31 +1,32 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
   ClientKind,
   type FlowSchema,
+  type MethodOfferSchema,
   FlowKind as ProtoFlowKind,
   FlowState as ProtoFlowState,
-  SettingsPart as ProtoSettingsPart,
+  type SettingsOfferSchema,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormMessageSchema,
   FormMessageType,
   type FormNodeSchema,
+  type FormSchema,
+  type InputNodeSchema,
+  ButtonImportance as ProtoButtonImportance,
   InputType as ProtoInputType,
-  NodeGroup as ProtoNodeGroup,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type {
   Flow,
   FlowClient,
   FlowKind,
+  FlowStage,
   FlowState,
-  FlowStep,
-  SettingsPart,
+  MethodOffer,
+  SettingsOffer,
 } from "../../../domain/flow/flow.ts";
-import type { InputType, Node, NodeGroup } from "../../../domain/flow/form.ts";
-import type { JsonValue } from "../../../domain/json.ts";
+import type { ButtonImportance, Form, InputKind, InputType, Node } from "../../../domain/flow/form.ts";
 import type { Message } from "../../../domain/message/message.ts";
-import type { MethodKind } from "../../../domain/method/method.ts";
 import { toTimestamp } from "./common.ts";
 import { addressKinds } from "./identity.ts";
 import { toValue } from "./value.ts";
@@ -42,25 +43,9 @@ const states: Record<FlowState, ProtoFlowState> = {
   active: ProtoFlowState.ACTIVE,
   completed: ProtoFlowState.COMPLETED,
 };
-const methods: Record<MethodKind, ProtoMethodKind> = {
-  password: ProtoMethodKind.PASSWORD,
-  code: ProtoMethodKind.CODE,
-  link: ProtoMethodKind.LINK,
-};
-const settingsParts: Record<SettingsPart, ProtoSettingsPart> = {
-  profile: ProtoSettingsPart.PROFILE,
-  password: ProtoSettingsPart.PASSWORD,
-  deletion: ProtoSettingsPart.DELETION,
-};
-const groups: Record<NodeGroup, ProtoNodeGroup> = {
-  default: ProtoNodeGroup.DEFAULT,
-  profile: ProtoNodeGroup.PROFILE,
-  password: ProtoNodeGroup.PASSWORD,
-  code: ProtoNodeGroup.CODE,
-  link: ProtoNodeGroup.LINK,
-};
 const inputTypes: Record<InputType, ProtoInputType> = {
   text: ProtoInputType.TEXT,
+  multi_line_text: ProtoInputType.MULTI_LINE_TEXT,
   email: ProtoInputType.EMAIL,
   phone: ProtoInputType.PHONE,
   url: ProtoInputType.URL,
@@ -71,6 +56,10 @@ const inputTypes: Record<InputType, ProtoInputType> = {
   password: ProtoInputType.PASSWORD,
   hidden: ProtoInputType.HIDDEN,
   code: ProtoInputType.CODE,
+};
+const importances: Record<ButtonImportance, ProtoButtonImportance> = {
+  primary: ProtoButtonImportance.PRIMARY,
+  secondary: ProtoButtonImportance.SECONDARY,
 };
 const messageTypes: Record<Message["type"], FormMessageType> = {
   info: FormMessageType.INFO,
@@ -87,9 +76,9 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     kind: kinds[flow.kind],
     client: clients[flow.client],
     state: states[flow.state],
-    stage: toStage(flow.step),
+    stage: toStage(flow.stage),
     returnTo: flow.returnTo ?? "",
-    form: { nodes: flow.form.nodes.map(toNode), messages: flow.form.messages.map(toMessage) },
+    form: toForm(flow.form),
     csrfToken: flow.csrfToken?.reveal() ?? "",
     ...(flow.account && { account: flow.account }),
   };
@@ -100,101 +89,133 @@ export function fromClient(client: ClientKind): FlowClient {
   return client === ClientKind.BROWSER ? "browser" : "native";
 }
 
-function toStage(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema>["stage"] {
-  switch (step?.kind) {
+function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSchema>["stage"] {
+  switch (stage?.kind) {
     case undefined:
       return { case: undefined };
-    case "fill_profile":
-      return { case: "fillProfile", value: {} };
     case "enter_identifier":
       return { case: "enterIdentifier", value: {} };
+    case "fill_profile":
+      return { case: "fillProfile", value: {} };
     case "choose_method":
       return {
         case: "chooseMethod",
-        value: {
-          methods: step.methods.map((method) => methods[method]),
-          secondFactor: step.secondFactor ?? false,
-        },
+        value: { offers: stage.offers.map(toMethodOffer), secondFactor: stage.secondFactor ?? false },
       };
+    case "choose_address":
+      return { case: "chooseAddress", value: { offers: stage.offers.map(toMethodOffer) } };
     case "enter_code":
       return {
         case: "enterCode",
         value: {
-          sentTo: step.sentTo,
-          codeExpireTime: toTimestamp(step.expiresAt),
-          resendTime: toTimestamp(step.resendAt),
-          codeLength: step.codeLength,
-          longCodeLength: step.longCodeLength,
+          sentTo: stage.sentTo,
+          codeExpireTime: toTimestamp(stage.expiresAt),
+          resendTime: toTimestamp(stage.resendAt),
+          codeLength: stage.codeLength,
+          longCodeLength: stage.longCodeLength,
         },
       };
     case "link_sent":
       return {
         case: "linkSent",
         value: {
-          sentTo: step.sentTo,
-          linkExpireTime: toTimestamp(step.expiresAt),
-          resendTime: toTimestamp(step.resendAt),
+          sentTo: stage.sentTo,
+          linkExpireTime: toTimestamp(stage.expiresAt),
+          resendTime: toTimestamp(stage.resendAt),
         },
       };
     case "confirm_link":
-      return { case: "confirmLink", value: { address: step.address } };
-    case "choose_address":
-      return {
-        case: "chooseAddress",
-        value: {
-          addresses: step.addresses.map(({ id, masked, kind }) => ({
-            id,
-            address: masked,
-            kind: addressKinds[kind],
-          })),
-        },
-      };
+      return { case: "confirmLink", value: { address: stage.address } };
     case "claim_account":
-      return { case: "claimAccount", value: { address: step.address } };
+      return { case: "claimAccount", value: { address: stage.address } };
     case "change_settings":
-      return { case: "changeSettings", value: { parts: step.parts.map((part) => settingsParts[part]) } };
+      return { case: "changeSettings", value: { offers: stage.offers.map(toSettingsOffer) } };
     case "set_new_secret":
-      return { case: "setNewSecret", value: { methods: step.methods.map((method) => methods[method]) } };
+      return { case: "setNewSecret", value: { offers: stage.offers.map(toMethodOffer) } };
     default: {
-      const unreachable: never = step;
+      const unreachable: never = stage;
       return unreachable;
     }
   }
 }
 
+function toMethodOffer({ kind, addresses = [] }: MethodOffer): MessageInitShape<typeof MethodOfferSchema> {
+  if (kind === "password") return { method: { case: kind, value: {} } };
+  const offered = addresses.map(({ id, masked, kind: of }) => ({
+    id,
+    address: masked,
+    kind: addressKinds[of],
+  }));
+  return { method: { case: kind, value: { addresses: offered } } };
+}
+
+function toSettingsOffer(offer: SettingsOffer): MessageInitShape<typeof SettingsOfferSchema> {
+  if (offer.kind !== "deletion") return { part: { case: offer.kind, value: {} } };
+  const purgeTime = offer.deleteAt && toTimestamp(offer.deleteAt);
+  return { part: { case: "deletion", value: { purgeTime } } };
+}
+
+function toForm({
+  title,
+  subtitle,
+  account,
+  sections = [],
+  nodes,
+  messages,
+}: Form): MessageInitShape<typeof FormSchema> {
+  return {
+    title: title && toMessage(title),
+    subtitle: subtitle && toMessage(subtitle),
+    account: account && toMessage(account),
+    sections: sections.map((section) => ({ id: section.id, title: toMessage(section.title) })),
+    nodes: nodes.map(toNode),
+    messages: messages.map(toMessage),
+  };
+}
+
 function toNode(node: Node): MessageInitShape<typeof FormNodeSchema> {
   return {
     name: node.name,
-    group: groups[node.group],
-    label: node.label === undefined ? undefined : toMessage(node.label),
+    step: node.step ?? "",
+    section: node.section ?? "",
+    label: node.label && toMessage(node.label),
+    help: node.help && toMessage(node.help),
     messages: node.messages.map(toMessage),
+    ui: node.ui,
+    condition: node.condition && { ...node.condition, values: node.condition.values.map(toValue) },
     kind: toElement(node.element),
   };
 }
 
 function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSchema>["kind"] {
   switch (element.kind) {
-    case "button":
-      return { case: "button", value: { step: element.step, skipsRequired: element.skipsRequired ?? false } };
     case "input":
+      return { case: "input", value: toInput(element) };
+    case "button":
       return {
-        case: "input",
+        case: "button",
         value: {
-          type: inputTypes[element.type],
           value: element.value === undefined ? undefined : toValue(element.value),
-          required: element.required ?? false,
-          autocomplete: element.autocomplete ?? "",
-          minLength: element.minLength ?? 0,
-          maxLength: element.maxLength ?? 0,
-          pattern: element.pattern ?? "",
-          options: (element.options ?? []).map(({ value, label }) => ({
-            value: toValue(value),
-            label: label ?? labelOf(value),
-          })),
-          listItem: element.listItem ?? false,
-          unsaved: element.unsaved ?? false,
+          importance: importances[element.importance ?? "secondary"],
+          danger: element.danger ?? false,
+          confirmation: element.confirmation && toMessage(element.confirmation),
+          skipsRequired: element.skipsRequired ?? false,
         },
       };
+    case "list":
+      return {
+        case: "list",
+        value: {
+          template: element.template.map(toNode),
+          items: element.items.map((nodes) => ({ nodes: nodes.map(toNode) })),
+          minItems: element.minItems,
+          maxItems: element.maxItems ?? 0,
+          readOnly: element.readOnly,
+          unsaved: element.unsaved,
+        },
+      };
+    case "anchor":
+      return { case: "anchor", value: { url: element.url } };
     default: {
       const unreachable: never = element;
       return unreachable;
@@ -202,8 +223,26 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
   }
 }
 
-function labelOf(value: JsonValue): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
+  return {
+    type: inputTypes[input.type],
+    value: input.value === undefined ? undefined : toValue(input.value),
+    unsaved: input.unsaved ?? false,
+    required: input.required ?? false,
+    readOnly: input.readOnly ?? false,
+    autocomplete: input.autocomplete ?? "",
+    placeholder: input.placeholder && toMessage(input.placeholder),
+    default: input.default === undefined ? undefined : toValue(input.default),
+    minLength: input.minLength ?? 0,
+    maxLength: input.maxLength ?? 0,
+    pattern: input.pattern ?? "",
+    minimum: input.minimum,
+    maximum: input.maximum,
+    choices: (input.choices ?? []).map(({ value, label }) => ({
+      value: toValue(value),
+      label: toMessage(label),
+    })),
+  };
 }
 
 function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
@@ -212,5 +251,6 @@ function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema>
     type: messageTypes[message.type],
     text: message.text,
     context: Object.keys(message.context).length === 0 ? undefined : message.context,
+    translations: { ...message.translations },
   };
 }

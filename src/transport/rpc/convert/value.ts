@@ -1,6 +1,5 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
-import { domainError } from "../../../domain/errors.ts";
 import type { JsonValue } from "../../../domain/json.ts";
 
 /** A JSON value as google.protobuf.Value. */
@@ -15,9 +14,7 @@ export function toValue(value: JsonValue): Value {
 export function fromValue({ kind }: Value): JsonValue {
   switch (kind.case) {
     case "structValue":
-      return Object.fromEntries(
-        Object.entries(kind.value.fields).map(([name, inner]) => [name, fromValue(inner)]),
-      );
+      return Object.fromEntries(entriesOf(kind.value.fields));
     case "listValue":
       return kind.value.values.map(fromValue);
     case "nullValue":
@@ -28,12 +25,17 @@ export function fromValue({ kind }: Value): JsonValue {
   }
 }
 
-/** The values of a form by their names. Throws REQUEST_INVALID. */
+/** The values of a form by their names. */
 export function fromValues(values: Readonly<Record<string, Value>>): ReadonlyMap<string, JsonValue> {
-  // The decoder assigns names one by one, so that this one makes the value a prototype, and is gone.
-  if (Object.getPrototypeOf(values) !== Object.prototype) {
-    const violation = { field: "__proto__", description: "is no field of the form", reason: "UNKNOWN_FIELD" };
-    throw domainError("REQUEST_INVALID", {}, { violations: [violation] });
-  }
-  return new Map(Object.entries(values).map(([name, value]) => [name, fromValue(value)]));
+  return new Map(entriesOf(values));
+}
+
+/**
+ * Names with their values, also `__proto__`: the decoder assigns names one by one, so that this one became the prototype. It is
+ * put back for the rules to refuse.
+ */
+function entriesOf(fields: Readonly<Record<string, Value>>): readonly (readonly [string, JsonValue])[] {
+  const entries = Object.entries(fields).map(([name, value]) => [name, fromValue(value)] as const);
+  const isPlain = Object.getPrototypeOf(fields) === Object.prototype;
+  return isPlain ? entries : [...entries, ["__proto__", null]];
 }

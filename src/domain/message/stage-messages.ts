@@ -1,0 +1,142 @@
+import { info, type Message } from "./message.ts";
+
+/*
+ * Titles and subtitles of the stages of flows. Each has a number of its own, so that pages can say it in their own words.
+ */
+
+/** The heading of a login. */
+export function signInTitle(): Message {
+  return info(9000210, "Sign in");
+}
+
+/** Below it, where who signs in is asked first. */
+export function signInIdentifier(): Message {
+  return info(9000211, "Say who you are. How you show it comes next.");
+}
+
+/** Below it, where the methods are on offer. */
+export function signInMethod(): Message {
+  return info(9000212, "Show that it is you.");
+}
+
+/** The heading where somebody who is known shows again, or by a second factor, who they are. */
+export function confirmTitle(): Message {
+  return info(9000213, "Confirm that it is you");
+}
+
+/** Below it, where a second factor is wanted. */
+export function confirmSecond(): Message {
+  return info(9000214, "Your account is protected by something beside your first proof.");
+}
+
+/** Below it, for somebody who is signed in. */
+export function confirmAgain(): Message {
+  return info(9000215, "What you are about to do needs a fresh sign-in.");
+}
+
+/** The heading where a code is entered. */
+export function codeTitle(): Message {
+  return info(9000216, "Enter the code");
+}
+
+/** Below it. It does not say that a code was sent: maybe none was. */
+export function lookForCode(sentTo: string): Message {
+  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
+  return info(9000217, `Look for it among ${where}.`, { sent_to: sentTo });
+}
+
+/** The heading where a link is awaited. */
+export function linkTitle(): Message {
+  return info(9000218, "Open the link");
+}
+
+/** Below it. It does not say that a link was sent either. */
+export function lookForLink(sentTo: string): Message {
+  const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
+  return info(9000219, `Look for it among ${where}, on this device or another one.`, { sent_to: sentTo });
+}
+
+/** Below the heading of a flow that began with a link. */
+export function oneMoreClick(): Message {
+  return info(9000220, "One click more: programs that look into mail open links as well.");
+}
+
+/** The heading of a registration. */
+export function signUpTitle(): Message {
+  return info(9000221, "Create an account");
+}
+
+/** Below it, where the traits come first. */
+export function signUpProfile(): Message {
+  return info(9000222, "Say something about yourself. How you sign in comes next.");
+}
+
+/** Below it, where everything is asked at once. */
+export function signUpMethod(): Message {
+  return info(9000223, "Fill this in, and choose how you sign in.");
+}
+
+/** Below it, once the traits were given. */
+export function signUpMethodNext(): Message {
+  return info(9000224, "Choose how you sign in.");
+}
+
+/** The heading of a verification. */
+export function verifyTitle(): Message {
+  return info(9000225, "Verify your address");
+}
+
+/** Below it. */
+export function verifyAddress(): Message {
+  return info(9000226, "A message to it shows that it is yours.");
+}
+
+/** The heading of a recovery. */
+export function recoverTitle(): Message {
+  return info(9000227, "Recover your account");
+}
+
+/** Below it. */
+export function recoverName(): Message {
+  return info(9000228, "Say who you are. A message leads you back in.");
+}
+
+/** The heading where one of several addresses is chosen. */
+export function chooseAddressTitle(): Message {
+  return info(9000229, "Choose an address");
+}
+
+/** Below it. */
+export function chooseAddressHelp(): Message {
+  return info(9000230, "The message goes to the one that you choose.");
+}
+
+/** The heading where somebody says whose account it is. */
+export function claimTitle(): Message {
+  return info(9000231, "Is this your account?");
+}
+
+/** Below it. */
+export function claimHelp(): Message {
+  return info(9000232, "Nobody has confirmed yet that it is theirs.");
+}
+
+/** The heading of the settings. */
+export function settingsTitle(): Message {
+  return info(9000233, "Your account");
+}
+
+/** Below it. */
+export function settingsHelp(): Message {
+  return info(9000234, "Change what you like. Each part is saved by itself.");
+}
+
+/** The heading where a new secret is set. */
+export function newSecretTitle(): Message {
+  return info(9000235, "Set a new password");
+}
+
+/** Below it. */
+export function newSecretHelp(): Message {
+  return info(9000236, "It takes the place of the one that was lost, and signs you in.");
+}
