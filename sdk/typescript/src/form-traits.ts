@@ -7,22 +7,18 @@ import { JsonTree, parseNodeName } from "./form-path.ts";
 import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
 
 /**
- * Puts into a request what somebody changed of traits, as the merge patch (RFC 7396) that the server takes: null for what was
- * emptied and for the variant that was left, nothing for what is as it was drawn, a list whole or not at all. What the server
- * could not save (`unsaved`) is sent again as it stands.
+ * What somebody changed of traits, by the names of the nodes: null for what was emptied, nothing for what is as it was drawn, a
+ * list whole or not at all. What the server could not save (`unsaved`) is sent again as it stands. Of a variant that was left
+ * nothing is sent: the server empties it.
  */
-export function setTraits(tree: JsonTree, nodes: readonly FormNode[], data: FormData): void {
-  for (const node of nodes) {
-    const path = parseNodeName(node.name);
-    if (path === undefined) continue;
-    if (!holds(node, nodes, data)) {
-      const left = parseNodeName(node.condition?.clears ?? "");
-      if (left !== undefined && heldAsDrawn(node, nodes) && hasValue(node)) tree.set(left, null);
-      continue;
-    }
-    const change = changeOf(node, data);
-    if (change !== undefined) tree.set(path, change);
-  }
+export function traitChanges(
+  nodes: readonly FormNode[],
+  data: FormData,
+): readonly (readonly [name: string, change: JsonValue])[] {
+  return nodes.flatMap((node) => {
+    const change = holds(node, nodes, data) ? changeOf(node, data) : undefined;
+    return change === undefined ? [] : [[node.name, change] as const];
+  });
 }
 
 /** The new value of a node, null for none; undefined if there is nothing to send. */
@@ -84,11 +80,4 @@ function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew
   // What nobody touched is there as it was, even if nothing is in it.
   const isGone = isTouched ? !isFilledIn : isNew;
   return { isTouched, value: isGone ? undefined : (only ?? tree.toObject()) };
-}
-
-function hasValue({ kind }: FormNode): boolean {
-  if (kind.case === "list") return kind.value.items.length > 0;
-  return (
-    kind.case === "input" && kind.value.value !== undefined && kind.value.value.kind.case !== "nullValue"
-  );
 }

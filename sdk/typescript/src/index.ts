@@ -13,7 +13,7 @@ export {
   remedyOf,
   retryAfterOf,
 } from "./errors.ts";
-export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
+export { type FormValues, formDataToValues } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
 export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export { type SubmitOutcome, submit } from "./submit.ts";

@@ -195,7 +195,7 @@ export class FormReader {
       const variants = nodes.filter((each) => each.name === place);
       const node = variants.find((each) => holds(each, nodes, leaves)) ?? variants[0];
       if (node === undefined) this.#refuseUnknown(place);
-      const typed = node && this.#readValue(place, node.element, value);
+      const typed = node && this.#readValue(place, node.element, value, true);
       const path = splitTraitPath(place).slice(splitTraitPath(name).length);
       return typed === undefined || typed === null ? [] : [{ path, value: typed }];
     });
@@ -203,8 +203,8 @@ export class FormReader {
   }
 
   /** A value with the type of its node, null for none; undefined if it is refused. */
-  #readValue(name: string, input: InputKind, given: JsonValue): JsonValue | undefined {
-    const value = readFormValue(input, given);
+  #readValue(name: string, input: InputKind, given: JsonValue, isWhole = false): JsonValue | undefined {
+    const value = readFormValue(input, given, isWhole);
     if (value === undefined) this.#refuse(name, "TYPE", `is no value for a field of the type ${input.type}`);
     return value;
   }

@@ -267,6 +267,8 @@ describe("lists", () => {
   test("may be sent as a whole", () => {
     expect(traitsOf({ "traits.counts": ["5", 6, "", null] })).toEqual({ counts: [5, 6] });
     expect(traitsOf({ "traits.counts": [] })).toEqual({ counts: [] });
+    // A text without characters is an item where it comes from a program, not from a field.
+    expect(traitsOf({ "traits.phones": ["", "two"] })).toEqual({ phones: ["", "two"] });
     expect(traitsOf({ "traits.counts": null })).toEqual({ counts: null });
     expect(refused({ "traits.counts": "5" })).toEqual(["traits.counts TYPE"]);
     expect(refused({ "traits.counts": [1, [2]] })).toEqual(["traits.counts.1 TYPE"]);
@@ -325,7 +327,7 @@ describe("lists", () => {
     const form = [people([{ name: "Ada", friend: true }]), button("profile", saveLabel())];
     const whole = [{ name: "Ada", friend: "on" }, { friend: false }, {}, { name: "" }];
     expect(traitsOf({ "traits.people": whole }, form)).toEqual({
-      people: [{ name: "Ada", friend: true }, { friend: false }, {}, {}],
+      people: [{ name: "Ada", friend: true }, { friend: false }, {}, { name: "" }],
     });
     const wrong = [{ name: "Ada", admin: true, deep: { er: 1 } }, "x", { ["__proto__x"]: 1 }];
     expect(refused({ "traits.people": wrong }, "profile", form)).toEqual([

@@ -4,10 +4,11 @@ import type { InputKind } from "./form.ts";
 
 /**
  * What was filled into a field, with the type that the field asks for: clients may send as text whatever was typed. Null where
- * it is empty; undefined for what no such field can hold. A text that is not what the field asks for stays a text: the rules of
+ * it is empty, an empty text included unless `isWhole`, which says that it comes from a program that has types; undefined for what
+ * no such field can hold. A text that is not what the field asks for stays a text: the rules of
  * traits then say what is wrong with it, beside the field.
  */
-export function readFormValue(input: InputKind, given: JsonValue): JsonValue | undefined {
+export function readFormValue(input: InputKind, given: JsonValue, isWhole = false): JsonValue | undefined {
   if (given === null) return null;
   if (typeof given === "object") return undefined;
   if (input.choices !== undefined && input.choices.length > 0) return chosenValue(input, given);
@@ -20,7 +21,7 @@ export function readFormValue(input: InputKind, given: JsonValue): JsonValue | u
     case "number":
       return numberValue(given.trim());
     default:
-      return given === "" ? null : given;
+      return given === "" && !isWhole ? null : given;
   }
 }
 
