@@ -153,12 +153,24 @@ export class Walker {
   readonly #app: TestApp;
   readonly #way: Way;
   readonly #onForm: (flow: Flow, shown: Shown) => Promise<void>;
+  readonly #onAnswer: (answer: Answer) => void;
 
   /** `onForm` is told of each form before anything is done with it. */
-  constructor(app: TestApp, way: Way, onForm: (flow: Flow, shown: Shown) => Promise<void> = async () => {}) {
+  constructor(
+    app: TestApp,
+    way: Way,
+    {
+      onForm = async () => {},
+      onAnswer = () => {},
+    }: {
+      readonly onForm?: (flow: Flow, shown: Shown) => Promise<void>;
+      readonly onAnswer?: (answer: Answer) => void;
+    } = {},
+  ) {
     this.#app = app;
     this.#way = way;
     this.#onForm = onForm;
+    this.#onAnswer = onAnswer;
   }
 
   /** Begins a native flow. */
@@ -197,6 +209,7 @@ export class Walker {
     const { step } = filled;
     try {
       const answer = await this.#way(this.#app, filled, shown);
+      this.#onAnswer(answer);
       const { outcome, flow } = answer;
       const result =
         outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : (outcome.case ?? "unknown");
