@@ -21,10 +21,13 @@ try {
   const sessionToken = await logIn(known(0));
   const probes: Record<string, Probe> = {
     "login with a wrong password": probe("Login", known, (identifier) => ({ identifier, password: wrong })),
-    "code to sign in": probe("Login", known, (identifier) => ({ identifier, code: {} })),
-    recovery: probe("Recovery", known, (address) => ({ address, code: {} })),
-    verification: probe("Verification", waiting, (address) => ({ address, code: {} })),
-    "registration with a proof": probe("Registration", known, (email) => ({ traits: { email }, code: {} })),
+    "code to sign in": probe("Login", known, (identifier) => ({ identifier, sendCode: {} })),
+    recovery: probe("Recovery", known, (address) => ({ address, sendCode: {} })),
+    verification: probe("Verification", waiting, (address) => ({ address, sendCode: {} })),
+    "registration with a proof": probe("Registration", known, (email) => ({
+      traits: { email },
+      sendCode: {},
+    })),
     "change of one's address": probe(
       "Settings",
       known,

@@ -1,5 +1,6 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { ClientKind, SettingsPart } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
@@ -63,8 +64,11 @@ describe.each(protocols)("over %s", (protocol) => {
       delete_time: expect.stringMatching(/^2026-12-/),
     });
     expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password"]);
-    const parts = flow.stage.case === "changeSettings" ? flow.stage.value.parts : [];
-    expect(parts).toContain(SettingsPart.DELETION);
+    const offers = flow.stage.case === "changeSettings" ? flow.stage.value.offers : [];
+    expect(offers.map(({ part }) => part.case)).toEqual(["profile", "password", "deletion"]);
+    const [, , deletion] = offers;
+    const purgeTime = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
+    expect(purgeTime && timestampDate(purgeTime).toISOString()).toMatch(/^2026-12-/);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome, flow: drawn } = await submit("keepAccount");
     if (outcome.case !== "saved") throw new Error(`it was ${outcome.case}`);
@@ -107,7 +111,7 @@ describe("a browser", () => {
     // Security rule: another site's form deletes nothing.
     expect((await settle({ deleteAccount: {} }, "forged")).reason).toBe("CSRF_TOKEN_INVALID");
     const scheduled = await settle({ deleteAccount: {} });
-    expect(scheduled.body.deletionScheduled.deleteTime).toMatch(/^2026-12-|^2027-/);
+    expect(scheduled.body.completed.purgeTime).toMatch(/^2026-12-|^2027-/);
     expect(browser.cookies.has("ostiary_session")).toBe(false);
     await logIn();
     expect((await settle({ keepAccount: {} })).body.saved.identity.deleteTime).toBeUndefined();
@@ -154,7 +158,7 @@ describe("security rules", () => {
     const login = app.client(LoginService);
     const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    await login.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
+    await login.submitLoginFlow({ flowId, identifier: email, step: { case: "sendCode", value: {} } });
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
     const older = await openSettings(app, sessionToken);
     await deleteAccount(app, sessionToken);
@@ -176,7 +180,7 @@ describe("security rules", () => {
     const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
     app.clock.advance(1);
-    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
     const { code } = (await app.messages(email)).at(-1) ?? { code: "" };
     const recovered = await recovery.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
     const settings = app.client(SettingsService);
@@ -281,7 +285,7 @@ test("without a period of grace the account is gone at once, and the owner is to
     const { flow, submit } = await openSettings(hasty, sessionToken);
     expect(JSON.stringify(flow.form)).toContain("cannot be undone");
     const { outcome } = await submit("deleteAccount");
-    expect(outcome.case).toBe("deletionScheduled");
+    expect(outcome.case).toBe("completed");
     const gone = hasty.client(IdentityService).getIdentity({ identityId: id });
     expect((await refusal(gone)).reason).toBe("IDENTITY_NOT_FOUND");
     expect((await refusal(submit("deleteAccount"))).reason).toBe("FLOW_NOT_FOUND");

@@ -37,7 +37,7 @@ async function registerIn(browser: Browser, email = freshEmail()): Promise<strin
     traits: { email },
     password: { password: goodPassword },
   });
-  expect(submitted.body.completed?.session).toBeDefined();
+  expect(submitted.body.completed?.signedIn?.session).toBeDefined();
   return email;
 }
 
@@ -61,7 +61,7 @@ describe("a browser", () => {
       password: { password: goodPassword },
     });
     // The session comes as a cookie and never as a token that a script could read (ASVS V3.3.4).
-    expect(submitted.body.completed.sessionToken).toBeUndefined();
+    expect(submitted.body.completed.signedIn.sessionToken).toBeUndefined();
     expect(submitted.body.completed.returnTo).toBe("https://app.example.com/welcome");
     const setCookie = submitted.setCookies.find((cookie) => cookie.startsWith("ostiary_session="));
     expect(setCookie).toMatch(/; ?HttpOnly/i);
@@ -84,7 +84,7 @@ describe("a browser", () => {
     const cookie = browser.cookies.get("ostiary_browser");
     await createFlow(browser, "Registration");
     expect(browser.cookies.get("ostiary_browser")).toBe(cookie);
-    const read = await browser.post(`${flows}.LoginService/GetLoginFlow`, { flowId: first.id });
+    const read = await browser.post(`${flows}.FlowService/GetFlow`, { flowId: first.id });
     expect(read.body.flow.csrfToken).toBe(first.csrfToken);
   });
 });
@@ -121,7 +121,7 @@ describe("a browser flow", () => {
     const thief = new Browser(app.publicUrl);
     await createFlow(thief, "Login");
     expect((await submit(thief, flow)).reason).toBe("FLOW_CLIENT_MISMATCH");
-    const read = await thief.post(`${flows}.LoginService/GetLoginFlow`, { flowId: flow.id });
+    const read = await thief.post(`${flows}.FlowService/GetFlow`, { flowId: flow.id });
     expect(read.reason).toBe("FLOW_CLIENT_MISMATCH");
   });
 
@@ -134,7 +134,7 @@ describe("a browser flow", () => {
     const wrong = await submit(browser, flow, { csrfToken: other.csrfToken });
     expect([wrong.status, wrong.reason]).toEqual([403, "CSRF_TOKEN_INVALID"]);
     // The control: with its own token the same submit gets to the password.
-    expect((await submit(browser, flow)).body.rejected.reason).toBe("CREDENTIALS_INVALID");
+    expect((await submit(browser, flow)).body.rejected.reason).toBe("REJECTION_REASON_CREDENTIALS_INVALID");
   });
 
   test.each([
@@ -155,7 +155,7 @@ describe("a browser flow", () => {
     const browser = new Browser(app.publicUrl);
     const flow = await createFlow(browser, "Login");
     const served = await submit(browser, flow, {}, { origin: "https://app.example.com" });
-    expect(served.body.rejected.reason).toBe("CREDENTIALS_INVALID");
+    expect(served.body.rejected.reason).toBe("REJECTION_REASON_CREDENTIALS_INVALID");
     expect(served.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
     expect(served.headers.get("access-control-allow-credentials")).toBe("true");
   });
@@ -232,7 +232,7 @@ describe("a native flow", () => {
       identifier: email,
       password: { password: goodPassword },
     });
-    expect(submitted.body.completed.sessionToken).toMatch(/^ost_ses_/);
+    expect(submitted.body.completed.signedIn.sessionToken).toMatch(/^ost_ses_/);
     expect(created.setCookies).toEqual([]);
     expect(submitted.setCookies).toEqual([]);
     expect(browser.cookies).toEqual(jar);

@@ -54,7 +54,9 @@ async function loginFlow(): Promise<string> {
 }
 
 function askForCode(flowId: string, identifier: string) {
-  return app.client(LoginService).submitLoginFlow({ flowId, identifier, step: { case: "code", value: {} } });
+  return app
+    .client(LoginService)
+    .submitLoginFlow({ flowId, identifier, step: { case: "sendCode", value: {} } });
 }
 
 function enter(flowId: string, code: string) {
@@ -184,7 +186,7 @@ describe("a one-time code", () => {
     const recovery = app.client(RecoveryService);
     const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
     const { outcome } = await recovery.submitRecoveryFlow({
       flowId,
       step: { case: "code", value: { code: login.code } },
@@ -231,7 +233,7 @@ describe("an address that nobody has", () => {
       const recovered = await recovery.submitRecoveryFlow({
         flowId: recoveryFlow?.id ?? "",
         address,
-        step: { case: "code", value: {} },
+        step: { case: "sendCode", value: {} },
       });
       const verification = app.client(VerificationService);
       const verificationFlow = (await verification.createVerificationFlow({ client: ClientKind.NATIVE }))
@@ -239,7 +241,7 @@ describe("an address that nobody has", () => {
       const verified = await verification.submitVerificationFlow({
         flowId: verificationFlow?.id ?? "",
         address,
-        step: { case: "code", value: {} },
+        step: { case: "sendCode", value: {} },
       });
       return [login, recovered, verified].map(({ outcome, flow: drawn }) =>
         outcome.case === "nextStep" ? shapeOf(drawn) : outcome.case,
@@ -273,7 +275,7 @@ describe("a link", () => {
     const flowId = await loginFlow();
     await app
       .client(LoginService)
-      .submitLoginFlow({ flowId, identifier: email, step: { case: "link", value: {} } });
+      .submitLoginFlow({ flowId, identifier: email, step: { case: "sendLink", value: {} } });
     const { url } = await newestMessage(email);
     return { flowId, url, token: tokenOf(url) };
   }
@@ -296,7 +298,8 @@ describe("a link", () => {
     );
     expect(opened.map(({ flow }) => flow?.stage.case)).toEqual(["confirmLink", "confirmLink", "confirmLink"]);
     const [first, second] = opened.map(({ flow }) => flow?.id ?? "");
-    const confirm = (flowId = "") => client.submitLoginFlow({ flowId, step: { case: "confirm", value: {} } });
+    const confirm = (flowId = "") =>
+      client.submitLoginFlow({ flowId, step: { case: "confirmLink", value: {} } });
     const used = await confirm(first);
     expect(used.outcome.case === "completed" && used.outcome.value.signedIn?.identity?.id).toBe(id);
     expect(reasonOf(await confirm(second))).toBe("LINK_INVALID");
@@ -317,7 +320,7 @@ describe("a link", () => {
     );
     const results = await Promise.allSettled(
       opened.map(({ flow }) =>
-        client.submitLoginFlow({ flowId: flow?.id ?? "", step: { case: "confirm", value: {} } }),
+        client.submitLoginFlow({ flowId: flow?.id ?? "", step: { case: "confirmLink", value: {} } }),
       ),
     );
     const completed = results.filter(
@@ -333,13 +336,13 @@ describe("a link", () => {
     const open = async () =>
       (await client.createLoginFlow({ client: ClientKind.NATIVE, linkToken })).flow?.id;
     const confirm = (id = "") =>
-      client.submitLoginFlow({ flowId: id, step: { case: "confirm", value: {} } }).then(reasonOf);
+      client.submitLoginFlow({ flowId: id, step: { case: "confirmLink", value: {} } }).then(reasonOf);
     const opened = [await open(), await open()];
     app.clock.advance(31_000);
     await client.submitLoginFlow({ flowId, step: { case: "resend", value: {} } });
     expect(await confirm(opened[0])).toBe("LINK_INVALID");
     await client.submitLoginFlow({ flowId, step: { case: "back", value: {} } });
-    await client.submitLoginFlow({ flowId, identifier: eve.email, step: { case: "link", value: {} } });
+    await client.submitLoginFlow({ flowId, identifier: eve.email, step: { case: "sendLink", value: {} } });
     expect(await confirm(opened[1])).toBe("LINK_INVALID");
     // The newest one is as good as ever: a click on an old one has not used it.
     const newest = tokenOf((await newestMessage(eve.email)).url);
@@ -467,7 +470,7 @@ describe("settings", () => {
     const recovery = app.client(RecoveryService);
     const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+    await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
     const { code } = await newestMessage(email);
     const { outcome } = await recovery.submitRecoveryFlow({
       flowId,
@@ -517,7 +520,7 @@ test("recovery by an address that was never verified sends nothing, unless the a
     app.clock.advance(1);
     const recovery = app.client(RecoveryService);
     const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
-    const step = { case: "code", value: {} } as const;
+    const step = { case: "sendCode", value: {} } as const;
     await recovery.submitRecoveryFlow({ flowId: flow?.id ?? "", address, step });
     const message = await newestMessage(address);
     expect([message.template, message.suppressed]).toEqual(["recovery_code", suppressed]);

@@ -50,7 +50,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const asked = await client.submitLoginFlow({
       flowId,
       identifier: email,
-      step: { case: "code", value: {} },
+      step: { case: "sendCode", value: {} },
     });
     expect(asked.outcome.case).toBe("nextStep");
     const step = asked.outcome.case === "nextStep" ? asked.flow?.stage : undefined;
@@ -69,7 +69,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const client = app.client(RecoveryService, { protocol });
     const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
     const flowId = flow?.id ?? "";
-    await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+    await client.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
     const { outcome } = await client.submitRecoveryFlow({
       flowId,
       step: { case: "code", value: { code: await codeFor(email) } },
@@ -103,7 +103,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const asked = await client.submitRegistrationFlow({
       flowId,
       traits: { email },
-      step: { case: "code", value: {} },
+      step: { case: "sendCode", value: {} },
     });
     expect(asked.outcome.case).toBe("nextStep");
     const made = await client.submitRegistrationFlow({

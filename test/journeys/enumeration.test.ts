@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FormMessageType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -17,20 +18,20 @@ interface Said {
   readonly messages: readonly number[];
 }
 
-interface Outcome {
-  readonly case: string | undefined;
-  readonly value?: { readonly reason?: string; readonly flow?: Flow | undefined } | object;
+interface Answer {
+  readonly flow?: Flow | undefined;
+  readonly outcome: { readonly case: string | undefined; readonly value?: object };
 }
 
-function said({ outcome }: { readonly outcome: Outcome }): Said {
-  const value = outcome.value as { reason?: string; flow?: Flow } | undefined;
-  const form = value?.flow?.form;
+function said({ flow, outcome }: Answer): Said {
+  const { reason = RejectionReason.UNSPECIFIED } = (outcome.value ?? {}) as { reason?: RejectionReason };
+  const form = flow?.form;
   const nodes = form?.nodes.flatMap((node) => node.messages) ?? [];
   const messages = [...nodes, ...(form?.messages ?? [])].filter(({ type }) => type === FormMessageType.ERROR);
-  return { case: outcome.case, reason: value?.reason ?? "", messages: messages.map(({ id }) => id) };
+  return { case: outcome.case, reason: RejectionReason[reason], messages: messages.map(({ id }) => id) };
 }
 
-const code = { case: "code", value: {} } as const;
+const code = { case: "sendCode", value: {} } as const;
 
 /** What each flow says of an address. */
 const asks: Record<string, (app: TestApp, email: string) => Promise<Said>> = {

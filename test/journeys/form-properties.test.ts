@@ -2,23 +2,27 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { type InputNode, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
-import { SubmitSettingsFlowRequestSchema } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { formDataToRequest } from "../../sdk/typescript/src/index.ts";
+import { type FormNode, type InputNode, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
+import { allNodes, hasRoom, itemNodes } from "../../sdk/typescript/src/form-list.ts";
+import { textOf } from "../../sdk/typescript/src/form-value.ts";
+import { formDataToValues } from "../../sdk/typescript/src/index.ts";
 import { button } from "../../src/domain/flow/form.ts";
+import { readForm } from "../../src/domain/flow/form-submission.ts";
 import { traitNodes } from "../../src/domain/flow/trait-nodes.ts";
 import { type CompiledSchema, compileSchema } from "../../src/domain/identity/compiled-schema.ts";
 import { checkChange } from "../../src/domain/identity/own-traits.ts";
 import { splitTraitPath } from "../../src/domain/identity/trait-path.ts";
-import type { JsonObject, JsonValue } from "../../src/domain/json.ts";
+import { type JsonObject, type JsonValue, valueAt } from "../../src/domain/json.ts";
 import { saveLabel } from "../../src/domain/message/message.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { toFlow } from "../../src/transport/rpc/convert/flow.ts";
+import { fromValues } from "../../src/transport/rpc/convert/value.ts";
 import { fieldsOf, untouchedForm } from "../support/filled-form.ts";
 
 /*
  * The rule that saving a form changes what was changed in it and nothing else, over schemas and identities that are made up:
- * through the nodes of the server, the fields of the SDK, what a browser makes of them, and the SDK's request.
+ * through the nodes of the server, the fields of the SDK, what a browser makes of them, what the SDK
+ * sends, and what the server reads by the form of what is saved.
  */
 
 /** A part of a schema, and values that follow it. */
@@ -73,6 +77,45 @@ const variant: Shape = {
   },
   values: fc.record({ kind: text, size: fc.oneof(fc.integer(), text) }, { requiredKeys: [] }),
 };
+
+function variantOf(kind: string): JsonObject {
+  const person = { type: "object", properties: { name: { type: "string" }, born: { type: "integer" } } };
+  const properties: JsonObject = {
+    kind: { const: kind },
+    [`${kind}.no`]: { type: "string" },
+    [`${kind} of`]: person,
+    note: { type: "string" },
+    marks: { type: "array", items: { type: "string" } },
+  };
+  return { required: [`${kind}.no`], additionalProperties: false, properties };
+}
+
+/** Variants that one property tells apart; of each, one member is its own and one both have. */
+const told: Shape = {
+  schema: { type: "object", required: ["kind"], oneOf: ["card", "bank"].map(variantOf) },
+  values: fc.constantFrom("card", "bank").chain((kind) =>
+    fc
+      .record(
+        {
+          kind: fc.constant(kind),
+          [`${kind}.no`]: text,
+          [`${kind} of`]: fc.record({ name: text, born: fc.maxSafeInteger() }, { requiredKeys: [] }),
+          note: text,
+          marks: fc.array(text, { maxLength: 3 }),
+        },
+        { requiredKeys: ["kind", `${kind}.no`] },
+      )
+      .map((value): JsonValue => JSON.parse(JSON.stringify(value))),
+  ),
+};
+const titled: Shape = {
+  schema: { oneOf: [{ const: "s", title: "Small" }, { const: "l" }], type: "string" },
+  values: fc.constantFrom("s", "l"),
+};
+const several: Shape = {
+  schema: { type: "string", ostiary: { multi_line: true } },
+  values: fc.constantFrom("a\nb", "a\r\n\r\nb", "", " x ", "a\rb"),
+};
 const reference: Shape = { schema: { $ref: "#/$defs/word" }, values: text };
 const readOnly: Shape = { schema: { type: "string", readOnly: true }, values: text };
 const pair: Shape = {
@@ -107,9 +150,23 @@ function objectOf(shapes: fc.Arbitrary<Shape>): fc.Arbitrary<Shape> {
 const { member } = fc.letrec<{ member: Shape }>((tie) => ({
   member: fc.oneof(
     { maxDepth: 3, depthSize: "small" },
-    fc.constantFrom(...scalars, box, free, either, variant, reference, readOnly, pair),
-    fc.constantFrom(...scalars, reference).chain(listOf),
-    fc.constantFrom(box, free, pair).chain(listOf),
+    fc.constantFrom(
+      ...scalars,
+      box,
+      free,
+      either,
+      variant,
+      told,
+      told,
+      told,
+      titled,
+      several,
+      reference,
+      readOnly,
+      pair,
+    ),
+    fc.constantFrom(...scalars, titled, several, reference).chain(listOf),
+    fc.constantFrom(box, free, pair, told).chain(listOf),
     objectOf(tie("member")),
     objectOf(tie("member")).chain(listOf),
   ),
@@ -130,7 +187,7 @@ const accounts = objectOf(member).chain(({ schema, values }) =>
 
 /** The settings flow of somebody, as a client gets it. */
 function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: JsonObject): Flow {
-  const nodes = traitNodes(schema.fields, submitted ?? traits, traits);
+  const nodes = traitNodes(schema.fields, submitted ?? traits, { saved: traits, step: "profile" });
   const at = new Date(0);
   return create(
     FlowSchema,
@@ -142,7 +199,7 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
       createdAt: at,
       expiresAt: at,
       returnTo: undefined,
-      step: undefined,
+      stage: undefined,
       account: undefined,
       form: { nodes: [...nodes, button("profile", saveLabel())], messages: [] },
       csrfToken: undefined,
@@ -152,11 +209,14 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
 
 /** The traits after a form was sent. */
 function afterSending(schema: CompiledSchema, traits: JsonObject, flow: Flow, data: FormData): JsonObject {
-  return checkChange(schema, traits, sent(flow, data)).merged;
+  return checkChange(schema, traits, sent(schema, traits, flow, data)).merged;
 }
 
-function sent(flow: Flow, data: FormData): JsonObject {
-  return formDataToRequest(flow, data, "profile", SubmitSettingsFlowRequestSchema).traits ?? {};
+/** The merge patch that the server makes of a form. */
+function sent(schema: CompiledSchema, traits: JsonObject, flow: Flow, data: FormData): JsonObject {
+  const { step: pressed, values } = formDataToValues(flow, data, "profile");
+  const nodes = [...traitNodes(schema.fields, traits, { step: pressed }), button(pressed, saveLabel())];
+  return readForm({ flowId: "", csrfToken: "", pressed, values: fromValues(values) }, nodes).traits;
 }
 
 // Most of the time goes into compiling the schemas.
@@ -168,7 +228,7 @@ test("a form that nobody touched changes nothing", { timeout }, () => {
     fc.property(accounts, ({ schema, traits }) => {
       fc.pre(schema.validate(traits).valid);
       const flow = settingsFlow(schema, traits);
-      expect(sent(flow, untouchedForm(flow))).toEqual({});
+      expect(sent(schema, traits, flow, untouchedForm(flow))).toEqual({});
       // Neither does a page change anything that hands the values on as they are in the nodes.
       expect(afterSending(schema, traits, flow, nodeValues(flow))).toEqual(traits);
       fields += fieldsOf(flow).length;
@@ -180,62 +240,195 @@ test("a form that nobody touched changes nothing", { timeout }, () => {
 });
 
 test("every single change that a form can make arrives, and no other", { timeout }, () => {
-  let made = 0;
+  const made = { fields: 0, items: 0, added: 0, variants: 0 };
   fc.assert(
     fc.property(accounts, fc.nat(), ({ schema, traits }, choice) => {
       fc.pre(schema.validate(traits).valid);
       const flow = settingsFlow(schema, traits);
-      for (const { name } of fieldsOf(flow)) {
-        const change = changeOf(flow, traits, name, choice);
+      for (const { node, added, list } of changeable(flow)) {
+        const change = changeOf(node, list, traits, flow, choice);
         if (change === undefined) continue;
         const data = untouchedForm(flow);
-        data.delete(name);
-        if (change.text !== undefined) data.append(name, change.text);
-        expect(afterSending(schema, traits, flow, data), name).toEqual(change.expected);
-        made += 1;
+        for (const { name, text } of added) if (text !== undefined) data.append(name, text);
+        data.delete(node.name);
+        if (change.text !== undefined) data.append(node.name, change.text);
+        expect(afterSending(schema, traits, flow, data), node.name).toEqual(change.expected);
+        made[change.variant ? "variants" : added.length > 0 ? "added" : list ? "items" : "fields"] += 1;
 
         // A form that was refused is drawn with what was sent; it arrives when it is sent again as it stands.
         const again = settingsFlow(schema, traits, change.expected);
-        expect(afterSending(schema, traits, again, untouchedForm(again)), name).toEqual(change.expected);
+        expect(afterSending(schema, traits, again, untouchedForm(again)), node.name).toEqual(change.expected);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
-  expect(made).toBeGreaterThan(150);
+  // Otherwise the property would hold for nothing.
+  for (const [kind, count] of Object.entries(made)) expect(count, kind).toBeGreaterThan(5);
 });
+
+/** A field that can be changed, the list that it is an item of, and what else is sent where the item is added for it. */
+interface Changeable {
+  readonly node: FormNode;
+  readonly list: FormNode | undefined;
+  readonly added: readonly { readonly name: string; readonly text: string | undefined }[];
+}
+
+/** The fields that are drawn and can be filled in, and those of an item that is added to each list. */
+function changeable(flow: Flow): readonly Changeable[] {
+  const nodes = flow.form?.nodes ?? [];
+  const drawn = new Map(fieldsOf(flow).map((field) => [field.name, field]));
+  const isOpen = (node: FormNode, all: readonly FormNode[]) => {
+    const held = node.condition === undefined || shownAsDrawn(node, all);
+    return (
+      node.kind.case === "input" &&
+      !node.kind.value.readOnly &&
+      held &&
+      node.step === flow.form?.nodes.at(-1)?.step
+    );
+  };
+  return nodes.flatMap((node): Changeable[] => {
+    if (!shownAsDrawn(node, nodes)) return [];
+    if (node.kind.case !== "list")
+      return isOpen(node, nodes) && drawn.has(node.name) ? [{ node, list: undefined, added: [] }] : [];
+    const { items, readOnly } = node.kind.value;
+    if (readOnly) return [];
+    const own = items.flatMap((item) =>
+      item.nodes
+        .filter((each) => shownAsDrawn(each, item.nodes))
+        .map((each) => ({ node: each, list: node, added: [] })),
+    );
+    if (!hasRoom(node, items.length)) return own;
+    const copies = itemNodes(node, items.length);
+    const added = copies.map(({ name, kind }) => ({
+      name,
+      text: kind.case === "input" && isBox(kind.value) ? undefined : "",
+    }));
+    return [
+      ...own,
+      ...copies
+        .filter((each) => shownAsDrawn(each, copies))
+        .map((each) => ({ node: each, list: node, added })),
+    ];
+  });
+}
+
+function shownAsDrawn({ condition }: FormNode, all: readonly FormNode[]): boolean {
+  if (condition === undefined) return true;
+  const chooser = all.find(({ name }) => name === condition.name);
+  const value = chooser?.kind.case === "input" ? chooser.kind.value.value?.kind.value : undefined;
+  return condition.values.some(({ kind }) => kind.value === value);
+}
+
+function isBox(input: InputNode): boolean {
+  return input.choices.length === 0 && input.type === InputType.CHECKBOX;
+}
 
 /** A change of one field, as somebody makes it: what the control then sends, and what the traits are to be. */
 function changeOf(
-  flow: Flow,
+  node: FormNode,
+  list: FormNode | undefined,
   traits: JsonObject,
-  name: string,
+  flow: Flow,
   choice: number,
-): { readonly text: string | undefined; readonly expected: JsonObject } | undefined {
-  const input = inputOf(flow, name);
-  const [, ...path] = splitTraitPath(name);
-  const drawn = untouchedForm(flow).get(name);
-  const isBox = input.options.length === 0 && input.type === InputType.CHECKBOX;
-  if (isBox) {
+):
+  | { readonly text: string | undefined; readonly expected: JsonObject; readonly variant: boolean }
+  | undefined {
+  if (node.kind.case !== "input") return undefined;
+  const input = node.kind.value;
+  const drawn = untouchedForm(flow).get(node.name);
+  let text: string | undefined;
+  let value: JsonValue | undefined;
+  if (isBox(input)) {
     const isTicked = drawn !== null;
-    return { text: isTicked ? undefined : "true", expected: changed(traits, path, !isTicked, false) };
+    [text, value] = [isTicked ? undefined : "true", !isTicked];
+  } else {
+    [text, value] = typed(input, choice);
+    if (text === (drawn ?? "")) return undefined;
+    // A list to choose from cannot say that nothing is chosen where that is a choice.
+    if (text === "" && input.value === undefined) return undefined;
   }
-  const [text, value] = typed(flow, name, choice);
-  if (text === drawn) return undefined;
-  // A list to choose from cannot say that nothing is chosen where that is a choice.
-  if (text === "" && input.value === undefined) return undefined;
-  return { text, expected: changed(traits, path, value, input.listItem) };
+  const [, ...path] = splitTraitPath(node.name);
+  const siblings = list === undefined ? (flow.form?.nodes ?? []) : itemNodes(list, indexOf(list, node));
+  const left = siblings.filter(
+    (each) => each.condition?.name === node.name && shownAsDrawn(each, siblings) && !isShownWith(each, value),
+  );
+  const gone = left.map(({ condition }) => splitTraitPath(condition?.clears ?? "").slice(1));
+  const variant = siblings.some((each) => each.condition?.name === node.name);
+  if (list === undefined) {
+    const without = gone.reduce((before, place) => changed(before, place, undefined), traits);
+    return { text, expected: changed(without, path, value), variant };
+  }
+  const [, ...place] = splitTraitPath(list.name);
+  const index = indexOf(list, node);
+  const depth = place.length + 1;
+  const before = valueAt(traits, place);
+  const items = Array.isArray(before) ? [...before] : [];
+  const within = path.slice(depth);
+  const item =
+    within.length === 0
+      ? value
+      : filled(
+          gone.reduce<JsonObject>(
+            (inner, each) => changed(inner, each.slice(depth), undefined),
+            changed(
+              objectOr(items[index], () => answeredIn(siblings, depth)),
+              within,
+              value,
+            ),
+          ),
+        );
+  items.splice(index, 1, ...(item === undefined ? [] : [item]));
+  return { text, expected: changed(traits, place, items), variant };
+}
+
+function indexOf(list: FormNode, { name }: FormNode): number {
+  return Number(splitTraitPath(name)[splitTraitPath(list.name).length]);
+}
+
+function isShownWith({ condition }: FormNode, value: JsonValue | undefined): boolean {
+  return condition?.values.some(({ kind }) => kind.value === value) ?? true;
+}
+
+function objectOr(value: JsonValue | undefined, otherwise: () => JsonObject): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : otherwise();
+}
+
+/** What the fields of an added item say although nobody touches them: a box that must be answered says no. */
+function answeredIn(nodes: readonly FormNode[], depth: number): JsonObject {
+  return nodes.reduce<JsonObject>((item, { name, kind, condition }) => {
+    if (kind.case !== "input" || !kind.value.required || condition !== undefined) return item;
+    const isChoice = kind.value.choices.some(({ value }) => value?.kind.value === "");
+    if (!isBox(kind.value) && !isChoice) return item;
+    return changed(item, splitTraitPath(name).slice(depth + 1), isBox(kind.value) ? false : "");
+  }, {});
+}
+
+/** An item without objects that are empty; undefined if nothing is left of it but boxes without a tick. */
+function filled(item: JsonObject): JsonObject | undefined {
+  const leaves: JsonValue[] = [];
+  const pruned = (value: JsonObject): JsonObject =>
+    Object.fromEntries(
+      Object.entries(value).flatMap(([name, inner]): [string, JsonValue][] => {
+        if (typeof inner !== "object" || inner === null || Array.isArray(inner)) {
+          leaves.push(inner);
+          return [[name, inner]];
+        }
+        const rest = pruned(inner);
+        return Object.keys(rest).length === 0 ? [] : [[name, rest]];
+      }),
+    );
+  const result = pruned(item);
+  return leaves.some((leaf) => leaf !== false) ? result : undefined;
 }
 
 /** What is typed or chosen, as text and as the value that it means; undefined: none. */
-function typed(flow: Flow, name: string, choice: number): readonly [string, JsonValue | undefined] {
-  const { options } = fieldsOf(flow).find((field) => field.name === name) ?? { options: [] };
-  const input = inputOf(flow, name);
-  if (options.length > 0) {
-    const chosen = choice % (options.length + 1);
-    const option = options[chosen]?.value ?? "";
-    const value = input.options[chosen]?.value?.kind.value;
-    const empty = options.some((each) => each.value === "") ? "" : undefined;
-    return [option, typeof value === "object" ? undefined : (value ?? empty)];
+function typed(input: InputNode, choice: number): readonly [string, JsonValue | undefined] {
+  const { choices } = input;
+  if (choices.length > 0) {
+    const chosen = choices[choice % (choices.length + 1)]?.value;
+    const value = chosen?.kind.value;
+    const empty = choices.some((each) => textOf(each.value) === "") ? "" : undefined;
+    return [textOf(chosen), typeof value === "object" ? undefined : (value ?? empty)];
   }
   const moment = "2031-02-03T04:05";
   const examples: Record<number, readonly (readonly [string, JsonValue | undefined])[]> = {
@@ -264,36 +457,32 @@ function typed(flow: Flow, name: string, choice: number): readonly [string, Json
   return possible[choice % possible.length] ?? ["new", "new"];
 }
 
-/** Traits with another value at a path, or without one; of a list the item is put there, added or taken out. */
+/** Traits with another value at a path, or without one. */
 function changed(
   traits: JsonObject,
   [name = "", ...rest]: readonly string[],
   value: JsonValue | undefined,
-  isItem: boolean,
 ): JsonObject {
   const before = Object.hasOwn(traits, name) ? traits[name] : undefined;
   const others = Object.entries(traits).filter(([key]) => key !== name);
-  const [index = ""] = rest;
-  if (isItem && rest.length === 1) {
-    const list = Array.isArray(before) ? [...before] : [];
-    list.splice(Number(index), 1, ...(value === undefined ? [] : [value]));
-    return Object.fromEntries([...others, [name, list]]);
-  }
   if (rest.length === 0) return Object.fromEntries(value === undefined ? others : [...others, [name, value]]);
-  const inner = typeof before === "object" && before !== null && !Array.isArray(before) ? before : {};
-  return Object.fromEntries([...others, [name, changed(inner, rest, value, isItem)]]);
-}
-
-function inputOf(flow: Flow, name: string): InputNode {
-  const kind = flow.form?.nodes.find((node) => node.name === name)?.kind;
-  if (kind?.case !== "input") throw new Error(`${name} is no field`);
-  return kind.value;
+  return Object.fromEntries([
+    ...others,
+    [
+      name,
+      changed(
+        objectOr(before, () => ({})),
+        rest,
+        value,
+      ),
+    ],
+  ]);
 }
 
 /** A form put together from the values of the nodes, without a browser. */
 function nodeValues(flow: Flow): FormData {
   const data = new FormData();
-  for (const { name, kind } of flow.form?.nodes ?? []) {
+  for (const { name, kind } of allNodes(flow.form?.nodes ?? [])) {
     if (kind.case !== "input") continue;
     const { value } = kind.value;
     data.append(name, value === undefined ? "" : String(value.kind.value));

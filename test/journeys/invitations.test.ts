@@ -131,7 +131,7 @@ describe("an invitation", () => {
     await completed((await begin(app, used.token)).id);
     const revoked = await invite(app);
     await app.client(InvitationService).revokeInvitation({ invitationId: revoked.id });
-    const expired = await invite(app, { lifetime: durationFromMs(60_000) });
+    const expired = await invite(app, { expiration: { case: "lifetime", value: durationFromMs(60_000) } });
     app.clock.advance(60_000);
     const unknown = used.token.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
     const flow = await begin(app, (await invite(app)).token);
@@ -156,7 +156,9 @@ describe("an invitation", () => {
       used: async ({ token }) => completed((await begin(app, token)).id),
     };
     for (const end of Object.values(endings)) {
-      const invitation = await invite(app, { lifetime: durationFromMs(60_000) });
+      const invitation = await invite(app, {
+        expiration: { case: "lifetime", value: durationFromMs(60_000) },
+      });
       const { id: flowId } = await begin(app, invitation.token);
       await end(invitation);
       const email = freshEmail();
@@ -244,7 +246,7 @@ describe("an invitation", () => {
     const without = await browser.post(`${service}/SubmitRegistrationFlow`, submission);
     expect(without.reason).toBe("CSRF_TOKEN_MISSING");
     const submitted = await browser.post(`${service}/SubmitRegistrationFlow`, { ...submission, csrfToken });
-    expect(submitted.body.completed?.session).toBeDefined();
+    expect(submitted.body.completed?.signedIn?.session).toBeDefined();
   });
 });
 

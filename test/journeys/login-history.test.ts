@@ -45,7 +45,7 @@ async function withHistory() {
   const client = app.client(LoginService);
   const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await client.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
+  await client.submitLoginFlow({ flowId, identifier: email, step: { case: "sendCode", value: {} } });
   await client.submitLoginFlow({ flowId, step: { case: "code", value: { code: "000000" } } });
   const token = await sessionTokenOf(app, email);
   app.clock.advance(1);
@@ -55,7 +55,10 @@ async function withHistory() {
     client: ClientKind.NATIVE,
     linkToken: tokenOf(recoveryUrl),
   });
-  await recovery.submitRecoveryFlow({ flowId: begun.flow?.id ?? "", step: { case: "confirm", value: {} } });
+  await recovery.submitRecoveryFlow({
+    flowId: begun.flow?.id ?? "",
+    step: { case: "confirmLink", value: {} },
+  });
   return { identityId, token, sessionId: session?.id ?? "" };
 }
 

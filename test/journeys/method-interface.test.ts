@@ -81,7 +81,7 @@ class TwoQuestions implements LoginMethod {
 
   loginNodes(_tenant: Tenant, { memory }: { readonly memory?: object | undefined }) {
     const name = memory === undefined ? "questions.first" : "questions.second";
-    return [{ name, group: "default", messages: [], element: { kind: "input", type: "text" } } as const];
+    return [{ name, messages: [], element: { kind: "input", type: "text" } } as const];
   }
 
   async proveLogin({ step, memory, candidate }: LoginAttempt) {
@@ -208,19 +208,20 @@ function serverWith(...methods: readonly LoginMethod[]) {
     clock,
   });
   const secondFactors = new SecondFactorStage({ flows: storage.flows, methods, clock });
+  const schemas = new IdentitySchemas({
+    store: storage.schemas,
+    pageTokens: new PageTokens({ sealer: createSealer(secrets) }),
+    clock,
+  });
   const logins = new LoginFlows({
     keeper,
     flows: storage.flows,
     completions,
     methods,
     proofs,
+    schemas,
     throttle,
     secondFactors,
-  });
-  const schemas = new IdentitySchemas({
-    store: storage.schemas,
-    pageTokens: new PageTokens({ sealer: createSealer(secrets) }),
-    clock,
   });
   const settingsMethods = [newSecret];
   const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
@@ -332,7 +333,11 @@ describe("a method that redirects", () => {
     const elsewhere = new Elsewhere();
     const login = await Login.begin(flowsWith(elsewhere));
     const away = await login.submit("elsewhere");
-    expect(away).toMatchObject({ kind: "redirect", url: "https://elsewhere.example/?state=s1" });
+    const url = "https://elsewhere.example/?state=s1";
+    // A client that does not know the outcome draws the link.
+    const [anchor] = away.kind === "redirect" ? away.flow.form.nodes : [];
+    expect(away).toMatchObject({ kind: "redirect", url });
+    expect(anchor).toMatchObject({ label: { id: 9000209 }, element: { kind: "anchor", url } });
     elsewhere.found = { identity, credential: undefined, credentialKinds: [], loginSequence: 0 };
     expect(await login.submit("elsewhere", { state: "forged" })).toMatchObject({ kind: "rejected" });
     const back = await login.submit("elsewhere", { state: "s1" });
@@ -345,7 +350,7 @@ describe("a method of several steps", () => {
     const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
     const asked = await login.next("questions", {}, email());
     expect(asked.form.nodes.map(({ name }) => name)).toEqual(["questions.second", "back"]);
-    expect(asked.step).toMatchObject({ kind: "choose_method", methods: ["questions"] });
+    expect(asked.stage).toMatchObject({ kind: "choose_method", offers: [{ kind: "questions" }] });
     await expect(login.submit("first", secret, email())).rejects.toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
@@ -356,7 +361,9 @@ describe("a method of several steps", () => {
     const login = await Login.begin(flowsWith(new TwoQuestions(), first()));
     await login.next("questions", {}, email());
     const begun = await login.next("back");
-    expect(begun.step).toMatchObject({ methods: ["questions", "first", "code", "link"] });
+    expect(begun.stage).toMatchObject({
+      offers: [{ kind: "questions" }, { kind: "first" }, { kind: "code" }, { kind: "link" }],
+    });
     expect((await login.submit("questions", { answer: "secret-1" }, email())).kind).toBe("next_step");
   });
 });
@@ -366,7 +373,7 @@ describe("a method that is only shown second", () => {
     [
       "a code",
       async (login: Login) => {
-        await login.next("code", {}, email());
+        await login.next("sendCode", {}, email());
         return login.next("code", await code());
       },
     ],
@@ -374,7 +381,11 @@ describe("a method that is only shown second", () => {
   ])("is wanted after %s, and the session says both", async (_name, showFirst) => {
     const login = await Login.begin(flowsWith(first(), second()));
     const waiting = await showFirst(login);
-    expect(waiting.step).toEqual({ kind: "choose_method", methods: ["second"], secondFactor: true });
+    expect(waiting.stage).toEqual({
+      kind: "choose_method",
+      offers: [{ kind: "second" }],
+      secondFactor: true,
+    });
     const done = await login.submit("second", secret);
     expect(done).toMatchObject({ kind: "completed", completed: { session: { assuranceLevel: "aal2" } } });
     const methods = done.kind === "completed" ? done.completed.session.authenticationMethods : [];
@@ -383,10 +394,10 @@ describe("a method that is only shown second", () => {
 
   test("is wanted after a link, which is used up by then", async () => {
     const logins = flowsWith(second());
-    await (await Login.begin(logins)).next("link", {}, email());
+    await (await Login.begin(logins)).next("sendLink", {}, email());
     const token = await linkToken();
     const [one, other] = await Promise.all([Login.begin(logins, token), Login.begin(logins, token)]);
-    const outcomes = await Promise.allSettled([one.next("confirm"), other.next("confirm")]);
+    const outcomes = await Promise.allSettled([one.next("confirmLink"), other.next("confirmLink")]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     await expect(Login.begin(logins, token)).rejects.toMatchObject({ reason: "LINK_INVALID" });
     const winner = outcomes[0]?.status === "fulfilled" ? one : other;
@@ -406,7 +417,7 @@ describe("a method that is only shown second", () => {
     const login = await Login.begin(flowsWith(first(), second()));
     await login.next("first", secret, email());
     const tried = await login.submit("second", { secret: "secret-2" }, other.identifiers[0]?.value);
-    expect(tried).toMatchObject({ kind: "rejected", reason: "CREDENTIALS_INVALID" });
+    expect(tried).toMatchObject({ kind: "rejected", rejection: { reason: "CREDENTIALS_INVALID" } });
     // The control: it is the account that was wrong, not the form.
     expect((await login.submit("second", secret)).kind).toBe("completed");
   });
@@ -414,14 +425,16 @@ describe("a method that is only shown second", () => {
   test("is not wanted of whoever has not set it up", async () => {
     identity = await create(undefined);
     const login = await Login.begin(flowsWith(second()));
-    await login.next("code", {}, email());
+    await login.next("sendCode", {}, email());
     expect((await login.submit("code", await code())).kind).toBe("completed");
   });
 
   test("gives way to the first stage again by `back`, and the first proof is forgotten", async () => {
     const login = await Login.begin(flowsWith(first(), second()));
     await login.next("first", secret, email());
-    expect((await login.next("back")).step).toMatchObject({ methods: ["first", "code", "link"] });
+    expect((await login.next("back")).stage).toMatchObject({
+      offers: [{ kind: "first" }, { kind: "code" }, { kind: "link" }],
+    });
     await expect(login.submit("second", secret)).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
   });
 
@@ -452,7 +465,7 @@ describe("a method that is either", () => {
     const logins = flowsWith(new KnowsSecret("key", "either"), first());
     expect((await (await Login.begin(logins)).submit("key", secret, email())).kind).toBe("completed");
     const waiting = await (await Login.begin(logins)).next("first", secret, email());
-    expect(waiting.step).toMatchObject({ methods: ["key"], secondFactor: true });
+    expect(waiting.stage).toMatchObject({ offers: [{ kind: "key" }], secondFactor: true });
   });
 });
 
@@ -464,8 +477,8 @@ describe("a recovery of whoever has a second factor", () => {
     const flowId = flow.id.reveal();
     const submit = (fields: Readonly<Record<string, unknown>>) =>
       recoveries.submit(caller(), {
-        ...{ flowId, csrfToken: "", address: email(), addressId: "" },
-        step: { name: "code", fields },
+        ...{ flowId, csrfToken: "", address: email() },
+        step: { name: "code" in fields ? "code" : "sendCode", fields },
       });
     await submit({});
     const outcome = await submit(await code());
@@ -489,7 +502,7 @@ describe("a recovery of whoever has a second factor", () => {
     const waiting = await submit("password", { password: "secret-9" });
     if (waiting.kind !== "login_required") throw new Error(`the submit was ${waiting.kind}`);
     const { flow } = waiting.loginFlow;
-    expect(flow.step).toEqual({ kind: "choose_method", methods: ["second"], secondFactor: true });
+    expect(flow.stage).toEqual({ kind: "choose_method", offers: [{ kind: "second" }], secondFactor: true });
     // Nor by going on as if it had been.
     expect((await submit("resume")).kind).toBe("login_required");
 
@@ -508,7 +521,7 @@ describe("a recovery of whoever has a second factor", () => {
       completed: { session: { session: { assuranceLevel: "aal2" } } },
     });
     const again = await Login.begin(server.logins);
-    await again.next("code", {}, email());
+    await again.next("sendCode", {}, email());
     await again.next("code", await code());
     expect((await again.submit("second", { secret: "secret-9" })).kind).toBe("completed");
   });
@@ -542,12 +555,12 @@ describe("an account with a second factor that nobody has claimed", () => {
     const flowId = flow.id.reveal();
     const submit = (name: string, fields: Readonly<Record<string, unknown>> = {}, as = caller()) =>
       recoveries.submit(as, {
-        ...{ flowId, csrfToken: "", address: email(), addressId: "" },
+        ...{ flowId, csrfToken: "", address: email() },
         step: { name, fields },
       });
-    await submit("code");
+    await submit("sendCode");
     const outcome = await submit("code", await code());
-    expect(outcome).toMatchObject({ kind: "next_step", flow: { step: { kind: "claim_account" } } });
+    expect(outcome).toMatchObject({ kind: "next_step", flow: { stage: { kind: "claim_account" } } });
     return submit;
   }
 
@@ -558,12 +571,12 @@ describe("an account with a second factor that nobody has claimed", () => {
     const waiting = await submit("resume");
     if (waiting.kind !== "login_required") throw new Error(`it was ${waiting.kind}`);
     const { flow } = waiting.loginFlow;
-    expect(flow.step).toMatchObject({ kind: "choose_method", methods: ["first"] });
+    expect(flow.stage).toMatchObject({ kind: "choose_method", offers: [{ kind: "first" }] });
     const login = Login.of(server.logins, flow.id.reveal());
     const next = await login.next("first", secret);
-    expect(next.step).toMatchObject({ methods: ["second"], secondFactor: true });
+    expect(next.stage).toMatchObject({ offers: [{ kind: "second" }], secondFactor: true });
     // What was given up leaves the flow its owner's.
-    expect((await login.next("back")).step).toMatchObject({ methods: ["first"] });
+    expect((await login.next("back")).stage).toMatchObject({ offers: [{ kind: "first" }] });
     await login.next("first", secret);
     expect((await submit("resume")).kind).toBe("login_required");
     const signedIn = await login.submit("second", secret);

@@ -49,7 +49,7 @@ async function awaitedLogin({ email }: Account) {
   const client = app.client(LoginService);
   const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await client.submitLoginFlow({ flowId, identifier: email, step: { case: "code", value: {} } });
+  await client.submitLoginFlow({ flowId, identifier: email, step: { case: "sendCode", value: {} } });
   const code = await newestCode(email);
   return () => client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
 }
@@ -60,7 +60,7 @@ async function recovered({ email }: Account) {
   const client = app.client(RecoveryService);
   const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const code = await newestCode(email);
   const used = await client.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
   const step = { case: "password", value: { password: "set by whoever recovered" } } as const;
@@ -180,7 +180,11 @@ describe("an operator who changes", () => {
       const client = app.client(RecoveryService);
       const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
-      await client.submitRecoveryFlow({ flowId, address: account.email, step: { case: "code", value: {} } });
+      await client.submitRecoveryFlow({
+        flowId,
+        address: account.email,
+        step: { case: "sendCode", value: {} },
+      });
       const code = await newestCode(account.email);
       await Promise.allSettled([
         client.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } }),

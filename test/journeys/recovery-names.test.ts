@@ -15,7 +15,8 @@ import { refusal } from "../support/errors.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { administer } from "../support/postgres.ts";
 
-const code = { case: "code", value: {} } as const;
+const code = { case: "sendCode", value: {} } as const;
+const codeTo = (addressId: string) => ({ case: "sendCode", value: { addressId } }) as const;
 const back = { case: "back", value: {} } as const;
 const resend = { case: "resend", value: {} } as const;
 
@@ -23,7 +24,6 @@ type Step = MessageInitShape<typeof SubmitRecoveryFlowRequestSchema>["step"];
 
 interface Filled {
   readonly address?: string;
-  readonly addressId?: string;
 }
 
 /** A native recovery, step by step. */
@@ -157,11 +157,10 @@ describe("a recovery", () => {
     for (const address of [...names, freshEmail(), "nobody", "+41446681800"]) {
       const recovery = await Recovery.begin(app);
       app.statements.length = 0;
-      // There is no choice here, so the id of one means nothing.
-      const { id: _id, ...flow } = toJson(
-        FlowSchema,
-        await recovery.after(code, { address, addressId: "2" }),
-      ) as {
+      // There is no choice here, so the id of one is refused, whoever is named.
+      const chosen = await refusal(recovery.submit(codeTo("2"), { address }));
+      expect(chosen).toMatchObject({ reason: "FEATURE_OFF", metadata: { field: "sendCode.addressId" } });
+      const { id: _id, ...flow } = toJson(FlowSchema, await recovery.after(code, { address })) as {
         id: string;
       };
       const wrong = await recovery.rejection({ case: "code", value: { code: "none" } });
@@ -276,18 +275,27 @@ describe("with enumeration_safe: false", () => {
     expect(choice.stage).toMatchObject({
       case: "chooseAddress",
       value: {
-        addresses: [
-          { id: "1", address: masked(email), kind: EMAIL },
-          { id: "2", address: masked(spare), kind: EMAIL },
+        offers: [
+          {
+            method: {
+              case: "code",
+              value: {
+                addresses: [
+                  { id: "1", address: masked(email), kind: EMAIL },
+                  { id: "2", address: masked(spare), kind: EMAIL },
+                ],
+              },
+            },
+          },
         ],
       },
     });
-    expect(nodesOf(choice)).toEqual(["addressId", "code", "back"]);
+    expect(nodesOf(choice)).toEqual(["sendCode.addressId", "sendCode", "back"]);
     const said = JSON.stringify(toJson(FlowSchema, choice));
     expect([said.includes(email), said.includes(spare)]).toEqual([false, false]);
     expect(await app.messages()).not.toContainEqual(expect.objectContaining({ recipient: email }));
 
-    const waiting = await recovery.after(code, { addressId: "2" });
+    const waiting = await recovery.after(codeTo("2"));
     expect(waiting.stage).toMatchObject({ case: "enterCode", value: { sentTo: masked(spare) } });
     expect(await app.messages(email)).toEqual([]);
     const { code: digits } = await newest(app, spare);
@@ -298,11 +306,11 @@ describe("with enumeration_safe: false", () => {
     const { spare } = await createPerson(app);
     const recovery = await Recovery.begin(app);
     const choice = await recovery.after(code, { address: spare });
-    expect(valueIn(choice, "addressId")).toBe("2");
-    await recovery.after(code, { addressId: "1" });
+    expect(valueIn(choice, "sendCode.addressId")).toBe("2");
+    await recovery.after(codeTo("1"));
     const again = await recovery.after(back);
     expect(again.stage).toEqual(choice.stage);
-    await recovery.after(code, { addressId: "2" });
+    await recovery.after(codeTo("2"));
     expect((await newest(app, spare)).sent).toBe(true);
     await recovery.after(back);
     const first = await recovery.after(back);
@@ -327,18 +335,18 @@ describe("with enumeration_safe: false", () => {
     await recovery.after(code, { address: person.name });
     const notOffered = { reason: "FORM_INCOMPLETE", messages: [9000041] };
     for (const addressId of ["0", "3", "01", person.spare, "__proto__"]) {
-      expect(await recovery.rejection(code, { addressId })).toEqual(notOffered);
+      expect(await recovery.rejection(codeTo(addressId))).toEqual(notOffered);
     }
     const required = { reason: "FORM_INCOMPLETE", messages: [4000002] };
     expect(await recovery.rejection(code, { address: freshEmail() })).toEqual(required);
-    expect(await refusal(recovery.submit({ case: "link", value: {} }))).toMatchObject({
+    expect(await refusal(recovery.submit({ case: "sendLink", value: {} }))).toMatchObject({
       reason: "STEP_NOT_OFFERED",
     });
     const unverify = "UPDATE ostiary.identity_verifiable_address SET verified_at = NULL WHERE value = $1";
     await administer(app.databaseUrl, (query) => query(unverify, [person.spare]));
-    expect(await recovery.rejection(code, { addressId: "2" })).toEqual(notOffered);
+    expect(await recovery.rejection(codeTo("2"))).toEqual(notOffered);
     expect(await app.messages(person.spare)).toEqual([]);
-    await recovery.after(code, { addressId: "1" });
+    await recovery.after(codeTo("1"));
     expect((await newest(app, person.email)).sent).toBe(true);
   });
 
@@ -352,7 +360,7 @@ describe("with enumeration_safe: false", () => {
     });
     const notOffered = { reason: "FORM_INCOMPLETE", messages: [9000041] };
     for (const addressId of ["1", "2"]) {
-      expect(await recovery.rejection(code, { addressId })).toEqual(notOffered);
+      expect(await recovery.rejection(codeTo(addressId))).toEqual(notOffered);
     }
     const sent = (await app.messages(person.spare)).map(({ template }) => template);
     expect(sent).toEqual(["address_changed"]);
@@ -376,7 +384,7 @@ describe("with enumeration_safe: false", () => {
     const recovery = await Recovery.begin(app);
     await recovery.after(code, { address: name });
     app.clock.advance(24 * 60 * 60 * 1000);
-    const outcome = await recovery.submit(code, { addressId: "2" });
+    const outcome = await recovery.submit(codeTo("2"));
     if (outcome.case !== "expired" || outcome.flow === undefined) {
       throw new Error(`the submit was ${outcome.case}`);
     }
@@ -389,7 +397,7 @@ describe("with enumeration_safe: false", () => {
     const recovery = await Recovery.begin(app);
     await recovery.after(code, { address: person.name });
     const choices = Array.from({ length: 16 }, (_, count) =>
-      recovery.submit(code, { addressId: count % 2 === 0 ? "1" : "2" }),
+      recovery.submit(codeTo(count % 2 === 0 ? "1" : "2")),
     );
     const moved = (await Promise.allSettled(choices)).filter(
       (choice) => choice.status === "fulfilled" && choice.value.case === "nextStep",

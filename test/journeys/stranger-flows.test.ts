@@ -2,10 +2,17 @@ import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
-import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
+import { LoginService, type SubmitLoginFlowResponse } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import {
+  RecoveryService,
+  type SubmitRecoveryFlowResponse,
+} from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
+import {
+  type SubmitVerificationFlowResponse,
+  VerificationService,
+} from "../../gen/ostiary/flow/v1/verification_service_pb.js";
 import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, sessionTokenOf } from "../support/accounts.ts";
@@ -51,9 +58,9 @@ afterAll(async () => {
 });
 
 type Step =
-  | { readonly case: "code"; readonly value: { readonly code?: string } }
-  | { readonly case: "link" | "resend" | "back" | "confirm"; readonly value: object };
-type Outcome = { readonly case?: string | undefined; readonly value?: unknown };
+  | { readonly case: "code"; readonly value: { readonly code: string } }
+  | { readonly case: "sendCode" | "sendLink" | "resend" | "back" | "confirmLink"; readonly value: object };
+type Answer = SubmitLoginFlowResponse | SubmitRecoveryFlowResponse | SubmitVerificationFlowResponse;
 
 /** The calls of a kind of flow that sends something to an address. */
 interface Kind {
@@ -61,7 +68,7 @@ interface Kind {
   readonly address: (person: Person) => string;
   create(on: TestApp, linkToken?: string): Promise<Flow | undefined>;
   get(on: TestApp, flowId: string): Promise<Flow | undefined>;
-  submit(on: TestApp, flowId: string, address: string, step: Step): Promise<Outcome>;
+  submit(on: TestApp, flowId: string, address: string, step: Step): Promise<Answer>;
 }
 
 const native = { client: ClientKind.NATIVE };
@@ -72,7 +79,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       (await on.client(LoginService).createLoginFlow({ ...native, ...(linkToken && { linkToken }) })).flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, identifier, step) =>
-      (await on.client(LoginService).submitLoginFlow({ flowId, identifier, step })).outcome,
+      await on.client(LoginService).submitLoginFlow({ flowId, identifier, step }),
   },
   recovery: {
     address: ({ email }) => email,
@@ -81,7 +88,7 @@ const kinds: Readonly<Record<string, Kind>> = {
         .flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
-      (await on.client(RecoveryService).submitRecoveryFlow({ flowId, address, step })).outcome,
+      await on.client(RecoveryService).submitRecoveryFlow({ flowId, address, step }),
   },
   verification: {
     address: ({ spare }) => spare,
@@ -93,7 +100,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       ).flow,
     get: async (on, flowId) => (await on.client(FlowService).getFlow({ flowId })).flow,
     submit: async (on, flowId, address, step) =>
-      (await on.client(VerificationService).submitVerificationFlow({ flowId, address, step })).outcome,
+      await on.client(VerificationService).submitVerificationFlow({ flowId, address, step }),
   },
 };
 
@@ -133,7 +140,7 @@ async function recover(on: TestApp, { email }: Person): Promise<void> {
   const { flow } = await client.createRecoveryFlow(native);
   const flowId = flow?.id ?? "";
   on.clock.advance(1);
-  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const code = await codeFor(on, email);
   const done = await client.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
   const step = { case: "password", value: { password: newPassword } } as const;
@@ -195,13 +202,13 @@ class TwoFlows {
   }
 
   /** Has a code or link sent to both. */
-  static async ask(on: TestApp, kind: Kind, person: Person, by: "code" | "link"): Promise<TwoFlows> {
+  static async ask(on: TestApp, kind: Kind, person: Person, by: "sendCode" | "sendLink"): Promise<TwoFlows> {
     on.clock.advance(1);
     const flows = [];
     for (const address of [kind.address(person), freshEmail()]) {
       const flow = await kind.create(on);
       const id = flow?.id ?? "";
-      expect((await kind.submit(on, id, address, { case: by, value: {} })).case).toBe("nextStep");
+      expect((await kind.submit(on, id, address, { case: by, value: {} })).outcome.case).toBe("nextStep");
       flows.push({ id, address });
     }
     return new TwoFlows(on, kind, flows);
@@ -219,9 +226,9 @@ class TwoFlows {
   async both(step: Step): Promise<string> {
     const answers = [];
     for (const { id, address } of this.#flows) {
-      const { case: name, value } = await this.#kind.submit(this.#on, id, address, step);
-      const { flow, reason = "" } = value as { readonly flow?: Flow; readonly reason?: string };
-      answers.push({ name: reason || name, flow: plain(flow, address) });
+      const { flow, outcome } = await this.#kind.submit(this.#on, id, address, step);
+      const name = outcome.case === "rejected" ? RejectionReason[outcome.value.reason] : outcome.case;
+      answers.push({ name, flow: plain(flow, address) });
     }
     expect(answers[0]).toEqual(answers[1]);
     return answers[0]?.name ?? "";
@@ -236,7 +243,7 @@ function plain(flow: Flow | undefined, address: string): string {
 
 async function goesOnAlike(on: TestApp, kind: Kind, act: Act): Promise<void> {
   const person = await createPerson(on, ["email"]);
-  const flows = await TwoFlows.ask(on, kind, person, "code");
+  const flows = await TwoFlows.ask(on, kind, person, "sendCode");
   const code = await codeFor(on, kind.address(person));
   expect(code).toMatch(/^\d{6}$/);
   const before = await flows.seen();
@@ -272,7 +279,7 @@ describe.each(Object.entries(kinds))(
 describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_, kind) => {
   test.each(acts)("goes on as for nobody when its owner %s, and the link is dead", async (_name, act) => {
     const person = await createPerson(app, ["email"]);
-    const flows = await TwoFlows.ask(app, kind, person, "link");
+    const flows = await TwoFlows.ask(app, kind, person, "sendLink");
     const token = tokenOf((await app.messages(kind.address(person))).at(-1)?.url ?? "");
     const opened = await kind.create(app, token);
     expect(opened?.stage.case).toBe("confirmLink");
@@ -281,7 +288,7 @@ describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_
     expect(await flows.seen()).toEqual(before);
     expect((await refusal(kind.create(app, token))).reason).toBe("LINK_INVALID");
     // What was opened was opened with the link, by whoever reads the mail: that is over.
-    const used = await refusal(kind.submit(app, opened?.id ?? "", "", { case: "confirm", value: {} }));
+    const used = await refusal(kind.submit(app, opened?.id ?? "", "", { case: "confirmLink", value: {} }));
     expect(used.reason).toMatch(/^FLOW_(COMPLETED|NOT_FOUND)$/);
     app.clock.advance(31_000);
     expect(await flows.both({ case: "resend", value: {} })).toBe("nextStep");
@@ -296,14 +303,14 @@ test.each(Object.entries(kinds))(
     const flow = await kind.create(app);
     const id = flow?.id ?? "";
     const address = kind.address(person);
-    await kind.submit(app, id, address, { case: "code", value: {} });
+    await kind.submit(app, id, address, { case: "sendCode", value: {} });
     await setOwnPassword(app, person);
     app.clock.advance(31_000);
-    expect((await kind.submit(app, id, "", { case: "resend", value: {} })).case).toBe("nextStep");
+    expect((await kind.submit(app, id, "", { case: "resend", value: {} })).outcome.case).toBe("nextStep");
     const entered = await kind.submit(app, id, "", {
       case: "code",
       value: { code: await codeFor(app, address) },
     });
-    expect(entered.case).toBe("completed");
+    expect(entered.outcome.case).toBe("completed");
   },
 );

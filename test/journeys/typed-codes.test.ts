@@ -19,7 +19,7 @@ afterAll(() => app.stop());
 type Enter = (code: string) => Promise<{ readonly case: string | undefined; readonly value?: unknown }>;
 
 const native = { client: ClientKind.NATIVE } as const;
-const ask = { case: "code", value: {} } as const;
+const ask = { case: "sendCode", value: {} } as const;
 const codeStep = (code: string) => ({ case: "code", value: { code } }) as const;
 
 /** A flow of each kind that waits for a code, sent to the address that is given. */

@@ -30,9 +30,9 @@ import { administer } from "../support/postgres.ts";
 
 const attackersPassword = "attackers own pass 4711";
 const ownersPassword = "owners own pass 0815";
-const askForCode = { case: "code", value: {} } as const;
-const askForLink = { case: "link", value: {} } as const;
-const confirm = { case: "confirm", value: {} } as const;
+const askForCode = { case: "sendCode", value: {} } as const;
+const askForLink = { case: "sendLink", value: {} } as const;
+const confirm = { case: "confirmLink", value: {} } as const;
 const resume = { case: "resume", value: {} } as const;
 const disown = { case: "disown", value: {} } as const;
 const back = { case: "back", value: {} } as const;
@@ -530,8 +530,8 @@ describe("in browsers", () => {
     const created = given ?? (await call("Create", { client: "CLIENT_KIND_BROWSER" })).body.flow;
     const { id: flowId, csrfToken } = created;
     const { body } = await call("Submit", { flowId, csrfToken, ...fields });
-    const [outcome = ""] = Object.keys(body);
-    return { outcome, ...body[outcome], flow: body[outcome]?.flow ?? created };
+    const outcome = Object.keys(body).find((name) => name !== "flow") ?? "";
+    return { outcome, ...body[outcome], flow: body.flow ?? created };
   }
 
   /** Registers in a browser, which is signed in then. */
@@ -543,7 +543,7 @@ describe("in browsers", () => {
   }
 
   const prove = async (browser: Browser, service: string, email: string) => {
-    const { flow } = await send(browser, service, { address: email, code: {} });
+    const { flow } = await send(browser, service, { address: email, sendCode: {} });
     return send(browser, service, { code: { code: await newestCode(email) } }, flow);
   };
   const newBrowser = () => new Browser(app.publicUrl, app.localUrl);
@@ -568,14 +568,14 @@ describe("in browsers", () => {
     const { flow } = await prove(browser, service, email);
     const waiting = await send(browser, service, { resume: {} }, flow);
     expect(waiting.outcome).toBe("loginRequired");
-    const wrong = await send(browser, "Login", password("not the password"), waiting.loginFlow);
+    const wrong = await send(browser, "Login", password("not the password"), waiting.flow);
     expect(wrong.outcome).toBe("rejected");
-    const login = await send(browser, "Login", password(goodPassword), waiting.loginFlow);
+    const login = await send(browser, "Login", password(goodPassword), waiting.flow);
     expect(login.outcome).toBe("completed");
     // The id alone, without the form's token, is worth nothing (V3.5.1).
-    const bare = await send(browser, service, { resume: {} }, { ...waiting.flow, csrfToken: "" });
+    const bare = await send(browser, service, { resume: {} }, { ...waiting.waitingFlow, csrfToken: "" });
     expect(bare.outcome).toBe("code");
-    expect((await send(browser, service, { resume: {} }, waiting.flow)).outcome).toBe("completed");
+    expect((await send(browser, service, { resume: {} }, waiting.waitingFlow)).outcome).toBe("completed");
   });
 
   test.each(["Verification", "Recovery"])(

@@ -48,7 +48,7 @@ async function sent(address: string) {
   const client = app.client(VerificationService);
   const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await client.submitVerificationFlow({ flowId, address, step: { case: "code", value: {} } });
+  await client.submitVerificationFlow({ flowId, address, step: { case: "sendCode", value: {} } });
   const { code = "" } = (await app.messages(address)).at(-1) ?? {};
   return { flowId, step: { case: "code", value: { code } } as const };
 }

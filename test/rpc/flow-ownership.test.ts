@@ -194,7 +194,7 @@ describe.each(protocols)("the settings after a recovery over %s", (protocol) => 
     const { flow } = await client.createRecoveryFlow(native);
     const submit = (step: Parameters<typeof client.submitRecoveryFlow>[0]["step"]) =>
       client.submitRecoveryFlow({ flowId: flow?.id ?? "", address: email, ...(step && { step }) });
-    await submit({ case: "code", value: {} });
+    await submit({ case: "sendCode", value: {} });
     const code = (await app.messages(email)).at(-1)?.code ?? "";
     const { outcome } = await submit({ case: "code", value: { code } });
     const settings =

@@ -118,7 +118,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
   test("that an opened link begins are not for pages either, and the link stays good", async () => {
     const { email } = await verifiedAccount(app);
     const waiting = await flowKinds.login.create(app, native, { protocol });
-    const sent = { flowId: waiting.id, identifier: email, step: { case: "link", value: {} } } as const;
+    const sent = { flowId: waiting.id, identifier: email, step: { case: "sendLink", value: {} } } as const;
     await app.client(LoginService, { protocol }).submitLoginFlow(sent);
     const linkToken = tokenOf((await app.messages(email)).at(-1)?.url ?? "");
     const start = { ...native, linkToken };

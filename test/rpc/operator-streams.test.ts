@@ -263,7 +263,7 @@ test("what a stream begins is recorded with who did it, and counts as a write", 
 async function confirmVerification(linkToken: string): Promise<void> {
   const flows = app.client(VerificationService);
   const { flow } = await flows.createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
-  const step = { case: "confirm", value: {} } as const;
+  const step = { case: "confirmLink", value: {} } as const;
   const { outcome } = await flows.submitVerificationFlow({ flowId: flow?.id ?? "", step });
   expect(outcome.case).toBe("completed");
 }

@@ -25,9 +25,9 @@ afterAll(() => app.stop());
 
 test("an invitation costs one more to begin with, and nothing to register", async () => {
   const registration = app.client(RegistrationService);
-  const { token } = await app.client(InvitationService).createInvitation({});
+  const { invitationToken } = await app.client(InvitationService).createInvitation({});
   const created = await roundTrips(() =>
-    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken: token }),
+    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken }),
   );
   const submitted = await roundTrips(() =>
     registration.submitRegistrationFlow({
@@ -128,7 +128,7 @@ test("the budget of round trips of settings is kept: at most 6 a submit", async 
     address: "nextStep",
     proof: "saved",
     password: "saved",
-    deletion: "deletionScheduled",
+    deletion: "completed",
   });
   // The flow with its owner, the session, and the change. A new address is looked for and what is sent is counted before; a
   // try of a code is counted for the account and for the code, and given back when it was right.
@@ -162,7 +162,7 @@ test("a recovery finds the account by any of its names in one round trip", async
   const [one, several] = [await createPerson(other, ["email"]), await createPerson(other)];
   const recovery = other.client(RecoveryService);
   const begin = async () => (await recovery.createRecoveryFlow({ client: ClientKind.NATIVE })).flow?.id ?? "";
-  const step = { case: "code", value: {} } as const;
+  const step = { case: "sendCode", value: {} } as const;
   const counts = [];
   for (const address of [one.name, one.email]) {
     const flowId = await begin();
@@ -171,7 +171,8 @@ test("a recovery finds the account by any of its names in one round trip", async
   const flowId = await begin();
   const ask = () => recovery.submitRecoveryFlow({ flowId, address: several.name, step });
   counts.push(await roundTrips(ask, other));
-  const choose = () => recovery.submitRecoveryFlow({ flowId, addressId: "2", step });
+  const choose = () =>
+    recovery.submitRecoveryFlow({ flowId, step: { case: "sendCode", value: { addressId: "2" } } });
   counts.push(await roundTrips(choose, other));
   expect(counts.map(({ result }) => result.outcome.case)).toEqual(counts.map(() => "nextStep"));
   // One counts, for the name and for the mailbox. What is chosen is the mailbox.

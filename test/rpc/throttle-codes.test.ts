@@ -27,7 +27,11 @@ async function askForCode(identifier: string, address: string): Promise<string> 
   const client = clientAt(address);
   const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  const { outcome } = await client.submitLoginFlow({ flowId, identifier, step: { case: "code", value: {} } });
+  const { outcome } = await client.submitLoginFlow({
+    flowId,
+    identifier,
+    step: { case: "sendCode", value: {} },
+  });
   expect(outcome.case).toBe("nextStep");
   return flowId;
 }

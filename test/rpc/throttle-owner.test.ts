@@ -43,7 +43,7 @@ async function ask(kind: Kind, name: string, asking: Asking = {}, on = app) {
   // Messages are told apart by their time, which stands still otherwise.
   on.clock.advance(1);
   const options = { headers: { "x-forwarded-for": from }, ...(bearer === undefined ? {} : { bearer }) };
-  const step = { case: "code", value: {} } as const;
+  const step = { case: "sendCode", value: {} } as const;
   const native = { client: ClientKind.NATIVE } as const;
   if (kind === "login") {
     const client = on.client(LoginService, options);
@@ -234,12 +234,12 @@ describe("what strangers ask for", () => {
     const from = freshAddress();
     for (let count = 0; count < 6; count++) await ask("login", email, { from }).catch(() => undefined);
     const client = app.client(ThrottleService);
-    const { counters } = await client.explainThrottle({ identifier: email, address: from });
+    const { counters } = await client.explainThrottle({ identifier: email, ipAddress: from });
     expect(Object.fromEntries(counters.map(({ limit, usedCount }) => [limit, usedCount]))).toEqual({
       ...{ sending: 6, recipient: 5, recipient_daily: 5, recipient_total: 5, mailbox: 5 },
     });
     expect(counters.filter(({ exhausted }) => exhausted).map(({ limit }) => limit)).toEqual(["recipient"]);
-    await client.resetThrottle({ identifier: email, address: from });
+    await client.resetThrottle({ identifier: email, ipAddress: from });
     expect((await ask("login", email, { from })).outcome.case).toBe("nextStep");
   });
 
@@ -254,7 +254,7 @@ describe("what strangers ask for", () => {
     const { linkToken } = await app.client(IdentityService).createRecoveryLink({ identityId: id });
     const client = app.client(RecoveryService, { headers: { "x-forwarded-for": from } });
     const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
-    const step = { case: "confirm", value: {} } as const;
+    const step = { case: "confirmLink", value: {} } as const;
     const { outcome } = await client.submitRecoveryFlow({ flowId: flow?.id ?? "", step });
     expect(outcome.case).toBe("completed");
   });

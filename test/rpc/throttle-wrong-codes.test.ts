@@ -40,7 +40,7 @@ async function waitingLogin(identifier: string, { deviceToken = "", bearer }: Sh
     flowId,
     identifier,
     deviceToken,
-    step: { case: "code", value: {} },
+    step: { case: "sendCode", value: {} },
   });
   const enter = async (code: string) => {
     const step = { case: "code", value: { code } } as const;

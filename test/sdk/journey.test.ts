@@ -1,6 +1,7 @@
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
 import {
   createOstiary,
@@ -48,7 +49,7 @@ describe("a native client", () => {
       "password",
     );
     if (wrong.kind !== "rejected") throw new Error(wrong.kind);
-    expect(wrong.reason).toBe("CREDENTIALS_INVALID");
+    expect(wrong.reason).toBe(RejectionReason.CREDENTIALS_INVALID);
 
     const right = await submit(
       ostiary,

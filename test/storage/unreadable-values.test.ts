@@ -61,7 +61,7 @@ async function aFlow(): Promise<Subject> {
   );
   // Messages are told apart by their time, which stands still otherwise.
   app.clock.advance(1);
-  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await client.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const [message] = await app.messages(email).then((messages) => messages.slice(-1));
   const code = message?.code ?? "";
   const act = async () => {

@@ -47,7 +47,7 @@ export async function deleteAccount(app: TestApp, bearer: string, protocol?: Pro
 
 /** The steps that a form has buttons for, in their order. */
 export function stepsOf(flow: Flow | undefined): readonly string[] {
-  return (flow?.form?.nodes ?? []).flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : []));
+  return (flow?.form?.nodes ?? []).flatMap(({ kind, step }) => (kind.case === "button" ? [step] : []));
 }
 
 /** What was recorded of the deletion of an identity, oldest first. */

@@ -20,6 +20,8 @@ export function fieldsOf(flow: Flow): readonly FormField[] {
 }
 
 function textIn({ control, checked, value, options, offersNone, attributes }: FormField): string | undefined {
+  if (attributes.disabled) return undefined;
+  if (control === "textarea") return value.replace(/\r\n?/g, "\n");
   if (control === "checkbox") return checked ? "true" : undefined;
   if (control === "select") {
     if (options.some((option) => option.value === value)) return value;

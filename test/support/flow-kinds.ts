@@ -37,7 +37,7 @@ export interface FlowKindCalls {
 }
 
 const password = { case: "password", value: { password: "another harbour lantern" } } as const;
-const code = { case: "code", value: {} } as const;
+const code = { case: "sendCode", value: {} } as const;
 
 function options({ onCookies }: Shown) {
   return {

@@ -17,9 +17,9 @@ type Submission = MessageInitShape<typeof SubmitRegistrationFlowRequestSchema>;
 export const steps = {
   profile: { case: "profile", value: {} },
   password: { case: "password", value: { password: goodPassword } },
-  askForCode: { case: "code", value: {} },
-  askForLink: { case: "link", value: {} },
-  confirm: { case: "confirm", value: {} },
+  askForCode: { case: "sendCode", value: {} },
+  askForLink: { case: "sendLink", value: {} },
+  confirm: { case: "confirmLink", value: {} },
   resend: { case: "resend", value: {} },
   back: { case: "back", value: {} },
 } as const satisfies Record<string, Submission["step"]>;
@@ -77,8 +77,14 @@ export function offerOf(flow: Flow) {
   return {
     step: flow.stage.case,
     fields: nodes.flatMap(({ name, kind }) => (kind.case === "input" ? [name] : [])),
-    buttons: nodes.flatMap(({ kind }) => (kind.case === "button" ? [kind.value.step] : [])),
+    buttons: nodes.flatMap(({ kind, step }) => (kind.case === "button" ? [step] : [])),
   };
+}
+
+/** The methods that a flow offers where one is chosen. */
+export function methodsOffered({ stage }: Flow): readonly string[] {
+  if (stage.case !== "chooseMethod") throw new Error(`the flow stands at ${stage.case}`);
+  return stage.value.offers.map(({ method }) => method.case ?? "");
 }
 
 /** The numbers of all that a form says. */

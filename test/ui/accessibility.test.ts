@@ -180,7 +180,7 @@ describe.skipIf(!chromiumInstalled)(
         await page.goto(`${app.publicUrl}/ui/recovery`);
         await page.fill("[name='address']", name);
         await page.click(submit);
-        await look("the choice of an address", "[name='addressId']");
+        await look("the choice of an address", "[name='sendCode.addressId']");
 
         await page.goto(`${app.publicUrl}/ui/login`);
         await page.fill(identifier, name);

@@ -71,21 +71,21 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
       const client = app.client(LoginService);
       const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
-      await client.submitLoginFlow({ flowId, identifier: address, step: { case: "code", value: {} } });
+      await client.submitLoginFlow({ flowId, identifier: address, step: { case: "sendCode", value: {} } });
       return flowId;
     },
     recovery: async (address: string) => {
       const client = app.client(RecoveryService);
       const { flow } = await client.createRecoveryFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
-      await client.submitRecoveryFlow({ flowId, address, step: { case: "code", value: {} } });
+      await client.submitRecoveryFlow({ flowId, address, step: { case: "sendCode", value: {} } });
       return flowId;
     },
     verification: async (address: string) => {
       const client = app.client(VerificationService);
       const { flow } = await client.createVerificationFlow({ client: ClientKind.NATIVE });
       const flowId = flow?.id ?? "";
-      await client.submitVerificationFlow({ flowId, address, step: { case: "code", value: {} } });
+      await client.submitVerificationFlow({ flowId, address, step: { case: "sendCode", value: {} } });
       return flowId;
     },
   };

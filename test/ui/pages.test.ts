@@ -289,12 +289,12 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     });
     await page.click(button);
     await page.waitForSelector("dialog >> text=Delete your account?");
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("No, keep it");
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("No, leave it");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog", { state: "detached" });
     expect(submits).toEqual([]);
     await page.click(button);
-    await page.click("dialog >> text=Yes, delete it");
+    await page.click("dialog >> text=Yes, go on");
     await page.waitForSelector("text=/Your account will be deleted on 2\\d December 2026/");
     await page.click(".aside a");
     await page.fill(identifier, address);
@@ -391,14 +391,14 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     await page.waitForSelector(email);
     expect(await page.inputValue(email)).toBe(address);
     await page.click("[data-step='profile']");
-    await page.click("[data-step='link']");
+    await page.click("[data-step='sendLink']");
     await page.waitForSelector("text=A link has been sent to ");
 
     const { url = "" } = (await app.messages(address)).at(-1) ?? {};
     const elsewhere = await visitors.open(url.slice(app.publicUrl.length), { locale: "de-CH" });
     await elsewhere.waitForSelector("text=Fahren Sie fort, um mit");
     expect(elsewhere.url()).not.toContain("link=");
-    await elsewhere.click("[data-step='confirm']");
+    await elsewhere.click("[data-step='confirmLink']");
     await elsewhere.waitForURL("**/ui/sessions");
     await elsewhere.waitForSelector(`text=Angemeldet als ${address}.`);
   });
@@ -471,12 +471,12 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     const page = await visitors.open("/ui/recovery");
     await page.fill("[name='address']", name);
     await page.click(submit);
-    const choice = "[name='addressId']";
+    const choice = "[name='sendCode.addressId']";
     await page.waitForSelector(choice);
     const offered = await page.locator(`${choice} option`).allTextContents();
     expect(offered.slice(1)).toEqual(["p****@example.com", "s****@example.com"]);
     await page.selectOption(choice, { label: "s****@example.com" });
-    await page.click("[data-step='code']");
+    await page.click("[data-step='sendCode']");
     await page.waitForSelector("[name='code.code']");
     await page.fill("[name='code.code']", (await app.messages(spare)).at(-1)?.code ?? "");
     await page.click(submit);

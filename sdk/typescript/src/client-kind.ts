@@ -14,6 +14,6 @@ export function assertFlowClient(flow: Flow, expected: ClientKind = ClientKind.B
   if (flow.client === expected) return;
   const nameOf = (client: ClientKind) => ClientKind[client] ?? "UNSPECIFIED";
   throw new FlowClientError(
-    `the flow is one of CLIENT_${nameOf(flow.client)}, and this page goes on with those of CLIENT_${nameOf(expected)}`,
+    `the flow is one of CLIENT_KIND_${nameOf(flow.client)}, and this page goes on with those of CLIENT_KIND_${nameOf(expected)}`,
   );
 }

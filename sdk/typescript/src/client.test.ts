@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { create } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { CreateApiKeyRequestSchema } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { createOstiaryAdmin } from "./admin.ts";
 import { createOstiary, type OstiaryOptions } from "./client.ts";
 
@@ -53,6 +55,28 @@ describe("the clients", () => {
       apiKey: "ost_key_1",
     }).apiKeys.listApiKeys({});
     expect(new Headers(sent[0]?.init?.headers).get("authorization")).toBe("Bearer ost_key_1");
+  });
+
+  test("of operators give a random request id to calls that take one, each another", async () => {
+    const { sent, fetch } = recorder();
+    const admin = createOstiaryAdmin({ baseUrl: "https://admin.example", fetch, apiKey: "ost_key_1" });
+    const request = { name: "one", scopes: ["identity:read"] };
+    await admin.apiKeys.createApiKey(request);
+    await admin.apiKeys.createApiKey(request);
+    await admin.identities.batchCreateIdentities({ requests: [{}] });
+    await admin.apiKeys.createApiKey(create(CreateApiKeyRequestSchema, { ...request, requestId: "mine" }));
+    await admin.apiKeys.listApiKeys({});
+    const bodies = sent.map(({ init }) => JSON.parse(new TextDecoder().decode(init?.body as Uint8Array)));
+    const uuid = expect.stringMatching(/^[0-9a-f-]{36}$/);
+    expect(bodies).toEqual([
+      { ...request, requestId: uuid },
+      { ...request, requestId: uuid },
+      { requestId: uuid, requests: [{}] },
+      { ...request, requestId: "mine" },
+      {},
+    ]);
+    expect(new Set(bodies.map(({ requestId }) => requestId)).size).toBe(5);
+    expect(request).not.toHaveProperty("requestId");
   });
 
   test("send cookies from a web page, unless they have a token or are told otherwise", async () => {

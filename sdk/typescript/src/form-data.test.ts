@@ -3,30 +3,22 @@ import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbui
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { ClientKind, FlowKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import { type FormNodeSchema, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
-import { SubmitLoginFlowRequestSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import {
-  type SubmitRegistrationFlowRequest,
-  SubmitRegistrationFlowRequestSchema,
-} from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { formDataToRequest } from "./form-data.ts";
+import { type FormNode, FormNodeSchema, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { type SentForm, sentForm } from "../../../test/support/sent-form.ts";
+import { formDataToValues } from "./form-data.ts";
 import { textOf } from "./form-value.ts";
 
 type NodeInit = MessageInitShape<typeof FormNodeSchema>;
 
 const choices = ["red", "blue"].map((choice) => ({ value: fromJson(ValueSchema, choice) }));
 
-describe("formDataToRequest", () => {
+describe("formDataToValues", () => {
   test("fills the common fields and those of the pressed button's step", () => {
-    const request = formDataToRequest(
+    const request = sentForm(
       loginFlow(),
       form({ identifier: "ada@example.com", "password.password": " secret " }),
       "password",
-      SubmitLoginFlowRequestSchema,
     );
-    expect(request.$typeName).toBe("ostiary.flow.v1.SubmitLoginFlowRequest");
-    expect(request.flowId).toBe("ost_flw_1");
-    expect(request.csrfToken).toBe("token");
     expect(request.identifier).toBe("ada@example.com");
     // A password is taken exactly as typed.
     expect(request.step).toMatchObject({ case: "password", value: { password: " secret " } });
@@ -36,31 +28,26 @@ describe("formDataToRequest", () => {
     const flow = loginFlow();
     const pressed = flow.form?.nodes.find((node) => node.kind.case === "button");
     const data = form({ identifier: "ada", "password.password": "x" });
-    expect(pressed && formDataToRequest(flow, data, pressed)).toEqual(
-      formDataToRequest(flow, data, "password"),
-    );
+    expect(pressed && sentForm(flow, data, pressed)).toEqual(sentForm(flow, data, "password"));
   });
 
   test("names the step even if none of its fields were filled in", () => {
-    const { step } = formDataToRequest(loginFlow(), form({}), "password");
-    expect(step).toMatchObject({ case: "password", value: { password: "" } });
+    const { step } = sentForm(loginFlow(), form({}), "password");
+    expect(step).toEqual({ case: "password", value: {} });
   });
 
-  test("refuses a button that the form does not have, a node that is none, and another kind's request", () => {
+  test("refuses a button that the form does not have, and a node that is none", () => {
     const flow = loginFlow();
     const field = flow.form?.nodes[0];
-    expect(() => formDataToRequest(flow, form({}), "code")).toThrow(TypeError);
-    expect(() => field && formDataToRequest(flow, form({}), field)).toThrow(TypeError);
-    expect(() => formDataToRequest(flow, form({}), "password", SubmitRegistrationFlowRequestSchema)).toThrow(
-      TypeError,
-    );
-    flow.kind = FlowKind.UNSPECIFIED;
-    expect(() => formDataToRequest(flow, form({}), "password")).toThrow(TypeError);
+    expect(() => sentForm(flow, form({}), "code")).toThrow(TypeError);
+    expect(() => field && sentForm(flow, form({}), field)).toThrow(TypeError);
   });
 
-  test("says that the package is too old for a step of a newer server", () => {
-    const flow = loginFlow([button("telepathy")]);
-    expect(() => formDataToRequest(flow, form({}), "telepathy")).toThrow(/newer/);
+  test("takes a step and a kind of flow that are newer than the package", () => {
+    const flow = loginFlow([{ ...input("telepathy.thought"), step: "telepathy" }, button("telepathy")]);
+    flow.kind = 99 as FlowKind;
+    const { step } = sentForm(flow, form({ "telepathy.thought": "x" }), "telepathy");
+    expect(step).toEqual({ case: "telepathy", value: { thought: "x" } });
   });
 
   test("does not send the fields of another step", () => {
@@ -69,7 +56,7 @@ describe("formDataToRequest", () => {
       input("telepathy.thought"),
       button("password"),
     ];
-    const request = formDataToRequest(
+    const request = sentForm(
       loginFlow(nodes),
       form({ "password.password": "x", "telepathy.thought": "y" }),
       "password",
@@ -85,8 +72,7 @@ describe("formDataToRequest", () => {
       "traits.role": "admin",
       extra: "1",
     });
-    expect(request).toMatchObject({ flowId: "ost_flw_1", csrfToken: "token" });
-    expect(request.traits).toBeUndefined();
+    expect(request).toEqual({ step: { case: "password", value: {} } });
   });
 
   // Security rule: no name of a field can reach a prototype.
@@ -108,7 +94,10 @@ describe("formDataToRequest", () => {
       "traits.a\\.b\\\\c",
       "traits.tags.7",
     ];
-    const nodes = names.map((name) => input(name, InputType.TEXT, { listItem: /\.\d$/.test(name) }));
+    const nodes = [
+      ...["traits.name.first", "traits.a\\.b\\\\c"].map((name) => input(name)),
+      ...["traits.phones", "traits.tags"].map((name) => list(name, [])),
+    ];
     const data = Object.fromEntries(names.map((name, index) => [name, String(index)]));
     expect(submitted(nodes, data).traits).toEqual({
       name: { first: "0" },
@@ -153,13 +142,13 @@ describe("formDataToRequest", () => {
   });
 
   test.each<[JsonValue]>([["red"], [7], [true]])("gives the option %j back with its type", (value) => {
-    const options = [{ value: valueInit("other") }, { value: valueInit(value) }];
-    const node = input("traits.x", InputType.TEXT, { options });
+    const both = [{ value: valueInit("other") }, { value: valueInit(value) }];
+    const node = input("traits.x", InputType.TEXT, { choices: both });
     expect(submitted([node], { "traits.x": textOf(valueInit(value)) }).traits).toEqual({ x: value });
   });
 
   test("passes on what is none of the options, so that the server says so beside the field", () => {
-    const node = input("traits.x", InputType.TEXT, { options: [{ value: valueInit("red") }] });
+    const node = input("traits.x", InputType.TEXT, { choices: [{ value: valueInit("red") }] });
     expect(submitted([node], { "traits.x": "blue" }).traits).toEqual({ x: "blue" });
   });
 
@@ -170,13 +159,12 @@ describe("formDataToRequest", () => {
   });
 
   // A list of objects whose names are numbers would be no object any more, and nobody could register.
-  test("takes numbers in names for names, unless the node says that it is an item of a list", () => {
+  test("takes numbers in names for names, unless they are of the items of a list", () => {
     const names = ["traits.answers.1", "traits.answers.2"];
     const data = form({ "traits.answers.1": "one", "traits.answers.2": "two" });
     const asNames = names.map((name) => input(name));
     expect(registration(asNames, data).traits).toEqual({ answers: { "1": "one", "2": "two" } });
-    const asItems = names.map((name) => input(name, InputType.TEXT, { listItem: true }));
-    expect(registration(asItems, data).traits).toEqual({ answers: ["one", "two"] });
+    expect(registration([list("traits.answers", [])], data).traits).toEqual({ answers: ["one", "two"] });
   });
 
   test.each(["traits.", "traits..", "traits.a.", "traits.x[0]", "traits.名前", "traits.toString"])(
@@ -213,8 +201,8 @@ describe("formDataToRequest", () => {
     ["nothing for a moment that is none", of(InputType.DATE_TIME, "noon"), "", undefined],
     ["a number that was emptied as null", of(InputType.NUMBER, 5), " ", null],
     ["nothing for a number of an earlier schema", of(InputType.NUMBER, "five"), "five", undefined],
-    ["nothing for a value that is no choice", text("old", { options: choices }), "", undefined],
-    ["a choice that was taken back as null", text("red", { options: choices }), "", null],
+    ["nothing for a value that is no choice", text("old", { choices }), "", undefined],
+    ["a choice that was taken back as null", text("red", { choices }), "", null],
     ["what was not saved, as it stands", text("ada", { unsaved: true }), "ada", "ada"],
     ["null for what was emptied and not saved", text(undefined, { unsaved: true }), "", null],
     ["no for a box that was not saved", box(false, { unsaved: true }), undefined, false],
@@ -222,26 +210,117 @@ describe("formDataToRequest", () => {
     expect(submitted([node], sent === undefined ? {} : { "traits.x": sent }).traits?.x).toEqual(expected);
   });
 
-  test.each<[string, readonly (string | undefined)[], readonly string[], JsonValue | undefined]>([
-    ["nothing where no item changed", ["a", "b", undefined], ["a", "b", ""], undefined],
-    ["the whole where one changed", ["a", "b", undefined], ["a", "c", ""], ["a", "c"]],
-    ["the rest where one was emptied", ["a", "b", undefined], ["", "b", ""], ["b"]],
-    ["[] where the last one was", ["a", undefined], ["", ""], []],
-    ["what was added", ["a", undefined], ["a", "b"], ["a", "b"]],
-    ["nothing where there was none and is none", [undefined], [""], undefined],
-    ["an empty text that is an item", ["", "a", undefined], ["", "b", ""], ["", "b"]],
+  test.each<[string, readonly string[], readonly string[], JsonValue | undefined]>([
+    ["nothing where no item changed", ["a", "b"], ["a", "b", ""], undefined],
+    ["the whole where one changed", ["a", "b"], ["a", "c", ""], ["a", "c"]],
+    ["the rest where one was emptied", ["a", "b"], ["", "b", ""], ["b"]],
+    ["[] where the last one was", ["a"], ["", ""], []],
+    ["what was added", ["a"], ["a", "b"], ["a", "b"]],
+    ["nothing where there was none and is none", [], [""], undefined],
+    ["an empty text that is an item", ["", "a"], ["", "b", ""], ["", "b"]],
   ])("sends of a list %s", (_, drawn, sent, expected) => {
-    const nodes = drawn.map((value, index) => ({
-      ...text(value, { listItem: true }),
-      name: `traits.x.${index}`,
-    }));
     const values = Object.fromEntries(sent.map((value, index) => [`traits.x.${index}`, value]));
-    expect(submitted(nodes, values).traits?.x).toEqual(expected);
+    expect(submitted([list("traits.x", drawn)], values).traits?.x).toEqual(expected);
   });
 
-  test("leaves out fields of a newer server that the contract does not know", () => {
-    const request = submitted([input("shoeSize", InputType.NUMBER)], { shoeSize: "42" });
-    expect(request.step.case).toBe("password");
+  test.each<[string, Record<string, string>, JsonValue | undefined]>([
+    ["nothing where nobody touched it", { "traits.x.0.name": "Ada", "traits.x.0.age": "36" }, undefined],
+    [
+      "an item that was added, with the types of its members",
+      { "traits.x.0.name": "Ada", "traits.x.0.age": "36", "traits.x.1.name": "Eve", "traits.x.1.age": "7" },
+      [
+        { name: "Ada", age: 36 },
+        { name: "Eve", age: 7 },
+      ],
+    ],
+    [
+      "an item without the member that was emptied",
+      { "traits.x.0.name": "", "traits.x.0.age": "36" },
+      [{ age: 36 }],
+    ],
+    ["[] where all members of the only one were", { "traits.x.0.name": "", "traits.x.0.age": "" }, []],
+    [
+      "no item of an index that no list has",
+      { "traits.x.99999.name": "Eve", "traits.x.-1.name": "Eve" },
+      undefined,
+    ],
+  ])("sends of a list of objects %s", (_, values, expected) => {
+    const members = (prefix: string, name?: JsonValue, age?: JsonValue): FormNode[] =>
+      [
+        { ...of(InputType.TEXT, name), name: `${prefix}.name` },
+        { ...of(InputType.NUMBER, age), name: `${prefix}.age` },
+      ].map((node) => create(FormNodeSchema, node));
+    const items = [{ nodes: members("traits.x.0", "Ada", 36) }];
+    const node: NodeInit = {
+      name: "traits.x",
+      kind: { case: "list", value: { template: members(""), items } },
+    };
+    expect(submitted([node], values).traits?.x).toEqual(expected);
+  });
+
+  test("sends nothing of what is read-only, whatever a page makes of it", () => {
+    const nodes = [text("a", { readOnly: true }), list("traits.y", ["a"], { readOnly: true })];
+    expect(
+      submitted(nodes, { "traits.x": "b", "traits.y.0": "b", "traits.y.1": "c" }).traits,
+    ).toBeUndefined();
+  });
+
+  test("sends again a list that was not saved", () => {
+    expect(submitted([list("traits.x", ["a"], { unsaved: true })], { "traits.x.0": "a" }).traits).toEqual({
+      x: ["a"],
+    });
+  });
+
+  describe("of variants", () => {
+    const chooser = (value: JsonValue) => ({ ...text(value, { choices: both }), name: "traits.kind" });
+    const both = ["card", "bank"].map((each) => ({ value: valueInit(each) }));
+    const member = (variant: string, name: string, value?: JsonValue, clears = name): NodeInit => ({
+      name,
+      kind: text(value).kind,
+      condition: { name: "traits.kind", values: [valueInit(variant)], clears },
+    });
+    const nodes = (kind: string): NodeInit[] => [
+      chooser(kind),
+      member("card", "traits.number", kind === "card" ? "42" : undefined),
+      member("card", "traits.holder.name", kind === "card" ? "Ada" : undefined, "traits.holder"),
+      member("bank", "traits.iban", "DE1"),
+    ];
+
+    test("sends nothing of the one that was left: the server empties it", () => {
+      const values = { "traits.kind": "bank", "traits.number": "43", "traits.iban": "DE2" };
+      expect(submitted(nodes("card"), values).traits).toEqual({
+        kind: "bank",
+        iban: "DE2",
+      });
+    });
+
+    test("sends nothing of those that are not chosen", () => {
+      expect(
+        submitted(nodes("card"), { "traits.kind": "card", "traits.iban": "DE2" }).traits,
+      ).toBeUndefined();
+      expect(submitted(nodes("card"), { "traits.kind": "card", "traits.number": "43" }).traits).toEqual({
+        number: "43",
+      });
+    });
+  });
+
+  test("gives the value of the button that was pressed to the field that it names", () => {
+    const ways: NodeInit[] = ["1", "2"].map((id) => ({
+      name: "sendCode.addressId",
+      step: "sendCode",
+      kind: { case: "button", value: { value: valueInit(id) } },
+    }));
+    const flow = flowOf(FlowKind.RECOVERY, ways);
+    const pressed = sentForm(flow, form({ "sendCode.addressId": "2" }), "sendCode");
+    expect(pressed.step).toMatchObject({ case: "sendCode", value: { addressId: "2" } });
+    const other = sentForm(flow, form({ "sendCode.addressId": "3" }), "sendCode");
+    expect(other.step).toEqual({ case: "sendCode", value: {} });
+  });
+
+  test("sends fields of a newer server that the contract does not know", () => {
+    const flow = flowOf(FlowKind.REGISTRATION, [input("shoeSize", InputType.NUMBER), button("password")]);
+    const { values } = formDataToValues(flow, form({ shoeSize: "42" }), "password");
+    expect(values).toEqual({ shoeSize: valueInit(42) });
   });
 });
 
@@ -260,16 +339,13 @@ function flowOf(kind: FlowKind, nodes: readonly NodeInit[]) {
   return create(FlowSchema, { ...common, kind, form: { nodes: [...nodes] } });
 }
 
-function submitted(
-  nodes: readonly NodeInit[],
-  values: Record<string, string>,
-): SubmitRegistrationFlowRequest {
+function submitted(nodes: readonly NodeInit[], values: Record<string, string>): SentForm {
   return registration(nodes, form(values));
 }
 
-function registration(nodes: readonly NodeInit[], data: FormData): SubmitRegistrationFlowRequest {
+function registration(nodes: readonly NodeInit[], data: FormData): SentForm {
   const flow = flowOf(FlowKind.REGISTRATION, [...nodes, button("password")]);
-  return formDataToRequest(flow, data, "password", SubmitRegistrationFlowRequestSchema);
+  return sentForm(flow, data, "password");
 }
 
 function form(values: Record<string, string>): FormData {
@@ -283,7 +359,23 @@ function input(
   type: InputType = InputType.TEXT,
   more: Omit<Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"], "$typeName"> = {},
 ): NodeInit {
-  return { name, kind: { case: "input", value: { ...more, type } } };
+  return { name, step: stepOf(name), kind: { case: "input", value: { ...more, type } } };
+}
+
+/** What the server says of nodes below a step. */
+function stepOf(name: string): string {
+  return /^(password|code|telepathy)\./.exec(name)?.[1] ?? "";
+}
+
+/** A list of texts. */
+function list(
+  name: string,
+  values: readonly string[],
+  more: { readOnly?: boolean; unsaved?: boolean } = {},
+): NodeInit {
+  const items = values.map((value, index) => ({ nodes: [{ ...text(value), name: `${name}.${index}` }] }));
+  const template = [{ ...text(undefined), name: "" }];
+  return { name, kind: { case: "list", value: { ...more, template, items } } };
 }
 
 type InputMore = NonNullable<Parameters<typeof input>[2]>;
@@ -302,7 +394,7 @@ function box(value: JsonValue | undefined, more?: InputMore): NodeInit {
 }
 
 function button(step: string): NodeInit {
-  return { name: step, kind: { case: "button", value: { step } } };
+  return { name: step, step, kind: { case: "button", value: {} } };
 }
 
 function valueInit(json: JsonValue) {

@@ -2,7 +2,7 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Flow } from "../../../gen/ostiary/flow/v1/flow_pb.js";
-import type { FormNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "./form-path.ts";
 import { traitChanges } from "./form-traits.ts";
 import { jsonOf, textOf, textsOf, valueOfInput } from "./form-value.ts";
@@ -32,21 +32,19 @@ export function formDataToValues(flow: Flow, data: FormData, pressed: FormNode |
   const values = new Map<string, JsonValue>();
   // A field of another step is not sent: of two methods on one page, only the chosen one gets a secret.
   const nodes = (flow.form?.nodes ?? []).filter((node) => node.step === "" || node.step === step);
-  for (const { name, kind } of nodes) {
-    const path = parseNodeName(name);
-    if (path === undefined || isTrait(path)) continue;
-    const value = sentValue(kind, textsOf(data, name));
-    if (value !== undefined) values.set(name, value);
+  for (const node of nodes) {
+    if (parseNodeName(node.name) === undefined || isTrait(node)) continue;
+    const value = sentValue(node.kind, textsOf(data, node.name));
+    if (value !== undefined) values.set(node.name, value);
   }
-  const traits = nodes.filter(({ name }) => isTrait(parseNodeName(name) ?? []));
-  for (const [name, change] of traitChanges(traits, data)) values.set(name, change);
+  for (const [name, change] of traitChanges(nodes.filter(isTrait), data)) values.set(name, change);
   // fromEntries defines properties, it does not assign them: no setter of a prototype can run.
   const entries = [...values].map(([name, value]) => [name, fromJson(ValueSchema, value)]);
   return { step, values: Object.fromEntries(entries) };
 }
 
-function isTrait(path: readonly string[]): boolean {
-  return path[0] === "traits" && path.length > 1;
+function isTrait({ name, kind }: FormNode): boolean {
+  return name.startsWith("traits.") && !(kind.case === "input" && kind.value.type === InputType.HIDDEN);
 }
 
 function sentValue(kind: FormNode["kind"], texts: readonly string[]) {

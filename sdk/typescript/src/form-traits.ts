@@ -16,7 +16,8 @@ export function traitChanges(
   data: FormData,
 ): readonly (readonly [name: string, change: JsonValue])[] {
   return nodes.flatMap((node) => {
-    const change = holds(node, nodes, data) ? changeOf(node, data) : undefined;
+    const isField = parseNodeName(node.name) !== undefined && holds(node, nodes, data);
+    const change = isField ? changeOf(node, data) : undefined;
     return change === undefined ? [] : [[node.name, change] as const];
   });
 }

@@ -325,16 +325,20 @@ describe("lists", () => {
 
   test("of objects may be sent as a whole, with the members that the form has", () => {
     const form = [people([{ name: "Ada", friend: true }]), button("profile", saveLabel())];
-    const whole = [{ name: "Ada", friend: "on" }, { friend: false }, {}, { name: "" }];
+    const whole: JsonValue = [{ name: "Ada", friend: "on" }, { friend: false }, {}, { name: "" }];
     expect(traitsOf({ "traits.people": whole }, form)).toEqual({
       people: [{ name: "Ada", friend: true }, { friend: false }, {}, { name: "" }],
     });
-    const wrong = [{ name: "Ada", admin: true, deep: { er: 1 } }, "x", { ["__proto__x"]: 1 }];
+    const wrong: JsonValue = [
+      { name: "Ada", admin: true, deep: { er: 1 } },
+      "x",
+      JSON.parse('{"__proto__":1}'),
+    ];
     expect(refused({ "traits.people": wrong }, "profile", form)).toEqual([
       "traits.people.0.admin UNKNOWN_FIELD",
       "traits.people.0.deep.er UNKNOWN_FIELD",
       "traits.people.1 TYPE",
-      "traits.people.2.__proto__x UNKNOWN_FIELD",
+      "traits.people.2.__proto__ UNKNOWN_FIELD",
     ]);
   });
 });

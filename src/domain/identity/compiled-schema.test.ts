@@ -165,7 +165,7 @@ describe("a schema made for Kratos", () => {
   });
 
   test("gives the form its fields in document order", () => {
-    expect(schema.fields.map(({ path, title }) => `${path.join(".")}: ${title}`)).toEqual([
+    expect(schema.fields.map(({ path, title }) => `${path.join(".")}: ${title.text}`)).toEqual([
       "email: E-Mail",
       "phone: phone",
       "username: username",
@@ -776,12 +776,78 @@ describe("what a form cannot keep", () => {
     const places = ["nick", "either/anyOf/1", "choice", "inner/properties/only"];
     expect(schema.warnings).toEqual([
       `null is allowed at ${places.map((place) => `/properties/${place}`).join(", ")}, but settings and registrations cannot store it: there null removes a trait`,
+      ...["either, because of anyOf", "choice, because of enum", "inner.only, because of const"].map(
+        (what) => `no form can draw ${what}`,
+      ),
+      "no form can draw never, because of not",
     ]);
   });
 });
 
+describe("what no form can draw", () => {
+  const warningsOf = (properties: JsonObject) => {
+    const email = { type: "string", ostiary: { identifier: "email" } };
+    return compile({ required: ["email"], properties: { email, ...properties } }).warnings;
+  };
+
+  test.each<[string, JsonObject, string]>([
+    ["anyOf", { x: { anyOf: [{ type: "string" }, { type: "number" }] } }, "x, because of anyOf"],
+    ["a tuple", { x: { type: "array", prefixItems: [{ type: "string" }] } }, "x, because of prefixItems"],
+    ["boxes in a list", { x: { type: "array", items: { type: "boolean" } } }, "x, because of items"],
+    [
+      "free names",
+      { x: { type: "object", additionalProperties: { type: "string" } } },
+      "x, because of additionalProperties",
+    ],
+    ["several types", { "a.b": { type: ["string", "number"] } }, "a\\.b, because of type"],
+    [
+      "members that depend on others",
+      { x: { properties: { a: { type: "string" } }, if: {}, else: { properties: { b: {} } } } },
+      "x, because of else",
+    ],
+  ])("is warned of with its path and keyword: %s", (_, properties, what) => {
+    expect(warningsOf(properties)).toEqual([`no form can draw ${what}`]);
+  });
+
+  test("is counted beyond ten", () => {
+    const many = Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`x${at}`, {}]));
+    expect(warningsOf(many)).toHaveLength(11);
+    expect(warningsOf(many).at(-1)).toBe("3 more traits that no form can draw");
+  });
+
+  test("is nothing in a schema that a form draws whole", () => {
+    expect(
+      warningsOf({ x: { type: "array", items: { properties: { a: { enum: [1, 2] } } } }, y: false }),
+    ).toEqual([]);
+  });
+});
+
+describe("how a trait is drawn", () => {
+  const reading = (ostiary: JsonValue) => () => compile({ properties: { x: { type: "array", ostiary } } });
+
+  test.each<[string, JsonObject, RegExp]>([
+    ["a language that is none", { titles: { "de_CH!": "x" } }, /titles: "de_CH!" is no language tag/],
+    ["a title that is no text", { titles: { de: 1 } }, /titles\/de must be a text/],
+    ["several lines that are neither", { multi_line: "yes" }, /multi_line must be true or false/],
+    ["annotations that are no object", { ui: [] }, /ui must be an object/],
+    ["annotations that are too many", { ui: { a: "x".repeat(5000) } }, /ui must be at most 4096 bytes/],
+    [
+      "an unknown key",
+      { title: "x" },
+      /unknown key "title"; known are .*, titles, descriptions, multi_line, ui/,
+    ],
+  ])("is refused: %s", (_, ostiary, message) => {
+    expect(reading(ostiary)).toThrow(message);
+  });
+
+  test("may stand at a list, unlike what a trait is for", () => {
+    expect(reading({ titles: { "pt-BR": "x" } })).not.toThrow();
+    expect(reading({ identifier: "email" })).toThrow(/belongs on a string/);
+  });
+});
+
 describe("fields", () => {
-  test("are there for lists of scalars alone, and for nothing that is read-only", () => {
+  test("are there for scalars and for lists of them or of objects of them, and say what is read-only", () => {
     const schema = compile({
       $defs: { word: { type: "string" }, fixed: { readOnly: true } },
       properties: {
@@ -798,8 +864,14 @@ describe("fields", () => {
         log: { type: "array", items: { type: "string", readOnly: true } },
       },
     });
-    expect(schema.fields.map(({ path }) => path.join("."))).toEqual(["words", "colours", "listOrText"]);
-    expect(schema.fields[0]?.list).toEqual({ minItems: 0, maxItems: 3 });
+    expect(schema.fields.map(({ path }) => path.join("."))).toEqual([
+      ...["words", "colours", "objects", "listOrText"],
+      ...["customer", "account.number", "log"],
+    ]);
+    expect(schema.fields[0]).toMatchObject({ kind: "list", minItems: 0, maxItems: 3 });
+    expect(schema.fields.flatMap((field) => (field.readOnly ? [field.path.join(".")] : []))).toEqual([
+      ...["customer", "account.number", "log"],
+    ]);
     const readOnly = schema.readOnly.map((path) => path.join("."));
     expect(readOnly).toEqual(["customer", "account.number", "log"]);
   });
@@ -836,31 +908,32 @@ describe("fields", () => {
         either: { type: ["string", "number"] },
       },
     });
-    const lines = schema.fields.map(
-      (field) =>
-        `${field.path.join(".")} ${field.type}${field.required ? " required" : ""} ${field.autocomplete ?? "-"}`,
-    );
+    const lines = schema.fields.map((field) => {
+      const [type, autocomplete] = field.kind === "list" ? ["list"] : [field.type, field.autocomplete];
+      return `${field.path.join(".")} ${type}${field.required ? " required" : ""} ${autocomplete ?? "-"}`;
+    });
     expect(lines).toEqual([
       "email string required email",
       "name.first string required -",
       "name.last string -",
       "address.city string -",
-      "tags string required -",
+      "tags list required -",
       "plan string -",
       "age integer -",
       "news boolean -",
       "nick string username",
       "phone string tel",
       "full string name",
+      "objects list -",
     ]);
     expect(schema.fields[1]).toMatchObject({
       minLength: 1,
       maxLength: 40,
       pattern: "^\\p{L}",
-      title: "first",
+      title: { text: "first" },
     });
-    expect(schema.fields[4]).toMatchObject({ title: "Tags", list: { minItems: 1 } });
-    expect(schema.fields[5]).toMatchObject({ options: ["free", "paid"] });
+    expect(schema.fields[4]).toMatchObject({ title: { text: "Tags" }, minItems: 1 });
+    expect(schema.fields[5]).toMatchObject({ choices: [{ value: "free" }, { value: "paid" }] });
     expect(schema.fields[8]).toMatchObject({ identifier: true });
   });
 
@@ -875,7 +948,7 @@ describe("fields", () => {
     });
     expect(schema.fields.find((field) => field.path[0] === "mail")).toMatchObject({
       required: true,
-      title: "Mail",
+      title: { text: "Mail" },
     });
     expect(schema.fields.length).toBeLessThan(20);
   });

@@ -33,7 +33,10 @@ describe("what an operator is told of a schema", () => {
     [
       "a required name of a nested object",
       {
-        properties: { email, home: { type: "object", properties: { city: {} }, required: ["town"] } },
+        properties: {
+          email,
+          home: { type: "object", properties: { city: { type: "string" } }, required: ["town"] },
+        },
         required: ["email"],
       },
       ['/properties/home/required names "town"'],

@@ -143,7 +143,9 @@ class Collector {
     for (const part of parts) {
       for (const [name, property] of entriesOf(part.properties)) {
         const required = place.required && needed.has(name);
-        if (isSubschema(property)) this.#add(property, [...path, name], { ...place, required });
+        // `false`: there is no such trait.
+        if (isSubschema(property) && property !== false)
+          this.#add(property, [...path, name], { ...place, required });
       }
     }
     this.#addVariants(parts, path, place);
@@ -175,7 +177,7 @@ class Collector {
 
   /** The fields of the variants of an object, where one property tells which it is. */
   #addVariants(parts: readonly JsonObject[], path: readonly string[], place: Place): void {
-    for (const keyword of ["anyOf", "if", "patternProperties", "dependentSchemas"] as const) {
+    for (const keyword of ["anyOf", "then", "else", "dependentSchemas"] as const) {
       if (parts.some((part) => part[keyword] !== undefined && addsProperties(part[keyword]))) {
         this.#leaveOut(path, keyword);
       }
@@ -500,7 +502,7 @@ function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObjec
 /** The keyword for which a value cannot be drawn. */
 function obstacleIn(parts: readonly JsonObject[]): string {
   const keywords = [
-    ...["oneOf", "anyOf", "if", "prefixItems", "items", "contains"],
+    ...["oneOf", "anyOf", "if", "prefixItems", "items", "contains", "const"],
     ...["patternProperties", "additionalProperties", "propertyNames", "enum", "not"],
   ];
   const found = keywords.find((keyword) => parts.some((part) => part[keyword] !== undefined));

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import * as messages from "./message.ts";
+import * as stageMessages from "./stage-messages.ts";
+
+const text = { text: "Name", translations: {} };
 
 describe("message numbers", () => {
   test("never change", () => {
@@ -7,8 +10,18 @@ describe("message numbers", () => {
       signInWithPassword: messages.signInWithPassword().id,
       signUp: messages.signUp().id,
       passwordLabel: messages.passwordLabel().id,
-      titleLabel: messages.titleLabel("Name").id,
-      identifierLabel: messages.identifierLabel().id,
+      choiceLabel: messages.choiceLabel(text, "traits.x", 1).id,
+      traitHelp: messages.traitHelp(text, "traits.x").id,
+      traitExample: messages.traitExample("a", "traits.x").id,
+      accountOf: messages.accountOf("Ada").id,
+      profileTitle: messages.profileTitle().id,
+      passwordTitle: messages.passwordTitle().id,
+      deletionTitle: messages.deletionTitle().id,
+      deletionQuestion: messages.deletionQuestion().id,
+      goOnLabel: messages.goOnLabel().id,
+      ...Object.fromEntries(Object.entries(stageMessages).map(([name, make]) => [name, make("a").id])),
+      titleLabel: messages.titleLabel(text, "traits.name").id,
+      identifierLabel: messages.identifierLabel([]).id,
       invalidValue: messages.invalidValue("why").id,
       required: messages.required("email").id,
       tooShort: messages.tooShort(2, 1).id,
@@ -125,7 +138,7 @@ describe("message numbers", () => {
         "disownLabel": 9000092,
         "duplicateIdentifier": 4000007,
         "forbiddenCharacter": 9000108,
-        "identifierLabel": 1070004,
+        "identifierLabel": 9000200,
         "identifierMissing": 4000009,
         "invalidAddress": 9000023,
         "invalidCode login": 4010008,

@@ -1,18 +1,10 @@
 import type { FlowKind } from "../flow/flow.ts";
 import type { SchemaText } from "../identity/trait-fields.ts";
 import { splitTraitPath } from "../identity/trait-path.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import type { JsonValue } from "../json.ts";
+import { error, info, type Message, success } from "./make-message.ts";
 
-/** A sentence for people with a permanent number to translate it by. */
-export interface Message {
-  readonly id: number;
-  readonly type: "info" | "error" | "success";
-  readonly text: string;
-  /** The values within the sentence. */
-  readonly context: JsonObject;
-  /** The sentence in other languages, by their tags, where the schema has them. */
-  readonly translations?: Readonly<Record<string, string>> | undefined;
-}
+export type { Message };
 
 /*
  * The numbers are those of Ory Kratos where the meaning is the same, so that existing translations work.
@@ -585,19 +577,6 @@ export function claimEnded(): Message {
     9000093,
     "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
   );
-}
-
-/** A message that informs. */
-export function info(id: number, text: string, context: JsonObject = {}): Message {
-  return { id, type: "info", text, context };
-}
-
-function error(id: number, text: string, context: JsonObject = {}): Message {
-  return { id, type: "error", text, context };
-}
-
-function success(id: number, text: string): Message {
-  return { id, type: "success", text, context: {} };
 }
 
 /** Whose account settings change. */

@@ -1,4 +1,4 @@
-import { info, type Message } from "./message.ts";
+import { info, type Message } from "./make-message.ts";
 
 /*
  * Titles and subtitles of the stages of flows. Each has a number of its own, so that pages can say it in their own words.

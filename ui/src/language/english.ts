@@ -10,7 +10,6 @@ export const english: Words = {
   messages: {
     1010022: "Sign in",
     1040001: "Create account",
-    1070004: "E-mail or user name",
     4000002: "Fill this in.",
     4000006: "The e-mail, user name or password is wrong. Check them and try again.",
     4000007: "There is an account with this address or name already.",
@@ -57,15 +56,11 @@ export const english: Words = {
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
   account: {
-    whose: "Account of {name}",
     another:
       "Somebody else has signed in in this browser meanwhile. This is the account of {name}. What you had filled in was not saved.",
   },
+  question: { confirm: "Yes, go on", cancel: "No, leave it" },
   deletion: {
-    question: "Delete your account?",
-    consequence: "You are signed out on all your devices, and everything in your account will be lost.",
-    confirm: "Yes, delete it",
-    cancel: "No, keep it",
     scheduled: "Your account will be deleted on {date}.",
     deleted: "Your account was deleted.",
     keep: "If you change your mind, sign in before then and keep it.",

@@ -17,6 +17,10 @@ export const german: Words = {
     hidePassword: "Passwort verbergen",
     minLength: "Mindestens {min_length} Zeichen.",
     choose: "Auswählen…",
+    add: "Hinzufügen",
+    addTo: "Zu {list} hinzufügen",
+    takeOut: "Was Sie leer lassen, wird herausgenommen.",
+    copy: "Kopieren",
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
@@ -40,9 +44,8 @@ export const german: Words = {
     1060003: "Falls es ein Konto zu {sent_to} gibt, ist ein Code an seine Adresse unterwegs.",
     1060007: "Zurück",
     1070001: "Passwort",
-    1070002: ({ title }) => (typeof title === "string" ? (titles[title] ?? title) : undefined),
+    1070002: ({ title }) => (typeof title === "string" ? titled(title) : undefined),
     1070003: "Speichern",
-    1070004: "E-Mail oder Benutzername",
     1070008: "Code noch einmal senden",
     1070009: "Weiter",
     1070010: "Code zum Wiederherstellen",
@@ -127,6 +130,45 @@ export const german: Words = {
       "Ihr Konto wird sofort mit allem, was dazugehört, gelöscht. Das lässt sich nicht rückgängig machen.",
     9000060: "Diese Einladung gilt nicht mehr. Bitten Sie um eine neue.",
     9000070: "Das können Sie nicht selbst ändern.",
+    9000200: ({ title }) => (typeof title === "string" ? titled(title) : undefined),
+    9000201: "{title}",
+    9000202: "{description}",
+    9000203: "{example}",
+    9000204: "Über Sie",
+    9000205: "Passwort",
+    9000206: "Konto löschen",
+    9000207:
+      "Konto löschen? Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren.",
+    9000208: "Konto von {name}",
+    9000209: "Weiter",
+    9000210: "Anmelden",
+    9000211: "Sagen Sie, wer Sie sind. Wie Sie es zeigen, kommt danach.",
+    9000212: "Zeigen Sie, dass Sie es sind.",
+    9000213: "Bestätigen Sie, dass Sie es sind",
+    9000214: "Ihr Konto ist mit etwas Zweitem geschützt.",
+    9000215: "Was Sie vorhaben, verlangt eine neue Anmeldung.",
+    9000216: "Code eingeben",
+    9000217: ({ sent_to: sentTo }) => `Sehen Sie in ${messagesTo(sentTo)} nach.`,
+    9000218: "Link öffnen",
+    9000219: ({ sent_to: sentTo }) =>
+      `Sehen Sie in ${messagesTo(sentTo)} nach, auf diesem oder einem anderen Gerät.`,
+    9000220: "Noch ein Klick: Auch Programme, die E-Mails durchsehen, öffnen Links.",
+    9000221: "Konto anlegen",
+    9000222: "Sagen Sie etwas über sich. Wie Sie sich anmelden, kommt danach.",
+    9000223: "Füllen Sie das aus, und wählen Sie, wie Sie sich anmelden.",
+    9000224: "Wählen Sie, wie Sie sich anmelden.",
+    9000225: "Adresse bestätigen",
+    9000226: "Eine Nachricht an sie zeigt, dass sie Ihnen gehört.",
+    9000227: "Zugang wiederherstellen",
+    9000228: "Sagen Sie, wer Sie sind. Eine Nachricht führt Sie zurück.",
+    9000229: "Adresse auswählen",
+    9000230: "Die Nachricht geht an die, die Sie auswählen.",
+    9000231: "Ist das Ihr Konto?",
+    9000232: "Noch hat niemand bestätigt, dass es ihm gehört.",
+    9000233: "Ihr Konto",
+    9000234: "Ändern Sie, was Sie möchten. Jeder Teil wird für sich gespeichert.",
+    9000235: "Neues Passwort festlegen",
+    9000236: "Es ersetzt das verlorene, und Sie sind damit angemeldet.",
     9000100: "Geben Sie ein gültiges Datum an, zum Beispiel 2026-02-28.",
     9000101: "Geben Sie eine Zahl zwischen {minimum} und {maximum} an.",
     9000102: "Geben Sie ein Datum mit Uhrzeit und Zeitzone an, zum Beispiel 2026-02-28T18:30:00Z.",
@@ -179,15 +221,11 @@ export const german: Words = {
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
   account: {
-    whose: "Konto von {name}",
     another:
       "In diesem Browser hat sich inzwischen jemand anders angemeldet. Dies ist das Konto von {name}. Was Sie ausgefüllt hatten, wurde nicht gespeichert.",
   },
+  question: { confirm: "Ja, fortfahren", cancel: "Nein, abbrechen" },
   deletion: {
-    question: "Konto löschen?",
-    consequence: "Sie werden auf allen Geräten abgemeldet, und alles in Ihrem Konto geht verloren.",
-    confirm: "Ja, löschen",
-    cancel: "Nein, behalten",
     scheduled: "Ihr Konto wird am {date} gelöscht.",
     deleted: "Ihr Konto wurde gelöscht.",
     keep: "Wenn Sie es sich anders überlegen, melden Sie sich vorher an und behalten Sie es.",
@@ -223,6 +261,14 @@ export const german: Words = {
   },
   notFound: { title: "Hier ist nichts", text: "Unter dieser Adresse gibt es keine Seite." },
 };
+
+function titled(title: string): string {
+  return titles[title] ?? title;
+}
+
+function messagesTo(sentTo: unknown): string {
+  return typeof sentTo === "string" && sentTo !== "" ? `den Nachrichten an ${sentTo}` : "Ihren Nachrichten";
+}
 
 function noName(what: "Code" | "Link"): string {
   return `Falls es ein Konto gibt, ist ein ${what} an seine Adresse unterwegs.`;

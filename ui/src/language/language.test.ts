@@ -1,19 +1,21 @@
 import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import * as messages from "../../../src/domain/message/message.ts";
+import * as stageMessages from "../../../src/domain/message/stage-messages.ts";
 import { english } from "./english.ts";
 import { german } from "./german.ts";
 
 // Each message of the server, for each kind of flow and with any other values at all: the number and the names in the
 // context count.
 const kinds = ["login", "registration", "verification", "recovery", "settings"];
-const all = Object.values(messages)
+const text = { text: "a", translations: {} };
+const all = Object.values({ ...messages, ...stageMessages })
   .flatMap((make) =>
-    [1, 0, new Date(0), ...kinds].flatMap((first) =>
+    [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.Message | undefined, first),
     ),
   )
-  .filter(({ id }) => id !== undefined);
+  .filter(({ id, text: said }) => id !== undefined && said !== undefined);
 
 /** A function that wants a value of another kind throws, and gets one of its kind as well. */
 function made(

@@ -24,6 +24,8 @@ export interface Words {
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
   readonly account: AccountWords;
+  /** Below a question that is asked before something is done. */
+  readonly question: { readonly confirm: string; readonly cancel: string };
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;
   readonly example: {
@@ -43,20 +45,14 @@ export interface FlowWords {
   readonly link: string;
 }
 
-/** Whose account it is that settings change; `{name}` is what they know it by. */
+/** About the account that settings change; `{name}` is what its owner knows it by. */
 export interface AccountWords {
-  readonly whose: string;
   /** In place of a form that was of somebody else's account. */
   readonly another: string;
 }
 
 /** What is said about the end of an account. */
 export interface DeletionWords {
-  /** Asked before it is carried out. */
-  readonly question: string;
-  readonly consequence: string;
-  readonly confirm: string;
-  readonly cancel: string;
   /** Said afterwards; `{date}` is when. */
   readonly scheduled: string;
   readonly deleted: string;

@@ -1,8 +1,15 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
-import { type FlowName, fillIn, keepTyped, type SubmittedForm, translator } from "@ostiary/sdk/form";
+import {
+  type FlowName,
+  fillIn,
+  keepTyped,
+  type SubmittedForm,
+  translator,
+  viewMessage,
+} from "@ostiary/sdk/form";
 import { FlowForm } from "@ostiary/sdk/react";
-import type { ContinueWith, Flow } from "@ostiary/sdk/v1/flow";
+import type { ContinueWith, Flow, FormMessage } from "@ostiary/sdk/v1/flow";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { describeError } from "../describe-error.ts";
 import { useWords } from "../language/index.ts";
@@ -17,19 +24,19 @@ import {
 import { ostiary } from "../ostiary.ts";
 import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
-import { useDeletionQuestion } from "./deletion-question.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
+import { useQuestion } from "./question.tsx";
 
 /** Any flow: its form is drawn from what the server sends, whatever that is. */
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const words = useWords();
   const heading = useRef<HTMLHeadingElement>(null);
   const { stage, draw, end, retry } = useFlow(name);
-  const question = useDeletionQuestion();
+  const question = useQuestion();
   // The flow that waits for a login, while that is drawn in its place.
   const waiting = useRef<Flow>(undefined);
   // Read once: opening the flow replaces the entry of the history that says it.
@@ -69,7 +76,6 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   };
 
   const onSubmit = async ({ flow, data, step }: SubmittedForm) => {
-    if (step === "deleteAccount" && !(await question.ask())) return;
     try {
       await follow(await submit(ostiary, flow, data, step), flow);
     } catch (error) {
@@ -84,7 +90,11 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       draw(keepTyped(fresh, data, flow), isSame ? "replaced" : "another account");
     }
   };
-  const account = stage.kind === "flow" ? (waiting.current ?? stage.flow).account?.displayName : undefined;
+  const shown = stage.kind === "flow" ? stage.flow : undefined;
+  const said = { translate: translator(words.messages), language: words.tag };
+  const sentence = (message: FormMessage | undefined) => message && viewMessage(message, said).text;
+  const account = (waiting.current ?? shown)?.account?.displayName;
+  const whose = sentence((waiting.current ?? shown)?.form?.account);
   const notices = {
     replaced: words.form.expired,
     "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
@@ -93,18 +103,18 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     stage.kind === "flow" && stage.notice ? notices[stage.notice] : signedOut && words.errors[signedOut];
 
   return (
-    <Page title={words[name].title} heading={heading}>
+    <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
       {question.drawn}
       {stage.kind === "deleted" ? <DeletionNotice {...stage} /> : null}
       {stage.kind === "failed" ? <Failure error={stage.error} retry={retry} /> : null}
-      {account === undefined ? null : (
-        <p className="quiet whose">{fillIn(words.account.whose, { name: account })}</p>
-      )}
+      {shown?.form?.subtitle === undefined ? null : <p className="quiet">{sentence(shown.form.subtitle)}</p>}
+      {whose === undefined ? null : <p className="quiet whose">{whose}</p>}
       {stage.kind === "flow" ? (
         <FlowForm
           flow={stage.flow}
           onSubmit={onSubmit}
-          translate={translator(words.messages)}
+          {...said}
+          confirm={question.ask}
           texts={words.form}
           describeError={(error) => describeError(error, words)}
           notice={notice === undefined ? undefined : { id: 0, kind: "error", text: notice }}

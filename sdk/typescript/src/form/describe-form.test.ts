@@ -10,17 +10,26 @@ import {
   FlowKind,
   FlowSchema,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { FormMessageType, type FormNodeSchema, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import {
+  ButtonImportance,
+  FormMessageSchema,
+  FormMessageType,
+  type FormNodeSchema,
+  FormSchema,
+  FormSectionSchema,
+  InputType,
+} from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { sentForm } from "../../../../test/support/sent-form.ts";
 import type { Ostiary } from "../client.ts";
 import { FlowClientError } from "../client-kind.ts";
 import { getFlow } from "../flows.ts";
-import { formDataToRequest } from "../form-data.ts";
 import { describeForm } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { keepTyped } from "./keep-typed.ts";
 import { translator } from "./texts.ts";
 
 type NodeInit = MessageInitShape<typeof FormNodeSchema>;
+type ButtonInit = Extract<NonNullable<NodeInit["kind"]>, { case: "button" }>["value"];
 type InputInit = Extract<NonNullable<NodeInit["kind"]>, { case: "input" }>["value"];
 
 describe("the parts of a form", () => {
@@ -30,7 +39,7 @@ describe("the parts of a form", () => {
         input("csrfToken", InputType.HIDDEN, { value: protoValue("token") }),
         input("identifier"),
         input("password.password", InputType.PASSWORD),
-        button("password", "Sign in"),
+        button("password", "Sign in", { importance: ButtonImportance.PRIMARY }),
         input("code.code"),
         button("code", "Use the code"),
         button("resend", "Send again"),
@@ -46,31 +55,33 @@ describe("the parts of a form", () => {
       ["resend", [], false],
     ]);
     expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
-      { step: "password", label: "Sign in", primary: true },
-      { step: "code", label: "Use the code", primary: false },
-      { step: "resend", label: "Send again", primary: false },
+      { step: "password", label: "Sign in", primary: true, danger: false },
+      { step: "code", label: "Use the code", primary: false, danger: false },
+      { step: "resend", label: "Send again", primary: false, danger: false },
     ]);
   });
 
-  test("have a primary button that sends the fields, and say what a button does where that needs saying", () => {
-    const keep = button("keepAccount", "Keep", true);
-    const remove = button("deleteAccount", "Delete", true);
-    remove.messages = [message(9000054, "It is gone at once.", FormMessageType.INFO)];
+  test("say what a button does, and what to ask before, where that needs saying", () => {
+    const keep = button("keepAccount", "Keep");
+    const remove = {
+      ...button("deleteAccount", "Delete", { danger: true, confirmation: message(9000207, "Really?") }),
+      help: message(9000054, "It is gone at once."),
+    };
     const { parts } = describeForm(flowOf([keep, input("traits.name"), button("profile", "Save"), remove]));
     expect(parts.flatMap(({ buttons }) => buttons)).toEqual([
-      { step: "keepAccount", label: "Keep", primary: false },
-      { step: "profile", label: "Save", primary: true },
+      { step: "keepAccount", label: "Keep", primary: false, danger: false },
+      { step: "profile", label: "Save", primary: false, danger: false },
       {
         step: "deleteAccount",
         label: "Delete",
         primary: false,
+        danger: true,
+        confirmation: "Really?",
         hint: { id: "ostiary-delete_41_ccount_hint", text: "It is gone at once." },
       },
     ]);
     // What the form begins with is drawn first, before the fields.
     expect(parts.map(({ step }) => step)).toEqual(["keepAccount", undefined, "profile", "deleteAccount"]);
-    const [first] = describeForm(flowOf([keep])).parts;
-    expect(first?.buttons[0]?.primary).toBe(true);
   });
 
   test("keep whose password is asked for out of sight, where programs that keep passwords find it", () => {
@@ -88,7 +99,66 @@ describe("the parts of a form", () => {
       { name: "identifier", value: "ada", autocomplete: "username" },
     ]);
     expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["password.password"]);
-    expect(formDataToRequest(flow, new FormData(), "password")).toMatchObject({ identifier: "ada" });
+    expect(sentForm(flow, new FormData(), "password")).toMatchObject({ identifier: "ada" });
+  });
+
+  test("begin with the heading of their section, and are then no alternatives", () => {
+    const flow = flowOf([
+      { ...input("traits.name"), step: "profile", section: "profile" },
+      { ...button("profile", "Save"), section: "profile" },
+      { ...input("password.password", InputType.PASSWORD), section: "password" },
+      { ...button("password", "Save"), section: "password" },
+    ]);
+    const sections = [
+      create(FormSectionSchema, { id: "profile", title: message(9000204, "About you") }),
+      create(FormSectionSchema, { id: "password", title: message(9000205, "Password") }),
+    ];
+    const drawn = describeForm(
+      create(FlowSchema, { ...flow, form: create(FormSchema, { nodes: flow.form?.nodes ?? [], sections }) }),
+    );
+    expect(drawn.parts.map(({ heading, alternative }) => [heading, alternative])).toEqual([
+      ["About you", false],
+      ["Password", false],
+    ]);
+  });
+
+  test("have texts, images and links among their elements, but none that is a script", () => {
+    const anchor = (url: string): NodeInit => ({
+      name: "a",
+      label: message(1, "Go"),
+      kind: { case: "anchor", value: { url } },
+    });
+    const image = (data: string): NodeInit => ({
+      name: "i",
+      kind: {
+        case: "image",
+        value: { source: { case: "data", value: Buffer.from(data) }, mediaType: "image/png" },
+      },
+    });
+    const said: NodeInit = {
+      name: "t",
+      kind: { case: "text", value: { text: message(1, "Hello"), copyable: true } },
+    };
+    const nodes = [said, anchor("https://a.example/"), anchor("javascript:alert(1)"), image("x")];
+    const [part] = describeForm(flowOf(nodes)).parts;
+    expect(part?.elements).toEqual([
+      { kind: "text", name: "t", label: undefined, text: "Hello", copyable: true },
+      { kind: "anchor", name: "a", label: "Go", url: "https://a.example/" },
+      { kind: "image", name: "i", source: "data:image/png;base64,eA==", alternativeText: "" },
+    ]);
+  });
+
+  test("have lists, to which items are added by the template until there are enough", () => {
+    const phone = (name: string, value?: string) =>
+      input(name, InputType.PHONE, value === undefined ? {} : { value: protoValue(value) });
+    const items = [{ nodes: [phone("traits.phones.0", "+41")] }];
+    const value = { template: [phone("")], items, maxItems: 2 };
+    const [part] = describeForm(flowOf([{ name: "traits.phones", kind: { case: "list", value } }])).parts;
+    const [list] = part?.elements ?? [];
+    if (list?.kind !== "list") throw new Error("there is no list");
+    expect(part?.fields.map(({ name, value: held }) => [name, held])).toEqual([["traits.phones.0", "+41"]]);
+    expect(list.item(1)).toMatchObject([{ name: "traits.phones.1", value: "", attributes: { type: "tel" } }]);
+    expect([list.canAdd(1), list.canAdd(2)]).toEqual([true, false]);
   });
 
   test("leave out nodes of a kind that is newer than this package", () => {
@@ -98,6 +168,9 @@ describe("the parts of a form", () => {
 
   test("of a flow that has no form are none", () => {
     expect(describeForm(create(FlowSchema, { client: ClientKind.BROWSER }))).toEqual({
+      title: undefined,
+      subtitle: undefined,
+      account: undefined,
       messages: [],
       hidden: [],
       parts: [],
@@ -211,16 +284,16 @@ describe("the value to begin with", () => {
     expect(value).toMatch(/^2026-03-0\dT\d\d:\d\d:07$/);
     const data = new FormData();
     data.set("traits.x", value);
-    expect(formDataToRequest(flow, data, "password")).not.toHaveProperty("traits");
+    expect(sentForm(flow, data, "password")).not.toHaveProperty("traits");
     data.set("traits.x", value.replace(/:07$/, ":08"));
-    expect(formDataToRequest(flow, data, "password")).toMatchObject({
+    expect(sentForm(flow, data, "password")).toMatchObject({
       traits: { x: "2026-03-04T05:06:08.000Z" },
     });
   });
 
   test("of a choice is one of its options", () => {
-    const options = [{ value: protoValue("red"), label: "Red" }];
-    const field = fieldOfNode(input("x", InputType.TEXT, { options, value: protoValue("red") }));
+    const choices = [{ value: protoValue("red"), label: message(9000201, "Red") }];
+    const field = fieldOfNode(input("x", InputType.TEXT, { choices, value: protoValue("red") }));
     expect(field).toMatchObject({
       control: "select",
       value: "red",
@@ -272,7 +345,7 @@ describe("keepTyped", () => {
 
   test("takes over what was typed, with its type", () => {
     const kept = keepTyped(flowOf(nodes), typed, flowOf([]));
-    const request = formDataToRequest(kept, valuesOf(kept), "password");
+    const request = sentForm(kept, valuesOf(kept), "password");
     expect(request).toMatchObject({ traits: { email: "ada@example.com", age: 36, news: true } });
   });
 
@@ -293,7 +366,7 @@ describe("keepTyped", () => {
       button("profile", "OK"),
     ]);
     const kept = keepTyped(flow, new FormData(), flow);
-    const request = formDataToRequest(kept, valuesOf(kept), "profile");
+    const request = sentForm(kept, valuesOf(kept), "profile");
     expect(request).toMatchObject({ traits: { news: false } });
     // What was emptied is a field as well.
     const emptied = new FormData();
@@ -316,7 +389,7 @@ describe("keepTyped", () => {
     const kept = keepTyped(fresh, data, old);
     expect(valuesOf(kept).get("traits.name")).toBe("new name");
     // What was emptied is emptied when the form is sent as it is drawn now.
-    expect(formDataToRequest(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
+    expect(sentForm(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
   // Security rule: what was typed for one account is not filled in for another one.
@@ -339,6 +412,22 @@ describe("keepTyped", () => {
     const before = JSON.stringify(flow);
     keepTyped(flow, typed, flow);
     expect(JSON.stringify(flow)).toBe(before);
+  });
+});
+
+describe("the language of a page", () => {
+  const titled = (translations: Record<string, string>) =>
+    describeForm(
+      flowOf([
+        { ...input("x"), label: create(FormMessageSchema, { id: 1070002, text: "Name", translations }) },
+      ]),
+      { language: "de-CH", translate: () => "by number" },
+    ).parts[0]?.fields[0]?.label;
+
+  test("picks the title that the server has in it, or in the same language elsewhere", () => {
+    expect(titled({ de: "Vorname", "de-CH": "Vorname (CH)" })).toBe("Vorname (CH)");
+    expect(titled({ DE: "Vorname" })).toBe("Vorname");
+    expect(titled({ fr: "Prénom" })).toBe("by number");
   });
 });
 
@@ -393,11 +482,12 @@ function fieldOfNode(node: NodeInit): FormField {
 }
 
 function input(name: string, type: InputType = InputType.TEXT, more: InputInit = {}): NodeInit {
-  return { name, kind: { case: "input", value: { ...more, type } } };
+  const step = /^(password|code)\./.exec(name)?.[1] ?? "";
+  return { name, step, kind: { case: "input", value: { ...more, type } } };
 }
 
-function button(step: string, text: string, skipsRequired = false): NodeInit {
-  return { name: step, label: message(1, text), kind: { case: "button", value: { step, skipsRequired } } };
+function button(step: string, text: string, value: ButtonInit = {}): NodeInit {
+  return { name: step, step, label: message(1, text), kind: { case: "button", value } };
 }
 
 function message(
@@ -406,7 +496,7 @@ function message(
   type: FormMessageType = FormMessageType.INFO,
   context: Record<string, JsonValue> = {},
 ) {
-  return { $typeName: "ostiary.flow.v1.FormMessage" as const, id, text, type, context };
+  return create(FormMessageSchema, { id, text, type, context });
 }
 
 function protoValue(json: JsonValue) {
