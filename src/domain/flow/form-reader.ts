@@ -31,17 +31,16 @@ export class FormReader {
   readonly #nodes: readonly Node[];
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #buttons: readonly ButtonNode[];
-  readonly #lists: ReadonlyMap<string, ListNode>;
+  /** In every variant, too. */
+  readonly #lists: ReadonlyMap<string, readonly ListNode[]>;
   readonly #violations: FieldViolation[] = [];
 
   constructor(nodes: readonly Node[], pressed: string) {
     this.#pressed = pressed;
     this.#nodes = nodes.filter((node) => this.#isSent(node));
-    const fields = new Map<string, InputNode[]>();
-    for (const node of nodes.filter(isField)) fields.set(node.name, [...(fields.get(node.name) ?? []), node]);
-    this.#fields = fields;
+    this.#fields = byName(nodes.filter(isField));
     this.#buttons = nodes.filter(isButton).filter(({ element }) => element.value !== undefined);
-    this.#lists = new Map(nodes.filter(isList).map((node) => [node.name, node]));
+    this.#lists = byName(nodes.filter(isList));
   }
 
   /** The fields of the request by their names. Throws REQUEST_INVALID. */
@@ -64,24 +63,25 @@ export class FormReader {
     value: JsonValue,
     into: { readonly given: Map<string, JsonValue>; readonly lists: Map<string, SentList> },
   ): void {
-    const list =
-      this.#lists.get(name) ?? [...this.#lists.values()].find((each) => name.startsWith(`${each.name}.`));
     const isField = this.#fields.has(name) || this.#buttons.some((button) => button.name === name);
+    const listName = this.#lists.has(name)
+      ? name
+      : [...this.#lists.keys()].find((each) => name.startsWith(`${each}.`));
     if (isField) into.given.set(name, value);
-    else if (list === undefined) this.#refuseUnknown(name);
+    else if (listName === undefined) this.#refuseUnknown(name);
     else {
-      const sent: SentList = into.lists.get(list.name) ?? { items: new Map() };
-      into.lists.set(list.name, sent);
-      if (name === list.name) sent.whole = value;
-      else this.#sortItem(list, name, value, sent);
+      const sent: SentList = into.lists.get(listName) ?? { items: new Map() };
+      into.lists.set(listName, sent);
+      if (name === listName) sent.whole = value;
+      else this.#sortItem(listName, name, value, sent);
     }
   }
 
-  #sortItem(list: ListNode, name: string, value: JsonValue, { items }: SentList): void {
-    const [, digits = ""] = /^(0|[1-9][0-9]{0,3})(?:\.|$)/.exec(name.slice(list.name.length + 1)) ?? [];
+  #sortItem(listName: string, name: string, value: JsonValue, { items }: SentList): void {
+    const [, digits = ""] = /^(0|[1-9][0-9]{0,3})(?:\.|$)/.exec(name.slice(listName.length + 1)) ?? [];
     const index = Number(digits);
-    const isThere =
-      digits !== "" && itemNodes(list, index).some((node) => node.name === name && isField(node));
+    const nodes = (this.#lists.get(listName) ?? []).flatMap((list) => itemNodes(list, index));
+    const isThere = digits !== "" && nodes.some((node) => node.name === name && isField(node));
     if (isThere) items.set(index, (items.get(index) ?? new Map<string, JsonValue>()).set(name, value));
     else this.#refuseUnknown(name);
   }
@@ -116,15 +116,15 @@ export class FormReader {
   }
 
   #readList(name: string, sent: SentList, all: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
-    const list = this.#lists.get(name);
-    if (list === undefined || !this.#isSent(list)) return [];
-    const { items } = sent;
-    const { whole } = sent;
+    const variants = (this.#lists.get(name) ?? []).filter((node) => this.#isSent(node));
+    const list = variants.find((each) => holds(each, this.#nodes, all));
+    if (list === undefined) return [];
+    const { items, whole } = sent;
     if (whole !== undefined && items.size > 0) {
       this.#refuse(name, "CONFLICT", "is given as a whole and by its items");
     }
     const value = whole === undefined ? this.#readItems(list, items) : this.#readWhole(list, whole);
-    if (value === undefined || !holds(list, this.#nodes, all)) return [];
+    if (value === undefined) return [];
     return value === null && isEmpty(list) ? [] : [{ path: splitTraitPath(name), value }];
   }
 
@@ -179,7 +179,10 @@ export class FormReader {
 
   #readWholeItem(list: ListNode, index: number, item: JsonValue): JsonValue | undefined {
     const name = `${list.name}.${index}`;
-    const nodes = itemNodes(list, index).filter(isField);
+    // Also what can only be read: it is part of the whole.
+    const nodes = itemNodes(list, index)
+      .filter(isInput)
+      .filter((node) => isHarmless(node.name));
     // Without a template nothing can be added.
     if (nodes.length === 0) {
       this.#refuse(name, "UNKNOWN_FIELD", "is not the next item of the list");
@@ -214,8 +217,10 @@ export class FormReader {
     const nobody = new Map<string, JsonValue>();
     return this.#nodes.flatMap((node) => {
       const { condition } = node;
-      const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody) && !isEmpty(node);
-      if (!wasDrawn || holds(node, this.#nodes, given)) return [];
+      const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody);
+      // A list without items may be there all the same.
+      const wasThere = isList(node) || !isEmpty(node);
+      if (!wasDrawn || !wasThere || holds(node, this.#nodes, given)) return [];
       const path = splitTraitPath(condition.clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
       return isGiven ? [] : [{ path, value: null }];
@@ -244,6 +249,12 @@ export class FormReader {
   #refuse(field: string, reason: string, description: string): void {
     this.#violations.push({ field, reason, description });
   }
+}
+
+function byName<Kind extends Node>(nodes: readonly Kind[]): ReadonlyMap<string, readonly Kind[]> {
+  const named = new Map<string, Kind[]>();
+  for (const node of nodes) named.set(node.name, [...(named.get(node.name) ?? []), node]);
+  return named;
 }
 
 /** The nodes of an item of a list, with whole names; of one that is added those of the template. */
