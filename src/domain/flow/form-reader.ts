@@ -218,9 +218,8 @@ export class FormReader {
     return this.#nodes.flatMap((node) => {
       const { condition } = node;
       const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody);
-      // A list without items may be there all the same.
-      const wasThere = isList(node) || !isEmpty(node);
-      if (!wasDrawn || !wasThere || holds(node, this.#nodes, given)) return [];
+      // Also where it holds nothing: an empty object or list may be there all the same.
+      if (!wasDrawn || holds(node, this.#nodes, given)) return [];
       const path = splitTraitPath(condition.clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
       return isGiven ? [] : [{ path, value: null }];
