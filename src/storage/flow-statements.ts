@@ -93,18 +93,18 @@ export const findWithIdentityStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null. Always one row.
- * What the flow remembers as its identifier counts before $3.
+ * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null, $5 whether the flow may be of any kind. Always
+ * one row. What the flow remembers as its identifier counts before $3; neither counts for flows of other kinds.
  */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
   text: `SELECT ${flowColumns}, ${identityColumns}, i.login_sequence AS i_login_sequence, c.secret AS c_secret,
       ${credentialKinds} AS c_kinds, ${foundColumn("owner.id")}
     FROM (SELECT $1::uuid AS tenant_id) scope
-    LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND f.kind = 'login'
+    LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND (f.kind = 'login' OR $5)
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
       AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
-    CROSS JOIN LATERAL (SELECT CASE WHEN COALESCE(f.data #>> '{identifier,value}', $3) IS NULL
+    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{identifier,value}', $3) IS NULL
       THEN f.identity_id ELSE found.identity_id END AS id) owner
     ${joinIdentity("owner.id")}
     LEFT JOIN ostiary.identity_credential c

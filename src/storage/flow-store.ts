@@ -5,6 +5,7 @@ import type {
   DisowningCompletion,
   FlowAdvance,
   FlowStore,
+  FoundForLogin,
   HeldRevision,
   LoginCandidate,
   LoginCompletion,
@@ -114,15 +115,28 @@ export class PostgresFlowStore implements FlowStore {
     };
   }
 
-  async findForLogin(
+  findForLogin(
     scope: Scope,
     digest: Uint8Array,
     identifier: string | undefined,
     credential: CredentialKind | undefined,
-  ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }> {
+  ): Promise<FoundForLogin> {
+    return this.#findWithCandidate(scope, [digest, identifier, credential, false]);
+  }
+
+  findForForm(
+    scope: Scope,
+    digest: Uint8Array,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
+  ): Promise<FoundForLogin> {
+    return this.#findWithCandidate(scope, [digest, identifier, credential, true]);
+  }
+
+  async #findWithCandidate(scope: Scope, values: readonly unknown[]): Promise<FoundForLogin> {
     const [row] = await this.#database.query<
       Nullable<FlowRow> & Nullable<CandidateRow> & Pick<OwnerRow, "a_found">
-    >(scope, statements.findForLoginStatement, [scope.tenantId, digest, identifier, credential]);
+    >(scope, statements.findForLoginStatement, [scope.tenantId, ...values]);
     return {
       flow: row && isFlow(row) ? flowFromRow(row) : undefined,
       candidate: row && candidateOf(row),

@@ -98,6 +98,8 @@ export async function startTestApp(
     readonly defaultThrottle?: boolean;
     readonly databaseUrl?: string;
     readonly clock?: TestClock;
+    /** Variables of the environment that are no keys of the configuration. */
+    readonly environment?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<TestApp> {
   const database =
@@ -126,6 +128,7 @@ export async function startTestApp(
     logger: memoryLogger(log),
     version: "0.0.0-test",
     clock,
+    environment: options.environment,
     onStatement: (text: string) => {
       if (!isOfNoCall(text)) statements.push(text);
     },

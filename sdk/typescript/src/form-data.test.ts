@@ -4,29 +4,21 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { ClientKind, FlowKind, FlowSchema } from "../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type FormNode, FormNodeSchema, InputType } from "../../../gen/ostiary/flow/v1/form_pb.js";
-import { SubmitLoginFlowRequestSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import {
-  type SubmitRegistrationFlowRequest,
-  SubmitRegistrationFlowRequestSchema,
-} from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { formDataToRequest } from "./form-data.ts";
+import { type SentForm, sentForm } from "../../../test/support/sent-form.ts";
+import { formDataToValues } from "./form-data.ts";
 import { textOf } from "./form-value.ts";
 
 type NodeInit = MessageInitShape<typeof FormNodeSchema>;
 
 const choices = ["red", "blue"].map((choice) => ({ value: fromJson(ValueSchema, choice) }));
 
-describe("formDataToRequest", () => {
+describe("formDataToValues", () => {
   test("fills the common fields and those of the pressed button's step", () => {
-    const request = formDataToRequest(
+    const request = sentForm(
       loginFlow(),
       form({ identifier: "ada@example.com", "password.password": " secret " }),
       "password",
-      SubmitLoginFlowRequestSchema,
     );
-    expect(request.$typeName).toBe("ostiary.flow.v1.SubmitLoginFlowRequest");
-    expect(request.flowId).toBe("ost_flw_1");
-    expect(request.csrfToken).toBe("token");
     expect(request.identifier).toBe("ada@example.com");
     // A password is taken exactly as typed.
     expect(request.step).toMatchObject({ case: "password", value: { password: " secret " } });
@@ -36,31 +28,26 @@ describe("formDataToRequest", () => {
     const flow = loginFlow();
     const pressed = flow.form?.nodes.find((node) => node.kind.case === "button");
     const data = form({ identifier: "ada", "password.password": "x" });
-    expect(pressed && formDataToRequest(flow, data, pressed)).toEqual(
-      formDataToRequest(flow, data, "password"),
-    );
+    expect(pressed && sentForm(flow, data, pressed)).toEqual(sentForm(flow, data, "password"));
   });
 
   test("names the step even if none of its fields were filled in", () => {
-    const { step } = formDataToRequest(loginFlow(), form({}), "password");
-    expect(step).toMatchObject({ case: "password", value: { password: "" } });
+    const { step } = sentForm(loginFlow(), form({}), "password");
+    expect(step).toEqual({ case: "password", value: {} });
   });
 
-  test("refuses a button that the form does not have, a node that is none, and another kind's request", () => {
+  test("refuses a button that the form does not have, and a node that is none", () => {
     const flow = loginFlow();
     const field = flow.form?.nodes[0];
-    expect(() => formDataToRequest(flow, form({}), "code")).toThrow(TypeError);
-    expect(() => field && formDataToRequest(flow, form({}), field)).toThrow(TypeError);
-    expect(() => formDataToRequest(flow, form({}), "password", SubmitRegistrationFlowRequestSchema)).toThrow(
-      TypeError,
-    );
-    flow.kind = FlowKind.UNSPECIFIED;
-    expect(() => formDataToRequest(flow, form({}), "password")).toThrow(TypeError);
+    expect(() => sentForm(flow, form({}), "code")).toThrow(TypeError);
+    expect(() => field && sentForm(flow, form({}), field)).toThrow(TypeError);
   });
 
-  test("says that the package is too old for a step of a newer server", () => {
-    const flow = loginFlow([button("telepathy")]);
-    expect(() => formDataToRequest(flow, form({}), "telepathy")).toThrow(/newer/);
+  test("takes a step and a kind of flow that are newer than the package", () => {
+    const flow = loginFlow([{ ...input("telepathy.thought"), step: "telepathy" }, button("telepathy")]);
+    flow.kind = 99 as FlowKind;
+    const { step } = sentForm(flow, form({ "telepathy.thought": "x" }), "telepathy");
+    expect(step).toEqual({ case: "telepathy", value: { thought: "x" } });
   });
 
   test("does not send the fields of another step", () => {
@@ -69,7 +56,7 @@ describe("formDataToRequest", () => {
       input("telepathy.thought"),
       button("password"),
     ];
-    const request = formDataToRequest(
+    const request = sentForm(
       loginFlow(nodes),
       form({ "password.password": "x", "telepathy.thought": "y" }),
       "password",
@@ -85,8 +72,7 @@ describe("formDataToRequest", () => {
       "traits.role": "admin",
       extra: "1",
     });
-    expect(request).toMatchObject({ flowId: "ost_flw_1", csrfToken: "token" });
-    expect(request.traits).toBeUndefined();
+    expect(request).toEqual({ step: { case: "password", value: {} } });
   });
 
   // Security rule: no name of a field can reach a prototype.
@@ -300,12 +286,10 @@ describe("formDataToRequest", () => {
       member("bank", "traits.iban", "DE1", ""),
     ];
 
-    test("sends null for what the server has of the one that was left", () => {
+    test("sends nothing of the one that was left: the server empties it", () => {
       const values = { "traits.kind": "bank", "traits.number": "43", "traits.iban": "DE2" };
       expect(submitted(nodes("card"), values).traits).toEqual({
         kind: "bank",
-        number: null,
-        holder: null,
         iban: "DE2",
       });
     });
@@ -327,15 +311,16 @@ describe("formDataToRequest", () => {
       kind: { case: "button", value: { value: valueInit(id) } },
     }));
     const flow = flowOf(FlowKind.RECOVERY, ways);
-    const pressed = formDataToRequest(flow, form({ "sendCode.addressId": "2" }), "sendCode");
+    const pressed = sentForm(flow, form({ "sendCode.addressId": "2" }), "sendCode");
     expect(pressed.step).toMatchObject({ case: "sendCode", value: { addressId: "2" } });
-    const other = formDataToRequest(flow, form({ "sendCode.addressId": "3" }), "sendCode");
-    expect(other.step).toMatchObject({ case: "sendCode", value: { addressId: "" } });
+    const other = sentForm(flow, form({ "sendCode.addressId": "3" }), "sendCode");
+    expect(other.step).toEqual({ case: "sendCode", value: {} });
   });
 
-  test("leaves out fields of a newer server that the contract does not know", () => {
-    const request = submitted([input("shoeSize", InputType.NUMBER)], { shoeSize: "42" });
-    expect(request.step.case).toBe("password");
+  test("sends fields of a newer server that the contract does not know", () => {
+    const flow = flowOf(FlowKind.REGISTRATION, [input("shoeSize", InputType.NUMBER), button("password")]);
+    const { values } = formDataToValues(flow, form({ shoeSize: "42" }), "password");
+    expect(values).toEqual({ shoeSize: valueInit(42) });
   });
 });
 
@@ -354,16 +339,13 @@ function flowOf(kind: FlowKind, nodes: readonly NodeInit[]) {
   return create(FlowSchema, { ...common, kind, form: { nodes: [...nodes] } });
 }
 
-function submitted(
-  nodes: readonly NodeInit[],
-  values: Record<string, string>,
-): SubmitRegistrationFlowRequest {
+function submitted(nodes: readonly NodeInit[], values: Record<string, string>): SentForm {
   return registration(nodes, form(values));
 }
 
-function registration(nodes: readonly NodeInit[], data: FormData): SubmitRegistrationFlowRequest {
+function registration(nodes: readonly NodeInit[], data: FormData): SentForm {
   const flow = flowOf(FlowKind.REGISTRATION, [...nodes, button("password")]);
-  return formDataToRequest(flow, data, "password", SubmitRegistrationFlowRequestSchema);
+  return sentForm(flow, data, "password");
 }
 
 function form(values: Record<string, string>): FormData {
@@ -382,7 +364,7 @@ function input(
 
 /** What the server says of nodes below a step. */
 function stepOf(name: string): string {
-  return /^(password|code)\./.exec(name)?.[1] ?? "";
+  return /^(password|code|telepathy)\./.exec(name)?.[1] ?? "";
 }
 
 /** A list of texts. */

@@ -7,22 +7,19 @@ import { JsonTree, parseNodeName } from "./form-path.ts";
 import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
 
 /**
- * Puts into a request what somebody changed of traits, as the merge patch (RFC 7396) that the server takes: null for what was
- * emptied and for the variant that was left, nothing for what is as it was drawn, a list whole or not at all. What the server
- * could not save (`unsaved`) is sent again as it stands.
+ * What somebody changed of traits, by the names of the nodes: null for what was emptied, nothing for what is as it was drawn, a
+ * list whole or not at all. What the server could not save (`unsaved`) is sent again as it stands. Of a variant that was left
+ * nothing is sent: the server empties it.
  */
-export function setTraits(tree: JsonTree, nodes: readonly FormNode[], data: FormData): void {
-  for (const node of nodes) {
-    const path = parseNodeName(node.name);
-    if (path === undefined) continue;
-    if (!holds(node, nodes, data)) {
-      const left = parseNodeName(node.condition?.clears ?? "");
-      if (left !== undefined) tree.set(left, null);
-      continue;
-    }
-    const change = changeOf(node, data);
-    if (change !== undefined) tree.set(path, change);
-  }
+export function traitChanges(
+  nodes: readonly FormNode[],
+  data: FormData,
+): readonly (readonly [name: string, change: JsonValue])[] {
+  return nodes.flatMap((node) => {
+    const isField = parseNodeName(node.name) !== undefined && holds(node, nodes, data);
+    const change = isField ? changeOf(node, data) : undefined;
+    return change === undefined ? [] : [[node.name, change] as const];
+  });
 }
 
 /** The new value of a node, null for none; undefined if there is nothing to send. */

@@ -5,7 +5,7 @@ import { type InputNode, InputType } from "../../../gen/ostiary/flow/v1/form_pb.
 
 /**
  * A value of a form as the text of an HTML attribute `value`: of an input's `value`, and of the `value` of each of
- * its choices. `formDataToRequest` finds the typed value back. An absent value and null are the empty text.
+ * its choices. `formDataToValues` finds the typed value back. An absent value and null are the empty text.
  */
 export function textOf(value: Value | undefined): string {
   return valueText(jsonOf(value));

@@ -15,7 +15,7 @@ export {
   retryAfterOf,
   userMessageOf,
 } from "./errors.ts";
-export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
+export { type FormValues, formDataToValues } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
 export type { NumberedMessage } from "./numbered-message.ts";
 export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";

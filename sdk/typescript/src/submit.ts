@@ -5,7 +5,7 @@ import type { FlowCompleted, Rejected, RejectionReason } from "../../../gen/osti
 import type { IdentityProfile } from "../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Ostiary } from "./client.ts";
 import { keepTyped } from "./form/keep-typed.ts";
-import { formDataToRequest, type SubmitRequest } from "./form-data.ts";
+import { formDataToValues } from "./form-data.ts";
 
 /** What came of a submit, for a page that draws any kind of flow. */
 export type SubmitOutcome =
@@ -38,21 +38,21 @@ export type SubmitOutcome =
    */
   | { readonly kind: "expired"; readonly flow: Flow };
 
-/** The clients that flows are submitted with. */
-type FlowClients = Pick<Ostiary, "login" | "registration" | "verification" | "recovery" | "settings">;
-
 /**
- * Submits a filled-in HTML form, whatever its flow is for: `formDataToRequest`, the method that fits, and its
- * answer in one shape. Throws what these throw; a wrong password is an outcome, not an error. An outcome that is newer than this
- * SDK is a next step: the flow that came with it is to be drawn.
+ * Submits a filled-in HTML form, whatever its flow is for: `formDataToValues`, `FlowService.SubmitForm`, and its answer in one
+ * shape. Throws what these throw; a wrong password is an outcome, not an error. Steps that are newer than this SDK are submitted
+ * like any other, and an outcome that is newer is a next step: the flow that came with it is to be drawn.
  */
 export async function submit(
-  ostiary: FlowClients,
+  ostiary: Pick<Ostiary, "flows">,
   flow: Flow,
   data: FormData,
   pressed: FormNode | string,
 ): Promise<SubmitOutcome> {
-  const { flow: next = flow, outcome } = await send(ostiary, formDataToRequest(flow, data, pressed));
+  const { id: flowId, csrfToken } = flow;
+  const filled = formDataToValues(flow, data, pressed);
+  // What the page sends decides nothing but the values of the fields that the form offers.
+  const { flow: next = flow, outcome } = await ostiary.flows.submitForm({ ...filled, flowId, csrfToken });
   switch (outcome.case) {
     case "completed":
       return { kind: "completed", completed: outcome.value };
@@ -68,24 +68,5 @@ export async function submit(
       return { kind: "login_required", flow: next, waitingFlow: outcome.value.waitingFlow ?? flow };
     default:
       return { kind: "next_step", flow: next };
-  }
-}
-
-function send(ostiary: FlowClients, request: SubmitRequest) {
-  switch (request.$typeName) {
-    case "ostiary.flow.v1.SubmitLoginFlowRequest":
-      return ostiary.login.submitLoginFlow(request);
-    case "ostiary.flow.v1.SubmitRegistrationFlowRequest":
-      return ostiary.registration.submitRegistrationFlow(request);
-    case "ostiary.flow.v1.SubmitVerificationFlowRequest":
-      return ostiary.verification.submitVerificationFlow(request);
-    case "ostiary.flow.v1.SubmitRecoveryFlowRequest":
-      return ostiary.recovery.submitRecoveryFlow(request);
-    case "ostiary.flow.v1.SubmitSettingsFlowRequest":
-      return ostiary.settings.submitSettingsFlow(request);
-    default: {
-      const unreachable: never = request;
-      return unreachable;
-    }
   }
 }

@@ -1,32 +1,51 @@
 import { domainError } from "../errors.ts";
-import type { Identity } from "../identity/identity.ts";
+import type { CredentialKind, Identity } from "../identity/identity.ts";
 import type { FlowCaller, FlowFound, FlowKind, FlowRecord } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
+import type { FilledForm } from "./form-submission.ts";
+import type { LoginFlows } from "./login-flows.ts";
+import type { RecoveryFlows } from "./recovery-flows.ts";
+import type { RegistrationFlows } from "./registration-flows.ts";
+import type { SettingsFlows } from "./settings-flows.ts";
 import type { FlowStore } from "./store.ts";
+import type { VerificationFlows } from "./verification-flows.ts";
 
 /** A flow as it was read, with the identity that it is about, if there is one. */
 export interface ReadFlow {
   readonly flow: FlowRecord;
   readonly identity: Identity | undefined;
+  /** The kinds of credentials that the identity has. */
+  readonly credentialKinds: readonly CredentialKind[];
 }
 
 /** What each kind of flow does with one that was found by its id alone. */
-interface ShowsFlows {
-  /** The flow as its holder sees it, or a fresh one in its place; it first makes sure who holds it. */
-  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound>;
+interface FlowsByKind {
+  readonly login: LoginFlows;
+  readonly registration: RegistrationFlows;
+  readonly verification: VerificationFlows;
+  readonly recovery: RecoveryFlows;
+  readonly settings: SettingsFlows;
 }
+
+/** What came of a form, by the kind of its flow. */
+export type FormOutcome = {
+  readonly [Kind in FlowKind]: {
+    readonly kind: Kind;
+    readonly outcome: Awaited<ReturnType<FlowsByKind[Kind]["submit"]>>;
+  };
+}[FlowKind];
 
 interface AnyFlowsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: FlowStore;
-  readonly kinds: Readonly<Record<FlowKind, ShowsFlows>>;
+  readonly kinds: FlowsByKind;
 }
 
 /** Flows of which only the id is known. */
 export class AnyFlows {
   readonly #keeper: FlowKeeper;
   readonly #flows: FlowStore;
-  readonly #kinds: AnyFlowsDependencies["kinds"];
+  readonly #kinds: FlowsByKind;
 
   constructor({ keeper, flows, kinds }: AnyFlowsDependencies) {
     this.#keeper = keeper;
@@ -37,12 +56,41 @@ export class AnyFlows {
   /** The flow with this id, as its holder sees it. One round trip, and one more where a fresh one is made in its place. */
   async get(caller: FlowCaller, flowId: string): Promise<FlowFound> {
     const digest = this.#keeper.digestOf(caller.tenant, flowId);
-    const { flow, identity } = await this.#flows.findWithIdentity(
+    const { flow, ...owner } = await this.#flows.findWithIdentity(
       { tenantId: caller.tenant.id },
       undefined,
       digest,
     );
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
-    return this.#kinds[flow.kind].show(caller, flowId, { flow, identity });
+    return this.#kinds[flow.kind].show(caller, flowId, { flow, ...owner });
+  }
+
+  /**
+   * Carries out what was filled into the form of a flow, as the submit of its kind does. As many round trips as there: one read
+   * gives what each kind needs.
+   */
+  async submit(caller: FlowCaller, filled: FilledForm): Promise<FormOutcome> {
+    const kinds = this.#kinds;
+    const { flow, candidate } = await kinds.login.findForForm(caller, filled);
+    if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
+    const { kind } = flow;
+    const { identity, credentialKinds = [] } = candidate ?? {};
+    const read = { flow, identity, credentialKinds };
+    switch (kind) {
+      case "login":
+        return { kind, outcome: await kinds.login.submit(caller, filled, { flow, candidate }) };
+      case "registration":
+        return { kind, outcome: await kinds.registration.submit(caller, filled, read) };
+      case "verification":
+        return { kind, outcome: await kinds.verification.submit(caller, filled, read) };
+      case "recovery":
+        return { kind, outcome: await kinds.recovery.submit(caller, filled, read) };
+      case "settings":
+        return { kind, outcome: await kinds.settings.submit(caller, filled, read) };
+      default: {
+        const unreachable: never = kind;
+        return unreachable;
+      }
+    }
   }
 }

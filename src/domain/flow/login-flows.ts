@@ -36,6 +36,13 @@ import type {
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
+import {
+  type FilledForm,
+  isFilledForm,
+  stepNameOf,
+  submissionOf,
+  typedIdentifierOf,
+} from "./form-submission.ts";
 import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
 import type { LoginCompletions, LoginProof } from "./login-completion.ts";
 import {
@@ -48,7 +55,7 @@ import {
 } from "./login-form.ts";
 import { countedNames, enteredIdentifier, isAnother, loginTarget } from "./login-identifier.ts";
 import type { SecondFactorStage } from "./second-factor-stage.ts";
-import type { FlowStore, LoginCandidate } from "./store.ts";
+import type { FlowStore, FoundForLogin, LoginCandidate } from "./store.ts";
 
 /** What was submitted to a login flow. */
 export interface LoginSubmission extends FlowSubmission {
@@ -204,22 +211,22 @@ export class LoginFlows {
    * Tries what was submitted. Two round trips where a password succeeds and nobody else logs in as the same identity,
    * beside the throttle's one; two where it says who signs in. Throws RATE_LIMITED, STEP_NOT_OFFERED.
    */
-  async submit(caller: FlowCaller, submission: LoginSubmission): Promise<LoginOutcome> {
+  async submit(
+    caller: FlowCaller,
+    submitted: LoginSubmission | FilledForm,
+    found?: FoundForLogin,
+  ): Promise<LoginOutcome> {
     const { tenant } = caller;
-    const { step, flowId } = submission;
-    const method = this.#methods.get(step.name);
-    const digest = this.#keeper.digestOf(tenant, flowId);
-    const isIdentify = step.name === "identify";
-    // What was typed beside a code or a click has no meaning: the flow knows whose it is.
-    const isNamed = isIdentify || method !== undefined || requestedProof(step) !== undefined;
-    const typed = isNamed ? enteredIdentifier(submission.identifier) : undefined;
-    const read = () =>
-      this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
-
-    const { flow, candidate } = await read();
-    const held = await this.#keeper.enter(caller, this.shape, flow, submission);
+    const { flowId } = submitted;
+    const method = this.#methods.get(stepNameOf(submitted));
+    const { flow, candidate } = found ?? (await this.#find(caller, submitted));
+    const held = await this.#keeper.enter(caller, this.shape, flow, submitted);
     if (held.kind === "expired") return held;
     const { record } = held;
+    const submission = submissionOf(submitted, () => this.shape.form(tenant, record).nodes);
+    const { step } = submission;
+    const typed = this.#typedOf(submission);
+    const read = () => this.#find(caller, submission);
     return this.#take({
       caller,
       record,
@@ -234,6 +241,31 @@ export class LoginFlows {
         return this.#keeper.rejected(caller, this.shape, flowId, record, rejected, nodes);
       },
     });
+  }
+
+  /** A flow of any kind, found by a form whose kind of flow is not known yet, with what a login by it needs. One round trip. */
+  findForForm({ tenant }: FlowCaller, filled: FilledForm): Promise<FoundForLogin> {
+    const digest = this.#keeper.digestOf(tenant, filled.flowId);
+    const method = this.#methods.get(filled.pressed);
+    const typed = this.#typedOf(filled);
+    return this.#flows.findForForm({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
+  }
+
+  #find({ tenant }: FlowCaller, submitted: LoginSubmission | FilledForm): Promise<FoundForLogin> {
+    const digest = this.#keeper.digestOf(tenant, submitted.flowId);
+    const method = this.#methods.get(stepNameOf(submitted));
+    const typed = this.#typedOf(submitted);
+    return this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
+  }
+
+  /** What was typed to sign in with. Beside a code or a click that has no meaning: the flow knows whose it is. */
+  #typedOf(submitted: LoginSubmission | FilledForm): EnteredIdentifier | undefined {
+    // A form that asks for none has no place for one, and is refused with it.
+    if (isFilledForm(submitted)) return enteredIdentifier(typedIdentifierOf(submitted));
+    const { step, identifier } = submitted;
+    const isNamed =
+      step.name === "identify" || this.#methods.has(step.name) || requestedProof(step) !== undefined;
+    return isNamed ? enteredIdentifier(identifier) : undefined;
   }
 
   async #take(attempt: Attempt): Promise<LoginOutcome> {

@@ -33,6 +33,7 @@ import type {
   LoginComesFirst,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import { type FilledForm, submissionOf } from "./form-submission.ts";
 import {
   addressIdRequired,
   addressNotOffered,
@@ -117,16 +118,20 @@ export class RecoveryFlows {
   }
 
   /** Tries what was submitted. */
-  async submit(caller: FlowCaller, submission: AddressSubmission): Promise<RecoveryOutcome> {
+  async submit(
+    caller: FlowCaller,
+    submitted: AddressSubmission | FilledForm,
+    read?: ReadFlow,
+  ): Promise<RecoveryOutcome> {
     const { tenant } = caller;
-    const { flowId } = submission;
-    const digest = this.#keeper.digestOf(tenant, flowId);
-    const found = await this.#flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest);
+    const digest = this.#keeper.digestOf(tenant, submitted.flowId);
+    const found = read ?? (await this.#flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest));
     const { flow, identity } = found;
     if (this.#keeper.hold(caller, flow).record.data.operator === undefined) assertEnabled(tenant);
-    const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
+    const entered = await this.#keeper.enter(caller, this.#shape, flow, submitted);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
+    const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
     const { pending, choice } = record.data;
     if (pending?.kind === "claim") return this.#answerClaim(caller, record, submission, pending);
     if (pending !== undefined) return this.#submitProof(caller, record, found, submission);

@@ -23,6 +23,7 @@ import type {
   FlowRecord,
 } from "./flow.ts";
 import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
+import { type FilledForm, submissionOf } from "./form-submission.ts";
 import { assertOpen, invitationGone, isProven, provenByInvitation, registrationStart } from "./invited.ts";
 import type { NewAccount, NewAccounts } from "./new-accounts.ts";
 import {
@@ -131,15 +132,21 @@ export class RegistrationFlows {
   }
 
   /** Tries what was submitted. Two round trips where a password succeeds, beside the throttle's one. Throws RATE_LIMITED. */
-  async submit(caller: FlowCaller, submission: RegistrationSubmission): Promise<FlowOutcome<FlowCompleted>> {
+  async submit(
+    caller: FlowCaller,
+    submitted: RegistrationSubmission | FilledForm,
+    read?: ReadFlow,
+  ): Promise<FlowOutcome<FlowCompleted>> {
     const { tenant } = caller;
-    const { step, flowId } = submission;
-    const found = await this.#keeper.find(tenant, "registration", flowId);
+    const { flowId } = submitted;
+    const found = read?.flow ?? (await this.#keeper.find(tenant, "registration", flowId));
     // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
     assertOpen(tenant, this.#keeper.hold(caller, found).record.data);
-    const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
+    const entered = await this.#keeper.enter(caller, this.#shape, found, submitted);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
+    const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
+    const { step } = submission;
     if (record.data.pending !== undefined) return this.#submitProof(caller, record, submission);
     if (awaitsProfile(tenant, record)) return this.#submitProfile(caller, record, submission);
     if (record.data.profileGiven && step.name === "back") return this.#backToProfile(caller, record, flowId);

@@ -20,6 +20,7 @@ import type {
   SettingsChange,
 } from "./flow.ts";
 import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
+import { type FilledForm, submissionOf } from "./form-submission.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { PasswordSettings } from "./password-settings.ts";
 import type { ProfileSettings } from "./profile-settings.ts";
@@ -107,12 +108,16 @@ export class SettingsFlows {
   }
 
   /** Carries out what was submitted. */
-  async submit(caller: FlowCaller, submission: SettingsSubmission): Promise<SettingsOutcome> {
+  async submit(
+    caller: FlowCaller,
+    submitted: SettingsSubmission | FilledForm,
+    read?: ReadFlow,
+  ): Promise<SettingsOutcome> {
     const { tenant } = caller;
-    const { step, flowId, traits } = submission;
-    const { flow, identity: owner } = await this.#find(tenant, flowId);
+    const { flowId } = submitted;
+    const { flow, identity: owner } = read ?? (await this.#find(tenant, flowId));
     const held = this.#keeper.hold(caller, flow);
-    this.#keeper.assertFormToken(caller, held.record, flowId, submission.csrfToken);
+    this.#keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
     // Security rule: who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
     const holder = await this.#holderOf(caller, held.record, flowId, owner);
     if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
@@ -120,6 +125,8 @@ export class SettingsFlows {
       return { kind: "expired", replacement: await this.#view.beginAgain(caller, holder) };
     }
     const { record } = holder;
+    const shape = this.#view.shapeOf(tenant, holder.identity);
+    const { step, traits } = submissionOf(submitted, () => shape.form(tenant, record).nodes);
 
     if (record.data.pending !== undefined) return this.#profile.submitProof(caller, holder, step);
     const method = this.#methods.get(step.name);

@@ -20,6 +20,12 @@ export interface LoginCandidate {
   readonly loginSequence: number;
 }
 
+/** What a login is tried on. */
+export interface FoundForLogin {
+  readonly flow: FlowRecord | undefined;
+  readonly candidate: LoginCandidate | undefined;
+}
+
 /** A flow as it was read: what is written to it is written only while it is still the same. */
 export interface HeldRevision {
   readonly digest: Uint8Array;
@@ -181,7 +187,14 @@ export interface FlowStore {
     digest: Uint8Array,
     identifier: string | undefined,
     credential: CredentialKind | undefined,
-  ): Promise<{ readonly flow: FlowRecord | undefined; readonly candidate: LoginCandidate | undefined }>;
+  ): Promise<FoundForLogin>;
+  /** As `findForLogin`, of a flow of any kind; the candidate of one that is no login is the identity that it belongs to. */
+  findForForm(
+    scope: Scope,
+    digest: Uint8Array,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
+  ): Promise<FoundForLogin>;
   /**
    * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody
    * where several have it that do not.

@@ -30,6 +30,7 @@ import type {
   ProofTarget,
 } from "./flow.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
+import { type FilledForm, submissionOf } from "./form-submission.ts";
 import type { FlowStore } from "./store.ts";
 
 /** What a completed verification gives. */
@@ -122,14 +123,20 @@ export class VerificationFlows {
   }
 
   /** Tries what was submitted. */
-  async submit(caller: FlowCaller, submission: AddressSubmission): Promise<VerificationOutcome> {
+  async submit(
+    caller: FlowCaller,
+    submitted: AddressSubmission | FilledForm,
+    read?: ReadFlow,
+  ): Promise<VerificationOutcome> {
     const { tenant } = caller;
-    const { step, flowId } = submission;
-    const found = await this.#keeper.find(tenant, "verification", flowId);
+    const { flowId } = submitted;
+    const found = read?.flow ?? (await this.#keeper.find(tenant, "verification", flowId));
     if (this.#keeper.hold(caller, found).record.data.operator === undefined) assertEnabled(tenant);
-    const entered = await this.#keeper.enter(caller, this.#shape, found, submission);
+    const entered = await this.#keeper.enter(caller, this.#shape, found, submitted);
     if (entered.kind === "expired") return entered;
     const { record } = entered;
+    const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
+    const { step } = submission;
     const { pending } = record.data;
     if (pending?.kind === "claim") return this.#answerClaim(caller, record, submission, pending);
     if (pending !== undefined) return this.#submitProof(caller, record, flowId, step);

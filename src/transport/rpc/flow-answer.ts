@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type { FormOutcome } from "../../domain/flow/any-flows.ts";
 import type {
   Flow,
   FlowCompleted,
@@ -22,6 +23,25 @@ import { acceptCreated } from "./flow-caller.ts";
 /** Settings know every outcome. */
 type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
 type Completed = Extract<Outcome, { case: "completed" }>["value"];
+
+/** What a form of any kind of flow answers. */
+export function answerForm(call: Call, { kind, outcome }: FormOutcome) {
+  switch (kind) {
+    case "login":
+    case "registration":
+      return answerSignIn(call, outcome);
+    case "verification":
+      return answerVerification(call, outcome);
+    case "recovery":
+      return answerRecovery(call, outcome);
+    case "settings":
+      return answerSettings(call, outcome);
+    default: {
+      const unreachable: never = kind;
+      return unreachable;
+    }
+  }
+}
 
 /** What a submit to a login or a registration answers. */
 export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutcome<FlowCompleted>) {

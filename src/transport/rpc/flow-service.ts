@@ -5,12 +5,15 @@ import {
   type GetFlowRequest,
   type GetTenantProfileRequest,
   GetTenantProfileResponseSchema,
+  type SubmitFormRequest,
 } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
 import type { AnyFlows } from "../../domain/flow/any-flows.ts";
 import type { TenantProfile, TenantProfiles } from "../../domain/tenant/tenant-profiles.ts";
 import { callOf } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toTenantProfile } from "./convert/tenant-profile.ts";
+import { fromValues } from "./convert/value.ts";
+import { answerForm } from "./flow-answer.ts";
 import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
 import { SharedAnswer, share } from "./unary/shared-answer.ts";
 
@@ -34,6 +37,14 @@ export class FlowService implements ServiceImpl<typeof Contract> {
     return found.kind === "found"
       ? { flow: toFlow(found.flow), replaced: false }
       : { flow: toFlow(acceptCreated(call, found.replacement)), replaced: true };
+  }
+
+  async submitForm(request: SubmitFormRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { flowId, csrfToken, step: pressed } = request;
+    const values = fromValues(request.values);
+    const caller = flowCallerOf(call, request.deviceToken);
+    return answerForm(call, await this.#flows.submit(caller, { flowId, csrfToken, pressed, values }));
   }
 
   getTenantProfile(_request: GetTenantProfileRequest, context: HandlerContext) {

@@ -7,6 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Flow } from "./flow_pb.js";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
 import type { TenantProfile } from "./tenant_profile_pb.js";
 
 /**
@@ -63,6 +65,148 @@ export declare type GetFlowResponse = Message<"ostiary.flow.v1.GetFlowResponse">
 export declare const GetFlowResponseSchema: GenMessage<GetFlowResponse>;
 
 /**
+ * SubmitFormRequest is the request of SubmitForm.
+ *
+ * @generated from message ostiary.flow.v1.SubmitFormRequest
+ */
+export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormRequest"> & {
+  /**
+   * The flow's id.
+   *
+   * @generated from field: string flow_id = 1;
+   */
+  flowId: string;
+
+  /**
+   * Browser flows only: the flow's `csrf_token`.
+   *
+   * @generated from field: string csrf_token = 2;
+   */
+  csrfToken: string;
+
+  /**
+   * The `step` of the button that was pressed.
+   *
+   * @generated from field: string step = 3;
+   */
+  step: string;
+
+  /**
+   * What was filled in, by the names of the nodes (`FormNode.name` has their grammar). Only names that the form has now are
+   * taken, as it would be drawn now, and none that is read-only. Of a list each item has its name, and another item may be added
+   * with the next index; or the list as a whole has the name of the list, with a list as its value. Not both.
+   *
+   * What is left out stays as it is, and null empties it. The values of nodes of a step that was not pressed are ignored, so that a
+   * page may send all that it drew. A text is read by the type of its node, so a client may send all that was typed as texts: a
+   * number (whole ones beyond ±9007199254740991 stay texts, and only traits that are texts can hold them), `true`, `on`, `1` or
+   * `false`, `off`, `0` or an empty text for a box, one of the choices for a list to choose from. An empty text empties. A
+   * moment needs its offset (RFC 3339): only the client knows its time zone. Limits as for the fields of the typed Submit.
+   *
+   * @generated from field: map<string, google.protobuf.Value> values = 4;
+   */
+  values: { [key: string]: Value };
+
+  /**
+   * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one. An unknown
+   * one is no error.
+   *
+   * @generated from field: string device_token = 5;
+   */
+  deviceToken: string;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SubmitFormRequest.
+ * Use `create(SubmitFormRequestSchema)` to create a new message.
+ */
+export declare const SubmitFormRequestSchema: GenMessage<SubmitFormRequest>;
+
+/**
+ * SubmitFormResponse is the response of SubmitForm. The typed Submit responses have the same fields, as far as their kind of flow
+ * knows them.
+ *
+ * @generated from message ostiary.flow.v1.SubmitFormResponse
+ */
+export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResponse"> & {
+  /**
+   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
+   * Unset when there is nothing left to draw.
+   *
+   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   */
+  flow?: Flow | undefined;
+
+  /**
+   * What came of the submit.
+   *
+   * @generated from oneof ostiary.flow.v1.SubmitFormResponse.outcome
+   */
+  outcome: {
+    /**
+     * It worked, and the flow is over.
+     *
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     */
+    value: FlowCompleted;
+    case: "completed";
+  } | {
+    /**
+     * Something in the form was not accepted; its messages say what.
+     *
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     */
+    value: Rejected;
+    case: "rejected";
+  } | {
+    /**
+     * The flow had expired: `flow` is a fresh one in its place.
+     *
+     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     */
+    value: Expired;
+    case: "expired";
+  } | {
+    /**
+     * It worked, and there is more to do.
+     *
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     */
+    value: NextStep;
+    case: "nextStep";
+  } | {
+    /**
+     * It goes on elsewhere.
+     *
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     */
+    value: Redirect;
+    case: "redirect";
+  } | {
+    /**
+     * A login comes first: `flow` is that login.
+     *
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     */
+    value: LoginRequired;
+    case: "loginRequired";
+  } | {
+    /**
+     * Settings: it was saved; the flow goes on, for more changes.
+     *
+     * @generated from field: ostiary.flow.v1.Saved saved = 8;
+     */
+    value: Saved;
+    case: "saved";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.flow.v1.SubmitFormResponse.
+ * Use `create(SubmitFormResponseSchema)` to create a new message.
+ */
+export declare const SubmitFormResponseSchema: GenMessage<SubmitFormResponse>;
+
+/**
  * GetTenantProfileRequest is the request of GetTenantProfile.
  *
  * @generated from message ostiary.flow.v1.GetTenantProfileRequest
@@ -116,6 +260,23 @@ export declare const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowRequestSchema;
     output: typeof GetFlowResponseSchema;
+  },
+  /**
+   * SubmitForm sends a form that was drawn from its nodes, whatever kind of flow it is of and whatever its steps are: those that
+   * are newer than the client as well. It does what the typed Submit of that kind of flow does with the same fields, under the same
+   * limits and demands. What came of it is a normal response; an error means that the call itself was wrong or not allowed.
+   * A step is taken once: of many submits at once, one wins.
+   *
+   * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well; for settings the session of their owner.
+   * Errors: those of the typed Submit of the flow's kind, STEP_NOT_OFFERED for a step that the form has no button for, and
+   * REQUEST_INVALID, whose violations are at the names that are wrong: UNKNOWN_FIELD for one that the form does not have.
+   *
+   * @generated from rpc ostiary.flow.v1.FlowService.SubmitForm
+   */
+  submitForm: {
+    methodKind: "unary";
+    input: typeof SubmitFormRequestSchema;
+    output: typeof SubmitFormResponseSchema;
   },
   /**
    * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register, branding. The

@@ -6,7 +6,9 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
+import { file_ostiary_flow_v1_outcome } from "./outcome_pb.js";
 import { file_ostiary_flow_v1_tenant_profile } from "./tenant_profile_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
 
@@ -14,7 +16,7 @@ import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
  * Describes the file ostiary/flow/v1/flow_service.proto.
  */
 export const file_ostiary_flow_v1_flow_service = /*@__PURE__*/
-  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIIhkKF0dldFRlbmFudFByb2ZpbGVSZXF1ZXN0IksKGEdldFRlbmFudFByb2ZpbGVSZXNwb25zZRIvCgdwcm9maWxlGAEgASgLMh4ub3N0aWFyeS5mbG93LnYxLlRlbmFudFByb2ZpbGUy7AEKC0Zsb3dTZXJ2aWNlEl0KB0dldEZsb3cSHy5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1JlcXVlc3QaIC5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1Jlc3BvbnNlIg+QAgDqpCYICgYoAhICCAESdgoQR2V0VGVuYW50UHJvZmlsZRIoLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVxdWVzdBopLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVzcG9uc2UiDZACAeqkJgYKBCgBCgAaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_tenant_profile, file_ostiary_option_v1_option]);
+  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIIq4CChFTdWJtaXRGb3JtUmVxdWVzdBIeCgdmbG93X2lkGAEgASgJQg2AAQG6SAdyBRABGIAEEh8KCmNzcmZfdG9rZW4YAiABKAlCC4ABAbpIBXIDGIAEEhcKBHN0ZXAYAyABKAlCCbpIBnIEEAEYQBJVCgZ2YWx1ZXMYBCADKAsyLi5vc3RpYXJ5LmZsb3cudjEuU3VibWl0Rm9ybVJlcXVlc3QuVmFsdWVzRW50cnlCFYABAbpID5oBDBCABCIHcgUQARiACBIhCgxkZXZpY2VfdG9rZW4YBSABKAlCC4ABAbpIBXIDGIAEGkUKC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEilwMKElN1Ym1pdEZvcm1SZXNwb25zZRIjCgRmbG93GAEgASgLMhUub3N0aWFyeS5mbG93LnYxLkZsb3cSMwoJY29tcGxldGVkGAIgASgLMh4ub3N0aWFyeS5mbG93LnYxLkZsb3dDb21wbGV0ZWRIABItCghyZWplY3RlZBgDIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5SZWplY3RlZEgAEisKB2V4cGlyZWQYBCABKAsyGC5vc3RpYXJ5LmZsb3cudjEuRXhwaXJlZEgAEi4KCW5leHRfc3RlcBgFIAEoCzIZLm9zdGlhcnkuZmxvdy52MS5OZXh0U3RlcEgAEi0KCHJlZGlyZWN0GAYgASgLMhkub3N0aWFyeS5mbG93LnYxLlJlZGlyZWN0SAASOAoObG9naW5fcmVxdWlyZWQYByABKAsyHi5vc3RpYXJ5LmZsb3cudjEuTG9naW5SZXF1aXJlZEgAEicKBXNhdmVkGAggASgLMhYub3N0aWFyeS5mbG93LnYxLlNhdmVkSABCCQoHb3V0Y29tZSIZChdHZXRUZW5hbnRQcm9maWxlUmVxdWVzdCJLChhHZXRUZW5hbnRQcm9maWxlUmVzcG9uc2USLwoHcHJvZmlsZRgBIAEoCzIeLm9zdGlhcnkuZmxvdy52MS5UZW5hbnRQcm9maWxlMtQCCgtGbG93U2VydmljZRJdCgdHZXRGbG93Eh8ub3N0aWFyeS5mbG93LnYxLkdldEZsb3dSZXF1ZXN0GiAub3N0aWFyeS5mbG93LnYxLkdldEZsb3dSZXNwb25zZSIPkAIA6qQmCAoGKAISAggBEmYKClN1Ym1pdEZvcm0SIi5vc3RpYXJ5LmZsb3cudjEuU3VibWl0Rm9ybVJlcXVlc3QaIy5vc3RpYXJ5LmZsb3cudjEuU3VibWl0Rm9ybVJlc3BvbnNlIg+QAgDqpCYICgYoAxICCAESdgoQR2V0VGVuYW50UHJvZmlsZRIoLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVxdWVzdBopLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVzcG9uc2UiDZACAeqkJgYKBCgBCgAaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_outcome, file_ostiary_flow_v1_tenant_profile, file_ostiary_option_v1_option]);
 
 /**
  * Describes the message ostiary.flow.v1.GetFlowRequest.
@@ -31,18 +33,32 @@ export const GetFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow_service, 1);
 
 /**
+ * Describes the message ostiary.flow.v1.SubmitFormRequest.
+ * Use `create(SubmitFormRequestSchema)` to create a new message.
+ */
+export const SubmitFormRequestSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.SubmitFormResponse.
+ * Use `create(SubmitFormResponseSchema)` to create a new message.
+ */
+export const SubmitFormResponseSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 3);
+
+/**
  * Describes the message ostiary.flow.v1.GetTenantProfileRequest.
  * Use `create(GetTenantProfileRequestSchema)` to create a new message.
  */
 export const GetTenantProfileRequestSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow_service, 2);
+  messageDesc(file_ostiary_flow_v1_flow_service, 4);
 
 /**
  * Describes the message ostiary.flow.v1.GetTenantProfileResponse.
  * Use `create(GetTenantProfileResponseSchema)` to create a new message.
  */
 export const GetTenantProfileResponseSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_flow_v1_flow_service, 3);
+  messageDesc(file_ostiary_flow_v1_flow_service, 5);
 
 /**
  * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.

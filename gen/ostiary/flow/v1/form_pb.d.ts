@@ -108,6 +108,9 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
    * before it. A part may be empty, and it may be a number: only within a list node a number is the index of an item. A button
    * without a value, a text, an image and an anchor fill nothing: their names tell them apart.
+   * The same grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
+   * filters. A name is written in one way only: a backslash stands before nothing else, an index has no leading zeros and
+   * begins with 0. No part is `__proto__`, `constructor` or `prototype`.
    *
    * @generated from field: string name = 1;
    */

@@ -19,10 +19,10 @@ import {
   FormSectionSchema,
   InputType,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { sentForm } from "../../../../test/support/sent-form.ts";
 import type { Ostiary } from "../client.ts";
 import { FlowClientError } from "../client-kind.ts";
 import { getFlow } from "../flows.ts";
-import { formDataToRequest } from "../form-data.ts";
 import { describeForm } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
 import { keepTyped } from "./keep-typed.ts";
@@ -99,7 +99,7 @@ describe("the parts of a form", () => {
       { name: "identifier", value: "ada", autocomplete: "username" },
     ]);
     expect(parts.flatMap(({ fields }) => fields.map(({ name }) => name))).toEqual(["password.password"]);
-    expect(formDataToRequest(flow, new FormData(), "password")).toMatchObject({ identifier: "ada" });
+    expect(sentForm(flow, new FormData(), "password")).toMatchObject({ identifier: "ada" });
   });
 
   test("begin with the heading of their section, and are then no alternatives", () => {
@@ -284,9 +284,9 @@ describe("the value to begin with", () => {
     expect(value).toMatch(/^2026-03-0\dT\d\d:\d\d:07$/);
     const data = new FormData();
     data.set("traits.x", value);
-    expect(formDataToRequest(flow, data, "password")).not.toHaveProperty("traits");
+    expect(sentForm(flow, data, "password")).not.toHaveProperty("traits");
     data.set("traits.x", value.replace(/:07$/, ":08"));
-    expect(formDataToRequest(flow, data, "password")).toMatchObject({
+    expect(sentForm(flow, data, "password")).toMatchObject({
       traits: { x: "2026-03-04T05:06:08.000Z" },
     });
   });
@@ -345,7 +345,7 @@ describe("keepTyped", () => {
 
   test("takes over what was typed, with its type", () => {
     const kept = keepTyped(flowOf(nodes), typed, flowOf([]));
-    const request = formDataToRequest(kept, valuesOf(kept), "password");
+    const request = sentForm(kept, valuesOf(kept), "password");
     expect(request).toMatchObject({ traits: { email: "ada@example.com", age: 36, news: true } });
   });
 
@@ -366,7 +366,7 @@ describe("keepTyped", () => {
       button("profile", "OK"),
     ]);
     const kept = keepTyped(flow, new FormData(), flow);
-    const request = formDataToRequest(kept, valuesOf(kept), "profile");
+    const request = sentForm(kept, valuesOf(kept), "profile");
     expect(request).toMatchObject({ traits: { news: false } });
     // What was emptied is a field as well.
     const emptied = new FormData();
@@ -389,7 +389,7 @@ describe("keepTyped", () => {
     const kept = keepTyped(fresh, data, old);
     expect(valuesOf(kept).get("traits.name")).toBe("new name");
     // What was emptied is emptied when the form is sent as it is drawn now.
-    expect(formDataToRequest(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
+    expect(sentForm(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
   // Security rule: what was typed for one account is not filled in for another one.

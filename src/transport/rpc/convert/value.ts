@@ -14,9 +14,7 @@ export function toValue(value: JsonValue): Value {
 export function fromValue({ kind }: Value): JsonValue {
   switch (kind.case) {
     case "structValue":
-      return Object.fromEntries(
-        Object.entries(kind.value.fields).map(([name, inner]) => [name, fromValue(inner)]),
-      );
+      return Object.fromEntries(entriesOf(kind.value.fields));
     case "listValue":
       return kind.value.values.map(fromValue);
     case "nullValue":
@@ -25,4 +23,19 @@ export function fromValue({ kind }: Value): JsonValue {
     default:
       return kind.value;
   }
+}
+
+/** The values of a form by their names. */
+export function fromValues(values: Readonly<Record<string, Value>>): ReadonlyMap<string, JsonValue> {
+  return new Map(entriesOf(values));
+}
+
+/**
+ * Names with their values, also `__proto__`: the decoder assigns names one by one, so that this one became the prototype. It is
+ * put back for the rules to refuse.
+ */
+function entriesOf(fields: Readonly<Record<string, Value>>): readonly (readonly [string, JsonValue])[] {
+  const entries = Object.entries(fields).map(([name, value]) => [name, fromValue(value)] as const);
+  const isPlain = Object.getPrototypeOf(fields) === Object.prototype;
+  return isPlain ? entries : [...entries, ["__proto__", null]];
 }

@@ -1,0 +1,221 @@
+import { inspect } from "node:util";
+import { toJson } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
+import { afterEach, expect, test, vi } from "vitest";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import type { Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { type FormNode, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
+import { toValue } from "../../src/transport/rpc/convert/value.ts";
+import { goodPassword } from "../support/accounts.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { type Collector, startCollector } from "../support/collector.ts";
+import type { Shown } from "../support/flow-kinds.ts";
+import {
+  type Answer,
+  bySubmitForm,
+  byTypedSubmit,
+  stagedConfig,
+  Walker,
+  type Way,
+  walkClaim,
+  walkConfig,
+  walkLogin,
+  walkProof,
+  walkRecoveryChoice,
+  walkRegistration,
+  walkSettings,
+  walkStagedLogin,
+  walkStagedRegistration,
+} from "../support/form-walks.ts";
+import { administer } from "../support/postgres.ts";
+
+/*
+ * Security rule: what is secret is in no log, trace, error, event or row, and what people fill in is in no log, trace, error or
+ * event. Every node of every form of every kind of flow is filled with something marked, in both ways, and sent; then it is
+ * looked for.
+ */
+
+/** Too short for a password, so that nothing comes of it; and like nothing else. */
+const markedPassword = "§ẞж7q";
+/** As long as a code for an account that is guessed at, so that it is compared. */
+const markedCode = "73194620551873194620";
+/** No address and no name of anybody. */
+const markedText = "marked ÿ private";
+
+/** What fits a node, marked. */
+function markOf({ kind }: FormNode): string | undefined {
+  if (kind.case !== "input") return undefined;
+  const { type, choices } = kind.value;
+  if (choices.length > 0) return "9";
+  if (type === InputType.PASSWORD) return markedPassword;
+  return type === InputType.CODE ? markedCode : markedText;
+}
+
+/** Sends marked values, and keeps what the server calls secret and what it says in errors. */
+class Hunter {
+  readonly secrets = new Set<string>([markedPassword, markedCode, goodPassword]);
+  readonly errors: string[] = [];
+  readonly #app: TestApp;
+  readonly #way: Way;
+  /** The names of the nodes that were filled, with their steps. */
+  readonly filled = new Set<string>();
+
+  constructor(app: TestApp, way: Way) {
+    this.#app = app;
+    this.#way = way;
+  }
+
+  walker(): Walker {
+    return new Walker(this.#app, this.#way, {
+      onForm: (flow, shown) => this.#fillIn(flow, shown),
+      onAnswer: (answer) => this.#keepTokens(answer),
+    });
+  }
+
+  /** Fills all nodes of a form in, for each step that has one of its own, or for the first that sends all. */
+  async #fillIn(flow: Flow, shown: Shown): Promise<void> {
+    this.secrets.add(flow.id);
+    const nodes = flow.form?.nodes ?? [];
+    const buttons = nodes.filter(({ kind }) => kind.case === "button");
+    const common = nodes.filter((node) => node.step === "" && markOf(node) !== undefined);
+    for (const { step, kind } of buttons) {
+      const own = nodes.filter((node) => node.step === step && markOf(node) !== undefined);
+      const isHarmless = kind.case === "button" && !kind.value.skipsRequired;
+      if (!isHarmless || own.length + common.length === 0) continue;
+      const fields = [...common, ...own];
+      const values = Object.fromEntries(fields.map((node) => [node.name, markOf(node) ?? ""]));
+      for (const { name } of fields) this.filled.add(`${flow.kind} ${step} ${name}`);
+      // Also under a name that there is not: it is refused, and says which name it was.
+      await this.#send({ flow, step, values }, shown);
+      await this.#send({ flow, step, values: { ...values, nothing: markedText } }, shown);
+    }
+  }
+
+  async #send(filled: Parameters<Way>[1], shown: Shown): Promise<void> {
+    try {
+      this.#keepTokens(await this.#way(this.#app, filled, shown));
+    } catch (error) {
+      // A name that there is not is known before it is sent, where the request is typed.
+      if (!(error instanceof ConnectError)) return;
+      const details = [
+        ...error.findDetails(ErrorInfoSchema).map((detail) => toJson(ErrorInfoSchema, detail)),
+        ...error.findDetails(BadRequestSchema).map((detail) => toJson(BadRequestSchema, detail)),
+      ];
+      this.errors.push(`${error.rawMessage} ${JSON.stringify(details)}`);
+    }
+  }
+
+  #keepTokens({ outcome, flow }: Answer): void {
+    const completed = outcome.case === "completed" ? outcome.value.signedIn : undefined;
+    for (const secret of [completed?.sessionToken, completed?.deviceToken, flow?.id]) {
+      if (secret !== undefined && secret !== "") this.secrets.add(secret);
+    }
+  }
+}
+
+/** Every row of every table, as text. */
+async function storedIn(app: TestApp): Promise<ReadonlyMap<string, string>> {
+  return administer(app.databaseUrl, async (query) => {
+    const tables = await query<{ schema: string; name: string }>(
+      `SELECT table_schema AS schema, table_name AS name FROM information_schema.tables
+        WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
+    );
+    const contents = new Map<string, string>();
+    for (const { schema, name } of tables) {
+      // The queue of jobs still arranges its tables.
+      const [there] = await query<{ is: boolean }>(`SELECT to_regclass($1) IS NOT NULL AS is`, [
+        `${schema}.${name}`,
+      ]);
+      if (!there?.is) continue;
+      const rows = await query<{ row: string }>(
+        `SELECT to_jsonb(t)::text AS row FROM "${schema}"."${name}" t`,
+      );
+      contents.set(`${schema}.${name}`, rows.map(({ row }) => row).join("\n"));
+    }
+    return contents;
+  });
+}
+
+/** The ways in which a text may be written down. */
+function spellings(text: string): readonly string[] {
+  const bytes = Buffer.from(text);
+  return [
+    text,
+    JSON.stringify(text).slice(1, -1),
+    bytes.toString("hex"),
+    bytes.toString("base64"),
+    bytes.toString("base64url"),
+  ];
+}
+
+function holdsAny(content: string, texts: Iterable<string>): readonly string[] {
+  return [...texts].filter((text) => spellings(text).some((spelling) => content.includes(spelling)));
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const ways: readonly (readonly [string, Way])[] = [
+  ["the typed submits", byTypedSubmit],
+  ["SubmitForm", bySubmitForm],
+];
+
+test.each(ways)("what is filled in by %s is found nowhere", { timeout: 180_000 }, async (_name, way) => {
+  const collector: Collector = await startCollector();
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint };
+  // OpenTelemetry's own SDK reads it from the process.
+  vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint);
+  const secrets = new Set<string>();
+  const filled = new Set<string>();
+  const found: string[] = [];
+  for (const [config, walks] of [
+    [walkConfig, [walkLogin, walkRegistration, walkRecoveryChoice, walkSettings]],
+    [stagedConfig, [walkStagedLogin, walkStagedRegistration]],
+  ] as const) {
+    const app = await startTestApp({ config, environment });
+    const hunter = new Hunter(app, way);
+    for (const walk of walks) await walk(app, hunter.walker());
+    if (config === walkConfig) {
+      for (const kind of ["verification", "recovery"] as const) {
+        await walkProof(app, hunter.walker(), kind);
+        await walkClaim(app, hunter.walker(), kind);
+      }
+    }
+    const stored = await storedIn(app);
+    await app.stop();
+    const log = app.log.map((line) => inspect(line, { depth: null })).join("\n");
+    const errors = hunter.errors.join("\n");
+    for (const [where, content] of [["the log", log], ["an error", errors], ...stored] as const) {
+      found.push(...holdsAny(content, hunter.secrets).map((secret) => `${secret} in ${where}`));
+    }
+    for (const [where, content] of [
+      ["the log", log],
+      ["an error", errors],
+      ["an event", stored.get("ostiary.event") ?? ""],
+    ] as const) {
+      found.push(...holdsAny(content, [markedText]).map((text) => `${text} in ${where}`));
+    }
+    // Otherwise nothing would be looked at.
+    expect(log.includes(way === bySubmitForm ? "SubmitForm" : "SubmitLoginFlow")).toBe(true);
+    expect(stored.get("ostiary.flow")?.includes('"kind"')).toBe(true);
+    expect(stored.get("ostiary.event")?.includes("login.succeeded")).toBe(true);
+    for (const secret of hunter.secrets) secrets.add(secret);
+    for (const name of hunter.filled) filled.add(name);
+  }
+  const traces = Buffer.concat(collector.bodies).toString("latin1");
+  await collector.close();
+  expect(traces.includes("ostiary.flow.v1")).toBe(true);
+  const latin1 = (texts: Iterable<string>) => [...texts].map((text) => Buffer.from(text).toString("latin1"));
+  found.push(...holdsAny(traces, latin1([...secrets, markedText])).map((text) => `${text} in a trace`));
+  expect(found).toEqual([]);
+  expect([...filled].filter((name) => name.includes("password.password")).length).toBeGreaterThanOrEqual(3);
+  expect([...filled].filter((name) => name.includes("code.code")).length).toBeGreaterThanOrEqual(5);
+  expect(secrets.size).toBeGreaterThan(20);
+});
+
+test("the hunt would find what is there, however it is written", () => {
+  for (const spelling of spellings(markedPassword))
+    expect(holdsAny(`x${spelling}y`, [markedPassword])).toHaveLength(1);
+  expect(holdsAny(JSON.stringify(toValue(markedCode)), [markedCode])).toHaveLength(1);
+});
