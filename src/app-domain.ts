@@ -17,6 +17,7 @@ import { AccountDeletion } from "./domain/flow/account-deletion.ts";
 import { AccountDisowning } from "./domain/flow/account-disowning.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { AnyFlows } from "./domain/flow/any-flows.ts";
+import { FlowAnswers } from "./domain/flow/flow-answers.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "./domain/flow/login-completion.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
@@ -38,6 +39,7 @@ import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
 import { PasswordChecks } from "./domain/identity/password-checks.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
+import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
 import { CodeMethod } from "./domain/method/code/code-method.ts";
@@ -120,7 +122,22 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     digests,
     clock,
   });
-  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const flowAnswers = new FlowAnswers({
+    flows: storage.flows,
+    sessions: storage.sessions,
+    sealer,
+    digests,
+    tokens,
+    clock,
+  });
+  const keeper = new FlowKeeper({
+    flows: storage.flows,
+    tokens,
+    formTokens: createFormTokens(),
+    sealer,
+    answers: flowAnswers,
+    clock,
+  });
   const proofs = new AddressProofs({
     methods: [
       new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
@@ -147,7 +164,6 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     completions: new LoginCompletions({
       keeper,
       flows: storage.flows,
-      events: storage.events,
       throttle,
       tokens,
       clock,
@@ -158,14 +174,15 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     secondFactors,
   });
   const settingsMethods = [passwordMethod];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const etags = new TraitsEtags({ digests });
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
   const changes = { keeper, view, store: storage.settings, outbox, clock };
   const settingsFlows = new SettingsFlows({
     keeper,
     flows: storage.flows,
     methods: settingsMethods,
     view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
     password: new PasswordSettings({ ...changes, tokens }),
     deletion: new AccountDeletion(changes),
     logins: loginFlows,
@@ -276,6 +293,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     apiKeys,
     apiKeyUses,
     anyFlows,
+    flowAnswers,
     loginFlows,
     registrationFlows,
     verificationFlows,

@@ -425,6 +425,11 @@ const texts = {
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
   },
+  STEP_UP_IMPOSSIBLE: {
+    message: "No way to sign in here, or none that this account has, can show what the login was asked for.",
+    remedy: "Ask for less, or have the account set up what is missing first.",
+    metadata: ["demand"],
+  },
 } as const satisfies Record<string, ErrorText>;
 
 /** The name of a reason, as `google.rpc.ErrorInfo.reason` carries it. Permanent. */

@@ -1,3 +1,4 @@
+import type { FlowData } from "../domain/flow/flow.ts";
 import type {
   Deletion,
   DeletionCancellation,
@@ -39,6 +40,7 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(change.messages),
       eventsParameter(change.events),
       eventsParameter([change.revocationEvent]),
+      ...memoryParameters(change),
       password.hash,
       password.algorithm,
       session && sessionParameter(session),
@@ -60,6 +62,7 @@ export class PostgresSettingsStore implements SettingsStore {
         messagesParameter(change.messages),
         eventsParameter(change.events),
         eventsParameter([change.revocationEvent]),
+        ...memoryParameters(change),
         change.expectedRevision,
         identityParameter(identity),
         identifiersParameter(identity.identifiers),
@@ -82,6 +85,7 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(schedule.messages),
       eventsParameter(schedule.events),
       eventsParameter([schedule.revocationEvent]),
+      ...memoryParameters(schedule),
       schedule.deleteAt,
     ]);
   }
@@ -104,6 +108,18 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(cancellation.messages),
       eventsParameter(cancellation.events),
       eventsParameter([]),
+      ...memoryParameters(cancellation),
     ]);
   }
+}
+
+/** What the flow keeps and remembers after a change, as two parameters. */
+function memoryParameters({
+  kept,
+  data,
+}: {
+  readonly kept?: string | undefined;
+  readonly data?: FlowData | undefined;
+}) {
+  return [kept, data && JSON.stringify(data)];
 }

@@ -146,6 +146,7 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
       account: undefined,
       form: { nodes: [...nodes, button("profile", saveLabel())], messages: [] },
       csrfToken: undefined,
+      traitsEtag: undefined,
     }),
   );
 }

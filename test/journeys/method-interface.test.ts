@@ -12,6 +12,7 @@ import { AccountDeletion } from "../../src/domain/flow/account-deletion.ts";
 import { AccountDisowning } from "../../src/domain/flow/account-disowning.ts";
 import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
 import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
+import { FlowAnswers } from "../../src/domain/flow/flow-answers.ts";
 import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "../../src/domain/flow/login-completion.ts";
 import { LoginFlows } from "../../src/domain/flow/login-flows.ts";
@@ -25,6 +26,7 @@ import { WrongCodeNotices } from "../../src/domain/flow/wrong-codes.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
+import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
 import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
 import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
 import type {
@@ -183,7 +185,14 @@ function serverWith(...methods: readonly LoginMethod[]) {
     events: storage.events,
     clock,
   });
-  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const sealer = createSealer(secrets);
+  const digests = createKeyedDigests(secrets);
+  const { flows, sessions } = storage;
+  const answers = new FlowAnswers({ flows, sessions, sealer, digests, tokens, clock });
+  const keeper = new FlowKeeper({
+    ...{ flows, tokens, formTokens: createFormTokens(), sealer, answers, clock },
+  });
+  const etags = new TraitsEtags({ digests });
   const proofs = new AddressProofs({
     methods: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
     flows: storage.flows,
@@ -202,7 +211,6 @@ function serverWith(...methods: readonly LoginMethod[]) {
   const completions = new LoginCompletions({
     keeper,
     flows: storage.flows,
-    events: storage.events,
     throttle,
     tokens,
     clock,
@@ -223,14 +231,14 @@ function serverWith(...methods: readonly LoginMethod[]) {
     clock,
   });
   const settingsMethods = [newSecret];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
   const changes = { keeper, view, store: storage.settings, outbox, clock };
   const settings = new SettingsFlows({
     keeper,
     flows: storage.flows,
     methods: settingsMethods,
     view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
     password: new PasswordSettings({ ...changes, tokens }),
     deletion: new AccountDeletion(changes),
     logins,
@@ -291,7 +299,7 @@ class Login {
   static async begin(logins: LoginFlows, linkToken = ""): Promise<Login> {
     // What is sent at the same moment has no order.
     clock.advance(1);
-    const start = { client: "native", returnTo: "", refresh: false, linkToken } as const;
+    const start = { client: "native", returnTo: "", purpose: "sign_in", linkToken } as const;
     const { flow } = await logins.create(caller(), start);
     return new Login(logins, flow.id.reveal());
   }
@@ -483,7 +491,7 @@ describe("a recovery of whoever has a second factor", () => {
     const flowId = recovered.settings.id.reveal();
     const submit = (name: string, fields = {}, shown?: AuthenticatedSession) =>
       server.settings.submit(caller(shown), {
-        ...{ flowId, csrfToken: "", traits: {} },
+        ...{ flowId, csrfToken: "", traits: {}, traitsEtag: "" },
         step: { name, fields },
       });
     const waiting = await submit("password", { password: "secret-9" });
@@ -519,7 +527,7 @@ describe("a recovery of whoever has a second factor", () => {
     const { settings } = await recover(server);
     const step = { name: "password", fields: { password: "secret-9" } };
     const done = await server.settings.submit(caller(), {
-      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
+      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step,
     });
     expect(done.kind).toBe("completed");
@@ -581,7 +589,7 @@ describe("an account with a second factor that nobody has claimed", () => {
     const { storage, scope } = database;
     expect(await storage.identities.listCredentials(scope, identity.id)).toEqual([]);
     const done = await server.settings.submit(caller(), {
-      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
+      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step: { name: "password", fields: { password: "secret-9" } },
     });
     expect(done.kind).toBe("completed");

@@ -108,6 +108,8 @@ function build<Desc extends DescMessage>(
   // Set last, from the flow itself, so that no field of the page can put others in their place.
   tree.set(["flowId"], flow.id);
   tree.set(["csrfToken"], flow.csrfToken);
+  // So that nothing is put back that was changed elsewhere since the form was drawn.
+  if (flow.traitsEtag !== "") tree.set(["traitsEtag"], flow.traitsEtag);
   // Fields that a newer server offers and this contract does not know are left out; it asks again if it needs them.
   return fromJson(schema, tree.toObject(), { ignoreUnknownFields: true });
 }

@@ -4,7 +4,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type InputKind, type Node } from "./form.ts";
+import { button, type Form, type InputKind, type Node } from "./form.ts";
 
 /** Where login flows stand, and what is drawn there. */
 export function loginShape(methods: readonly LoginMethod[], proofs: AddressProofs): FlowShape {
@@ -29,6 +29,27 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
       ...proofs.forms.requestNodes(tenant, "login", kinds),
     ];
   };
+  const formOf = (tenant: Tenant, flow: FlowRecord): Form => {
+    const waiting = proofs.forms.nodesOf(tenant, flow);
+    if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
+    const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
+    if (asksIdentifier(tenant, flow)) {
+      return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
+    }
+    const nodes = methodNodes(tenant, flow);
+    const back = button("back", messages.backLabel("login"), true);
+    if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
+    if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
+    if (identifier !== undefined) {
+      return {
+        nodes: [chosenNode(identifier.typed), ...nodes, back],
+        messages: [messages.signInAs(identifier.typed)],
+      };
+    }
+    if (refreshes !== undefined || ofOwner !== undefined)
+      return { nodes, messages: [messages.confirmIdentity()] };
+    return { nodes: [identifierNode(""), ...nodes], messages: [] };
+  };
   return {
     kind: "login",
     lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
@@ -43,26 +64,9 @@ export function loginShape(methods: readonly LoginMethod[], proofs: AddressProof
         secondFactor: firstFactor !== undefined,
       };
     },
-    form: (tenant, flow) => {
-      const waiting = proofs.forms.nodesOf(tenant, flow);
-      if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
-      const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
-      if (asksIdentifier(tenant, flow)) {
-        return { nodes: [identifierNode(typed), button("identify", messages.continueLabel())], messages: [] };
-      }
-      const nodes = methodNodes(tenant, flow);
-      const back = button("back", messages.backLabel("login"), true);
-      if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
-      if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
-      if (identifier !== undefined) {
-        return {
-          nodes: [chosenNode(identifier.typed), ...nodes, back],
-          messages: [messages.signInAs(identifier.typed)],
-        };
-      }
-      if (refreshes !== undefined || ofOwner !== undefined)
-        return { nodes, messages: [messages.confirmIdentity()] };
-      return { nodes: [identifierNode(""), ...nodes], messages: [] };
+    form: (tenant, flow, { text } = {}) => {
+      const form = formOf(tenant, flow);
+      return text === undefined ? form : { ...form, nodes: filledIn(form.nodes, text) };
     },
   };
 }
@@ -77,7 +81,7 @@ export function asksIdentifier({ settings }: Tenant, { data }: FlowRecord): bool
 }
 
 /** A form's nodes with what was typed as the identifier. */
-export function filledIn(nodes: readonly Node[], identifier: string): readonly Node[] {
+function filledIn(nodes: readonly Node[], identifier: string): readonly Node[] {
   return nodes.map((node) =>
     node.name === "identifier" && node.element.kind === "input" && node.element.type !== "hidden"
       ? { ...node, element: { ...node.element, value: identifier } }

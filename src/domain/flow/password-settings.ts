@@ -1,4 +1,4 @@
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
@@ -89,7 +89,7 @@ export class PasswordSettings {
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     const content = { template: "password_changed", data: {} } as const;
-    const how = { at, language: record.data.language ?? "" };
+    const how = noticeOf(record, at);
     const result = await this.#store.changePassword(
       { tenantId: tenant.id },
       {
@@ -103,6 +103,7 @@ export class PasswordSettings {
         messages: noticesTo(this.#outbox, identity, content, how),
         events,
         revocationEvent: revocationOf(identity.id, origin, at),
+        ...this.#view.afterChange(caller, holder),
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);

@@ -1,4 +1,4 @@
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
@@ -13,7 +13,6 @@ import type { AccountClaims, Claim } from "./account-claims.ts";
 import {
   type AddressStart,
   type AddressSubmission,
-  addressNodes,
   addressStart,
   nobodyHasIt,
   toAccountName,
@@ -131,7 +130,7 @@ export class RecoveryFlows {
     const { flow, identity } = found;
     if (this.#keeper.hold(caller, flow).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submission);
-    if (entered.kind === "expired") return entered;
+    if (entered.kind !== "entered") return entered;
     const { record } = entered;
     const { pending, choice } = record.data;
     if (pending?.kind === "claim") return this.#answerClaim(caller, record, submission, pending);
@@ -150,10 +149,8 @@ export class RecoveryFlows {
     const kind = this.#proofs.requested(tenant, "recovery", step);
     const sentTo = address.trim();
     const name = toAccountName(address);
-    const reject = (rejected: StepRejected) => {
-      const nodes = addressNodes(tenant, "recovery", this.#proofs, address);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
-    };
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, { text: address });
     if ("rejected" in name) return reject(name.rejected);
     const owner = await this.#flows.findForRecovery({ tenantId: tenant.id }, name);
     const target = recoveryTarget(owner, name);
@@ -260,6 +257,7 @@ export class RecoveryFlows {
       returnTo: record.returnTo,
       identityId: identity.id,
       recovery: this.#secondFactors.remember(proof, wanted),
+      clientData: record.data.clientData,
     });
     // Security rule: no session at once for whoever has a second factor to show (peers D 15, D4 1).
     const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
@@ -288,7 +286,7 @@ export class RecoveryFlows {
           this.#outbox,
           identity,
           { template: "recovery_completed", data: {} },
-          { at, language: record.data.language ?? "" },
+          noticeOf(record, at),
         ),
         events,
       },

@@ -21,9 +21,9 @@ export function recoveryShape(proofs: AddressProofs): FlowShape {
       if (choice === undefined || pending !== undefined) return shape.step(tenant, flow);
       return { kind: "choose_address", addresses: offeredAddresses(choice) };
     },
-    form: (tenant, flow) => {
+    form: (tenant, flow, typed) => {
       const { choice, pending } = flow.data;
-      if (choice === undefined || pending !== undefined) return shape.form(tenant, flow);
+      if (choice === undefined || pending !== undefined) return shape.form(tenant, flow, typed);
       return { nodes: choiceNodes(tenant, proofs, choice), messages: [] };
     },
   };

@@ -5,6 +5,7 @@ import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
+import type { FlowData } from "./flow.ts";
 import type { Completion, HeldRevision } from "./store.ts";
 
 /** What every change from a settings flow writes. */
@@ -13,6 +14,10 @@ interface OwnChange {
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
+  /** What a browser flow keeps of it. */
+  readonly kept?: string | undefined;
+  /** What the flow remembers from then on; undefined: its language. */
+  readonly data?: FlowData | undefined;
 }
 
 /** A new secret. */
@@ -47,7 +52,7 @@ export interface DeletionSchedule extends OwnChange {
 }
 
 /** The end of an account, now. */
-export type Deletion = Omit<OwnChange, "at"> & { readonly identityId: IdentityId };
+export type Deletion = Omit<OwnChange, "at" | "kept" | "data"> & { readonly identityId: IdentityId };
 
 /** An account that is kept after all. */
 export type DeletionCancellation = OwnChange & { readonly identityId: IdentityId };

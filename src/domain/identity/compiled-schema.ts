@@ -12,7 +12,7 @@ import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
-import { readOnlyPaths, traitFields } from "./trait-fields.ts";
+import { readOnlyPaths, traitFields, writeOnlyPaths } from "./trait-fields.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {
@@ -25,6 +25,8 @@ export interface CompiledSchema {
   readonly fields: readonly TraitField[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
+  /** The traits that nobody is shown again once they were sent: `writeOnly`. */
+  readonly writeOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
@@ -91,6 +93,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     },
     fields: traitFields(document),
     readOnly: readOnlyPaths(document),
+    writeOnly: writeOnlyPaths(document),
     annotatedIn: (traits) => collector.collect(traits),
     validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.

@@ -1,5 +1,5 @@
 import type { FlowKind } from "../flow/flow.ts";
-import type { JsonObject } from "../json.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
 
 /** A sentence for people with a permanent number to translate it by. */
 export interface Message {
@@ -563,6 +563,12 @@ export function claimEnded(): Message {
     9000093,
     "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
   );
+}
+
+/** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
+export function traitChangedElsewhere(typed: JsonValue): Message {
+  const shown = typeof typed === "object" ? "" : ` You had entered: ${String(typed)}`;
+  return error(9000400, `This was changed elsewhere in the meantime.${shown}`, { typed });
 }
 
 function info(id: number, text: string, context: JsonObject = {}): Message {

@@ -48,4 +48,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261128030000-unclaimed-accounts",
     load: async () => (await import("./20261128030000-unclaimed-accounts.ts")).UnclaimedAccounts,
   },
+  {
+    name: "20261129080000-flow-memory",
+    load: async () => (await import("./20261129080000-flow-memory.ts")).FlowMemory,
+  },
 ];

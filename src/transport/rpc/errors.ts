@@ -92,6 +92,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   CODE_MALFORMED: Code.InvalidArgument,
   FEATURE_OFF: Code.FailedPrecondition,
+  STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type {
+  AnsweredBefore,
   Flow,
   FlowCompleted,
   FlowOutcome,
@@ -19,12 +20,15 @@ import { toRejected } from "./convert/rejection.ts";
 import { toSession } from "./convert/session.ts";
 import { acceptCreated } from "./flow-caller.ts";
 
+/** An outcome that was not answered before. */
+type Fresh<Outcome> = Exclude<Outcome, AnsweredBefore>;
+
 /** Settings know every outcome. */
 type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
 type Completed = Extract<Outcome, { case: "completed" }>["value"];
 
 /** What a submit to a login or a registration answers. */
-export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutcome<FlowCompleted>) {
+export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>) {
   if (outcome.kind === "redirect") {
     return {
       flow: toFlow(outcome.flow),
@@ -41,7 +45,7 @@ export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutco
 }
 
 /** What a submit to a verification answers. */
-export function answerVerification(call: Call, outcome: VerificationOutcome) {
+export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { returnTo = "", settings, verifiedAddress = "" } = outcome.completed;
@@ -49,7 +53,7 @@ export function answerVerification(call: Call, outcome: VerificationOutcome) {
 }
 
 /** What a submit to a recovery answers. */
-export async function answerRecovery(call: Call, outcome: RecoveryOutcome) {
+export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { settings, session } = outcome.completed;
@@ -60,7 +64,7 @@ export async function answerRecovery(call: Call, outcome: RecoveryOutcome) {
 }
 
 /** What a submit to settings answers. */
-export async function answerSettings(call: Call, outcome: SettingsOutcome) {
+export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>) {
   switch (outcome.kind) {
     case "saved": {
       const value = { identity: toIdentityProfile(outcome.identity) };
@@ -86,7 +90,7 @@ function completed(value: Completed) {
   return { outcome: { case: "completed" as const, value } };
 }
 
-function answerUnfinished(call: Call, outcome: Exclude<FlowOutcome<never>, { kind: "completed" }>) {
+function answerUnfinished(call: Call, outcome: Fresh<Exclude<FlowOutcome<never>, { kind: "completed" }>>) {
   switch (outcome.kind) {
     case "next_step":
       return { flow: toFlow(outcome.flow), outcome: { case: "nextStep" as const, value: {} } };

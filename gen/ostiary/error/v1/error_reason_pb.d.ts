@@ -669,6 +669,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 150;
    */
   FEATURE_OFF = 150,
+
+  /**
+   * A login to step up was asked for something that no way to sign in here, or none that the account has, can show.
+   * Code: FAILED_PRECONDITION. Metadata: demand.
+   *
+   * @generated from enum value: ERROR_REASON_STEP_UP_IMPOSSIBLE = 340;
+   */
+  STEP_UP_IMPOSSIBLE = 340,
 }
 
 /**

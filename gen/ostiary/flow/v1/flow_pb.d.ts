@@ -180,6 +180,13 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
    * @generated from field: ostiary.flow.v1.FlowAccount account = 20;
    */
   account?: FlowAccount | undefined;
+
+  /**
+   * Settings only: names the traits that the form was drawn from. Sent back as `traits_etag` of the submit. Unset after a recovery.
+   *
+   * @generated from field: string traits_etag = 21;
+   */
+  traitsEtag: string;
 };
 
 /**

@@ -69,7 +69,8 @@ export declare const GetFlowResponseSchema: GenMessage<GetFlowResponse>;
 export declare const FlowService: GenService<{
   /**
    * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has expired
-   * a fresh one.
+   * a fresh one, the same each time. A browser flow also shows what the last submit was answered, its messages and what was typed
+   * but never a secret, until the next step is taken: a page may answer a post with a redirect to itself.
    *
    * Access: the flow's holder; for settings the session of their owner as well.
    * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of sessions, and

@@ -92,6 +92,7 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     form: { nodes: flow.form.nodes.map(toNode), messages: flow.form.messages.map(toMessage) },
     csrfToken: flow.csrfToken?.reveal() ?? "",
     ...(flow.account && { account: flow.account }),
+    traitsEtag: flow.traitsEtag ?? "",
   };
 }
 
