@@ -43,7 +43,16 @@ import { Devices } from "../../src/domain/throttle/devices.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages, TestClock } from "../support/app.ts";
-import { aFlow, anEvent, anIdentity, heldFlow, noon, origin, someSettings } from "../support/records.ts";
+import {
+  aFlow,
+  anEvent,
+  anIdentity,
+  aSession,
+  heldFlow,
+  noon,
+  origin,
+  someSettings,
+} from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
@@ -424,6 +433,26 @@ describe("a method that is only shown second", () => {
     const login = await Login.begin(flowsWith(second()));
     await login.next("code", {}, email());
     expect((await login.submit("code", await code())).kind).toBe("completed");
+  });
+
+  test("is what a login to step up to two factors ends with, or it does not end", async () => {
+    const stepUp = async (logins: LoginFlows) => {
+      const session = aSession(identity.id);
+      const { flow } = await logins.create(caller({ session, identity }), {
+        ...{ client: "native", returnTo: "", purpose: "step_up", linkToken: "" },
+        demands: [{ kind: "assurance", level: "aal2" }],
+      });
+      return Login.of(logins, flow.id.reveal());
+    };
+    const login = await stepUp(flowsWith(first(), second()));
+    expect((await login.next("first", secret)).step).toMatchObject({ secondFactor: true });
+    expect((await login.submit("second", secret)).kind).toBe("completed");
+    // An account without one is told before it is signed in with less.
+    await expect(stepUp(flowsWith(first()))).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
+    identity = await create(undefined);
+    const none = await stepUp(flowsWith(second()));
+    await none.next("code");
+    await expect(none.submit("code", await code())).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
   });
 
   test("gives way to the first stage again by `back`, and the first proof is forgotten", async () => {

@@ -53,7 +53,8 @@ export class TraitsEtags {
     const then = readEtag(etag);
     return leavesOf(patch).flatMap(([path, value]) => {
       const now = valueAt(of.traits, path);
-      if (isSameJson(now ?? null, value)) return [];
+      const isThere = isObject(value) ? isObject(now) : isSameJson(now ?? null, value);
+      if (isThere && replacedBy(path, of.traits).length === 0) return [];
       const isSame =
         then !== undefined &&
         placesToCompare(then.layout, of.traits, path).every((place) => {
@@ -101,12 +102,16 @@ function placesToCompare(
 ): readonly (readonly string[])[] {
   if (layout === "whole") return [[]];
   if (layout === "top") return [path.slice(0, 1)];
+  return [...replacedBy(path, traits), path];
+}
+
+/** Where on the way to a path something is that is no object: what is set within takes its place. */
+function replacedBy(path: readonly string[], traits: JsonObject): readonly (readonly string[])[] {
   const onTheWay = path.slice(1).map((_, index) => path.slice(0, index + 1));
-  const replaced = onTheWay.filter((place) => {
+  return onTheWay.filter((place) => {
     const there = valueAt(traits, place);
     return there !== undefined && !isObject(there);
   });
-  return [...replaced, path];
 }
 
 type Entry = readonly [path: readonly string[], value: JsonValue];
@@ -127,10 +132,11 @@ function entriesIn(object: JsonObject, path: readonly string[] = []): readonly E
   });
 }
 
-/** What a merge patch sets or removes. */
+/** What a merge patch sets or removes. An object without members makes one of what is none. */
 function leavesOf(patch: JsonObject, path: readonly string[] = []): readonly Entry[] {
   return Object.entries(patch).flatMap(([name, value]): readonly Entry[] => {
     const inner = [...path, name];
-    return isObject(value) ? leavesOf(value, inner) : [[inner, value]];
+    const isWithin = isObject(value) && Object.keys(value).length > 0;
+    return isWithin ? leavesOf(value, inner) : [[inner, value]];
   });
 }
