@@ -183,7 +183,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     methods: settingsMethods,
     view,
     profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
-    password: new PasswordSettings({ ...changes, tokens }),
+    password: new PasswordSettings({ ...changes, throttle, tokens }),
     deletion: new AccountDeletion(changes),
     logins: loginFlows,
     clock,
@@ -238,6 +238,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     secondFactors,
     claims,
     outbox,
+    throttle,
     tokens,
     clock,
   });

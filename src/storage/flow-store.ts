@@ -326,6 +326,7 @@ export class PostgresFlowStore implements FlowStore {
       completion.at,
       messagesParameter(completion.messages),
       eventsParameter(completion.events),
+      ...throttleParameters(completion.throttle),
     ]);
     return result === "identity_changed" ? "identity_gone" : result;
   }

@@ -6,6 +6,7 @@ import { insertSession } from "./flow-statements.ts";
 import { identifierRecord, identityRecord } from "./identity-row.ts";
 import { replaceAddressParts } from "./identity-statements.ts";
 import { insertMessages } from "./message-sql.ts";
+import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
@@ -36,7 +37,10 @@ const followingParts = `moved AS (
     ${insertEvents({ tenant: "$1", events: "$12", from: "ended_once" })}
   )`;
 
-/** The parameters of `followingParts`, then $15 and $16 the password's hash and algorithm, $17 session or null, $18 its digest. */
+/**
+ * The parameters of `followingParts`, then $15 and $16 the password's hash and algorithm, $17 session or null, $18 its digest,
+ * $19 to $23 those of `throttleParts`.
+ */
 export const changePasswordStatement: Statement = {
   name: "change_password",
   text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
@@ -54,7 +58,7 @@ export const changePasswordStatement: Statement = {
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (
     ${insertSession("$17", "$18", "changed")}
-  ), ${followingParts}
+  ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 19 })}, ${followingParts}
   ${changeResult}`,
 };
 

@@ -18,6 +18,7 @@ import { addressesParameter, identifiersParameter, identityParameter } from "./i
 import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
 import * as statements from "./settings-statements.ts";
+import { throttleParameters } from "./throttle-statements.ts";
 
 /** What owners change of their own accounts, on PostgreSQL. The statements are in settings-statements.ts. */
 export class PostgresSettingsStore implements SettingsStore {
@@ -45,6 +46,7 @@ export class PostgresSettingsStore implements SettingsStore {
       password.algorithm,
       session && sessionParameter(session),
       session?.tokenDigest,
+      ...throttleParameters(change.throttle),
     ]);
   }
 

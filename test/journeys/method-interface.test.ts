@@ -248,7 +248,7 @@ function serverWith(...methods: readonly LoginMethod[]) {
     methods: settingsMethods,
     view,
     profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
-    password: new PasswordSettings({ ...changes, tokens }),
+    password: new PasswordSettings({ ...changes, throttle, tokens }),
     deletion: new AccountDeletion(changes),
     logins,
     clock,
@@ -268,6 +268,7 @@ function serverWith(...methods: readonly LoginMethod[]) {
     secondFactors,
     claims,
     outbox,
+    throttle,
     tokens,
     clock,
   });

@@ -9,6 +9,7 @@ import {
   type SubmitRegistrationFlowRequest,
   SubmitRegistrationFlowRequestSchema,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { SubmitSettingsFlowRequestSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { formDataToRequest } from "./form-data.ts";
 import { textOf } from "./form-value.ts";
 
@@ -237,6 +238,18 @@ describe("formDataToRequest", () => {
     }));
     const values = Object.fromEntries(sent.map((value, index) => [`traits.x.${index}`, value]));
     expect(submitted(nodes, values).traits?.x).toEqual(expected);
+  });
+
+  test("says which traits the form was drawn from", () => {
+    const flow = flowOf(FlowKind.SETTINGS, [text("Ada"), button("profile")]);
+    flow.traitsEtag = "etag-1";
+    const request = formDataToRequest(
+      flow,
+      form({ "traits.x": "Augusta" }),
+      "profile",
+      SubmitSettingsFlowRequestSchema,
+    );
+    expect(request).toMatchObject({ traitsEtag: "etag-1", traits: { x: "Augusta" } });
   });
 
   test("leaves out fields of a newer server that the contract does not know", () => {

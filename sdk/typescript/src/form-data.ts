@@ -109,7 +109,7 @@ function build<Desc extends DescMessage>(
   tree.set(["flowId"], flow.id);
   tree.set(["csrfToken"], flow.csrfToken);
   // So that nothing is put back that was changed elsewhere since the form was drawn.
-  if (flow.traitsEtag !== "") tree.set(["traitsEtag"], flow.traitsEtag);
+  if (flow.traitsEtag) tree.set(["traitsEtag"], flow.traitsEtag);
   // Fields that a newer server offers and this contract does not know are left out; it asks again if it needs them.
   return fromJson(schema, tree.toObject(), { ignoreUnknownFields: true });
 }

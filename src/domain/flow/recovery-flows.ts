@@ -9,6 +9,7 @@ import type { StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle } from "../throttle/throttle.ts";
 import type { AccountClaims, Claim } from "./account-claims.ts";
 import {
   type AddressStart,
@@ -58,7 +59,7 @@ export interface RecoveryCompleted {
   /** The flow in which the new secret is set; undefined where somebody signed in, and keeps what they had set up. */
   readonly settings: Flow | undefined;
   /** Only where the configuration gives the session at once. */
-  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> | undefined;
+  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device"> | undefined;
 }
 
 /** What came of a submit to a recovery. */
@@ -72,6 +73,7 @@ interface RecoveryFlowsDependencies {
   readonly secondFactors: SecondFactorStage;
   readonly claims: AccountClaims;
   readonly outbox: Outbox;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -91,6 +93,7 @@ export class RecoveryFlows {
   readonly #secondFactors: SecondFactorStage;
   readonly #claims: AccountClaims;
   readonly #outbox: Outbox;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -103,6 +106,7 @@ export class RecoveryFlows {
     this.#secondFactors = dependencies.secondFactors;
     this.#claims = dependencies.claims;
     this.#outbox = dependencies.outbox;
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.#shape = recoveryShape(this.#proofs);
@@ -274,6 +278,7 @@ export class RecoveryFlows {
     const data = { method, started_by: record.data.operator === undefined ? "owner" : "operator" };
     const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
+    const known = issued && this.#throttle.known(tenant, record.client, caller.shownDevice(record.client));
     const result = await this.#flows.completeRecovery(
       { tenantId: tenant.id },
       {
@@ -281,6 +286,7 @@ export class RecoveryFlows {
         identityId: identity.id,
         settingsFlow: settings.record,
         session: issued?.session,
+        throttle: known?.completion,
         at,
         messages: noticesTo(
           this.#outbox,
@@ -298,6 +304,7 @@ export class RecoveryFlows {
       token: issued.token,
       client: record.client,
       identity,
+      device: known?.device,
     };
     return { settings: settings.created.flow, session };
   }

@@ -5,6 +5,7 @@ import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
+import type { ThrottleCompletion } from "../throttle/store.ts";
 import type { FlowData } from "./flow.ts";
 import type { Completion, HeldRevision } from "./store.ts";
 
@@ -28,6 +29,8 @@ export interface PasswordChange extends OwnChange {
   readonly password: PasswordRecord;
   /** A new session, after a recovery. */
   readonly session: NewSession | undefined;
+  /** The device that is known from then on, with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
   /** Which of the other sessions stay: one, or all. */
   readonly keep: SessionId | "all" | undefined;
   /** Written if sessions ended. */

@@ -41,7 +41,7 @@ export interface SettingsHolder {
 export type SettingsOutcome =
   | FlowOutcome<{
       readonly identity: Identity;
-      readonly session: Pick<FlowCompleted, "session" | "token" | "client">;
+      readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "device">;
       readonly returnTo: string | undefined;
     }>
   | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity }

@@ -123,6 +123,8 @@ export interface RecoveryCompletion {
   readonly settingsFlow: FlowRecord;
   /** Only where the session comes at once. */
   readonly session: NewSession | undefined;
+  /** The device that is known from then on, with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];

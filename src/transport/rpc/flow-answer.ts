@@ -127,8 +127,7 @@ async function signIn(
     client,
     identity,
     device,
-  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> &
-    Partial<Pick<FlowCompleted, "device">>,
+  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device">,
 ) {
   if (client === "browser") {
     const span = { now: call.now, expiresAt: session.expiresAt };
