@@ -14,7 +14,7 @@ TEST_ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  %-18s %s\n", $$1, $$2 }'
 
 node_modules/.installed: package.json package-lock.json runtime/package.json sdk/typescript/package.json ui/package.json
 	npm ci --no-audit --no-fund --loglevel=error
@@ -44,16 +44,23 @@ generate: .cache/proto/.written ## Regenerate gen/ and the generated parts of do
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
 
+# Of the whole contract as it stands, without comments. When: docs/releasing.md.
+.PHONY: contract-baseline
+contract-baseline: .cache/proto/.written ## Take the contract as the one that buf breaking compares with
+	buf build proto --exclude-source-info -o buf.baseline.binpb
+
 .PHONY: format
 format: node_modules/.installed ## Format everything
 	buf format -w proto
+	buf format -w proto-config
 	biome check --write .
 
 .PHONY: lint
 lint: .cache/proto/.written ## Check the contract, the types and the style
 	buf lint
 	buf format -d --exit-code proto
-	scripts/check-breaking.sh
+	buf format -d --exit-code proto-config
+	buf breaking proto --against buf.baseline.binpb
 	tsc --noEmit -p .
 	biome check .
 

@@ -50,6 +50,7 @@ import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
+import { TenantProfiles } from "./domain/tenant/tenant-profiles.ts";
 import { Devices } from "./domain/throttle/devices.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
@@ -61,8 +62,13 @@ import type { Storage } from "./storage/storage.ts";
 /** The real time. */
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Everything that decides, on everything that is stored. */
-export function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
+/** Everything that decides, on everything that is stored. `languages` are those of the templates. */
+export function createDomain(
+  options: AppOptions,
+  storage: Storage,
+  tenants: Tenants,
+  languages: readonly string[] = [],
+) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
   const tokens = createTokens();
@@ -213,11 +219,12 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     outbox,
     clock,
   });
+  const registrationMethods = [passwordMethod];
   const registrationFlows = new RegistrationFlows({
     keeper,
     flows: storage.flows,
     schemas,
-    methods: [passwordMethod],
+    methods: registrationMethods,
     proofs,
     invitations,
     throttle,
@@ -252,6 +259,10 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
       recovery: recoveryFlows,
       settings: settingsFlows,
     },
+  });
+  const tenantProfiles = new TenantProfiles({
+    ...{ schemas, languages, loginMethods, registrationMethods, settingsMethods },
+    proofs: proofs.forms,
   });
   const operatorFlows = new OperatorFlows({
     identities: storage.identities,
@@ -295,6 +306,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     apiKeyUses,
     anyFlows,
     flowAnswers,
+    tenantProfiles,
     loginFlows,
     registrationFlows,
     verificationFlows,
@@ -323,7 +335,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   return {
     http,
     breachedPasswords: createBreachedPasswords({
-      url: breachedPasswords.url,
+      url: () => config.secrets.breachedPasswordsUrl(),
       timeoutMs: durationMs(breachedPasswords.timeout),
       cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
       http,

@@ -62,7 +62,10 @@ export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   const submits = new FlowSubmits({ answers: domain.flowAnswers });
   return [
-    { service: FlowContract, implementation: new FlowService({ flows: domain.anyFlows }) },
+    {
+      service: FlowContract,
+      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles }),
+    },
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows, submits }) },
     {
       service: RegistrationContract,

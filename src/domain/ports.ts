@@ -176,4 +176,6 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** The position to go on from; undefined on the last page. */
   readonly next?: readonly string[] | undefined;
+  /** The position of an item, to go on from where a page is cut short. */
+  readonly positionOf: (item: T) => readonly string[];
 }

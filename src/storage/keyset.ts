@@ -25,11 +25,12 @@ export function positionOf(page: PageRequest): Position {
 export function toPage<T>(
   rows: readonly T[],
   size: number,
-  position: (item: T) => readonly string[],
+  positionOf: (item: T) => readonly string[],
 ): Page<T> {
   const items = rows.slice(0, size);
   const last = items.at(-1);
-  return rows.length > size && last !== undefined ? { items, next: position(last) } : { items };
+  const next = rows.length > size && last !== undefined ? positionOf(last) : undefined;
+  return { items, next, positionOf };
 }
 
 /** The position of a row that has a time of creation and an id. */

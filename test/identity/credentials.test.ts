@@ -124,7 +124,7 @@ describe("setting a password", () => {
     await expect(setPassword(id, similar)).rejects.toMatchObject({
       reason: "PASSWORD_REJECTED",
       metadata: { rule: "too_similar" },
-      violations: [{ field: "password.password", reason: "too_similar" }],
+      violations: [{ field: "password.password", reason: "VALUE" }],
     });
     await expect(setPassword(id, { kind: "hash", hash: new Secret("$x$") })).rejects.toMatchObject({
       reason: "PASSWORD_HASH_UNSUPPORTED",

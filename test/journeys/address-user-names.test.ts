@@ -121,7 +121,7 @@ describe("a user name in the form of an address", () => {
 
 describe("an operator", () => {
   const identities = () => app.client(IdentityService);
-  const violations = [{ field: "traits.username", reason: "identifier" }];
+  const violations = [{ field: "traits.username", reason: "VALUE" }];
 
   test.each(["own", "kratos", "name-first"])(
     "is refused such a user name in the schema %s",

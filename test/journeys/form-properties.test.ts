@@ -5,11 +5,11 @@ import { type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { type InputNode, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { SubmitSettingsFlowRequestSchema } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { formDataToRequest } from "../../sdk/typescript/src/index.ts";
+import { splitFieldPath } from "../../src/domain/field-path.ts";
 import { button } from "../../src/domain/flow/form.ts";
 import { traitNodes } from "../../src/domain/flow/trait-nodes.ts";
 import { type CompiledSchema, compileSchema } from "../../src/domain/identity/compiled-schema.ts";
 import { checkChange } from "../../src/domain/identity/own-traits.ts";
-import { splitTraitPath } from "../../src/domain/identity/trait-path.ts";
 import type { JsonObject, JsonValue } from "../../src/domain/json.ts";
 import { saveLabel } from "../../src/domain/message/message.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -213,7 +213,7 @@ function changeOf(
   choice: number,
 ): { readonly text: string | undefined; readonly expected: JsonObject } | undefined {
   const input = inputOf(flow, name);
-  const [, ...path] = splitTraitPath(name);
+  const [, ...path] = splitFieldPath(name);
   const drawn = untouchedForm(flow).get(name);
   const isBox = input.options.length === 0 && input.type === InputType.CHECKBOX;
   if (isBox) {

@@ -38,14 +38,14 @@ const document = () => ({
 });
 
 beforeAll(async () => {
-  const settings = (invitation_required: boolean) => ({
+  const settings = (mode: "open" | "invitation") => ({
     tenant_defaults: {
       identity: { schemas: schemas() },
-      flows: { registration: { ui_url: "https://app.example.com/join", invitation_required } },
+      flows: { registration: { ui_url: "https://app.example.com/join", mode } },
     },
   });
-  app = await startTestApp({ config: settings(true) });
-  open = await startTestApp({ config: settings(false), databaseUrl: app.databaseUrl, clock: app.clock });
+  app = await startTestApp({ config: settings("invitation") });
+  open = await startTestApp({ config: settings("open"), databaseUrl: app.databaseUrl, clock: app.clock });
 });
 
 afterAll(async () => {
@@ -131,7 +131,7 @@ describe("an invitation", () => {
     await completed((await begin(app, used.token)).id);
     const revoked = await invite(app);
     await app.client(InvitationService).revokeInvitation({ invitationId: revoked.id });
-    const expired = await invite(app, { lifetime: durationFromMs(60_000) });
+    const expired = await invite(app, { expiration: { case: "lifetime", value: durationFromMs(60_000) } });
     app.clock.advance(60_000);
     const unknown = used.token.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
     const flow = await begin(app, (await invite(app)).token);
@@ -156,7 +156,9 @@ describe("an invitation", () => {
       used: async ({ token }) => completed((await begin(app, token)).id),
     };
     for (const end of Object.values(endings)) {
-      const invitation = await invite(app, { lifetime: durationFromMs(60_000) });
+      const invitation = await invite(app, {
+        expiration: { case: "lifetime", value: durationFromMs(60_000) },
+      });
       const { id: flowId } = await begin(app, invitation.token);
       await end(invitation);
       const email = freshEmail();
@@ -290,7 +292,7 @@ describe("the address of an invitation", () => {
 describe("where the address is proven before there is an account", () => {
   let strict: TestApp;
   beforeAll(async () => {
-    const registration = { address_proof: "before_session", invitation_required: true };
+    const registration = { address_proof: "before_session", mode: "invitation" };
     strict = await startTestApp({ config: { tenant_defaults: { flows: { registration } } } });
   });
   afterAll(() => strict.stop());
@@ -338,7 +340,7 @@ describe("where the address is proven before there is an account", () => {
 
 test("while registration is switched off an invitation helps nobody", async () => {
   const closed = await startTestApp({
-    config: { tenant_defaults: { flows: { registration: { enabled: false } } } },
+    config: { tenant_defaults: { flows: { registration: { mode: "closed" } } } },
   });
   try {
     const { token } = await invite(closed);

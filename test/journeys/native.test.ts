@@ -240,7 +240,7 @@ describe.each(protocols)("a session check over %s", (protocol) => {
     expect(await refusal(fresh)).toMatchObject({
       code: "Unauthenticated",
       reason: "SESSION_AUTHENTICATION_TOO_OLD",
-      metadata: { max_age_seconds: "60" },
+      metadata: { maxAgeSeconds: "60" },
     });
     const bare = await client.checkSession({ credential, view: SessionView.SESSION });
     expect(bare.identity).toBeUndefined();

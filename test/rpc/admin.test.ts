@@ -3,7 +3,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import {
+  ApiKeyService,
+  type CreateApiKeyRequestSchema,
+} from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { CredentialKind, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentitySchemaService } from "../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -334,7 +337,7 @@ describe.each(protocols)("API keys over %s", (protocol) => {
     const { secret } = await client.createApiKey({
       name: "maker",
       scopes: ["api_key:create", "identity:read"],
-      expireTime,
+      expiration: { case: "expireTime", value: expireTime },
     });
     const maker = app.client(ApiKeyService, { protocol, bearer: secret });
     for (const scope of ["*", "identity:*", "identity:create", "api_key:*"]) {
@@ -345,10 +348,14 @@ describe.each(protocols)("API keys over %s", (protocol) => {
         metadata: { scope },
       });
     }
-    const longer = { seconds: expireTime.seconds + 1n };
-    expect(
-      await refusal(maker.createApiKey({ name: "longer", scopes: ["identity:read"], expireTime: longer })),
-    ).toMatchObject({ code: "PermissionDenied", reason: "API_KEY_EXPIRY_EXCEEDED" });
+    for (const expiration of [
+      { case: "expireTime", value: { seconds: expireTime.seconds + 1n } },
+      { case: "lifetime", value: { seconds: 3601n } },
+    ] as const) {
+      expect(
+        await refusal(maker.createApiKey({ name: "longer", scopes: ["identity:read"], expiration })),
+      ).toMatchObject({ code: "PermissionDenied", reason: "API_KEY_EXPIRY_EXCEEDED" });
+    }
     const child = await maker.createApiKey({ name: "narrower", scopes: ["identity:read"] });
     expect(child.apiKey?.expireTime?.seconds).toBe(expireTime.seconds);
     app.clock.advance(3_600_000);
@@ -407,10 +414,57 @@ describe.each(protocols)("API keys over %s", (protocol) => {
   // A time that no Date or no Timestamp can hold must neither pass for "not beyond the maker's end" nor break lists.
   test.skipIf(protocol === "Connect JSON")("end at a time that the calendar has", async () => {
     const client = app.client(ApiKeyService, { protocol });
-    for (const expireTime of [{ seconds: 253_402_300_800n }, { seconds: 10n ** 15n }, { seconds: -1n }]) {
-      const refused = await refusal(client.createApiKey({ name: "late", scopes: ["*"], expireTime }));
+    for (const seconds of [253_402_300_800n, 10n ** 15n, -1n]) {
+      const expiration = { case: "expireTime", value: { seconds } } as const;
+      const refused = await refusal(client.createApiKey({ name: "late", scopes: ["*"], expiration }));
       expect(refused).toMatchObject({ reason: "REQUEST_INVALID", fields: ["expireTime"] });
     }
+  });
+
+  test("end in the future by the server's clock, at a time or after a lifetime", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const make = (expiration: MessageInitShape<typeof CreateApiKeyRequestSchema>["expiration"]) =>
+      client.createApiKey({ name: "short", scopes: ["identity:read"], expiration });
+    const now = BigInt(Math.floor(app.clock.now().getTime() / 1000));
+    const past = make({ case: "expireTime", value: { seconds: now } });
+    expect(await refusal(past)).toMatchObject({ reason: "REQUEST_INVALID", fields: ["expireTime"] });
+    for (const seconds of [-60n, 0n, 59n, 3_155_760_001n]) {
+      const refused = await refusal(make({ case: "lifetime", value: { seconds } }));
+      expect(refused).toMatchObject({ reason: "REQUEST_INVALID", fields: ["lifetime"] });
+    }
+    const { apiKey, secret } = await make({ case: "lifetime", value: { seconds: 60n } });
+    expect(apiKey?.expireTime?.seconds).toBe(now + 60n);
+    const reader = app.client(IdentityService, { protocol, bearer: secret });
+    await reader.listIdentities({ pageSize: 1 });
+    app.clock.advance(60_000);
+    expect(await refusal(reader.listIdentities({}))).toMatchObject({ reason: "API_KEY_EXPIRED" });
+    // Never, where its maker does not end either.
+    expect((await make({ case: undefined })).apiKey?.expireTime).toBeUndefined();
+  });
+
+  test("are read by their id, also after they have ended", async () => {
+    const client = app.client(ApiKeyService, { protocol });
+    const made = await client.createApiKey({ name: "one", scopes: ["identity:read"] });
+    const apiKeyId = made.apiKey?.id ?? "";
+    expect((await client.getApiKey({ apiKeyId })).apiKey).toEqual(made.apiKey);
+    const { apiKey } = await client.revokeApiKey({ apiKeyId });
+    expect((await client.getApiKey({ apiKeyId })).apiKey).toEqual(apiKey);
+    expect(await refusal(client.getApiKey({ apiKeyId: nobody }))).toMatchObject({
+      code: "NotFound",
+      reason: "API_KEY_NOT_FOUND",
+    });
+    expect(await refusal(client.getApiKey({ apiKeyId: "x" }))).toMatchObject({ fields: ["apiKeyId"] });
+    const blind = await client.createApiKey({ name: "blind", scopes: ["api_key:create"] });
+    const refused = await refusal(
+      app.client(ApiKeyService, { protocol, bearer: blind.secret }).getApiKey({ apiKeyId }),
+    );
+    expect(refused).toMatchObject({ reason: "API_KEY_SCOPE_MISSING", metadata: { scope: "api_key:read" } });
+  });
+
+  test("can be made with the scopes that the public listener knows", async () => {
+    const scopes = ["session:watch", "client:forward"];
+    const { apiKey } = await app.client(ApiKeyService, { protocol }).createApiKey({ name: "app", scopes });
+    expect(apiKey?.scopes).toEqual(scopes);
   });
 
   test("of the wrong form or kind are named as such", async () => {
@@ -425,17 +479,48 @@ describe.each(protocols)("API keys over %s", (protocol) => {
 describe("schemas", () => {
   test.each(protocols)("are listed with their versions over %s", async (protocol) => {
     const client = app.client(IdentitySchemaService, { protocol });
-    const { schemas } = await client.listIdentitySchemas({});
-    expect(schemas.map((schema) => [schema.id, schema.version, schema.current])).toEqual([
+    const { versions } = await client.listIdentitySchemaVersions({});
+    expect(versions.map(({ schemaId, version, current }) => [schemaId, version, current])).toEqual([
       ["default", 1, true],
     ]);
-    expect((await client.getIdentitySchema({ schemaId: "default" })).schema?.document).toMatchObject({
-      type: "object",
-    });
-    expect(await refusal(client.getIdentitySchema({ schemaId: "default", version: 9 }))).toMatchObject({
-      code: "NotFound",
-      reason: "SCHEMA_NOT_FOUND",
-    });
+    const { version } = await client.getIdentitySchemaVersion({ schemaId: "default" });
+    expect(version).toMatchObject({ schemaId: "default", version: 1, document: { type: "object" } });
+    expect(await refusal(client.getIdentitySchemaVersion({ schemaId: "default", version: 9 }))).toMatchObject(
+      {
+        code: "NotFound",
+        reason: "SCHEMA_NOT_FOUND",
+      },
+    );
+  });
+});
+
+// Security rule: an address in a URL stands in the log of every proxy on the way.
+describe("a question about somebody", () => {
+  const paths = {
+    ListMessages: ["courier.v1.CourierService", { recipient: "ada@example.com" }],
+    ExplainThrottle: ["access.v1.ThrottleService", { identifier: "ada@example.com", ipAddress: "192.0.2.1" }],
+    ListInvitations: ["identity.v1.InvitationService", { address: "ada@example.com" }],
+    ListIdentities: ["identity.v1.IdentityService", { identifierPrefix: "ada@" }],
+    LookUpIdentity: ["identity.v1.IdentityService", { identifier: "ada@example.com" }],
+  } as const;
+
+  test.each(Object.entries(paths))("%s cannot be asked by GET", async (method, [service, request]) => {
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: JSON.stringify(request) });
+    const headers = { authorization: `Bearer ${app.apiKey}` };
+    const url = `${app.adminUrl}/ostiary.${service}/${method}`;
+    const answer = await fetch(`${url}?${query}`, { headers });
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST"]);
+    const body = JSON.stringify(request);
+    const json = { ...headers, "content-type": "application/json" };
+    expect([200, 404]).toContain((await fetch(url, { method: "POST", headers: json, body })).status);
+  });
+
+  test("while a list that names nobody can", async () => {
+    const answer = await fetch(
+      `${app.adminUrl}/ostiary.access.v1.ApiKeyService/ListApiKeys?connect=v1&encoding=json&message=%7B%7D`,
+      { headers: { authorization: `Bearer ${app.apiKey}` } },
+    );
+    expect(answer.status).toBe(200);
   });
 });
 

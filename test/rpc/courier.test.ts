@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import {
+  CourierMessageChannel,
+  CourierMessageState,
+} from "../../gen/ostiary/courier/v1/courier_message_pb.js";
 import { CourierService } from "../../gen/ostiary/courier/v1/courier_service_pb.js";
-import { MessageChannel, MessageState } from "../../gen/ostiary/courier/v1/message_pb.js";
 import type { MessageContent } from "../../src/domain/courier/message.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -28,7 +31,7 @@ beforeAll(async () => {
       tenant_defaults: {
         courier: {
           from_address: "no-reply@example.com",
-          smtp: { url: `smtp://127.0.0.1:${mail.port}` },
+          email: { smtp: { url: `smtp://127.0.0.1:${mail.port}` } },
         },
       },
     },
@@ -54,11 +57,11 @@ async function failed(content: MessageContent) {
   const recipient = `nobody${++count}@example.com`;
   unknown.add(recipient);
   const id = await queue.enqueue(content, { recipient });
-  await reaches(id, MessageState.FAILED);
+  await reaches(id, CourierMessageState.FAILED);
   return { id, recipient };
 }
 
-function reaches(messageId: MessageId, state: MessageState) {
+function reaches(messageId: MessageId, state: CourierMessageState) {
   return vi.waitFor(
     async () => {
       const { message } = await app.client(CourierService).getMessage({ messageId });
@@ -83,14 +86,14 @@ describe.each(protocols)("messages over %s", (protocol) => {
   test("are sent soon after they were enqueued, and listed without what they say", async () => {
     const recipient = `ada${++count}@example.com`;
     const id = await queue.enqueue(code, { recipient });
-    await reaches(id, MessageState.SENT);
+    await reaches(id, CourierMessageState.SENT);
     expect(mail.mails.find(({ to }) => to.includes(recipient))?.source).toContain("048213");
     const { messages } = await courier().listMessages({ recipient: recipient.toUpperCase() });
     expect(messages).toMatchObject([
       {
         id,
-        state: MessageState.SENT,
-        channel: MessageChannel.EMAIL,
+        state: CourierMessageState.SENT,
+        channel: CourierMessageChannel.EMAIL,
         template: "login_code",
         recipient,
         attemptCount: 1,
@@ -106,14 +109,17 @@ describe.each(protocols)("messages over %s", (protocol) => {
 
   test("that failed are listed, retried and sent", async () => {
     const { id, recipient } = await failed(notice);
-    const listed = await courier().listMessages({ state: MessageState.FAILED, template: "password_changed" });
+    const listed = await courier().listMessages({
+      state: CourierMessageState.FAILED,
+      template: "password_changed",
+    });
     const found = listed.messages.find((message) => message.id === id);
     expect(found?.lastError).toContain("550");
     expect(found?.lastError).not.toContain(recipient);
     unknown.delete(recipient);
     const { message } = await courier().retryMessage({ messageId: id });
     expect(message).toMatchObject({ id, lastError: "" });
-    await reaches(id, MessageState.SENT);
+    await reaches(id, CourierMessageState.SENT);
     expect((await events(id)).map(({ type, actor }) => [type, actor.kind])).toEqual([
       ["message.failed", "server"],
       ["message.retried", "api_key"],
@@ -132,7 +138,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     expect(await refusal(wrong)).toMatchObject({ reason: "REQUEST_INVALID", fields: ["recipient"] });
     const recipient = `right${++count}@example.com`;
     await courier().readdressMessage({ messageId: id, recipient: ` ${recipient.toUpperCase()}` });
-    expect(await reaches(id, MessageState.SENT)).toMatchObject({ recipient });
+    expect(await reaches(id, CourierMessageState.SENT)).toMatchObject({ recipient });
     expect(mail.mails.some(({ to }) => to.includes(recipient))).toBe(true);
     expect((await events(id)).map(({ type }) => type)).toContain("message.readdressed");
     const again = courier().readdressMessage({ messageId: id, recipient });
@@ -181,7 +187,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     expect(second.messages[0]?.id).not.toBe(first.messages[0]?.id);
     const changed = courier().listMessages({
       pageToken: first.nextPageToken,
-      state: MessageState.FAILED,
+      state: CourierMessageState.FAILED,
     });
     expect(await refusal(changed)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
   });

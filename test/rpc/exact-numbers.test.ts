@@ -30,7 +30,7 @@ const large = 2 ** 60;
 
 describe.each(protocols)("over %s a whole number beyond 2^53 is refused by its field", (protocol) => {
   const violation = (field: string) => ({
-    violations: [expect.objectContaining({ field, reason: "number_range" })],
+    violations: [expect.objectContaining({ field, reason: "RANGE" })],
   });
 
   test("in traits and metadata of an identity, new or changed, and in the filter of a list", async () => {
@@ -91,9 +91,9 @@ describe("a number of JSON text that a double cannot hold", () => {
   };
 
   test.each([
-    ["9007199254740993", /number_range/],
-    ["175928847299117063", /number_range/],
-    ["-10000000000000000999", /number_range/],
+    ["9007199254740993", /"RANGE"/],
+    ["175928847299117063", /"RANGE"/],
+    ["-10000000000000000999", /"RANGE"/],
     ["1e-999", /too small to be kept; write it as a string/],
     ["1e400", /adminMetadata/],
   ])("%s is refused", async (number, says) => {

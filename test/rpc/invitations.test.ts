@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -29,6 +29,14 @@ afterAll(() => app.stop());
 
 const invitations = () => app.client(InvitationService);
 
+/** By the server's clock, which is years away from this machine's. */
+const expiresIn = (milliseconds: number) => ({
+  expiration: {
+    case: "expireTime",
+    value: timestampFromDate(new Date(app.clock.now().getTime() + milliseconds)),
+  } as const,
+});
+
 describe.each(protocols)("over %s", (protocol) => {
   test("an invitation is handed over once, shown without its token, listed, and revoked", async () => {
     const client = app.client(InvitationService, { protocol });
@@ -37,8 +45,8 @@ describe.each(protocols)("over %s", (protocol) => {
       publicMetadata: { plan: "gold" },
       adminMetadata: { note: "vip" },
     });
-    expect(made.token).toMatch(/^ost_inv_default_/);
-    expect(made.url).toBe(`${page}#invitation=${made.token}`);
+    expect(made.invitationToken).toMatch(/^ost_inv_default_/);
+    expect(made.registrationUrl).toBe(`${page}#invitation=${made.invitationToken}`);
     expect(made.invitation).toMatchObject({
       state: InvitationState.PENDING,
       address: "",
@@ -70,7 +78,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const address = freshEmail();
     const client = app.client(InvitationService, { protocol });
     const made = await client.createInvitation({ address: ` ${address.toUpperCase()} `, language: "de" });
-    expect([made.token, made.url]).toEqual(["", ""]);
+    expect([made.invitationToken, made.registrationUrl]).toEqual(["", ""]);
     expect(made.invitation).toMatchObject({ address, traits: { email: address } });
     const sent = await app.messages(address);
     expect(sent.map(({ template, suppressed }) => ({ template, suppressed }))).toEqual([
@@ -92,8 +100,14 @@ describe.each(protocols)("over %s", (protocol) => {
     const bad = { code: "InvalidArgument", reason: "REQUEST_INVALID" };
     const refusals: [Parameters<typeof client.createInvitation>[0], object][] = [
       [{ address: "nobody" }, { ...bad, fields: ["address"] }],
-      [{ lifetime: durationFromMs(59_000) }, { ...bad, fields: ["lifetime"] }],
-      [{ lifetime: durationFromMs(30 * dayMs + 1000) }, { ...bad, fields: ["lifetime"] }],
+      [{ expiration: { case: "lifetime", value: durationFromMs(59_000) } }, { ...bad, fields: ["lifetime"] }],
+      [
+        { expiration: { case: "lifetime", value: durationFromMs(30 * dayMs + 1000) } },
+        { ...bad, fields: ["lifetime"] },
+      ],
+      [expiresIn(0), { ...bad, fields: ["expireTime"] }],
+      [expiresIn(-1000), { ...bad, fields: ["expireTime"] }],
+      [expiresIn(30 * dayMs + 1), { ...bad, fields: ["expireTime"] }],
       [{ language: "../de" }, { ...bad, fields: ["language"] }],
       [{ publicMetadata: { x: "x".repeat(17_000) } }, { ...bad, fields: ["publicMetadata.x"] }],
       [
@@ -105,6 +119,17 @@ describe.each(protocols)("over %s", (protocol) => {
     for (const [request, expected] of refusals) {
       expect(await refusal(client.createInvitation(request))).toMatchObject(expected);
     }
+  });
+
+  test("an invitation ends at a time or after a lifetime, whichever was asked for", async () => {
+    const client = app.client(InvitationService, { protocol });
+    const atTime = await client.createInvitation(expiresIn(30 * dayMs));
+    const afterHour = await client.createInvitation({
+      expiration: { case: "lifetime", value: durationFromMs(3_600_000) },
+    });
+    const now = app.clock.now().getTime();
+    const ends = [atTime, afterHour].map(({ invitation }) => invitation?.expireTime);
+    expect(ends).toEqual([30 * dayMs, 3_600_000].map((after) => timestampFromDate(new Date(now + after))));
   });
 
   test("an unknown one is not found, and a used one cannot be revoked", async () => {
@@ -142,7 +167,8 @@ test("an invitation to a telephone number goes as a text message", async () => {
 test("states follow the times and what happened, and an expired one is revoked without an error", async () => {
   const used = await invite(app);
   await complete(app, (await begin(app, used.token)).id);
-  const expired = await invite(app, { lifetime: durationFromMs(60_000) });
+  const lifetime = { case: "lifetime", value: durationFromMs(60_000) } as const;
+  const expired = await invite(app, { expiration: lifetime });
   app.clock.advance(60_000);
   const pending = await invite(app);
   const state = async (invitationId: string) => {
@@ -210,7 +236,7 @@ test("the same request id gives the same invitation, another request with it is 
 
 // Security rule: of an invitation's token only the digest is stored, and it is in no log.
 test("a token is kept as a digest alone, and its fields are marked as secrets", async () => {
-  const { token } = await invitations().createInvitation({ requestId: randomUUID() });
+  const { invitationToken } = await invitations().createInvitation({ requestId: randomUUID() });
   const address = freshEmail();
   await invitations().createInvitation({ address });
   const mailed = invitationIn((await app.messages(address))[0]?.url ?? "");
@@ -220,13 +246,13 @@ test("a token is kept as a digest alone, and its fields are marked as secrets", 
     await query("SELECT * FROM ostiary.event"),
     await query("SELECT * FROM ostiary.idempotency_record"),
   ]);
-  for (const secret of [token, mailed]) {
+  for (const secret of [invitationToken, mailed]) {
     expect(secret).toMatch(/^ost_inv_/);
     expect(JSON.stringify(rows)).not.toContain(secret);
     expect(JSON.stringify(app.log)).not.toContain(secret);
   }
   const secrets = CreateInvitationResponseSchema.fields.filter(({ proto }) => proto.options?.debugRedact);
-  expect(secrets.map(({ name }) => name)).toEqual(["token", "url"]);
+  expect(secrets.map(({ name }) => name)).toEqual(["invitation_token", "registration_url"]);
 });
 
 test("what happens to an invitation is recorded, without its token and traits", async () => {
@@ -265,8 +291,8 @@ test("without a page an invitation is handed over as a token, and none is sent",
   try {
     const client = bare.client(InvitationService);
     const made = await client.createInvitation({});
-    expect([made.token.slice(0, 8), made.url]).toEqual(["ost_inv_", ""]);
-    expect(await resultOf(complete(bare, (await begin(bare, made.token)).id))).toBe("completed");
+    expect([made.invitationToken.slice(0, 8), made.registrationUrl]).toEqual(["ost_inv_", ""]);
+    expect(await resultOf(complete(bare, (await begin(bare, made.invitationToken)).id))).toBe("completed");
     const refused = await refusal(client.createInvitation({ address: freshEmail() }));
     expect(refused).toMatchObject({
       code: "FailedPrecondition",

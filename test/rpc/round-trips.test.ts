@@ -26,9 +26,9 @@ afterAll(() => app.stop());
 
 test("an invitation costs one more to begin with, and nothing to register", async () => {
   const registration = app.client(RegistrationService);
-  const { token } = await app.client(InvitationService).createInvitation({});
+  const { invitationToken } = await app.client(InvitationService).createInvitation({});
   const created = await roundTrips(() =>
-    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken: token }),
+    registration.createRegistrationFlow({ client: ClientKind.NATIVE, invitationToken }),
   );
   const submitted = await roundTrips(() =>
     registration.submitRegistrationFlow({

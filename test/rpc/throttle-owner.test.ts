@@ -237,12 +237,12 @@ describe("what strangers ask for", () => {
     const from = freshAddress();
     for (let count = 0; count < 6; count++) await ask("login", email, { from }).catch(() => undefined);
     const client = app.client(ThrottleService);
-    const { counters } = await client.explainThrottle({ identifier: email, address: from });
+    const { counters } = await client.explainThrottle({ identifier: email, ipAddress: from });
     expect(Object.fromEntries(counters.map(({ limit, usedCount }) => [limit, usedCount]))).toEqual({
       ...{ sending: 6, recipient: 5, recipient_daily: 5, recipient_total: 5, mailbox: 5 },
     });
     expect(counters.filter(({ exhausted }) => exhausted).map(({ limit }) => limit)).toEqual(["recipient"]);
-    await client.resetThrottle({ identifier: email, address: from });
+    await client.resetThrottle({ identifier: email, ipAddress: from });
     expect((await ask("login", email, { from })).outcome.case).toBe("nextStep");
   });
 

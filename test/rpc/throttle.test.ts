@@ -441,7 +441,10 @@ describe("an operator", () => {
     const from = freshAddress();
     for (let count = 0; count < 10; count++) await guess(app, { identifier: email, from });
     const client = app.client(ThrottleService);
-    const explained = await client.explainThrottle({ identifier: ` ${email.toUpperCase()} `, address: from });
+    const explained = await client.explainThrottle({
+      identifier: ` ${email.toUpperCase()} `,
+      ipAddress: from,
+    });
     expect(
       explained.counters.map(({ limit, scope, usedCount, exhausted }) => [
         limit,
@@ -472,7 +475,8 @@ describe("an operator", () => {
       identity_id: identity?.id,
       data: { by: ["identifier"] },
     });
-    expect((await client.resetThrottle({ address: from })).resetCount).toBe(1);
+    expect((await client.resetThrottle({ ipAddress: from })).resetCount).toBe(1);
+    expect((await eventsOf("throttle.reset")).at(-1)).toMatchObject({ data: { by: ["ip_address"] } });
   });
 
   test("sees and resets the counters of the devices that an account knows", async () => {
@@ -499,9 +503,9 @@ describe("an operator", () => {
       reason: "REQUEST_INVALID",
       fields: ["identifier"],
     });
-    expect(await refusal(client.resetThrottle({ address: "not an address" }))).toMatchObject({
+    expect(await refusal(client.resetThrottle({ ipAddress: "not an address" }))).toMatchObject({
       reason: "REQUEST_INVALID",
-      fields: ["address"],
+      fields: ["ipAddress"],
     });
     const { secret } = await app
       .client(ApiKeyService)

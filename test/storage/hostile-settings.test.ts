@@ -101,8 +101,9 @@ describe.each(hostile)("on a database with %s", (_name, settings) => {
     const scopes = ["identity:read"];
     const revoked = await keys.createApiKey({ name: "revoked", scopes });
     await keys.revokeApiKey({ apiKeyId: revoked.apiKey?.id ?? "" });
-    const expireTime = timestampFromDate(new Date(app.clock.now().getTime() + 1_000));
-    const expired = await keys.createApiKey({ name: "expired", scopes, expireTime });
+    const value = timestampFromDate(new Date(app.clock.now().getTime() + 1_000));
+    const expiration = { case: "expireTime", value } as const;
+    const expired = await keys.createApiKey({ name: "expired", scopes, expiration });
     app.clock.advance(2_000);
     const list = (bearer: string) => app.client(IdentityService, { bearer }).listIdentities({});
     expect(await refusal(list(revoked.secret))).toMatchObject({ reason: "API_KEY_REVOKED" });

@@ -6,6 +6,7 @@ import {
   type FieldRules,
   field as fieldRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import {
   ClientCertificateSchema,
@@ -21,7 +22,8 @@ import {
   RateClass,
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
-import { errorReasons } from "../../src/domain/errors.ts";
+import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
+import { codeOf } from "../../src/transport/rpc/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
 
 const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
@@ -138,6 +140,34 @@ describe("every field of a request or response", () => {
     expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
   });
 
+  // Security rule: the same where no name says it. What a flow is sent as free JSON, a map or bytes may be a password, a node's value
+  // the form token, and an address that a browser is sent to may carry a token or the state of a sign-in.
+  test("that may hold a secret by its type says so, in a flow and in addresses", () => {
+    const inFlows = new Set(
+      methods
+        .filter(({ service }) => service.typeName.startsWith("ostiary.flow."))
+        .flatMap(({ method }) => messagesWithin(method.input)),
+    );
+    const sent = fields.filter((field) => inFlows.has(field.parent) && isFree(field));
+    const shown = fields.filter(
+      (field) =>
+        field.parent.typeName.startsWith("ostiary.flow.") &&
+        (field.fieldKind === "map" || String(field) === "field ostiary.flow.v1.InputNode.value"),
+    );
+    const addresses = fields.filter(({ name }) => /(^|_)ur[il]$/.test(name));
+    const wanted = [...sent, ...shown, ...addresses];
+    expect(wanted.map(String)).toEqual(
+      expect.arrayContaining([
+        "field ostiary.flow.v1.SubmitRegistrationFlowRequest.traits",
+        "field ostiary.flow.v1.InputNode.value",
+        "field ostiary.flow.v1.Redirect.fields",
+        "field ostiary.flow.v1.Redirect.url",
+        "field ostiary.identity.v1.CreateRecoveryLinkResponse.recovery_url",
+      ]),
+    );
+    expect(wanted.filter((field) => field.proto.options?.debugRedact !== true).map(String)).toEqual([]);
+  });
+
   test("has a name that is no keyword in Python, whose stubs could not be written then", () => {
     const keywords = `False None True and as assert async await break class continue def del elif else except finally
       for from global if import in is lambda nonlocal not or pass raise return try while with yield`;
@@ -156,6 +186,20 @@ describe("error reasons", () => {
 
   test("are short enough for google.rpc.ErrorInfo", () => {
     for (const reason of errorReasons) expect(reason).toMatch(/^[A-Z][A-Z0-9_]{1,62}$/);
+  });
+
+  test.each(errorReasons)("%s has metadata whose keys are as AIP-193 wants them", (reason) => {
+    for (const key of errorTexts[reason].metadata) expect(key).toMatch(/^[a-z][a-zA-Z0-9]{0,63}$/);
+  });
+
+  test.each(errorReasons)("%s has the code and the metadata that its comment promises", (reason) => {
+    const source = readFileSync("proto/ostiary/error/v1/error_reason.proto", "utf8");
+    const before = source.slice(0, source.indexOf(`  ERROR_REASON_${reason} = `));
+    const comment = before.slice(before.lastIndexOf(";")).replace(/\s*\/\/\s*/g, " ");
+    const [, code, metadata = ""] = /Code: ([A-Z_]+)\. Metadata: (.+)\.$/.exec(comment.trim()) ?? [];
+    expect(code).toBe(Code[codeOf(reason)].replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase());
+    const keys = metadata.replace(/ \([^)]*\)/g, "").split(", ");
+    expect(keys).toEqual(errorTexts[reason].metadata.length === 0 ? ["none"] : errorTexts[reason].metadata);
   });
 });
 
@@ -179,6 +223,14 @@ function secretFields(message: DescMessage, prefix = "", seen = new Set<string>(
       field.message === undefined ? [] : secretFields(field.message, `${prefix}${field.name}.`, within);
     return [...own, ...nested];
   });
+}
+
+/** Whether a field takes anything at all: free JSON, a map, bytes. */
+function isFree(field: DescField): boolean {
+  const free = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
+  if (field.fieldKind === "map") return true;
+  if (field.scalar === ScalarType.BYTES) return true;
+  return field.message !== undefined && free.has(field.message.typeName);
 }
 
 /** Fields of a request that could grow without limit, by path. */

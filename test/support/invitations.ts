@@ -22,9 +22,9 @@ export async function invite(
 ): Promise<{ readonly id: string; readonly token: string }> {
   // Ids and messages are told apart by their time, which stands still otherwise.
   app.clock.advance(1);
-  const { invitation, token } = await app.client(InvitationService).createInvitation(wanted);
+  const { invitation, invitationToken } = await app.client(InvitationService).createInvitation(wanted);
   const id = invitation?.id ?? "";
-  if (token !== "") return { id, token };
+  if (invitationToken !== "") return { id, token: invitationToken };
   const message = (await app.messages(invitation?.address)).at(-1);
   return { id, token: invitationIn(message?.url ?? "") };
 }

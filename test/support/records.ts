@@ -123,20 +123,25 @@ export const passwordProof = { kind: "credential", credential: "password" } as c
 export function someSettings(change: Partial<TenantSettings> = {}): TenantSettings {
   const hourMs = 3_600_000;
   const none = undefined;
+  const noColors = { primary: "", onPrimary: "", background: "", text: "" };
   return {
     publicUrl: "http://127.0.0.1:4433",
     allowedOrigins: new Set(),
     nativeOrigins: new Set(),
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
+    branding: {
+      ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },
+      ...{ colors: noColors, darkColors: noColors },
+      ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
+    },
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
     login: { lifetimeMs: hourMs, style: "one_step" },
     registration: {
       lifetimeMs: hourMs,
-      enabled: true,
+      mode: "open",
       addressProof: "none",
       style: "one_step",
-      invitationRequired: false,
       invitationLifetimeMs: hourMs,
     },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },

@@ -106,9 +106,9 @@ describe.runIf(withOpenssl).each(protocols)("a client certificate over %s (opens
       code: "PermissionDenied",
       reason: "API_KEY_SCOPE_EXCEEDED",
     });
-    const later = { seconds: BigInt(Date.UTC(2200, 0) / 1000) };
+    const later = { case: "expireTime", value: { seconds: BigInt(Date.UTC(2200, 0) / 1000) } } as const;
     expect(
-      await refusal(client.createApiKey({ name: "longer", scopes: ["identity:read"], expireTime: later })),
+      await refusal(client.createApiKey({ name: "longer", scopes: ["identity:read"], expiration: later })),
     ).toMatchObject({ code: "PermissionDenied", reason: "API_KEY_EXPIRY_EXCEEDED" });
     const { apiKey } = await client.createApiKey({ name: "own", scopes: ["identity:read"] });
     const { validToDate } = new X509Certificate(

@@ -259,6 +259,7 @@ function manyViolations(): Error {
   const violations = Array.from({ length: 300 }, (_, index) => ({
     field: `traits.field_${index}`,
     description: `must not be ${"long ".repeat(50)}`,
+    reason: "VALUE" as const,
   }));
   return domainError("TRAITS_INVALID", {}, { violations });
 }

@@ -105,7 +105,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(JSON.stringify(error)).not.toContain("secret detail");
     const lines = running.log.filter(({ level }) => level === "error");
     expect(lines).toHaveLength(1);
-    expect(lines[0]?.fields.requestId).toBe(info?.metadata.request_id);
+    expect(lines[0]?.fields.requestId).toBe(info?.metadata.requestId);
     expect(String(lines[0]?.fields.err)).toContain("a secret detail of the inside");
   });
 
@@ -160,7 +160,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(error.code).toBe(Code.ResourceExhausted);
     expect(detailOf(error, ErrorInfoSchema)).toMatchObject({
       reason: "REQUEST_TOO_LARGE",
-      metadata: { limit_bytes: "16384" },
+      metadata: { limitBytes: "16384" },
     });
   });
 

@@ -9,6 +9,7 @@ import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_s
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { checkToken, reachNames } from "./check-reach.ts";
 import { refuseUnknownOptions } from "./options.ts";
+import { withRequestIds } from "./request-ids.ts";
 import { createSendMessages, type SendMessages } from "./send-messages.ts";
 import { openTransport, type Reach, type TokenSource } from "./transport.ts";
 
@@ -51,13 +52,16 @@ export interface OstiaryAdmin {
 const mostAnswerBytes = 64 * 1024 * 1024;
 
 /**
- * Makes clients of the admin listener. Nothing is sent until a method is called. Throws a TypeError for an option that
+ * Makes clients of the admin listener. Nothing is sent until a method is called. A call that makes or sends something has a
+ * random `requestId`, unless the caller names one. Throws a TypeError for an option that
  * there is not, and for an address that cannot be one.
  */
 export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
   refuseUnknownOptions("createOstiaryAdmin", options, { ...reachNames, apiKey: true });
   checkToken("apiKey", options.apiKey);
-  const transport = openTransport(options, { token: options.apiKey, paths: true, mostAnswerBytes });
+  const transport = withRequestIds(
+    openTransport(options, { token: options.apiKey, paths: true, mostAnswerBytes }),
+  );
   return {
     identities: createClient(IdentityService, transport),
     identitySchemas: createClient(IdentitySchemaService, transport),

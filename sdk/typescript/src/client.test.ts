@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { create } from "@bufbuild/protobuf";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { CreateApiKeyRequestSchema } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { createOstiaryAdmin } from "./admin.ts";
 import { createOstiary, type OstiaryOptions } from "./client.ts";
+import { getTenantProfile } from "./tenant-profile.ts";
 
 describe("the clients", () => {
   afterEach(() => vi.unstubAllGlobals());
@@ -55,6 +58,28 @@ describe("the clients", () => {
     expect(new Headers(sent[0]?.init?.headers).get("authorization")).toBe("Bearer ost_key_1");
   });
 
+  test("of operators give a random request id to calls that take one, each another", async () => {
+    const { sent, fetch } = recorder();
+    const admin = createOstiaryAdmin({ baseUrl: "https://admin.example", fetch, apiKey: "ost_key_1" });
+    const request = { name: "one", scopes: ["identity:read"] };
+    await admin.apiKeys.createApiKey(request);
+    await admin.apiKeys.createApiKey(request);
+    await admin.identities.batchCreateIdentities({ requests: [{}] });
+    await admin.apiKeys.createApiKey(create(CreateApiKeyRequestSchema, { ...request, requestId: "mine" }));
+    await admin.apiKeys.listApiKeys({});
+    const bodies = sent.map(({ init }) => JSON.parse(new TextDecoder().decode(init?.body as Uint8Array)));
+    const uuid = expect.stringMatching(/^[0-9a-f-]{36}$/);
+    expect(bodies).toEqual([
+      { ...request, requestId: uuid },
+      { ...request, requestId: uuid },
+      { requestId: uuid, requests: [{}] },
+      { ...request, requestId: "mine" },
+      {},
+    ]);
+    expect(new Set(bodies.map(({ requestId }) => requestId)).size).toBe(5);
+    expect(request).not.toHaveProperty("requestId");
+  });
+
   test("send cookies from a web page, unless they have a token or are told otherwise", async () => {
     vi.stubGlobal("document", {});
     const credentials = async (options: Partial<OstiaryOptions>) => {
@@ -74,6 +99,16 @@ describe("the clients", () => {
     expect(sent[0]?.init).not.toHaveProperty("credentials");
   });
 
+  test("ask for the tenant's profile by GET and without a token, so that a browser can keep the answer", async () => {
+    const { sent, fetch } = recorder({ profile: { defaultSchemaId: "person" } });
+    const ostiary = createOstiary({ baseUrl: "https://auth.example", fetch, token: "t" });
+    expect((await getTenantProfile(ostiary)).defaultSchemaId).toBe("person");
+    await ostiary.sessions.logout({});
+    expect(sent.map(({ init }) => init?.method)).toEqual(["GET", "POST"]);
+    expect(new URL(sent[0]?.url ?? "").pathname).toBe("/ostiary.flow.v1.FlowService/GetTenantProfile");
+    expect(new Headers(sent[0]?.init?.headers).get("authorization")).toBeNull();
+  });
+
   // Security rule: a redirect must not carry tokens and passwords to another host.
   test("follow no redirects", async () => {
     const { sent, fetch } = recorder();
@@ -82,11 +117,11 @@ describe("the clients", () => {
   });
 });
 
-function recorder() {
+function recorder(answer: object = {}) {
   const sent: { url: string; init: RequestInit | undefined }[] = [];
   const fetch: typeof globalThis.fetch = async (input, init) => {
     sent.push({ url: String(input), init });
-    return Response.json({});
+    return Response.json(answer);
   };
   return { sent, fetch };
 }

@@ -1,7 +1,8 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
-import { hasPassed, type Instant, instantOf, type Never, never } from "../instant.ts";
+import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
@@ -35,7 +36,10 @@ interface ApiKeysDependencies {
 }
 
 /** A Timestamp ends here: a later time could be stored, and no list that holds it could be shown as JSON. */
-const endOfCalendar = new Date("9999-12-31T23:59:59.999Z");
+const expirationLimits = {
+  latest: new Date("9999-12-31T23:59:59.999Z"),
+  limits: "must lie in the future, before the year 10000",
+};
 
 /** The rules of API keys. */
 export class ApiKeys {
@@ -86,23 +90,21 @@ export class ApiKeys {
     wanted: {
       readonly name: string;
       readonly scopes: readonly string[];
-      readonly expiresAt: Date | undefined;
+      /** Undefined: with its maker. */
+      readonly expiration: Expiration | undefined;
     },
   ): Promise<CreatedApiKey> {
     const exceeding = scopesExceeding(maker.scopes, wanted.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
-    const expiresAt = wanted.expiresAt ?? maker.expiresAt;
-    // Not by "not earlier": every comparison with an invalid date is false.
-    if (expiresAt !== never && !(expiresAt > this.#clock.now() && expiresAt < endOfCalendar)) {
-      const description = "must lie in the future, before the year 10000";
-      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description }] });
-    }
+    const expiresAt =
+      wanted.expiration === undefined
+        ? maker.expiresAt
+        : endOfExpiration(wanted.expiration, this.#clock.now(), expirationLimits);
     if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
-      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
+      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });
     }
     const { key, secret } = this.#newKey(tenant, {
-      ...wanted,
-      expiresAt: expiresAt === never ? never : instantOf(expiresAt),
+      ...{ name: wanted.name, scopes: wanted.scopes, expiresAt },
       bootstrap: false,
       maker: maker.maker,
     });
@@ -136,6 +138,13 @@ export class ApiKeys {
     return created ? { apiKey: key, secret } : undefined;
   }
 
+  /** The key with this id, ended or not. Throws API_KEY_NOT_FOUND. */
+  async get(tenant: Tenant, id: ApiKeyId): Promise<ApiKey> {
+    const apiKey = await this.#store.find({ tenantId: tenant.id }, id);
+    if (apiKey === undefined) throw domainError("API_KEY_NOT_FOUND", {});
+    return apiKey;
+  }
+
   /** Keys, newest first. */
   list(tenant: Tenant, includeEnded: boolean, page: PageAsk): Promise<PageAnswer<ApiKey>> {
     const filter = { includeEnded, now: this.#clock.now() };
@@ -158,8 +167,7 @@ export class ApiKeys {
     { id, includeDescendants }: { readonly id: ApiKeyId; readonly includeDescendants: boolean },
   ): Promise<{ readonly apiKey: ApiKey; readonly descendants: readonly ApiKey[] }> {
     const scope = { tenantId: tenant.id };
-    const found = await this.#store.find(scope, id);
-    if (found === undefined) throw domainError("API_KEY_NOT_FOUND", {});
+    const found = await this.get(tenant, id);
     const exceeding = scopesExceeding(revoker.scopes, found.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
     const at = this.#clock.now();

@@ -1,7 +1,7 @@
 import { domainError } from "../errors.ts";
+import { toFieldViolation } from "../identity/identity-input.ts";
 import { checkJsonLimits, type JsonLimits } from "../identity/json-limits.ts";
 import type { JsonObject } from "../json.ts";
-import { nodeName } from "./form.ts";
 
 /** What a client may want mail templates to see: 8 KiB as JSON. */
 const clientDataLimits: JsonLimits = { maxBytes: 8 * 1024, maxStringLength: 8 * 1024 };
@@ -11,7 +11,6 @@ export function toClientData(data: JsonObject | undefined): JsonObject | undefin
   if (data === undefined) return undefined;
   const violation = checkJsonLimits(data, clientDataLimits);
   if (violation === undefined) return data;
-  const field = nodeName("clientData", ...violation.path);
-  const { message: description, rule: reason } = violation;
-  throw domainError("REQUEST_INVALID", {}, { violations: [{ field, description, reason }] });
+  const violations = [toFieldViolation("clientData", violation)];
+  throw domainError("REQUEST_INVALID", {}, { violations });
 }

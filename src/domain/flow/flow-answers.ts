@@ -12,8 +12,10 @@ import type { FlowStore } from "./store.ts";
 /** How long the answer to a submit is kept for whoever did not get it: ten minutes. */
 export const answerLifetimeMs = 10 * 60 * 1000;
 
-/** What tells one submit with a request id from another. Digests: a request may hold a password. */
+/** What tells one submit with a request id from another. What is kept are digests: a request may hold a password. */
 export interface SubmittedRequest {
+  readonly requestId: string;
+  /** Of the request id. */
   readonly id: string;
   /** Of the whole request. */
   readonly body: string;
@@ -26,6 +28,7 @@ export interface KeptAnswer {
   readonly client: FlowClient;
   /** The session that it gave. */
   readonly session: AnsweredSession | undefined;
+  readonly requestId: string;
 }
 
 interface AnsweredSession {
@@ -86,7 +89,7 @@ export class FlowAnswers {
     if (requestId === "") return undefined;
     const digest = (text: string) =>
       Buffer.from(this.#digests.make("flow request", text)).toString("base64url");
-    return { id: digest(requestId), body: digest(body) };
+    return { requestId, id: digest(requestId), body: digest(body) };
   }
 
   /**
@@ -104,11 +107,12 @@ export class FlowAnswers {
       return undefined;
     }
     // Security rule: only who has sent the whole request before, with the secret in it, gets its answer.
-    if (kept.body !== request.body) throw domainError("REQUEST_ID_REUSED", { request_id: "" });
+    if (kept.body !== request.body) throw domainError("REQUEST_ID_REUSED", { requestId: request.requestId });
     const { session } = kept;
     return {
       bytes: Buffer.from(kept.bytes, "base64url"),
       client: flow.client,
+      requestId: request.requestId,
       session: session && { ...session, tokenDigest: Buffer.from(session.tokenDigest, "base64url") },
     };
   }
@@ -125,7 +129,8 @@ export class FlowAnswers {
     const { session } = answer;
     const sealed: SealedAnswer = {
       flow: Buffer.from(parsed.digest).toString("base64url"),
-      ...request,
+      id: request.id,
+      body: request.body,
       at: this.#clock.now().getTime(),
       bytes: Buffer.from(answer.bytes).toString("base64url"),
       ...(session && {
@@ -149,7 +154,7 @@ export class FlowAnswers {
   async reissue(
     tenant: Tenant,
     origin: CallOrigin,
-    client: FlowClient,
+    { client, requestId }: KeptAnswer,
     { id, identityId, tokenDigest }: AnsweredSession,
   ): Promise<Secret> {
     const { token, digest } = this.#tokens.issue(
@@ -162,7 +167,7 @@ export class FlowAnswers {
     const change = { from: tokenDigest, to: digest, at, event };
     if (await this.#sessions.replaceToken({ tenantId: tenant.id }, id, change)) return token;
     const message = "The answer was given again already, or its session is over.";
-    throw domainError("REQUEST_ID_REUSED", { request_id: "" }, { message });
+    throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
   }
 
   #open(flow: FlowRecord): SealedAnswer | undefined {

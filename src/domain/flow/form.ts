@@ -1,4 +1,4 @@
-import { splitTraitPath } from "../identity/trait-path.ts";
+import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import type { JsonValue } from "../json.ts";
 import { type Message, required } from "../message/message.ts";
 
@@ -101,7 +101,7 @@ function placesOf(drawn: readonly Node[], name: string, message: Message): FormP
   const needed = within.filter(({ element }) => element.kind === "input" && element.required);
   return (needed.length > 0 ? needed : within.slice(0, 1)).map(({ name: place, element }) => {
     const isItem = element.kind === "input" && element.listItem === true;
-    return { name: place, message: isItem ? message : required(splitTraitPath(place).at(-1) ?? "") };
+    return { name: place, message: isItem ? message : required(splitFieldPath(place).at(-1) ?? "") };
   });
 }
 
@@ -135,5 +135,5 @@ export function button(step: string, label: Message, skipsRequired = false): Nod
 
 /** Joins path parts to a node name; a dot or backslash within a part is written with a backslash before it. */
 export function nodeName(...parts: readonly string[]): string {
-  return parts.map((part) => part.replace(/[\\.]/g, "\\$&")).join(".");
+  return joinFieldPath(parts);
 }

@@ -35,7 +35,7 @@ describe("sendEach", () => {
     domainError("IDENTITY_NOT_FOUND", {}),
     domainError("IDENTITY_INACTIVE", {}),
     domainError("ADDRESS_NOT_USABLE", {}),
-    domainError("REQUEST_ID_REUSED", { request_id: "1" }),
+    domainError("REQUEST_ID_REUSED", { requestId: "1" }),
   ])("goes on after $reason, which concerns one identity", async (error) => {
     const { reason } = error;
     const send = async ({ identityId }: SendOrder) => {

@@ -861,7 +861,7 @@ describe("fields", () => {
     });
     expect(schema.fields[4]).toMatchObject({ title: "Tags", list: { minItems: 1 } });
     expect(schema.fields[5]).toMatchObject({ options: ["free", "paid"] });
-    expect(schema.fields[8]).toMatchObject({ identifier: true });
+    expect(schema.fields[8]).toMatchObject({ identifier: "username" });
   });
 
   test("look into references and allOf, and end where a schema contains itself", () => {

@@ -2,9 +2,11 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv"
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
+import type { Annotation } from "./annotations.ts";
 import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
+import { type IdentifierTrait, identifierTraits } from "./identifier-traits.ts";
 import type { DerivedTraits } from "./identity.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { compileLinearPattern } from "./linear-pattern.ts";
@@ -23,6 +25,8 @@ export interface CompiledSchema {
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly TraitField[];
+  /** The traits that people sign in with. */
+  readonly identifiers: readonly IdentifierTrait[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
   /** The traits that nobody is shown again once they were sent: `writeOnly`. */
@@ -67,7 +71,8 @@ export interface TraitField {
   readonly minLength?: number | undefined;
   readonly maxLength?: number | undefined;
   readonly pattern?: string | undefined;
-  readonly identifier: boolean;
+  /** What kind of identifier it is; undefined: nobody signs in with it. */
+  readonly identifier: Annotation["identifier"];
   readonly autocomplete: string | undefined;
   /** Of a list: how many items it takes; the rest of the field is that of each item, `path` is the list's. */
   readonly list: { readonly minItems: number; readonly maxItems: number } | undefined;
@@ -82,6 +87,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
   const document = new SchemaDocument(stored.document);
   const validators = new Validators(document);
   const validateTraits = validators.of(document.traits);
+  const fields = traitFields(document);
   const collector = new AnnotationCollector(document, (schema, value) => validators.holds(schema, value));
   return {
     id: stored.id,
@@ -91,7 +97,8 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     get warnings() {
       return warningsOf(document, validators);
     },
-    fields: traitFields(document),
+    fields,
+    identifiers: identifierTraits(document, fields),
     readOnly: readOnlyPaths(document),
     writeOnly: writeOnlyPaths(document),
     annotatedIn: (traits) => collector.collect(traits),

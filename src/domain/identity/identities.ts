@@ -200,7 +200,11 @@ export class Identities {
    */
   async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {
     if (change.schemaId !== undefined && change.traits === undefined) {
-      throw invalid({ field: "schemaId", description: "can only change together with traits" });
+      throw invalid({
+        field: "schemaId",
+        description: "can only change together with traits",
+        reason: "NOT_ALLOWED",
+      });
     }
     assertMetadata({ publicMetadata: change.publicMetadata, adminMetadata: change.adminMetadata });
     const { id, etag, keepSessions, allowUnverifiedAddressAsUserName: _allowed, ...wanted } = change;

@@ -1,5 +1,7 @@
 /** What operators write into an identity, checked; shared by creating and updating. */
-import { domainError, type FieldViolation } from "../errors.ts";
+import { domainError } from "../errors.ts";
+import { joinFieldPath, splitFieldPath } from "../field-path.ts";
+import { type FieldViolation, violationReasonOf } from "../field-violation.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
@@ -10,7 +12,6 @@ import type { NewPassword } from "./new-passwords.ts";
 import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";
-import { joinTraitPath, splitTraitPath } from "./trait-path.ts";
 
 /** An identity to make. */
 export interface NewIdentity {
@@ -92,7 +93,7 @@ export function toExternalId(text: string): string | undefined {
   if (text === "") return undefined;
   if (!/[\p{Cc}\p{Cs}]/u.test(text)) return text;
   const description = "must not have control characters";
-  throw invalid({ field: "externalId", description, reason: "forbidden_character" });
+  throw invalid({ field: "externalId", description, reason: "FORMAT" });
 }
 
 /** The addresses of traits, those verified that somebody vouches for. Throws REQUEST_INVALID for any other. */
@@ -109,7 +110,7 @@ export function vouchedAddresses(
     if (normalised.kind !== "problem" && known.has(normalised.value)) vouched.add(normalised.value);
     else {
       const description = "is not among the verifiable addresses of the traits";
-      violations.push({ field: `verifiedAddresses.${index}`, description, reason: "unknown_address" });
+      violations.push({ field: `verifiedAddresses.${index}`, description, reason: "VALUE" });
     }
   }
   if (violations.length > 0) throw invalid(...violations);
@@ -138,7 +139,11 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
   if (trait !== undefined) {
     const value = checkJsonLimits({ value: trait.value }, metadataLimits);
     if (value !== undefined) {
-      throw invalid({ field: "trait.value", description: value.message, reason: value.rule });
+      throw invalid({
+        field: "trait.value",
+        description: value.message,
+        reason: violationReasonOf(value.rule),
+      });
     }
     if (!isStorableText(trait.path)) return undefined;
   }
@@ -146,7 +151,7 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
     identifierPrefix: prefix === "" ? undefined : prefix,
     state: query.state,
     schemaId: query.schemaId === "" ? undefined : query.schemaId,
-    trait: trait === undefined ? undefined : { path: splitTraitPath(trait.path), value: trait.value },
+    trait: trait === undefined ? undefined : { path: splitFieldPath(trait.path), value: trait.value },
   };
 }
 
@@ -157,6 +162,6 @@ export function invalid(...violations: readonly FieldViolation[]) {
 
 /** A violation of traits or metadata as one of the request: `traits.email`. */
 export function toFieldViolation(field: string, { path, message, rule }: TraitViolation): FieldViolation {
-  const below = path.length === 0 ? "" : `.${joinTraitPath(path)}`;
-  return { field: `${field}${below}`, description: message, reason: rule };
+  const below = path.length === 0 ? "" : `.${joinFieldPath(path)}`;
+  return { field: `${field}${below}`, description: message, reason: violationReasonOf(rule) };
 }

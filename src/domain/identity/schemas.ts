@@ -141,5 +141,5 @@ export function compileConfiguredSchema({ id, document }: ConfiguredSchema): Com
 }
 
 function notFound(id: string) {
-  return domainError("SCHEMA_NOT_FOUND", { schema_id: id });
+  return domainError("SCHEMA_NOT_FOUND", { schemaId: id });
 }

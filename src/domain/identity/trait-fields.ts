@@ -134,7 +134,7 @@ function fieldOf(
     minLength: count(first("minLength")),
     maxLength: count(first("maxLength")),
     pattern: text(first("pattern")),
-    identifier: identifier !== undefined,
+    identifier,
     autocomplete: autocompleteOf(
       format,
       identifier,

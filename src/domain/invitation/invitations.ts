@@ -2,11 +2,12 @@ import { type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { assertMetadata, invalid } from "../identity/identity-input.ts";
 import { normaliseForLogin, normaliseIdentifier } from "../identity/normalise.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type InvitationId, newId } from "../ids.ts";
-import { instantOf, never } from "../instant.ts";
+import { never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
@@ -22,6 +23,9 @@ import {
 import { invitedTraits } from "./invited-traits.ts";
 import type { InvitationStore } from "./store.ts";
 
+/** What the contract allows as a lifetime. */
+const maxLifetimeMs = 30 * 24 * 60 * 60 * 1000;
+
 /** An invitation to make. */
 export interface InvitationInput {
   /** As a person would type it. Empty: the invitation is handed over. */
@@ -31,8 +35,8 @@ export interface InvitationInput {
   readonly traits: JsonObject;
   readonly publicMetadata: JsonObject;
   readonly adminMetadata: JsonObject;
-  /** Undefined: the configured one. */
-  readonly lifetimeMs: number | undefined;
+  /** Undefined: after the configured lifetime. */
+  readonly expiration: Expiration | undefined;
   /** Of the message. Empty: the courier's default. */
   readonly language: string;
 }
@@ -88,12 +92,18 @@ export class Invitations {
     assertMetadata({ publicMetadata, adminMetadata });
 
     const at = this.#clock.now();
-    const lifetimeMs = input.lifetimeMs ?? tenant.settings.registration.invitationLifetimeMs;
+    const expiration = input.expiration ?? {
+      kind: "lifetime",
+      milliseconds: tenant.settings.registration.invitationLifetimeMs,
+    };
+    const latest = new Date(at.getTime() + maxLifetimeMs);
+    const limits = "must lie in the future, at most 30 days from now";
+    const expiresAt = endOfExpiration(expiration, at, { latest, limits });
     const { token, digest } = this.#tokens.issue("invitation", tenant.name);
     const invitation: Invitation = {
       id: newId<InvitationId>(at),
       createdAt: at,
-      expiresAt: instantOf(new Date(at.getTime() + lifetimeMs)),
+      expiresAt,
       ...{ address, schemaId, traits, publicMetadata, adminMetadata },
       ...{ usedAt: never, identityId: undefined, revokedAt: never },
     };
@@ -199,5 +209,5 @@ function toAddress(typed: string): InvitedAccount["address"] {
     return { kind: normalised.kind, value: normalised.value };
   }
   const description = "must be an e-mail address, or a telephone number with its country code";
-  throw invalid({ field: "address", description });
+  throw invalid({ field: "address", description, reason: "FORMAT" });
 }

@@ -3,6 +3,7 @@ import { createSealer } from "../../crypto/sealer.ts";
 import type { TenantId } from "../ids.ts";
 import type { PageRequest } from "../ports.ts";
 import { Secret } from "../secret.ts";
+import { maxPageBytes } from "./page-bytes.ts";
 import { type PagedList, PageTokens, readPage } from "./page-tokens.ts";
 
 const secret = new Secret("a secret of the tests, long enough");
@@ -54,11 +55,13 @@ describe("a page token", () => {
 });
 
 describe("readPage", () => {
+  const positionOf = (item: string) => [item];
+
   async function sizeFor(size: number): Promise<number> {
     const asked: PageRequest[] = [];
     await readPage(pageTokens, list, { size, token: "" }, 500, async (request) => {
       asked.push(request);
-      return { items: [] };
+      return { items: [], positionOf: () => [] };
     });
     return asked[0]?.size ?? 0;
   }
@@ -77,11 +80,37 @@ describe("readPage", () => {
       const answer = await readPage(pageTokens, list, { size: 2, token }, 500, async ({ size, after }) => {
         const from = after === undefined ? 0 : all.indexOf(after[0] ?? "") + 1;
         const items = all.slice(from, from + size);
-        return { items, next: from + size < all.length ? items.slice(-1) : undefined };
+        const next = from + size < all.length ? items.slice(-1) : undefined;
+        return { items, next, positionOf };
       });
       seen.push(...answer.items);
       token = answer.nextToken;
     } while (token !== "");
     expect(seen).toEqual(all);
+  });
+
+  test("ends a page before it is too large to be received, and leaves nothing out", async () => {
+    const all = ["a", "b", "c", "d", "e"].map((letter) => letter.repeat(maxPageBytes / 2 - 100));
+    const pages: number[] = [];
+    const seen: string[] = [];
+    let token = "";
+    do {
+      const answer = await readPage(pageTokens, list, { size: 500, token }, 500, async ({ after }) => {
+        const from = after === undefined ? 0 : all.findIndex((item) => item[0] === after[0]) + 1;
+        return { items: all.slice(from), positionOf: (item: string) => [item.slice(0, 1)] };
+      });
+      pages.push(answer.items.length);
+      seen.push(...answer.items);
+      token = answer.nextToken;
+    } while (token !== "");
+    expect(pages).toEqual([2, 2, 1]);
+    expect(seen).toEqual(all);
+  });
+
+  test("measures what is shown of an item where the list says so", async () => {
+    const all = ["a", "b", "c"].map((letter) => letter.repeat(maxPageBytes));
+    const read = async () => ({ items: all, positionOf });
+    const page = await readPage(pageTokens, list, { size: 500, token: "" }, 500, read, () => 1);
+    expect(page).toEqual({ items: all, nextToken: "" });
   });
 });

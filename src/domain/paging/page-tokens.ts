@@ -3,6 +3,7 @@ import { domainError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 import { canonicalJson, type JsonObject } from "../json.ts";
 import type { Page, PageRequest, Sealer } from "../ports.ts";
+import { countThatFits, encodedBytes } from "./page-bytes.ts";
 
 /** The size of a page when none is asked for. */
 export const defaultPageSize = 50;
@@ -62,8 +63,8 @@ export class PageTokens {
 }
 
 /**
- * Reads one page of a list as a caller asks for it; more than `maxSize` items is taken as that. Throws
- * PAGE_TOKEN_INVALID.
+ * Reads one page of a list as a caller asks for it; more than `maxSize` items is taken as that. A page that would be larger than
+ * a client may receive ends earlier: `bytesOf` says what an item needs where not all of it is shown. Throws PAGE_TOKEN_INVALID.
  */
 export async function readPage<T>(
   pageTokens: PageTokens,
@@ -71,10 +72,15 @@ export async function readPage<T>(
   ask: PageAsk,
   maxSize: number,
   read: (request: PageRequest) => Promise<Page<T>>,
+  bytesOf: (item: T) => number = encodedBytes,
 ): Promise<PageAnswer<T>> {
   const after = pageTokens.decode(list, ask.token);
   const size = Math.min(ask.size <= 0 ? defaultPageSize : ask.size, maxSize);
-  const { items, next } = await read({ size, after });
+  const page = await read({ size, after });
+  const items = page.items.slice(0, countThatFits(page.items, bytesOf));
+  const last = items.at(-1);
+  const isCut = last !== undefined && items.length < page.items.length;
+  const next = isCut ? page.positionOf(last) : page.next;
   return { items, nextToken: pageTokens.encode(list, next) };
 }
 

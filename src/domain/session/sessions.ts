@@ -109,7 +109,7 @@ export class Sessions {
     }
     const maxAgeMs = demands.maxAuthenticationAgeMs;
     if (maxAgeMs !== undefined && this.#clock.now().getTime() - authenticatedAt.getTime() > maxAgeMs) {
-      throw domainError("SESSION_AUTHENTICATION_TOO_OLD", { max_age_seconds: String(maxAgeMs / 1000) });
+      throw domainError("SESSION_AUTHENTICATION_TOO_OLD", { maxAgeSeconds: String(maxAgeMs / 1000) });
     }
     return found;
   }

@@ -17,8 +17,8 @@ import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 export interface ThrottleSubject {
   /** As somebody would type it; empty: none. */
   readonly identifier: string;
-  /** An IP address; empty: none. */
-  readonly address: string;
+  /** Empty: none. */
+  readonly ipAddress: string;
 }
 
 /** A counter, as an operator sees it. */
@@ -117,7 +117,7 @@ export class ThrottleAdmin {
     // The identifier is personal data and stays out of the log; whose it is, is said by the event itself.
     const by = [
       subject.identifier === "" ? [] : "identifier",
-      subject.address === "" ? [] : "address",
+      subject.ipAddress === "" ? [] : "ip_address",
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);
@@ -126,11 +126,15 @@ export class ThrottleAdmin {
 
   async #keysOf(
     tenant: Tenant,
-    { identifier, address }: ThrottleSubject,
+    { identifier, ipAddress }: ThrottleSubject,
   ): Promise<{ readonly keys: readonly NamedKey[]; readonly identityId: IdentityId | undefined }> {
-    if (identifier === "" && address === "") {
-      const description = "is needed, or an address";
-      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "identifier", description }] });
+    if (identifier === "" && ipAddress === "") {
+      const description = "is needed, or an IP address";
+      throw domainError(
+        "REQUEST_INVALID",
+        {},
+        { violations: [{ field: "identifier", description, reason: "REQUIRED" }] },
+      );
     }
     const scope = { tenantId: tenant.id };
     const normalised = normaliseForLogin(identifier);
@@ -140,7 +144,7 @@ export class ThrottleAdmin {
     const idle = idleSince(tenant.settings.session, now);
     const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
     const name = identifier === "" ? undefined : (normalised ?? identifier);
-    const keys = countedBy({ name, address, identity, owns }).flatMap(({ limits, subjects, own }) =>
+    const keys = countedBy({ name, ipAddress, identity, owns }).flatMap(({ limits, subjects, own }) =>
       limits.flatMap((limit) =>
         subjectOf(limitRules[limit].by, subjects, own).map(
           (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
@@ -164,17 +168,17 @@ interface Counted {
   readonly own?: Uint8Array;
 }
 
-/** All that may have been counted of a name and an address. */
+/** All that may have been counted of a name and an IP address. */
 function countedBy(about: {
   readonly name: string | undefined;
   /** Empty: none. */
-  readonly address: string;
+  readonly ipAddress: string;
   readonly identity: Identity | undefined;
   /** What shows the owner. */
   readonly owns: readonly Uint8Array[];
 }): readonly Counted[] {
   const { name, identity, owns } = about;
-  const address = about.address === "" ? undefined : { address: about.address, isShared: false };
+  const address = about.ipAddress === "" ? undefined : { address: about.ipAddress, isShared: false };
   const names = name === undefined ? [] : [name];
   // Whatever a message was asked for by, it went to one of these.
   const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];

@@ -5,6 +5,7 @@ import {
   type ApiKeyService as Contract,
   type CreateApiKeyRequest,
   CreateApiKeyResponseSchema,
+  type GetApiKeyRequest,
   type ListApiKeysRequest,
   type RevokeApiKeyRequest,
 } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
@@ -13,7 +14,7 @@ import type { ApiKeys, KeyMaker } from "../../domain/access/api-keys.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
 import type { ApiKeyId } from "../../domain/ids.ts";
 import { type Caller, callOf } from "./call.ts";
-import { fromTimestamp, toTimestamp } from "./convert/common.ts";
+import { fromExpiration, toTimestamp } from "./convert/common.ts";
 import { runOnce } from "./idempotent.ts";
 
 /** ostiary.access.v1.ApiKeyService. */
@@ -39,10 +40,15 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
         scope,
         call.origin,
         keyMakerOf(call.caller),
-        { name: request.name, scopes: request.scopes, expiresAt: fromTimestamp(request.expireTime) },
+        { name: request.name, scopes: request.scopes, expiration: fromExpiration(request.expiration) },
       );
       return { apiKey: toApiKey(apiKey), secret: secret.reveal() };
     });
+  }
+
+  async getApiKey(request: GetApiKeyRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    return { apiKey: toApiKey(await this.#apiKeys.get(tenant, request.apiKeyId as ApiKeyId)) };
   }
 
   async listApiKeys(request: ListApiKeysRequest, context: HandlerContext) {

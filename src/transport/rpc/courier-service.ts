@@ -1,5 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  CourierMessageChannel,
+  type CourierMessageSchema,
+  CourierMessageState,
+} from "../../../gen/ostiary/courier/v1/courier_message_pb.js";
 import type {
   CourierService as Contract,
   GetMessageRequest,
@@ -7,11 +12,6 @@ import type {
   ReaddressMessageRequest,
   RetryMessageRequest,
 } from "../../../gen/ostiary/courier/v1/courier_service_pb.js";
-import {
-  MessageChannel,
-  type MessageSchema,
-  MessageState,
-} from "../../../gen/ostiary/courier/v1/message_pb.js";
 import type { MessageTemplate } from "../../domain/courier/message.ts";
 import type { Messages } from "../../domain/courier/messages.ts";
 import type { MessageRecord } from "../../domain/courier/store.ts";
@@ -57,19 +57,19 @@ export class CourierService implements ServiceImpl<typeof Contract> {
   }
 }
 
-const states: Record<MessageRecord["state"], MessageState> = {
-  queued: MessageState.QUEUED,
-  sending: MessageState.SENDING,
-  sent: MessageState.SENT,
-  failed: MessageState.FAILED,
+const states: Record<MessageRecord["state"], CourierMessageState> = {
+  queued: CourierMessageState.QUEUED,
+  sending: CourierMessageState.SENDING,
+  sent: CourierMessageState.SENT,
+  failed: CourierMessageState.FAILED,
 };
 
-const channels: Record<MessageRecord["channel"], MessageChannel> = {
-  email: MessageChannel.EMAIL,
-  sms: MessageChannel.SMS,
+const channels: Record<MessageRecord["channel"], CourierMessageChannel> = {
+  email: CourierMessageChannel.EMAIL,
+  sms: CourierMessageChannel.SMS,
 };
 
-function toMessage(message: MessageRecord): MessageInitShape<typeof MessageSchema> {
+function toMessage(message: MessageRecord): MessageInitShape<typeof CourierMessageSchema> {
   return {
     id: message.id,
     createTime: toTimestamp(message.createdAt),
@@ -88,17 +88,17 @@ function toMessage(message: MessageRecord): MessageInitShape<typeof MessageSchem
   };
 }
 
-function fromState(state: MessageState): MessageRecord["state"] | undefined {
+function fromState(state: CourierMessageState): MessageRecord["state"] | undefined {
   switch (state) {
-    case MessageState.QUEUED:
+    case CourierMessageState.QUEUED:
       return "queued";
-    case MessageState.SENDING:
+    case CourierMessageState.SENDING:
       return "sending";
-    case MessageState.SENT:
+    case CourierMessageState.SENT:
       return "sent";
-    case MessageState.FAILED:
+    case CourierMessageState.FAILED:
       return "failed";
-    case MessageState.UNSPECIFIED:
+    case CourierMessageState.UNSPECIFIED:
       return undefined;
     default: {
       const unreachable: never = state;

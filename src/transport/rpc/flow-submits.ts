@@ -74,12 +74,13 @@ export class FlowSubmits {
   async #again<Response extends DescMessage>(
     call: Call,
     response: Response,
-    { bytes, client, session }: KeptAnswer,
+    kept: KeptAnswer,
   ): Promise<MessageInitShape<Response>> {
+    const { bytes, client, session } = kept;
     const message = fromBinary(response, bytes);
     const signedIn = signedInOf(message as SubmitAnswer);
     if (session === undefined || signedIn === undefined) return message as MessageInitShape<Response>;
-    const token = await this.#answers.reissue(call.tenant, call.origin, client, session);
+    const token = await this.#answers.reissue(call.tenant, call.origin, kept, session);
     if (client === "native") signedIn.sessionToken = token.reveal();
     else {
       const ends = signedIn.session?.expireTime;

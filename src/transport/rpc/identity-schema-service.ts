@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { IdentitySchemaVersionSchema } from "../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { IdentitySchemaVersionSchema } from "../../../gen/ostiary/identity/v1/identity_schema_pb.js";
 import type {
   IdentitySchemaService as Contract,
-  GetIdentitySchemaRequest,
-  ListIdentitySchemasRequest,
+  GetIdentitySchemaVersionRequest,
+  ListIdentitySchemaVersionsRequest,
 } from "../../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import type { IdentitySchemas, SchemaVersion } from "../../domain/identity/schemas.ts";
 import { callOf } from "./call.ts";
@@ -18,15 +18,15 @@ export class IdentitySchemaService implements ServiceImpl<typeof Contract> {
     this.#schemas = schemas;
   }
 
-  async listIdentitySchemas(request: ListIdentitySchemasRequest, context: HandlerContext) {
+  async listIdentitySchemaVersions(request: ListIdentitySchemaVersionsRequest, context: HandlerContext) {
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#schemas.list(callOf(context).scope, page);
-    return { schemas: items.map(toSchemaVersion), nextPageToken: nextToken };
+    return { versions: items.map(toSchemaVersion), nextPageToken: nextToken };
   }
 
-  async getIdentitySchema(request: GetIdentitySchemaRequest, context: HandlerContext) {
+  async getIdentitySchemaVersion(request: GetIdentitySchemaVersionRequest, context: HandlerContext) {
     const { scope } = callOf(context);
-    return { schema: toSchemaVersion(await this.#schemas.get(scope, request.schemaId, request.version)) };
+    return { version: toSchemaVersion(await this.#schemas.get(scope, request.schemaId, request.version)) };
   }
 }
 
@@ -35,7 +35,7 @@ function toSchemaVersion({
   current,
 }: SchemaVersion): MessageInitShape<typeof IdentitySchemaVersionSchema> {
   return {
-    id: schema.id,
+    schemaId: schema.id,
     version: schema.version,
     createTime: toTimestamp(schema.createdAt),
     document: schema.document,

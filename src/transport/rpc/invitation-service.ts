@@ -1,4 +1,3 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type InvitationService as Contract,
@@ -12,7 +11,7 @@ import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts"
 import type { InvitationId } from "../../domain/ids.ts";
 import type { Invitations } from "../../domain/invitation/invitations.ts";
 import { callOf } from "./call.ts";
-import { fromStruct } from "./convert/common.ts";
+import { fromExpiration, fromStruct } from "./convert/common.ts";
 import { fromInvitationState, toInvitation } from "./convert/invitation.ts";
 import { runOnce } from "./idempotent.ts";
 
@@ -36,13 +35,13 @@ export class InvitationService implements ServiceImpl<typeof Contract> {
         traits: fromStruct(request.traits) ?? {},
         publicMetadata: fromStruct(request.publicMetadata) ?? {},
         adminMetadata: fromStruct(request.adminMetadata) ?? {},
-        lifetimeMs: request.lifetime && durationMs(request.lifetime),
+        expiration: fromExpiration(request.expiration),
         language: request.language,
       });
       return {
         invitation: toInvitation(created.invitation, call.now),
-        token: created.handedOver?.token.reveal() ?? "",
-        url: created.handedOver?.url?.reveal() ?? "",
+        invitationToken: created.handedOver?.token.reveal() ?? "",
+        registrationUrl: created.handedOver?.url?.reveal() ?? "",
       };
     });
   }

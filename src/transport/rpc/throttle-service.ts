@@ -19,9 +19,9 @@ export class ThrottleService implements ServiceImpl<typeof Contract> {
     this.#throttle = throttle;
   }
 
-  async explainThrottle({ identifier, address }: ExplainThrottleRequest, context: HandlerContext) {
+  async explainThrottle({ identifier, ipAddress }: ExplainThrottleRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    const { counters, loginAvailableAt } = await this.#throttle.explain(tenant, { identifier, address });
+    const { counters, loginAvailableAt } = await this.#throttle.explain(tenant, { identifier, ipAddress });
     return {
       counters: counters.map(toCounter),
       loginAllowed: loginAvailableAt === undefined,
@@ -29,9 +29,9 @@ export class ThrottleService implements ServiceImpl<typeof Contract> {
     };
   }
 
-  async resetThrottle({ identifier, address }: ResetThrottleRequest, context: HandlerContext) {
+  async resetThrottle({ identifier, ipAddress }: ResetThrottleRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { resetCount: await this.#throttle.reset(tenant, origin, { identifier, address }) };
+    return { resetCount: await this.#throttle.reset(tenant, origin, { identifier, ipAddress }) };
   }
 }
 

@@ -1,5 +1,7 @@
-import { fillIn } from "@ostiary/sdk/form";
+import type { NumberedMessage } from "@ostiary/sdk";
+import { fillIn, translator } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
+import { errorTexts } from "../../../src/domain/errors.ts";
 import * as messages from "../../../src/domain/message/message.ts";
 import { english } from "./english.ts";
 import { german } from "./german.ts";
@@ -7,13 +9,23 @@ import { german } from "./german.ts";
 // Each message of the server, for each kind of flow and with any other values at all: the number and the names in the
 // context count.
 const kinds = ["login", "registration", "verification", "recovery", "settings"];
-const all = Object.values(messages)
+const ofForms = Object.values(messages)
   .flatMap((make) =>
     [1, 0, new Date(0), ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.Message | undefined, first),
     ),
   )
   .filter(({ id }) => id !== undefined);
+
+const ofErrors = Object.values(errorTexts).flatMap(({ user }) =>
+  user === undefined ? [] : [{ ...user, context: contextOf(user.text) }],
+);
+const all: readonly NumberedMessage[] = [...ofForms, ...ofErrors];
+
+/** A value for each name in a sentence of an error. */
+function contextOf(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, "x"]));
+}
 
 /** A function that wants a value of another kind throws, and gets one of its kind as well. */
 function made(
@@ -38,7 +50,7 @@ describe("the messages of the server", () => {
     ({ messages }) => {
       for (const { id, context } of all) {
         const text = messages[id];
-        if (typeof text === "string") expect(fillIn(text, context), `${id}`).toBeDefined();
+        if (typeof text === "string") expect(fillIn(text, context ?? {}), `${id}`).toBeDefined();
       }
     },
   );
@@ -49,6 +61,6 @@ describe("the messages of the server", () => {
   });
 });
 
-test("both languages answer the same refusals in words", () => {
-  expect(Object.keys(german.errors).sort()).toEqual(Object.keys(english.errors).sort());
+test.each([english, german])("each number, of a form or an error, has a text in $name", ({ messages }) => {
+  for (const message of all) expect(translator(messages)(message), `${message.id}`).not.toBe("");
 });

@@ -20,6 +20,7 @@ import { DeletionNotice } from "./deletion-notice.tsx";
 import { useDeletionQuestion } from "./deletion-question.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
+import { LoginLinks } from "./login-links.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
@@ -90,7 +91,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
   };
   const notice =
-    stage.kind === "flow" && stage.notice ? notices[stage.notice] : signedOut && words.errors[signedOut];
+    stage.kind === "flow" && stage.notice
+      ? notices[stage.notice]
+      : signedOut && translator(words.messages)({ id: signedOut, text: "" });
 
   return (
     <Page title={words[name].title} heading={heading}>
@@ -111,29 +114,24 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           heading={heading}
         />
       ) : null}
-      {stage.kind === "loading" || stage.kind === "deleted" ? null : (
+      {stage.kind === "loading" || stage.kind === "deleted" ? null : name === "login" ? (
+        <LoginLinks />
+      ) : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
-          {name === "login" ? (
-            <>
-              {" · "}
-              <PageLink to="recovery">{words.recovery.title}</PageLink>
-            </>
-          ) : null}
         </p>
       )}
     </Page>
   );
 }
 
-/** The page that each leads on to, for whoever is at the wrong one. */
+/** The page that each leads on to, for those who are at the wrong one. */
 const otherPage = {
-  login: "registration",
   registration: "login",
   verification: "sessions",
   recovery: "login",
   settings: "sessions",
-} as const satisfies Record<FlowName, Route>;
+} as const satisfies Record<Exclude<FlowName, "login">, Route>;
 
 type Stage =
   | { readonly kind: "loading" }

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ApiKey } from "./api_key_pb.js";
 
 /**
@@ -36,7 +36,9 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   name: string;
 
   /**
-   * What the key may do, as `service:verb`, `service:*` or `*`.
+   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it needs. Two
+   * more are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server that calls for its
+   * users and says their IP address and user agent.
    *
    * @generated from field: repeated string scopes = 3;
    */
@@ -45,9 +47,25 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   /**
    * When the key ends. Unset: never, or with the key or client certificate that makes it.
    *
-   * @generated from field: google.protobuf.Timestamp expire_time = 4;
+   * @generated from oneof ostiary.access.v1.CreateApiKeyRequest.expiration
    */
-  expireTime?: Timestamp | undefined;
+  expiration: {
+    /**
+     * At this time: in the future, before the year 10000.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 4;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * So long after it was made: from a minute to 100 years.
+     *
+     * @generated from field: google.protobuf.Duration lifetime = 5;
+     */
+    value: Duration;
+    case: "lifetime";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -84,6 +102,46 @@ export declare type CreateApiKeyResponse = Message<"ostiary.access.v1.CreateApiK
 export declare const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse>;
 
 /**
+ * GetApiKeyRequest is the request of GetApiKey.
+ *
+ * @generated from message ostiary.access.v1.GetApiKeyRequest
+ */
+export declare type GetApiKeyRequest = Message<"ostiary.access.v1.GetApiKeyRequest"> & {
+  /**
+   * The key's id.
+   *
+   * @generated from field: string api_key_id = 1;
+   */
+  apiKeyId: string;
+};
+
+/**
+ * Describes the message ostiary.access.v1.GetApiKeyRequest.
+ * Use `create(GetApiKeyRequestSchema)` to create a new message.
+ */
+export declare const GetApiKeyRequestSchema: GenMessage<GetApiKeyRequest>;
+
+/**
+ * GetApiKeyResponse is the response of GetApiKey.
+ *
+ * @generated from message ostiary.access.v1.GetApiKeyResponse
+ */
+export declare type GetApiKeyResponse = Message<"ostiary.access.v1.GetApiKeyResponse"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: ostiary.access.v1.ApiKey api_key = 1;
+   */
+  apiKey?: ApiKey | undefined;
+};
+
+/**
+ * Describes the message ostiary.access.v1.GetApiKeyResponse.
+ * Use `create(GetApiKeyResponseSchema)` to create a new message.
+ */
+export declare const GetApiKeyResponseSchema: GenMessage<GetApiKeyResponse>;
+
+/**
  * ListApiKeysRequest is the request of ListApiKeys.
  *
  * @generated from message ostiary.access.v1.ListApiKeysRequest
@@ -91,6 +149,7 @@ export declare const CreateApiKeyResponseSchema: GenMessage<CreateApiKeyResponse
 export declare type ListApiKeysRequest = Message<"ostiary.access.v1.ListApiKeysRequest"> & {
   /**
    * How many keys to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -218,6 +277,19 @@ export declare const ApiKeyService: GenService<{
     methodKind: "unary";
     input: typeof CreateApiKeyRequestSchema;
     output: typeof CreateApiKeyResponseSchema;
+  },
+  /**
+   * GetApiKey returns a key by its id, ended or not, without its secret.
+   *
+   * Access: API key with `api_key:read`.
+   * Errors: API_KEY_NOT_FOUND.
+   *
+   * @generated from rpc ostiary.access.v1.ApiKeyService.GetApiKey
+   */
+  getApiKey: {
+    methodKind: "unary";
+    input: typeof GetApiKeyRequestSchema;
+    output: typeof GetApiKeyResponseSchema;
   },
   /**
    * ListApiKeys lists the keys, newest first, without their secrets.

@@ -38,7 +38,7 @@ export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter
   /**
    * How many attempts the limit lets through at once.
    *
-   * @generated from field: uint32 max_count = 3;
+   * @generated from field: int32 max_count = 3;
    */
   maxCount: number;
 
@@ -52,7 +52,7 @@ export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter
   /**
    * How many of them are used up.
    *
-   * @generated from field: uint32 used_count = 5;
+   * @generated from field: int32 used_count = 5;
    */
   usedCount: number;
 

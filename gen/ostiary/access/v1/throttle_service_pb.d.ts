@@ -30,9 +30,9 @@ export declare type ExplainThrottleRequest = Message<"ostiary.access.v1.ExplainT
   /**
    * A client's IP address. Of an IPv6 address the /64 counts. With both, also what is counted by the pair of them.
    *
-   * @generated from field: string address = 2;
+   * @generated from field: string ip_address = 2;
    */
-  address: string;
+  ipAddress: string;
 };
 
 /**
@@ -55,7 +55,7 @@ export declare type ExplainThrottleResponse = Message<"ostiary.access.v1.Explain
   counters: ThrottleCounter[];
 
   /**
-   * Whether a login with the identifier from the address, on an unknown device, would be let through now.
+   * Whether a login with the identifier from the IP address, on an unknown device, would be let through now.
    *
    * @generated from field: bool login_allowed = 2;
    */
@@ -91,9 +91,9 @@ export declare type ResetThrottleRequest = Message<"ostiary.access.v1.ResetThrot
   /**
    * A client's IP address.
    *
-   * @generated from field: string address = 2;
+   * @generated from field: string ip_address = 2;
    */
-  address: string;
+  ipAddress: string;
 };
 
 /**
@@ -131,8 +131,8 @@ export declare const ResetThrottleResponseSchema: GenMessage<ResetThrottleRespon
 export declare const ThrottleService: GenService<{
   /**
    * ExplainThrottle lists the counters of an identifier, of the devices that its account knows, of its live sessions, and
-   * of an address, and says whether a login would be let through now. It answers for unknown identifiers as well, and counts
-   * nothing.
+   * of an IP address, and says whether a login would be let through now. It answers for unknown identifiers as well, and
+   * counts nothing.
    *
    * Access: API key with `throttle:read`.
    * Errors: REQUEST_INVALID if neither is given.

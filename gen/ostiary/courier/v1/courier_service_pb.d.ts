@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Message as Message$1, MessageState } from "./message_pb.js";
+import type { CourierMessage, CourierMessageState } from "./courier_message_pb.js";
 
 /**
  * Describes the file ostiary/courier/v1/courier_service.proto.
@@ -21,6 +21,7 @@ export declare const file_ostiary_courier_v1_courier_service: GenFile;
 export declare type ListMessagesRequest = Message<"ostiary.courier.v1.ListMessagesRequest"> & {
   /**
    * How many messages to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -34,11 +35,11 @@ export declare type ListMessagesRequest = Message<"ostiary.courier.v1.ListMessag
   pageToken: string;
 
   /**
-   * Only messages in this state; MESSAGE_STATE_FAILED lists the dead letters. Unspecified: in any.
+   * Only messages in this state; COURIER_MESSAGE_STATE_FAILED lists the dead letters. Unspecified: in any.
    *
-   * @generated from field: ostiary.courier.v1.MessageState state = 3;
+   * @generated from field: ostiary.courier.v1.CourierMessageState state = 3;
    */
-  state: MessageState;
+  state: CourierMessageState;
 
   /**
    * Only messages to this address or telephone number. Empty: to all.
@@ -77,9 +78,9 @@ export declare type ListMessagesResponse = Message<"ostiary.courier.v1.ListMessa
   /**
    * The messages of this page.
    *
-   * @generated from field: repeated ostiary.courier.v1.Message messages = 1;
+   * @generated from field: repeated ostiary.courier.v1.CourierMessage messages = 1;
    */
-  messages: Message$1[];
+  messages: CourierMessage[];
 
   /**
    * The token of the next page; empty on the last.
@@ -124,9 +125,9 @@ export declare type GetMessageResponse = Message<"ostiary.courier.v1.GetMessageR
   /**
    * The message.
    *
-   * @generated from field: ostiary.courier.v1.Message message = 1;
+   * @generated from field: ostiary.courier.v1.CourierMessage message = 1;
    */
-  message?: Message$1 | undefined;
+  message?: CourierMessage | undefined;
 };
 
 /**
@@ -164,9 +165,9 @@ export declare type RetryMessageResponse = Message<"ostiary.courier.v1.RetryMess
   /**
    * The message as it is now.
    *
-   * @generated from field: ostiary.courier.v1.Message message = 1;
+   * @generated from field: ostiary.courier.v1.CourierMessage message = 1;
    */
-  message?: Message$1 | undefined;
+  message?: CourierMessage | undefined;
 };
 
 /**
@@ -211,9 +212,9 @@ export declare type ReaddressMessageResponse = Message<"ostiary.courier.v1.Readd
   /**
    * The message as it is now.
    *
-   * @generated from field: ostiary.courier.v1.Message message = 1;
+   * @generated from field: ostiary.courier.v1.CourierMessage message = 1;
    */
-  message?: Message$1 | undefined;
+  message?: CourierMessage | undefined;
 };
 
 /**

@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Flow } from "./flow_pb.js";
+import type { TenantProfile } from "./tenant_profile_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow_service.proto.
@@ -62,6 +63,40 @@ export declare type GetFlowResponse = Message<"ostiary.flow.v1.GetFlowResponse">
 export declare const GetFlowResponseSchema: GenMessage<GetFlowResponse>;
 
 /**
+ * GetTenantProfileRequest is the request of GetTenantProfile.
+ *
+ * @generated from message ostiary.flow.v1.GetTenantProfileRequest
+ */
+export declare type GetTenantProfileRequest = Message<"ostiary.flow.v1.GetTenantProfileRequest"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileRequest.
+ * Use `create(GetTenantProfileRequestSchema)` to create a new message.
+ */
+export declare const GetTenantProfileRequestSchema: GenMessage<GetTenantProfileRequest>;
+
+/**
+ * GetTenantProfileResponse is the response of GetTenantProfile.
+ *
+ * @generated from message ostiary.flow.v1.GetTenantProfileResponse
+ */
+export declare type GetTenantProfileResponse = Message<"ostiary.flow.v1.GetTenantProfileResponse"> & {
+  /**
+   * The profile.
+   *
+   * @generated from field: ostiary.flow.v1.TenantProfile profile = 1;
+   */
+  profile?: TenantProfile | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileResponse.
+ * Use `create(GetTenantProfileResponseSchema)` to create a new message.
+ */
+export declare const GetTenantProfileResponseSchema: GenMessage<GetTenantProfileResponse>;
+
+/**
  * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.
  *
  * @generated from service ostiary.flow.v1.FlowService
@@ -82,6 +117,21 @@ export declare const FlowService: GenService<{
     methodKind: "unary";
     input: typeof GetFlowRequestSchema;
     output: typeof GetFlowResponseSchema;
+  },
+  /**
+   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register, branding. The
+   * answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET it is asked for again
+   * with its `etag`.
+   *
+   * Access: anyone.
+   * Errors: RATE_LIMITED.
+   *
+   * @generated from rpc ostiary.flow.v1.FlowService.GetTenantProfile
+   */
+  getTenantProfile: {
+    methodKind: "unary";
+    input: typeof GetTenantProfileRequestSchema;
+    output: typeof GetTenantProfileResponseSchema;
   },
 }>;
 

@@ -7,13 +7,14 @@
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_ostiary_flow_v1_flow } from "./flow_pb.js";
+import { file_ostiary_flow_v1_tenant_profile } from "./tenant_profile_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow_service.proto.
  */
 export const file_ostiary_flow_v1_flow_service = /*@__PURE__*/
-  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIMnQKC0Zsb3dTZXJ2aWNlEl0KB0dldEZsb3cSHy5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1JlcXVlc3QaIC5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1Jlc3BvbnNlIg+QAgLqpCYICgYoAhICCAEaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_ostiary_flow_v1_flow, file_ostiary_option_v1_option]);
+  fileDesc("CiJvc3RpYXJ5L2Zsb3cvdjEvZmxvd19zZXJ2aWNlLnByb3RvEg9vc3RpYXJ5LmZsb3cudjEiMAoOR2V0Rmxvd1JlcXVlc3QSHgoHZmxvd19pZBgBIAEoCUINgAEBukgHcgUQARiABCJICg9HZXRGbG93UmVzcG9uc2USIwoEZmxvdxgBIAEoCzIVLm9zdGlhcnkuZmxvdy52MS5GbG93EhAKCHJlcGxhY2VkGAIgASgIIhkKF0dldFRlbmFudFByb2ZpbGVSZXF1ZXN0IksKGEdldFRlbmFudFByb2ZpbGVSZXNwb25zZRIvCgdwcm9maWxlGAEgASgLMh4ub3N0aWFyeS5mbG93LnYxLlRlbmFudFByb2ZpbGUy7AEKC0Zsb3dTZXJ2aWNlEl0KB0dldEZsb3cSHy5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1JlcXVlc3QaIC5vc3RpYXJ5LmZsb3cudjEuR2V0Rmxvd1Jlc3BvbnNlIg+QAgLqpCYICgYoAhICCAESdgoQR2V0VGVuYW50UHJvZmlsZRIoLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVxdWVzdBopLm9zdGlhcnkuZmxvdy52MS5HZXRUZW5hbnRQcm9maWxlUmVzcG9uc2UiDZACAeqkJgYKBCgBCgAaBuqkJgIIAUKWAQoXZXhhbXBsZS5vc3RpYXJ5LmZsb3cudjFQAVopb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZmxvdy92MTtmbG93djGiAgdPU1RGbG93qgIPT3N0aWFyeS5GbG93LlYxugILT3N0aWFyeUZsb3fKAg9Pc3RpYXJ5XEZsb3dcVjHqAhFPc3RpYXJ5OjpGbG93OjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_ostiary_flow_v1_flow, file_ostiary_flow_v1_tenant_profile, file_ostiary_option_v1_option]);
 
 /**
  * Describes the message ostiary.flow.v1.GetFlowRequest.
@@ -28,6 +29,20 @@ export const GetFlowRequestSchema = /*@__PURE__*/
  */
 export const GetFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow_service, 1);
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileRequest.
+ * Use `create(GetTenantProfileRequestSchema)` to create a new message.
+ */
+export const GetTenantProfileRequestSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 2);
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileResponse.
+ * Use `create(GetTenantProfileResponseSchema)` to create a new message.
+ */
+export const GetTenantProfileResponseSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_flow_v1_flow_service, 3);
 
 /**
  * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.

@@ -95,8 +95,8 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   /**
    * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
    * member by member, a list is replaced whole. It is merged with the traits that the account has at that moment
-   * (see `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32 levels, before and after. Read with
-   * the step `profile`.
+   * (see `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32
+   * levels, before and after. Read with the step `profile`.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */

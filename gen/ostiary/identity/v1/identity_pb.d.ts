@@ -361,54 +361,6 @@ export declare type PasswordCredential = Message<"ostiary.identity.v1.PasswordCr
 export declare const PasswordCredentialSchema: GenMessage<PasswordCredential>;
 
 /**
- * IdentitySchemaVersion is one version of a JSON Schema that traits follow.
- *
- * @generated from message ostiary.identity.v1.IdentitySchemaVersion
- */
-export declare type IdentitySchemaVersion = Message<"ostiary.identity.v1.IdentitySchemaVersion"> & {
-  /**
-   * The schema's id in the configuration.
-   *
-   * @generated from field: string id = 1;
-   */
-  id: string;
-
-  /**
-   * The version; the first is 1, and each change of the document makes the next.
-   *
-   * @generated from field: int32 version = 2;
-   */
-  version: number;
-
-  /**
-   * When the server first saw this version.
-   *
-   * @generated from field: google.protobuf.Timestamp create_time = 3;
-   */
-  createTime?: Timestamp | undefined;
-
-  /**
-   * The JSON Schema document.
-   *
-   * @generated from field: google.protobuf.Struct document = 4;
-   */
-  document?: JsonObject | undefined;
-
-  /**
-   * Whether this is the version that new identities are validated with.
-   *
-   * @generated from field: bool current = 5;
-   */
-  current: boolean;
-};
-
-/**
- * Describes the message ostiary.identity.v1.IdentitySchemaVersion.
- * Use `create(IdentitySchemaVersionSchema)` to create a new message.
- */
-export declare const IdentitySchemaVersionSchema: GenMessage<IdentitySchemaVersion>;
-
-/**
  * IdentityState says whether an identity can sign in.
  *
  * @generated from enum ostiary.identity.v1.IdentityState
@@ -440,6 +392,46 @@ export enum IdentityState {
  * Describes the enum ostiary.identity.v1.IdentityState.
  */
 export declare const IdentityStateSchema: GenEnum<IdentityState>;
+
+/**
+ * IdentifierKind says what an identifier is.
+ *
+ * @generated from enum ostiary.identity.v1.IdentifierKind
+ */
+export enum IdentifierKind {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An e-mail address.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_EMAIL = 1;
+   */
+  EMAIL = 1,
+
+  /**
+   * A telephone number in E.164 form.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_PHONE = 2;
+   */
+  PHONE = 2,
+
+  /**
+   * A name that is no address.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_USERNAME = 3;
+   */
+  USERNAME = 3,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.IdentifierKind.
+ */
+export declare const IdentifierKindSchema: GenEnum<IdentifierKind>;
 
 /**
  * CredentialKind names the kinds of credentials.

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { IdentitySchemaVersion } from "./identity_pb.js";
+import type { IdentitySchemaVersion } from "./identity_schema_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/identity_schema_service.proto.
@@ -14,13 +14,14 @@ import type { IdentitySchemaVersion } from "./identity_pb.js";
 export declare const file_ostiary_identity_v1_identity_schema_service: GenFile;
 
 /**
- * ListIdentitySchemasRequest is the request of ListIdentitySchemas.
+ * ListIdentitySchemaVersionsRequest is the request of ListIdentitySchemaVersions.
  *
- * @generated from message ostiary.identity.v1.ListIdentitySchemasRequest
+ * @generated from message ostiary.identity.v1.ListIdentitySchemaVersionsRequest
  */
-export declare type ListIdentitySchemasRequest = Message<"ostiary.identity.v1.ListIdentitySchemasRequest"> & {
+export declare type ListIdentitySchemaVersionsRequest = Message<"ostiary.identity.v1.ListIdentitySchemaVersionsRequest"> & {
   /**
    * How many versions to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -35,23 +36,23 @@ export declare type ListIdentitySchemasRequest = Message<"ostiary.identity.v1.Li
 };
 
 /**
- * Describes the message ostiary.identity.v1.ListIdentitySchemasRequest.
- * Use `create(ListIdentitySchemasRequestSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.ListIdentitySchemaVersionsRequest.
+ * Use `create(ListIdentitySchemaVersionsRequestSchema)` to create a new message.
  */
-export declare const ListIdentitySchemasRequestSchema: GenMessage<ListIdentitySchemasRequest>;
+export declare const ListIdentitySchemaVersionsRequestSchema: GenMessage<ListIdentitySchemaVersionsRequest>;
 
 /**
- * ListIdentitySchemasResponse is the response of ListIdentitySchemas.
+ * ListIdentitySchemaVersionsResponse is the response of ListIdentitySchemaVersions.
  *
- * @generated from message ostiary.identity.v1.ListIdentitySchemasResponse
+ * @generated from message ostiary.identity.v1.ListIdentitySchemaVersionsResponse
  */
-export declare type ListIdentitySchemasResponse = Message<"ostiary.identity.v1.ListIdentitySchemasResponse"> & {
+export declare type ListIdentitySchemaVersionsResponse = Message<"ostiary.identity.v1.ListIdentitySchemaVersionsResponse"> & {
   /**
    * The versions of this page.
    *
-   * @generated from field: repeated ostiary.identity.v1.IdentitySchemaVersion schemas = 1;
+   * @generated from field: repeated ostiary.identity.v1.IdentitySchemaVersion versions = 1;
    */
-  schemas: IdentitySchemaVersion[];
+  versions: IdentitySchemaVersion[];
 
   /**
    * The token of the next page; empty on the last.
@@ -62,17 +63,17 @@ export declare type ListIdentitySchemasResponse = Message<"ostiary.identity.v1.L
 };
 
 /**
- * Describes the message ostiary.identity.v1.ListIdentitySchemasResponse.
- * Use `create(ListIdentitySchemasResponseSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.ListIdentitySchemaVersionsResponse.
+ * Use `create(ListIdentitySchemaVersionsResponseSchema)` to create a new message.
  */
-export declare const ListIdentitySchemasResponseSchema: GenMessage<ListIdentitySchemasResponse>;
+export declare const ListIdentitySchemaVersionsResponseSchema: GenMessage<ListIdentitySchemaVersionsResponse>;
 
 /**
- * GetIdentitySchemaRequest is the request of GetIdentitySchema.
+ * GetIdentitySchemaVersionRequest is the request of GetIdentitySchemaVersion.
  *
- * @generated from message ostiary.identity.v1.GetIdentitySchemaRequest
+ * @generated from message ostiary.identity.v1.GetIdentitySchemaVersionRequest
  */
-export declare type GetIdentitySchemaRequest = Message<"ostiary.identity.v1.GetIdentitySchemaRequest"> & {
+export declare type GetIdentitySchemaVersionRequest = Message<"ostiary.identity.v1.GetIdentitySchemaVersionRequest"> & {
   /**
    * The schema's id.
    *
@@ -89,30 +90,30 @@ export declare type GetIdentitySchemaRequest = Message<"ostiary.identity.v1.GetI
 };
 
 /**
- * Describes the message ostiary.identity.v1.GetIdentitySchemaRequest.
- * Use `create(GetIdentitySchemaRequestSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.GetIdentitySchemaVersionRequest.
+ * Use `create(GetIdentitySchemaVersionRequestSchema)` to create a new message.
  */
-export declare const GetIdentitySchemaRequestSchema: GenMessage<GetIdentitySchemaRequest>;
+export declare const GetIdentitySchemaVersionRequestSchema: GenMessage<GetIdentitySchemaVersionRequest>;
 
 /**
- * GetIdentitySchemaResponse is the response of GetIdentitySchema.
+ * GetIdentitySchemaVersionResponse is the response of GetIdentitySchemaVersion.
  *
- * @generated from message ostiary.identity.v1.GetIdentitySchemaResponse
+ * @generated from message ostiary.identity.v1.GetIdentitySchemaVersionResponse
  */
-export declare type GetIdentitySchemaResponse = Message<"ostiary.identity.v1.GetIdentitySchemaResponse"> & {
+export declare type GetIdentitySchemaVersionResponse = Message<"ostiary.identity.v1.GetIdentitySchemaVersionResponse"> & {
   /**
-   * The schema.
+   * The version.
    *
-   * @generated from field: ostiary.identity.v1.IdentitySchemaVersion schema = 1;
+   * @generated from field: ostiary.identity.v1.IdentitySchemaVersion version = 1;
    */
-  schema?: IdentitySchemaVersion | undefined;
+  version?: IdentitySchemaVersion | undefined;
 };
 
 /**
- * Describes the message ostiary.identity.v1.GetIdentitySchemaResponse.
- * Use `create(GetIdentitySchemaResponseSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.GetIdentitySchemaVersionResponse.
+ * Use `create(GetIdentitySchemaVersionResponseSchema)` to create a new message.
  */
-export declare const GetIdentitySchemaResponseSchema: GenMessage<GetIdentitySchemaResponse>;
+export declare const GetIdentitySchemaVersionResponseSchema: GenMessage<GetIdentitySchemaVersionResponse>;
 
 /**
  * IdentitySchemaService shows the schemas that the configuration names, and their versions.
@@ -121,30 +122,30 @@ export declare const GetIdentitySchemaResponseSchema: GenMessage<GetIdentitySche
  */
 export declare const IdentitySchemaService: GenService<{
   /**
-   * ListIdentitySchemas lists all versions of all schemas, by id, newest version first.
+   * ListIdentitySchemaVersions lists all versions of all schemas, by id, newest version first.
    *
    * Access: API key with `schema:read`.
    * Errors: none of its own.
    *
-   * @generated from rpc ostiary.identity.v1.IdentitySchemaService.ListIdentitySchemas
+   * @generated from rpc ostiary.identity.v1.IdentitySchemaService.ListIdentitySchemaVersions
    */
-  listIdentitySchemas: {
+  listIdentitySchemaVersions: {
     methodKind: "unary";
-    input: typeof ListIdentitySchemasRequestSchema;
-    output: typeof ListIdentitySchemasResponseSchema;
+    input: typeof ListIdentitySchemaVersionsRequestSchema;
+    output: typeof ListIdentitySchemaVersionsResponseSchema;
   },
   /**
-   * GetIdentitySchema returns one version of a schema.
+   * GetIdentitySchemaVersion returns one version of a schema.
    *
    * Access: API key with `schema:read`.
    * Errors: SCHEMA_NOT_FOUND.
    *
-   * @generated from rpc ostiary.identity.v1.IdentitySchemaService.GetIdentitySchema
+   * @generated from rpc ostiary.identity.v1.IdentitySchemaService.GetIdentitySchemaVersion
    */
-  getIdentitySchema: {
+  getIdentitySchemaVersion: {
     methodKind: "unary";
-    input: typeof GetIdentitySchemaRequestSchema;
-    output: typeof GetIdentitySchemaResponseSchema;
+    input: typeof GetIdentitySchemaVersionRequestSchema;
+    output: typeof GetIdentitySchemaVersionResponseSchema;
   },
 }>;
 

@@ -6,41 +6,41 @@
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { file_ostiary_identity_v1_identity } from "./identity_pb.js";
+import { file_ostiary_identity_v1_identity_schema } from "./identity_schema_pb.js";
 import { file_ostiary_option_v1_option } from "../../option/v1/option_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/identity_schema_service.proto.
  */
 export const file_ostiary_identity_v1_identity_schema_service = /*@__PURE__*/
-  fileDesc("CjFvc3RpYXJ5L2lkZW50aXR5L3YxL2lkZW50aXR5X3NjaGVtYV9zZXJ2aWNlLnByb3RvEhNvc3RpYXJ5LmlkZW50aXR5LnYxIlYKGkxpc3RJZGVudGl0eVNjaGVtYXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAICJzChtMaXN0SWRlbnRpdHlTY2hlbWFzUmVzcG9uc2USOwoHc2NoZW1hcxgBIAMoCzIqLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlTY2hlbWFWZXJzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChhHZXRJZGVudGl0eVNjaGVtYVJlcXVlc3QSHAoJc2NoZW1hX2lkGAEgASgJQgm6SAZyBBABGEASGAoHdmVyc2lvbhgCIAEoBUIHukgEGgIoACJXChlHZXRJZGVudGl0eVNjaGVtYVJlc3BvbnNlEjoKBnNjaGVtYRgBIAEoCzIqLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlTY2hlbWFWZXJzaW9uMscCChVJZGVudGl0eVNjaGVtYVNlcnZpY2USlAEKE0xpc3RJZGVudGl0eVNjaGVtYXMSLy5vc3RpYXJ5LmlkZW50aXR5LnYxLkxpc3RJZGVudGl0eVNjaGVtYXNSZXF1ZXN0GjAub3N0aWFyeS5pZGVudGl0eS52MS5MaXN0SWRlbnRpdHlTY2hlbWFzUmVzcG9uc2UiGpACAeqkJhMKESgFIg0KC3NjaGVtYTpyZWFkEo4BChFHZXRJZGVudGl0eVNjaGVtYRItLm9zdGlhcnkuaWRlbnRpdHkudjEuR2V0SWRlbnRpdHlTY2hlbWFSZXF1ZXN0Gi4ub3N0aWFyeS5pZGVudGl0eS52MS5HZXRJZGVudGl0eVNjaGVtYVJlc3BvbnNlIhqQAgHqpCYTChEoBSINCgtzY2hlbWE6cmVhZBoG6qQmAggCQrYBChtleGFtcGxlLm9zdGlhcnkuaWRlbnRpdHkudjFQAVoxb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MaICC09TVElkZW50aXR5qgITT3N0aWFyeS5JZGVudGl0eS5WMboCD09zdGlhcnlJZGVudGl0ecoCE09zdGlhcnlcSWRlbnRpdHlcVjHqAhVPc3RpYXJ5OjpJZGVudGl0eTo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_ostiary_identity_v1_identity, file_ostiary_option_v1_option]);
+  fileDesc("CjFvc3RpYXJ5L2lkZW50aXR5L3YxL2lkZW50aXR5X3NjaGVtYV9zZXJ2aWNlLnByb3RvEhNvc3RpYXJ5LmlkZW50aXR5LnYxIl0KIUxpc3RJZGVudGl0eVNjaGVtYVZlcnNpb25zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCAiewoiTGlzdElkZW50aXR5U2NoZW1hVmVyc2lvbnNSZXNwb25zZRI8Cgh2ZXJzaW9ucxgBIAMoCzIqLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlTY2hlbWFWZXJzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJZCh9HZXRJZGVudGl0eVNjaGVtYVZlcnNpb25SZXF1ZXN0EhwKCXNjaGVtYV9pZBgBIAEoCUIJukgGcgQQARhAEhgKB3ZlcnNpb24YAiABKAVCB7pIBBoCKAAiXwogR2V0SWRlbnRpdHlTY2hlbWFWZXJzaW9uUmVzcG9uc2USOwoHdmVyc2lvbhgBIAEoCzIqLm9zdGlhcnkuaWRlbnRpdHkudjEuSWRlbnRpdHlTY2hlbWFWZXJzaW9uMvECChVJZGVudGl0eVNjaGVtYVNlcnZpY2USqQEKGkxpc3RJZGVudGl0eVNjaGVtYVZlcnNpb25zEjYub3N0aWFyeS5pZGVudGl0eS52MS5MaXN0SWRlbnRpdHlTY2hlbWFWZXJzaW9uc1JlcXVlc3QaNy5vc3RpYXJ5LmlkZW50aXR5LnYxLkxpc3RJZGVudGl0eVNjaGVtYVZlcnNpb25zUmVzcG9uc2UiGpACAeqkJhMKESgFIg0KC3NjaGVtYTpyZWFkEqMBChhHZXRJZGVudGl0eVNjaGVtYVZlcnNpb24SNC5vc3RpYXJ5LmlkZW50aXR5LnYxLkdldElkZW50aXR5U2NoZW1hVmVyc2lvblJlcXVlc3QaNS5vc3RpYXJ5LmlkZW50aXR5LnYxLkdldElkZW50aXR5U2NoZW1hVmVyc2lvblJlc3BvbnNlIhqQAgHqpCYTChEoBSINCgtzY2hlbWE6cmVhZBoG6qQmAggCQrYBChtleGFtcGxlLm9zdGlhcnkuaWRlbnRpdHkudjFQAVoxb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MaICC09TVElkZW50aXR5qgITT3N0aWFyeS5JZGVudGl0eS5WMboCD09zdGlhcnlJZGVudGl0ecoCE09zdGlhcnlcSWRlbnRpdHlcVjHqAhVPc3RpYXJ5OjpJZGVudGl0eTo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_ostiary_identity_v1_identity_schema, file_ostiary_option_v1_option]);
 
 /**
- * Describes the message ostiary.identity.v1.ListIdentitySchemasRequest.
- * Use `create(ListIdentitySchemasRequestSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.ListIdentitySchemaVersionsRequest.
+ * Use `create(ListIdentitySchemaVersionsRequestSchema)` to create a new message.
  */
-export const ListIdentitySchemasRequestSchema = /*@__PURE__*/
+export const ListIdentitySchemaVersionsRequestSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity_schema_service, 0);
 
 /**
- * Describes the message ostiary.identity.v1.ListIdentitySchemasResponse.
- * Use `create(ListIdentitySchemasResponseSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.ListIdentitySchemaVersionsResponse.
+ * Use `create(ListIdentitySchemaVersionsResponseSchema)` to create a new message.
  */
-export const ListIdentitySchemasResponseSchema = /*@__PURE__*/
+export const ListIdentitySchemaVersionsResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity_schema_service, 1);
 
 /**
- * Describes the message ostiary.identity.v1.GetIdentitySchemaRequest.
- * Use `create(GetIdentitySchemaRequestSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.GetIdentitySchemaVersionRequest.
+ * Use `create(GetIdentitySchemaVersionRequestSchema)` to create a new message.
  */
-export const GetIdentitySchemaRequestSchema = /*@__PURE__*/
+export const GetIdentitySchemaVersionRequestSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity_schema_service, 2);
 
 /**
- * Describes the message ostiary.identity.v1.GetIdentitySchemaResponse.
- * Use `create(GetIdentitySchemaResponseSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.GetIdentitySchemaVersionResponse.
+ * Use `create(GetIdentitySchemaVersionResponseSchema)` to create a new message.
  */
-export const GetIdentitySchemaResponseSchema = /*@__PURE__*/
+export const GetIdentitySchemaVersionResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_identity_schema_service, 3);
 
 /**

@@ -280,6 +280,7 @@ export declare const LookUpIdentityResponseSchema: GenMessage<LookUpIdentityResp
 export declare type ListIdentitiesRequest = Message<"ostiary.identity.v1.ListIdentitiesRequest"> & {
   /**
    * How many identities to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -1349,6 +1350,7 @@ export declare type ListLoginHistoryRequest = Message<"ostiary.identity.v1.ListL
 
   /**
    * How many records to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 2;
    */

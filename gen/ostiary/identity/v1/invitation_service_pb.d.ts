@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Invitation, InvitationState } from "./invitation_pb.js";
 
 /**
@@ -66,16 +66,32 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   adminMetadata?: JsonObject | undefined;
 
   /**
-   * How long the invitation works, from a minute to 30 days. Unset: `flows.registration.invitation_lifetime`.
+   * When the invitation ends. Unset: after `flows.registration.invitation_lifetime`.
    *
-   * @generated from field: google.protobuf.Duration lifetime = 7;
+   * @generated from oneof ostiary.identity.v1.CreateInvitationRequest.expiration
    */
-  lifetime?: Duration | undefined;
+  expiration: {
+    /**
+     * At this time: in the future, at most 30 days from now.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 7;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * So long after it was made: from a minute to 30 days.
+     *
+     * @generated from field: google.protobuf.Duration lifetime = 8;
+     */
+    value: Duration;
+    case: "lifetime";
+  } | { case: undefined; value?: undefined };
 
   /**
    * The language of the message, as a tag such as `de`. Empty: the courier's default.
    *
-   * @generated from field: string language = 8;
+   * @generated from field: string language = 9;
    */
   language: string;
 };
@@ -100,20 +116,20 @@ export declare type CreateInvitationResponse = Message<"ostiary.identity.v1.Crea
   invitation?: Invitation | undefined;
 
   /**
-   * The token, `ost_inv_…`: the `invitation_token` of CreateRegistrationFlow. It is not stored and not shown again. Empty if
+   * The token, `ost_inv_…`, as CreateRegistrationFlow takes it. It is not stored and not shown again. Empty if
    * the invitation was sent.
    *
-   * @generated from field: string token = 2;
+   * @generated from field: string invitation_token = 2;
    */
-  token: string;
+  invitationToken: string;
 
   /**
    * The page that draws registration flows, with the token in the fragment, which browsers send to no server. Empty if the
    * invitation was sent, or no page is configured.
    *
-   * @generated from field: string url = 3;
+   * @generated from field: string registration_url = 3;
    */
-  url: string;
+  registrationUrl: string;
 };
 
 /**
@@ -170,6 +186,7 @@ export declare const GetInvitationResponseSchema: GenMessage<GetInvitationRespon
 export declare type ListInvitationsRequest = Message<"ostiary.identity.v1.ListInvitationsRequest"> & {
   /**
    * How many invitations to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -271,7 +288,7 @@ export declare type RevokeInvitationResponse = Message<"ostiary.identity.v1.Revo
 export declare const RevokeInvitationResponseSchema: GenMessage<RevokeInvitationResponse>;
 
 /**
- * InvitationService lets people register who are invited. With `flows.registration.invitation_required` nobody else can.
+ * InvitationService lets people register who are invited. With `flows.registration.mode: invitation` nobody else can.
  *
  * @generated from service ostiary.identity.v1.InvitationService
  */
@@ -279,7 +296,7 @@ export declare const InvitationService: GenService<{
   /**
    * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds no
    * token; without one the token is handed over, once. It works also while registration asks for no invitation; while
-   * `flows.registration.enabled` is off it cannot be used.
+   * `flows.registration.mode` is `closed` it cannot be used.
    *
    * Access: API key with `identity:invite`.
    * Errors: SCHEMA_NOT_FOUND; TRAITS_INVALID for traits that no form of the schema shows or that break it;

@@ -21,6 +21,7 @@ export declare const file_ostiary_session_v1_session_admin_service: GenFile;
 export declare type SessionAdminServiceListSessionsRequest = Message<"ostiary.session.v1.SessionAdminServiceListSessionsRequest"> & {
   /**
    * How many sessions to return. Default 50; more than 500 is taken as 500.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */

@@ -167,6 +167,7 @@ export declare const CheckSessionResponseSchema: GenMessage<CheckSessionResponse
 export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsRequest"> & {
   /**
    * How many sessions to return. Default 50; more than 250 is taken as 250.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -351,6 +352,7 @@ export declare const ExtendSessionResponseSchema: GenMessage<ExtendSessionRespon
 export declare type ListOwnLoginsRequest = Message<"ostiary.session.v1.ListOwnLoginsRequest"> & {
   /**
    * How many records to return. Default 50; more than 250 is taken as 250.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -463,8 +465,8 @@ export declare const SessionService: GenService<{
    * that it was sent. It refuses by error, so that a caller who looks only at the status is safe.
    *
    * Access: anyone; whoever holds the token may ask.
-   * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH, SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED,
-   * SESSION_REVOKED, SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD.
+   * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
+   * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD.
    *
    * @generated from rpc ostiary.session.v1.SessionService.CheckSession
    */

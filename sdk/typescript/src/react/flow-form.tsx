@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
+import { describeFailure, type FailureOptions } from "../form/describe-failure.ts";
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
-import type { FormMessageView, FormOptions } from "../form/message-view.ts";
+import type { FormMessageView } from "../form/message-view.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { englishFormTexts } from "../form/texts.ts";
 import { FormFieldView } from "./form-field-view.tsx";
 
 /** The properties of `FlowForm`. */
-export interface FlowFormProps extends FormOptions {
+export interface FlowFormProps extends FailureOptions {
   /** The flow to draw. Give the next one after each submit. */
   readonly flow: Flow;
   /** Sends the form. What it throws is shown above the form. */
   onSubmit(submitted: SubmittedForm): Promise<void>;
-  /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
-  describeError?: ((error: unknown) => string) | undefined;
   /** Something to say above the form, for example that it had expired. */
   readonly notice?: FormMessageView | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabIndex={-1}`. */
@@ -24,7 +23,7 @@ export interface FlowFormProps extends FormOptions {
 
 /** The form of a flow, drawn from its nodes alone; the same markup as that of `renderForm`. */
 export function FlowForm(props: FlowFormProps): JSX.Element {
-  const { flow, notice, heading, describeError } = props;
+  const { flow, notice, heading } = props;
   const texts = { ...englishFormTexts, ...props.texts };
   const view = describeForm(flow, props);
   const form = useRef<HTMLFormElement>(null);
@@ -52,7 +51,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     try {
       await props.onSubmit({ flow, data, step });
     } catch (error) {
-      setFailure(describeError?.(error) ?? texts.failed);
+      setFailure(describeFailure(error, props));
     } finally {
       sending.current = false;
       setBusy(false);

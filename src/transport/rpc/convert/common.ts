@@ -1,5 +1,12 @@
 import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
-import { type Timestamp, type TimestampSchema, timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Duration,
+  durationMs,
+  type Timestamp,
+  type TimestampSchema,
+  timestampDate,
+} from "@bufbuild/protobuf/wkt";
+import type { Expiration } from "../../../domain/expiration.ts";
 import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
 
@@ -17,9 +24,25 @@ export function toTimestamp(
   return { seconds: BigInt(seconds), nanos: (milliseconds - seconds * 1000) * 1_000_000 };
 }
 
-/** A Timestamp as a Date; unset stays undefined. */
-export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
-  return timestamp === undefined ? undefined : timestampDate(timestamp);
+/** The oneof `expiration` of a request; unset stays undefined. */
+export function fromExpiration(
+  expiration:
+    | { readonly case: "expireTime"; readonly value: Timestamp }
+    | { readonly case: "lifetime"; readonly value: Duration }
+    | { readonly case: undefined },
+): Expiration | undefined {
+  switch (expiration.case) {
+    case "expireTime":
+      return { kind: "time", time: timestampDate(expiration.value) };
+    case "lifetime":
+      return { kind: "lifetime", milliseconds: durationMs(expiration.value) };
+    case undefined:
+      return undefined;
+    default: {
+      const unreachable: never = expiration;
+      return unreachable;
+    }
+  }
 }
 
 /** A Struct, which the generated code shows as a plain object, as the domain's own JSON type. */

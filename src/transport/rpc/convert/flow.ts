@@ -42,7 +42,8 @@ const states: Record<FlowState, ProtoFlowState> = {
   active: ProtoFlowState.ACTIVE,
   completed: ProtoFlowState.COMPLETED,
 };
-const methods: Record<MethodKind, ProtoMethodKind> = {
+/** The methods of the domain, as the contract has them. */
+export const methodKinds: Record<MethodKind, ProtoMethodKind> = {
   password: ProtoMethodKind.PASSWORD,
   code: ProtoMethodKind.CODE,
   link: ProtoMethodKind.LINK,
@@ -113,7 +114,7 @@ function toStage(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema
       return {
         case: "chooseMethod",
         value: {
-          methods: step.methods.map((method) => methods[method]),
+          methods: step.methods.map((method) => methodKinds[method]),
           secondFactor: step.secondFactor ?? false,
         },
       };
@@ -155,7 +156,7 @@ function toStage(step: FlowStep | undefined): MessageInitShape<typeof FlowSchema
     case "change_settings":
       return { case: "changeSettings", value: { parts: step.parts.map((part) => settingsParts[part]) } };
     case "set_new_secret":
-      return { case: "setNewSecret", value: { methods: step.methods.map((method) => methods[method]) } };
+      return { case: "setNewSecret", value: { methods: step.methods.map((method) => methodKinds[method]) } };
     default: {
       const unreachable: never = step;
       return unreachable;
@@ -207,7 +208,8 @@ function labelOf(value: JsonValue): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
+/** A message for people. */
+export function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
   return {
     id: message.id,
     type: messageTypes[message.type],

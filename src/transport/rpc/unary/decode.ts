@@ -5,7 +5,8 @@ import {
   type MessageShape,
   type Registry,
 } from "@bufbuild/protobuf";
-import { domainError, type FieldViolation } from "../../../domain/errors.ts";
+import { domainError } from "../../../domain/errors.ts";
+import type { FieldViolation } from "../../../domain/field-violation.ts";
 import { exceedsJsonDepth } from "./json-depth.ts";
 import { hasVanishingNumber } from "./json-numbers.ts";
 import { locateJsonError } from "./json-path.ts";

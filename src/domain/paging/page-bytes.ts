@@ -1,0 +1,53 @@
+/**
+ * Where a page ends, however many items were asked for: gRPC clients refuse an answer of more than 4 MiB unless they are
+ * told otherwise.
+ */
+export const maxPageBytes = 3 * 1024 * 1024;
+
+/**
+ * How many bytes an item may need in an answer, encoded as Protobuf, so that a page is not encoded twice: as if all of it were a
+ * `google.protobuf.Value`, which is what traits and metadata are, and which our own messages are smaller than, since their
+ * fields have numbers for names. The length as JSON would be too small: 0 is one byte there, and nine in a Value.
+ */
+export function encodedBytes(value: unknown): number {
+  switch (typeof value) {
+    case "string":
+      return delimited(Buffer.byteLength(value));
+    case "object":
+      return objectBytes(value);
+    case "boolean":
+    case "undefined":
+      return 2;
+    default:
+      return 11;
+  }
+}
+
+function objectBytes(value: object | null): number {
+  if (value === null) return 2;
+  // A Timestamp.
+  if (value instanceof Date) return 18;
+  if (value instanceof Uint8Array) return delimited(value.length);
+  if (Array.isArray(value)) {
+    return delimited(value.reduce((sum: number, item) => sum + delimited(encodedBytes(item)), 0));
+  }
+  const entries = Object.entries(value).map(([name, member]) =>
+    delimited(delimited(Buffer.byteLength(name)) + delimited(encodedBytes(member))),
+  );
+  return delimited(entries.reduce((sum, bytes) => sum + bytes, 0));
+}
+
+/** With its tag and its length before it. */
+function delimited(bytes: number): number {
+  return bytes + (bytes < 0x80 ? 2 : bytes < 0x4000 ? 3 : bytes < 0x200000 ? 4 : 6);
+}
+
+/** How many of the items fit into a page: always the first, so that a walk through the list comes to its end. */
+export function countThatFits<T>(items: readonly T[], bytesOf: (item: T) => number): number {
+  let total = 0;
+  for (const [index, item] of items.entries()) {
+    total += bytesOf(item);
+    if (total > maxPageBytes) return Math.max(1, index);
+  }
+  return items.length;
+}
