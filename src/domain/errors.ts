@@ -480,6 +480,7 @@ const texts = {
     message: "No way to sign in here, or none that this account has, can show what the login was asked for.",
     remedy: "Ask for less, or have the account set up what is missing first.",
     metadata: ["demand"],
+    user: { id: 9000401, text: "This needs a way to sign in that is not set up here." },
   },
 } as const satisfies Record<string, ErrorText>;
 

@@ -182,7 +182,8 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   account?: FlowAccount | undefined;
 
   /**
-   * Settings only: names the traits that the form was drawn from. Sent back as `traits_etag` of the submit. Unset after a recovery.
+   * Settings only: names the traits that the form was drawn from. Sent back as `traits_etag` of the submit. Unset after a
+   * recovery.
    *
    * @generated from field: string traits_etag = 21;
    */

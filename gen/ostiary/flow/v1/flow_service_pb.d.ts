@@ -103,13 +103,14 @@ export declare const GetTenantProfileResponseSchema: GenMessage<GetTenantProfile
  */
 export declare const FlowService: GenService<{
   /**
-   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has expired
-   * a fresh one, the same each time. A browser flow also shows what the last submit was answered, its messages and what was typed
-   * but never a secret, until the next step is taken: a page may answer a post with a redirect to itself.
+   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has
+   * expired a fresh one, the same each time. A browser flow also shows what the last submit was answered, its messages and
+   * what was typed but never a secret, until the next step is taken: a page may answer a post with a redirect to itself.
    *
    * Access: the flow's holder; for settings the session of their owner as well.
-   * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of sessions, and
-   * where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED, VERIFICATION_DISABLED.
+   * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of
+   * sessions, and where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
+   * VERIFICATION_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.GetFlow
    */
@@ -119,9 +120,9 @@ export declare const FlowService: GenService<{
     output: typeof GetFlowResponseSchema;
   },
   /**
-   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register, branding. The
-   * answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET it is asked for again
-   * with its `etag`.
+   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register,
+   * branding. The answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET
+   * it is asked for again with its `etag`.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED.

@@ -60,9 +60,9 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   linkToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the limits of
-   * metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later submit takes
-   * its place.
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
    *
    * @generated from field: google.protobuf.Struct client_data = 6;
    */
@@ -195,9 +195,9 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
   deviceToken: string;
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and nothing
-   * is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the session
-   * that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 16;
    */
@@ -391,13 +391,13 @@ export declare const LoginService: GenService<{
     output: typeof CreateLoginFlowResponseSchema;
   },
   /**
-   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the
-   * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a
-   * browser shows by its cookie ends when its own identity signs in again.
+   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the call itself was
+   * wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a browser shows by its
+   * cookie ends when its own identity signs in again.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
-   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, REQUEST_ID_REUSED, and of a login to step up
+   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED,
+   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, REQUEST_ID_REUSED, and of a login to step up
    * STEP_UP_IMPOSSIBLE.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow

@@ -61,9 +61,9 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   invitationToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the limits of
-   * metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later submit takes
-   * its place.
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
    *
    * @generated from field: google.protobuf.Struct client_data = 21;
    */
@@ -191,9 +191,9 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and nothing
-   * is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the session
-   * that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 15;
    */

@@ -37,9 +37,9 @@ export declare type CreateSettingsFlowRequest = Message<"ostiary.flow.v1.CreateS
   returnTo: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the limits of
-   * metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later submit takes
-   * its place.
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
    *
    * @generated from field: google.protobuf.Struct client_data = 3;
    */
@@ -93,9 +93,9 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   csrfToken: string;
 
   /**
-   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
-   * member by member, a list is replaced whole. It is merged with the traits that the account has at that moment
-   * (see `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32
+   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged member
+   * by member, a list is replaced whole. It is merged with the traits that the account has at that moment (see
+   * `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32
    * levels, before and after. Read with the step `profile`.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
@@ -177,18 +177,18 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   } | { case: undefined; value?: undefined };
 
   /**
-   * The `traits_etag` of the flow that the form was drawn from. If the account has changed since, `traits` are applied where nothing
-   * that they change was changed by somebody else; otherwise the outcome is `rejected` with TRAITS_CHANGED. Empty: they are
-   * applied to what the account has.
+   * The `traits_etag` of the flow that the form was drawn from. If the account has changed since, `traits` are applied where
+   * nothing that they change was changed by somebody else; otherwise the outcome is `rejected` with TRAITS_CHANGED. Empty:
+   * they are applied to what the account has.
    *
    * @generated from field: string traits_etag = 19;
    */
   traitsEtag: string;
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and nothing
-   * is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the session
-   * that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 20;
    */

@@ -45,9 +45,9 @@ export declare type CreateVerificationFlowRequest = Message<"ostiary.flow.v1.Cre
   linkToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the limits of
-   * metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later submit takes
-   * its place.
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
    *
    * @generated from field: google.protobuf.Struct client_data = 5;
    */
@@ -179,9 +179,9 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
   deviceToken: string;
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and nothing
-   * is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the session
-   * that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 18;
    */
