@@ -34,6 +34,7 @@ import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
 import { WrongCodeNotices } from "./domain/flow/wrong-codes.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
+import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
@@ -285,9 +286,11 @@ export function createDomain(
     identities: storage.identities,
     transactions: storage,
     passwords,
+    pageTokens,
     outbox,
     clock,
   });
+  const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
   const passwordChecks = new PasswordChecks({
     identities: storage.identities,
     events: storage.events,
@@ -318,6 +321,7 @@ export function createDomain(
     logins,
     identities,
     credentials,
+    addressVerifications,
     passwordChecks,
     schemas,
     idempotency,

@@ -12,6 +12,7 @@ import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
 import { metricsScope } from "./transport/http/metrics-route.ts";
@@ -27,6 +28,7 @@ import { LoginService } from "./transport/rpc/login-service.ts";
 import { RecoveryService } from "./transport/rpc/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
+import { SessionFeedService } from "./transport/rpc/session-feed-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
 import { SettingsService } from "./transport/rpc/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/throttle-service.ts";
@@ -42,7 +44,8 @@ export const contracts = [
     RecoveryContract,
     SettingsContract,
   ],
-  ...[SessionContract, SessionAdminContract, IdentityContract, InvitationContract, IdentitySchemaContract],
+  ...[SessionContract, SessionFeedContract, SessionAdminContract],
+  ...[IdentityContract, InvitationContract, IdentitySchemaContract],
   ...[CourierContract, ApiKeyContract, ThrottleContract],
 ] as const;
 
@@ -84,12 +87,14 @@ export function createServices(domain: Domain) {
       implementation: new SettingsService({ flows: domain.settingsFlows, submits }),
     },
     { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
+    { service: SessionFeedContract, implementation: new SessionFeedService() },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {
       service: IdentityContract,
       implementation: new IdentityService({
         identities,
         credentials,
+        addressVerifications: domain.addressVerifications,
         passwordChecks,
         operatorFlows: domain.operatorFlows,
         operatorSends: domain.operatorSends,

@@ -189,8 +189,8 @@ const texts = {
   },
   CREDENTIAL_NOT_FOUND: {
     message: "The identity has no such credential.",
-    remedy: "",
-    metadata: ["kind"],
+    remedy: "ListCredentials says which ones it has.",
+    metadata: ["credentialId"],
   },
   SCHEMA_NOT_FOUND: {
     message: "There is no such identity schema.",
@@ -385,7 +385,7 @@ const texts = {
   ADDRESS_NOT_USABLE: {
     message: "The identity has no such address, or none that the message can go to.",
     remedy:
-      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink.",
+      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink. GetIdentity says which addresses there are.",
     metadata: [],
   },
   UI_URL_MISSING: {
@@ -475,6 +475,21 @@ const texts = {
       "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
+  },
+  SESSION_METHOD_INSUFFICIENT: {
+    message: "None of the proofs of the session has the property that is demanded.",
+    remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",
+    metadata: ["property"],
+  },
+  SESSION_ADDRESS_UNVERIFIED: {
+    message: "The identity has no verified address of the kind that is demanded.",
+    remedy: "Verify an address of it, and try again; the session stays.",
+    metadata: ["kind"],
+  },
+  SESSION_ACTIONS_PENDING: {
+    message: "Something that the identity was asked to do is not done yet.",
+    remedy: "Log in again, and do what is asked.",
+    metadata: [],
   },
   STEP_UP_IMPOSSIBLE: {
     message: "No way to sign in here, or none that this account has, can show what the login was asked for.",

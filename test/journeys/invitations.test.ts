@@ -64,7 +64,7 @@ function filledIn({ form }: Flow): Record<string, unknown> {
 
 async function verifiedAddressesOf(identityId: string | undefined): Promise<string[]> {
   const { identity } = await app.client(IdentityService).getIdentity({ identityId: identityId ?? "" });
-  return (identity?.verifiableAddresses ?? [])
+  return (identity?.addresses ?? [])
     .filter(({ verifyTime }) => verifyTime !== undefined)
     .map(({ value }) => value);
 }

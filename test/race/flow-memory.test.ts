@@ -27,9 +27,7 @@ const countOf = async (of: string, parameters: readonly unknown[] = []) => {
 
 const live = async (tokens: readonly string[]) => {
   const checks = await Promise.allSettled(
-    tokens.map((token) =>
-      app.client(SessionService).checkSession({ credential: { case: "token", value: token } }),
-    ),
+    tokens.map((token) => app.client(SessionService).checkSession({ token })),
   );
   return checks.filter(({ status }) => status === "fulfilled").length;
 };

@@ -51,14 +51,21 @@ describe.each(protocols)("over %s a whole number beyond 2^53 is refused by its f
     const identityId = identity?.id ?? "";
     const { identity: unchanged } = await client.getIdentity({ identityId });
     expect(unchanged?.adminMetadata).toEqual(kept);
-    expect(await refusal(client.updateIdentity({ identityId, adminMetadata: { id: large } }))).toMatchObject({
+    expect(
+      await refusal(
+        client.updateIdentity({
+          identityId,
+          adminMetadataChange: { case: "adminMetadata", value: { id: large } },
+        }),
+      ),
+    ).toMatchObject({
       reason: "REQUEST_INVALID",
       ...violation("adminMetadata.id"),
     });
     const filter = { path: "id", value: { kind: { case: "numberValue", value: large } } } as const;
-    expect(await refusal(client.listIdentities({ trait: filter }))).toMatchObject({
+    expect(await refusal(client.listIdentities({ traits: [filter] }))).toMatchObject({
       reason: "REQUEST_INVALID",
-      ...violation("trait.value"),
+      ...violation("traits.0.value"),
     });
   });
 

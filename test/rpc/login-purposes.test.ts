@@ -23,7 +23,7 @@ const native = { client: ClientKind.NATIVE } as const;
 const fresh = {
   demand: {
     case: "freshness",
-    value: { within: { case: "class", value: FreshnessClass.PRIVILEGED } },
+    value: { within: { case: "freshnessClass", value: FreshnessClass.PRIVILEGED } },
   },
 } as const;
 const aal = (value: AssuranceLevel) => ({ demand: { case: "assuranceLevel", value } }) as const;
@@ -52,9 +52,7 @@ test.each([
       case: "completed",
       value: { signedIn: { identity: { id: own.identity?.id } } },
     });
-    const check = app.client(SessionService).checkSession({
-      credential: { case: "token", value: own.sessionToken },
-    });
+    const check = app.client(SessionService).checkSession({ token: own.sessionToken });
     expect((await refusal(check)).reason).toBe("SESSION_REVOKED");
   },
 );

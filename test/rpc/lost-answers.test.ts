@@ -21,7 +21,7 @@ afterAll(() => app.stop());
 const isLive = async (token: string) =>
   app
     .client(SessionService)
-    .checkSession({ credential: { case: "token", value: token } })
+    .checkSession({ token })
     .then(
       () => true,
       () => false,

@@ -83,8 +83,10 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/identity/v1/invitation_service_pb.js",
       "dist/gen/ostiary/identity/v1/login_record_pb.js",
       "dist/gen/ostiary/option/v1/demand_pb.js",
+      "dist/gen/ostiary/option/v1/message_option_pb.js",
       "dist/gen/ostiary/option/v1/option_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
+      "dist/gen/ostiary/session/v1/session_feed_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",
       "dist/gen/ostiary/session/v1/session_service_pb.js",
     ]);

@@ -29,8 +29,7 @@ async function anApiKey(): Promise<Subject> {
 
 async function aSession(): Promise<Subject> {
   const { session, sessionToken } = await register(app);
-  const credential = { case: "token" as const, value: sessionToken };
-  const act = () => app.client(SessionService).checkSession({ credential });
+  const act = () => app.client(SessionService).checkSession({ token: sessionToken });
   return { where: `id = '${session?.id}'`, act };
 }
 

@@ -16,15 +16,21 @@ import {
 } from "../../gen/ostiary/config/v1/config_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/ostiary/error/v1/error_reason_pb.js";
 import { FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { message as messageOption } from "../../gen/ostiary/option/v1/message_option_pb.js";
 import {
   Listener,
   method as methodOption,
   RateClass,
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
+import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
 import { codeOf } from "../../src/transport/rpc/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
+
+/** The methods whose whole request is closed: by what they do, and those that hold demands, scopes or lifetimes. */
+const closedMethods =
+  /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink)$/;
 
 const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
 
@@ -50,6 +56,7 @@ describe("every service", () => {
       "ostiary.identity.v1.IdentityService",
       "ostiary.identity.v1.InvitationService",
       "ostiary.session.v1.SessionAdminService",
+      "ostiary.session.v1.SessionFeedService",
       "ostiary.session.v1.SessionService",
     ]);
   });
@@ -68,8 +75,9 @@ describe("every method", () => {
       expect(declared.caller.case).toBeDefined();
       expect(declared.rateClass).not.toBe(RateClass.UNSPECIFIED);
       const isAdmin = getOption(service, serviceOption).listener === Listener.ADMIN;
-      // Nothing on the admin listener is open, and nothing on the public one takes an API key.
-      expect(declared.caller.case === "apiKey").toBe(isAdmin);
+      // Nothing on the admin listener is open, and nothing on the public one takes an API key but the feed for services that
+      // check sessions there.
+      expect(declared.caller.case === "apiKey").toBe(isAdmin || service === SessionFeedService);
     },
   );
 
@@ -107,6 +115,30 @@ describe("every method", () => {
       ...["name", "subject_alternative_name", "fingerprint", "scopes"],
     ]);
     expect(unlimited(IdentitySchemaConfigSchema)).toEqual(["file"]);
+  });
+
+  // Security rule: what an older server does not know of these requests must not let more through (option.v1, `closed`).
+  test.each(cases)(
+    "%s closes its request if leaving a field out lets more through",
+    (_name, _service, method) => {
+      if (!closedMethods.test(method.name)) return;
+      expect(getOption(method.input, messageOption).closed).toBe(true);
+    },
+  );
+
+  test("closes what is named, and nothing else", () => {
+    const messages = new Set(methods.flatMap(({ method }) => messagesWithin(method.input)));
+    const closed = [...messages].filter((message) => getOption(message, messageOption).closed);
+    const requests = methods.filter(({ method }) => closedMethods.test(method.name));
+    expect(closed.map(({ typeName }) => typeName).sort()).toEqual(
+      [
+        "ostiary.option.v1.Demand",
+        "ostiary.option.v1.Freshness",
+        "ostiary.option.v1.NoPendingActions",
+        "ostiary.option.v1.VerifiedAddress",
+        ...requests.map(({ method }) => method.input.typeName),
+      ].sort(),
+    );
   });
 
   test.each(cases)("%s says in its comment who may call it and how it fails", (_name, service, method) => {

@@ -89,7 +89,7 @@ describe("an HTTP provider that answers", () => {
     const url = `http://127.0.0.1:${port}/messages`;
     const clock = { now: () => new Date() };
     const transport = createHttpTransport({
-      url,
+      url: () => new Secret(url),
       signingSecrets: () => [],
       from,
       http,

@@ -18,7 +18,7 @@ export {
 export { formDataToRequest, type SubmitRequest } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
 export type { NumberedMessage } from "./numbered-message.ts";
-export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
+export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export { type SubmitOutcome, submit } from "./submit.ts";
 export { getTenantProfile } from "./tenant-profile.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

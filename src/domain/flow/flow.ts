@@ -7,7 +7,13 @@ import type { JsonObject } from "../json.ts";
 import type { Authentication, MethodKind, MethodMemory, ProofKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
 import type { SessionCredential } from "../session/credential.ts";
-import type { AssuranceLevel, AuthenticatedSession, NewSession, Session } from "../session/session.ts";
+import type {
+  AssuranceLevel,
+  AuthenticatedSession,
+  AuthenticationPurpose,
+  NewSession,
+  Session,
+} from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { LimitedAddress } from "../throttle/subjects.ts";
 import type { KeptAnswer } from "./flow-answers.ts";
@@ -118,6 +124,7 @@ export type SettingsChange =
 
 /** A first proof that was given. */
 export interface FirstFactor extends Authentication {
+  readonly purpose: AuthenticationPurpose;
   readonly completedAt: string;
   /** One of these is wanted beside it; none if it is enough. */
   readonly methods: readonly MethodKind[];

@@ -43,16 +43,19 @@ export function deriveTraits(
       continue;
     }
     const { kind, value: normalised } = read.identifier;
-    if (isName && kind !== "username" && !addresses.has(joinFieldPath(path))) {
+    const joined = joinFieldPath(path);
+    if (isName && kind !== "username" && !addresses.has(joined)) {
       claims.push({ kind, value: normalised, path });
     }
     if (annotation.identifier !== undefined) {
-      keepFirst(identifiers, { kind, value: normalised, path: joinFieldPath(path) });
+      keepFirst(identifiers, { kind, value: normalised, path: joined });
     }
-    if (annotation.verifiable !== undefined)
-      keepFirst(verifiable, { kind: annotation.verifiable, value: normalised });
-    if (annotation.recovery !== undefined)
-      keepFirst(recovery, { kind: annotation.recovery, value: normalised });
+    if (annotation.verifiable !== undefined) {
+      keepFirst(verifiable, { kind: annotation.verifiable, value: normalised, path: joined });
+    }
+    if (annotation.recovery !== undefined) {
+      keepFirst(recovery, { kind: annotation.recovery, value: normalised, path: joined });
+    }
   }
 
   const most = Math.max(identifiers.size, verifiable.size, recovery.size);

@@ -476,7 +476,7 @@ export function oneAddressAtATime(): Message {
 export function deletionScheduled(deleteAt: Date): Message {
   const date = deleteAt.toISOString().slice(0, 10);
   return info(9000050, `This account will be deleted on ${date}.`, {
-    delete_time: deleteAt.toISOString(),
+    purge_time: deleteAt.toISOString(),
     date,
   });
 }

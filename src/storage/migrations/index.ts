@@ -49,6 +49,18 @@ export const migrations: readonly ListedMigration[] = [
     load: async () => (await import("./20261128030000-unclaimed-accounts.ts")).UnclaimedAccounts,
   },
   {
+    name: "20261129010000-proof-purposes",
+    load: async () => (await import("./20261129010000-proof-purposes.ts")).ProofPurposes,
+  },
+  {
+    name: "20261129020000-credential-ids",
+    load: async () => (await import("./20261129020000-credential-ids.ts")).CredentialIds,
+  },
+  {
+    name: "20261129020100-address-paths",
+    load: async () => (await import("./20261129020100-address-paths.ts")).AddressPaths,
+  },
+  {
     name: "20261129080000-flow-memory",
     load: async () => (await import("./20261129080000-flow-memory.ts")).FlowMemory,
   },

@@ -86,6 +86,9 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
   FEATURE_OFF: Code.FailedPrecondition,
+  SESSION_METHOD_INSUFFICIENT: Code.Unauthenticated,
+  SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
+  SESSION_ACTIONS_PENDING: Code.Unauthenticated,
   STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
 };
 

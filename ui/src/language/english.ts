@@ -18,7 +18,7 @@ export const english: Words = {
     4000032: "The password needs at least {min_length} characters.",
     4000033: "The password may have at most {max_length} characters.",
     4000034: "This password is known from data breaches. Choose another one.",
-    9000050: ({ delete_time: time }) =>
+    9000050: ({ purge_time: time }) =>
       typeof time === "string"
         ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
         : undefined,

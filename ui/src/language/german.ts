@@ -113,7 +113,7 @@ export const german: Words = {
     9000042: "E-Mail, Telefonnummer oder Benutzername",
     9000043: "Wohin soll es gehen?",
     9000044: "Dies ist die Anmeldung von {identifier}. Gehen Sie zurück, um sich anders anzumelden.",
-    9000050: ({ delete_time: time }) =>
+    9000050: ({ purge_time: time }) =>
       typeof time === "string"
         ? `Dieses Konto wird am ${describeDay(new Date(time), "de")} gelöscht.`
         : undefined,

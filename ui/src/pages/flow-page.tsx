@@ -137,7 +137,7 @@ type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
-  | { readonly kind: "deleted"; readonly deleteTime: Date; readonly returnTo: string };
+  | { readonly kind: "deleted"; readonly purgeTime: Date; readonly returnTo: string };
 
 /** The flow is in the place of one that could not be used any more, or of one of somebody else's account. */
 type Notice = "replaced" | "another account";
@@ -172,9 +172,9 @@ function useFlow(name: FlowName) {
       keepFlowId(kept.id);
       setStage({ kind: "flow", flow, notice });
     },
-    end: (deleteTime: Date, returnTo: string) => {
+    end: (purgeTime: Date, returnTo: string) => {
       clearFragment();
-      setStage({ kind: "deleted", deleteTime, returnTo });
+      setStage({ kind: "deleted", purgeTime, returnTo });
     },
     retry: () => setAttempt(attempt + 1),
   };

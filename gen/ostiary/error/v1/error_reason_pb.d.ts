@@ -236,7 +236,7 @@ export enum ErrorReason {
 
   /**
    * The identity has no such credential.
-   * Code: NOT_FOUND. Metadata: kind.
+   * Code: NOT_FOUND. Metadata: credentialId.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIAL_NOT_FOUND = 29;
    */
@@ -607,11 +607,35 @@ export enum ErrorReason {
 
   /**
    * The request asks for something that the server does not do: it is switched off, or not served yet.
-   * Code: FAILED_PRECONDITION. Metadata: field.
+   * Code: FAILED_PRECONDITION. Metadata: field; where it is the whole method, the method's name.
    *
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 150;
    */
   FEATURE_OFF = 150,
+
+  /**
+   * None of the proofs of the session has a property that is demanded, such as that no page of an impostor can pass it on.
+   * Code: UNAUTHENTICATED. Metadata: property (`phishing_resistant` or `user_verified`).
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_METHOD_INSUFFICIENT = 200;
+   */
+  SESSION_METHOD_INSUFFICIENT = 200,
+
+  /**
+   * The identity has no verified address of a kind that is demanded.
+   * Code: UNAUTHENTICATED. Metadata: kind (`email`, `phone` or `any`).
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_ADDRESS_UNVERIFIED = 201;
+   */
+  SESSION_ADDRESS_UNVERIFIED = 201,
+
+  /**
+   * The identity was asked to do something that is not done yet, and a session without such a rest is demanded.
+   * Code: UNAUTHENTICATED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 202;
+   */
+  SESSION_ACTIONS_PENDING = 202,
 
   /**
    * A login to step up was asked for something that no way to sign in here, or none that the account has, can show.

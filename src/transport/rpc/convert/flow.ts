@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
   ClientKind,
   type FlowSchema,
@@ -25,8 +24,7 @@ import type {
 import type { InputType, Node, NodeGroup } from "../../../domain/flow/form.ts";
 import type { JsonValue } from "../../../domain/json.ts";
 import type { Message } from "../../../domain/message/message.ts";
-import type { MethodKind } from "../../../domain/method/method.ts";
-import { toTimestamp } from "./common.ts";
+import { methodKinds, toTimestamp } from "./common.ts";
 import { addressKinds } from "./identity.ts";
 import { toValue } from "./value.ts";
 
@@ -41,12 +39,6 @@ const kinds: Record<FlowKind, ProtoFlowKind> = {
 const states: Record<FlowState, ProtoFlowState> = {
   active: ProtoFlowState.ACTIVE,
   completed: ProtoFlowState.COMPLETED,
-};
-/** The methods of the domain, as the contract has them. */
-export const methodKinds: Record<MethodKind, ProtoMethodKind> = {
-  password: ProtoMethodKind.PASSWORD,
-  code: ProtoMethodKind.CODE,
-  link: ProtoMethodKind.LINK,
 };
 const settingsParts: Record<SettingsPart, ProtoSettingsPart> = {
   profile: ProtoSettingsPart.PROFILE,

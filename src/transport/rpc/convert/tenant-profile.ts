@@ -11,7 +11,8 @@ import { titleLabel } from "../../../domain/message/message.ts";
 import type { MethodKind } from "../../../domain/method/method.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
 import type { TenantProfile } from "../../../domain/tenant/tenant-profiles.ts";
-import { methodKinds, toMessage } from "./flow.ts";
+import { methodKinds } from "./common.ts";
+import { toMessage } from "./flow.ts";
 
 const identifierKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {
   email: IdentifierKind.EMAIL,

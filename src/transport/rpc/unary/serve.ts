@@ -109,7 +109,10 @@ async function carryOut(
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
 
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
-  const request = decodeMessage(route.method.input, wire.codec, bytes, jsonTypes);
+  const request = decodeMessage(route.method.input, wire.codec, bytes, {
+    jsonTypes,
+    closed: route.closed,
+  });
   validate(route.method.input, request);
   if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
   const response = await route.spec.impl(request, context);

@@ -117,7 +117,7 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 
 func checkOf(token string) *connect.Request[sessionv1.CheckSessionRequest] {
 	return connect.NewRequest(&sessionv1.CheckSessionRequest{
-		Credential: &sessionv1.CheckSessionRequest_Token{Token: token},
+		Token: token,
 	})
 }
 
