@@ -17,6 +17,7 @@ import { AccountDeletion } from "./domain/flow/account-deletion.ts";
 import { AccountDisowning } from "./domain/flow/account-disowning.ts";
 import { AddressProofs } from "./domain/flow/address-proofs.ts";
 import { AnyFlows } from "./domain/flow/any-flows.ts";
+import { FlowAnswers } from "./domain/flow/flow-answers.ts";
 import { FlowKeeper } from "./domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "./domain/flow/login-completion.ts";
 import { LoginFlows } from "./domain/flow/login-flows.ts";
@@ -39,6 +40,7 @@ import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
 import { PasswordChecks } from "./domain/identity/password-checks.ts";
 import { IdentitySchemas } from "./domain/identity/schemas.ts";
+import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
 import { CodeMethod } from "./domain/method/code/code-method.ts";
@@ -127,7 +129,22 @@ export function createDomain(
     digests,
     clock,
   });
-  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const flowAnswers = new FlowAnswers({
+    flows: storage.flows,
+    sessions: storage.sessions,
+    sealer,
+    digests,
+    tokens,
+    clock,
+  });
+  const keeper = new FlowKeeper({
+    flows: storage.flows,
+    tokens,
+    formTokens: createFormTokens(),
+    sealer,
+    answers: flowAnswers,
+    clock,
+  });
   const proofs = new AddressProofs({
     methods: [
       new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
@@ -154,7 +171,6 @@ export function createDomain(
     completions: new LoginCompletions({
       keeper,
       flows: storage.flows,
-      events: storage.events,
       throttle,
       tokens,
       clock,
@@ -166,15 +182,16 @@ export function createDomain(
     secondFactors,
   });
   const settingsMethods = [passwordMethod];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const etags = new TraitsEtags({ digests });
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
   const changes = { keeper, view, store: storage.settings, outbox, clock };
   const settingsFlows = new SettingsFlows({
     keeper,
     flows: storage.flows,
     methods: settingsMethods,
     view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, tokens }),
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
+    password: new PasswordSettings({ ...changes, throttle, tokens }),
     deletion: new AccountDeletion(changes),
     logins: loginFlows,
     clock,
@@ -230,6 +247,7 @@ export function createDomain(
     secondFactors,
     claims,
     outbox,
+    throttle,
     tokens,
     clock,
   });
@@ -291,6 +309,7 @@ export function createDomain(
     apiKeys,
     apiKeyUses,
     anyFlows,
+    flowAnswers,
     tenantProfiles,
     loginFlows,
     registrationFlows,

@@ -20,6 +20,7 @@ import { accessRuleOf } from "./transport/rpc/access-rule.ts";
 import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
 import { FlowService } from "./transport/rpc/flow-service.ts";
+import { FlowSubmits } from "./transport/rpc/flow-submits.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { InvitationService } from "./transport/rpc/invitation-service.ts";
@@ -62,22 +63,29 @@ export const knownScopes: ReadonlySet<string> = new Set([
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
+  const submits = new FlowSubmits({ answers: domain.flowAnswers });
   return [
     {
       service: FlowContract,
-      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles }),
+      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles, submits }),
     },
-    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
+    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows, submits }) },
     {
       service: RegistrationContract,
-      implementation: new RegistrationService({ flows: domain.registrationFlows }),
+      implementation: new RegistrationService({ flows: domain.registrationFlows, submits }),
     },
     {
       service: VerificationContract,
-      implementation: new VerificationService({ flows: domain.verificationFlows }),
+      implementation: new VerificationService({ flows: domain.verificationFlows, submits }),
     },
-    { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
-    { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
+    {
+      service: RecoveryContract,
+      implementation: new RecoveryService({ flows: domain.recoveryFlows, submits }),
+    },
+    {
+      service: SettingsContract,
+      implementation: new SettingsService({ flows: domain.settingsFlows, submits }),
+    },
     { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
     { service: SessionFeedContract, implementation: new SessionFeedService() },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },

@@ -60,6 +60,17 @@ describe("an issued token", () => {
     );
   });
 
+  test("has one that follows it, the same each time, which nobody can tell from another token", () => {
+    const [one, other] = [tokens.issue("flow", "acme-1").token.reveal(), tokens.issue("flow", "acme-1")];
+    const { token, digest } = tokens.following("flow", one, "acme-1");
+    expect(tokens.parse("flow", token.reveal())).toEqual({ kind: "valid", tenantName: "acme-1", digest });
+    expect(tokens.following("flow", one, "acme-1").token.reveal()).toBe(token.reveal());
+    expect(tokens.following("flow", other.token.reveal(), "acme-1").token.reveal()).not.toBe(token.reveal());
+    expect([one, token.reveal()]).not.toContain(
+      tokens.following("flow", token.reveal(), "acme-1").token.reveal(),
+    );
+  });
+
   // Security rule: a token of one kind is never accepted as another.
   test("is never accepted as another kind, and the other kind is named", () => {
     for (const actual of kinds) {

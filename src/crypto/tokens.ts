@@ -1,4 +1,4 @@
-import { hash, randomBytes } from "node:crypto";
+import { createHmac, hash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { IssuedToken, ParsedToken, TokenKind, Tokens } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
@@ -10,7 +10,7 @@ import { Secret } from "../domain/secret.ts";
  * without I/O. Base62 keeps a token one word for a double click, in a URL and in a header.
  */
 export function createTokens(): Tokens {
-  return { issue: issueToken, parse: parseToken };
+  return { issue: issueToken, following: followingToken, parse: parseToken };
 }
 
 const prefixes: Readonly<Record<TokenKind, string>> = {
@@ -50,8 +50,18 @@ const digitValues = new Int8Array(128).fill(-1);
 for (let index = 0; index < alphabet.length; index++) digitValues[alphabet.charCodeAt(index)] = index;
 
 function issueToken(kind: TokenKind, tenantName: string): IssuedToken {
+  return tokenOf(kind, tenantName, randomBytes(secretBytes));
+}
+
+// The key is the token, of 256 random bits: whoever does not hold it cannot tell what follows, not even from the database, and
+// a rotation of the sealing secrets changes nothing.
+function followingToken(kind: TokenKind, token: string, tenantName: string): IssuedToken {
+  return tokenOf(kind, tenantName, createHmac("sha256", token).update("ostiary following token").digest());
+}
+
+function tokenOf(kind: TokenKind, tenantName: string, bytes: Buffer): IssuedToken {
   if (!tenantNamePattern.test(tenantName)) throw new TypeError("The tenant's name cannot stand in a token.");
-  const secret = BigInt(`0x${randomBytes(secretBytes).toString("hex")}`);
+  const secret = BigInt(`0x${bytes.toString("hex")}`);
   const body = `${prefixes[kind]}${tenantName}_${encodeBase62(secret, secretLength)}`;
   const token = body + encodeBase62(BigInt(crc32(body)), checksumLength);
   return { token: new Secret(token), digest: digestOf(token) };

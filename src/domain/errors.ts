@@ -117,7 +117,8 @@ const texts = {
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
-    remedy: "Create a new flow. If the answer was lost, the session may exist already: log in.",
+    remedy:
+      "Create a new flow. If the answer was lost, send the same request with its request_id again; without one, log in.",
     metadata: [],
     user: { id: 9000509, text: "This was done already. Go on, or begin again." },
   },
@@ -489,6 +490,12 @@ const texts = {
     message: "Something that the identity was asked to do is not done yet.",
     remedy: "Log in again, and do what is asked.",
     metadata: [],
+  },
+  STEP_UP_IMPOSSIBLE: {
+    message: "No way to sign in here, or none that this account has, can show what the login was asked for.",
+    remedy: "Ask for less, or have the account set up what is missing first.",
+    metadata: ["demand"],
+    user: { id: 9000401, text: "This needs a way to sign in that is not set up here." },
   },
 } as const satisfies Record<string, ErrorText>;
 

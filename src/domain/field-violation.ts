@@ -26,7 +26,7 @@ const rules: Readonly<Record<FieldViolationReason, readonly string[]>> = {
   ],
   UNKNOWN_FIELD: ["additionalProperties", "unevaluatedProperties", "propertyNames", "property_name"],
   NOT_ALLOWED: ["readOnly", "form_field", "batch.request_id"],
-  CONFLICT: ["message.oneof"],
+  CONFLICT: ["message.oneof", "demands_to_step_up"],
   TYPE: ["type", "number"],
   TOO_SHORT: [
     ...["min_len", "min_bytes", "min_items", "min_pairs"],

@@ -62,6 +62,8 @@ export type ParsedToken =
 /** Makes and reads tokens. Implemented in src/crypto. */
 export interface Tokens {
   issue(kind: TokenKind, tenantName: string): IssuedToken;
+  /** The one token of the same kind that follows a valid one: the same each time, and known to nobody who does not hold that. */
+  following(kind: TokenKind, token: string, tenantName: string): IssuedToken;
   /** Checks form and checksum without any I/O; does not know whether the token was ever issued. */
   parse(expected: TokenKind, text: string): ParsedToken;
 }

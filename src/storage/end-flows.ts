@@ -26,7 +26,7 @@ export function endFlows(condition: string): string {
   const columns = Object.entries(becomesNobodys).map(
     ([column, value]) => `${column} = CASE WHEN ${waits} THEN ${value} ELSE ${column} END`,
   );
-  return `UPDATE ostiary.flow SET revision = revision + 1,
+  return `UPDATE ostiary.flow SET revision = revision + 1, kept = NULL,
       state = CASE WHEN ${waits} THEN state ELSE 'completed' END, ${columns.join(", ")}
     WHERE state = 'active' AND ${condition}`;
 }
@@ -36,6 +36,6 @@ export function endFlows(condition: string): string {
  */
 export function leaveWaitingFlows(condition: string): string {
   const columns = Object.entries(becomesNobodys).map(([column, value]) => `${column} = ${value}`);
-  return `UPDATE ostiary.flow SET revision = revision + 1, ${columns.join(", ")}
+  return `UPDATE ostiary.flow SET revision = revision + 1, kept = NULL, ${columns.join(", ")}
     WHERE ${waits} AND ${condition}`;
 }

@@ -198,6 +198,8 @@ const Flow = defineEntity({
     challengeDigest: p.blob().nullable(),
     challengeExpiresAt: moment().nullable(),
     challengeAttempts: p.integer().default(0),
+    kept: p.text().nullable(),
+    answer: p.text().nullable(),
   },
   indexes: [
     {

@@ -29,6 +29,8 @@ export interface FlowRow extends ChallengeRow {
   readonly f_identity_id: IdentityId | null;
   readonly f_revision: number;
   readonly f_data: FlowData;
+  readonly f_kept: string | null;
+  readonly f_answer: string | null;
 }
 
 /** The flow in a row. */
@@ -46,6 +48,8 @@ export function flowFromRow(row: FlowRow): FlowRecord {
     revision: row.f_revision,
     challenge: challengeFromRow(row),
     data: row.f_data,
+    kept: row.f_kept ?? undefined,
+    answer: row.f_answer ?? undefined,
   };
 }
 

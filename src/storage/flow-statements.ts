@@ -13,7 +13,7 @@ const flowColumns = `
   f.created_at AS f_created_at, f.expires_at AS f_expires_at, f.return_to AS f_return_to,
   f.browser_digest AS f_browser_digest, f.identity_id AS f_identity_id, f.revision AS f_revision,
   f.challenge_kind AS f_challenge_kind, f.challenge_digest AS f_challenge_digest,
-  f.challenge_expires_at AS f_challenge_expires_at, f.challenge_attempts AS f_challenge_attempts, f.data AS f_data`;
+  f.challenge_expires_at AS f_challenge_expires_at, f.challenge_attempts AS f_challenge_attempts, f.data AS f_data, f.kept AS f_kept, f.answer AS f_answer`;
 
 const flowWriteColumns = `digest, kind, client, state, created_at, expires_at, return_to, browser_digest, identity_id,
   challenge_kind, challenge_digest, challenge_expires_at, data`;
@@ -38,6 +38,12 @@ export const createFlowStatement: Statement = {
   name: "create_flow",
   text: `WITH always AS (SELECT), created AS (${insertFlow("$2", "always")})
     ${insertMessages({ tenant: "$1", messages: "$3", from: "always" })}`,
+};
+
+/** $1 tenant, $2 flow. A row if it was not there. */
+export const createFlowOnceStatement: Statement = {
+  name: "create_flow_once",
+  text: `WITH always AS (SELECT) ${insertFlow("$2", "always")} ON CONFLICT (tenant_id, digest) DO NOTHING RETURNING digest`,
 };
 
 /**
@@ -119,12 +125,12 @@ export const findForLoginStatement: Statement = {
 export const advanceStatement: Statement = {
   name: "advance_flow",
   text: `WITH consumed AS (
-    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
+    UPDATE ostiary.flow SET state = 'completed', revision = revision + 1, kept = NULL
     WHERE tenant_id = $1 AND digest = $11 AND revision = $12 AND state = 'active'
     RETURNING digest
   ), moved AS (
     UPDATE ostiary.flow SET revision = revision + 1, data = $4, challenge_kind = $5, challenge_digest = $6,
-      challenge_expires_at = $7, challenge_attempts = 0, identity_id = $8
+      challenge_expires_at = $7, challenge_attempts = 0, identity_id = $8, kept = NULL
     WHERE tenant_id = $1 AND digest = $2 AND revision = $3 AND state = 'active'
       AND ($11::bytea IS NULL OR EXISTS (SELECT FROM consumed))
     RETURNING digest
@@ -134,6 +140,22 @@ export const advanceStatement: Statement = {
     ${insertEvents({ tenant: "$1", events: "$10", from: "moved" })}
   )
   SELECT digest FROM moved`,
+};
+
+/** $1 tenant, $2 digest, $3 revision, $4 what is kept or null, $5 events. It takes no step, so the revision stays. */
+export const keepOutcomeStatement: Statement = {
+  name: "keep_flow_outcome",
+  text: `WITH always AS (SELECT), kept AS (
+    UPDATE ostiary.flow SET kept = $4
+    WHERE tenant_id = $1 AND digest = $2 AND revision = $3 AND state = 'active' AND $4::text IS NOT NULL
+  )
+  ${insertEvents({ tenant: "$1", events: "$5", from: "always" })}`,
+};
+
+/** $1 tenant, $2 digest, $3 answer. */
+export const keepAnswerStatement: Statement = {
+  name: "keep_flow_answer",
+  text: `UPDATE ostiary.flow SET answer = $3 WHERE tenant_id = $1 AND digest = $2`,
 };
 
 /**
@@ -172,7 +194,7 @@ export function lockFlows(condition: string): string {
 
 /** Closes the flows of $2, for an identity; `when` is a part with a row if that is to be done. */
 export function closeFlows(identity: string, when: string): string {
-  return `UPDATE ostiary.flow SET state = 'completed', identity_id = ${identity}, revision = revision + 1
+  return `UPDATE ostiary.flow SET state = 'completed', identity_id = ${identity}, revision = revision + 1, kept = NULL
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM ${when})`;
 }
 

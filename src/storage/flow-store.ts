@@ -1,4 +1,5 @@
 import type { SealedMessage } from "../domain/courier/outbox.ts";
+import type { Event } from "../domain/event/event.ts";
 import type { Challenge, FlowKind, FlowRecord } from "../domain/flow/flow.ts";
 import type {
   Completion,
@@ -67,6 +68,11 @@ export class PostgresFlowStore implements FlowStore {
   async create(scope: Scope, flow: FlowRecord, messages: readonly SealedMessage[] = []): Promise<void> {
     const values = [scope.tenantId, flowParameter(flow), messagesParameter(messages)];
     await this.#database.query(scope, statements.createFlowStatement, values);
+  }
+
+  async createOnce(scope: Scope, flow: FlowRecord): Promise<boolean> {
+    const values = [scope.tenantId, flowParameter(flow)];
+    return (await this.#database.query(scope, statements.createFlowOnceStatement, values)).length > 0;
   }
 
   async beginByOperator(scope: Scope, start: OperatorStart): Promise<boolean> {
@@ -190,6 +196,20 @@ export class PostgresFlowStore implements FlowStore {
       if (isForeignKeyViolation(error)) return false;
       throw error;
     }
+  }
+
+  async keepOutcome(
+    scope: Scope,
+    held: HeldRevision,
+    kept: string | undefined,
+    events: readonly Event[],
+  ): Promise<void> {
+    const values = [scope.tenantId, held.digest, held.revision, kept, eventsParameter(events)];
+    await this.#database.query(scope, statements.keepOutcomeStatement, values);
+  }
+
+  async keepAnswer(scope: Scope, digest: Uint8Array, answer: string): Promise<void> {
+    await this.#database.query(scope, statements.keepAnswerStatement, [scope.tenantId, digest, answer]);
   }
 
   async countAttempt(
@@ -320,6 +340,7 @@ export class PostgresFlowStore implements FlowStore {
       completion.at,
       messagesParameter(completion.messages),
       eventsParameter(completion.events),
+      ...throttleParameters(completion.throttle),
     ]);
     return result === "identity_changed" ? "identity_gone" : result;
   }

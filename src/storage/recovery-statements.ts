@@ -3,10 +3,11 @@ import type { Statement } from "./database.ts";
 import { insertEvents } from "./event-sql.ts";
 import { closeFlows, insertFlow, insertSession } from "./flow-statements.ts";
 import { insertMessages } from "./message-sql.ts";
+import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * Completes a recovery. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 settings flow, $6 session or null, $7 its
- * digest, $8 now, $9 messages, $10 events. Raises `login_sequence`, as whatever changes what can sign in does.
+ * digest, $8 now, $9 messages, $10 events, $11 to $15 those of `throttleParts`. Raises `login_sequence`, as whatever changes what can sign in does.
  */
 export const completeRecoveryStatement: Statement = {
   name: "complete_recovery",
@@ -26,7 +27,7 @@ export const completeRecoveryStatement: Statement = {
       AND EXISTS (SELECT FROM changed)
   ), created AS (
     ${insertSession("$6", "$7", "changed")}
-  ), sent AS (
+  ), ${throttleParts({ from: "changed", identityId: "$4", at: "$8", firstParameter: 11 })}, sent AS (
     ${insertMessages({ tenant: "$1", messages: "$9", from: "changed" })}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$10", from: "changed" })}

@@ -73,6 +73,18 @@ const extendStatement: Statement = {
   WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
 };
 
+/** $1 tenant, $2 session, $3 now, $4 and $5 the digests of the token that goes and of the one that comes, $6 event. */
+const replaceTokenStatement: Statement = {
+  text: `WITH replaced AS (
+    UPDATE ostiary.session SET token_digest = $5, updated_at = $3
+    WHERE tenant_id = $1 AND id = $2 AND token_digest = $4 AND revoked_at IS NULL AND expires_at > $3
+    RETURNING id, identity_id
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$6", from: "replaced", sessionId: "replaced.id", identityId: "replaced.identity_id" })}
+  )
+  SELECT id FROM replaced`,
+};
+
 /** Sessions on PostgreSQL. */
 export class PostgresSessionStore implements SessionStore {
   readonly #database: Database;
@@ -170,6 +182,20 @@ export class PostgresSessionStore implements SessionStore {
     const values = [scope.tenantId, id, change.at, change.expiresAt, eventsParameter([change.event])];
     const [row] = await this.#database.query<SessionRow>(scope, extendStatement, values);
     return row && sessionFromRow(row);
+  }
+
+  async replaceToken(
+    scope: Scope,
+    id: SessionId,
+    change: {
+      readonly from: Uint8Array;
+      readonly to: Uint8Array;
+      readonly at: Date;
+      readonly event: Event;
+    },
+  ): Promise<boolean> {
+    const values = [scope.tenantId, id, change.at, change.from, change.to, eventsParameter([change.event])];
+    return (await this.#database.query(scope, replaceTokenStatement, values)).length > 0;
   }
 
   async recordUse(

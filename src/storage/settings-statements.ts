@@ -7,14 +7,17 @@ import { insertSession } from "./flow-statements.ts";
 import { identifierRecord, identityRecord } from "./identity-row.ts";
 import { replaceAddressParts } from "./identity-statements.ts";
 import { insertMessages } from "./message-sql.ts";
+import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
  * $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its way ends, $10 messages, $11 events,
- * $12 the event of the sessions that ended.
+ * $12 the event of the sessions that ended, $13 what the flow keeps of it or null, $14 what it remembers from then on, or null for
+ * its language alone.
  */
 const followingParts = `moved AS (
-    UPDATE ostiary.flow SET revision = revision + 1, data = jsonb_build_object('language', data -> 'language'),
+    UPDATE ostiary.flow SET revision = revision + 1, kept = $13,
+      data = COALESCE($14::jsonb, jsonb_build_object('language', data -> 'language')),
       challenge_kind = NULL, challenge_digest = NULL, challenge_expires_at = NULL,
       state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM changed)
@@ -35,7 +38,10 @@ const followingParts = `moved AS (
     ${insertEvents({ tenant: "$1", events: "$12", from: "ended_once" })}
   )`;
 
-/** The parameters of `followingParts`, then $13 and $14 the password's hash and algorithm, $15 session or null, $16 its digest. */
+/**
+ * The parameters of `followingParts`, then $15 and $16 the password's hash and algorithm, $17 session or null, $18 its digest,
+ * $19 to $23 those of `throttleParts`.
+ */
 export const changePasswordStatement: Statement = {
   name: "change_password",
   text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
@@ -45,20 +51,20 @@ export const changePasswordStatement: Statement = {
   ), written AS (
     INSERT INTO ostiary.identity_credential
       (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $13, $14, false, $5, $5 FROM changed
+    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $15, $16, false, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
         updated_at = excluded.updated_at
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (
-    ${insertSession("$15", "$16", "changed")}
-  ), ${followingParts}
+    ${insertSession("$17", "$18", "changed")}
+  ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 19 })}, ${followingParts}
   ${changeResult}`,
 };
 
 /**
- * The parameters of `followingParts`, then $13 expected revision, $14 identity, $15 identifiers, $16 verifiable and $17 recovery
+ * The parameters of `followingParts`, then $15 expected revision, $16 identity, $17 identifiers, $18 verifiable and $19 recovery
  * addresses.
  *
  * The identifiers that go, stay and come are three sets without a common key: the parts of one statement may not touch a row
@@ -66,16 +72,16 @@ export const changePasswordStatement: Statement = {
  */
 export const changeProfileStatement: Statement = {
   name: "change_profile",
-  text: `WITH ${ownFlowParts}, ${seenPart("i.revision = $13")}, changed AS (
+  text: `WITH ${ownFlowParts}, ${seenPart("i.revision = $15")}, changed AS (
     UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
       schema_id = given.schema_id, schema_version = given.schema_version, traits = given.traits,
       display_name = given.display_name, login_sequence = i.login_sequence + 1
-    FROM seen, jsonb_to_record($14::jsonb) ${identityRecord}
+    FROM seen, jsonb_to_record($16::jsonb) ${identityRecord}
     WHERE ${isSeen}
     RETURNING i.id
   ), identifier AS MATERIALIZED (
     SELECT changed.id AS identity_id, given.*
-    FROM changed, jsonb_to_recordset($15::jsonb) ${identifierRecord}
+    FROM changed, jsonb_to_recordset($17::jsonb) ${identifierRecord}
   ), removed_identifier AS (
     DELETE FROM ostiary.identity_identifier
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND value NOT IN (SELECT value FROM identifier)
@@ -90,15 +96,15 @@ export const changeProfileStatement: Statement = {
       SELECT FROM ostiary.identity_identifier n
       WHERE n.tenant_id = $1 AND n.value = given.value AND n.identity_id = given.identity_id
     )
-  ), ${replaceAddressParts("$16", "$17")}, ${followingParts}
+  ), ${replaceAddressParts("$18", "$19")}, ${followingParts}
   ${changeResult}`,
 };
 
-/** The parameters of `followingParts`, then $13 when the account is to be deleted. */
+/** The parameters of `followingParts`, then $15 when the account is to be deleted. */
 export const scheduleDeletionStatement: Statement = {
   name: "schedule_deletion",
   text: `WITH ${ownFlowParts}, ${seenPart("i.delete_at IS NULL")}, changed AS (
-    UPDATE ostiary.identity i SET delete_at = $13, updated_at = $5, revision = i.revision + 1,
+    UPDATE ostiary.identity i SET delete_at = $15, updated_at = $5, revision = i.revision + 1,
       login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id

@@ -1,3 +1,4 @@
+import type { FlowData } from "../domain/flow/flow.ts";
 import type {
   Deletion,
   DeletionCancellation,
@@ -17,6 +18,7 @@ import { addressesParameter, identifiersParameter, identityParameter } from "./i
 import { messagesParameter } from "./message-sql.ts";
 import { sessionParameter } from "./session-row.ts";
 import * as statements from "./settings-statements.ts";
+import { throttleParameters } from "./throttle-statements.ts";
 
 /** What owners change of their own accounts, on PostgreSQL. The statements are in settings-statements.ts. */
 export class PostgresSettingsStore implements SettingsStore {
@@ -39,10 +41,12 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(change.messages),
       eventsParameter(change.events),
       eventsParameter([change.revocationEvent]),
+      ...memoryParameters(change),
       password.hash,
       password.algorithm,
       session && sessionParameter(session),
       session?.tokenDigest,
+      ...throttleParameters(change.throttle),
     ]);
   }
 
@@ -60,6 +64,7 @@ export class PostgresSettingsStore implements SettingsStore {
         messagesParameter(change.messages),
         eventsParameter(change.events),
         eventsParameter([change.revocationEvent]),
+        ...memoryParameters(change),
         change.expectedRevision,
         identityParameter(identity),
         identifiersParameter(identity.identifiers),
@@ -82,6 +87,7 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(schedule.messages),
       eventsParameter(schedule.events),
       eventsParameter([schedule.revocationEvent]),
+      ...memoryParameters(schedule),
       schedule.deleteAt,
     ]);
   }
@@ -104,6 +110,18 @@ export class PostgresSettingsStore implements SettingsStore {
       messagesParameter(cancellation.messages),
       eventsParameter(cancellation.events),
       eventsParameter([]),
+      ...memoryParameters(cancellation),
     ]);
   }
+}
+
+/** What the flow keeps and remembers after a change, as two parameters. */
+function memoryParameters({
+  kept,
+  data,
+}: {
+  readonly kept?: string | undefined;
+  readonly data?: FlowData | undefined;
+}) {
+  return [kept, data && JSON.stringify(data)];
 }

@@ -203,6 +203,7 @@ function settingsFlow(schema: CompiledSchema, traits: JsonObject, submitted?: Js
       account: undefined,
       form: { nodes: [...nodes, button("profile", saveLabel())], messages: [] },
       csrfToken: undefined,
+      traitsEtag: undefined,
     }),
   );
 }
@@ -216,7 +217,8 @@ function afterSending(schema: CompiledSchema, traits: JsonObject, flow: Flow, da
 function sent(schema: CompiledSchema, traits: JsonObject, flow: Flow, data: FormData): JsonObject {
   const { step: pressed, values } = formDataToValues(flow, data, "profile");
   const nodes = [...traitNodes(schema.fields, traits, { step: pressed }), button(pressed, saveLabel())];
-  return readForm({ flowId: "", csrfToken: "", pressed, values: fromValues(values) }, nodes).traits;
+  return readForm({ flowId: "", csrfToken: "", traitsEtag: "", pressed, values: fromValues(values) }, nodes)
+    .traits;
 }
 
 // Most of the time goes into compiling the schemas.

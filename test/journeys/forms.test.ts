@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { ButtonImportance, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -86,11 +86,9 @@ describe.each(protocols)("the form of each stage, over %s", (protocol) => {
     expect(saidBy(flow)).toEqual([9000233, 9000234, 9000208]);
     expect(flow?.form?.account?.text).toBe(`Account of ${email}`);
     const refresh = app.client(LoginService, { protocol, bearer: sessionToken });
-    expect(saidBy((await refresh.createLoginFlow({ ...native, refresh: true })).flow)).toEqual([
-      9000213,
-      9000215,
-      undefined,
-    ]);
+    expect(
+      saidBy((await refresh.createLoginFlow({ ...native, purpose: LoginPurpose.REFRESH })).flow),
+    ).toEqual([9000213, 9000215, undefined]);
   });
 });
 

@@ -4,6 +4,7 @@ import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flo
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import {
+  LoginPurpose,
   LoginService,
   type SubmitLoginFlowRequestSchema,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
@@ -215,7 +216,10 @@ describe("a login that asks for the identifier first", () => {
     const signedIn = await first.submit(withPassword());
     if (signedIn.case !== "completed") throw new Error(`the login was ${signedIn.case}`);
     const client = app.client(LoginService, { bearer: signedIn.value.signedIn?.sessionToken });
-    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
+    const { flow } = await client.createLoginFlow({
+      client: ClientKind.NATIVE,
+      purpose: LoginPurpose.REFRESH,
+    });
     expect(flow?.stage.case).toBe("chooseMethod");
     expect(nodesOf(flow)).toEqual(["password.password", "password", "sendCode"]);
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step: withPassword() });

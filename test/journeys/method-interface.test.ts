@@ -12,6 +12,7 @@ import { AccountDeletion } from "../../src/domain/flow/account-deletion.ts";
 import { AccountDisowning } from "../../src/domain/flow/account-disowning.ts";
 import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
 import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
+import { FlowAnswers } from "../../src/domain/flow/flow-answers.ts";
 import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
 import { LoginCompletions } from "../../src/domain/flow/login-completion.ts";
 import { LoginFlows } from "../../src/domain/flow/login-flows.ts";
@@ -25,6 +26,7 @@ import { WrongCodeNotices } from "../../src/domain/flow/wrong-codes.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
+import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
 import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
 import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
 import type {
@@ -41,7 +43,16 @@ import { Devices } from "../../src/domain/throttle/devices.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages, TestClock } from "../support/app.ts";
-import { aFlow, anEvent, anIdentity, heldFlow, noon, origin, someSettings } from "../support/records.ts";
+import {
+  aFlow,
+  anEvent,
+  anIdentity,
+  aSession,
+  heldFlow,
+  noon,
+  origin,
+  someSettings,
+} from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
@@ -183,7 +194,14 @@ function serverWith(...methods: readonly LoginMethod[]) {
     events: storage.events,
     clock,
   });
-  const keeper = new FlowKeeper({ flows: storage.flows, tokens, formTokens: createFormTokens(), clock });
+  const sealer = createSealer(secrets);
+  const digests = createKeyedDigests(secrets);
+  const { flows, sessions } = storage;
+  const answers = new FlowAnswers({ flows, sessions, sealer, digests, tokens, clock });
+  const keeper = new FlowKeeper({
+    ...{ flows, tokens, formTokens: createFormTokens(), sealer, answers, clock },
+  });
+  const etags = new TraitsEtags({ digests });
   const proofs = new AddressProofs({
     methods: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
     flows: storage.flows,
@@ -202,7 +220,6 @@ function serverWith(...methods: readonly LoginMethod[]) {
   const completions = new LoginCompletions({
     keeper,
     flows: storage.flows,
-    events: storage.events,
     throttle,
     tokens,
     clock,
@@ -224,15 +241,15 @@ function serverWith(...methods: readonly LoginMethod[]) {
     secondFactors,
   });
   const settingsMethods = [newSecret];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs });
+  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
   const changes = { keeper, view, store: storage.settings, outbox, clock };
   const settings = new SettingsFlows({
     keeper,
     flows: storage.flows,
     methods: settingsMethods,
     view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs }),
-    password: new PasswordSettings({ ...changes, tokens }),
+    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
+    password: new PasswordSettings({ ...changes, throttle, tokens }),
     deletion: new AccountDeletion(changes),
     logins,
     clock,
@@ -252,6 +269,7 @@ function serverWith(...methods: readonly LoginMethod[]) {
     secondFactors,
     claims,
     outbox,
+    throttle,
     tokens,
     clock,
   });
@@ -292,7 +310,7 @@ class Login {
   static async begin(logins: LoginFlows, linkToken = ""): Promise<Login> {
     // What is sent at the same moment has no order.
     clock.advance(1);
-    const start = { client: "native", returnTo: "", refresh: false, linkToken } as const;
+    const start = { client: "native", returnTo: "", purpose: "sign_in", linkToken } as const;
     const { flow } = await logins.create(caller(), start);
     return new Login(logins, flow.id.reveal());
   }
@@ -429,6 +447,26 @@ describe("a method that is only shown second", () => {
     expect((await login.submit("code", await code())).kind).toBe("completed");
   });
 
+  test("is what a login to step up to two factors ends with, or it does not end", async () => {
+    const stepUp = async (logins: LoginFlows) => {
+      const session = aSession(identity.id);
+      const { flow } = await logins.create(caller({ session, identity }), {
+        ...{ client: "native", returnTo: "", purpose: "step_up", linkToken: "" },
+        demands: [{ kind: "assurance", level: "aal2" }],
+      });
+      return Login.of(logins, flow.id.reveal());
+    };
+    const login = await stepUp(flowsWith(first(), second()));
+    expect((await login.next("first", secret)).stage).toMatchObject({ secondFactor: true });
+    expect((await login.submit("second", secret)).kind).toBe("completed");
+    // An account without one is told before it is signed in with less.
+    await expect(stepUp(flowsWith(first()))).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
+    identity = await create(undefined);
+    const none = await stepUp(flowsWith(second()));
+    await none.next("code");
+    await expect(none.submit("code", await code())).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
+  });
+
   test("gives way to the first stage again by `back`, and the first proof is forgotten", async () => {
     const login = await Login.begin(flowsWith(first(), second()));
     await login.next("first", secret, email());
@@ -496,7 +534,7 @@ describe("a recovery of whoever has a second factor", () => {
     const flowId = recovered.settings.id.reveal();
     const submit = (name: string, fields = {}, shown?: AuthenticatedSession) =>
       server.settings.submit(caller(shown), {
-        ...{ flowId, csrfToken: "", traits: {} },
+        ...{ flowId, csrfToken: "", traits: {}, traitsEtag: "" },
         step: { name, fields },
       });
     const waiting = await submit("password", { password: "secret-9" });
@@ -532,7 +570,7 @@ describe("a recovery of whoever has a second factor", () => {
     const { settings } = await recover(server);
     const step = { name: "password", fields: { password: "secret-9" } };
     const done = await server.settings.submit(caller(), {
-      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
+      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step,
     });
     expect(done.kind).toBe("completed");
@@ -595,7 +633,7 @@ describe("an account with a second factor that nobody has claimed", () => {
     const left = await storage.identities.listCredentials(scope, identity.id, { size: 10 });
     expect(left.items).toEqual([]);
     const done = await server.settings.submit(caller(), {
-      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {} },
+      ...{ flowId: settings.id.reveal(), csrfToken: "", traits: {}, traitsEtag: "" },
       step: { name: "password", fields: { password: "secret-9" } },
     });
     expect(done.kind).toBe("completed");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, register } from "../support/accounts.ts";
@@ -97,7 +97,7 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     const missing = { code: "Unauthenticated", reason: "SESSION_CREDENTIAL_MISSING" };
 
     expect(await refusal(flowKinds.settings.create(app, native, byCookie))).toMatchObject(missing);
-    const refresh = { ...native, refresh: true };
+    const refresh = { ...native, purpose: LoginPurpose.REFRESH };
     expect(await refusal(flowKinds.login.create(app, refresh, byCookie))).toMatchObject(missing);
     const settings = await flowKinds.settings.create(app, native, { protocol, bearer: sessionToken });
     expect(await refusal(flowKinds.settings.get(app, settings.id, byCookie))).toMatchObject(missing);

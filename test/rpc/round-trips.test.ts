@@ -7,6 +7,7 @@ import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_serv
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Browser } from "../support/browser.ts";
 import { deletionConfig, openSettings } from "../support/deletion.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { beginRegistration, sentRegistrationLink, steps } from "../support/registrations.ts";
@@ -176,4 +177,30 @@ test("a recovery finds the account by any of its names in one round trip", async
   // One counts, for the name and for the mailbox. What is chosen is the mailbox.
   expect(counts.map(({ count }) => count)).toEqual([4, 4, 4, 3]);
   await other.stop();
+});
+
+test("what a browser flow keeps of a submit that was not accepted costs one, and nothing where a failure is recorded", async () => {
+  const { email } = await register(app);
+  const browser = new Browser(app.publicUrl, app.localUrl);
+  const counts = async (service: string, fields: object, clientKind: string) => {
+    const path = `/ostiary.flow.v1.${service}Service`;
+    const { flow } = (await browser.post(`${path}/Create${service}Flow`, { client: clientKind })).body;
+    const submission = { flowId: flow.id, csrfToken: flow.csrfToken, ...fields };
+    const { count, result } = await roundTrips(() =>
+      browser.post(`${path}/Submit${service}Flow`, submission),
+    );
+    expect(result.body.rejected).toBeDefined();
+    return count;
+  };
+  const ofBoth = async (service: string, fields: object) => [
+    await counts(service, fields, "CLIENT_KIND_NATIVE"),
+    await counts(service, fields, "CLIENT_KIND_BROWSER"),
+  ];
+  const [native = 0, inBrowser] = await ofBoth("Login", {
+    identifier: email,
+    password: { password: "wrong" },
+  });
+  expect(inBrowser).toBe(native);
+  const [without = 0, withOne] = await ofBoth("Registration", { traits: {}, password: { password: "x" } });
+  expect(withOne).toBe(without + 1);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -163,7 +163,10 @@ describe("what strangers ask for", () => {
     const { email, sessionToken } = await verifiedAccount(app);
     await lockOut(email);
     const client = app.client(LoginService, { bearer: sessionToken });
-    const { flow } = await client.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
+    const { flow } = await client.createLoginFlow({
+      client: ClientKind.NATIVE,
+      purpose: LoginPurpose.REFRESH,
+    });
     const step = { case: "password", value: { password: goodPassword } } as const;
     const { outcome } = await client.submitLoginFlow({ flowId: flow?.id ?? "", step });
     expect(outcome.case).toBe("completed");

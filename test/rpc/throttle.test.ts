@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService } from "../../gen/ostiary/access/v1/throttle_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -404,7 +404,7 @@ describe("an address that is flooded", () => {
         expect(await refusal(attempt())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
         if (limit === "flow_create") {
           await settings.createSettingsFlow({ client: ClientKind.NATIVE });
-          await owner.createLoginFlow({ client: ClientKind.NATIVE, refresh: true });
+          await owner.createLoginFlow({ client: ClientKind.NATIVE, purpose: LoginPurpose.REFRESH });
         } else {
           expect((await refusal(submit(owner))).reason).toBe("FLOW_NOT_FOUND");
         }

@@ -98,6 +98,7 @@ describe("every method", () => {
       "password.password",
       "code.code",
       "device_token",
+      "client_data",
     ]);
   });
 

@@ -110,6 +110,7 @@ describe("what a person is told", () => {
         "SESSION_TOKEN_MALFORMED": 9000514,
         "SESSION_TOKEN_UNKNOWN": 9000514,
         "STEP_NOT_OFFERED": 9000525,
+        "STEP_UP_IMPOSSIBLE": 9000401,
         "VERIFICATION_DISABLED": 9000523,
       }
     `);

@@ -14,7 +14,7 @@ import { stringify } from "yaml";
 import { bootstrapAdminKey, startApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { createSealer } from "../../src/crypto/sealer.ts";
-import type { MessageTemplate } from "../../src/domain/courier/message.ts";
+import type { MessageContent, MessageTemplate } from "../../src/domain/courier/message.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
 import type { Clock, Logger } from "../../src/domain/ports.ts";
@@ -79,6 +79,8 @@ export interface SentMessage {
   /** What it says; empty where the template has no data of that name. */
   readonly code: string;
   readonly url: string;
+  /** As the sender opens it. */
+  readonly content: MessageContent | undefined;
 }
 
 /** The ways to call the same method. */
@@ -222,8 +224,9 @@ export async function readMessages(
     ),
   );
   return rows.map((row) => {
-    const data = { code: "", url: "", ...outbox.open(row)?.data };
-    return { ...row, suppressed: row.state === "suppressed", code: data.code, url: data.url };
+    const content = outbox.open(row);
+    const data = { code: "", url: "", ...content?.data };
+    return { ...row, suppressed: row.state === "suppressed", code: data.code, url: data.url, content };
   });
 }
 

@@ -1,6 +1,6 @@
 import type { ClientKind, Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
-import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import { type LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -19,7 +19,7 @@ export interface Shown {
 /** What a flow is begun with. */
 export interface Start {
   readonly client: ClientKind;
-  readonly refresh?: boolean;
+  readonly purpose?: LoginPurpose;
   readonly linkToken?: string;
 }
 

@@ -1,7 +1,11 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { ClientKind, type Flow, FlowKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService, type SubmitFormResponse } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
-import { LoginService, SubmitLoginFlowRequestSchema } from "../../gen/ostiary/flow/v1/login_service_pb.js";
+import {
+  LoginPurpose,
+  LoginService,
+  SubmitLoginFlowRequestSchema,
+} from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import {
   RecoveryService,
@@ -291,7 +295,7 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   await opened.press("confirmLink");
 
   const bearer = await sessionTokenOf(app, identifier);
-  const refresh = await walker.begin("login", { bearer }, { refresh: true });
+  const refresh = await walker.begin("login", { bearer }, { purpose: LoginPurpose.REFRESH });
   await refresh.press("password", password("wrong"));
   await refresh.press("password", password(goodPassword));
 }
@@ -463,7 +467,7 @@ export async function walkSettings(app: TestApp, walker: Walker): Promise<void> 
   await later.press("deleteAccount");
   await later.press("password", password("yet another good one"));
   await later.press("resume");
-  const login = await walker.begin("login", { bearer }, { refresh: true });
+  const login = await walker.begin("login", { bearer }, { purpose: LoginPurpose.REFRESH });
   const { outcome } = await login.press("password", password(another));
   const { signedIn } = outcome.case === "completed" ? outcome.value : {};
   const fresh = { bearer: signedIn?.sessionToken ?? "" };

@@ -49,10 +49,16 @@ export async function submit(
   data: FormData,
   pressed: FormNode | string,
 ): Promise<SubmitOutcome> {
-  const { id: flowId, csrfToken } = flow;
+  const { id: flowId, csrfToken, traitsEtag } = flow;
   const filled = formDataToValues(flow, data, pressed);
   // What the page sends decides nothing but the values of the fields that the form offers.
-  const { flow: next = flow, outcome } = await ostiary.flows.submitForm({ ...filled, flowId, csrfToken });
+  const { flow: next = flow, outcome } = await ostiary.flows.submitForm({
+    ...filled,
+    flowId,
+    csrfToken,
+    // So that nothing is put back that was changed elsewhere since the form was drawn.
+    traitsEtag,
+  });
   switch (outcome.case) {
     case "completed":
       return { kind: "completed", completed: outcome.value };

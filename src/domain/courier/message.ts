@@ -1,5 +1,6 @@
 import { type IdentityId, type MessageId, newId } from "../ids.ts";
 import { type Instant, instantOf, type Never, never } from "../instant.ts";
+import type { JsonObject } from "../json.ts";
 
 /** How a message travels. */
 export type MessageChannel = "email" | "sms";
@@ -63,6 +64,8 @@ export type MessageContent = {
   readonly [Template in MessageTemplate]: {
     readonly template: Template;
     readonly data: TemplateData[Template];
+    /** What the client of the flow that it is from wants templates to see. Anybody's words: see docs/templates.md. */
+    readonly clientData?: JsonObject | undefined;
   };
 }[MessageTemplate];
 
@@ -115,6 +118,7 @@ interface Addressing {
    * unknown ones cost the same work. Default false.
    */
   readonly suppressed?: boolean | undefined;
+  readonly clientData?: JsonObject | undefined;
 }
 
 /** A message on its way out. It holds codes and links: seal it before it is stored. */
@@ -132,6 +136,7 @@ export type OutgoingMessage = MessageContent & {
 export function newMessage(content: MessageContent, now: Date, to: Addressing): OutgoingMessage {
   return {
     ...content,
+    ...(to.clientData && { clientData: to.clientData }),
     id: newId(now),
     createdAt: now,
     channel: to.channel,

@@ -1,7 +1,8 @@
 import { isSameAddress, verifiedAddresses } from "../flow/address-proofs.ts";
-import type { ProofTarget } from "../flow/flow.ts";
+import type { FlowRecord, ProofTarget } from "../flow/flow.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
+import type { JsonObject } from "../json.ts";
 import { type MessageContent, newMessage } from "./message.ts";
 import type { Outbox, SealedMessage } from "./outbox.ts";
 
@@ -9,6 +10,12 @@ import type { Outbox, SealedMessage } from "./outbox.ts";
 interface NoticeOptions {
   readonly at: Date;
   readonly language: string;
+  readonly clientData?: JsonObject | undefined;
+}
+
+/** How the notices of what happens in a flow are sent. */
+export function noticeOf({ data }: Pick<FlowRecord, "data">, at: Date): NoticeOptions {
+  return { at, language: data.language ?? "", clientData: data.clientData };
 }
 
 /**
@@ -63,7 +70,7 @@ function notice(
   outbox: Outbox,
   { kind, value, identityId }: ProofTarget,
   content: MessageContent,
-  { at, language }: NoticeOptions,
+  { at, language, clientData }: NoticeOptions,
 ): SealedMessage {
   return outbox.seal(
     newMessage(content, at, {
@@ -71,6 +78,7 @@ function notice(
       recipient: value,
       language,
       identityId,
+      clientData,
     }),
   );
 }

@@ -1,5 +1,6 @@
 import type { IdentityId, MessageId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
+import type { JsonObject } from "../json.ts";
 import type { Sealer } from "../ports.ts";
 import {
   expiryOf,
@@ -41,7 +42,8 @@ export class Outbox {
 
   /** The message as it is stored. A suppressed one is sealed as well: it must cost the same. */
   seal(message: OutgoingMessage): SealedMessage {
-    const plain = JSON.stringify({ id: message.id, data: message.data });
+    const { id, data, clientData } = message;
+    const plain = JSON.stringify({ id, data, clientData });
     return {
       id: message.id,
       createdAt: message.createdAt,
@@ -61,9 +63,10 @@ export class Outbox {
     const plain = this.#sealer.open(purpose, message.sealedData);
     if (plain === undefined) return undefined;
     // Sealed by us, so its form needs no checking.
-    const { id, data } = JSON.parse(Buffer.from(plain).toString()) as {
+    const { id, data, clientData } = JSON.parse(Buffer.from(plain).toString()) as {
       id: string;
       data: Record<string, unknown>;
+      clientData?: JsonObject;
     };
     if (id !== message.id) return undefined;
     const revived = { ...data };
@@ -71,6 +74,6 @@ export class Outbox {
       const value = data[name];
       if (typeof value === "string") revived[name] = new Date(value);
     }
-    return { template: message.template, data: revived } as MessageContent;
+    return { template: message.template, data: revived, clientData } as MessageContent;
   }
 }

@@ -16,6 +16,7 @@ export type EventType =
   | "credential.deleted"
   | "session.created"
   | "session.extended"
+  | "session.token_replaced"
   | "session.revoked"
   | "login.succeeded"
   | "login.failed"

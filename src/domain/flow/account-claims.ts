@@ -179,7 +179,7 @@ export class AccountClaims {
     };
   }
 
-  #ended(caller: FlowCaller, { shape, record, flowId }: ClaimAnswer): FlowOutcome<never> {
+  #ended(caller: FlowCaller, { shape, record, flowId }: ClaimAnswer): Promise<FlowOutcome<never>> {
     return this.#keeper.rejected(caller, shape, flowId, record, claimEnded());
   }
 }

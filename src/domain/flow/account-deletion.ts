@@ -1,5 +1,5 @@
 import type { MessageContent } from "../courier/message.ts";
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type EventType, newEvent } from "../event/event.ts";
@@ -72,7 +72,11 @@ export class AccountDeletion {
     const content = { template: "account_kept", data: {} } as const;
     const result = await this.#store.cancelDeletion(
       { tenantId: tenant.id },
-      { ...this.#written(caller, holder, { at, content, type: "identity.deletion_cancelled" }), at },
+      {
+        ...this.#written(caller, holder, { at, content, type: "identity.deletion_cancelled" }),
+        ...this.#view.afterChange(caller, holder),
+        at,
+      },
     );
     await this.#assertWritten(caller, holder, result);
     const kept = { ...identity, deleteAt: never, updatedAt: at, revision: identity.revision + 1 };
@@ -122,7 +126,7 @@ export class AccountDeletion {
     const { at, content, type, data } = what;
     const { record, identity } = holder;
     const event = newEvent(type, at, ownOrigin(caller, holder), { identityId: identity.id, data });
-    const how = { at, language: record.data.language ?? "" };
+    const how = noticeOf(record, at);
     return {
       held: { digest: record.digest, revision: record.revision },
       identityId: identity.id,

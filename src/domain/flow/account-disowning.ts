@@ -1,4 +1,4 @@
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -88,7 +88,7 @@ export class AccountDisowning {
           this.#outbox,
           cleared,
           { template: "recovery_completed", data: {} },
-          { at, language: record.data.language ?? "" },
+          noticeOf(record, at),
         ),
         events: [
           newEvent("identity.disowned", at, actor, about),

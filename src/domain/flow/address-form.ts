@@ -3,7 +3,8 @@ import * as messages from "../message/message.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
-import type { FlowClient, FlowKind, ProofTarget } from "./flow.ts";
+import type { FlowClient, FlowData, FlowKind, ProofTarget } from "./flow.ts";
+import { dataWith } from "./flow-answers.ts";
 import type { FlowShape, FlowStart, FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
 
@@ -22,6 +23,7 @@ export interface AddressStart {
   readonly returnTo: string;
   /** Of a link that was opened; else empty. */
   readonly linkToken: string;
+  readonly clientData?: FlowData["clientData"];
 }
 
 /**
@@ -32,15 +34,16 @@ export async function addressStart(
   tenant: Tenant,
   proofs: AddressProofs,
   kind: AddressKind,
-  { client, returnTo, linkToken }: AddressStart,
+  start: AddressStart,
 ): Promise<FlowStart> {
-  if (linkToken === "") return { client, returnTo, data: {} };
+  const { client, returnTo, linkToken } = start;
+  if (linkToken === "") return { client, returnTo, data: dataWith({}, start) };
   const { pending, parent } = await proofs.open(tenant, kind, linkToken);
   const { operator } = parent.data;
   return {
     client,
     returnTo: returnTo || parent.returnTo,
-    data: { pending, ...(operator && { operator }) },
+    data: dataWith({ pending, ...(operator && { operator }) }, start),
     identityId: pending.target?.identityId,
   };
 }
@@ -59,15 +62,15 @@ export function addressShape(
         kind: "choose_method",
         offers: proofs.forms.offers(tenant, kind),
       },
-    form: (tenant, flow) => ({
-      nodes: proofs.forms.nodesOf(flow) ?? addressNodes(tenant, kind, proofs, flow.data.typed ?? ""),
+    form: (tenant, flow, { text = flow.data.typed ?? "" } = {}) => ({
+      nodes: proofs.forms.nodesOf(flow) ?? addressNodes(tenant, kind, proofs, text),
       messages: proofs.forms.messagesOf(flow),
     }),
   };
 }
 
 /** The form that asks for the address. */
-export function addressNodes(
+function addressNodes(
   tenant: Tenant,
   kind: AddressKind,
   proofs: AddressProofs,

@@ -276,6 +276,7 @@ export class AddressProofs {
       channel: to?.kind === "phone" ? "sms" : "email",
       recipient: to?.value ?? sentTo,
       language: flow.data.language ?? "",
+      clientData: flow.data.clientData,
       identityId: to?.identityId,
       suppressed: to === undefined || isWithheld,
     });

@@ -1,11 +1,15 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
+import type { Event } from "../event/event.ts";
 import type { IdentityId } from "../ids.ts";
+import type { JsonObject } from "../json.ts";
+import type { Message } from "../message/message.ts";
 import type { StepRejected } from "../method/method.ts";
-import type { Clock, FormTokens, Tokens } from "../ports.ts";
+import type { Clock, FormTokens, Sealer, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type {
+  AnsweredBefore,
   CreatedFlow,
   Flow,
   FlowAccount,
@@ -18,7 +22,9 @@ import type {
   FlowRecord,
   FlowStage,
 } from "./flow.ts";
-import { type Form, type Node, withImportance, withProblems } from "./form.ts";
+import { dataWith, type FlowAnswers, type SubmittedRequest } from "./flow-answers.ts";
+import { type Form, withImportance, withProblems } from "./form.ts";
+import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
 import { resolveReturnTo } from "./return-to.ts";
 import { stageTexts } from "./stage-texts.ts";
 import type { FlowStore } from "./store.ts";
@@ -29,10 +35,14 @@ export interface FlowShape {
   lifetimeMs(tenant: Tenant): number;
   /** Where an active flow stands. */
   stage(tenant: Tenant, flow: FlowRecord): FlowStage;
-  /** The form of an active flow, without the form token. */
-  form(tenant: Tenant, flow: FlowRecord): Form;
+  /** The form of an active flow, without the form token; filled in with what was typed, if that is given. */
+  form(tenant: Tenant, flow: FlowRecord, typed?: Typed): Form;
   /** Whose account the flow changes, where its holder is shown that. */
   account?(flow: FlowRecord): FlowAccount | undefined;
+  /** Names the traits that the form is drawn from. */
+  traitsEtag?(tenant: Tenant, flow: FlowRecord): string | undefined;
+  /** The traits that were typed, without those that are only written. */
+  readable?(tenant: Tenant, flow: FlowRecord, traits: JsonObject): JsonObject;
 }
 
 /** What a flow begins with. */
@@ -49,6 +59,8 @@ interface FlowKeeperDependencies {
   readonly flows: FlowStore;
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
+  readonly sealer: Sealer;
+  readonly answers: Pick<FlowAnswers, "find">;
   readonly clock: Clock;
 }
 
@@ -56,7 +68,14 @@ interface FlowKeeperDependencies {
 export interface FlowSubmission {
   readonly flowId: string;
   readonly csrfToken: string;
+  /** For an answer that gets lost. */
+  readonly request?: SubmittedRequest | undefined;
+  /** In the place of what the flow has. */
+  readonly clientData?: JsonObject | undefined;
 }
+
+/** The most replacements of one flow that follow each other, each of the one before. */
+const mostReplacements = 8;
 
 /** How far a flow has come when its holder turns up with it. */
 export type HeldFlow =
@@ -72,12 +91,16 @@ export class FlowKeeper {
   readonly #flows: FlowStore;
   readonly #tokens: Tokens;
   readonly #formTokens: FormTokens;
+  readonly #sealer: Sealer;
+  readonly #answers: FlowKeeperDependencies["answers"];
   readonly #clock: Clock;
 
-  constructor({ flows, tokens, formTokens, clock }: FlowKeeperDependencies) {
+  constructor({ flows, tokens, formTokens, sealer, answers, clock }: FlowKeeperDependencies) {
     this.#flows = flows;
     this.#tokens = tokens;
     this.#formTokens = formTokens;
+    this.#sealer = sealer;
+    this.#answers = answers;
     this.#clock = clock;
   }
 
@@ -93,6 +116,7 @@ export class FlowKeeper {
     caller: FlowCaller,
     shape: FlowShape,
     start: FlowStart,
+    id = this.#tokens.issue("flow", caller.tenant.name),
   ): {
     readonly record: FlowRecord;
     readonly messages: readonly SealedMessage[];
@@ -102,7 +126,6 @@ export class FlowKeeper {
     this.assertClient(caller, start.client);
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
-    const id = this.#tokens.issue("flow", tenant.name);
     const createdAt = this.#clock.now();
     const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
@@ -127,37 +150,51 @@ export class FlowKeeper {
   }
 
   /**
-   * Begins a fresh flow in place of an expired one. What was filled in is taken along, also what a stage before the last
-   * one asked for; what was proven is not, nor any secret.
+   * The flow in the place of an expired one, whose id its holder shows: a fresh one, the same each time. What was filled in is
+   * taken along, also what a stage before the last one asked for; what was proven is not, nor any secret.
    */
-  async replace(caller: FlowCaller, shape: FlowShape, expired: FlowRecord): Promise<CreatedFlow> {
-    const { client, returnTo, identityId } = expired;
-    const { schemaId, invitation, traits, refreshes, ofOwner, identifier, choice } = expired.data;
-    const { typed } = identifier ?? choice ?? expired.data;
-    const data = {
-      ...(schemaId && { schemaId }),
-      ...(invitation && { invitation }),
-      ...(traits && { traits }),
-      ...(refreshes && { refreshes }),
-      ...(ofOwner && { ofOwner }),
-      ...(typed && { typed }),
-    };
-    const isOwned = expired.kind === "settings" || refreshes !== undefined || ofOwner !== undefined;
-    return this.create(caller, shape, {
-      client,
-      returnTo,
-      data,
-      identityId: isOwned ? identityId : undefined,
-    });
+  replace(caller: FlowCaller, shape: FlowShape, flowId: string, expired: FlowRecord): Promise<CreatedFlow> {
+    return this.replaceBy(caller, shape, flowId, startAgain(expired));
+  }
+
+  /**
+   * As `replace`, with what the fresh flow begins with. Two round trips where the flow was replaced before, else one.
+   *
+   * Security rule: the id of the flow that takes the place follows from the id that was shown, so whoever holds the one holds the
+   * other, and nobody else. Of many calls at the same moment one stores it, and all get it.
+   */
+  async replaceBy(
+    caller: FlowCaller,
+    shape: FlowShape,
+    flowId: string,
+    start: FlowStart,
+  ): Promise<CreatedFlow> {
+    const { tenant } = caller;
+    const scope = { tenantId: tenant.id };
+    let [last, next] = [flowId, start];
+    for (let round = 0; round < mostReplacements; round++) {
+      const id = this.#tokens.following("flow", last, tenant.name);
+      const { record, created } = this.draft(caller, shape, next, id);
+      if (await this.#flows.createOnce(scope, record)) return created;
+      const found = await this.#flows.find(scope, shape.kind, record.digest);
+      const held = this.hold(caller, found);
+      if (held.kind !== "expired") {
+        const flow = this.#shown(caller, shape, id.token.reveal(), held.record);
+        return { flow, newBrowserToken: undefined };
+      }
+      // It was replaced before, and has expired as well.
+      [last, next] = [id.token.reveal(), startAgain(held.record)];
+    }
+    return this.create(caller, shape, next);
   }
 
   /** A flow that was read, as its holder sees it; a fresh one in the place of one that has expired. */
   async show(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Promise<FlowFound> {
     const held = this.hold(caller, record);
     if (held.kind === "expired") {
-      return { kind: "replaced", replacement: await this.replace(caller, shape, held.record) };
+      return { kind: "replaced", replacement: await this.replace(caller, shape, flowId, held.record) };
     }
-    return { kind: "found", flow: this.presentTo(caller, shape, flowId, held.record) };
+    return { kind: "found", flow: this.#shown(caller, shape, flowId, held.record) };
   }
 
   /** The record behind a flow's id; undefined if there is none. */
@@ -177,14 +214,34 @@ export class FlowKeeper {
   ): Promise<
     | { readonly kind: "entered"; readonly record: FlowRecord }
     | { readonly kind: "expired"; readonly replacement: CreatedFlow }
+    | AnsweredBefore
   > {
     const held = this.hold(caller, record);
     this.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
+    return this.admit(held, submission, () => this.replace(caller, shape, submission.flowId, held.record));
+  }
+
+  /** Lets the submit of somebody through who was found to hold the flow, or says how it was answered, or that it is too late. */
+  async admit(
+    held: HeldFlow,
+    submission: FlowSubmission,
+    replace: () => Promise<CreatedFlow>,
+  ): Promise<
+    | { readonly kind: "entered"; readonly record: FlowRecord }
+    | { readonly kind: "expired"; readonly replacement: CreatedFlow }
+    | AnsweredBefore
+  > {
+    const { record } = held;
+    const answer = this.#answers.find(record, submission.request);
+    if (answer !== undefined) return { kind: "answered", answer };
     if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
     if (held.kind === "expired") {
-      return { kind: "expired", replacement: await this.replace(caller, shape, held.record) };
+      const replacement = await replace();
+      // What took its place has done what both were for.
+      if (replacement.flow.state === "completed") throw domainError("FLOW_COMPLETED", {});
+      return { kind: "expired", replacement };
     }
-    return { kind: "entered", record: held.record };
+    return { kind: "entered", record: { ...record, data: dataWith(record.data, submission) } };
   }
 
   /** The outcome of a step that leaves more to do. */
@@ -192,19 +249,59 @@ export class FlowKeeper {
     return { kind: "next_step", flow: this.presentTo(caller, shape, flowId, record) };
   }
 
-  /** The outcome of a step that was not accepted: the form with what is wrong with it. */
-  rejected(
+  /**
+   * The outcome of a step that was not accepted: the form with what is wrong with it, filled in as it was sent. Records the
+   * events, if there are any. A browser flow keeps it until the next step, for a page that is loaded again. One round trip, none
+   * for a native flow without events.
+   */
+  async rejected(
     caller: FlowCaller,
     shape: FlowShape,
     flowId: string,
     record: FlowRecord,
     { reason, passwordRule, problems }: StepRejected,
-    nodes?: readonly Node[],
-  ): FlowOutcome<never> {
-    const drawn = shape.form(caller.tenant, record);
-    const form = withProblems({ ...drawn, nodes: nodes ?? drawn.nodes }, problems);
+    typed: Typed = {},
+    events: readonly Event[] = [],
+  ): Promise<FlowOutcome<never>> {
+    const { tenant } = caller;
+    const form = withProblems(shape.form(tenant, record, typed), problems);
     const flow = this.presentTo(caller, shape, flowId, record, form);
+    const kept = this.#keepable(tenant, shape, record, { typed, problems });
+    if (kept !== undefined || events.length > 0) {
+      const { digest, revision } = record;
+      await this.#flows.keepOutcome({ tenantId: tenant.id }, { digest, revision }, kept, events);
+    }
     return { kind: "rejected", rejection: { reason, passwordRule }, flow };
+  }
+
+  /** What a browser flow keeps, once a step has worked that leaves it where it is, of the sentence that says so. */
+  keepSuccess(tenant: Tenant, shape: FlowShape, record: FlowRecord, message: Message): string | undefined {
+    const problems = { fields: [], form: [message] };
+    return this.#keepable(tenant, shape, record, { typed: {}, problems, isBeside: true });
+  }
+
+  /**
+   * Security rules: what was typed goes into no native flow, whose id alone would show it. No step's own fields are kept, so no
+   * password and no code; nor a trait that is only written.
+   */
+  #keepable(tenant: Tenant, shape: FlowShape, record: FlowRecord, outcome: KeptOutcome): string | undefined {
+    if (record.client !== "browser") return undefined;
+    const { text, traits } = outcome.typed;
+    const typed = {
+      ...(text !== undefined && { text }),
+      ...(traits && { traits: shape.readable?.(tenant, record, traits) ?? {} }),
+    };
+    return sealOutcome(this.#sealer, record, { ...outcome, typed });
+  }
+
+  /** A flow that is looked at again, with what the last submit was answered. */
+  #shown(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Flow {
+    const kept = record.state === "active" ? openOutcome(this.#sealer, record) : undefined;
+    if (kept === undefined) return this.presentTo(caller, shape, flowId, record);
+    const drawn = shape.form(caller.tenant, record, kept.typed);
+    const form = withProblems(drawn, kept.problems);
+    const messages = kept.isBeside ? [...form.messages, ...drawn.messages] : form.messages;
+    return this.presentTo(caller, shape, flowId, record, { ...form, messages });
   }
 
   /**
@@ -284,6 +381,7 @@ export class FlowKeeper {
       form: { ...stageTexts(record, stage), ...drawn, nodes: withImportance(drawn.nodes) },
       csrfToken,
       account: shape.account?.(record),
+      traitsEtag: active ? shape.traitsEtag?.(tenant, record) : undefined,
     };
   }
 
@@ -313,6 +411,26 @@ export class FlowKeeper {
       throw domainError("FLOW_CLIENT_MISMATCH", { missing });
     }
   }
+}
+
+/** What the flow in the place of an expired one begins with. */
+function startAgain(expired: FlowRecord): FlowStart {
+  const { client, returnTo, identityId } = expired;
+  const { schemaId, invitation, traits, refreshes, stepsUpTo, ofOwner, identifier, choice, clientData } =
+    expired.data;
+  const { typed } = identifier ?? choice ?? expired.data;
+  const data = {
+    ...(schemaId && { schemaId }),
+    ...(invitation && { invitation }),
+    ...(traits && { traits }),
+    ...(refreshes && { refreshes }),
+    ...(stepsUpTo && { stepsUpTo }),
+    ...(ofOwner && { ofOwner }),
+    ...(typed && { typed }),
+    ...(clientData && { clientData }),
+  };
+  const isOwned = expired.kind === "settings" || refreshes !== undefined || ofOwner !== undefined;
+  return { client, returnTo, data, identityId: isOwned ? identityId : undefined };
 }
 
 const emptyForm: Form = { nodes: [], messages: [] };

@@ -7,9 +7,16 @@ import type { JsonObject } from "../json.ts";
 import type { Authentication, MethodKind, MethodMemory, ProofKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
 import type { SessionCredential } from "../session/credential.ts";
-import type { AuthenticatedSession, AuthenticationPurpose, Session } from "../session/session.ts";
+import type {
+  AssuranceLevel,
+  AuthenticatedSession,
+  AuthenticationPurpose,
+  NewSession,
+  Session,
+} from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { LimitedAddress } from "../throttle/subjects.ts";
+import type { KeptAnswer } from "./flow-answers.ts";
 import type { Form } from "./form.ts";
 import type { FlowInvitation } from "./invited.ts";
 import type { Rejection } from "./rejection.ts";
@@ -43,6 +50,10 @@ export interface FlowRecord {
   readonly challenge: Challenge | undefined;
   /** What the flow's kind and methods remember. */
   readonly data: FlowData;
+  /** Of browser flows: what the last submit was answered, sealed, until the next step is taken. */
+  readonly kept?: string | undefined;
+  /** The answer to the last submit that had a request id, sealed. */
+  readonly answer?: string | undefined;
 }
 
 /** A secret that was sent and that a flow waits for. There is at most one: a newer one takes its place. */
@@ -59,6 +70,10 @@ export interface Challenge {
 export interface FlowData {
   /** The language of the messages that the flow sends. */
   readonly language?: string;
+  /** What the client wants mail templates to see. */
+  readonly clientData?: JsonObject;
+  /** The request ids of the last steps, as digests. */
+  readonly requests?: readonly string[];
   /** Registration: the schema, and what was filled in so far. */
   readonly schemaId?: string;
   readonly traits?: JsonObject;
@@ -82,6 +97,8 @@ export interface FlowData {
   readonly session?: SessionId;
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
+  /** Login: what the session that comes of it must be worth at least. */
+  readonly stepsUpTo?: AssuranceLevel;
   /**
    * Recovery, verification: begun by an operator, who had a link sent to an address of the identity, or vouches for the
    * holder of the link, so that no address is proven.
@@ -201,6 +218,8 @@ export interface Flow {
   readonly csrfToken: Secret | undefined;
   /** Of settings: whose account it is. Not after a recovery, which shows nothing of the account. */
   readonly account: FlowAccount | undefined;
+  /** Of settings, where the account is shown: the traits that the form was drawn from. */
+  readonly traitsEtag: string | undefined;
 }
 
 /** The account that a flow changes, as its owner knows it. */
@@ -251,7 +270,14 @@ export type FlowOutcome<Completed> =
   | { readonly kind: "completed"; readonly completed: Completed }
   | { readonly kind: "next_step"; readonly flow: Flow }
   | { readonly kind: "rejected"; readonly rejection: Rejection; readonly flow: Flow }
-  | { readonly kind: "expired"; readonly replacement: CreatedFlow };
+  | { readonly kind: "expired"; readonly replacement: CreatedFlow }
+  | AnsweredBefore;
+
+/** The same submit was made before: its answer again. */
+export interface AnsweredBefore {
+  readonly kind: "answered";
+  readonly answer: KeptAnswer;
+}
 
 /** A login comes first: by `loginFlow`, then `flow` goes on with the step `resume`. */
 export interface LoginComesFirst {
@@ -279,7 +305,7 @@ export interface CreatedFlow {
 
 /** What a completed login or registration gives. */
 export interface FlowCompleted {
-  readonly session: Session;
+  readonly session: NewSession;
   /** The session's token; for a browser flow the value of its cookie. */
   readonly token: Secret;
   readonly client: FlowClient;

@@ -64,7 +64,10 @@ const nodes: readonly Node[] = [
 ];
 
 function read(values: JsonObject, pressed = "profile", form: readonly Node[] = nodes) {
-  return readForm({ flowId: "f", csrfToken: "c", pressed, values: new Map(Object.entries(values)) }, form);
+  return readForm(
+    { flowId: "f", csrfToken: "c", traitsEtag: "", pressed, values: new Map(Object.entries(values)) },
+    form,
+  );
 }
 
 /** Field and reason of each violation, or the error's own reason. */

@@ -10,6 +10,8 @@ import { FormReader } from "./form-reader.ts";
 export interface FilledForm extends FlowSubmission {
   /** The step of the button that was pressed. */
   readonly pressed: string;
+  /** Of settings: the traits that the form was drawn from; empty where nobody knows. */
+  readonly traitsEtag: string;
   readonly values: ReadonlyMap<string, JsonValue>;
 }
 
@@ -20,6 +22,7 @@ export interface FormSubmission extends FlowSubmission {
   readonly address: string;
   /** A merge patch. */
   readonly traits: JsonObject;
+  readonly traitsEtag: string;
 }
 
 /**
@@ -57,7 +60,7 @@ export function typedIdentifierOf({ values }: FilledForm): string {
  * that is wrong.
  */
 export function readForm(filled: FilledForm, nodes: readonly Node[]): FormSubmission {
-  const { flowId, csrfToken, pressed, values } = filled;
+  const { pressed, values, ...common } = filled;
   if (!nodes.some(({ element, step }) => element.kind === "button" && step === pressed)) {
     throw domainError("STEP_NOT_OFFERED", { step: pressed });
   }
@@ -65,8 +68,7 @@ export function readForm(filled: FilledForm, nodes: readonly Node[]): FormSubmis
   const fields = memberOf(document, pressed);
   const traits = memberOf(document, "traits");
   return {
-    flowId,
-    csrfToken,
+    ...common,
     step: { name: pressed, fields: isObject(fields) ? fields : {} },
     identifier: textOf(memberOf(document, "identifier")),
     address: textOf(memberOf(document, "address")),

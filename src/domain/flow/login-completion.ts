@@ -1,6 +1,5 @@
 import { domainError } from "../errors.ts";
-import { newEvent } from "../event/event.ts";
-import type { EventStore } from "../event/store.ts";
+import { type Event, newEvent } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { LoginProved, MethodKind, StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
@@ -31,7 +30,6 @@ export interface LoginProof {
 interface LoginCompletionsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: FlowStore;
-  readonly events: EventStore;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
@@ -41,15 +39,13 @@ interface LoginCompletionsDependencies {
 export class LoginCompletions {
   readonly #keeper: FlowKeeper;
   readonly #flows: FlowStore;
-  readonly #events: EventStore;
   readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
 
-  constructor({ keeper, flows, events, throttle, tokens, clock }: LoginCompletionsDependencies) {
+  constructor({ keeper, flows, throttle, tokens, clock }: LoginCompletionsDependencies) {
     this.#keeper = keeper;
     this.#flows = flows;
-    this.#events = events;
     this.#throttle = throttle;
     this.#tokens = tokens;
     this.#clock = clock;
@@ -75,19 +71,18 @@ export class LoginCompletions {
     throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
   }
 
-  /** Records a failure; for an unknown identifier as well, so that the time of the answer does not tell them apart. */
-  async recordFailure(
+  /** What is recorded of a failure; of an unknown identifier as well, so that the time of the answer does not tell them apart. */
+  failureOf(
     caller: FlowCaller,
     candidate: LoginCandidate | undefined,
     failure: { readonly reason: string; readonly method: string },
-  ): Promise<void> {
+  ): Event | undefined {
     // What cost no try is no failure: it would only fill the log.
-    if (failure.reason === "FORM_INCOMPLETE" || failure.reason === "CODE_MALFORMED") return;
-    const event = newEvent("login.failed", this.#clock.now(), caller.origin, {
+    if (failure.reason === "FORM_INCOMPLETE" || failure.reason === "CODE_MALFORMED") return undefined;
+    return newEvent("login.failed", this.#clock.now(), caller.origin, {
       identityId: candidate?.identity.id,
       data: failure,
     });
-    await this.#events.append({ tenantId: caller.tenant.id }, [event]);
   }
 
   async #tryOnce(

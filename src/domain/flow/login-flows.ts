@@ -1,4 +1,5 @@
 import { domainError } from "../errors.ts";
+import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
@@ -28,12 +29,14 @@ import type {
   Flow,
   FlowCaller,
   FlowClient,
+  FlowData,
   FlowFound,
   FlowOutcome,
   FlowRecord,
   LoginOutcome,
   PendingStage,
 } from "./flow.ts";
+import { dataWith } from "./flow-answers.ts";
 import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
 import {
@@ -45,8 +48,8 @@ import {
 } from "./form-submission.ts";
 import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
 import type { LoginCompletions, LoginProof } from "./login-completion.ts";
+import { assuranceToReach, type LoginDemand } from "./login-demands.ts";
 import {
-  filledIn,
   identifierDiffers,
   identifierRequired,
   loginShape,
@@ -67,9 +70,15 @@ export interface LoginSubmission extends FlowSubmission {
 export interface LoginStart {
   readonly client: FlowClient;
   readonly returnTo: string;
-  readonly refresh: boolean;
+  readonly purpose: LoginPurpose;
+  /** To step up: what the session that comes of it must show. */
+  readonly demands?: readonly LoginDemand[] | undefined;
   readonly linkToken: string;
+  readonly clientData?: FlowData["clientData"];
 }
+
+/** What a login is for: signing in, or to prove again who one is, or more of it. */
+export type LoginPurpose = "sign_in" | "refresh" | "step_up";
 
 interface LoginFlowsDependencies {
   readonly keeper: FlowKeeper;
@@ -96,7 +105,8 @@ interface Attempt {
   /** Who it is by now. */
   readonly readAgain: () => Promise<LoginCandidate | undefined>;
   readonly moved: (record: FlowRecord) => FlowOutcome<never>;
-  readonly reject: (rejected: StepRejected) => FlowOutcome<never>;
+  /** `failure`: what is recorded of it. */
+  readonly reject: (rejected: StepRejected, failure?: Event) => Promise<FlowOutcome<never>>;
 }
 
 /** Signing in. */
@@ -124,17 +134,17 @@ export class LoginFlows {
   }
 
   /**
-   * Begins a login. With `refresh` it is for the holder of the session, who proves again who they are. Throws
-   * LINK_INVALID, RETURN_TO_NOT_ALLOWED, and with `refresh` a SESSION_ reason.
+   * Begins a login. To refresh or step up it is for the holder of the session, who proves again who they are. Throws
+   * LINK_INVALID, RETURN_TO_NOT_ALLOWED, and to refresh or step up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
-  async create(
-    caller: FlowCaller,
-    { client, returnTo, refresh, linkToken }: LoginStart,
-  ): Promise<CreatedFlow> {
+  async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
+    const { client, returnTo, purpose, demands = [], linkToken } = start;
     this.#keeper.assertClient(caller, client);
     if (linkToken !== "") {
       const { pending, parent } = await this.#proofs.open(caller.tenant, "login", linkToken);
-      const data = { pending, ...(parent.data.refreshes && { refreshes: parent.data.refreshes }) };
+      const { refreshes, stepsUpTo } = parent.data;
+      const own = { pending, ...(refreshes && { refreshes }), ...(stepsUpTo && { stepsUpTo }) };
+      const data = dataWith(own, start);
       const { identityId } = pending.target ?? {};
       return this.#keeper.create(caller, this.shape, {
         client,
@@ -143,9 +153,12 @@ export class LoginFlows {
         identityId,
       });
     }
-    if (!refresh) return this.#keeper.create(caller, this.shape, { client, returnTo, data: {} });
-    const { session } = await caller.session(client);
-    return this.createRefresh(caller, { client, returnTo, session });
+    if (purpose === "sign_in") {
+      return this.#keeper.create(caller, this.shape, { client, returnTo, data: dataWith({}, start) });
+    }
+    const { session, identity } = await caller.session(client);
+    const stepsUpTo = assuranceToReach(demands, identity, [...this.#methods.values()]);
+    return this.createRefresh(caller, { client, returnTo, session, stepsUpTo, clientData: start.clientData });
   }
 
   /** Begins a login in which the holder of a session proves again who they are. */
@@ -157,10 +170,12 @@ export class LoginFlows {
         readonly id: NonNullable<FlowRecord["data"]["refreshes"]>;
         readonly identityId: Identity["id"];
       };
+      readonly stepsUpTo?: FlowData["stepsUpTo"];
+      readonly clientData?: FlowData["clientData"];
     },
   ): Promise<CreatedFlow> {
-    const { client, returnTo, session } = start;
-    const data = { refreshes: session.id };
+    const { client, returnTo, session, stepsUpTo } = start;
+    const data = dataWith({ refreshes: session.id, ...(stepsUpTo && { stepsUpTo }) }, start);
     return this.#keeper.create(caller, this.shape, {
       client,
       returnTo,
@@ -221,7 +236,7 @@ export class LoginFlows {
     const method = this.#methods.get(stepNameOf(submitted));
     const { flow, candidate } = found ?? (await this.#find(caller, submitted));
     const held = await this.#keeper.enter(caller, this.shape, flow, submitted);
-    if (held.kind === "expired") return held;
+    if (held.kind !== "entered") return held;
     const { record } = held;
     const submission = submissionOf(submitted, () => this.shape.form(tenant, record).nodes);
     const { step } = submission;
@@ -236,9 +251,10 @@ export class LoginFlows {
       typed,
       readAgain: async () => ownedCandidate(record, (await read()).candidate),
       moved: (next) => this.#keeper.nextStep(caller, this.shape, flowId, next),
-      reject: (rejected) => {
-        const nodes = filledIn(this.shape.form(tenant, record).nodes, submission.identifier);
-        return this.#keeper.rejected(caller, this.shape, flowId, record, rejected, nodes);
+      reject: (rejected, failure) => {
+        const typed = { text: submission.identifier };
+        const events = failure === undefined ? [] : [failure];
+        return this.#keeper.rejected(caller, this.shape, flowId, record, rejected, typed, events);
       },
     });
   }
@@ -313,8 +329,7 @@ export class LoginFlows {
     if (result.kind === "moved") return attempt.moved(result.record);
     if (result.kind === "proved") return this.#completeProof(attempt, result);
     const failure = { reason: result.reason, method: kind === "code" ? kind : "link" };
-    await this.#completions.recordFailure(caller, candidate, failure);
-    return attempt.reject(result);
+    return attempt.reject(result, this.#completions.failureOf(caller, candidate, failure));
   }
 
   async #submitMethod(
@@ -368,8 +383,7 @@ export class LoginFlows {
     });
     if (!("problems" in result)) return result;
     const failure = { reason: result.reason, method: method.kind };
-    await this.#completions.recordFailure(caller, candidate, failure);
-    return attempt.reject(result);
+    return attempt.reject(result, this.#completions.failureOf(caller, candidate, failure));
   }
 
   /** A step of a method that is not its last. */
@@ -395,6 +409,10 @@ export class LoginFlows {
       const methods = this.#secondFactors.wantedBeside(given, given.candidate.credentialKinds);
       if (methods.length > 0) {
         return moved(await this.#secondFactors.begin(caller.tenant, record, given, methods));
+      }
+      // Security rule: a login to step up never ends with less than it was for. The account may have lost its second factor.
+      if (record.data.stepsUpTo === "aal2" && given.authentication.assuranceLevel !== "aal2") {
+        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
       }
     }
     return this.#completions.complete(caller, record, given, renew);

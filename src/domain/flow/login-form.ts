@@ -5,7 +5,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type InputKind, type Node } from "./form.ts";
+import { button, type Form, type InputKind, type Node } from "./form.ts";
 
 /** Where login flows stand, and what is drawn there. */
 export function loginShape(
@@ -38,6 +38,31 @@ export function loginShape(
       ...proofs.forms.requestNodes(tenant, "login", kinds),
     ];
   };
+  const formOf = (tenant: Tenant, flow: FlowRecord): Form => {
+    const waiting = proofs.forms.nodesOf(flow);
+    if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
+    const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
+    if (asksIdentifier(tenant, flow)) {
+      return {
+        nodes: [identifierNode(tenant, typed), button("identify", messages.continueLabel())],
+        messages: [],
+      };
+    }
+    const nodes = methodNodes(tenant, flow);
+    const back = button("back", messages.backLabel("login"), true);
+    if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
+    if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
+    if (identifier !== undefined) {
+      return {
+        account: messages.signInAs(identifier.typed),
+        nodes: [chosenNode(identifier.typed), ...nodes, back],
+        messages: [],
+      };
+    }
+    if (refreshes !== undefined || ofOwner !== undefined)
+      return { nodes, messages: [messages.confirmIdentity()] };
+    return { nodes: [identifierNode(tenant, ""), ...nodes], messages: [] };
+  };
   return {
     kind: "login",
     lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
@@ -52,30 +77,9 @@ export function loginShape(
         secondFactor: firstFactor !== undefined,
       };
     },
-    form: (tenant, flow) => {
-      const waiting = proofs.forms.nodesOf(flow);
-      if (waiting !== undefined) return { nodes: waiting, messages: proofs.forms.messagesOf(flow) };
-      const { identifier, refreshes, ofOwner, typed = "", method, firstFactor } = flow.data;
-      if (asksIdentifier(tenant, flow)) {
-        return {
-          nodes: [identifierNode(tenant, typed), button("identify", messages.continueLabel())],
-          messages: [],
-        };
-      }
-      const nodes = methodNodes(tenant, flow);
-      const back = button("back", messages.backLabel("login"), true);
-      if (firstFactor !== undefined) return { nodes: [...nodes, back], messages: [messages.secondFactor()] };
-      if (method !== undefined) return { nodes: [...nodes, back], messages: [] };
-      if (identifier !== undefined) {
-        return {
-          account: messages.signInAs(identifier.typed),
-          nodes: [chosenNode(identifier.typed), ...nodes, back],
-          messages: [],
-        };
-      }
-      if (refreshes !== undefined || ofOwner !== undefined)
-        return { nodes, messages: [messages.confirmIdentity()] };
-      return { nodes: [identifierNode(tenant, ""), ...nodes], messages: [] };
+    form: (tenant, flow, { text } = {}) => {
+      const form = formOf(tenant, flow);
+      return text === undefined ? form : { ...form, nodes: filledIn(form.nodes, text) };
     },
   };
 }
@@ -90,7 +94,7 @@ export function asksIdentifier({ settings }: Tenant, { data }: FlowRecord): bool
 }
 
 /** A form's nodes with what was typed as the identifier. */
-export function filledIn(nodes: readonly Node[], identifier: string): readonly Node[] {
+function filledIn(nodes: readonly Node[], identifier: string): readonly Node[] {
   return nodes.map((node) =>
     node.name === "identifier" && node.element.kind === "input" && node.element.type !== "hidden"
       ? { ...node, element: { ...node.element, value: identifier } }

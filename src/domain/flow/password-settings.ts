@@ -1,4 +1,4 @@
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
@@ -6,6 +6,7 @@ import type { SettingsMethod, StepRejected, SubmittedStep } from "../method/meth
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import { LocalBuckets } from "../throttle/local-buckets.ts";
+import type { Throttle } from "../throttle/throttle.ts";
 import type { FlowCaller, SettingsChange } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { shownFirst } from "./second-factor-stage.ts";
@@ -17,6 +18,7 @@ interface PasswordSettingsDependencies {
   readonly view: SettingsView;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -28,6 +30,7 @@ export class PasswordSettings {
   readonly #store: SettingsStore;
   readonly #hashings = new LocalBuckets();
   readonly #outbox: Outbox;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
 
@@ -36,6 +39,7 @@ export class PasswordSettings {
     this.#view = dependencies.view;
     this.#store = dependencies.store;
     this.#outbox = dependencies.outbox;
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
   }
@@ -89,7 +93,8 @@ export class PasswordSettings {
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     const content = { template: "password_changed", data: {} } as const;
-    const how = { at, language: record.data.language ?? "" };
+    const how = noticeOf(record, at);
+    const known = issued && this.#throttle.known(tenant, record.client, caller.shownDevice(record.client));
     const result = await this.#store.changePassword(
       { tenantId: tenant.id },
       {
@@ -98,18 +103,23 @@ export class PasswordSettings {
         identityId: identity.id,
         password: change.password,
         session: issued?.session,
+        throttle: known?.completion,
         keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
         at,
         messages: noticesTo(this.#outbox, identity, content, how),
         events,
         revocationEvent: revocationOf(identity.id, origin, at),
+        ...this.#view.afterChange(caller, holder),
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
     if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
     if (issued === undefined) return this.#view.saved(caller, holder, identity);
     const { client, returnTo } = record;
-    return { kind: "completed", completed: { identity, session: { ...issued, client }, returnTo } };
+    return {
+      kind: "completed",
+      completed: { identity, session: { ...issued, client, device: known?.device }, returnTo },
+    };
   }
 
   /** The session of somebody who was recovered, in place of the one in which a second factor was shown. */

@@ -1,12 +1,13 @@
-import { addressNotices } from "../courier/notices.ts";
+import { addressNotices, noticeOf } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
 import { type OwnsAddress, ownsAlready } from "../identity/address-claims.ts";
 import type { Identity } from "../identity/identity.ts";
 import { changeableNow, changeBetween } from "../identity/merge-patch.ts";
-import { checkChange } from "../identity/own-traits.ts";
+import { checkChange, mergeTraits, withoutPath } from "../identity/own-traits.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { TraitsEtags } from "../identity/traits-etags.ts";
 import type { JsonObject } from "../json.ts";
 import type { StepRejected, SubmittedStep } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
@@ -15,7 +16,12 @@ import { type AddressProofs, isSameAddress } from "./address-proofs.ts";
 import type { FlowCaller, ProofTarget } from "./flow.ts";
 import type { FlowKeeper } from "./flow-keeper.ts";
 import { changedIdentity, newAddresses, type ProfilePlan, planProfileChange } from "./profile-change.ts";
-import { identifiersTaken, oneAddressAtATime, traitsInvalid } from "./settings-form.ts";
+import {
+  identifiersTaken,
+  oneAddressAtATime,
+  traitsChangedElsewhere,
+  traitsInvalid,
+} from "./settings-form.ts";
 import { revocationOf, type SettingsStore } from "./settings-store.ts";
 import { ownOrigin, type SettingsHolder, type SettingsOutcome, type SettingsView } from "./settings-view.ts";
 import type { FlowStore } from "./store.ts";
@@ -27,6 +33,7 @@ interface ProfileSettingsDependencies {
   readonly store: SettingsStore;
   readonly schemas: IdentitySchemas;
   readonly proofs: AddressProofs;
+  readonly etags: TraitsEtags;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -39,6 +46,7 @@ export class ProfileSettings {
   readonly #store: SettingsStore;
   readonly #schemas: IdentitySchemas;
   readonly #proofs: AddressProofs;
+  readonly #etags: TraitsEtags;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
 
@@ -49,6 +57,7 @@ export class ProfileSettings {
     this.#store = dependencies.store;
     this.#schemas = dependencies.schemas;
     this.#proofs = dependencies.proofs;
+    this.#etags = dependencies.etags;
     this.#outbox = dependencies.outbox;
     this.#clock = dependencies.clock;
   }
@@ -73,6 +82,25 @@ export class ProfileSettings {
     const { merged } = changed;
     if (!changed.valid) return { plan: traitsInvalid(changed.violations), merged };
     return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };
+  }
+
+  /**
+   * What in a patch was changed elsewhere since its form was drawn, and the traits with the rest of the patch, as the form shows
+   * them again; undefined if nothing was, or the patch cannot even be read.
+   */
+  conflictOf(
+    tenant: Tenant,
+    identity: Identity,
+    patch: JsonObject,
+    etag: string,
+  ): { readonly rejected: StepRejected; readonly merged: JsonObject } | undefined {
+    if (mergeTraits(identity.traits, patch).beyondLimits !== undefined) return undefined;
+    const changed = this.#etags.changedSince(etag, identity, patch);
+    if (changed.length === 0) return undefined;
+    const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const rest = changed.reduce(withoutPath, patch);
+    const rejected = traitsChangedElsewhere(schema, changed, patch);
+    return { rejected, merged: mergeTraits(identity.traits, rest).merged };
   }
 
   /**
@@ -170,6 +198,7 @@ export class ProfileSettings {
         messages: this.#notices(holder, plan, at),
         events: [newEvent("identity.updated", at, origin, event)],
         revocationEvent: revocationOf(identity.id, origin, at),
+        ...this.#view.afterChange(caller, { ...holder, identity: after }),
       },
     );
     if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
@@ -182,6 +211,6 @@ export class ProfileSettings {
 
   /** The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7). */
   #notices({ record, identity }: SettingsHolder, plan: ProfilePlan, at: Date) {
-    return addressNotices(this.#outbox, identity, plan, { at, language: record.data.language ?? "" });
+    return addressNotices(this.#outbox, identity, plan, noticeOf(record, at));
   }
 }

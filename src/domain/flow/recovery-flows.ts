@@ -1,4 +1,4 @@
-import { noticesTo } from "../courier/notices.ts";
+import { noticeOf, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { newEvent } from "../event/event.ts";
@@ -9,11 +9,11 @@ import type { StepRejected } from "../method/method.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { newSession } from "../session/sessions.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle } from "../throttle/throttle.ts";
 import type { AccountClaims, Claim } from "./account-claims.ts";
 import {
   type AddressStart,
   type AddressSubmission,
-  addressNodes,
   addressStart,
   nobodyHasIt,
   toAccountName,
@@ -54,7 +54,7 @@ export interface RecoveryCompleted {
   /** The flow in which the new secret is set; undefined where somebody signed in, and keeps what they had set up. */
   readonly settings: Flow | undefined;
   /** Only where the configuration gives the session at once. */
-  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> | undefined;
+  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device"> | undefined;
 }
 
 /** What came of a submit to a recovery. */
@@ -68,6 +68,7 @@ interface RecoveryFlowsDependencies {
   readonly secondFactors: SecondFactorStage;
   readonly claims: AccountClaims;
   readonly outbox: Outbox;
+  readonly throttle: Throttle;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -87,6 +88,7 @@ export class RecoveryFlows {
   readonly #secondFactors: SecondFactorStage;
   readonly #claims: AccountClaims;
   readonly #outbox: Outbox;
+  readonly #throttle: Throttle;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
   readonly #shape: FlowShape;
@@ -99,6 +101,7 @@ export class RecoveryFlows {
     this.#secondFactors = dependencies.secondFactors;
     this.#claims = dependencies.claims;
     this.#outbox = dependencies.outbox;
+    this.#throttle = dependencies.throttle;
     this.#tokens = dependencies.tokens;
     this.#clock = dependencies.clock;
     this.#shape = recoveryShape(this.#proofs);
@@ -129,7 +132,7 @@ export class RecoveryFlows {
     const { flow, identity } = found;
     if (this.#keeper.hold(caller, flow).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, flow, submitted);
-    if (entered.kind === "expired") return entered;
+    if (entered.kind !== "entered") return entered;
     const { record } = entered;
     const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
     const { pending, choice } = record.data;
@@ -149,10 +152,8 @@ export class RecoveryFlows {
     const kind = this.#proofs.requested(tenant, "recovery", step);
     const sentTo = address.trim();
     const name = toAccountName(address);
-    const reject = (rejected: StepRejected) => {
-      const nodes = addressNodes(tenant, "recovery", this.#proofs, address);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
-    };
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, { text: address });
     if ("rejected" in name) return reject(name.rejected);
     const owner = await this.#flows.findForRecovery({ tenantId: tenant.id }, name);
     const target = recoveryTarget(owner, name);
@@ -258,6 +259,7 @@ export class RecoveryFlows {
       returnTo: record.returnTo,
       identityId: identity.id,
       recovery: this.#secondFactors.remember(authentication, "recovery", wanted),
+      clientData: record.data.clientData,
     });
     // Security rule: no session at once for whoever has a second factor to show (peers D 15, D4 1).
     const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
@@ -277,6 +279,7 @@ export class RecoveryFlows {
     };
     const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
+    const known = issued && this.#throttle.known(tenant, record.client, caller.shownDevice(record.client));
     const result = await this.#flows.completeRecovery(
       { tenantId: tenant.id },
       {
@@ -284,12 +287,13 @@ export class RecoveryFlows {
         identityId: identity.id,
         settingsFlow: settings.record,
         session: issued?.session,
+        throttle: known?.completion,
         at,
         messages: noticesTo(
           this.#outbox,
           identity,
           { template: "recovery_completed", data: {} },
-          { at, language: record.data.language ?? "" },
+          noticeOf(record, at),
         ),
         events,
       },
@@ -301,6 +305,7 @@ export class RecoveryFlows {
       token: issued.token,
       client: record.client,
       identity,
+      device: known?.device,
     };
     return { settings: settings.created.flow, session };
   }

@@ -24,9 +24,9 @@ export function recoveryShape(proofs: AddressProofs): FlowShape {
         offers: proofs.forms.offers(tenant, "recovery", offeredAddresses(choice)),
       };
     },
-    form: (tenant, flow) => {
+    form: (tenant, flow, typed) => {
       const { choice, pending } = flow.data;
-      if (choice === undefined || pending !== undefined) return shape.form(tenant, flow);
+      if (choice === undefined || pending !== undefined) return shape.form(tenant, flow, typed);
       return { nodes: choiceNodes(tenant, proofs, choice), messages: [] };
     },
   };

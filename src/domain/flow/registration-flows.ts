@@ -22,7 +22,8 @@ import type {
   FlowOutcome,
   FlowRecord,
 } from "./flow.ts";
-import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
+import { dataWith } from "./flow-answers.ts";
+import type { FlowKeeper, FlowShape, FlowSubmission } from "./flow-keeper.ts";
 import { type FilledForm, submissionOf } from "./form-submission.ts";
 import { assertOpen, invitationGone, isProven, provenByInvitation, registrationStart } from "./invited.ts";
 import type { NewAccount, NewAccounts } from "./new-accounts.ts";
@@ -57,6 +58,7 @@ export interface RegistrationStart {
   readonly linkToken: string;
   /** Empty: none. */
   readonly invitationToken: string;
+  readonly clientData?: FlowData["clientData"];
 }
 
 /** Traits that an account can be made of. */
@@ -85,7 +87,7 @@ export class RegistrationFlows {
   readonly #throttle: Throttle;
   readonly #accounts: NewAccounts;
   readonly #invitations: Pick<Invitations, "open">;
-  readonly #shape: ReturnType<typeof registrationShape>;
+  readonly #shape: FlowShape;
 
   constructor(dependencies: RegistrationFlowsDependencies) {
     this.#keeper = dependencies.keeper;
@@ -111,7 +113,7 @@ export class RegistrationFlows {
     const { client, returnTo, linkToken } = start;
     this.#keeper.assertClient(caller, client);
     if (linkToken === "") {
-      const data = await registrationStart(this.#invitations, tenant, start);
+      const data = dataWith(await registrationStart(this.#invitations, tenant, start), start);
       return this.#keeper.create(caller, this.#shape, { client, returnTo, data });
     }
     const { pending, parent } = await this.#proofs.open(tenant, "registration", linkToken);
@@ -120,7 +122,7 @@ export class RegistrationFlows {
     return this.#keeper.create(caller, this.#shape, {
       client,
       returnTo: returnTo || parent.returnTo,
-      data: { ...(schemaId && { schemaId }), ...(invitation && { invitation }), pending },
+      data: dataWith({ ...(schemaId && { schemaId }), ...(invitation && { invitation }), pending }, start),
     });
   }
 
@@ -143,7 +145,7 @@ export class RegistrationFlows {
     // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
     assertOpen(tenant, this.#keeper.hold(caller, found).record.data);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submitted);
-    if (entered.kind === "expired") return entered;
+    if (entered.kind !== "entered") return entered;
     const { record } = entered;
     const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
     const { step } = submission;
@@ -294,7 +296,7 @@ export class RegistrationFlows {
     caller: FlowCaller,
     record: FlowRecord,
     account: NewAccount,
-    reject: (rejected: StepRejected) => FlowOutcome<never>,
+    reject: (rejected: StepRejected) => Promise<FlowOutcome<never>>,
   ): Promise<FlowOutcome<FlowCompleted>> {
     const completed = await this.#accounts.complete(caller, record, account);
     if (completed === "invitation_gone") return reject(invitationGone());
@@ -318,11 +320,8 @@ export class RegistrationFlows {
 
   /** What answers with the form as it was filled in. */
   #rejecter(caller: FlowCaller, record: FlowRecord, { flowId, traits: patch }: RegistrationSubmission) {
-    return (rejected: StepRejected) => {
-      const { merged } = mergeTraits(givenTraits(record), patch);
-      const { nodes } = this.#shape.form(caller.tenant, record, merged);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
-    };
+    return (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, { traits: patch });
   }
 
   /** To another stage. Throws FLOW_CHANGED if another submit was first. */

@@ -1,5 +1,6 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits } from "../identity/identity.ts";
+import { mergeTraits, withoutWriteOnly } from "../identity/own-traits.ts";
 import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type { RegistrationMethod, StepRejected } from "../method/method.ts";
@@ -7,22 +8,19 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { AddressProofs } from "./address-proofs.ts";
 import type { FlowRecord, ProofTarget } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type Form, type Node } from "./form.ts";
+import { button, type Node } from "./form.ts";
+import type { Typed } from "./kept-outcome.ts";
 import { traitNodes } from "./trait-nodes.ts";
-
-interface RegistrationShape extends FlowShape {
-  /** `submitted`: the traits as they were filled in; without them those that the flow has. */
-  form(tenant: Tenant, flow: FlowRecord, submitted?: JsonObject): Form;
-}
 
 /** A registration as its holder sees it: the traits, and the ways to prove who one is. */
 export function registrationShape(
   methods: readonly RegistrationMethod[],
   proofs: AddressProofs,
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
-): RegistrationShape {
-  const profileNodes = (tenant: Tenant, flow: FlowRecord, submitted?: JsonObject): readonly Node[] => {
+): FlowShape {
+  const profileNodes = (tenant: Tenant, flow: FlowRecord, typed: Typed): readonly Node[] => {
     const saved = givenTraits(flow);
+    const submitted = typed.traits && mergeTraits(saved, typed.traits).merged;
     // What the schema proposes stands there once, and not again after it was taken out.
     const isNew = submitted === undefined && flow.data.traits === undefined;
     return flow.data.profileGiven
@@ -47,9 +45,10 @@ export function registrationShape(
       const own = methods.map(({ kind }) => ({ kind }));
       return { kind: "choose_method", offers: [...own, ...proofs.forms.offers(tenant, "registration")] };
     },
-    form: (tenant, flow, submitted) => ({
+    readable: (tenant, flow, traits) => withoutWriteOnly(schemaOf(tenant, flow), traits),
+    form: (tenant, flow, typed = {}) => ({
       nodes: proofs.forms.nodesOf(flow) ?? [
-        ...profileNodes(tenant, flow, submitted),
+        ...profileNodes(tenant, flow, typed),
         ...methodNodes(tenant, flow),
       ],
       messages: proofs.forms.messagesOf(flow),

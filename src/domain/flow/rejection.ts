@@ -14,7 +14,8 @@ export type RejectionReason =
   | "LINK_INVALID"
   | "RESEND_TOO_EARLY"
   | "INVITATION_INVALID"
-  | "CLAIM_ENDED";
+  | "CLAIM_ENDED"
+  | "TRAITS_CHANGED";
 
 /** Why, and what programs may want to know beside it. */
 export interface Rejection {

@@ -19,7 +19,8 @@ import type {
   FlowRecord,
   SettingsChange,
 } from "./flow.ts";
-import type { FlowKeeper, FlowSubmission } from "./flow-keeper.ts";
+import { dataWith } from "./flow-answers.ts";
+import type { FlowKeeper, FlowStart, FlowSubmission } from "./flow-keeper.ts";
 import { type FilledForm, submissionOf } from "./form-submission.ts";
 import type { LoginFlows } from "./login-flows.ts";
 import type { PasswordSettings } from "./password-settings.ts";
@@ -31,6 +32,8 @@ import type { FlowStore } from "./store.ts";
 export interface SettingsSubmission extends FlowSubmission {
   /** A merge patch of the traits. */
   readonly traits: JsonObject;
+  /** The traits that the form was drawn from; empty where nobody knows. */
+  readonly traitsEtag: string;
   readonly step: SubmittedStep;
 }
 
@@ -74,11 +77,15 @@ export class SettingsFlows {
   }
 
   /** Begins a settings flow of the caller's own account. Throws a SESSION_ reason without a session. */
-  async create(caller: FlowCaller, start: { client: FlowClient; returnTo: string }): Promise<CreatedFlow> {
-    this.#keeper.assertClient(caller, start.client);
-    const { identity } = await caller.session(start.client);
+  async create(
+    caller: FlowCaller,
+    { client, returnTo, clientData }: Pick<FlowStart, "client" | "returnTo"> & Pick<FlowData, "clientData">,
+  ): Promise<CreatedFlow> {
+    this.#keeper.assertClient(caller, client);
+    const { identity } = await caller.session(client);
     const shape = this.#view.shapeOf(caller.tenant, identity);
-    return this.#keeper.create(caller, shape, { ...start, data: {}, identityId: identity.id });
+    const data = dataWith({}, { clientData });
+    return this.#keeper.create(caller, shape, { client, returnTo, data, identityId: identity.id });
   }
 
   /** The flow in which a recovered account gets its new secret, only to be stored. It needs no session. */
@@ -89,11 +96,13 @@ export class SettingsFlows {
       readonly returnTo: string | undefined;
       readonly identityId: IdentityId;
       readonly recovery: FirstFactor;
+      readonly clientData?: FlowData["clientData"];
     },
   ) {
-    const { client, returnTo, identityId, recovery } = start;
+    const { client, returnTo, identityId, recovery, clientData } = start;
     const shape = this.#view.shapeOf(caller.tenant, undefined);
-    return this.#keeper.draft(caller, shape, { client, returnTo, identityId, data: { recovery } });
+    const data = dataWith({ recovery }, { clientData });
+    return this.#keeper.draft(caller, shape, { client, returnTo, identityId, data });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
@@ -104,7 +113,7 @@ export class SettingsFlows {
       return { kind: "replaced", replacement: await this.#view.beginAgain(caller, holder) };
     }
     const shape = this.#view.shapeOf(caller.tenant, holder.identity);
-    return { kind: "found", flow: this.#keeper.presentTo(caller, shape, flowId, held.record) };
+    return this.#keeper.show(caller, shape, flowId, held.record);
   }
 
   /** Carries out what was submitted. */
@@ -119,14 +128,15 @@ export class SettingsFlows {
     const held = this.#keeper.hold(caller, flow);
     this.#keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
     // Security rule: who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
-    const holder = await this.#holderOf(caller, held.record, flowId, owner);
-    if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
-    if (held.kind === "expired") {
-      return { kind: "expired", replacement: await this.#view.beginAgain(caller, holder) };
-    }
-    const { record } = holder;
+    const found = await this.#holderOf(caller, held.record, flowId, owner);
+    const replace = () => this.#view.beginAgain(caller, found);
+    const admitted = await this.#keeper.admit(held, submitted, replace);
+    if (admitted.kind !== "entered") return admitted;
+    const { record } = admitted;
+    const holder = { ...found, record };
     const shape = this.#view.shapeOf(tenant, holder.identity);
-    const { step, traits } = submissionOf(submitted, () => shape.form(tenant, record).nodes);
+    const submission = submissionOf(submitted, () => shape.form(tenant, record).nodes);
+    const { step } = submission;
 
     if (record.data.pending !== undefined) return this.#profile.submitProof(caller, holder, step);
     const method = this.#methods.get(step.name);
@@ -141,7 +151,7 @@ export class SettingsFlows {
     }
     // Security rule: what follows a recovery is a new secret, and nothing else before it.
     if (record.data.recovery !== undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    if (step.name === "profile") return this.#applyProfile(caller, holder, traits);
+    if (step.name === "profile") return this.#submitProfile(caller, holder, submission);
     if (step.name === "deleteAccount") return this.#apply(caller, holder, { kind: "deletion" });
     if (step.name === "keepAccount") return this.#deletion.cancel(caller, holder);
     throw domainError("STEP_NOT_OFFERED", { step: step.name });
@@ -167,6 +177,21 @@ export class SettingsFlows {
         return unreachable;
       }
     }
+  }
+
+  /**
+   * Changes traits as they were filled in, unless something that changes was changed elsewhere since the form was drawn: then
+   * its new value is shown first, with what was typed beside it.
+   */
+  async #submitProfile(
+    caller: FlowCaller,
+    holder: SettingsHolder,
+    { traits: patch, traitsEtag }: SettingsSubmission,
+  ): Promise<SettingsOutcome> {
+    if (traitsEtag === "") return this.#applyProfile(caller, holder, patch);
+    const conflict = this.#profile.conflictOf(caller.tenant, holder.identity, patch, traitsEtag);
+    if (conflict === undefined) return this.#applyProfile(caller, holder, patch);
+    return this.#view.rejected(caller, holder, conflict.rejected, conflict.merged);
   }
 
   /** Changes traits by a merge patch of those that the account has now. */

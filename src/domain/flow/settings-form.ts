@@ -1,8 +1,10 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { DerivedTraits, Identity } from "../identity/identity.ts";
-import { changeableNow, mergePatch } from "../identity/merge-patch.ts";
+import { changeableNow } from "../identity/merge-patch.ts";
+import { mergeTraits, withoutWriteOnly } from "../identity/own-traits.ts";
+import type { TraitsEtags } from "../identity/traits-etags.ts";
 import { never } from "../instant.ts";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, valueAt } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type { SettingsMethod, StepRejected } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -10,25 +12,24 @@ import type { AddressProofs } from "./address-proofs.ts";
 import { deleteNode, deletionStep, keepNode } from "./deletion-form.ts";
 import type { FlowRecord, SettingsOffer } from "./flow.ts";
 import type { FlowShape } from "./flow-keeper.ts";
-import { button, type Node } from "./form.ts";
+import { button, type Node, nodeName } from "./form.ts";
+import type { Typed } from "./kept-outcome.ts";
 import { traitNodes, traitProblems } from "./trait-nodes.ts";
 
-/**
- * The settings of one account, as a form. After a recovery only a new secret is on offer. `submitted` are the traits as
- * somebody wants them; without them those of the account.
- */
+/** The settings of one account, as a form. After a recovery only a new secret is on offer. */
 export function settingsShape(
   methods: readonly SettingsMethod[],
   proofs: AddressProofs,
+  etags: TraitsEtags,
   schema: CompiledSchema | undefined,
   identity: Identity | undefined,
-  submitted?: JsonObject,
 ): FlowShape {
-  const profileNodes = ({ data }: FlowRecord): readonly Node[] => {
+  const profileNodes = ({ data }: FlowRecord, typed: Typed): readonly Node[] => {
     if (schema === undefined || identity === undefined) return [];
     const { traits } = identity;
     const waiting = data.interrupted?.kind === "profile" ? data.interrupted.change : undefined;
-    const wanted = submitted ?? (waiting && mergePatch(traits, changeableNow(waiting, traits)));
+    const patch = typed.traits ?? (waiting && changeableNow(waiting, traits));
+    const wanted = patch && mergeTraits(traits, patch).merged;
     const save = button("profile", messages.saveLabel());
     return [...traitNodes(schema.fields, wanted ?? traits, { saved: traits, step: "profile" }), save];
   };
@@ -56,7 +57,10 @@ export function settingsShape(
       }
       return { kind: "change_settings", offers };
     },
-    form: (tenant, flow) => {
+    traitsEtag: (_tenant, { data }) =>
+      identity === undefined || data.recovery !== undefined ? undefined : etags.make(identity),
+    readable: (_tenant, _flow, traits) => (schema === undefined ? {} : withoutWriteOnly(schema, traits)),
+    form: (tenant, flow, typed = {}) => {
       const awaited = proofs.forms.nodesOf(flow);
       if (awaited !== undefined) return { nodes: awaited, messages: proofs.forms.messagesOf(flow) };
       if (flow.data.recovery !== undefined) {
@@ -65,7 +69,7 @@ export function settingsShape(
       }
       const nodes = [
         ...resumeNodes(flow),
-        ...inSection("profile", profileNodes(flow)),
+        ...inSection("profile", profileNodes(flow, typed)),
         ...inSection("password", secretNodes(tenant)),
       ];
       const sections = [
@@ -92,6 +96,21 @@ function accountName({ displayName, identifiers }: Identity): string {
 /** Traits that do not follow the schema, as what is wrong with a form. */
 export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): StepRejected {
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
+}
+
+/** Traits that were changed elsewhere since the form was drawn, with what was typed for them beside the new values. */
+export function traitsChangedElsewhere(
+  schema: CompiledSchema,
+  paths: readonly (readonly string[])[],
+  patch: JsonObject,
+): StepRejected {
+  // Security rule: what is write-only is not said again either.
+  const shown = withoutWriteOnly(schema, patch);
+  const fields = paths.map((path) => ({
+    name: nodeName("traits", ...path),
+    message: messages.traitChangedElsewhere(valueAt(shown, path) ?? null),
+  }));
+  return { kind: "rejected", reason: "TRAITS_CHANGED", problems: { fields, form: [] } };
 }
 
 /** Several new addresses at once: each needs a proof of its own. */

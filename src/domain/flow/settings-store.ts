@@ -5,6 +5,8 @@ import type { PasswordRecord } from "../identity/store.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Scope } from "../ports.ts";
 import type { NewSession } from "../session/session.ts";
+import type { ThrottleCompletion } from "../throttle/store.ts";
+import type { FlowData } from "./flow.ts";
 import type { Completion, HeldRevision } from "./store.ts";
 
 /** What every change from a settings flow writes. */
@@ -13,6 +15,10 @@ interface OwnChange {
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
+  /** What a browser flow keeps of it. */
+  readonly kept?: string | undefined;
+  /** What the flow remembers from then on; undefined: its language. */
+  readonly data?: FlowData | undefined;
 }
 
 /** A new secret. */
@@ -23,6 +29,8 @@ export interface PasswordChange extends OwnChange {
   readonly password: PasswordRecord;
   /** A new session, after a recovery. */
   readonly session: NewSession | undefined;
+  /** The device that is known from then on, with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
   /** Which of the other sessions stay: one, or all. */
   readonly keep: SessionId | "all" | undefined;
   /** Written if sessions ended. */
@@ -47,7 +55,7 @@ export interface DeletionSchedule extends OwnChange {
 }
 
 /** The end of an account, now. */
-export type Deletion = Omit<OwnChange, "at"> & { readonly identityId: IdentityId };
+export type Deletion = Omit<OwnChange, "at" | "kept" | "data"> & { readonly identityId: IdentityId };
 
 /** An account that is kept after all. */
 export type DeletionCancellation = OwnChange & { readonly identityId: IdentityId };

@@ -1,7 +1,9 @@
 import { domainError } from "../errors.ts";
 import type { CallOrigin } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
+import { changeBetween } from "../identity/merge-patch.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { TraitsEtags } from "../identity/traits-etags.ts";
 import type { JsonObject } from "../json.ts";
 import * as messages from "../message/message.ts";
 import type { SettingsMethod, StepRejected } from "../method/method.ts";
@@ -14,6 +16,7 @@ import type {
   FlowCaller,
   FlowClient,
   FlowCompleted,
+  FlowData,
   FlowOutcome,
   FlowRecord,
   LoginComesFirst,
@@ -21,6 +24,7 @@ import type {
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import { recoveryShape } from "./recovery-form.ts";
 import { settingsShape } from "./settings-form.ts";
+import type { PasswordChange } from "./settings-store.ts";
 
 /**
  * Who uses a settings flow, and what of: their account, and the session that they hold. After a recovery none, unless a second
@@ -37,7 +41,7 @@ export interface SettingsHolder {
 export type SettingsOutcome =
   | FlowOutcome<{
       readonly identity: Identity;
-      readonly session: Pick<FlowCompleted, "session" | "token" | "client">;
+      readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "device">;
       readonly returnTo: string | undefined;
     }>
   | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity }
@@ -60,43 +64,64 @@ export class SettingsView {
   readonly #schemas: IdentitySchemas;
   readonly #methods: readonly SettingsMethod[];
   readonly #proofs: AddressProofs;
+  readonly #etags: TraitsEtags;
 
   constructor(dependencies: {
     readonly keeper: FlowKeeper;
     readonly schemas: IdentitySchemas;
     readonly methods: readonly SettingsMethod[];
     readonly proofs: AddressProofs;
+    readonly etags: TraitsEtags;
   }) {
     this.#keeper = dependencies.keeper;
     this.#schemas = dependencies.schemas;
     this.#methods = dependencies.methods;
     this.#proofs = dependencies.proofs;
+    this.#etags = dependencies.etags;
   }
 
   /** The form of an account; without one, that of a new secret. */
-  shapeOf(tenant: Tenant, identity: Identity | undefined, submitted?: JsonObject): FlowShape {
+  shapeOf(tenant: Tenant, identity: Identity | undefined): FlowShape {
     const schema = identity && this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
-    return settingsShape(this.#methods, this.#proofs, schema, identity, submitted);
+    return settingsShape(this.#methods, this.#proofs, this.#etags, schema, identity);
   }
 
   /**
    * The flow that takes the place of an expired one. A recovery's was good for the proof that was given then: the proof is
    * given again, in a recovery. Throws RECOVERY_DISABLED where nobody can begin one.
    */
-  beginAgain(caller: FlowCaller, { record, identity }: SettingsHolder): Promise<CreatedFlow> {
+  beginAgain(caller: FlowCaller, { record, flowId, identity }: SettingsHolder): Promise<CreatedFlow> {
     const { tenant } = caller;
     const { client, returnTo } = record;
     if (record.data.recovery === undefined) {
-      return this.#keeper.replace(caller, this.shapeOf(tenant, identity), record);
+      return this.#keeper.replace(caller, this.shapeOf(tenant, identity), flowId, record);
     }
     if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
-    return this.#keeper.create(caller, recoveryShape(this.#proofs), { client, returnTo, data: {} });
+    return this.#keeper.replaceBy(caller, recoveryShape(this.#proofs), flowId, {
+      client,
+      returnTo,
+      data: {},
+    });
+  }
+
+  /** The flow after a change that was made: what it remembers, and keeps for a page that is loaded again. */
+  afterChange(
+    { tenant }: FlowCaller,
+    { record, identity }: SettingsHolder,
+  ): Pick<PasswordChange, "kept" | "data"> {
+    const next = { ...record, revision: record.revision + 1, data: remainingData(record) };
+    const shape = this.shapeOf(tenant, identity);
+    // After a recovery the flow is over with it.
+    const isOver = record.data.recovery !== undefined;
+    const kept = isOver ? undefined : this.#keeper.keepSuccess(tenant, shape, next, messages.settingsSaved());
+    return { kept, data: next.data };
   }
 
   /** The outcome of a change that was made; the flow goes on with what holds now. */
   saved(caller: FlowCaller, { record, flowId }: SettingsHolder, identity: Identity): SettingsOutcome {
     const shape = this.shapeOf(caller.tenant, identity);
-    const saved = { ...record, revision: record.revision + 1, data: {}, challenge: undefined };
+    const data = remainingData(record);
+    const saved = { ...record, revision: record.revision + 1, data, challenge: undefined };
     const form = shape.form(caller.tenant, saved);
     const drawn = { ...form, messages: [messages.settingsSaved(), ...form.messages] };
     return { kind: "saved", flow: this.#keeper.presentTo(caller, shape, flowId, saved, drawn), identity };
@@ -113,8 +138,22 @@ export class SettingsView {
     { record, flowId, identity }: SettingsHolder,
     rejected: StepRejected,
     traits: JsonObject = identity.traits,
-  ): SettingsOutcome {
-    const shape = this.shapeOf(caller.tenant, identity, traits);
-    return this.#keeper.rejected(caller, shape, flowId, record, rejected);
+  ): Promise<SettingsOutcome> {
+    const { patch } = changeBetween(identity.traits, traits);
+    const typed = Object.keys(patch).length === 0 ? {} : { traits: patch };
+    const shape = this.shapeOf(caller.tenant, identity);
+    return this.#keeper.rejected(caller, shape, flowId, record, rejected, typed);
   }
+}
+
+/** What stays of what a settings flow remembers once a change is made. */
+function remainingData({ data }: FlowRecord): FlowData {
+  const { language, clientData, requests, recovery } = data;
+  return {
+    ...(language !== undefined && { language }),
+    ...(clientData && { clientData }),
+    ...(requests && { requests }),
+    // Its holder has no other proof that the flow was theirs, should its answer get lost.
+    ...(recovery && { recovery }),
+  };
 }

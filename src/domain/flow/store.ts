@@ -129,6 +129,8 @@ export interface RecoveryCompletion {
   readonly settingsFlow: FlowRecord;
   /** Only where the session comes at once. */
   readonly session: NewSession | undefined;
+  /** The device that is known from then on, with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
@@ -155,6 +157,8 @@ export type Completion = "completed" | "flow_taken";
 export interface FlowStore {
   /** Stores a new flow, and what it sends. */
   create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
+  /** Stores a new flow unless there is one with its digest; says whether it was stored. */
+  createOnce(scope: Scope, flow: FlowRecord): Promise<boolean>;
   /**
    * Stores a flow that an operator begins for an identity, and what it sends; ends the flows of its kind that an operator
    * began before. False if the identity is gone or inactive; then nothing is written. Two statements in a transaction.
@@ -208,6 +212,18 @@ export interface FlowStore {
   findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<RecoveryOwner | undefined>;
   /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
   advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
+  /**
+   * Keeps what a submit was answered that took no step, if the flow is still as it was read, and records events in any case.
+   * `kept` undefined: events alone.
+   */
+  keepOutcome(
+    scope: Scope,
+    held: HeldRevision,
+    kept: string | undefined,
+    events: readonly Event[],
+  ): Promise<void>;
+  /** Keeps the answer to a submit with a request id. */
+  keepAnswer(scope: Scope, digest: Uint8Array, answer: string): Promise<void>;
   /**
    * Counts a try against the code of a flow, before anything is compared; undefined if the flow has none that can
    * be tried: it is over, the code expired, or was tried as often as it may be.

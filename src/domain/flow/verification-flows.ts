@@ -11,7 +11,6 @@ import { type AccountClaims, type Claim, ownSession } from "./account-claims.ts"
 import {
   type AddressStart,
   type AddressSubmission,
-  addressNodes,
   addressShape,
   addressStart,
   nobodyHasIt,
@@ -29,6 +28,7 @@ import type {
   LoginComesFirst,
   ProofTarget,
 } from "./flow.ts";
+import { dataWith } from "./flow-answers.ts";
 import type { FlowKeeper, FlowShape } from "./flow-keeper.ts";
 import { type FilledForm, submissionOf } from "./form-submission.ts";
 import type { FlowStore } from "./store.ts";
@@ -114,7 +114,7 @@ export class VerificationFlows {
     const created = await this.#keeper.create(caller, this.#shape, {
       client: flow.client,
       returnTo: flow.returnTo,
-      data: { session },
+      data: dataWith({ session }, flow.data),
       identityId: identity.id,
       prepare: (record) =>
         this.#proofs.begin(caller.tenant, record, { kind, sentTo: address.value, target }, isWithheld),
@@ -133,7 +133,7 @@ export class VerificationFlows {
     const found = read?.flow ?? (await this.#keeper.find(tenant, "verification", flowId));
     if (this.#keeper.hold(caller, found).record.data.operator === undefined) assertEnabled(tenant);
     const entered = await this.#keeper.enter(caller, this.#shape, found, submitted);
-    if (entered.kind === "expired") return entered;
+    if (entered.kind !== "entered") return entered;
     const { record } = entered;
     const submission = submissionOf(submitted, () => this.#shape.form(tenant, record).nodes);
     const { step } = submission;
@@ -143,10 +143,8 @@ export class VerificationFlows {
 
     const kind = this.#proofs.requested(tenant, "verification", step);
     const address = toAddress(submission.address);
-    const reject = (rejected: StepRejected) => {
-      const nodes = addressNodes(tenant, "verification", this.#proofs, submission.address);
-      return this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, nodes);
-    };
+    const reject = (rejected: StepRejected) =>
+      this.#keeper.rejected(caller, this.#shape, flowId, record, rejected, { text: submission.address });
     if ("rejected" in address) return reject(address.rejected);
     const owner = await this.#flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
     if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return reject(nobodyHasIt());

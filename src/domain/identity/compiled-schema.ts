@@ -20,6 +20,7 @@ import {
   type TraitList,
   traitFields,
   undrawnTraits,
+  writeOnlyPaths,
 } from "./trait-fields.ts";
 
 /** A version of a schema, ready to validate. */
@@ -35,6 +36,8 @@ export interface CompiledSchema {
   readonly identifiers: readonly IdentifierTrait[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
+  /** The traits that nobody is shown again once they were sent: `writeOnly`. */
+  readonly writeOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
@@ -83,6 +86,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     fields,
     identifiers: identifierTraits(document, fields),
     readOnly: readOnlyPaths(document),
+    writeOnly: writeOnlyPaths(document),
     annotatedIn: (traits) => collector.collect(traits),
     validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.

@@ -3,6 +3,7 @@ import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
+import { isObject } from "./schema-document.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
@@ -29,6 +30,21 @@ export function mergeTraits(
   // Security rule: before it is merged, since merging goes as deep as the patch does. The whole is measured again later.
   const beyondLimits = checkJsonLimits(patch, traitLimits);
   return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
+}
+
+/** Traits or a patch of them without what the schema calls write-only: that is not shown again once it was sent. */
+export function withoutWriteOnly({ writeOnly }: CompiledSchema, traits: JsonObject): JsonObject {
+  return writeOnly.reduce(withoutPath, traits);
+}
+
+/** An object without what is at a path; never within a list. */
+export function withoutPath(object: JsonObject, [name = "", ...path]: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    Object.entries(object).flatMap(([key, value]) => {
+      if (key !== name) return [[key, value]];
+      return path.length > 0 && isObject(value) ? [[key, withoutPath(value, path)]] : [];
+    }),
+  );
 }
 
 /** Security rule: what the schema calls read-only is the operator's to set, for example a customer number. */

@@ -100,11 +100,23 @@ function collect(document: SchemaDocument): Collector {
 
 /** The paths of the traits that only an operator sets, as `readOnly` says. Those within `anyOf`, `oneOf`, `if` are not found. */
 export function readOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
+  return pathsOf(document, isReadOnly);
+}
+
+/** The paths of the traits that are not shown again, as `writeOnly` says. The same limits. */
+export function writeOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
+  return pathsOf(document, (part) => part.writeOnly === true);
+}
+
+function pathsOf(
+  document: SchemaDocument,
+  isMarked: (part: JsonObject) => boolean,
+): readonly (readonly string[])[] {
   const paths = new Map<string, readonly string[]>();
   const visit = (schema: Subschema, path: readonly string[]): void => {
     if (path.length > maxDepth || paths.has(JSON.stringify(path))) return;
     const parts = partsOf(document, schema);
-    if (parts.some(isReadOnly) || itemsOf(document, parts).some(isReadOnly)) {
+    if (parts.some(isMarked) || itemsOf(document, parts).some(isMarked)) {
       paths.set(JSON.stringify(path), path);
       return;
     }

@@ -584,6 +584,12 @@ export function accountOf(name: string): Message {
   return info(9000208, `Account of ${name}`, { name });
 }
 
+/** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
+export function traitChangedElsewhere(typed: JsonValue): Message {
+  const shown = typeof typed === "object" ? "" : ` You had entered: ${String(typed)}`;
+  return error(9000400, `This was changed elsewhere in the meantime.${shown}`, { typed });
+}
+
 /** The heading of the traits in the settings. */
 export function profileTitle(): Message {
   return info(9000204, "About you");

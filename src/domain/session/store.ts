@@ -57,6 +57,20 @@ export interface SessionStore {
     id: SessionId,
     change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
   ): Promise<Session | undefined>;
+  /**
+   * Puts another token in the place of one of a session that goes on, and writes the event. False if it does not have that one
+   * any more, or has ended.
+   */
+  replaceToken(
+    scope: Scope,
+    id: SessionId,
+    change: {
+      readonly from: Uint8Array;
+      readonly to: Uint8Array;
+      readonly at: Date;
+      readonly event: Event;
+    },
+  ): Promise<boolean>;
   /** Notes when sessions were last used, in one statement for all tenants; never moves a time back. */
   recordUse(
     uses: readonly { readonly tenantId: TenantId; readonly id: SessionId; readonly usedAt: Date }[],

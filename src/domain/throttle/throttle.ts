@@ -187,6 +187,13 @@ export class Throttle {
     return { completion: { releases: ticket.releases, device: record, maxDevices }, device: kept };
   }
 
+  /** The device that is known from now on, of somebody who was signed in without a counted attempt: one of its own. */
+  known(tenant: Tenant, client: "browser" | "native", shown: string | undefined): ThrottleSuccess {
+    if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
+    const { record, kept } = this.#devices.keep(tenant, client, this.#devices.read(tenant, shown), undefined);
+    return { completion: { releases: [], device: record, maxDevices }, device: kept };
+  }
+
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
     if (ticket.releases.length > 0) await this.#store.release({ tenantId: tenant.id }, ticket.releases);

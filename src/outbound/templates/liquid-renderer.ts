@@ -7,6 +7,8 @@ import {
   messageTemplates,
   sampleContent,
 } from "../../domain/courier/message.ts";
+import { isObject } from "../../domain/identity/schema-document.ts";
+import { type JsonValue, valueAt } from "../../domain/json.ts";
 import {
   languagesOf,
   maxTemplateBytes,
@@ -30,6 +32,8 @@ interface LiquidRendererOptions {
 interface Engines {
   readonly text: Liquid;
   readonly html: Liquid;
+  /** Client data as templates see it: what is not there is nothing, not a mistake, since each client sends its own. */
+  readonly clientData: (value: JsonValue | undefined) => unknown;
 }
 
 /**
@@ -94,6 +98,7 @@ export class LiquidRenderer implements MessageRenderer {
         ...variablesOf(content, language),
         language,
         service_name: this.#options.serviceName,
+        client_data: engines.clientData(content.clientData ?? {}),
       });
     } catch (error) {
       throw describe(error, file);
@@ -140,7 +145,22 @@ function variablesOf({ data }: MessageContent, language: string): object {
 
 /** Loaded with the first message: a server that sends none need not. */
 async function createEngines(files: TemplateFiles): Promise<Engines> {
-  const { Liquid } = await import("liquidjs");
+  const { Drop, Liquid } = await import("liquidjs");
+  class ClientData extends Drop {
+    readonly #value: JsonValue | undefined;
+    constructor(value: JsonValue | undefined) {
+      super();
+      this.#value = value;
+    }
+    override liquidMethodMissing(key: string | number): unknown {
+      return clientData(isObject(this.#value) ? valueAt(this.#value, [String(key)]) : undefined);
+    }
+    override valueOf(): JsonValue {
+      return this.#value ?? null;
+    }
+  }
+  const clientData = (value: JsonValue | undefined): unknown =>
+    value === undefined || isObject(value) ? new ClientData(value) : value;
   const options = {
     // In memory: no template can reach the file system.
     templates: Object.fromEntries(files),
@@ -153,7 +173,8 @@ async function createEngines(files: TemplateFiles): Promise<Engines> {
     renderLimit: 1_000,
     memoryLimit: 1_000_000,
   };
-  return { text: new Liquid(options), html: new Liquid({ ...options, outputEscape: "escape" }) };
+  const html = new Liquid({ ...options, outputEscape: "escape" });
+  return { text: new Liquid(options), html, clientData };
 }
 
 /** File and line, and what Liquid says of them; never the text of the template or the data. */

@@ -60,4 +60,8 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261129020100-address-paths",
     load: async () => (await import("./20261129020100-address-paths.ts")).AddressPaths,
   },
+  {
+    name: "20261129080000-flow-memory",
+    load: async () => (await import("./20261129080000-flow-memory.ts")).FlowMemory,
+  },
 ];

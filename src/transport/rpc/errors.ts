@@ -89,6 +89,7 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   SESSION_METHOD_INSUFFICIENT: Code.Unauthenticated,
   SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
   SESSION_ACTIONS_PENDING: Code.Unauthenticated,
+  STEP_UP_IMPOSSIBLE: Code.FailedPrecondition,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.

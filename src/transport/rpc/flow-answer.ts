@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { FormOutcome } from "../../domain/flow/any-flows.ts";
 import type {
+  AnsweredBefore,
   Flow,
   FlowCompleted,
   FlowOutcome,
@@ -20,12 +21,22 @@ import { toRejected } from "./convert/rejection.ts";
 import { toSession } from "./convert/session.ts";
 import { acceptCreated } from "./flow-caller.ts";
 
+/** An outcome that was not answered before. */
+type Fresh<Outcome> = Exclude<Outcome, AnsweredBefore>;
+
+/** What came of a form that was not answered before. */
+export type FreshForm = FormOutcome extends infer Form
+  ? Form extends { readonly kind: infer Kind; readonly outcome: infer Result }
+    ? { readonly kind: Kind; readonly outcome: Fresh<Result> }
+    : never
+  : never;
+
 /** Settings know every outcome. */
 type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
 type Completed = Extract<Outcome, { case: "completed" }>["value"];
 
 /** What a form of any kind of flow answers. */
-export function answerForm(call: Call, { kind, outcome }: FormOutcome) {
+export function answerForm(call: Call, { kind, outcome }: FreshForm) {
   switch (kind) {
     case "login":
     case "registration":
@@ -44,7 +55,7 @@ export function answerForm(call: Call, { kind, outcome }: FormOutcome) {
 }
 
 /** What a submit to a login or a registration answers. */
-export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutcome<FlowCompleted>) {
+export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>) {
   if (outcome.kind === "redirect") {
     return {
       flow: toFlow(outcome.flow),
@@ -61,7 +72,7 @@ export async function answerSignIn(call: Call, outcome: LoginOutcome | FlowOutco
 }
 
 /** What a submit to a verification answers. */
-export function answerVerification(call: Call, outcome: VerificationOutcome) {
+export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { returnTo = "", settings, verifiedAddress = "" } = outcome.completed;
@@ -69,7 +80,7 @@ export function answerVerification(call: Call, outcome: VerificationOutcome) {
 }
 
 /** What a submit to a recovery answers. */
-export async function answerRecovery(call: Call, outcome: RecoveryOutcome) {
+export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { settings, session } = outcome.completed;
@@ -80,7 +91,7 @@ export async function answerRecovery(call: Call, outcome: RecoveryOutcome) {
 }
 
 /** What a submit to settings answers. */
-export async function answerSettings(call: Call, outcome: SettingsOutcome) {
+export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>) {
   switch (outcome.kind) {
     case "saved": {
       const value = { identity: toIdentityProfile(outcome.identity) };
@@ -106,7 +117,7 @@ function completed(value: Completed) {
   return { outcome: { case: "completed" as const, value } };
 }
 
-function answerUnfinished(call: Call, outcome: Exclude<FlowOutcome<never>, { kind: "completed" }>) {
+function answerUnfinished(call: Call, outcome: Fresh<Exclude<FlowOutcome<never>, { kind: "completed" }>>) {
   switch (outcome.kind) {
     case "next_step":
       return { flow: toFlow(outcome.flow), outcome: { case: "nextStep" as const, value: {} } };
@@ -143,8 +154,7 @@ async function signIn(
     client,
     identity,
     device,
-  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity"> &
-    Partial<Pick<FlowCompleted, "device">>,
+  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device">,
 ) {
   if (client === "browser") {
     const span = { now: call.now, expiresAt: session.expiresAt };

@@ -6,15 +6,17 @@ import {
   type GetTenantProfileRequest,
   GetTenantProfileResponseSchema,
   type SubmitFormRequest,
+  SubmitFormResponseSchema,
 } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
-import type { AnyFlows } from "../../domain/flow/any-flows.ts";
+import type { AnyFlows, FormOutcome } from "../../domain/flow/any-flows.ts";
 import type { TenantProfile, TenantProfiles } from "../../domain/tenant/tenant-profiles.ts";
 import { callOf } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toTenantProfile } from "./convert/tenant-profile.ts";
 import { fromValues } from "./convert/value.ts";
-import { answerForm } from "./flow-answer.ts";
+import { answerForm, type FreshForm } from "./flow-answer.ts";
 import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
+import type { FlowSubmits } from "./flow-submits.ts";
 import { SharedAnswer, share } from "./unary/shared-answer.ts";
 
 /** How long a page may go by a profile that it has. It only changes with a restart. */
@@ -24,11 +26,17 @@ const profileMaxAgeSeconds = 300;
 export class FlowService implements ServiceImpl<typeof Contract> {
   readonly #flows: AnyFlows;
   readonly #profiles: TenantProfiles;
+  readonly #submits: FlowSubmits;
   readonly #answers = new WeakMap<TenantProfile, SharedAnswer<typeof GetTenantProfileResponseSchema>>();
 
-  constructor({ flows, profiles }: { flows: AnyFlows; profiles: TenantProfiles }) {
+  constructor({
+    flows,
+    profiles,
+    submits,
+  }: { flows: AnyFlows; profiles: TenantProfiles; submits: FlowSubmits }) {
     this.#flows = flows;
     this.#profiles = profiles;
+    this.#submits = submits;
   }
 
   async getFlow({ flowId }: GetFlowRequest, context: HandlerContext) {
@@ -41,10 +49,21 @@ export class FlowService implements ServiceImpl<typeof Contract> {
 
   async submitForm(request: SubmitFormRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { flowId, csrfToken, step: pressed } = request;
+    const { step: pressed, traitsEtag } = request;
     const values = fromValues(request.values);
     const caller = flowCallerOf(call, request.deviceToken);
-    return answerForm(call, await this.#flows.submit(caller, { flowId, csrfToken, pressed, values }));
+    let kind: FormOutcome["kind"] = "login";
+    return this.#submits.run(
+      call,
+      request,
+      SubmitFormResponseSchema,
+      async (submission) => {
+        const form = await this.#flows.submit(caller, { ...submission, pressed, values, traitsEtag });
+        kind = form.kind;
+        return form.outcome;
+      },
+      (outcome) => answerForm(call, { kind, outcome } as FreshForm),
+    );
   }
 
   getTenantProfile(_request: GetTenantProfileRequest, context: HandlerContext) {

@@ -52,12 +52,15 @@ export function runOnce<Response extends DescMessage>(
  * the same traits in another order when they try again.
  */
 function digestOf(request: object): Uint8Array {
+  return createHash("sha256").update(bodyOf(request)).digest();
+}
+
+/** A request as a text that is the same for the same request. It holds its secrets: it is only to be digested. */
+export function bodyOf(request: object): string {
   const plain = JSON.stringify(request, (_key, value: unknown) =>
     typeof value === "bigint" ? String(value) : value,
   );
-  return createHash("sha256")
-    .update(canonicalJson(JSON.parse(plain)))
-    .digest();
+  return canonicalJson(JSON.parse(plain));
 }
 
 function callerName(caller: Caller): string {

@@ -1,21 +1,28 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type {
-  LoginService as Contract,
-  CreateLoginFlowRequest,
-  SubmitLoginFlowRequest,
+import {
+  type LoginService as Contract,
+  type CreateLoginFlowRequest,
+  type SubmitLoginFlowRequest,
+  SubmitLoginFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
+import { toClientData } from "../../domain/flow/client-data.ts";
 import type { LoginFlows } from "../../domain/flow/login-flows.ts";
 import { callOf } from "./call.ts";
+import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
+import { fromPurpose, toLoginDemand } from "./convert/login-purpose.ts";
 import { answerSignIn } from "./flow-answer.ts";
 import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
+import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
   readonly #flows: LoginFlows;
+  readonly #submits: FlowSubmits;
 
-  constructor({ flows }: { flows: LoginFlows }) {
+  constructor({ flows, submits }: { flows: LoginFlows; submits: FlowSubmits }) {
     this.#flows = flows;
+    this.#submits = submits;
   }
 
   async createLoginFlow(request: CreateLoginFlowRequest, context: HandlerContext) {
@@ -23,7 +30,9 @@ export class LoginService implements ServiceImpl<typeof Contract> {
     const created = await this.#flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
-      refresh: request.refresh,
+      clientData: toClientData(fromStruct(request.clientData)),
+      purpose: fromPurpose(request.purpose),
+      demands: request.demands.map(toLoginDemand),
       linkToken: request.linkToken,
     });
     return { flow: toFlow(acceptCreated(call, created)) };
@@ -31,13 +40,17 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 
   async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { flowId, csrfToken } = request;
-    const outcome = await this.#flows.submit(flowCallerOf(call, request.deviceToken), {
-      flowId,
-      csrfToken,
-      identifier: request.identifier,
-      step: stepOf(request.step),
-    });
-    return answerSignIn(call, outcome);
+    return this.#submits.run(
+      call,
+      request,
+      SubmitLoginFlowResponseSchema,
+      (submission) =>
+        this.#flows.submit(flowCallerOf(call, request.deviceToken), {
+          ...submission,
+          identifier: request.identifier,
+          step: stepOf(request.step),
+        }),
+      (outcome) => answerSignIn(call, outcome),
+    );
   }
 }

@@ -189,6 +189,11 @@ export const german: Words = {
     9000093:
       "Dieses Konto hat sich inzwischen geändert, darum ist nichts geschehen. Gehen Sie zurück und geben Sie Ihre Adresse " +
       "noch einmal an.",
+    9000400: ({ typed }) =>
+      typeof typed === "object"
+        ? "Das wurde inzwischen an anderer Stelle geändert."
+        : `Das wurde inzwischen an anderer Stelle geändert. Sie hatten eingegeben: ${String(typed)}`,
+    9000401: "Dafür braucht es eine Anmeldung, die hier nicht eingerichtet ist.",
     9000500:
       "Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal. Wenn es dabei bleibt, nennen Sie uns diese Nummer: {request_id}.",
     9000501:

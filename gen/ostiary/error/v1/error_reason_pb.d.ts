@@ -142,385 +142,385 @@ export enum ErrorReason {
    * The flow has already done what it was for.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_FLOW_COMPLETED = 16;
+   * @generated from enum value: ERROR_REASON_FLOW_COMPLETED = 15;
    */
-  FLOW_COMPLETED = 16,
+  FLOW_COMPLETED = 15,
 
   /**
    * A browser flow was used without the cookie that it is bound to.
    * Code: FAILED_PRECONDITION. Metadata: missing.
    *
-   * @generated from enum value: ERROR_REASON_FLOW_CLIENT_MISMATCH = 17;
+   * @generated from enum value: ERROR_REASON_FLOW_CLIENT_MISMATCH = 16;
    */
-  FLOW_CLIENT_MISMATCH = 17,
+  FLOW_CLIENT_MISMATCH = 16,
 
   /**
    * A browser flow was submitted without its form token.
    * Code: PERMISSION_DENIED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_CSRF_TOKEN_MISSING = 18;
+   * @generated from enum value: ERROR_REASON_CSRF_TOKEN_MISSING = 17;
    */
-  CSRF_TOKEN_MISSING = 18,
+  CSRF_TOKEN_MISSING = 17,
 
   /**
    * The form token is not the one of this flow and browser.
    * Code: PERMISSION_DENIED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_CSRF_TOKEN_INVALID = 19;
+   * @generated from enum value: ERROR_REASON_CSRF_TOKEN_INVALID = 18;
    */
-  CSRF_TOKEN_INVALID = 19,
+  CSRF_TOKEN_INVALID = 18,
 
   /**
    * The address to return to is not on the list.
    * Code: INVALID_ARGUMENT. Metadata: returnTo.
    *
-   * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 20;
+   * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 19;
    */
-  RETURN_TO_NOT_ALLOWED = 20,
+  RETURN_TO_NOT_ALLOWED = 19,
 
   /**
    * Registration is switched off.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_REGISTRATION_DISABLED = 21;
+   * @generated from enum value: ERROR_REASON_REGISTRATION_DISABLED = 20;
    */
-  REGISTRATION_DISABLED = 21,
+  REGISTRATION_DISABLED = 20,
 
   /**
    * The traits do not follow the identity schema; BadRequest names the fields.
    * Code: INVALID_ARGUMENT. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_TRAITS_INVALID = 23;
+   * @generated from enum value: ERROR_REASON_TRAITS_INVALID = 21;
    */
-  TRAITS_INVALID = 23,
+  TRAITS_INVALID = 21,
 
   /**
    * The password breaks a rule of the password policy.
    * Code: INVALID_ARGUMENT. Metadata: rule.
    *
-   * @generated from enum value: ERROR_REASON_PASSWORD_REJECTED = 24;
+   * @generated from enum value: ERROR_REASON_PASSWORD_REJECTED = 22;
    */
-  PASSWORD_REJECTED = 24,
+  PASSWORD_REJECTED = 22,
 
   /**
    * The password hash is of an unknown format, or too expensive to verify.
    * Code: INVALID_ARGUMENT. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_PASSWORD_HASH_UNSUPPORTED = 25;
+   * @generated from enum value: ERROR_REASON_PASSWORD_HASH_UNSUPPORTED = 23;
    */
-  PASSWORD_HASH_UNSUPPORTED = 25,
+  PASSWORD_HASH_UNSUPPORTED = 23,
 
   /**
    * Another identity has this identifier.
    * Code: ALREADY_EXISTS. Metadata: field.
    *
-   * @generated from enum value: ERROR_REASON_IDENTIFIER_TAKEN = 26;
+   * @generated from enum value: ERROR_REASON_IDENTIFIER_TAKEN = 24;
    */
-  IDENTIFIER_TAKEN = 26,
+  IDENTIFIER_TAKEN = 24,
 
   /**
    * Another identity has this external id.
    * Code: ALREADY_EXISTS. Metadata: field.
    *
-   * @generated from enum value: ERROR_REASON_EXTERNAL_ID_TAKEN = 27;
+   * @generated from enum value: ERROR_REASON_EXTERNAL_ID_TAKEN = 25;
    */
-  EXTERNAL_ID_TAKEN = 27,
+  EXTERNAL_ID_TAKEN = 25,
 
   /**
    * There is no such identity.
    * Code: NOT_FOUND. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_IDENTITY_NOT_FOUND = 28;
+   * @generated from enum value: ERROR_REASON_IDENTITY_NOT_FOUND = 26;
    */
-  IDENTITY_NOT_FOUND = 28,
+  IDENTITY_NOT_FOUND = 26,
 
   /**
    * The identity has no such credential.
    * Code: NOT_FOUND. Metadata: credentialId.
    *
-   * @generated from enum value: ERROR_REASON_CREDENTIAL_NOT_FOUND = 29;
+   * @generated from enum value: ERROR_REASON_CREDENTIAL_NOT_FOUND = 27;
    */
-  CREDENTIAL_NOT_FOUND = 29,
+  CREDENTIAL_NOT_FOUND = 27,
 
   /**
    * There is no such identity schema.
    * Code: NOT_FOUND. Metadata: schemaId.
    *
-   * @generated from enum value: ERROR_REASON_SCHEMA_NOT_FOUND = 30;
+   * @generated from enum value: ERROR_REASON_SCHEMA_NOT_FOUND = 28;
    */
-  SCHEMA_NOT_FOUND = 30,
+  SCHEMA_NOT_FOUND = 28,
 
   /**
    * The identity was changed since it was read.
    * Code: ABORTED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_ETAG_MISMATCH = 31;
+   * @generated from enum value: ERROR_REASON_ETAG_MISMATCH = 29;
    */
-  ETAG_MISMATCH = 31,
+  ETAG_MISMATCH = 29,
 
   /**
    * The call has neither a bearer token nor a session cookie.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_CREDENTIAL_MISSING = 32;
+   * @generated from enum value: ERROR_REASON_SESSION_CREDENTIAL_MISSING = 30;
    */
-  SESSION_CREDENTIAL_MISSING = 32,
+  SESSION_CREDENTIAL_MISSING = 30,
 
   /**
    * What was sent is not a session token: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_MALFORMED = 33;
+   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_MALFORMED = 31;
    */
-  SESSION_TOKEN_MALFORMED = 33,
+  SESSION_TOKEN_MALFORMED = 31,
 
   /**
    * A token of another kind was sent in place of a session token.
    * Code: UNAUTHENTICATED. Metadata: expected, actual.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_KIND_MISMATCH = 34;
+   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_KIND_MISMATCH = 32;
    */
-  SESSION_TOKEN_KIND_MISMATCH = 34,
+  SESSION_TOKEN_KIND_MISMATCH = 32,
 
   /**
    * There is no session with this token.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_UNKNOWN = 35;
+   * @generated from enum value: ERROR_REASON_SESSION_TOKEN_UNKNOWN = 33;
    */
-  SESSION_TOKEN_UNKNOWN = 35,
+  SESSION_TOKEN_UNKNOWN = 33,
 
   /**
    * The session has reached its end, or was not used for too long.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_EXPIRED = 36;
+   * @generated from enum value: ERROR_REASON_SESSION_EXPIRED = 34;
    */
-  SESSION_EXPIRED = 36,
+  SESSION_EXPIRED = 34,
 
   /**
    * The session was ended early.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_REVOKED = 37;
+   * @generated from enum value: ERROR_REASON_SESSION_REVOKED = 35;
    */
-  SESSION_REVOKED = 37,
+  SESSION_REVOKED = 35,
 
   /**
    * The session's assurance level is below the one demanded.
    * Code: UNAUTHENTICATED. Metadata: required, actual.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_ASSURANCE_TOO_LOW = 38;
+   * @generated from enum value: ERROR_REASON_SESSION_ASSURANCE_TOO_LOW = 36;
    */
-  SESSION_ASSURANCE_TOO_LOW = 38,
+  SESSION_ASSURANCE_TOO_LOW = 36,
 
   /**
    * The holder proved who they are too long ago.
    * Code: UNAUTHENTICATED. Metadata: maxAgeSeconds.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_AUTHENTICATION_TOO_OLD = 39;
+   * @generated from enum value: ERROR_REASON_SESSION_AUTHENTICATION_TOO_OLD = 37;
    */
-  SESSION_AUTHENTICATION_TOO_OLD = 39,
+  SESSION_AUTHENTICATION_TOO_OLD = 37,
 
   /**
    * There is no such session, or it is someone else's.
    * Code: NOT_FOUND. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_NOT_FOUND = 40;
+   * @generated from enum value: ERROR_REASON_SESSION_NOT_FOUND = 38;
    */
-  SESSION_NOT_FOUND = 40,
+  SESSION_NOT_FOUND = 38,
 
   /**
    * The call has neither an API key nor a client certificate.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_MISSING = 41;
+   * @generated from enum value: ERROR_REASON_API_KEY_MISSING = 39;
    */
-  API_KEY_MISSING = 41,
+  API_KEY_MISSING = 39,
 
   /**
    * What was sent is not an API key: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_MALFORMED = 42;
+   * @generated from enum value: ERROR_REASON_API_KEY_MALFORMED = 40;
    */
-  API_KEY_MALFORMED = 42,
+  API_KEY_MALFORMED = 40,
 
   /**
    * A token of another kind was sent in place of an API key.
    * Code: UNAUTHENTICATED. Metadata: expected, actual.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_KIND_MISMATCH = 43;
+   * @generated from enum value: ERROR_REASON_API_KEY_KIND_MISMATCH = 41;
    */
-  API_KEY_KIND_MISMATCH = 43,
+  API_KEY_KIND_MISMATCH = 41,
 
   /**
    * There is no such API key.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_UNKNOWN = 44;
+   * @generated from enum value: ERROR_REASON_API_KEY_UNKNOWN = 42;
    */
-  API_KEY_UNKNOWN = 44,
+  API_KEY_UNKNOWN = 42,
 
   /**
    * The API key has reached its end.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_EXPIRED = 45;
+   * @generated from enum value: ERROR_REASON_API_KEY_EXPIRED = 43;
    */
-  API_KEY_EXPIRED = 45,
+  API_KEY_EXPIRED = 43,
 
   /**
    * The API key was revoked.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_REVOKED = 46;
+   * @generated from enum value: ERROR_REASON_API_KEY_REVOKED = 44;
    */
-  API_KEY_REVOKED = 46,
+  API_KEY_REVOKED = 44,
 
   /**
    * The client certificate does not count: it is not trusted, or mapped to no scopes.
    * Code: UNAUTHENTICATED. Metadata: problem (UNMAPPED, or OpenSSL's name such as CERT_HAS_EXPIRED).
    *
-   * @generated from enum value: ERROR_REASON_CLIENT_CERTIFICATE_UNKNOWN = 47;
+   * @generated from enum value: ERROR_REASON_CLIENT_CERTIFICATE_UNKNOWN = 45;
    */
-  CLIENT_CERTIFICATE_UNKNOWN = 47,
+  CLIENT_CERTIFICATE_UNKNOWN = 45,
 
   /**
    * The API key or certificate lacks the scope that the method needs.
    * Code: PERMISSION_DENIED. Metadata: scope.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_SCOPE_MISSING = 48;
+   * @generated from enum value: ERROR_REASON_API_KEY_SCOPE_MISSING = 46;
    */
-  API_KEY_SCOPE_MISSING = 48,
+  API_KEY_SCOPE_MISSING = 46,
 
   /**
    * A key can only make and revoke keys of its own scopes or fewer.
    * Code: PERMISSION_DENIED. Metadata: scope.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_SCOPE_EXCEEDED = 49;
+   * @generated from enum value: ERROR_REASON_API_KEY_SCOPE_EXCEEDED = 47;
    */
-  API_KEY_SCOPE_EXCEEDED = 49,
+  API_KEY_SCOPE_EXCEEDED = 47,
 
   /**
    * A key cannot make keys that outlive it.
    * Code: PERMISSION_DENIED. Metadata: expireTime.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_EXPIRY_EXCEEDED = 50;
+   * @generated from enum value: ERROR_REASON_API_KEY_EXPIRY_EXCEEDED = 48;
    */
-  API_KEY_EXPIRY_EXCEEDED = 50,
+  API_KEY_EXPIRY_EXCEEDED = 48,
 
   /**
    * There is no such API key.
    * Code: NOT_FOUND. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_API_KEY_NOT_FOUND = 51;
+   * @generated from enum value: ERROR_REASON_API_KEY_NOT_FOUND = 49;
    */
-  API_KEY_NOT_FOUND = 51,
+  API_KEY_NOT_FOUND = 49,
 
   /**
    * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
    * Code: UNAVAILABLE. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 53;
+   * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 50;
    */
-  BREACH_CHECK_UNAVAILABLE = 53,
+  BREACH_CHECK_UNAVAILABLE = 50,
 
   /**
    * The link is wrong, has expired, was used, is for something else, or another one was sent since.
    * Code: INVALID_ARGUMENT. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_LINK_INVALID = 62;
+   * @generated from enum value: ERROR_REASON_LINK_INVALID = 51;
    */
-  LINK_INVALID = 62,
+  LINK_INVALID = 51,
 
   /**
    * Another submit changed the flow at the same moment.
    * Code: ABORTED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_FLOW_CHANGED = 64;
+   * @generated from enum value: ERROR_REASON_FLOW_CHANGED = 52;
    */
-  FLOW_CHANGED = 64,
+  FLOW_CHANGED = 52,
 
   /**
    * Verification is switched off, because nothing can be sent.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_VERIFICATION_DISABLED = 65;
+   * @generated from enum value: ERROR_REASON_VERIFICATION_DISABLED = 53;
    */
-  VERIFICATION_DISABLED = 65,
+  VERIFICATION_DISABLED = 53,
 
   /**
    * Recovery is switched off.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_RECOVERY_DISABLED = 66;
+   * @generated from enum value: ERROR_REASON_RECOVERY_DISABLED = 54;
    */
-  RECOVERY_DISABLED = 66,
+  RECOVERY_DISABLED = 54,
 
   /**
    * The step is not one that the flow waits for.
    * Code: FAILED_PRECONDITION. Metadata: step.
    *
-   * @generated from enum value: ERROR_REASON_STEP_NOT_OFFERED = 67;
+   * @generated from enum value: ERROR_REASON_STEP_NOT_OFFERED = 55;
    */
-  STEP_NOT_OFFERED = 67,
+  STEP_NOT_OFFERED = 55,
 
   /**
    * There is no such message, or it was removed after its retention.
    * Code: NOT_FOUND. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 80;
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 56;
    */
-  MESSAGE_NOT_FOUND = 80,
+  MESSAGE_NOT_FOUND = 56,
 
   /**
    * Only a message that has failed, and whose code or link is still good, can be sent again.
    * Code: FAILED_PRECONDITION. Metadata: state (`queued`, `sending`, `sent` or `expired`).
    *
-   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_RETRYABLE = 81;
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_RETRYABLE = 57;
    */
-  MESSAGE_NOT_RETRYABLE = 81,
+  MESSAGE_NOT_RETRYABLE = 57,
 
   /**
    * A code or link proves an address, so it is never sent to another one.
    * Code: FAILED_PRECONDITION. Metadata: template.
    *
-   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_READDRESSABLE = 82;
+   * @generated from enum value: ERROR_REASON_MESSAGE_NOT_READDRESSABLE = 58;
    */
-  MESSAGE_NOT_READDRESSABLE = 82,
+  MESSAGE_NOT_READDRESSABLE = 58,
 
   /**
    * The identity is inactive.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_IDENTITY_INACTIVE = 90;
+   * @generated from enum value: ERROR_REASON_IDENTITY_INACTIVE = 59;
    */
-  IDENTITY_INACTIVE = 90,
+  IDENTITY_INACTIVE = 59,
 
   /**
    * The identity has no such address, or none that the message can go to.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_ADDRESS_NOT_USABLE = 91;
+   * @generated from enum value: ERROR_REASON_ADDRESS_NOT_USABLE = 60;
    */
-  ADDRESS_NOT_USABLE = 91,
+  ADDRESS_NOT_USABLE = 60,
 
   /**
    * No page is configured that a link could lead to.
    * Code: FAILED_PRECONDITION. Metadata: flow.
    *
-   * @generated from enum value: ERROR_REASON_UI_URL_MISSING = 92;
+   * @generated from enum value: ERROR_REASON_UI_URL_MISSING = 61;
    */
-  UI_URL_MISSING = 92,
+  UI_URL_MISSING = 61,
 
   /**
    * Links in messages are switched off.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_LINKS_DISABLED = 93;
+   * @generated from enum value: ERROR_REASON_LINKS_DISABLED = 62;
    */
-  LINKS_DISABLED = 93,
+  LINKS_DISABLED = 62,
 
   /**
    * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was
@@ -528,114 +528,122 @@ export enum ErrorReason {
    * account exists.
    * Code: RESOURCE_EXHAUSTED. Metadata: scope.
    *
-   * @generated from enum value: ERROR_REASON_RATE_LIMITED = 94;
+   * @generated from enum value: ERROR_REASON_RATE_LIMITED = 63;
    */
-  RATE_LIMITED = 94,
+  RATE_LIMITED = 63,
 
   /**
    * Only people with an invitation can register.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_INVITATION_REQUIRED = 100;
+   * @generated from enum value: ERROR_REASON_INVITATION_REQUIRED = 64;
    */
-  INVITATION_REQUIRED = 100,
+  INVITATION_REQUIRED = 64,
 
   /**
    * The invitation is wrong, has expired, was used or revoked.
    * Code: INVALID_ARGUMENT. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_INVITATION_INVALID = 101;
+   * @generated from enum value: ERROR_REASON_INVITATION_INVALID = 65;
    */
-  INVITATION_INVALID = 101,
+  INVITATION_INVALID = 65,
 
   /**
    * There is no such invitation, or it was removed after its retention or with the identity that it made.
    * Code: NOT_FOUND. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_INVITATION_NOT_FOUND = 102;
+   * @generated from enum value: ERROR_REASON_INVITATION_NOT_FOUND = 66;
    */
-  INVITATION_NOT_FOUND = 102,
+  INVITATION_NOT_FOUND = 66,
 
   /**
    * Somebody registered with the invitation, so it can no longer be revoked.
    * Code: FAILED_PRECONDITION. Metadata: state (`used`).
    *
-   * @generated from enum value: ERROR_REASON_INVITATION_NOT_PENDING = 103;
+   * @generated from enum value: ERROR_REASON_INVITATION_NOT_PENDING = 67;
    */
-  INVITATION_NOT_PENDING = 103,
+  INVITATION_NOT_PENDING = 67,
 
   /**
    * The server is stopping and ends its streams; what came of the messages before was said.
    * Code: UNAVAILABLE. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SERVER_STOPPING = 106;
+   * @generated from enum value: ERROR_REASON_SERVER_STOPPING = 68;
    */
-  SERVER_STOPPING = 106,
+  SERVER_STOPPING = 68,
 
   /**
    * The stream waited too long for its client: for the next message, or for it to read the answer.
    * Code: DEADLINE_EXCEEDED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_STREAM_IDLE = 107;
+   * @generated from enum value: ERROR_REASON_STREAM_IDLE = 69;
    */
-  STREAM_IDLE = 107,
+  STREAM_IDLE = 69,
 
   /**
    * The headers of the request are larger than the server reads. Sent with the HTTP status 431.
    * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes, limitFields.
    *
-   * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
+   * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 70;
    */
-  HEADERS_TOO_LARGE = 110,
+  HEADERS_TOO_LARGE = 70,
 
   /**
    * The flow is of another account than the session of this browser.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_FLOW_IDENTITY_MISMATCH = 116;
+   * @generated from enum value: ERROR_REASON_FLOW_IDENTITY_MISMATCH = 71;
    */
-  FLOW_IDENTITY_MISMATCH = 116,
+  FLOW_IDENTITY_MISMATCH = 71,
 
   /**
    * The request has several session cookies of which none can be believed: two of them are of live sessions, or there
    * are more than four. The answer removes them.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_COOKIE_AMBIGUOUS = 135;
+   * @generated from enum value: ERROR_REASON_SESSION_COOKIE_AMBIGUOUS = 72;
    */
-  SESSION_COOKIE_AMBIGUOUS = 135,
+  SESSION_COOKIE_AMBIGUOUS = 72,
 
   /**
    * The request asks for something that the server does not do: it is switched off, or not served yet.
    * Code: FAILED_PRECONDITION. Metadata: field; where it is the whole method, the method's name.
    *
-   * @generated from enum value: ERROR_REASON_FEATURE_OFF = 150;
+   * @generated from enum value: ERROR_REASON_FEATURE_OFF = 73;
    */
-  FEATURE_OFF = 150,
+  FEATURE_OFF = 73,
 
   /**
    * None of the proofs of the session has a property that is demanded, such as that no page of an impostor can pass it on.
    * Code: UNAUTHENTICATED. Metadata: property (`phishing_resistant` or `user_verified`).
    *
-   * @generated from enum value: ERROR_REASON_SESSION_METHOD_INSUFFICIENT = 200;
+   * @generated from enum value: ERROR_REASON_SESSION_METHOD_INSUFFICIENT = 74;
    */
-  SESSION_METHOD_INSUFFICIENT = 200,
+  SESSION_METHOD_INSUFFICIENT = 74,
 
   /**
    * The identity has no verified address of a kind that is demanded.
    * Code: UNAUTHENTICATED. Metadata: kind (`email`, `phone` or `any`).
    *
-   * @generated from enum value: ERROR_REASON_SESSION_ADDRESS_UNVERIFIED = 201;
+   * @generated from enum value: ERROR_REASON_SESSION_ADDRESS_UNVERIFIED = 75;
    */
-  SESSION_ADDRESS_UNVERIFIED = 201,
+  SESSION_ADDRESS_UNVERIFIED = 75,
 
   /**
    * The identity was asked to do something that is not done yet, and a session without such a rest is demanded.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 202;
+   * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 76;
    */
-  SESSION_ACTIONS_PENDING = 202,
+  SESSION_ACTIONS_PENDING = 76,
+
+  /**
+   * A login to step up was asked for something that no way to sign in here, or none that the account has, can show.
+   * Code: FAILED_PRECONDITION. Metadata: demand.
+   *
+   * @generated from enum value: ERROR_REASON_STEP_UP_IMPOSSIBLE = 77;
+   */
+  STEP_UP_IMPOSSIBLE = 77,
 }
 
 /**

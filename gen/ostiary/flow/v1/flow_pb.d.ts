@@ -95,6 +95,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   form?: Form | undefined;
 
   /**
+   * Settings only: names the traits that the form was drawn from. Sent back as `traits_etag` of the submit. Unset after a
+   * recovery.
+   *
+   * @generated from field: string traits_etag = 11;
+   */
+  traitsEtag: string;
+
+  /**
    * Where the flow stands, for hand-written forms. Where it goes from there is a step, of Submit requests. Not set: it is
    * completed, or at a stage that is newer than the client, which draws `form`.
    *
@@ -104,7 +112,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
      *
-     * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 11;
+     * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 12;
      */
     value: EnterIdentifierStage;
     case: "enterIdentifier";
@@ -112,7 +120,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Registration: fill in the traits; how to sign in is asked next.
      *
-     * @generated from field: ostiary.flow.v1.FillProfileStage fill_profile = 12;
+     * @generated from field: ostiary.flow.v1.FillProfileStage fill_profile = 13;
      */
     value: FillProfileStage;
     case: "fillProfile";
@@ -120,7 +128,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Fill in the form and choose a method.
      *
-     * @generated from field: ostiary.flow.v1.ChooseMethodStage choose_method = 13;
+     * @generated from field: ostiary.flow.v1.ChooseMethodStage choose_method = 14;
      */
     value: ChooseMethodStage;
     case: "chooseMethod";
@@ -128,7 +136,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Recovery: choose which address of the account the code or link goes to.
      *
-     * @generated from field: ostiary.flow.v1.ChooseAddressStage choose_address = 14;
+     * @generated from field: ostiary.flow.v1.ChooseAddressStage choose_address = 15;
      */
     value: ChooseAddressStage;
     case: "chooseAddress";
@@ -136,7 +144,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Enter the code that was sent.
      *
-     * @generated from field: ostiary.flow.v1.EnterCodeStage enter_code = 15;
+     * @generated from field: ostiary.flow.v1.EnterCodeStage enter_code = 16;
      */
     value: EnterCodeStage;
     case: "enterCode";
@@ -144,7 +152,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Open the link that was sent, or ask for another one.
      *
-     * @generated from field: ostiary.flow.v1.LinkSentStage link_sent = 16;
+     * @generated from field: ostiary.flow.v1.LinkSentStage link_sent = 17;
      */
     value: LinkSentStage;
     case: "linkSent";
@@ -152,7 +160,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Press the one button that uses the link which was opened.
      *
-     * @generated from field: ostiary.flow.v1.ConfirmLinkStage confirm_link = 17;
+     * @generated from field: ostiary.flow.v1.ConfirmLinkStage confirm_link = 18;
      */
     value: ConfirmLinkStage;
     case: "confirmLink";
@@ -160,7 +168,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Verification, recovery: say whether it was you who set the account up.
      *
-     * @generated from field: ostiary.flow.v1.ClaimAccountStage claim_account = 18;
+     * @generated from field: ostiary.flow.v1.ClaimAccountStage claim_account = 19;
      */
     value: ClaimAccountStage;
     case: "claimAccount";
@@ -168,7 +176,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Settings: change what is to be changed.
      *
-     * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 19;
+     * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 20;
      */
     value: ChangeSettingsStage;
     case: "changeSettings";
@@ -176,7 +184,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Settings after a recovery: set a new secret; nothing else is possible before.
      *
-     * @generated from field: ostiary.flow.v1.SetNewSecretStage set_new_secret = 20;
+     * @generated from field: ostiary.flow.v1.SetNewSecretStage set_new_secret = 21;
      */
     value: SetNewSecretStage;
     case: "setNewSecret";
@@ -184,7 +192,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     /**
      * Do what the account is asked to do, before it goes on. Not served yet.
      *
-     * @generated from field: ostiary.flow.v1.RequiredActionStage required_action = 21;
+     * @generated from field: ostiary.flow.v1.RequiredActionStage required_action = 22;
      */
     value: RequiredActionStage;
     case: "requiredAction";

@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Flow } from "./flow_pb.js";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
@@ -113,6 +113,29 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
    * @generated from field: string device_token = 5;
    */
   deviceToken: string;
+
+  /**
+   * Settings only: the flow's `traits_etag`, as in SubmitSettingsFlow.
+   *
+   * @generated from field: string traits_etag = 6;
+   */
+  traitsEtag: string;
+
+  /**
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+
+  /**
+   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 8;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -247,12 +270,14 @@ export declare const GetTenantProfileResponseSchema: GenMessage<GetTenantProfile
  */
 export declare const FlowService: GenService<{
   /**
-   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has expired
-   * a fresh one.
+   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has
+   * expired a fresh one, the same each time. A browser flow also shows what the last submit was answered, its messages and
+   * what was typed but never a secret, until the next step is taken: a page may answer a post with a redirect to itself.
    *
    * Access: the flow's holder; for settings the session of their owner as well.
-   * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of sessions, and
-   * where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED, VERIFICATION_DISABLED.
+   * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of
+   * sessions, and where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
+   * VERIFICATION_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.GetFlow
    */
@@ -279,9 +304,9 @@ export declare const FlowService: GenService<{
     output: typeof SubmitFormResponseSchema;
   },
   /**
-   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register, branding. The
-   * answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET it is asked for again
-   * with its `etag`.
+   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register,
+   * branding. The answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET
+   * it is asked for again with its `etag`.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED.

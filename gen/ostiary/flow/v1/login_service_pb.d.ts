@@ -4,9 +4,10 @@
 // @generated from file ostiary/flow/v1/login_service.proto (package ostiary.flow.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
+import type { Demand } from "../../option/v1/demand_pb.js";
 import type { BackStep, CodeStep, ConfirmLinkStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected } from "./outcome_pb.js";
 
@@ -37,18 +38,35 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   returnTo: string;
 
   /**
-   * Whether the holder of the session proves again who they are. The session that comes of it replaces theirs.
+   * What the login is for. Unspecified: signing in.
    *
-   * @generated from field: bool refresh = 3;
+   * @generated from field: ostiary.flow.v1.LoginPurpose purpose = 3;
    */
-  refresh: boolean;
+  purpose: LoginPurpose;
+
+  /**
+   * To step up, and only then: what the session that comes of the login must show. A demand that no way to sign in
+   * here can meet is refused (STEP_UP_IMPOSSIBLE). A login is fresh by itself.
+   *
+   * @generated from field: repeated ostiary.option.v1.Demand demands = 4;
+   */
+  demands: Demand[];
 
   /**
    * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm_link`.
    *
-   * @generated from field: string link_token = 4;
+   * @generated from field: string link_token = 5;
    */
   linkToken: string;
+
+  /**
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 6;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -183,6 +201,22 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
     value: BackStep;
     case: "back";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   *
+   * @generated from field: string request_id = 13;
+   */
+  requestId: string;
+
+  /**
+   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 14;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -304,18 +338,58 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
 export declare const SubmitLoginFlowResponseSchema: GenMessage<SubmitLoginFlowResponse>;
 
 /**
+ * LoginPurpose says what a login is for.
+ *
+ * @generated from enum ostiary.flow.v1.LoginPurpose
+ */
+export enum LoginPurpose {
+  /**
+   * Not stated; the same as signing in.
+   *
+   * @generated from enum value: LOGIN_PURPOSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Somebody signs in.
+   *
+   * @generated from enum value: LOGIN_PURPOSE_SIGN_IN = 1;
+   */
+  SIGN_IN = 1,
+
+  /**
+   * The holder of a session proves again who they are, and nobody else can. The session that comes of it replaces theirs.
+   *
+   * @generated from enum value: LOGIN_PURPOSE_REFRESH = 2;
+   */
+  REFRESH = 2,
+
+  /**
+   * As a refresh, for a session that does not show enough for something: `demands` say what the new one must show.
+   *
+   * @generated from enum value: LOGIN_PURPOSE_STEP_UP = 3;
+   */
+  STEP_UP = 3,
+}
+
+/**
+ * Describes the enum ostiary.flow.v1.LoginPurpose.
+ */
+export declare const LoginPurposeSchema: GenEnum<LoginPurpose>;
+
+/**
  * LoginService signs in.
  *
  * @generated from service ostiary.flow.v1.LoginService
  */
 export declare const LoginService: GenService<{
   /**
-   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With `refresh` the
-   * holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
+   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With the purpose to refresh or
+   * step up the holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
    *
-   * Access: anyone; with `refresh` the holder of a session.
-   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, and with
-   * `refresh` those of sessions.
+   * Access: anyone; to refresh or step up the holder of a session.
+   * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, and to refresh or step
+   * up those of sessions, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.CreateLoginFlow
    */
@@ -325,13 +399,14 @@ export declare const LoginService: GenService<{
     output: typeof CreateLoginFlowResponseSchema;
   },
   /**
-   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the
-   * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a
-   * browser shows by its cookie ends when its own identity signs in again.
+   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the call itself was
+   * wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a browser shows by its
+   * cookie ends when its own identity signs in again.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
-   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF.
+   * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED,
+   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF, REQUEST_ID_REUSED, and of a login to step up
+   * STEP_UP_IMPOSSIBLE.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow
    */

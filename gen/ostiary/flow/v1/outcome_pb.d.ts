@@ -425,6 +425,14 @@ export enum RejectionReason {
    * @generated from enum value: REJECTION_REASON_CLAIM_ENDED = 13;
    */
   CLAIM_ENDED = 13,
+
+  /**
+   * Settings: a trait was changed elsewhere since the form was drawn. The form has the new value, and a message with what was
+   * typed beside it; the rest of what was typed is filled in. Nothing was changed.
+   *
+   * @generated from enum value: REJECTION_REASON_TRAITS_CHANGED = 14;
+   */
+  TRAITS_CHANGED = 14,
 }
 
 /**

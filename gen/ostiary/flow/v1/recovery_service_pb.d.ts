@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { ClientKind, Flow } from "./flow_pb.js";
 import type { BackStep, CodeStep, ConfirmLinkStep, DisownStep, ResendStep, SendCodeStep, SendLinkStep } from "./step_pb.js";
 import type { ResumeStep } from "./settings_service_pb.js";
@@ -40,9 +40,18 @@ export declare type CreateRecoveryFlowRequest = Message<"ostiary.flow.v1.CreateR
   /**
    * The token of a link that was opened, `ost_lnk_…`. Nothing is used before the step `confirm_link`.
    *
-   * @generated from field: string link_token = 4;
+   * @generated from field: string link_token = 3;
    */
   linkToken: string;
+
+  /**
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 4;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -179,6 +188,22 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
     value: DisownStep;
     case: "disown";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   *
+   * @generated from field: string request_id = 13;
+   */
+  requestId: string;
+
+  /**
+   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 14;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -296,7 +321,8 @@ export declare const RecoveryService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, STEP_NOT_OFFERED, FEATURE_OFF.
+   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, STEP_NOT_OFFERED, FEATURE_OFF,
+   * REQUEST_ID_REUSED.
    *
    * @generated from rpc ostiary.flow.v1.RecoveryService.SubmitRecoveryFlow
    */

@@ -56,9 +56,18 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
    * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.mode` is `invitation`,
    * except with a `link_token`. It is used once, by the registration that completes first.
    *
-   * @generated from field: string invitation_token = 20;
+   * @generated from field: string invitation_token = 5;
    */
   invitationToken: string;
+
+  /**
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 6;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -187,6 +196,22 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     value: BackStep;
     case: "back";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   *
+   * @generated from field: string request_id = 12;
+   */
+  requestId: string;
+
+  /**
+   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 13;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -335,8 +360,8 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED, STEP_NOT_OFFERED,
-   * FEATURE_OFF, BREACH_CHECK_UNAVAILABLE.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED,
+   * STEP_NOT_OFFERED, FEATURE_OFF, BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
    */

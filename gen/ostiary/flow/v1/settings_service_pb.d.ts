@@ -35,6 +35,15 @@ export declare type CreateSettingsFlowRequest = Message<"ostiary.flow.v1.CreateS
    * @generated from field: string return_to = 2;
    */
   returnTo: string;
+
+  /**
+   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
+   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
+   * submit takes its place.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 3;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -84,10 +93,10 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   csrfToken: string;
 
   /**
-   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
-   * member by member, a list is replaced whole. It is merged with the traits that the account has at that moment, and the
-   * whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32 levels, before and after.
-   * Read with the step `profile`.
+   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged member
+   * by member, a list is replaced whole. It is merged with the traits that the account has at that moment (see
+   * `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32
+   * levels, before and after. Read with the step `profile`.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -166,6 +175,31 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     value: KeepAccountStep;
     case: "keepAccount";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The `traits_etag` of the flow that the form was drawn from. If the account has changed since, `traits` are applied where
+   * nothing that they change was changed by somebody else; otherwise the outcome is `rejected` with TRAITS_CHANGED. Empty:
+   * they are applied to what the account has.
+   *
+   * @generated from field: string traits_etag = 12;
+   */
+  traitsEtag: string;
+
+  /**
+   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
+   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
+   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   *
+   * @generated from field: string request_id = 13;
+   */
+  requestId: string;
+
+  /**
+   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   *
+   * @generated from field: google.protobuf.Struct client_data = 14;
+   */
+  clientData?: JsonObject | undefined;
 };
 
 /**
@@ -287,7 +321,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
   } | {
     /**
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED,
-     * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY.
+     * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
@@ -368,7 +402,7 @@ export declare const SettingsService: GenService<{
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH,
    * CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, STEP_NOT_OFFERED, SERVER_OVERLOADED, RATE_LIMITED,
-   * BREACH_CHECK_UNAVAILABLE, and those of sessions; after a recovery RECOVERY_DISABLED.
+   * BREACH_CHECK_UNAVAILABLE, REQUEST_ID_REUSED, and those of sessions; after a recovery RECOVERY_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.SettingsService.SubmitSettingsFlow
    */

@@ -89,6 +89,7 @@ export function toFlow(flow: Flow): MessageInitShape<typeof FlowSchema> {
     form: toForm(flow.form),
     csrfToken: flow.csrfToken?.reveal() ?? "",
     ...(flow.account && { account: flow.account }),
+    traitsEtag: flow.traitsEtag ?? "",
   };
 }
 

@@ -20,6 +20,7 @@ const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   RESEND_TOO_EARLY: ProtoRejectionReason.RESEND_TOO_EARLY,
   INVITATION_INVALID: ProtoRejectionReason.INVITATION_INVALID,
   CLAIM_ENDED: ProtoRejectionReason.CLAIM_ENDED,
+  TRAITS_CHANGED: ProtoRejectionReason.TRAITS_CHANGED,
 };
 const passwordRules: Record<NonNullable<Rejection["passwordRule"]>, PasswordRule> = {
   too_short: PasswordRule.TOO_SHORT,

@@ -1,0 +1,202 @@
+import { domainError } from "../errors.ts";
+import { type CallOrigin, newEvent } from "../event/event.ts";
+import type { IdentityId, SessionId } from "../ids.ts";
+import type { Clock, KeyedDigests, Sealer, Tokens } from "../ports.ts";
+import type { Secret } from "../secret.ts";
+import type { NewSession } from "../session/session.ts";
+import type { SessionStore } from "../session/store.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { FlowClient, FlowData, FlowRecord } from "./flow.ts";
+import type { FlowStore } from "./store.ts";
+
+/** How long the answer to a submit is kept for whoever did not get it: ten minutes. */
+export const answerLifetimeMs = 10 * 60 * 1000;
+
+/** What tells one submit with a request id from another. What is kept are digests: a request may hold a password. */
+export interface SubmittedRequest {
+  readonly requestId: string;
+  /** Of the request id. */
+  readonly id: string;
+  /** Of the whole request. */
+  readonly body: string;
+}
+
+/** What a submit was answered, without its tokens. */
+export interface KeptAnswer {
+  /** As the one who kept it has written it. */
+  readonly bytes: Uint8Array;
+  readonly client: FlowClient;
+  /** The session that it gave. */
+  readonly session: AnsweredSession | undefined;
+  readonly requestId: string;
+}
+
+interface AnsweredSession {
+  readonly id: SessionId;
+  readonly identityId: IdentityId;
+  readonly tokenDigest: Uint8Array;
+}
+
+/** As it is sealed; bytes as base64url. */
+interface SealedAnswer {
+  readonly flow: string;
+  readonly id: string;
+  readonly body: string;
+  readonly at: number;
+  readonly bytes: string;
+  readonly session?: {
+    readonly id: SessionId;
+    readonly identityId: IdentityId;
+    readonly tokenDigest: string;
+  };
+}
+
+interface FlowAnswersDependencies {
+  readonly flows: Pick<FlowStore, "keepAnswer">;
+  readonly sessions: Pick<SessionStore, "replaceToken">;
+  readonly sealer: Sealer;
+  readonly digests: KeyedDigests;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/**
+ * Answers to submits that may have got lost: of the last submit of each flow, if it had a request id, sealed in the flow's row.
+ *
+ * What makes a submit single-use is the flow's own revision, as without a request id. Beside that a flow remembers the request
+ * ids of the steps that it took, written with the step itself: between the step and its answer, or once another answer is
+ * kept, the same request is refused instead of being taken as another step.
+ */
+export class FlowAnswers {
+  readonly #flows: FlowAnswersDependencies["flows"];
+  readonly #sessions: FlowAnswersDependencies["sessions"];
+  readonly #sealer: Sealer;
+  readonly #digests: KeyedDigests;
+  readonly #tokens: Tokens;
+  readonly #clock: Clock;
+
+  constructor({ flows, sessions, sealer, digests, tokens, clock }: FlowAnswersDependencies) {
+    this.#flows = flows;
+    this.#sessions = sessions;
+    this.#sealer = sealer;
+    this.#digests = digests;
+    this.#tokens = tokens;
+    this.#clock = clock;
+  }
+
+  /** A submit with a request id; undefined without one. `body` is the same for the same request. */
+  requestOf(requestId: string, body: string): SubmittedRequest | undefined {
+    if (requestId === "") return undefined;
+    const digest = (text: string) =>
+      Buffer.from(this.#digests.make("flow request", text)).toString("base64url");
+    return { requestId, id: digest(requestId), body: digest(body) };
+  }
+
+  /**
+   * The answer to the same submit, if it was answered; undefined if it was not made yet. Only for the holder of the flow.
+   * Throws REQUEST_ID_REUSED where another request has the same id, FLOW_CHANGED where the step was taken and its answer is not,
+   * or no longer, to be had.
+   */
+  find(flow: FlowRecord, request: SubmittedRequest | undefined): KeptAnswer | undefined {
+    if (request === undefined) return undefined;
+    const kept = this.#open(flow);
+    if (kept?.id !== request.id) {
+      if (flow.state === "active" && flow.data.requests?.includes(request.id)) {
+        throw domainError("FLOW_CHANGED", {});
+      }
+      return undefined;
+    }
+    // Security rule: only who has sent the whole request before, with the secret in it, gets its answer.
+    if (kept.body !== request.body) throw domainError("REQUEST_ID_REUSED", { requestId: request.requestId });
+    const { session } = kept;
+    return {
+      bytes: Buffer.from(kept.bytes, "base64url"),
+      client: flow.client,
+      requestId: request.requestId,
+      session: session && { ...session, tokenDigest: Buffer.from(session.tokenDigest, "base64url") },
+    };
+  }
+
+  /** Keeps the answer to a submit. One round trip. */
+  async keep(
+    tenant: Tenant,
+    flowId: string,
+    request: SubmittedRequest,
+    answer: { readonly bytes: Uint8Array; readonly session: NewSession | undefined },
+  ): Promise<void> {
+    const parsed = this.#tokens.parse("flow", flowId);
+    if (parsed.kind !== "valid") return;
+    const { session } = answer;
+    const sealed: SealedAnswer = {
+      flow: Buffer.from(parsed.digest).toString("base64url"),
+      id: request.id,
+      body: request.body,
+      at: this.#clock.now().getTime(),
+      bytes: Buffer.from(answer.bytes).toString("base64url"),
+      ...(session && {
+        session: {
+          id: session.id,
+          identityId: session.identityId,
+          tokenDigest: Buffer.from(session.tokenDigest).toString("base64url"),
+        },
+      }),
+    };
+    const text = this.#sealer.seal(purpose, Buffer.from(JSON.stringify(sealed)));
+    await this.#flows.keepAnswer({ tenantId: tenant.id }, parsed.digest, text);
+  }
+
+  /**
+   * Gives a session whose token got lost a new one; the lost one is dead. Throws REQUEST_ID_REUSED if that was done already, or
+   * the session is over. One round trip.
+   *
+   * Security rule: of all who send the same request one gets a token, and never are two tokens of one session alive.
+   */
+  async reissue(
+    tenant: Tenant,
+    origin: CallOrigin,
+    { client, requestId }: KeptAnswer,
+    { id, identityId, tokenDigest }: AnsweredSession,
+  ): Promise<Secret> {
+    const { token, digest } = this.#tokens.issue(
+      client === "browser" ? "session_cookie" : "session",
+      tenant.name,
+    );
+    const at = this.#clock.now();
+    const actor = { ...origin, actor: { kind: "identity", identityId } } as const;
+    const event = newEvent("session.token_replaced", at, actor, { identityId, sessionId: id });
+    const change = { from: tokenDigest, to: digest, at, event };
+    if (await this.#sessions.replaceToken({ tenantId: tenant.id }, id, change)) return token;
+    const message = "The answer was given again already, or its session is over.";
+    throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
+  }
+
+  #open(flow: FlowRecord): SealedAnswer | undefined {
+    if (flow.answer === undefined) return undefined;
+    const plain = this.#sealer.open(purpose, flow.answer);
+    if (plain === undefined) return undefined;
+    // Sealed by us, so its form needs no checking. It names its flow: in another row it says nothing.
+    const answer = JSON.parse(Buffer.from(plain).toString()) as SealedAnswer;
+    const isOwn = answer.flow === Buffer.from(flow.digest).toString("base64url");
+    return isOwn && this.#clock.now().getTime() - answer.at < answerLifetimeMs ? answer : undefined;
+  }
+}
+
+const purpose = "flow answer";
+
+/** How many request ids a flow remembers. */
+const mostRequests = 8;
+
+/** What a flow remembers once it takes a step: the submit's request id, and its client data in the place of earlier ones. */
+export function dataWith(
+  data: FlowData,
+  {
+    request,
+    clientData,
+  }: { readonly request?: SubmittedRequest | undefined; readonly clientData?: FlowData["clientData"] },
+): FlowData {
+  return {
+    ...data,
+    ...(clientData && { clientData }),
+    ...(request && { requests: [...(data.requests ?? []), request.id].slice(-mostRequests) }),
+  };
+}

@@ -1,0 +1,59 @@
+import { domainError } from "../errors.ts";
+import type { AddressKind, Identity } from "../identity/identity.ts";
+import type { LoginMethod } from "../method/method.ts";
+import type { AssuranceLevel } from "../session/session.ts";
+
+/** Something that the session of a login to step up must show. */
+export type LoginDemand =
+  | { readonly kind: "assurance"; readonly level: AssuranceLevel }
+  /** Any login is fresh. */
+  | { readonly kind: "freshness" }
+  | { readonly kind: "method_property" }
+  /** Undefined: of any kind. */
+  | { readonly kind: "verified_address"; readonly address: AddressKind | undefined }
+  | { readonly kind: "no_pending_actions" };
+
+/**
+ * The assurance that a login must end with to meet the demands. Throws STEP_UP_IMPOSSIBLE for one that no login here can meet, so
+ * that nobody is led through a login for nothing; FEATURE_OFF for what is not served yet.
+ */
+export function assuranceToReach(
+  demands: readonly LoginDemand[],
+  identity: Identity,
+  methods: readonly Pick<LoginMethod, "factor">[],
+): AssuranceLevel | undefined {
+  let level: AssuranceLevel | undefined;
+  for (const [index, demand] of demands.entries()) {
+    switch (demand.kind) {
+      case "freshness":
+        break;
+      case "assurance":
+        if (demand.level === "aal2" && methods.every(({ factor }) => factor === "first")) {
+          throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
+        }
+        if (level !== "aal2") level = demand.level;
+        break;
+      case "verified_address":
+        // A login verifies none.
+        if (!hasVerified(identity, demand.address)) {
+          throw domainError("STEP_UP_IMPOSSIBLE", { demand: "verifiedAddress" });
+        }
+        break;
+      case "method_property":
+        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "methodProperty" });
+      case "no_pending_actions":
+        throw domainError("FEATURE_OFF", { field: `demands.${index}.noPendingActions` });
+      default: {
+        const unreachable: never = demand;
+        return unreachable;
+      }
+    }
+  }
+  return level;
+}
+
+function hasVerified({ verifiableAddresses }: Identity, wanted: AddressKind | undefined): boolean {
+  return verifiableAddresses.some(
+    ({ kind, verifiedAt }) => verifiedAt !== undefined && (wanted === undefined || kind === wanted),
+  );
+}

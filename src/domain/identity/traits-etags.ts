@@ -1,0 +1,142 @@
+import type { JsonObject, JsonValue } from "../json.ts";
+import { canonicalJson, valueAt } from "../json.ts";
+import type { KeyedDigests } from "../ports.ts";
+import { isSameJson } from "./merge-patch.ts";
+import { isObject } from "./schema-document.ts";
+
+/** Whose traits, and what they are. */
+interface TraitsOf {
+  readonly id: string;
+  readonly traits: JsonObject;
+}
+
+const pathLength = 6;
+const valueLength = 8;
+const entryLength = pathLength + valueLength;
+
+/** The most values that an etag tells apart. Where there are more it knows the traits at the top alone, or else only the whole. */
+const mostEntries = 192;
+
+/** What an etag tells apart, in its first byte. */
+const layouts = { values: 1, top: 2, whole: 3 } as const;
+type Layout = keyof typeof layouts;
+
+/**
+ * Names what traits were, value by value, so that a change of them can be compared with what they are by then: it knows which of
+ * them changed. Nothing is stored for it, so a form that was drawn twice has two of them, and both are good.
+ *
+ * Security rule: the digests are keyed, so that an etag tells nobody what a trait is. It protects people from each other's
+ * changes by mistake, not from their own: whoever leaves it out changes what there is.
+ */
+export class TraitsEtags {
+  readonly #digests: KeyedDigests;
+
+  constructor({ digests }: { readonly digests: KeyedDigests }) {
+    this.#digests = digests;
+  }
+
+  /** Names the traits as they are. The same each time, until the sealing secrets rotate. */
+  make(of: TraitsOf): string {
+    const { layout, entries } = entriesOf(of.traits);
+    const digests = entries.map(([path, value]) => {
+      const name = JSON.stringify([of.id, path]);
+      return Buffer.concat([this.#pathDigest(name), this.#valueDigest(name, value)]);
+    });
+    return Buffer.concat([Buffer.of(layouts[layout]), ...digests]).toString("base64url");
+  }
+
+  /**
+   * The paths of a merge patch at which the traits are no longer what an etag names, and not what the patch makes of them either.
+   * An etag that cannot be read names nothing: then it is all of them.
+   */
+  changedSince(etag: string, of: TraitsOf, patch: JsonObject): readonly (readonly string[])[] {
+    const then = readEtag(etag);
+    return leavesOf(patch).flatMap(([path, value]) => {
+      const now = valueAt(of.traits, path);
+      const isThere = isObject(value) ? isObject(now) : isSameJson(now ?? null, value);
+      if (isThere && replacedBy(path, of.traits).length === 0) return [];
+      const isSame =
+        then !== undefined &&
+        placesToCompare(then.layout, of.traits, path).every((place) => {
+          const there = valueAt(of.traits, place);
+          const placeName = JSON.stringify([of.id, place]);
+          const was = then.values.get(this.#pathDigest(placeName).toString("hex"));
+          return (
+            was === (there === undefined ? undefined : this.#valueDigest(placeName, there).toString("hex"))
+          );
+        });
+      return isSame ? [] : [path];
+    });
+  }
+
+  #pathDigest(name: string): Buffer {
+    return Buffer.from(this.#digests.make("traits etag path", name)).subarray(0, pathLength);
+  }
+
+  #valueDigest(name: string, value: JsonValue): Buffer {
+    const text = `${name}${canonicalJson(value)}`;
+    return Buffer.from(this.#digests.make("traits etag value", text)).subarray(0, valueLength);
+  }
+}
+
+function readEtag(etag: string): { layout: Layout; values: ReadonlyMap<string, string> } | undefined {
+  const bytes = Buffer.from(etag, "base64url");
+  const layout = (Object.keys(layouts) as Layout[]).find((name) => layouts[name] === bytes[0]);
+  if (layout === undefined || (bytes.length - 1) % entryLength !== 0) return undefined;
+  const values = new Map<string, string>();
+  for (let start = 1; start < bytes.length; start += entryLength) {
+    const value = start + pathLength;
+    values.set(bytes.toString("hex", start, value), bytes.toString("hex", value, start + entryLength));
+  }
+  return { layout, values };
+}
+
+/**
+ * Where traits must be what an etag names for a patch to change what is at a path: there, and on the way to it where something
+ * is that is no object, which the patch would put an end to.
+ */
+function placesToCompare(
+  layout: Layout,
+  traits: JsonObject,
+  path: readonly string[],
+): readonly (readonly string[])[] {
+  if (layout === "whole") return [[]];
+  if (layout === "top") return [path.slice(0, 1)];
+  return [...replacedBy(path, traits), path];
+}
+
+/** Where on the way to a path something is that is no object: what is set within takes its place. */
+function replacedBy(path: readonly string[], traits: JsonObject): readonly (readonly string[])[] {
+  const onTheWay = path.slice(1).map((_, index) => path.slice(0, index + 1));
+  return onTheWay.filter((place) => {
+    const there = valueAt(traits, place);
+    return there !== undefined && !isObject(there);
+  });
+}
+
+type Entry = readonly [path: readonly string[], value: JsonValue];
+
+function entriesOf(traits: JsonObject): { layout: Layout; entries: readonly Entry[] } {
+  const all = entriesIn(traits);
+  if (all.length <= mostEntries) return { layout: "values", entries: all };
+  const top = all.filter(([path]) => path.length === 1);
+  if (top.length <= mostEntries) return { layout: "top", entries: top };
+  return { layout: "whole", entries: [[[], traits]] };
+}
+
+/** Every value, the objects among them with all within, but nothing within lists: a patch replaces those whole. */
+function entriesIn(object: JsonObject, path: readonly string[] = []): readonly Entry[] {
+  return Object.entries(object).flatMap(([name, value]): readonly Entry[] => {
+    const inner = [...path, name];
+    return [[inner, value], ...(isObject(value) ? entriesIn(value, inner) : [])];
+  });
+}
+
+/** What a merge patch sets or removes. An object without members makes one of what is none. */
+function leavesOf(patch: JsonObject, path: readonly string[] = []): readonly Entry[] {
+  return Object.entries(patch).flatMap(([name, value]): readonly Entry[] => {
+    const inner = [...path, name];
+    const isWithin = isObject(value) && Object.keys(value).length > 0;
+    return isWithin ? leavesOf(value, inner) : [[inner, value]];
+  });
+}
