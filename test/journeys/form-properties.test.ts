@@ -352,7 +352,8 @@ function changeOf(
   const left = siblings.filter(
     (each) => each.condition?.name === node.name && shownAsDrawn(each, siblings) && !isShownWith(each, value),
   );
-  const gone = left.map(({ condition }) => splitTraitPath(condition?.clears ?? "").slice(1));
+  // The members of the object that the chooser is in.
+  const gone = left.map(({ name }) => splitTraitPath(name).slice(1, path.length + 1));
   const variant = siblings.some((each) => each.condition?.name === node.name);
   if (list === undefined) {
     const without = gone.reduce((before, place) => changed(before, place, undefined), traits);

@@ -170,11 +170,14 @@ describe("the traits of a settings submit", () => {
   test("do not change what is read-only", async () => {
     const who = await somebody({ customer: "K-1" });
     const { flow, save } = await settingsOf(who);
-    expect(fieldsOf(flow).map(({ name }) => name)).not.toContain("traits.customer");
+    const shown = fieldsOf(flow).find(({ name }) => name === "traits.customer");
+    expect(shown).toMatchObject({ value: "K-1", readOnly: true });
     for (const customer of ["K-2", null]) {
       const outcome = await save({ customer });
       if (outcome.case !== "rejected") throw new Error(`it was ${outcome.case}`);
-      expect(outcome.flow?.form?.messages.map(({ id }) => id)).toEqual([9000070]);
+      const node = outcome.flow?.form?.nodes.find(({ name }) => name === "traits.customer");
+      expect(node?.messages.map(({ id }) => id)).toEqual([9000070]);
+      expect(node?.kind.case === "input" && node.kind.value.value?.kind.value).toBe("K-1");
     }
     expect((await save({ customer: "K-1", note: "x" })).case).toBe("saved");
     expect(await who.traitsNow()).toEqual({ email: who.email, customer: "K-1", note: "x" });

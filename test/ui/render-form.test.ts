@@ -12,11 +12,13 @@ const identifier = {
 };
 const password = {
   name: "password.password",
+  step: "password",
   label: { id: 1070001, text: "Password" },
   input: { type: "INPUT_TYPE_PASSWORD", required: true, autocomplete: "current-password" },
 };
 const code = {
   name: "code.code",
+  step: "code",
   label: { id: 1070013, text: "Code" },
   input: { type: "INPUT_TYPE_TEXT", autocomplete: "one-time-code" },
 };
@@ -25,9 +27,9 @@ const colour = {
   label: { id: 1070002, text: "Colour" },
   input: {
     type: "INPUT_TYPE_TEXT",
-    options: [
-      { value: "red", label: "Red" },
-      { value: 7, label: "Seven" },
+    choices: [
+      { value: "red", label: { id: 9000201, text: "Red" } },
+      { value: 7, label: { id: 9000201, text: "Seven" } },
     ],
   },
 };
@@ -36,7 +38,7 @@ const news = {
   label: { id: 1070002, text: "News" },
   input: { type: "INPUT_TYPE_CHECKBOX", value: true },
 };
-const button = (step: string, text: string) => ({ name: step, label: { id: 1, text }, button: { step } });
+const button = (step: string, text: string) => ({ name: step, step, label: { id: 1, text }, button: {} });
 
 function flow(nodes: JsonObject[], more: JsonObject = {}): JsonObject {
   const client = "CLIENT_KIND_BROWSER";
@@ -171,6 +173,76 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
     expect(await page.getAttribute("form", "aria-busy")).toBe("false");
   });
 
+  test("adds an item to a list, with the focus in it, until there is no room", async () => {
+    const phone = { label: { id: 1070002, text: "Phone" }, input: { type: "INPUT_TYPE_PHONE" } };
+    const list = {
+      name: "traits.phones",
+      label: { id: 1070002, text: "Phones" },
+      list: {
+        template: [{ ...phone, name: "" }],
+        items: [{ nodes: [{ ...phone, name: "traits.phones.0" }] }],
+        maxItems: 2,
+      },
+    };
+    const page = await draw(flow([list, button("password", "Save")]), "end");
+    await page.getByRole("button", { name: "Add to Phones" }).click();
+    expect(await focused(page)).toBe("traits.phones.1");
+    expect(await page.locator(".ostiary-add").isVisible()).toBe(false);
+    await page.keyboard.type("+41");
+    await page.getByRole("button", { name: "Save" }).click();
+    await expect
+      .poll(async () => (await sentBy(page)).map(({ values }) => values))
+      .toEqual([{ "traits.phones.0": "", "traits.phones.1": "+41" }]);
+  });
+
+  test("shows the fields of the variant that is chosen, and no others", async () => {
+    const kind = {
+      name: "traits.kind",
+      label: { id: 1070002, text: "Kind" },
+      input: {
+        type: "INPUT_TYPE_TEXT",
+        value: "card",
+        choices: ["card", "bank"].map((value) => ({ value, label: { text: value } })),
+      },
+    };
+    const of = (value: string, text: string) => ({
+      name: `traits.${text}`,
+      label: { id: 1070002, text },
+      condition: { name: "traits.kind", values: [value], clears: `traits.${text}` },
+      input: { type: "INPUT_TYPE_TEXT" },
+    });
+    const page = await draw(
+      flow([kind, of("card", "Number"), of("bank", "Account"), button("password", "Save")]),
+    );
+    expect(await page.getByLabel("Number").isVisible()).toBe(true);
+    expect(await page.getByLabel("Account").isVisible()).toBe(false);
+    await page.getByLabel("Kind").selectOption("bank");
+    expect(await page.getByLabel("Number").isVisible()).toBe(false);
+    expect(await page.getByLabel("Account").isVisible()).toBe(true);
+  });
+
+  test("asks before a button does what it says is dangerous, and sends its value with it", async () => {
+    const remove = {
+      name: "password.password",
+      step: "password",
+      label: { id: 1, text: "Delete" },
+      button: { danger: true, confirmation: { id: 9000207, text: "Really?" }, value: "all" },
+    };
+    const page = await draw(flow([remove]), "end");
+    const questions: string[] = [];
+    page.on("dialog", (dialog) => {
+      questions.push(dialog.message());
+      void (questions.length === 1 ? dialog.dismiss() : dialog.accept());
+    });
+    await page.getByRole("button", { name: "Delete" }).click();
+    expect(await sentBy(page)).toEqual([]);
+    await page.getByRole("button", { name: "Delete" }).click();
+    await expect
+      .poll(() => sentBy(page))
+      .toEqual([{ step: "password", values: { "password.password": "all" } }]);
+    expect(questions).toEqual(["Really?", "Really?"]);
+  });
+
   // Security rule: whatever a schema or a person has written becomes text, never markup.
   test("draws markup as the text that it is", async () => {
     const markup = '<img src=x onerror="document.title=1">"><script>document.title=2</script>';
@@ -183,7 +255,11 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
             name: `traits.${markup.replaceAll(".", "\\.")}`,
             label: { id: 1070002, text: markup },
             messages: wrong(markup),
-            input: { type: "INPUT_TYPE_TEXT", value: markup, options: [{ value: markup, label: markup }] },
+            input: {
+              type: "INPUT_TYPE_TEXT",
+              value: markup,
+              choices: [{ value: markup, label: { text: markup } }],
+            },
           },
           button("password", markup),
         ],

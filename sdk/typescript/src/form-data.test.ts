@@ -283,7 +283,7 @@ describe("formDataToValues", () => {
       chooser(kind),
       member("card", "traits.number", kind === "card" ? "42" : undefined),
       member("card", "traits.holder.name", kind === "card" ? "Ada" : undefined, "traits.holder"),
-      member("bank", "traits.iban", "DE1"),
+      member("bank", "traits.iban", "DE1", ""),
     ];
 
     test("sends nothing of the one that was left: the server empties it", () => {

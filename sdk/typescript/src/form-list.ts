@@ -19,11 +19,7 @@ export function itemNodes({ name, kind }: FormNode, index: number): readonly For
   return kind.value.template.map((node) => ({
     ...node,
     name: prefix + node.name,
-    condition: node.condition && {
-      ...node.condition,
-      name: prefix + node.condition.name,
-      clears: prefix + node.condition.clears,
-    },
+    condition: node.condition && { ...node.condition, name: prefix + node.condition.name },
   }));
 }
 

@@ -214,13 +214,10 @@ export class FormReader {
 
   /** Of a variant that somebody left nothing stays. */
   #leftVariants(read: readonly ReadValue[], given: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
-    const nobody = new Map<string, JsonValue>();
     return this.#nodes.flatMap((node) => {
-      const { condition } = node;
-      const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody);
-      // Also where it holds nothing: an empty object or list may be there all the same.
-      if (!wasDrawn || holds(node, this.#nodes, given)) return [];
-      const path = splitTraitPath(condition.clears);
+      const clears = node.condition?.clears;
+      if (clears === undefined || holds(node, this.#nodes, given)) return [];
+      const path = splitTraitPath(clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
       return isGiven ? [] : [{ path, value: null }];
     });

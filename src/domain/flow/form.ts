@@ -107,8 +107,8 @@ export interface NodeCondition {
   readonly name: string;
   /** With these values of it the node is drawn. */
   readonly values: readonly JsonValue[];
-  /** The path of what is sent as null where the node came with a value and is not drawn. */
-  readonly clears: string;
+  /** The path of what is sent as null where the node is not drawn. */
+  readonly clears: string | undefined;
 }
 
 /** A group of nodes under a heading. */

@@ -35,12 +35,14 @@ export function traitNodes(
 ): readonly Node[] {
   let room = mostItemNodes;
   return fields.flatMap((field) => {
-    const value = valueAt(traits, field.path);
+    // What people cannot change is shown as it is saved, whatever they sent.
+    const shown = field.readOnly ? (options.saved ?? traits) : traits;
+    const value = valueAt(shown, field.path);
     if (field.readOnly && (value === undefined || value === null)) return [];
     const drawn =
       field.kind === "list"
-        ? listNode(field, value, traits, options)
-        : scalarNode(field, value, options, traits);
+        ? listNode(field, value, shown, options)
+        : scalarNode(field, value, options, shown);
     if (drawn === undefined) return [];
     const size = drawn.element.kind === "list" ? drawn.element.items.flat().length : 0;
     if (size > room) return [];
@@ -66,7 +68,7 @@ function scalarNode(
   return traitNode(field, name, name, {
     value: isProposed ? field.default : value,
     unsaved: isChanged || isProposed,
-    condition: conditionOf(field.condition, "traits"),
+    condition: conditionOf(field.condition, "traits", saved ?? traits),
   });
 }
 
@@ -104,7 +106,7 @@ function listNode(
     help: list.description && messages.traitHelp(list.description, name),
     messages: [],
     ui: list.ui,
-    condition: conditionOf(list.condition, "traits"),
+    condition: conditionOf(list.condition, "traits", saved ?? traits),
     element,
   };
 }
@@ -140,10 +142,22 @@ function memberOf(item: JsonValue, path: readonly string[]): JsonValue | undefin
   return typeof item === "object" && item !== null && !Array.isArray(item) ? valueAt(item, path) : undefined;
 }
 
-function conditionOf(condition: TraitCondition | undefined, within: string): NodeCondition | undefined {
+/** The condition of a trait. What it clears is there if its variant is the one that is saved. */
+function conditionOf(
+  condition: TraitCondition | undefined,
+  within: string,
+  saved?: JsonObject,
+): NodeCondition | undefined {
   if (condition === undefined) return undefined;
   const { path, values, clears } = condition;
-  return { name: within + nameWithin(path), values, clears: within + nameWithin(clears) };
+  const chosen = saved && valueAt(saved, path);
+  const isSaved = chosen !== undefined && values.includes(chosen) && saved !== undefined;
+  const isThere = isSaved && valueAt(saved, clears) !== undefined;
+  return {
+    name: within + nameWithin(path),
+    values,
+    clears: isThere ? within + nameWithin(clears) : undefined,
+  };
 }
 
 function traitNode(

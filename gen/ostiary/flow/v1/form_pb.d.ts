@@ -249,8 +249,8 @@ export declare type FormCondition = Message<"ostiary.flow.v1.FormCondition"> & {
   values: Value[];
 
   /**
-   * The path of what is sent as null once somebody has chosen another variant, if the node came with a value: nothing of the
-   * variant that was left stays. Within a list nothing is sent for it, since the list is sent whole.
+   * The path of what is sent as null if the node is not drawn when the form is submitted, because another variant was chosen:
+   * nothing of the variant that was left stays. Empty: nothing is sent for it.
    *
    * @generated from field: string clears = 3;
    */

@@ -331,7 +331,7 @@ export declare const LoginService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow
    */

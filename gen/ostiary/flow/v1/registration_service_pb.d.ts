@@ -335,8 +335,8 @@ export declare const RegistrationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID,
-   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED,
-   * BREACH_CHECK_UNAVAILABLE.
+   * ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, REGISTRATION_DISABLED, INVITATION_REQUIRED, FLOW_CHANGED, STEP_NOT_OFFERED,
+   * FEATURE_OFF, BREACH_CHECK_UNAVAILABLE.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.SubmitRegistrationFlow
    */

@@ -290,7 +290,7 @@ export declare const VerificationService: GenService<{
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,
-   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED.
+   * CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED, SERVER_OVERLOADED, RATE_LIMITED, STEP_NOT_OFFERED, FEATURE_OFF.
    *
    * @generated from rpc ostiary.flow.v1.VerificationService.SubmitVerificationFlow
    */

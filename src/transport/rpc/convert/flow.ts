@@ -8,6 +8,7 @@ import {
   type SettingsOfferSchema,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
+  type FormConditionSchema,
   type FormMessageSchema,
   FormMessageType,
   type FormNodeSchema,
@@ -25,7 +26,14 @@ import type {
   MethodOffer,
   SettingsOffer,
 } from "../../../domain/flow/flow.ts";
-import type { ButtonImportance, Form, InputKind, InputType, Node } from "../../../domain/flow/form.ts";
+import type {
+  ButtonImportance,
+  Form,
+  InputKind,
+  InputType,
+  Node,
+  NodeCondition,
+} from "../../../domain/flow/form.ts";
 import type { Message } from "../../../domain/message/message.ts";
 import { toTimestamp } from "./common.ts";
 import { addressKinds } from "./identity.ts";
@@ -182,9 +190,17 @@ function toNode(node: Node): MessageInitShape<typeof FormNodeSchema> {
     help: node.help && toMessage(node.help),
     messages: node.messages.map(toMessage),
     ui: node.ui,
-    condition: node.condition && { ...node.condition, values: node.condition.values.map(toValue) },
+    condition: node.condition && toCondition(node.condition),
     kind: toElement(node.element),
   };
+}
+
+function toCondition({
+  name,
+  values,
+  clears = "",
+}: NodeCondition): MessageInitShape<typeof FormConditionSchema> {
+  return { name, values: values.map(toValue), clears };
 }
 
 function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSchema>["kind"] {
