@@ -52,12 +52,14 @@ contract-baseline: .cache/proto/.written ## Take the contract as the one that bu
 .PHONY: format
 format: node_modules/.installed ## Format everything
 	buf format -w proto
+	buf format -w proto-config
 	biome check --write .
 
 .PHONY: lint
 lint: .cache/proto/.written ## Check the contract, the types and the style
 	buf lint
 	buf format -d --exit-code proto
+	buf format -d --exit-code proto-config
 	buf breaking proto --against buf.baseline.binpb
 	tsc --noEmit -p .
 	biome check .

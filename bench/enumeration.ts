@@ -121,7 +121,7 @@ async function createAccounts(): Promise<void> {
   const requests = Array.from({ length: pairs + 1 }, (_, index) => [
     {
       traits: { email: known(index) },
-      verifiedAddresses: [known(index)],
+      verifiedAddresses: [{ value: known(index) }],
       credentials: { password: { hash } },
     },
     { traits: { email: waiting(index) } },

@@ -11,7 +11,11 @@ import {
 const serverOptions: ReadonlySet<number> = new Set([1159, 78413]);
 
 /** The files that define them, as generated code imports them. */
-const definitions = ["file_buf_validate_validate", "file_ostiary_option_v1_option"];
+const definitions = [
+  "file_buf_validate_validate",
+  "file_ostiary_option_v1_message_option",
+  "file_ostiary_option_v1_option",
+];
 
 /**
  * Takes the options that only servers read out of the code of a generated file, and the imports of the files that define them.

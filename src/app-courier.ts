@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
 import { isAddress } from "./config/hosts.ts";
@@ -25,14 +26,14 @@ import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
 import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
 
 type Config = AppOptions["config"];
-type HttpDelivery = NonNullable<Config["config"]["tenantDefaults"]["courier"]["http"]>;
 
 /**
  * The renderer of the configured templates. Throws a TemplateError that names file and line if one of them cannot be
  * used. The built-in ones are known to work, so they are tried only where files of one's own may change them.
  */
 export async function createRenderer({ config }: Pick<Config, "config">): Promise<LiquidRenderer> {
-  const { templateDirectory, defaultLanguage, fromName } = config.tenantDefaults.courier;
+  const { branding, courier } = config.tenantDefaults;
+  const { templateDirectory, defaultLanguage } = courier;
   const directory = templateDirectory === "" ? undefined : templateDirectory;
   const { files, overridden } = readTemplateFiles(directory);
   const languages = languagesOf(files);
@@ -42,7 +43,7 @@ export async function createRenderer({ config }: Pick<Config, "config">): Promis
       `${key}: there are no templates in ${defaultLanguage}; there is ${languages.join(", ")}`,
     ]);
   }
-  const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: fromName });
+  const renderer = new LiquidRenderer({ files, defaultLanguage, serviceName: branding.name });
   try {
     if (overridden.length > 0) await renderer.check();
   } catch (error) {
@@ -99,26 +100,28 @@ async function createTransports(
   { http, clock }: { readonly http: OutgoingHttp; readonly clock: Clock },
   workers: number,
 ): Promise<{ readonly transports: MessageTransports; readonly close: () => void }> {
-  const { smtp, http: mail, sms, fromAddress, fromName } = config.tenantDefaults.courier;
+  const { branding, courier } = config.tenantDefaults;
+  const { email, sms } = courier;
   if (courierModeOf(config) === "mailbox") {
     return { transports: { email: mailboxTransport, sms: mailboxTransport }, close: () => {} };
   }
-  const from = { address: fromAddress, name: fromName };
-  const overHttp = (channel: "email" | "sms", delivery: HttpDelivery): MessageTransport =>
+  const from = { address: courier.fromAddress, name: branding.name };
+  const overHttp = (channel: "email" | "sms", { timeout }: { timeout: Duration }): MessageTransport =>
     createHttpTransport({
-      url: delivery.url,
+      url: () => knownUrl(secrets.messageUrl(channel)),
       signingSecrets: () => secrets.messageSigning(channel),
       from: channel === "email" ? from : undefined,
       http,
-      timeoutMs: durationToMs(delivery.timeout),
+      timeoutMs: durationToMs(timeout),
       clock,
     });
   const byHttp = {
-    ...(mail === undefined ? {} : { email: overHttp("email", mail) }),
-    ...(sms === undefined ? {} : { sms: overHttp("sms", sms) }),
+    ...(email.provider.case === "http" && { email: overHttp("email", email.provider.value) }),
+    ...(sms.provider.case === "http" && { sms: overHttp("sms", sms.provider.value) }),
   };
   const server = secrets.smtpServer();
-  if (smtp === undefined || server === undefined) return { transports: byHttp, close: () => {} };
+  if (email.provider.case !== "smtp" || server === undefined) return { transports: byHttp, close: () => {} };
+  const smtp = email.provider.value;
   // Loaded only where it is used.
   const { createSmtpTransport } = await import("./outbound/smtp-transport.ts");
   const bySmtp = createSmtpTransport({
@@ -133,10 +136,16 @@ async function createTransports(
   return { transports: { ...byHttp, email: bySmtp }, close: () => bySmtp.close() };
 }
 
+function knownUrl(url: Secret | undefined): Secret {
+  if (url === undefined) throw new Error("an endpoint without an address is refused at the start");
+  return url;
+}
+
 /** RFC 5321, section 4.1.1.1: the client's domain name. Strict servers refuse what has no dot, as in a container. */
 function clientNameOf({ tenantDefaults }: Config["config"]): string | undefined {
   const { publicUrl, courier } = tenantDefaults;
-  if (courier.smtp !== undefined && courier.smtp.clientName !== "") return courier.smtp.clientName;
+  const { provider } = courier.email;
+  if (provider.case === "smtp" && provider.value.clientName !== "") return provider.value.clientName;
   const host = publicUrl === "" ? "" : new URL(publicUrl).hostname;
   return host.includes(".") && !isAddress(host) ? host : undefined;
 }

@@ -33,6 +33,7 @@ import { SettingsView } from "./domain/flow/settings-view.ts";
 import { VerificationFlows } from "./domain/flow/verification-flows.ts";
 import { WrongCodeNotices } from "./domain/flow/wrong-codes.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
+import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
 import { Identities } from "./domain/identity/identities.ts";
 import { NewPasswords } from "./domain/identity/new-passwords.ts";
@@ -48,6 +49,7 @@ import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
 import { Sessions } from "./domain/session/sessions.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
+import { TenantProfiles } from "./domain/tenant/tenant-profiles.ts";
 import { Devices } from "./domain/throttle/devices.ts";
 import { Throttle } from "./domain/throttle/throttle.ts";
 import { ThrottleAdmin } from "./domain/throttle/throttle-admin.ts";
@@ -59,8 +61,13 @@ import type { Storage } from "./storage/storage.ts";
 /** The real time. */
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Everything that decides, on everything that is stored. */
-export function createDomain(options: AppOptions, storage: Storage, tenants: Tenants) {
+/** Everything that decides, on everything that is stored. `languages` are those of the templates. */
+export function createDomain(
+  options: AppOptions,
+  storage: Storage,
+  tenants: Tenants,
+  languages: readonly string[] = [],
+) {
   const { config, logger, clock = systemClock } = options;
   const { concurrency, queueLimit } = config.config.hashing;
   const tokens = createTokens();
@@ -197,11 +204,12 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     outbox,
     clock,
   });
+  const registrationMethods = [passwordMethod];
   const registrationFlows = new RegistrationFlows({
     keeper,
     flows: storage.flows,
     schemas,
-    methods: [passwordMethod],
+    methods: registrationMethods,
     proofs,
     invitations,
     throttle,
@@ -236,6 +244,10 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
       settings: settingsFlows,
     },
   });
+  const tenantProfiles = new TenantProfiles({
+    ...{ schemas, languages, loginMethods, registrationMethods, settingsMethods },
+    proofs: proofs.forms,
+  });
   const operatorFlows = new OperatorFlows({
     identities: storage.identities,
     flows: storage.flows,
@@ -257,9 +269,11 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     identities: storage.identities,
     transactions: storage,
     passwords,
+    pageTokens,
     outbox,
     clock,
   });
+  const addressVerifications = new AddressVerifications({ store: storage.identities, outbox, clock });
   const passwordChecks = new PasswordChecks({
     identities: storage.identities,
     events: storage.events,
@@ -277,6 +291,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     apiKeys,
     apiKeyUses,
     anyFlows,
+    tenantProfiles,
     loginFlows,
     registrationFlows,
     verificationFlows,
@@ -288,6 +303,7 @@ export function createDomain(options: AppOptions, storage: Storage, tenants: Ten
     logins,
     identities,
     credentials,
+    addressVerifications,
     passwordChecks,
     schemas,
     idempotency,
@@ -305,7 +321,7 @@ function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   return {
     http,
     breachedPasswords: createBreachedPasswords({
-      url: breachedPasswords.url,
+      url: () => config.secrets.breachedPasswordsUrl(),
       timeoutMs: durationMs(breachedPasswords.timeout),
       cacheLifetimeMs: durationMs(breachedPasswords.cacheLifetime),
       http,

@@ -65,7 +65,7 @@ export async function prepare(
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
     await attempt(`access.client_certificates[${index}].scopes`, () => scopes.forEach(assertScope));
   }
-  for (const [key, url] of calledUrls(values)) await attempt(key, () => assertCallable(values, url));
+  for (const [key, url] of calledUrls(config)) await attempt(key, () => assertCallable(values, url));
   if (config.embedded) {
     await attempt("database.data_directory", () => assertWritable(values.database.dataDirectory));
   }
@@ -107,15 +107,16 @@ function loadPages(config: CompleteConfig, publicUrl: () => string): Prepared["p
 }
 
 /** The addresses that the server itself calls, by their keys. */
-function calledUrls(config: CompleteConfig): readonly (readonly [string, string])[] {
-  const { http, sms } = config.tenantDefaults.courier;
+function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readonly [string, string])[] {
   const { breachCheck } = toTenantSettings(config, config.server.public.port).password;
-  const { url } = config.server.outbound.breachedPasswords;
-  return [
-    ...(http === undefined ? [] : [["tenant_defaults.courier.http.url", http.url] as const]),
-    ...(sms === undefined ? [] : [["tenant_defaults.courier.sms.url", sms.url] as const]),
-    ...(breachCheck.enabled ? [["server.outbound.breached_passwords.url", url] as const] : []),
-  ];
+  const called = {
+    "tenant_defaults.courier.email.http.url": secrets.messageUrl("email"),
+    "tenant_defaults.courier.sms.http.url": secrets.messageUrl("sms"),
+    "server.outbound.breached_passwords.url": breachCheck.enabled
+      ? secrets.breachedPasswordsUrl()
+      : undefined,
+  };
+  return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url.reveal()]]));
 }
 
 /** What would be refused at each call. A name is only resolved then, so it is looked at again. */

@@ -12,6 +12,7 @@ import { IdentitySchemaService as IdentitySchemaContract } from "../gen/ostiary/
 import { IdentityService as IdentityContract } from "../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService as InvitationContract } from "../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
 import { metricsScope } from "./transport/http/metrics-route.ts";
@@ -26,6 +27,7 @@ import { LoginService } from "./transport/rpc/login-service.ts";
 import { RecoveryService } from "./transport/rpc/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
+import { SessionFeedService } from "./transport/rpc/session-feed-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
 import { SettingsService } from "./transport/rpc/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/throttle-service.ts";
@@ -41,7 +43,8 @@ export const contracts = [
     RecoveryContract,
     SettingsContract,
   ],
-  ...[SessionContract, SessionAdminContract, IdentityContract, InvitationContract, IdentitySchemaContract],
+  ...[SessionContract, SessionFeedContract, SessionAdminContract],
+  ...[IdentityContract, InvitationContract, IdentitySchemaContract],
   ...[CourierContract, ApiKeyContract, ThrottleContract],
 ] as const;
 
@@ -60,7 +63,10 @@ export const knownScopes: ReadonlySet<string> = new Set([
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   return [
-    { service: FlowContract, implementation: new FlowService({ flows: domain.anyFlows }) },
+    {
+      service: FlowContract,
+      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles }),
+    },
     { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows }) },
     {
       service: RegistrationContract,
@@ -73,12 +79,14 @@ export function createServices(domain: Domain) {
     { service: RecoveryContract, implementation: new RecoveryService({ flows: domain.recoveryFlows }) },
     { service: SettingsContract, implementation: new SettingsService({ flows: domain.settingsFlows }) },
     { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
+    { service: SessionFeedContract, implementation: new SessionFeedService() },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {
       service: IdentityContract,
       implementation: new IdentityService({
         identities,
         credentials,
+        addressVerifications: domain.addressVerifications,
         passwordChecks,
         operatorFlows: domain.operatorFlows,
         operatorSends: domain.operatorSends,

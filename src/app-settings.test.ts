@@ -6,7 +6,24 @@ function settingsOf(environment: Record<string, string>, port = 4433) {
   return toTenantSettings(loadConfig({ environment, flags: {} }).config, port);
 }
 
+const noColors = { primary: "", onPrimary: "", background: "", text: "" };
+
 describe("the settings of the tenant", () => {
+  test("have the addresses of the branding in full, and its colours in lower case", () => {
+    const prefix = "OSTIARY_TENANT_DEFAULTS_";
+    const { branding } = settingsOf({
+      [`${prefix}PUBLIC_URL`]: "https://id.example.com",
+      [`${prefix}BRANDING_LOGO_URL`]: "/logo.svg",
+      [`${prefix}BRANDING_TERMS_URL`]: "https://example.com/terms",
+      [`${prefix}BRANDING_COLORS_PRIMARY`]: "#1A56DB",
+    });
+    expect(branding).toMatchObject({
+      logoUrl: "https://id.example.com/logo.svg",
+      termsUrl: "https://example.com/terms",
+      colors: { ...noColors, primary: "#1a56db" },
+    });
+  });
+
   test("are those of the configuration, in milliseconds", () => {
     expect(settingsOf({})).toEqual({
       publicUrl: "http://127.0.0.1:4433",
@@ -14,6 +31,11 @@ describe("the settings of the tenant", () => {
       nativeOrigins: new Set(),
       allowedReturnUrls: new Set(),
       defaultReturnUrl: undefined,
+      branding: {
+        ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },
+        ...{ colors: noColors, darkColors: noColors },
+        ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
+      },
       uiUrls: {
         login: undefined,
         registration: undefined,
@@ -24,10 +46,9 @@ describe("the settings of the tenant", () => {
       login: { lifetimeMs: 3_600_000, style: "one_step" },
       registration: {
         lifetimeMs: 3_600_000,
-        enabled: true,
+        mode: "open",
         addressProof: "none",
         style: "one_step",
-        invitationRequired: false,
         invitationLifetimeMs: 604_800_000,
       },
       verification: { lifetimeMs: 3_600_000, enabled: true, afterRegistration: true },
@@ -132,7 +153,7 @@ describe("the settings of the tenant", () => {
 
   const courier = {
     OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "no-reply@example.com",
-    OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtps://mail.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "smtps://mail.example.com",
   };
   const all = ["login", "recovery", "registration", "settings", "verification"];
   test.each<[string, Record<string, string>, boolean, readonly string[]]>([

@@ -2,6 +2,7 @@
 import {
   AddressProof,
   LoginStyle,
+  RegistrationMode,
   RegistrationStyle,
   WhenUnavailable,
 } from "../gen/ostiary/config/v1/config_pb.js";
@@ -10,6 +11,7 @@ import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
 import { durationToMs } from "./config/spans.ts";
 import type { FlowKind } from "./domain/flow/flow.ts";
+import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/throttle/limits.ts";
 
@@ -44,14 +46,14 @@ export function toTenantSettings(
     nativeOrigins: new Set(config.server.nativeOrigins),
     allowedReturnUrls: new Set(settings.allowedReturnUrls),
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
+    branding: brandingOf(settings.branding, publicUrl),
     uiUrls,
     login: { lifetimeMs: durationToMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
     registration: {
       lifetimeMs: durationToMs(flows.registration.lifetime),
-      enabled: flows.registration.enabled,
+      mode: modeOf(flows.registration.mode),
       addressProof: addressProofOf(flows.registration.addressProof),
       style: styleOf(flows.registration.style),
-      invitationRequired: flows.registration.invitationRequired,
       invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
     },
     verification: {
@@ -104,6 +106,33 @@ export function toTenantSettings(
     throttle: throttleOf(settings.throttle),
     ...schemaIdsOf(identity),
   });
+}
+
+/** Paths are at the public URL. */
+function brandingOf(branding: CompleteConfig["tenantDefaults"]["branding"], publicUrl: string): Branding {
+  const urlOf = (text: string) => (text === "" ? "" : new URL(text, publicUrl).href);
+  return {
+    name: branding.name,
+    logoUrl: urlOf(branding.logoUrl),
+    logoDarkUrl: urlOf(branding.logoDarkUrl),
+    faviconUrl: urlOf(branding.faviconUrl),
+    colors: colorsOf(branding.colors),
+    darkColors: colorsOf(branding.darkColors),
+    termsUrl: urlOf(branding.termsUrl),
+    privacyUrl: urlOf(branding.privacyUrl),
+    supportUrl: urlOf(branding.supportUrl),
+    supportEmail: branding.supportEmail,
+  };
+}
+
+function colorsOf(colors: CompleteConfig["tenantDefaults"]["branding"]["colors"]): BrandColors {
+  const { primary, onPrimary, background, text } = colors;
+  return {
+    primary: primary.toLowerCase(),
+    onPrimary: onPrimary.toLowerCase(),
+    background: background.toLowerCase(),
+    text: text.toLowerCase(),
+  };
 }
 
 function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): ThrottleSettings {
@@ -178,6 +207,11 @@ export const builtInSchemaId = "default";
 
 function loginStyleOf(style: LoginStyle): TenantSettings["login"]["style"] {
   return style === LoginStyle.IDENTIFIER_FIRST ? "identifier_first" : "one_step";
+}
+
+function modeOf(mode: RegistrationMode): TenantSettings["registration"]["mode"] {
+  if (mode === RegistrationMode.CLOSED) return "closed";
+  return mode === RegistrationMode.INVITATION ? "invitation" : "open";
 }
 
 function addressProofOf(proof: AddressProof): TenantSettings["registration"]["addressProof"] {

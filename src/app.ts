@@ -96,7 +96,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
 
   let tenant = await defaultTenant(options, storage);
   const tenants = new OneTenant(() => tenant);
-  const domain = createDomain(options, storage, tenants);
+  const domain = createDomain(options, storage, tenants, renderer.languages);
   await loadSchemas(options, domain.schemas, tenant.id);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 

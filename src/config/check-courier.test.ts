@@ -18,7 +18,7 @@ function refusal(environment: Record<string, string>): string {
 }
 
 const smtp = {
-  OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtp://user:hunter2@mail.example.com:587",
+  OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "smtp://user:hunter2@mail.example.com:587",
   OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "no-reply@example.com",
 };
 
@@ -44,8 +44,8 @@ describe("where messages go", () => {
 describe("with nothing to send with", () => {
   const elsewhere = { OSTIARY_TENANT_DEFAULTS_PUBLIC_URL: "https://id.example.com" };
   const onlySms = {
-    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_URL: "https://sms.example.com",
-    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_SIGNING_SECRETS: JSON.stringify([secret]),
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_URL: "https://sms.example.com",
+    OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
   };
   const off = {
     OSTIARY_TENANT_DEFAULTS_FLOWS_VERIFICATION_ENABLED: "false",
@@ -82,81 +82,81 @@ describe("with nothing to send with", () => {
 
 describe("refused is", () => {
   const http = {
-    OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_URL: "https://mail.example.com/send",
-    OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
+    OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_URL: "https://mail.example.com/send",
+    OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_SIGNING_SECRETS: JSON.stringify([secret]),
   };
   test.each([
-    ["mail by two ways", { ...smtp, ...http }, "courier.http"],
+    ["mail by two ways", { ...smtp, ...http }, "courier.email.http (OSTIARY_"],
     ["mail without a sender", http, "courier.from_address"],
     [
       "a sender's name that begins another header (peers D4.19)",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_FROM_NAME: "Us\r\nBcc: x@example.com" },
-      "from_name",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_BRANDING_NAME: "Us\r\nBcc: x@example.com" },
+      "branding.name",
     ],
     [
       "an endpoint without encryption beyond this machine",
       {
         ...http,
         OSTIARY_TENANT_DEFAULTS_COURIER_FROM_ADDRESS: "a@example.com",
-        OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_URL: "http://mail.example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_URL: "http://mail.example.com",
       },
-      "courier.http.url",
+      "courier.email.http.url",
     ],
     [
       "a signing secret of another form",
-      { ...http, OSTIARY_TENANT_DEFAULTS_COURIER_HTTP_SIGNING_SECRETS: JSON.stringify(["short"]) },
-      "courier.http.signing_secrets[0]",
+      { ...http, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_SIGNING_SECRETS: JSON.stringify(["short"]) },
+      "courier.email.http.signing_secrets[0]",
     ],
     [
       "an SMTP URL of another form",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "mail.example.com:25" },
-      "courier.smtp.url",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "mail.example.com:25" },
+      "courier.email.smtp.url",
     ],
     [
       "an SMTP server that is named twice",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com" },
-      "courier.smtp.host (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST): must not be there together with",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST: "mail.example.com" },
+      "courier.email.smtp.host (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST): must not be there together with",
     ],
     [
       "a password beside the URL",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD: "hunter2" },
-      "courier.smtp.password",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_PASSWORD: "hunter2" },
+      "courier.email.smtp.password",
     ],
     [
       "implicit TLS beside the URL",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_IMPLICIT_TLS: "false" },
-      "courier.smtp.implicit_tls",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_IMPLICIT_TLS: "false" },
+      "courier.email.smtp.implicit_tls",
     ],
     [
       "an SMTP server without a name",
-      { OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PORT: "25" },
+      { OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_PORT: "25" },
       "needs url or host",
     ],
     [
       "an SMTP server with its port in the name",
-      { OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com:25" },
-      "courier.smtp.host",
+      { OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST: "mail.example.com:25" },
+      "courier.email.smtp.host",
     ],
     [
       "a user without a password",
       {
-        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com",
-        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_USER: "courier",
+        OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST: "mail.example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_USER: "courier",
       },
-      "courier.smtp.user (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_USER): needs",
+      "courier.email.smtp.user (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_USER): needs",
     ],
     [
       "a password without a user",
       {
-        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_HOST: "mail.example.com",
-        OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD: "hunter2",
+        OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_HOST: "mail.example.com",
+        OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_PASSWORD: "hunter2",
       },
-      "courier.smtp.password (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_PASSWORD): needs",
+      "courier.email.smtp.password (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_PASSWORD): needs",
     ],
     [
       "a password that is a stray percent sign in the URL",
-      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL: "smtp://user:100%sure@127.0.0.1:2599" },
-      "courier.smtp.url (OSTIARY_TENANT_DEFAULTS_COURIER_SMTP_URL): has characters",
+      { ...smtp, OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL: "smtp://user:100%sure@127.0.0.1:2599" },
+      "courier.email.smtp.url (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_SMTP_URL): has characters",
     ],
     [
       "a template folder that is not there",
@@ -181,11 +181,11 @@ describe("the SMTP server by its own keys", () => {
   ] as const)("port %j and implicit_tls %j", (givenPort, givenTls, port, implicitTls) => {
     const { secrets } = load({
       [`${prefix}FROM_ADDRESS`]: "no-reply@example.com",
-      [`${prefix}SMTP_HOST`]: "mail.example.com",
-      [`${prefix}SMTP_PORT`]: givenPort,
-      [`${prefix}SMTP_IMPLICIT_TLS`]: givenTls,
-      [`${prefix}SMTP_USER`]: "us@er%",
-      [`${prefix}SMTP_PASSWORD`]: password,
+      [`${prefix}EMAIL_SMTP_HOST`]: "mail.example.com",
+      [`${prefix}EMAIL_SMTP_PORT`]: givenPort,
+      [`${prefix}EMAIL_SMTP_IMPLICIT_TLS`]: givenTls,
+      [`${prefix}EMAIL_SMTP_USER`]: "us@er%",
+      [`${prefix}EMAIL_SMTP_PASSWORD`]: password,
     });
     expect(secrets.smtpServer()).toMatchObject({ host: "mail.example.com", port, implicitTls });
     expect(secrets.smtpServer()?.login?.user).toBe("us@er%");

@@ -1,4 +1,4 @@
-import { AddressProof } from "../../gen/ostiary/config/v1/config_pb.js";
+import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
@@ -14,23 +14,17 @@ export function checkCourier(config: CompleteConfig): Problem[] {
     const message = `must not be longer than ${prefix}.retry.max_delay`;
     problems.push({ key: `${prefix}.retry.first_delay`, message });
   }
-  if (courier.smtp !== undefined && courier.http !== undefined) {
-    problems.push({
-      key: `${prefix}.http`,
-      message: `must not be there together with ${prefix}.smtp: both send mail`,
-    });
-  }
-  if ((courier.smtp !== undefined || courier.http !== undefined) && courier.fromAddress === "") {
+  if (courier.email.provider.case !== undefined && courier.fromAddress === "") {
     const message = `must be set where mail is sent, for example no-reply@example.com`;
     problems.push({ key: `${prefix}.from_address`, message });
   }
   // Security rule (peers D4.19): what stands in a header holds nothing that could begin another one.
-  for (const [name, text] of Object.entries({
-    from_name: courier.fromName,
-    from_address: courier.fromAddress,
-  })) {
+  for (const [key, text] of [
+    ["tenant_defaults.branding.name", config.tenantDefaults.branding.name],
+    [`${prefix}.from_address`, courier.fromAddress],
+  ] as const) {
     if (/[\p{Cc}\u2028\u2029]/u.test(text)) {
-      problems.push({ key: `${prefix}.${name}`, message: "must not contain control characters" });
+      problems.push({ key, message: "must not contain control characters" });
     }
   }
   return problems;
@@ -38,9 +32,9 @@ export function checkCourier(config: CompleteConfig): Problem[] {
 
 /** A server that is named twice would be another one than somebody expects. */
 function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
-  const { smtp } = courier;
-  if (smtp?.url === undefined) return [];
-  const { host, port, user, password, implicitTls } = smtp;
+  const { provider } = courier.email;
+  if (provider.case !== "smtp" || provider.value.url === undefined) return [];
+  const { host, port, user, password, implicitTls } = provider.value;
   const beside = {
     host: host !== "",
     port: port !== 0,
@@ -48,9 +42,9 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
     password: password !== undefined,
     implicit_tls: implicitTls !== undefined,
   };
-  const message = `must not be there together with ${prefix}.smtp.url, which says it already`;
+  const message = `must not be there together with ${prefix}.email.smtp.url, which says it already`;
   return Object.entries(beside).flatMap(([name, isSet]) =>
-    isSet ? [{ key: `${prefix}.smtp.${name}`, message }] : [],
+    isSet ? [{ key: `${prefix}.email.smtp.${name}`, message }] : [],
   );
 }
 
@@ -70,10 +64,8 @@ export type CourierMode =
  * back to: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
  */
 export function courierModeOf(config: CompleteConfig): CourierMode {
-  const { courier } = config.tenantDefaults;
-  if ([courier.smtp, courier.http, courier.sms].some((provider) => provider !== undefined)) {
-    return "providers";
-  }
+  const { email, sms } = config.tenantDefaults.courier;
+  if (email.provider.case !== undefined || sms.provider.case !== undefined) return "providers";
   const isEmbedded = config.database.url === undefined;
   return config.dev || (isEmbedded && isLocalOnly(config)) ? "mailbox" : "none";
 }
@@ -100,10 +92,11 @@ function checkSending(config: CompleteConfig): Problem[] {
   const wanted = {
     ...sendingParts(config),
     "flows.registration.address_proof":
-      flows.registration.enabled && flows.registration.addressProof === AddressProof.BEFORE_SESSION,
+      flows.registration.mode !== RegistrationMode.CLOSED &&
+      flows.registration.addressProof === AddressProof.BEFORE_SESSION,
     "link.enabled": link.enabled,
   };
-  const message = `sends messages: configure ${prefix}.smtp or ${prefix}.http, or leave it out`;
+  const message = `sends messages: configure ${prefix}.email.smtp or ${prefix}.email.http, or leave it out`;
   return Object.entries(wanted).flatMap(([key, isOn]) =>
     isOn === true ? [{ key: `tenant_defaults.${key}`, message }] : [],
   );
@@ -119,9 +112,14 @@ export function checkCourierPresence(config: CompleteConfig): Problem[] {
       "is not configured: verification, recovery and codes are switched off, as nothing could send their messages";
     return [{ key: prefix, message }];
   }
-  const sendsMail = courier.smtp !== undefined || courier.http !== undefined;
+  const sendsMail = courier.email.provider.case !== undefined;
   if (courierModeOf(config) === "mailbox" || sendsMail || !parts.some((isOn) => isOn !== false)) return [];
-  return [{ key: prefix, message: "needs smtp or http: until then mail waits, only text messages are sent" }];
+  return [
+    {
+      key: prefix,
+      message: "needs email.smtp or email.http: until then mail waits, only text messages are sent",
+    },
+  ];
 }
 
 function isLocalOnly({ server, tenantDefaults: { publicUrl } }: CompleteConfig): boolean {

@@ -10,8 +10,9 @@ import type { Problem } from "./problems.ts";
 /** Whether the files that the configuration names can be read and used: certificates, keys, identity schemas. */
 export function checkFiles(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
   const { problems, warnings } = checkCertificates(config);
-  const { smtp, templateDirectory } = config.tenantDefaults.courier;
-  checkAuthorities(smtp?.caFile ?? "", "tenant_defaults.courier.smtp.ca_file", problems);
+  const { email, templateDirectory } = config.tenantDefaults.courier;
+  const caFile = email.provider.case === "smtp" ? email.provider.value.caFile : "";
+  checkAuthorities(caFile, "tenant_defaults.courier.email.smtp.ca_file", problems);
   checkDirectory(templateDirectory, "tenant_defaults.courier.template_directory", problems);
   const schemas = checkIdentitySchemas(config);
   return { problems: [...problems, ...schemas.problems], warnings: [...warnings, ...schemas.warnings] };

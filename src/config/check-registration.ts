@@ -1,4 +1,4 @@
-import { AddressProof } from "../../gen/ostiary/config/v1/config_pb.js";
+import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
@@ -6,8 +6,8 @@ import type { Problem } from "./problems.ts";
 /** What to tell an operator of a registration that is open to strangers. */
 export function checkOpenRegistration({ tenantDefaults }: CompleteConfig): Problem[] {
   const { publicUrl, flows } = tenantDefaults;
-  const { enabled, invitationRequired, addressProof } = flows.registration;
-  const isOpen = enabled && !invitationRequired && addressProof !== AddressProof.BEFORE_SESSION;
+  const { mode, addressProof } = flows.registration;
+  const isOpen = mode === RegistrationMode.OPEN && addressProof !== AddressProof.BEFORE_SESSION;
   if (!isOpen || publicUrl === "" || isLoopbackHost(new URL(publicUrl).hostname)) return [];
   const message =
     "is not before_session, while anybody can register: people can make accounts for addresses of others, " +

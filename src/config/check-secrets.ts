@@ -1,4 +1,5 @@
 import type { Database } from "../../gen/ostiary/config/v1/config_pb.js";
+import { checkEndpoint, checkService } from "./check-urls.ts";
 import type { Problem } from "./problems.ts";
 import type { ResolvedSecrets } from "./secrets.ts";
 
@@ -8,6 +9,7 @@ export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): P
     ...checkSealingLength(resolved),
     ...checkDatabase(resolved, rules),
     ...(resolved.smtp?.kind === "wrong" ? resolved.smtp.problems : []),
+    ...checkCalledUrls(resolved),
     ...checkSigning(resolved),
   ];
 }
@@ -38,6 +40,15 @@ function checkDatabase({ database }: ResolvedSecrets, rules: DatabaseRules): Pro
   const message =
     "a database beyond this machine needs TLS: add ?sslmode=verify-full (and &sslrootcert=/path/to/ca.crt for an authority of its own), or set database.allow_plain_text_beyond_loopback";
   return [{ key: "database.url", message, insecure: true }];
+}
+
+/** Whether what the server calls is one place each, reached by encryption. */
+function checkCalledUrls({ mailUrl, smsUrl, breachedPasswordsUrl: service }: ResolvedSecrets): Problem[] {
+  const endpoints = [mailUrl, smsUrl].filter((url) => url !== undefined);
+  return [
+    ...endpoints.flatMap(({ key, secret }) => checkEndpoint(key, secret.reveal())),
+    ...(service === undefined ? [] : checkService(service.key, service.secret.reveal())),
+  ];
 }
 
 /** Standard Webhooks 1.0.0, "Signature scheme": 24 to 64 bytes. */

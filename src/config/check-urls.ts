@@ -7,7 +7,7 @@ import type { Problem } from "./problems.ts";
  * Security rule: nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
  * allow-list comes to allow an attacker's host.
  */
-export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig): Problem[] {
+export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem[] {
   const { login, registration, verification, recovery, settings: change } = settings.flows;
   const prefix = "tenant_defaults.";
   return [
@@ -25,14 +25,53 @@ export function checkUrls({ server, tenantDefaults: settings }: CompleteConfig):
     ...settings.allowedReturnUrls.flatMap((url, index) =>
       checkReturnUrl(`${prefix}allowed_return_urls[${index}]`, url),
     ),
+    ...checkBranding(settings.branding),
     ...checkReturnUrl(`${prefix}default_return_url`, settings.defaultReturnUrl),
     ...Object.entries({ login, registration, verification, recovery, settings: change }).flatMap(
       ([flow, { uiUrl }]) => checkPage(`${prefix}flows.${flow}.ui_url`, uiUrl),
     ),
-    ...checkService("server.outbound.breached_passwords.url", server.outbound.breachedPasswords.url),
-    ...checkEndpoint(`${prefix}courier.http.url`, settings.courier.http?.url),
-    ...checkEndpoint(`${prefix}courier.sms.url`, settings.courier.sms?.url),
   ];
+}
+
+/** What pages show: every address of the branding leads to one place, and colours are colours. */
+function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): Problem[] {
+  const prefix = "tenant_defaults.branding";
+  const addresses = {
+    logo_url: branding.logoUrl,
+    logo_dark_url: branding.logoDarkUrl,
+    favicon_url: branding.faviconUrl,
+    terms_url: branding.termsUrl,
+    privacy_url: branding.privacyUrl,
+    support_url: branding.supportUrl,
+  };
+  const { colors, darkColors: dark_colors } = branding;
+  const sets = Object.entries({ colors, dark_colors }).flatMap(
+    ([set, { primary, background, text, ...rest }]) =>
+      Object.entries({ primary, on_primary: rest.onPrimary, background, text }).map(
+        ([name, color]) => [`${prefix}.${set}.${name}`, color] as const,
+      ),
+  );
+  return [
+    ...Object.entries(addresses).flatMap(([name, text]) => checkShown(`${prefix}.${name}`, text)),
+    ...sets.flatMap(([key, color]) => (color === "" ? [] : checkColor(key, color))),
+  ];
+}
+
+/**
+ * An address or a path of this host. Security rule: pages make links and pictures of these, so neither a script (javascript:)
+ * nor, as a path, another host (//…) can be meant.
+ */
+function checkShown(key: string, text: string): Problem[] {
+  if (text === "") return [];
+  if (!text.startsWith("/") || text.startsWith("//")) return checkEndpoint(key, text);
+  const result = parseExact(`https://app.example.com${text}`);
+  return result.kind === "wrong" ? [{ key, message: result.message }] : [];
+}
+
+/** Security rule: pages put colours into style sheets, so nothing else can stand there. */
+function checkColor(key: string, color: string): Problem[] {
+  if (/^#[0-9a-f]{6}$/i.test(color)) return [];
+  return [{ key, message: 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes' }];
 }
 
 type Verdict =
@@ -76,7 +115,8 @@ function checkPage(key: string, text: string): Problem[] {
   return checkEncrypted(key, url);
 }
 
-function checkService(key: string, text: string): Problem[] {
+/** A service of the server's own choice, to whose address a path is added. */
+export function checkService(key: string, text: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];
   const { url } = result;
@@ -85,9 +125,8 @@ function checkService(key: string, text: string): Problem[] {
   return checkEncrypted(key, url);
 }
 
-/** Where the server itself posts to. */
-function checkEndpoint(key: string, text: string | undefined): Problem[] {
-  if (text === undefined) return [];
+/** A place of its own, such as one that the server posts to. */
+export function checkEndpoint(key: string, text: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];
   if (!isWeb(result.url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];

@@ -183,7 +183,10 @@ describe("security rule: insecure combinations are refused, and are warnings in 
 describe("security rule: a registration that is open to strangers without a proof of the address", () => {
   const told = (tenantDefaults: object) =>
     outcome(settings(tenantDefaults)).warnings.filter((warning) => warning.startsWith(addressProof));
-  const courier = { smtp: { url: "smtps://mail.example.com" }, from_address: "no-reply@example.com" };
+  const courier = {
+    email: { smtp: { url: "smtps://mail.example.com" } },
+    from_address: "no-reply@example.com",
+  };
 
   test.each([
     ["with nothing else configured", publicUrl],
@@ -200,8 +203,8 @@ describe("security rule: a registration that is open to strangers without a proo
       "a proof before the session",
       { ...publicUrl, courier, flows: { registration: { address_proof: "before_session" } } },
     ],
-    ["registration switched off", { ...publicUrl, flows: { registration: { enabled: false } } }],
-    ["invitations alone", { ...publicUrl, flows: { registration: { invitation_required: true } } }],
+    ["registration switched off", { ...publicUrl, flows: { registration: { mode: "closed" } } }],
+    ["invitations alone", { ...publicUrl, flows: { registration: { mode: "invitation" } } }],
   ])("is none with %s", (_, tenantDefaults) => {
     expect(outcome(settings(tenantDefaults)).problems).toEqual([]);
     expect(told(tenantDefaults)).toEqual([]);

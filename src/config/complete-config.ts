@@ -25,4 +25,9 @@ type CompleteField<T> =
         ? Duration
         : NonNullable<T> extends Message
           ? Complete<NonNullable<T>>
-          : T;
+          : CompleteChoice<T>;
+
+/** A oneof: whichever part of it is there is complete. */
+type CompleteChoice<T> = T extends { readonly case: infer Case extends string; readonly value: infer Value }
+  ? { readonly case: Case; readonly value: Value extends Message ? Complete<Value> : Value }
+  : T;

@@ -3,6 +3,7 @@ import { DurationSchema, StructSchema } from "@bufbuild/protobuf/wkt";
 import {
   ConfigSchema,
   default_yaml as defaultYamlOption,
+  optional_section as optionalSectionOption,
   path as pathOption,
   SecretSchema,
 } from "../../gen/ostiary/config/v1/config_pb.js";
@@ -16,12 +17,19 @@ export interface ConfigKey {
   readonly kind: "section" | "leaf";
   /** `OSTIARY_SERVER_PUBLIC_PORT` */
   readonly variable: string;
-  /** A section that means something by being there (`tls`): it is left out unless one of its keys is set. */
+  /** A section that means something by being there (`tls`, `smtp`): it is left out unless one of its keys is set. */
   readonly optional: boolean;
+  /** The paths of the sections before it that can only be there without it: `….smtp` for `….http`. */
+  readonly alternatives: readonly string[];
 }
 
 /** The prefix of the variables that set keys. */
 export const variablePrefix = "OSTIARY_";
+
+/** The variable that sets the key of a path. */
+export function variableOf(path: string): string {
+  return variablePrefix + path.replaceAll(".", "_").toUpperCase();
+}
 
 /** All keys in the order of the contract, each section before its own keys. */
 export const configKeys: readonly ConfigKey[] = keysOf(ConfigSchema, "");
@@ -86,8 +94,12 @@ function keysOf(message: DescMessage, prefix: string): ConfigKey[] {
   return message.fields.flatMap((field) => {
     const path = prefix === "" ? field.name : `${prefix}.${field.name}`;
     const kind = field.fieldKind === "message" && valueKindOf(field) === "message" ? "section" : "leaf";
-    const variable = variablePrefix + path.replaceAll(".", "_").toUpperCase();
-    const key: ConfigKey = { path, field, kind, variable, optional: field.proto.proto3Optional };
+    const members = field.oneof?.fields ?? [];
+    const key: ConfigKey = {
+      ...{ path, field, kind, variable: variableOf(path) },
+      optional: field.oneof !== undefined || getOption(field, optionalSectionOption),
+      alternatives: members.slice(0, members.indexOf(field)).map(({ name }) => `${prefix}.${name}`),
+    };
     return kind === "section" && field.message ? [key, ...keysOf(field.message, path)] : [key];
   });
 }

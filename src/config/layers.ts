@@ -2,6 +2,7 @@ import type { DescField, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { configFlags, type FlagValues } from "./flags.ts";
+import { insteadOfFormerVariable } from "./former-keys.ts";
 import { type ConfigKey, configKeys, defaultOf, valueKindOf, variablePrefix } from "./keys.ts";
 import type { Problem, Source, Sources } from "./problems.ts";
 import { readNode, readSection, readText } from "./read-value.ts";
@@ -69,12 +70,22 @@ export class Layers {
     for (const [name, value] of Object.entries(environment)) {
       if (!name.startsWith(variablePrefix) || value === undefined || known.has(name)) continue;
       if (isReserved(name) || isServiceLink(name, value)) continue;
-      const meant = closest(
-        name,
-        configKeys.map(({ variable }) => variable),
-      );
+      const variables = configKeys.map(({ variable }) => variable);
+      const meant = insteadOfFormerVariable(name) ?? closest(name, variables);
       const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
       this.problems.push({ key: name, source: { kind: "default" }, message: `unknown variable${hint}` });
+    }
+  }
+
+  /** Refuses two sections of which only one can be there, whichever places they come from. */
+  checkAlternatives(): void {
+    for (const { path, alternatives } of configKeys) {
+      const other = alternatives.find((candidate) => this.#sections.has(candidate));
+      if (other === undefined || !this.#sections.has(path)) continue;
+      // A section that a variable of one of its keys has made has no source of its own.
+      const [, source] = [...this.sources].find(([known]) => isWithin(known, path)) ?? [];
+      const message = `must not be there together with ${other}`;
+      this.problems.push({ key: path, message, ...(source && { source }) });
     }
   }
 

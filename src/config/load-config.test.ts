@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescMessage, getOption } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import { ConfigSchema, optional_section, SecretSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { FlagValues } from "./flags.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { ConfigError } from "./problems.ts";
@@ -62,7 +62,8 @@ describe("loading", () => {
     const missing: string[] = [];
     const walk = (schema: DescMessage, value: unknown, path: string) => {
       for (const field of schema.fields) {
-        if (field.fieldKind !== "message" || field.proto.proto3Optional) continue;
+        if (field.fieldKind !== "message" || field.oneof !== undefined) continue;
+        if (getOption(field, optional_section) || field.message.typeName === SecretSchema.typeName) continue;
         const part = (value as Record<string, unknown>)[field.localName];
         if (part === undefined) missing.push(`${path}.${field.name}`);
         else if (field.message.typeName.startsWith("ostiary."))
@@ -132,6 +133,91 @@ describe("loading", () => {
     walk(config, "config");
     expect(thawed).toEqual([]);
     expect(() => Object.assign(config.server.public, { port: 1 })).toThrow(TypeError);
+  });
+});
+
+describe("a key of an earlier version", () => {
+  const prefix = "tenant_defaults";
+  test.each([
+    [
+      "flows: {registration: {enabled: false}}",
+      "flows.registration.enabled",
+      "flows.registration.mode (open, invitation, closed)",
+    ],
+    [
+      "flows: {registration: {invitation_required: true}}",
+      "flows.registration.invitation_required",
+      "flows.registration.mode (open, invitation, closed)",
+    ],
+    ['courier: {smtp: {url: "smtp://127.0.0.1:1"}}', "courier.smtp", "courier.email.smtp"],
+    ["courier: {http: {timeout: 1s}}", "courier.http", "courier.email.http"],
+    ["courier: {sms: {timeout: 1s}}", "courier.sms.timeout", "courier.sms.http.timeout"],
+    ["courier: {from_name: Example}", "courier.from_name", "branding.name"],
+  ])("is refused with the one that says it now: %s", (yaml, key, now) => {
+    expect(problemsOf({ yaml: `${prefix}: {${yaml}}` })).toEqual([
+      `${prefix}.${key} (ostiary.yaml:1): unknown key; did you mean ${prefix}.${now}?`,
+    ]);
+  });
+
+  test.each([
+    ["FLOWS_REGISTRATION_ENABLED", "FLOWS_REGISTRATION_MODE"],
+    ["COURIER_SMTP_URL", "COURIER_EMAIL_SMTP_URL"],
+    ["COURIER_HTTP_SIGNING_SECRETS", "COURIER_EMAIL_HTTP_SIGNING_SECRETS"],
+    ["COURIER_FROM_NAME", "BRANDING_NAME"],
+  ])("is refused as a variable as well: %s", (before, now) => {
+    const name = `OSTIARY_TENANT_DEFAULTS_${before}`;
+    expect(problemsOf({ environment: { [name]: "x" } })).toEqual([
+      `${name}: unknown variable; did you mean OSTIARY_TENANT_DEFAULTS_${now}?`,
+    ]);
+  });
+});
+
+test("alternatives exclude each other, also where each comes from another place", () => {
+  const yaml = "tenant_defaults: {courier: {from_address: a@example.com, email: {smtp: {host: 127.0.0.1}}}}";
+  const environment = { OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_TIMEOUT: "1s" };
+  expect(load({ yaml }).config.tenantDefaults.courier.email.provider.case).toBe("smtp");
+  expect(problemsOf({ yaml, environment })).toEqual([
+    "tenant_defaults.courier.email.http (OSTIARY_TENANT_DEFAULTS_COURIER_EMAIL_HTTP_TIMEOUT): must not be there together with tenant_defaults.courier.email.smtp",
+  ]);
+});
+
+test("an endpoint needs its address", () => {
+  const environment = { OSTIARY_TENANT_DEFAULTS_COURIER_SMS_HTTP_TIMEOUT: "1s" };
+  expect(problemsOf({ environment })).toContain("tenant_defaults.courier.sms.http.url: must be set");
+});
+
+describe("branding", () => {
+  const branding = (value: object) => ({ yaml: JSON.stringify({ tenant_defaults: { branding: value } }) });
+  test("has a name without any configuration, and takes addresses, paths and colours", () => {
+    expect(load({}).config.tenantDefaults.branding.name).toBe("Ostiary");
+    const whole = {
+      ...{ name: "Acme", logo_url: "/logo.svg", logo_dark_url: "https://cdn.example.com/dark.svg" },
+      ...{ favicon_url: "/favicon.ico", colors: { primary: "#1A56db" }, dark_colors: { text: "#ffffff" } },
+      ...{ terms_url: "https://example.com/terms", privacy_url: "http://localhost/privacy" },
+      ...{ support_url: "/help?from=login", support_email: "help@example.com" },
+    };
+    expect(problemsOf(branding(whole))).toEqual([]);
+  });
+
+  test.each<[object, string]>([
+    [{ name: "" }, "name"],
+    [{ logo_url: "javascript:alert(1)" }, "logo_url"],
+    [{ logo_url: "data:image/svg+xml,x" }, "logo_url"],
+    [{ logo_dark_url: "//evil.example.com/logo.svg" }, "logo_dark_url"],
+    [{ logo_dark_url: "/\\evil.example.com/logo.svg" }, "logo_dark_url"],
+    [{ favicon_url: "favicon.ico" }, "favicon_url"],
+    [{ terms_url: "http://example.com/terms" }, "terms_url"],
+    [{ privacy_url: "https://user:password@example.com" }, "privacy_url"],
+    [{ support_url: "mailto:help@example.com" }, "support_url"],
+    [{ support_email: "help" }, "support_email"],
+    [{ colors: { primary: "red" } }, "colors.primary"],
+    [{ colors: { on_primary: "#fff" } }, "colors.on_primary"],
+    [{ colors: { background: "#ffffff;} body{display:none" } }, "colors.background"],
+    [{ dark_colors: { text: "rgb(0,0,0)" } }, "dark_colors.text"],
+  ])("security rule: shows nothing but places and colours, not %j", (value, key) => {
+    expect(problemsOf(branding(value))).toEqual([
+      expect.stringContaining(`tenant_defaults.branding.${key} (ostiary.yaml:1): `),
+    ]);
   });
 });
 

@@ -123,6 +123,7 @@ function readLayers(places: ConfigPlaces, workingDirectory: string): Layers {
   layers.addVariables(places.environment, workingDirectory);
   layers.addFlags(places.flags, workingDirectory);
   layers.checkVariables(places.environment);
+  layers.checkAlternatives();
   return layers;
 }
 
@@ -156,6 +157,7 @@ function violationsOf(message: Config): Problem[] {
 
 // Where the library's own words are about the rule rather than about the value. Every min_len in the contract is 1.
 const ruleTexts: Partial<Record<string, string>> = {
+  required: "must be set",
   "string.min_len": "must not be empty",
   "string.address": "must be an IP address or a host name",
   "string.address_empty": "must be an IP address or a host name",

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from "yaml";
+import { insteadOfFormerKey } from "./former-keys.ts";
 import { choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts";
 import { parseSpan, spanToJson } from "./spans.ts";
@@ -209,8 +210,10 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
   return entries;
 }
 
-/** What an unknown key was probably meant to be: one beside it, or one of the same name elsewhere. */
+/** What an unknown key was probably meant to be: what there is instead of it, one beside it, or one of its name elsewhere. */
 function hintFor(name: string, path: string, siblings: readonly string[]): string {
+  const instead = insteadOfFormerKey(path === "" ? name : `${path}.${name}`);
+  if (instead !== undefined) return `; did you mean ${instead}?`;
   const snakeCase = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replaceAll("-", "_");
   const sibling = closest(snakeCase, siblings);
   if (sibling !== undefined) return `; did you mean ${path === "" ? "" : `${path}.`}${sibling}?`;

@@ -17,18 +17,30 @@ export function secretReferencesOf(config: Config): {
   readonly databaseUrl: KeyedReference | undefined;
   readonly smtpUrl: KeyedReference | undefined;
   readonly smtpPassword: KeyedReference | undefined;
+  readonly mailUrl: KeyedReference | undefined;
   readonly mailSigning: readonly KeyedReference[];
+  readonly smsUrl: KeyedReference | undefined;
   readonly smsSigning: readonly KeyedReference[];
+  readonly breachedPasswordsUrl: KeyedReference | undefined;
 } {
-  const courier = config.tenantDefaults?.courier;
+  const { email, sms } = config.tenantDefaults?.courier ?? {};
+  const smtp = email?.provider.case === "smtp" ? email.provider.value : undefined;
+  const mailByHttp = email?.provider.case === "http" ? email.provider.value : undefined;
+  const smsByHttp = sms?.provider.value;
   const prefix = "tenant_defaults.courier.";
   return {
     sealing: listed("secrets.sealing", config.secrets?.sealing),
     databaseUrl: keyed("database.url", config.database?.url),
-    smtpUrl: keyed(`${prefix}smtp.url`, courier?.smtp?.url),
-    smtpPassword: keyed(`${prefix}smtp.password`, courier?.smtp?.password),
-    mailSigning: listed(`${prefix}http.signing_secrets`, courier?.http?.signingSecrets),
-    smsSigning: listed(`${prefix}sms.signing_secrets`, courier?.sms?.signingSecrets),
+    smtpUrl: keyed(`${prefix}email.smtp.url`, smtp?.url),
+    smtpPassword: keyed(`${prefix}email.smtp.password`, smtp?.password),
+    mailUrl: keyed(`${prefix}email.http.url`, mailByHttp?.url),
+    mailSigning: listed(`${prefix}email.http.signing_secrets`, mailByHttp?.signingSecrets),
+    smsUrl: keyed(`${prefix}sms.http.url`, smsByHttp?.url),
+    smsSigning: listed(`${prefix}sms.http.signing_secrets`, smsByHttp?.signingSecrets),
+    breachedPasswordsUrl: keyed(
+      "server.outbound.breached_passwords.url",
+      config.server?.outbound?.breachedPasswords?.url,
+    ),
   };
 }
 
@@ -42,14 +54,18 @@ function listed(key: string, references: readonly SecretReference[] = []): Keyed
 
 /**
  * A copy of the configuration without its literal secrets: the objects that are passed around and printed hold
- * none, so no log line can show one. URLs keep all but their password, because operators look for the host.
+ * none, so no log line can show one. URLs keep their host, because operators look for it.
  */
 export function withoutLiterals(config: Config): Config {
   const copy = clone(ConfigSchema, config);
-  const { sealing, databaseUrl, smtpUrl, smtpPassword, mailSigning, smsSigning } = secretReferencesOf(copy);
+  const { sealing, databaseUrl, smtpUrl, smtpPassword, ...others } = secretReferencesOf(copy);
+  const { mailUrl, mailSigning, smsUrl, smsSigning, breachedPasswordsUrl } = others;
   const whole = [...sealing, ...mailSigning, ...smsSigning, ...(smtpPassword ? [smtpPassword] : [])];
   for (const { reference } of whole) hide(reference, () => hidden);
   for (const url of [databaseUrl, smtpUrl]) if (url !== undefined) hide(url.reference, hidePassword);
+  for (const url of [mailUrl, smsUrl, breachedPasswordsUrl]) {
+    if (url !== undefined) hide(url.reference, hideBehindHost);
+  }
   return copy;
 }
 
@@ -63,6 +79,13 @@ export function hidePassword(text: string): string {
     if (/pass|secret|token/i.test(name)) url.searchParams.set(name, placeholder);
   }
   return url.href.replaceAll(placeholder, hidden);
+}
+
+/** The host of an endpoint for people: providers put tokens into path and query. */
+function hideBehindHost(text: string): string {
+  if (!URL.canParse(text)) return hidden;
+  const { origin } = new URL(text);
+  return text === origin || text === `${origin}/` ? text : `${origin}/${hidden}`;
 }
 
 const hidden = "[secret]";

@@ -55,6 +55,21 @@ describe("secrets", () => {
     expect(secrets.sealing()[1]).toBe(second);
   });
 
+  test("an endpoint's address is a secret: read again on reload, and then checked as at the start", () => {
+    writeSecret("url", "https://sms.example.com/first");
+    const signing_secrets = [`whsec_${Buffer.alloc(24, 7).toString("base64")}`];
+    const { secrets } = load({
+      tenant_defaults: { courier: { sms: { http: { url: { file: "url" }, signing_secrets } } } },
+    });
+    writeSecret("url", "https://sms.example.com/second");
+    secrets.reload();
+    expect(secrets.messageUrl("sms")?.reveal()).toBe("https://sms.example.com/second");
+    writeSecret("url", "http://sms.example.com/hunter2");
+    expect(() => secrets.reload()).toThrow(/courier\.sms\.http\.url .*: must start with https:\/\//);
+    expect(() => secrets.reload()).not.toThrow("hunter2");
+    expect(secrets.messageUrl("sms")?.reveal()).toBe("https://sms.example.com/second");
+  });
+
   test.each([
     ["is gone", () => rmSync(join(directory, "one")), "does not exist"],
     ["is too short", () => writeSecret("one", "short"), "must have at least 32 characters"],
@@ -115,16 +130,17 @@ describe("security rule: a path is no secret", () => {
     }
   });
 
-  test.each(["database.url", "tenant_defaults.courier.smtp.url", "tenant_defaults.courier.smtp.password"])(
-    "in %s",
-    (key) => {
-      const config = key
-        .split(".")
-        .reduceRight<unknown>((inner, name) => ({ [name]: inner }), "/run/secrets/it");
-      expect(() => load(config as object)).toThrow(`${key} (ostiary.yaml:`);
-      expect(() => load(config as object)).toThrow("is the path of a file");
-    },
-  );
+  test.each([
+    "database.url",
+    "tenant_defaults.courier.email.smtp.url",
+    "tenant_defaults.courier.email.smtp.password",
+  ])("in %s", (key) => {
+    const config = key
+      .split(".")
+      .reduceRight<unknown>((inner, name) => ({ [name]: inner }), "/run/secrets/it");
+    expect(() => load(config as object)).toThrow(`${key} (ostiary.yaml:`);
+    expect(() => load(config as object)).toThrow("is the path of a file");
+  });
 
   test.each([
     "/5PLqkSbg1QJZ6yuOxkQ6Tq5m1tEJWtVvUo8nS3XcIM=",
@@ -176,13 +192,15 @@ describe("security rule: YAML cuts no secret without a word", () => {
 });
 
 describe("security rule: secrets are never printed", () => {
+  const signing = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
   const literals = {
     database: { url: "postgresql://ostiary:hunter2@db:5432/ostiary?sslmode=require&password=hunter2" },
     secrets: { sealing: [`hunter2${long("x")}`, { env: "SEAL" }] },
     tenant_defaults: {
       courier: {
         from_address: "a@example.com",
-        smtp: { host: "mail.example.com", user: "courier", password: "hunter2" },
+        email: { smtp: { host: "mail.example.com", user: "courier", password: "hunter2" } },
+        sms: { http: { url: "https://sms.example.com/hunter2?key=hunter2", signing_secrets: [signing] } },
       },
     },
   };
@@ -190,6 +208,8 @@ describe("security rule: secrets are never printed", () => {
   test("not by config print, which shows the rest", () => {
     const printed = printConfig(load(literals, { SEAL: `hunter2${long("y")}` }), { sources: true });
     expect(printed).not.toContain("hunter2");
+    expect(printed).toContain("url: https://sms.example.com/[secret]");
+    expect(printed).toContain("url: https://api.pwnedpasswords.com");
     expect(printed).toContain(
       "postgresql://ostiary:[secret]@db:5432/ostiary?sslmode=require&password=[secret]",
     );

@@ -17,6 +17,10 @@ export interface SecretSource {
   databaseUrl(): Secret | undefined;
   /** The SMTP server with its password; undefined if none is configured. */
   smtpServer(): SmtpServer | undefined;
+  /** Where mail and text messages are posted to; undefined where they are not. Ask each time: `reload` changes it. */
+  messageUrl(channel: "email" | "sms"): Secret | undefined;
+  /** Where breached passwords are looked up. Ask each time: `reload` changes it. */
+  breachedPasswordsUrl(): Secret;
   /** What signs mail and text messages that go out over HTTP. Ask each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
   /**
@@ -33,8 +37,11 @@ export interface ResolvedSecrets {
   readonly sealing: readonly KeyedSecret[];
   readonly database: DatabaseUrlResult | undefined;
   readonly smtp: SmtpServerResult | undefined;
+  readonly mailUrl: KeyedSecret | undefined;
   readonly mailSigning: readonly KeyedSecret[];
+  readonly smsUrl: KeyedSecret | undefined;
   readonly smsSigning: readonly KeyedSecret[];
+  readonly breachedPasswordsUrl: KeyedSecret | undefined;
 }
 
 /** A secret with the path of its key. */
@@ -69,6 +76,12 @@ export function createSecretSource(options: SecretSourceOptions): {
     },
     databaseUrl: () => (current.database?.kind === "url" ? new Secret(current.database.url) : undefined),
     smtpServer: () => (current.smtp?.kind === "server" ? current.smtp.server : undefined),
+    messageUrl: (channel) => (channel === "email" ? current.mailUrl : current.smsUrl)?.secret,
+    breachedPasswordsUrl: () => {
+      const url = current.breachedPasswordsUrl?.secret;
+      if (url === undefined) throw new Error("server.outbound.breached_passwords.url has a default");
+      return url;
+    },
     messageSigning: (channel) =>
       (channel === "email" ? current.mailSigning : current.smsSigning).map(({ secret }) => secret),
     prepare: async () => {
@@ -119,14 +132,18 @@ function resolveAll(
       const same = known.find(({ secret }) => secret.reveal() === text)?.secret;
       return [{ key, secret: same ?? new Secret(text) }];
     });
-  const one = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0]?.secret;
+  const keyed = (wanted: Reference | undefined) => list(wanted === undefined ? [] : [wanted])[0];
+  const one = (wanted: Reference | undefined) => keyed(wanted)?.secret;
   const databaseUrl = one(references.databaseUrl);
   const resolved = {
     sealing: list(references.sealing, before?.sealing),
     database: databaseUrl && readDatabaseUrl(databaseUrl.reveal()),
     smtp: smtpOf(config, references, one),
+    mailUrl: keyed(references.mailUrl),
     mailSigning: list(references.mailSigning),
+    smsUrl: keyed(references.smsUrl),
     smsSigning: list(references.smsSigning),
+    breachedPasswordsUrl: keyed(references.breachedPasswordsUrl),
   };
   return { resolved, problems, warnings };
 }
@@ -137,8 +154,9 @@ function smtpOf(
   references: ReturnType<typeof secretReferencesOf>,
   resolveOne: (wanted: Reference | undefined) => Secret | undefined,
 ): SmtpServerResult | undefined {
-  const smtp = config.tenantDefaults?.courier?.smtp;
-  if (smtp === undefined) return undefined;
+  const provider = config.tenantDefaults?.courier?.email?.provider;
+  if (provider?.case !== "smtp") return undefined;
+  const smtp = provider.value;
   const [url, password] = [resolveOne(references.smtpUrl), resolveOne(references.smtpPassword)];
   const isUnresolved =
     (url === undefined && smtp.url !== undefined) || (password === undefined && smtp.password !== undefined);

@@ -21,7 +21,7 @@ export type SmtpServerResult =
   | { readonly kind: "server"; readonly server: SmtpServer }
   | { readonly kind: "wrong"; readonly problems: readonly Problem[] };
 
-const prefix = "tenant_defaults.courier.smtp";
+const prefix = "tenant_defaults.courier.email.smtp";
 const implicitTlsPort = 465;
 const submissionPort = 587;
 

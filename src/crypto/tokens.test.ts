@@ -13,7 +13,8 @@ const kinds: readonly TokenKind[] = [
   "flow",
   "browser",
   "link",
-  "device",
+  "known_device",
+  "trusted_device",
   "invitation",
 ];
 const tenantNames = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
@@ -42,7 +43,8 @@ describe("an issued token", () => {
     ["flow", /^ost_flw_acme-1_[0-9A-Za-z]{49}$/],
     ["browser", /^ost_brw_acme-1_[0-9A-Za-z]{49}$/],
     ["link", /^ost_lnk_acme-1_[0-9A-Za-z]{49}$/],
-    ["device", /^ost_dev_acme-1_[0-9A-Za-z]{49}$/],
+    ["trusted_device", /^ost_tdv_acme-1_[0-9A-Za-z]{49}$/],
+    ["known_device", /^ost_dev_acme-1_[0-9A-Za-z]{49}$/],
     ["invitation", /^ost_inv_acme-1_[0-9A-Za-z]{49}$/],
   ] as const)("of kind %s has its prefix, tenant and fixed length", (kind, form) => {
     expect(tokens.issue(kind, "acme-1").token.reveal()).toMatch(form);
@@ -66,6 +68,14 @@ describe("an issued token", () => {
         expect(tokens.parse(expected, token)).toEqual({ kind: "other_kind", actual });
       }
     }
+  });
+
+  // Security rule: what only slows guesses less is never the permission to skip a second factor, nor the other way round.
+  test("of a known device is refused as that of a trusted one, and the other way round", () => {
+    const known = tokens.issue("known_device", "default").token.reveal();
+    const trusted = tokens.issue("trusted_device", "default").token.reveal();
+    expect(tokens.parse("trusted_device", known)).toEqual({ kind: "other_kind", actual: "known_device" });
+    expect(tokens.parse("known_device", trusted)).toEqual({ kind: "other_kind", actual: "trusted_device" });
   });
 
   test("is malformed as soon as one character is another", () => {

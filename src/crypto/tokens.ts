@@ -20,7 +20,8 @@ const prefixes: Readonly<Record<TokenKind, string>> = {
   flow: "ost_flw_",
   browser: "ost_brw_",
   link: "ost_lnk_",
-  device: "ost_dev_",
+  known_device: "ost_dev_",
+  trusted_device: "ost_tdv_",
   invitation: "ost_inv_",
 };
 const kinds: ReadonlyMap<string, TokenKind> = new Map(

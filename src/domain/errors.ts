@@ -3,6 +3,8 @@
  * `ostiary.error.v1.ErrorReason`; test/structure holds the two together.
  */
 
+import type { FieldViolation } from "./field-violation.ts";
+
 /** What is known of a reason before it happens. */
 interface ErrorText {
   /** The sentence sent with it, in English. */
@@ -11,13 +13,28 @@ interface ErrorText {
   readonly remedy: string;
   /** The metadata keys that every error of this reason carries. */
   readonly metadata: readonly string[];
+  /** What a person is told who meets it; missing where only programs do, or their developers can help. */
+  readonly user?: UserSentence;
+}
+
+/**
+ * A sentence for people with its permanent number, of the same table as those of message/message.ts. `{request_id}` stands
+ * for the metadata `requestId`.
+ */
+export interface UserSentence {
+  readonly id: number;
+  readonly text: string;
 }
 
 const texts = {
   INTERNAL: {
     message: "Something failed that should not have; the log has it under the request id.",
     remedy: "Try again; if it stays, report the request id to the operator.",
-    metadata: ["request_id"],
+    metadata: ["requestId"],
+    user: {
+      id: 9000500,
+      text: "Something went wrong on our side. Try again. If it stays, tell us this number: {request_id}.",
+    },
   },
   REQUEST_MALFORMED: {
     message: "The request could not be read: broken JSON or Protobuf, an unknown field, a wrong type.",
@@ -28,16 +45,22 @@ const texts = {
     message: "Fields of the request break the limits of the contract; BadRequest names them.",
     remedy: "Correct the fields that the BadRequest detail names.",
     metadata: [],
+    user: {
+      id: 9000501,
+      text: "Something that you filled in cannot be sent, for example because it is too long. Check it, and try again.",
+    },
   },
   REQUEST_TOO_LARGE: {
     message: "The request is larger than the server reads.",
     remedy: "Send less at once.",
-    metadata: ["limit_bytes"],
+    metadata: ["limitBytes"],
+    user: { id: 9000502, text: "That is too much to be sent at once. Fill in less, and try again." },
   },
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
     remedy: "Try again with a longer deadline.",
     metadata: [],
+    user: { id: 9000503, text: "That took too long. Try again in a moment." },
   },
   REQUEST_CANCELED: {
     message: "The caller went away.",
@@ -53,21 +76,24 @@ const texts = {
     message: "The page token is not one of this list with these filters.",
     remedy: "List again from the first page.",
     metadata: [],
+    user: { id: 9000504, text: "This list has changed. Load the page again." },
   },
   REQUEST_ID_REUSED: {
     message: "The request id was used before, with another request.",
     remedy: "Use a new request id for a new request.",
-    metadata: ["request_id"],
+    metadata: ["requestId"],
   },
   DATABASE_UNAVAILABLE: {
     message: "The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.",
     remedy: "Try again after the delay that RetryInfo names.",
     metadata: [],
+    user: { id: 9000505, text: "This does not work at the moment." },
   },
   SERVER_OVERLOADED: {
     message: "Too many passwords are waiting to be hashed.",
     remedy: "Try again after the delay that RetryInfo names.",
     metadata: [],
+    user: { id: 9000506, text: "There is too much going on at the moment." },
   },
   ACCESS_UNDECLARED: {
     message: "The method declares no access rule, so nobody may call it.",
@@ -78,47 +104,57 @@ const texts = {
     message: "The request comes from a web page whose origin is not allowed.",
     remedy: "Add the page's origin to tenant_defaults.allowed_origins.",
     metadata: ["origin"],
+    user: {
+      id: 9000507,
+      text: "This page was opened at an address that is not its own. Open it from the link you were given.",
+    },
   },
   FLOW_NOT_FOUND: {
     message: "There is no such flow.",
     remedy: "Create a new flow.",
     metadata: [],
+    user: { id: 9000508, text: "There is nothing here to go on with. Begin again." },
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
     remedy: "Create a new flow. If the answer was lost, the session may exist already: log in.",
     metadata: [],
+    user: { id: 9000509, text: "This was done already. Go on, or begin again." },
   },
   FLOW_CLIENT_MISMATCH: {
     message: "A browser flow was used without the cookie that it is bound to.",
     remedy:
       "Browser flow: send the cookie that was set when the flow was created (a server-rendered app forwards its user's cookies), or create a flow with CLIENT_KIND_NATIVE. Native flow: call it from the app; a page creates flows with CLIENT_KIND_BROWSER, and the origin of an app's web view belongs in server.native_origins.",
     metadata: ["missing"],
+    user: {
+      id: 9000510,
+      text: "This was begun in another browser or app. Go on there, or begin again here.",
+    },
   },
   CSRF_TOKEN_MISSING: {
     message: "A browser flow was submitted without its form token.",
     remedy: "Send the flow's csrfToken with the submit.",
     metadata: [],
+    user: { id: 9000511, text: "This page is not up to date. Load it again." },
   },
   CSRF_TOKEN_INVALID: {
     message: "The form token is not the one of this flow and browser.",
     remedy: "Get the flow again and send its csrfToken.",
     metadata: [],
+    user: { id: 9000511, text: "This page is not up to date. Load it again." },
   },
   RETURN_TO_NOT_ALLOWED: {
     message: "The address to return to is not on the list.",
     remedy: "Add the exact address to tenant_defaults.allowed_return_urls.",
-    metadata: ["return_to"],
+    metadata: ["returnTo"],
+    user: { id: 9000512, text: "The link that led here names an address that is not allowed." },
   },
   REGISTRATION_DISABLED: {
     message: "Registration is switched off.",
-    remedy: "Ask the operator for an account, or set tenant_defaults.flows.registration.enabled.",
+    remedy:
+      "Ask the operator for an account, or set tenant_defaults.flows.registration.mode to open or invitation.",
     metadata: [],
-  },
-  CREDENTIALS_INVALID: {
-    message: "The identifier or the secret is wrong, or the identity cannot sign in.",
-    remedy: "Check both and try again.",
-    metadata: [],
+    user: { id: 9000513, text: "Accounts cannot be made here at the moment." },
   },
   TRAITS_INVALID: {
     message: "The traits do not follow the identity schema; BadRequest names the fields.",
@@ -152,13 +188,13 @@ const texts = {
   },
   CREDENTIAL_NOT_FOUND: {
     message: "The identity has no such credential.",
-    remedy: "",
-    metadata: ["kind"],
+    remedy: "ListCredentials says which ones it has.",
+    metadata: ["credentialId"],
   },
   SCHEMA_NOT_FOUND: {
     message: "There is no such identity schema.",
     remedy: "Use one of the schemas of tenant_defaults.identity.schemas.",
-    metadata: ["schema_id"],
+    metadata: ["schemaId"],
   },
   ETAG_MISMATCH: {
     message: "The identity was changed since it was read.",
@@ -169,46 +205,58 @@ const texts = {
     message: "The call has neither a bearer token nor a session cookie.",
     remedy: "Send `Authorization: Bearer ost_ses_\u2026`, or the session cookie.",
     metadata: [],
+    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_MALFORMED: {
     message: "What was sent is not a session token: its form or checksum is wrong.",
     remedy: "Send the token exactly as it was issued.",
     metadata: [],
+    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_KIND_MISMATCH: {
     message: "A token of another kind was sent in place of a session token.",
     remedy: "Send a token of the kind that is expected.",
     metadata: ["expected", "actual"],
+    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_UNKNOWN: {
     message: "There is no session with this token.",
     remedy: "Log in again.",
     metadata: [],
+    user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_EXPIRED: {
     message: "The session has reached its end, or was not used for too long.",
     remedy: "Log in again.",
     metadata: [],
+    user: {
+      id: 9000515,
+      text: "You were signed out, because you had been signed in for long or had not been here for a while. Sign in again.",
+    },
   },
   SESSION_REVOKED: {
     message: "The session was ended early.",
     remedy: "Log in again.",
     metadata: [],
+    user: { id: 9000516, text: "You were signed out. Sign in again." },
   },
   SESSION_ASSURANCE_TOO_LOW: {
     message: "The session's assurance level is below the one demanded.",
     remedy: "Sign in with a second factor.",
     metadata: ["required", "actual"],
+    user: { id: 9000517, text: "This needs a second factor. Sign in with one to go on." },
   },
   SESSION_AUTHENTICATION_TOO_OLD: {
     message: "The holder proved who they are too long ago.",
     remedy: "Log in again.",
-    metadata: ["max_age_seconds"],
+    metadata: ["maxAgeSeconds"],
+    user: { id: 9000518, text: "Sign in again to confirm that it is you." },
   },
   SESSION_NOT_FOUND: {
     message: "There is no such session, or it is someone else's.",
     remedy: "",
     metadata: [],
+    user: { id: 9000519, text: "This session has ended already." },
   },
   API_KEY_MISSING: {
     message: "The call has neither an API key nor a client certificate.",
@@ -259,16 +307,11 @@ const texts = {
   API_KEY_EXPIRY_EXCEEDED: {
     message: "A key cannot make keys that outlive it.",
     remedy: "Ask for an earlier end.",
-    metadata: ["expire_time"],
+    metadata: ["expireTime"],
   },
   API_KEY_NOT_FOUND: {
     message: "There is no such API key.",
     remedy: "",
-    metadata: [],
-  },
-  FORM_INCOMPLETE: {
-    message: "A required field of the form is empty.",
-    remedy: "Fill in the fields that carry a message.",
     metadata: [],
   },
   BREACH_CHECK_UNAVAILABLE: {
@@ -276,47 +319,47 @@ const texts = {
     remedy:
       "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
     metadata: [],
-  },
-  CODE_INVALID: {
-    message: "The code is wrong, has expired, was used, or another one was sent since.",
-    remedy: "Enter the newest code, or have another one sent.",
-    metadata: [],
-  },
-  CODE_TRIES_EXCEEDED: {
-    message: "Too many wrong codes were entered.",
-    remedy: "Have another code sent.",
-    metadata: [],
+    user: {
+      id: 9000520,
+      text: "Passwords cannot be checked at the moment, so none can be set.",
+    },
   },
   LINK_INVALID: {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
     remedy: "Begin again, and have another link sent.",
     metadata: [],
-  },
-  RESEND_TOO_EARLY: {
-    message: "Another code or link was asked for too soon after the last one.",
-    remedy: "Wait until the time that the flow's step names.",
-    metadata: [],
+    user: { id: 9000521, text: "This link is not valid any more. Try again without it." },
   },
   FLOW_CHANGED: {
     message: "Another submit changed the flow at the same moment.",
     remedy: "Get the flow again and go on with the step that it is at.",
     metadata: [],
+    user: {
+      id: 9000522,
+      text: "This was changed in another window at the same moment. Look at what it is now, and try again.",
+    },
   },
   VERIFICATION_DISABLED: {
     message: "Verification is switched off.",
     remedy: "Ask the operator to verify the address, or set tenant_defaults.flows.verification.enabled.",
     metadata: [],
+    user: { id: 9000523, text: "Addresses cannot be verified here at the moment." },
   },
   RECOVERY_DISABLED: {
     message: "Recovery is switched off.",
     remedy: "Ask the operator for help, or set tenant_defaults.flows.recovery.enabled.",
     metadata: [],
+    user: { id: 9000524, text: "Accounts cannot be recovered here at the moment." },
   },
   STEP_NOT_OFFERED: {
     message: "The step is not one that the flow waits for.",
     remedy: "Submit one of the steps whose buttons are in the flow's form.",
     metadata: ["step"],
+    user: {
+      id: 9000525,
+      text: "This cannot be done now. Choose one of the ways to go on that the page shows.",
+    },
   },
   MESSAGE_NOT_FOUND: {
     message: "There is no such message, or it was removed after its retention.",
@@ -341,7 +384,7 @@ const texts = {
   ADDRESS_NOT_USABLE: {
     message: "The identity has no such address, or none that the message can go to.",
     remedy:
-      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink.",
+      "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink. GetIdentity says which addresses there are.",
     metadata: [],
   },
   UI_URL_MISSING: {
@@ -360,17 +403,26 @@ const texts = {
     remedy:
       "Try again after the delay that RetryInfo names. A known device has limits of its own: send its cookie or device_token.",
     metadata: ["scope"],
+    user: { id: 9000526, text: "There were too many attempts." },
   },
   INVITATION_REQUIRED: {
     message: "Only people with an invitation can register.",
     remedy:
-      "Begin again with the invitation_token of an invitation, or switch tenant_defaults.flows.registration.invitation_required off.",
+      "Begin again with the invitation_token of an invitation, or set tenant_defaults.flows.registration.mode to open.",
     metadata: [],
+    user: {
+      id: 9000527,
+      text: "Only people who are invited can make an account here. Open the link in your invitation, or ask for one.",
+    },
   },
   INVITATION_INVALID: {
     message: "The invitation is wrong, has expired, was used or revoked.",
     remedy: "Ask whoever sent it for another one.",
     metadata: [],
+    user: {
+      id: 9000528,
+      text: "This invitation is not valid any more: it was used or withdrawn, or is too old. Ask for another one.",
+    },
   },
   INVITATION_NOT_FOUND: {
     message:
@@ -396,34 +448,47 @@ const texts = {
   HEADERS_TOO_LARGE: {
     message: "The headers of the request are larger than the server reads.",
     remedy: "Send fewer and shorter headers. In a browser it is the cookies: delete those of the site.",
-    metadata: ["limit_bytes", "limit_fields"],
+    metadata: ["limitBytes", "limitFields"],
+    user: {
+      id: 9000529,
+      text: "Your browser sends too many cookies. Delete the cookies of this site, and try again.",
+    },
   },
   FLOW_IDENTITY_MISMATCH: {
     message: "The flow is of another account than the session of this browser.",
     remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
     metadata: [],
-  },
-  CLAIM_ENDED: {
-    message: "Whose account it is can no longer be answered, and nothing was changed.",
-    remedy: "Submit `back`, and begin again with the address.",
-    metadata: [],
+    user: { id: 9000530, text: "Somebody else has signed in here meanwhile. Begin again." },
   },
   SESSION_COOKIE_AMBIGUOUS: {
     message: "The browser sent several session cookies, of which none can be believed.",
     remedy: "Log in again; the answer removes the cookies from the browser.",
     metadata: [],
-  },
-  CODE_MALFORMED: {
-    message:
-      "What was entered can be no code: it has another length or other characters. No try was counted.",
-    remedy: "Enter the digits of the code, as many as the message says.",
-    metadata: [],
+    user: {
+      id: 9000531,
+      text: "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
+    },
   },
   FEATURE_OFF: {
     message:
       "The request asks for something that this server does not do: it is switched off, or not served yet.",
     remedy: "Leave the field that the metadata names empty, or switch on what it needs.",
     metadata: ["field"],
+  },
+  SESSION_METHOD_INSUFFICIENT: {
+    message: "None of the proofs of the session has the property that is demanded.",
+    remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",
+    metadata: ["property"],
+  },
+  SESSION_ADDRESS_UNVERIFIED: {
+    message: "The identity has no verified address of the kind that is demanded.",
+    remedy: "Verify an address of it, and try again; the session stays.",
+    metadata: ["kind"],
+  },
+  SESSION_ACTIONS_PENDING: {
+    message: "Something that the identity was asked to do is not done yet.",
+    remedy: "Log in again, and do what is asked.",
+    metadata: [],
   },
 } as const satisfies Record<string, ErrorText>;
 
@@ -440,14 +505,6 @@ export const errorTexts: Readonly<Record<ErrorReason, ErrorText>> = texts;
 export type ErrorMetadata<R extends ErrorReason> = Readonly<
   Record<(typeof texts)[R]["metadata"][number], string>
 >;
-
-/** One field that is wrong, by its JSON path in the request: `traits.email`. */
-export interface FieldViolation {
-  readonly field: string;
-  readonly description: string;
-  /** The rule that it breaks, for machines: `string.max_len`, `required`. */
-  readonly reason?: string;
-}
 
 /** What a DomainError may carry besides its metadata. */
 export interface DomainErrorOptions {

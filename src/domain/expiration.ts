@@ -19,5 +19,9 @@ export function endOfExpiration(
   const { time } = expiration;
   // Not by "not earlier": every comparison with an invalid date is false.
   if (time > now && time <= latest) return instantOf(time);
-  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "expireTime", description: limits }] });
+  throw domainError(
+    "REQUEST_INVALID",
+    {},
+    { violations: [{ field: "expireTime", description: limits, reason: "RANGE" }] },
+  );
 }

@@ -4,6 +4,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 
 export type TenantId = Branded<"TenantId">;
 export type IdentityId = Branded<"IdentityId">;
+export type CredentialId = Branded<"CredentialId">;
 export type SessionId = Branded<"SessionId">;
 export type ApiKeyId = Branded<"ApiKeyId">;
 export type EventId = Branded<"EventId">;

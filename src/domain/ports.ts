@@ -40,7 +40,10 @@ export type TokenKind =
   | "flow"
   | "browser"
   | "link"
-  | "device"
+  /** Tells the throttle that the device has signed in to the account before. It is worth nothing else. */
+  | "known_device"
+  /** Reserved: the permission to skip the second factor on a device. Nothing issues or takes one yet. */
+  | "trusted_device"
   | "invitation";
 
 /** A token just made. Only the digest is stored. */

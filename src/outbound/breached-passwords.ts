@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { BreachedPasswords } from "../domain/method/password/policy.ts";
 import type { Clock, Logger, OutgoingHttp } from "../domain/ports.ts";
+import type { Secret } from "../domain/secret.ts";
 
 interface BreachedPasswordsOptions {
-  /** Where the range service is, without `/range`. */
-  readonly url: string;
+  /** Where the range service is, without `/range`. Asked at each look-up. */
+  readonly url: () => Secret;
   readonly timeoutMs: number;
   readonly cacheLifetimeMs: number;
   readonly http: OutgoingHttp;
@@ -87,7 +88,7 @@ class Ranges {
 
   async #fetch(prefix: string): Promise<string> {
     const { url, timeoutMs, http } = this.#options;
-    const response = await http.fetch(`${url.replace(/\/+$/, "")}/range/${prefix}`, {
+    const response = await http.fetch(`${url().reveal().replace(/\/+$/, "")}/range/${prefix}`, {
       headers: { accept: "text/plain", "add-padding": "true" },
       timeoutMs,
       maxResponseBytes: maxAnswerBytes,
@@ -115,14 +116,14 @@ function countIn(range: string, suffix: string): number {
 class Outage {
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #service: string;
+  readonly #url: () => Secret;
   #failures = 0;
   #pausedUntil = 0;
 
   constructor({ logger, clock, url }: BreachedPasswordsOptions) {
     this.#logger = logger;
     this.#clock = clock;
-    this.#service = new URL(url).host;
+    this.#url = url;
   }
 
   /** Whether asking now would only make somebody wait for nothing. */
@@ -136,16 +137,21 @@ class Outage {
     if (this.#failures > 1) return;
     const message =
       "new passwords cannot be looked up among breached ones; tenant_defaults.password.breach_check.when_unavailable says what happens to them";
-    this.#logger.warn({ service: this.#service, err: error }, message);
+    this.#logger.warn({ service: this.#service(), err: error }, message);
   }
 
   succeeded(): void {
     if (this.#failures === 0) return;
     this.#logger.info(
-      { service: this.#service, failures: this.#failures },
+      { service: this.#service(), failures: this.#failures },
       "new passwords can be looked up among breached ones again",
     );
     this.#failures = 0;
     this.#pausedUntil = 0;
+  }
+
+  /** The host alone: the rest of the address may hold a token. */
+  #service(): string {
+    return new URL(this.#url().reveal()).host;
   }
 }

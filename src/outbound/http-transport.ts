@@ -4,7 +4,8 @@ import type { Clock, OutgoingHttp } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 
 interface HttpTransportOptions {
-  readonly url: string;
+  /** Where messages are posted to. Asked at each message. */
+  readonly url: () => Secret;
   /** Each of them signs, so that the receiver can be told a new one before the old one goes. Asked at each message. */
   readonly signingSecrets: () => readonly Secret[];
   /** Who mail is from; undefined for text messages. */
@@ -39,7 +40,7 @@ async function post(options: HttpTransportOptions, delivery: Delivery): Promise<
   const signatures = options
     .signingSecrets()
     .map((secret) => new Webhook(secret.reveal()).sign(id, now, body));
-  const response = await options.http.fetch(options.url, {
+  const response = await options.http.fetch(options.url().reveal(), {
     method: "POST",
     headers: {
       "content-type": "application/json",

@@ -111,6 +111,9 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** That a login or encryption is missing or was refused (RFC 4954, section 6), also where it is said of the sender. */
+const aboutLogin: ReadonlySet<number> = new Set([530, 534, 535, 538]);
+
 /**
  * A 5xx is permanent (RFC 5321, section 4.2.1) where it is about the message: its sender, recipient or content. Said
  * of the connection or of our password it is about the configuration, which somebody will put right.
@@ -122,7 +125,7 @@ function failureOf(error: unknown, { recipient }: Delivery): DeliveryResult {
     readonly responseCode?: number;
     readonly command?: string;
   };
-  const aboutMessage = code === "EENVELOPE" || code === "EMESSAGE";
+  const aboutMessage = (code === "EENVELOPE" || code === "EMESSAGE") && !aboutLogin.has(responseCode ?? 0);
   const permanent = aboutMessage && (responseCode === undefined || responseCode >= 500);
   // The server's words may quote the address; that is in the record already and not twice.
   const said = error.message.replaceAll(recipient, "[recipient]");

@@ -85,6 +85,7 @@ const IdentityVerifiableAddress = defineEntity({
     identityId: p.uuid().primary(),
     kind: orderedText().primary(),
     value: orderedText().primary(),
+    path: p.text().default(""),
     verifiedAt: moment().nullable(),
     ordinal: p.integer(),
   },
@@ -100,6 +101,7 @@ const IdentityRecoveryAddress = defineEntity({
     identityId: p.uuid().primary(),
     kind: orderedText().primary(),
     value: orderedText().primary(),
+    path: p.text().default(""),
     ordinal: p.integer(),
   },
 });
@@ -112,6 +114,7 @@ const IdentityCredential = defineEntity({
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
     kind: orderedText().primary(),
+    id: p.uuid().nullable(),
     secret: p.text(),
     algorithm: p.text().nullable(),
     setByOperator: p.boolean().nullable(),

@@ -1,7 +1,6 @@
 import type { IdentityFilter } from "../domain/identity/store.ts";
 import type { JsonValue } from "../domain/json.ts";
 import type { PageRequest, Scope } from "../domain/ports.ts";
-import { identityColumns } from "./identity-row.ts";
 import { afterPosition, positionOf } from "./keyset.ts";
 
 /** The greatest code point: no identifier that begins with a prefix sorts after the prefix followed by it. */
@@ -12,6 +11,7 @@ export function listIdentitiesQuery(
   scope: Scope,
   filter: IdentityFilter,
   page: PageRequest,
+  columns: string,
 ): { readonly text: string; readonly values: readonly unknown[] } {
   const { createdAt, id } = positionOf(page);
   const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
@@ -26,16 +26,16 @@ export function listIdentitiesQuery(
       WHERE n.tenant_id = $1 AND n.value >= ${prefix} AND n.value <= ${parameter(filter.identifierPrefix + greatest)}
     )`);
   }
-  if (filter.trait !== undefined) {
-    const { path, value } = filter.trait;
+  for (const { path, value } of filter.traits ?? []) {
     conditions.push(`i.traits #> ${parameter(path)}::text[] = ${parameter(JSON.stringify(value))}::jsonb`);
     const containing = containingTraits(path, value);
     // The same, roughly, in the form that the index serves.
-    if (containing !== undefined)
+    if (containing !== undefined) {
       conditions.push(`i.traits @> ${parameter(JSON.stringify(containing))}::jsonb`);
+    }
   }
   return {
-    text: `SELECT ${identityColumns} FROM ostiary.identity i
+    text: `SELECT ${columns} FROM ostiary.identity i
       WHERE ${conditions.join(" AND ")}
       ORDER BY i.created_at DESC, i.id DESC LIMIT $4`,
     values,

@@ -1,5 +1,4 @@
 import type {
-  AddressKind,
   Identifier,
   Identity,
   IdentityState,
@@ -24,13 +23,19 @@ export const identityColumns = `
   (SELECT json_agg(json_build_object('kind', n.kind, 'value', n.value, 'path', n.path) ORDER BY n.ordinal)
     FROM ostiary.identity_identifier n
     WHERE n.tenant_id = i.tenant_id AND n.identity_id = i.id) AS i_identifiers,
-  (SELECT json_agg(json_build_object('kind', v.kind, 'value', v.value, 'verifiedAt', v.verified_at)
+  (SELECT json_agg(json_build_object('kind', v.kind, 'value', v.value, 'path', v.path, 'verifiedAt', v.verified_at)
       ORDER BY v.ordinal)
     FROM ostiary.identity_verifiable_address v
     WHERE v.tenant_id = i.tenant_id AND v.identity_id = i.id) AS i_verifiable_addresses,
-  (SELECT json_agg(json_build_object('kind', r.kind, 'value', r.value) ORDER BY r.ordinal)
+  (SELECT json_agg(json_build_object('kind', r.kind, 'value', r.value, 'path', r.path) ORDER BY r.ordinal)
     FROM ostiary.identity_recovery_address r
     WHERE r.tenant_id = i.tenant_id AND r.identity_id = i.id) AS i_recovery_addresses`;
+
+/** The same without traits and metadata, which are empty then: they are most of a row, and not read. */
+export const basicIdentityColumns = identityColumns.replace(
+  /i\.(?:traits|public_metadata|admin_metadata)(?= AS )/g,
+  "'{}'::jsonb",
+);
 
 /** A row of `identityColumns`. */
 export interface IdentityRow {
@@ -51,7 +56,7 @@ export interface IdentityRow {
   readonly i_delete_at: Date | null;
   readonly i_identifiers: readonly Identifier[] | null;
   readonly i_verifiable_addresses:
-    | readonly { readonly kind: AddressKind; readonly value: string; readonly verifiedAt: string | null }[]
+    | readonly (RecoveryAddress & { readonly verifiedAt: string | null })[]
     | null;
   readonly i_recovery_addresses: readonly RecoveryAddress[] | null;
 }
@@ -73,9 +78,10 @@ export function identityFromRow(row: IdentityRow): Identity {
     adminMetadata: row.i_admin_metadata,
     identifiers: row.i_identifiers ?? [],
     verifiableAddresses: (row.i_verifiable_addresses ?? []).map(
-      ({ kind, value, verifiedAt }): VerifiableAddress => ({
+      ({ kind, value, path, verifiedAt }): VerifiableAddress => ({
         kind,
         value,
+        path,
         verifiedAt: verifiedAt === null ? undefined : readTime(verifiedAt),
       }),
     ),
@@ -133,19 +139,17 @@ export function identifiersParameter(identifiers: readonly Identifier[]): string
 }
 
 /** What `addressesParameter` unfolds to. */
-export const addressRecord = "AS given(kind text, value text, verified_at timestamptz, ordinal int)";
+export const addressRecord =
+  "AS given(kind text, value text, path text, verified_at timestamptz, ordinal int)";
 
 /** Addresses as one JSON parameter. */
 export function addressesParameter(
-  addresses: readonly {
-    readonly kind: AddressKind;
-    readonly value: string;
-    readonly verifiedAt?: Date | undefined;
-  }[],
+  addresses: readonly (RecoveryAddress & { readonly verifiedAt?: Date | undefined })[],
 ): string {
-  const numbered = addresses.map(({ kind, value, verifiedAt }, ordinal) => ({
+  const numbered = addresses.map(({ kind, value, path, verifiedAt }, ordinal) => ({
     kind,
     value,
+    path,
     verified_at: verifiedAt,
     ordinal,
   }));

@@ -1,3 +1,4 @@
+import { credentialIdOf, newCredentialId } from "./credential-ids.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -36,17 +37,17 @@ export function insertIdentityParts(options: IdentityInsertion): string {
     SELECT $1, given.value, new_identity.id, given.kind, given.path, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.identifiers}::jsonb) ${identifierRecord}
   ), new_verifiable_address AS (
-    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
-    SELECT $1, new_identity.id, given.kind, given.value, given.verified_at, given.ordinal
+    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, path, verified_at, ordinal)
+    SELECT $1, new_identity.id, given.kind, given.value, given.path, given.verified_at, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.verifiableAddresses}::jsonb) ${addressRecord}
   ), new_recovery_address AS (
-    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
-    SELECT $1, new_identity.id, given.kind, given.value, given.ordinal
+    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, path, ordinal)
+    SELECT $1, new_identity.id, given.kind, given.value, given.path, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
   ), new_password AS (
     INSERT INTO ostiary.identity_credential
-      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, new_identity.id, 'password', ${options.secret}, ${options.algorithm}, ${options.byOperator},
+      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, new_identity.id, 'password', ${newCredentialId(options.at)}, ${options.secret}, ${options.algorithm}, ${options.byOperator},
       ${options.at}, ${options.at}
     FROM new_identity
     WHERE ${options.secret}::text IS NOT NULL
@@ -87,10 +88,10 @@ export function replaceAddressParts(verifiableAddresses: string, recoveryAddress
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
       AND (kind, value) NOT IN (SELECT kind, value FROM verifiable_address)
   ), written_verifiable_address AS (
-    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, verified_at, ordinal)
-    SELECT $1, identity_id, kind, value, verified_at, ordinal FROM verifiable_address
+    INSERT INTO ostiary.identity_verifiable_address (tenant_id, identity_id, kind, value, path, verified_at, ordinal)
+    SELECT $1, identity_id, kind, value, path, verified_at, ordinal FROM verifiable_address
     ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE
-      SET verified_at = excluded.verified_at, ordinal = excluded.ordinal
+      SET path = excluded.path, verified_at = excluded.verified_at, ordinal = excluded.ordinal
   ), recovery_address AS (
     SELECT changed.id AS identity_id, given.*
     FROM changed, jsonb_to_recordset(${recoveryAddresses}::jsonb) ${addressRecord}
@@ -99,9 +100,10 @@ export function replaceAddressParts(verifiableAddresses: string, recoveryAddress
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
       AND (kind, value) NOT IN (SELECT kind, value FROM recovery_address)
   ), written_recovery_address AS (
-    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, ordinal)
-    SELECT $1, identity_id, kind, value, ordinal FROM recovery_address
-    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE SET ordinal = excluded.ordinal
+    INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, path, ordinal)
+    SELECT $1, identity_id, kind, value, path, ordinal FROM recovery_address
+    ON CONFLICT (tenant_id, identity_id, kind, value) DO UPDATE
+      SET path = excluded.path, ordinal = excluded.ordinal
   )`;
 }
 
@@ -188,6 +190,32 @@ export const endPendingStatement: Statement = {
 };
 
 /**
+ * $1 tenant, $2 identity, $3 kind and $4 value of the address, $5 since when it is verified or null, $6 now, $7 messages, $8
+ * events. A row if that changed. Raises the revision, so that a change which read the address before does not put that back, and
+ * `login_sequence`, so that no login completes by an address that lost it.
+ */
+export const setVerificationStatement: Statement = {
+  text: `WITH owner AS MATERIALIZED (
+    SELECT id FROM ostiary.identity WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE
+  ), address AS (
+    UPDATE ostiary.identity_verifiable_address v SET verified_at = $5
+    FROM owner
+    WHERE v.tenant_id = $1 AND v.identity_id = owner.id AND v.kind = $3 AND v.value = $4
+      AND (v.verified_at IS NULL) <> ($5::timestamptz IS NULL)
+    RETURNING v.identity_id
+  ), changed AS (
+    UPDATE ostiary.identity i SET updated_at = $6, revision = i.revision + 1, login_sequence = i.login_sequence + 1
+    FROM address WHERE i.tenant_id = $1 AND i.id = address.identity_id
+    RETURNING i.id
+  ), sent AS (
+    ${insertMessages({ tenant: "$1", messages: "$7", from: "changed" })}
+  ), recorded AS (
+    ${insertEvents({ tenant: "$1", events: "$8", from: "changed" })}
+  )
+  SELECT id FROM changed`,
+};
+
+/**
  * $1 tenant, $2 identity, $3 now, $4 messages, $5 events. Keeps an identity that was to be deleted; a row if it was.
  */
 export const cancelDeletionStatement: Statement = {
@@ -230,18 +258,18 @@ export const setPasswordStatement: Statement = {
     RETURNING id
   ), written AS (
     INSERT INTO ostiary.identity_credential AS c
-      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $3, $4, true, $5, $5 FROM changed
+      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $3, $4, true, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
         updated_at = excluded.updated_at
-    RETURNING kind, created_at, updated_at, algorithm
+    RETURNING ${credentialIdOf("c")} AS id, kind, created_at, updated_at, algorithm
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$6", from: "written" })}
   )
-  SELECT kind, created_at, updated_at, algorithm FROM written`,
+  SELECT id, kind, created_at, updated_at, algorithm FROM written`,
 };
 
 /** $1 tenant, $2 identity, $3 previous hash, $4 hash, $5 algorithm, $6 now. */
@@ -251,7 +279,7 @@ export const rehashPasswordStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 identity, $3 kind, $4 events. Raises `login_sequence` and forgets devices as `setPasswordStatement`
+ * $1 tenant, $2 identity, $3 credential, $4 events. Raises `login_sequence` and forgets devices as `setPasswordStatement`
  * does.
  */
 export const deleteCredentialStatement: Statement = {
@@ -260,8 +288,8 @@ export const deleteCredentialStatement: Statement = {
     WHERE tenant_id = $1 AND id = $2
     RETURNING id
   ), deleted AS (
-    DELETE FROM ostiary.identity_credential
-    WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed) AND kind = $3
+    DELETE FROM ostiary.identity_credential c
+    WHERE c.tenant_id = $1 AND c.identity_id = (SELECT id FROM changed) AND ${credentialIdOf("c")} = $3
     RETURNING kind
   ), forgotten AS (
     DELETE FROM ostiary.device

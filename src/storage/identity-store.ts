@@ -1,15 +1,24 @@
 import { type DomainError, domainError } from "../domain/errors.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { Credential, CredentialKind, Identity, IdentityState } from "../domain/identity/identity.ts";
-import type { IdentityFilter, IdentityStore, PasswordRecord, PendingEnd } from "../domain/identity/store.ts";
-import type { IdentityId } from "../domain/ids.ts";
+import type {
+  IdentityFilter,
+  IdentityStore,
+  IdentityTake,
+  PasswordRecord,
+  PendingEnd,
+  VerificationChange,
+} from "../domain/identity/store.ts";
+import type { CredentialId, IdentityId } from "../domain/ids.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import { credentialIdOf } from "./credential-ids.ts";
 import type { Database, Statement } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
 import { listIdentitiesQuery } from "./identity-list.ts";
 import {
   addressesParameter,
+  basicIdentityColumns,
   type IdentityRow,
   identifiersParameter,
   identityColumns,
@@ -26,9 +35,10 @@ import {
   rehashPasswordStatement,
   setPasswordStatement,
   setStateStatement,
+  setVerificationStatement,
   updateIdentityStatement,
 } from "./identity-statements.ts";
-import { byCreation, toPage } from "./keyset.ts";
+import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
 import { messagesParameter } from "./message-sql.ts";
 
 /** Thrown to roll a change back, once it is known that identifiers of it are somebody else's. */
@@ -36,7 +46,10 @@ class IdentifiersTaken extends Error {
   override readonly name = "IdentifiersTaken";
 }
 
+const credentialColumns = `${credentialIdOf("c")} AS id, c.kind, c.created_at, c.updated_at, c.algorithm`;
+
 interface CredentialRow {
+  readonly id: CredentialId;
   readonly kind: CredentialKind;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -66,7 +79,7 @@ export class PostgresIdentityStore implements IdentityStore {
         addressesParameter(identity.recoveryAddresses),
         password?.hash,
         password?.algorithm,
-        identity.createdAt,
+        identity.updatedAt,
         eventsParameter(events),
       ]),
     );
@@ -90,10 +103,18 @@ export class PostgresIdentityStore implements IdentityStore {
     return this.#findOne(scope, "i.tenant_id = $1 AND i.external_id = $2", externalId);
   }
 
-  async list(scope: Scope, filter: IdentityFilter, page: PageRequest): Promise<Page<Identity>> {
-    const { text, values } = listIdentitiesQuery(scope, filter, page);
+  async list(
+    scope: Scope,
+    filter: IdentityFilter,
+    page: PageRequest,
+    { documents, fits }: IdentityTake,
+  ): Promise<Page<Identity>> {
+    const columns = documents ? identityColumns : basicIdentityColumns;
+    const { text, values } = listIdentitiesQuery(scope, filter, page, columns);
     const rows = await this.#database.query<IdentityRow>(scope, { text }, values);
-    return toPage(rows.map(identityFromRow), page.size, byCreation);
+    const identities = rows.map(identityFromRow);
+    const misfit = identities.slice(0, page.size).findIndex((identity) => !fits(identity));
+    return toPage(identities, misfit === -1 ? page.size : Math.max(misfit, 1), byCreation);
   }
 
   async update(
@@ -150,6 +171,23 @@ export class PostgresIdentityStore implements IdentityStore {
     });
   }
 
+  async setVerification(
+    scope: Scope,
+    id: IdentityId,
+    { address, verifiedAt, at, messages, events, end }: VerificationChange,
+  ): Promise<boolean> {
+    return this.#database.transaction(scope, async (tx) => {
+      const changed = await this.#database.query(tx, setVerificationStatement, [
+        ...[scope.tenantId, id, address.kind, address.value, verifiedAt, at],
+        messagesParameter(messages),
+        eventsParameter(events),
+      ]);
+      if (changed.length === 0) return false;
+      if (end !== undefined) await this.endPending(tx, id, end);
+      return true;
+    });
+  }
+
   async cancelDeletion(
     scope: Scope,
     id: IdentityId,
@@ -164,16 +202,34 @@ export class PostgresIdentityStore implements IdentityStore {
     return (await this.#database.query(scope, deleteIdentityStatement, values)).length > 0;
   }
 
-  async listCredentials(scope: Scope, id: IdentityId): Promise<readonly Credential[]> {
+  async listCredentials(scope: Scope, id: IdentityId, page: PageRequest): Promise<Page<Credential>> {
+    const position = positionOf(page);
     const rows = await this.#database.query<CredentialRow>(
       scope,
       {
-        text: `SELECT kind, created_at, updated_at, algorithm FROM ostiary.identity_credential
-          WHERE tenant_id = $1 AND identity_id = $2 ORDER BY kind`,
+        text: `SELECT ${credentialColumns} FROM ostiary.identity_credential c
+          WHERE c.tenant_id = $1 AND c.identity_id = $2 AND ${afterPosition("c", "$3", "$4")}
+          ORDER BY c.created_at DESC, c.id DESC LIMIT $5`,
       },
-      [scope.tenantId, id],
+      [scope.tenantId, id, position.createdAt, position.id, page.size + 1],
     );
-    return rows.map(credentialFromRow);
+    return toPage(rows.map(credentialFromRow), page.size, byCreation);
+  }
+
+  async findCredential(
+    scope: Scope,
+    id: IdentityId,
+    credentialId: CredentialId,
+  ): Promise<Credential | undefined> {
+    const [row] = await this.#database.query<CredentialRow>(
+      scope,
+      {
+        text: `SELECT ${credentialColumns} FROM ostiary.identity_credential c
+          WHERE c.tenant_id = $1 AND c.identity_id = $2 AND ${credentialIdOf("c")} = $3`,
+      },
+      [scope.tenantId, id, credentialId],
+    );
+    return row && credentialFromRow(row);
   }
 
   async findPassword(scope: Scope, id: IdentityId): Promise<PasswordRecord | undefined> {
@@ -232,10 +288,10 @@ export class PostgresIdentityStore implements IdentityStore {
   async deleteCredential(
     scope: Scope,
     id: IdentityId,
-    kind: CredentialKind,
+    credentialId: CredentialId,
     events: readonly Event[],
   ): Promise<boolean> {
-    const values = [scope.tenantId, id, kind, eventsParameter(events)];
+    const values = [scope.tenantId, id, credentialId, eventsParameter(events)];
     return (await this.#database.query(scope, deleteCredentialStatement, values)).length > 0;
   }
 
@@ -288,6 +344,7 @@ export class PostgresIdentityStore implements IdentityStore {
 
 function credentialFromRow(row: CredentialRow): Credential {
   return {
+    id: row.id,
     kind: row.kind,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -1,4 +1,5 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
+import { newCredentialId } from "./credential-ids.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -43,8 +44,8 @@ export const changePasswordStatement: Statement = {
     RETURNING i.id
   ), written AS (
     INSERT INTO ostiary.identity_credential
-      (tenant_id, identity_id, kind, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', $13, $14, false, $5, $5 FROM changed
+      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
+    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $13, $14, false, $5, $5 FROM changed
     ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
       SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
         updated_at = excluded.updated_at

@@ -24,8 +24,8 @@ const signing = (channel: string) => ({
 const lies: readonly (readonly [string, Record<string, string>, string])[] = [
   [
     "an SMTP URL with a stray percent sign",
-    { ...sender, [`${settings}COURIER_SMTP_URL`]: "smtp://user:100%hunter2@127.0.0.1:2599" },
-    "tenant_defaults.courier.smtp.url",
+    { ...sender, [`${settings}COURIER_EMAIL_SMTP_URL`]: "smtp://user:100%hunter2@127.0.0.1:2599" },
+    "tenant_defaults.courier.email.smtp.url",
   ],
   [
     "a database URL with an authority that is not there",
@@ -67,13 +67,17 @@ const lies: readonly (readonly [string, Record<string, string>, string])[] = [
   ],
   [
     "a provider at a port that is never called",
-    { ...sender, ...signing("HTTP"), [`${settings}COURIER_HTTP_URL`]: "https://mail.example.com:8443/send" },
-    "tenant_defaults.courier.http.url",
+    {
+      ...sender,
+      ...signing("EMAIL_HTTP"),
+      [`${settings}COURIER_EMAIL_HTTP_URL`]: "https://mail.example.com:8443/send",
+    },
+    "tenant_defaults.courier.email.http.url",
   ],
   [
     "a provider on a private network that is never called",
-    { ...signing("SMS"), [`${settings}COURIER_SMS_URL`]: "https://10.1.2.3/send" },
-    "tenant_defaults.courier.sms.url",
+    { ...signing("SMS_HTTP"), [`${settings}COURIER_SMS_HTTP_URL`]: "https://10.1.2.3/send" },
+    "tenant_defaults.courier.sms.http.url",
   ],
   [
     "a service for breached passwords that is never called",

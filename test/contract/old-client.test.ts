@@ -128,8 +128,8 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(client.pressed).toEqual(["telepathy", "password"]);
     expect(client.outcomes).toEqual([undefined, "completed"]);
     const completed = answer?.outcome.value as { readonly signedIn: { readonly sessionToken: string } };
-    const credential = { case: "token", value: completed.signedIn.sessionToken } as const;
-    const { session } = await app.client(SessionService).checkSession({ credential });
+    const token = completed.signedIn.sessionToken;
+    const { session } = await app.client(SessionService).checkSession({ token });
     expect(session?.id).toBeDefined();
   });
 });

@@ -47,7 +47,7 @@ function fetchTo(url: string) {
 
 function transportTo(url: string, signing = secrets.slice(0, 1), timeoutMs = 5_000) {
   return createHttpTransport({
-    url,
+    url: () => new Secret(url),
     signingSecrets: () => signing.map((secret) => new Secret(secret)),
     from: { address: "no-reply@example.com", name: "Acme" },
     http: fetchTo(url),
@@ -118,7 +118,7 @@ describe("a mail over HTTP", () => {
 test("a text message has neither subject nor sender", async () => {
   const provider = await aProvider([200]);
   const transport = createHttpTransport({
-    url: provider.url,
+    url: () => new Secret(provider.url),
     signingSecrets: () => [new Secret(secrets[0] ?? "")],
     from: undefined,
     http: fetchTo(provider.url),

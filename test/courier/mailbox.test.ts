@@ -195,7 +195,7 @@ describe("the mailbox is closed", () => {
 
   test("where a courier or a public URL is configured", async () => {
     for (const settings of [
-      { courier: { from_address: "a@example.com", smtp: { url: "smtp://127.0.0.1:1" } } },
+      { courier: { from_address: "a@example.com", email: { smtp: { url: "smtp://127.0.0.1:1" } } } },
       { public_url: "https://id.example.com" },
     ]) {
       const other = await startTestApp({ config: { tenant_defaults: settings } });

@@ -89,8 +89,9 @@ describe("the commands of the docs", () => {
     const script = `${await scriptOf("README.md")}\n${await scriptOf("docs/session-checks.md")}`;
     const { stdout } = await shell(script.replaceAll("ada@", "check@"));
     const answers = stdout.trim().split(/(?<=\})(?=\{)/);
-    // The README's own check, and that of the page.
-    expect(answers.filter((answer) => answer.startsWith('{"session"'))).toHaveLength(2);
+    // The README's own check, that of the page, and the one with demands, which asks for the profile too.
+    const sessions = answers.filter((answer) => answer.startsWith('{"session"'));
+    expect(sessions.map((answer) => answer.includes('"identity":{'))).toEqual([false, false, true]);
     expect(stdout).not.toContain('"code":');
   });
 
@@ -100,6 +101,22 @@ describe("the commands of the docs", () => {
     expect(failed).toBe(false);
     expect(stdout).not.toContain('"code":');
     expect(stdout).toContain('"loginAllowed":true');
+  });
+
+  test("docs/tenant-profile.md asks for the profile, and again with its etag", async () => {
+    const { stdout, failed } = await shell(await scriptOf("docs/tenant-profile.md"));
+    expect(failed).toBe(false);
+    expect(stdout).toMatch(/^\{"profile":\{"branding":\{"name":"Ostiary"\}.*\}304\n$/);
+  });
+
+  test("docs/tenant-profile.md draws a page of its own by it", async () => {
+    const page = (await blocksOf("docs/tenant-profile.md")).find(({ language }) => language === "ts");
+    await writeFile(join(folder, "page.ts"), withOwnAddresses(page?.code ?? ""));
+    const { stdout, failed } = await runProgram("node", ["page.ts"], { cwd: folder });
+    expect(failed).toBe(false);
+    expect(stdout).toContain("<title>Sign in · Ostiary</title>\n<label>E-mail <input");
+    expect(stdout).toContain("Forgot your password?");
+    expect(stdout).toContain("with a password of 8 characters or more");
   });
 
   test.skipIf(!withGrpcurl)("those of grpcurl work", async () => {
@@ -161,6 +178,11 @@ describe("the configuration on the pages is accepted", () => {
     expect(await check(origins)).toMatchObject({ stdout: "OK\n", stderr: "" });
   });
 
+  test("the branding", async () => {
+    const [branding = ""] = await yamlOf("docs/tenant-profile.md");
+    expect(await check(branding)).toMatchObject({ stdout: "OK\n", stderr: "" });
+  });
+
   test("the courier's mail server and web services, and templates of one's own", async () => {
     const [smtp = "", keys = "", http = ""] = await yamlOf("docs/courier.md");
     expect(await check(keys)).toMatchObject({ stdout: "OK\n" });
@@ -216,11 +238,27 @@ describe("the configuration on the pages is accepted", () => {
   });
 });
 
+test("docs/errors.md shows an error as the server sends it", async () => {
+  const [example] = (await blocksOf("docs/errors.md")).filter(({ language }) => language === "json");
+  const response = await fetch(`${app.localUrl}/ostiary.session.v1.SessionService/CheckSession`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"token":7}',
+  });
+  const sent = (await response.json()) as { details: { type: string; debug: object }[] };
+  const details = sent.details.map(({ type, debug }) => ({ type, debug }));
+  expect({ ...sent, details }).toEqual(JSON.parse(example?.code ?? ""));
+});
+
 test("no block of code is left that nothing runs", async () => {
   const unmarked = (await Promise.all(pages.map(blocksOf))).flat().filter(({ marked }) => !marked);
   const left = unmarked.filter(({ page, language, code }) => {
     // Compiled by test/sdk/sdk-package.test.ts.
-    if (page === "README.md" && language === "ts") return false;
+    if ((page === "README.md" || page === "docs/errors.md") && language === "ts") return false;
+    // Compiled and run by test/foreign/go.test.ts.
+    if (page === "docs/errors.md" && language === "go") return false;
+    // Run above.
+    if (page === "docs/tenant-profile.md" && language === "ts") return false;
     // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
     if (code === "make run\n" || (page === "README.md" && language === "")) return false;
     if (language === "yaml" || language === "json") return !configured.has(page);
@@ -233,6 +271,7 @@ test("no block of code is left that nothing runs", async () => {
 
 /** The pages whose YAML and JSON are tried above. */
 const configured = new Set([
+  "docs/errors.md",
   "docs/configuration.md",
   "docs/operations.md",
   "docs/admin-api.md",
@@ -241,6 +280,7 @@ const configured = new Set([
   "docs/clients.md",
   "docs/courier.md",
   "docs/templates.md",
+  "docs/tenant-profile.md",
 ]);
 
 async function yamlOf(page: string): Promise<string[]> {
@@ -264,7 +304,8 @@ test("docs/security.md names tests that exist", async () => {
 
 describe("links between the pages", () => {
   test.each(pages)("%s points at files that exist", async (page) => {
-    const text = await readFile(page, "utf8");
+    // Code in Go may look like a link.
+    const text = (await readFile(page, "utf8")).replace(/```[\s\S]*?```/g, "");
     const base = page.includes("/") ? page.slice(0, page.lastIndexOf("/")) : ".";
     const links = [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map((match) =>
       join(base, match[1] ?? ""),

@@ -39,30 +39,27 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
       password: { password: goodPassword },
     });
     const token = JSON.parse(done.stdout).completed.signedIn.sessionToken;
-    const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", { token });
+    const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", {
+      token,
+      view: "SESSION_VIEW_FULL",
+      demands: [{ assuranceLevel: "ASSURANCE_LEVEL_AAL1" }],
+    });
     expect(JSON.parse(checked.stdout).identity.traits).toEqual({ email });
   });
 
-  test("has recovery links sent to a stream of identities", async () => {
+  test("has recovery links sent to a list of identities", async () => {
     const email = freshEmail();
     const { identity } = await app
       .client(IdentityService)
-      .createIdentity({ traits: { email }, verifiedAddresses: [email] });
+      .createIdentity({ traits: { email }, verifiedAddresses: [{ value: email }] });
     const nobody = "01890000-0000-7000-8000-000000000000";
-    const messages = [[nobody], [identity?.id, nobody]].map((identityIds) => JSON.stringify({ identityIds }));
-    const { stdout } = await runProgram("node_modules/.bin/buf", [
-      ...["curl", "--protocol", protocol, "--http2-prior-knowledge", "--data", messages.join("\n")],
-      ...["--header", `Authorization: Bearer ${app.apiKey}`],
-      `${app.adminUrl}/ostiary.identity.v1.IdentityService/SendRecoveryMessages`,
-    ]);
-    const results = stdout
-      .trim()
-      .split(/\n(?=\{)/)
-      .map((text) => JSON.parse(text));
-    expect(results.map(({ sent, error }) => sent?.address ?? error.errorInfo.reason)).toEqual([
-      "IDENTITY_NOT_FOUND",
-      email,
-      "IDENTITY_NOT_FOUND",
+    const method = "identity.v1.IdentityService/BatchSendRecoveryMessages";
+    const identityIds = [nobody, identity?.id];
+    const withKey = ["--header", `Authorization: Bearer ${app.apiKey}`];
+    const { stdout } = await call(app.adminUrl, method, { identityIds }, ...withKey);
+    expect(JSON.parse(stdout).results).toMatchObject([
+      { identityId: nobody, error: { code: 5, errorInfo: { reason: "IDENTITY_NOT_FOUND" } } },
+      { identityId: identity?.id, sent: { address: email } },
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -30,6 +30,8 @@ describe.skipIf(!installed)("connect-go", () => {
     };
     try {
       await cp(client, folder, { recursive: true });
+      const [, helper = ""] = /```go\n([\s\S]*?)```/.exec(await readFile("docs/errors.md", "utf8")) ?? [];
+      await writeFile(join(folder, "errors.go"), helper);
       const paths = ["proto/ostiary", "proto/buf"].flatMap((path) => ["--path", resolve(path)]);
       await run(
         resolve("node_modules/.bin/buf"),

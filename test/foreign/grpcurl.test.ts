@@ -39,6 +39,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
       "ostiary.flow.v1.RegistrationService",
       "ostiary.flow.v1.SettingsService",
       "ostiary.flow.v1.VerificationService",
+      "ostiary.session.v1.SessionFeedService",
       "ostiary.session.v1.SessionService",
     ]);
     expect(admin.filter((name) => name.startsWith("ostiary."))).toEqual([
@@ -75,6 +76,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
     });
     const checked = await call("session.v1.SessionService/CheckSession", {
       token: completed.signedIn.sessionToken,
+      view: "SESSION_VIEW_FULL",
     });
     expect(checked.identity.traits).toEqual({ email });
   });

@@ -74,7 +74,7 @@ describe("a call with a request id", () => {
     const other = runnerWith().run(rules.scope, call(requestId, { body: "other" }), codec, make);
     await expect(other).rejects.toMatchObject({
       reason: "REQUEST_ID_REUSED",
-      metadata: { request_id: requestId },
+      metadata: { requestId },
     });
   });
 

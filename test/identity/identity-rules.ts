@@ -105,6 +105,7 @@ export async function openIdentityRules(): Promise<IdentityRules> {
       identities: storage.identities,
       transactions: storage,
       passwords,
+      pageTokens,
       outbox: new Outbox({ sealer }),
       clock,
     }),
@@ -135,6 +136,8 @@ export function newIdentity(traits: JsonObject, change: Partial<NewIdentity> = {
     adminMetadata: {},
     verifiedAddresses: [],
     allowUnverifiedAddressAsUserName: false,
+    state: "active",
+    createdAt: undefined,
     ...change,
   };
 }

@@ -7,7 +7,7 @@ import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
@@ -41,42 +41,42 @@ describe.each(protocols)("over %s", (protocol) => {
     const before = await openSettings(app, sessionToken, protocol);
     expect(stepsOf(before.flow)).toEqual(["profile", "password", "deleteAccount"]);
 
-    const deleteTime = await deleteAccount(app, sessionToken, protocol);
-    expect(deleteTime.getTime()).toBe(
+    const purgeTime = await deleteAccount(app, sessionToken, protocol);
+    expect(purgeTime.getTime()).toBe(
       app.clock.now().getTime() - (app.clock.now().getTime() % 1000) + 30 * dayMs,
     );
     for (const token of [sessionToken, other]) {
-      const check = app.client(SessionService).checkSession({ credential: { case: "token", value: token } });
+      const check = app.client(SessionService).checkSession({ token });
       expect((await refusal(check)).reason).toBe("SESSION_REVOKED");
     }
-    expect((await identityOf(id))?.deleteTime).toBeDefined();
+    expect((await identityOf(id))?.purgeTime).toBeDefined();
     expect((await app.messages(email)).at(-1)?.template).toBe("account_deletion_scheduled");
 
     // Signing in alone does not cancel it.
     const token = await sessionTokenOf(app, email);
     const sessions = app.client(SessionService, { protocol, bearer: token });
-    expect((await sessions.getCurrentSession({})).identity?.deleteTime).toBeDefined();
+    expect((await sessions.getCurrentSession({ view: SessionView.FULL })).identity?.purgeTime).toBeDefined();
     // Keeping an account needs no fresh login.
     app.clock.advance(16 * 60_000);
     const { flow, submit } = await openSettings(app, token, protocol);
     expect(flow.form?.messages.map((message) => message.id)).toEqual([9000050]);
     expect(flow.form?.messages[0]?.context).toMatchObject({
-      delete_time: expect.stringMatching(/^2026-12-/),
+      purge_time: expect.stringMatching(/^2026-12-/),
     });
     expect(stepsOf(flow)).toEqual(["keepAccount", "profile", "password"]);
     const offers = flow.stage.case === "changeSettings" ? flow.stage.value.offers : [];
     expect(offers.map(({ part }) => part.case)).toEqual(["profile", "password", "deletion"]);
     const [, , deletion] = offers;
-    const purgeTime = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
-    expect(purgeTime && timestampDate(purgeTime).toISOString()).toMatch(/^2026-12-/);
+    const shown = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
+    expect(shown && timestampDate(shown).toISOString()).toMatch(/^2026-12-/);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome, flow: drawn } = await submit("keepAccount");
     if (outcome.case !== "saved") throw new Error(`it was ${outcome.case}`);
-    expect(outcome.value.identity?.deleteTime).toBeUndefined();
+    expect(outcome.value.identity?.purgeTime).toBeUndefined();
     expect(drawn?.form?.messages.map((message) => message.id)).toEqual([1050001]);
     expect(stepsOf(drawn)).toEqual(["profile", "password", "deleteAccount"]);
     expect((await refusal(submit("keepAccount"))).reason).toBe("STEP_NOT_OFFERED");
-    expect((await identityOf(id))?.deleteTime).toBeUndefined();
+    expect((await identityOf(id))?.purgeTime).toBeUndefined();
     expect((await app.messages(email)).at(-1)?.template).toBe("account_kept");
     const events = await deletionEvents(app.databaseUrl, id);
     expect(events.map(({ type, actor }) => `${type} by ${actor}`)).toEqual([
@@ -114,7 +114,7 @@ describe("a browser", () => {
     expect(scheduled.body.completed.purgeTime).toMatch(/^2026-12-|^2027-/);
     expect(browser.cookies.has("ostiary_session")).toBe(false);
     await logIn();
-    expect((await settle({ keepAccount: {} })).body.saved.identity.deleteTime).toBeUndefined();
+    expect((await settle({ keepAccount: {} })).body.saved.identity.purgeTime).toBeUndefined();
     expect(browser.cookies.has("ostiary_session")).toBe(true);
   });
 });
@@ -128,7 +128,7 @@ describe("security rules", () => {
     if (outcome.case !== "loginRequired") throw new Error(`it was ${outcome.case}`);
     // Neither once more, nor by the step that goes on.
     expect((await submit("resume")).outcome.case).toBe("loginRequired");
-    expect((await identityOf(id))?.deleteTime).toBeUndefined();
+    expect((await identityOf(id))?.purgeTime).toBeUndefined();
     const login = await app.client(LoginService).submitLoginFlow({
       flowId: drawn?.id ?? "",
       step: { case: "password", value: { password: goodPassword } },
@@ -137,7 +137,7 @@ describe("security rules", () => {
       login.outcome.case === "completed" ? (login.outcome.value.signedIn?.sessionToken ?? "") : "";
     const { submitTo } = await openSettings(app, token);
     expect((await submitTo(flow.id, "resume")).outcome.case).toBe("completed");
-    expect((await identityOf(id))?.deleteTime).toBeDefined();
+    expect((await identityOf(id))?.purgeTime).toBeDefined();
   });
 
   test("an account is deleted and kept by its owner's own session and flow alone", async () => {
@@ -145,12 +145,12 @@ describe("security rules", () => {
     const own = await openSettings(app, ada.sessionToken);
     const foreign = await openSettings(app, eve.sessionToken);
     expect((await refusal(foreign.submitTo(own.flow.id, "deleteAccount"))).reason).toBe("FLOW_NOT_FOUND");
-    expect((await identityOf(ada.id))?.deleteTime).toBeUndefined();
+    expect((await identityOf(ada.id))?.purgeTime).toBeUndefined();
     await own.submit("deleteAccount");
     const fresh = await openSettings(app, await sessionTokenOf(app, ada.email));
     expect((await refusal(foreign.submitTo(fresh.flow.id, "keepAccount"))).reason).toBe("FLOW_NOT_FOUND");
     expect((await refusal(foreign.submit("keepAccount"))).reason).toBe("STEP_NOT_OFFERED");
-    expect((await identityOf(ada.id))?.deleteTime).toBeDefined();
+    expect((await identityOf(ada.id))?.purgeTime).toBeDefined();
   });
 
   test("nothing that was begun before works afterwards: sessions, flows, codes", async () => {
@@ -171,7 +171,7 @@ describe("security rules", () => {
     // Nor with a new session: the flow is over.
     const fresh = await openSettings(app, await sessionTokenOf(app, email));
     expect((await refusal(fresh.submitTo(older.flow.id, "keepAccount"))).reason).toBe("FLOW_COMPLETED");
-    expect((await identityOf(id))?.deleteTime).toBeDefined();
+    expect((await identityOf(id))?.purgeTime).toBeDefined();
   });
 
   test("the settings after a recovery delete nothing", async () => {
@@ -211,15 +211,18 @@ describe("security rules", () => {
     const { id, sessionToken } = await verifiedAccount(app);
     await deleteAccount(app, sessionToken);
     const identities = app.client(IdentityService);
-    const scheduled = (await identityOf(id))?.deleteTime;
-    const updated = await identities.updateIdentity({ identityId: id, adminMetadata: { vip: true } });
-    expect(updated.identity?.deleteTime).toEqual(scheduled);
+    const scheduled = (await identityOf(id))?.purgeTime;
+    const updated = await identities.updateIdentity({
+      identityId: id,
+      adminMetadataChange: { case: "adminMetadata", value: { vip: true } },
+    });
+    expect(updated.identity?.purgeTime).toEqual(scheduled);
     await identities.deactivateIdentity({ identityId: id });
-    expect((await identities.activateIdentity({ identityId: id })).identity?.deleteTime).toEqual(scheduled);
+    expect((await identities.activateIdentity({ identityId: id })).identity?.purgeTime).toEqual(scheduled);
     const smuggled = await fetch(`${app.adminUrl}/ostiary.identity.v1.IdentityService/CreateIdentity`, {
       method: "POST",
       headers: { authorization: `Bearer ${app.apiKey}`, "content-type": "application/json" },
-      body: JSON.stringify({ traits: { email: "smuggler@example.com" }, deleteTime: "2020-01-01T00:00:00Z" }),
+      body: JSON.stringify({ traits: { email: "smuggler@example.com" }, purgeTime: "2020-01-01T00:00:00Z" }),
     });
     expect(JSON.stringify(await smuggled.json())).toContain("REQUEST_MALFORMED");
   });
@@ -231,7 +234,7 @@ test("an operator cancels a deletion, once, and the owner is told", async () => 
   const identities = app.client(IdentityService);
   for (let count = 0; count < 2; count++) {
     const { identity } = await identities.cancelIdentityDeletion({ identityId: id });
-    expect([identity?.id, identity?.deleteTime]).toEqual([id, undefined]);
+    expect([identity?.id, identity?.purgeTime]).toEqual([id, undefined]);
   }
   const told = (await app.messages(email)).filter(({ template }) => template === "account_kept");
   expect(told).toHaveLength(1);
@@ -275,7 +278,7 @@ test("the server deletes what is due, inactive accounts as well, and nothing tha
     expect((await register(app, { email })).identity?.id).not.toBe(id);
   }
   expect((await identityOf(kept.id))?.id).toBe(kept.id);
-  expect((await identityOf(later.id))?.deleteTime).toBeDefined();
+  expect((await identityOf(later.id))?.purgeTime).toBeDefined();
 });
 
 test("without a period of grace the account is gone at once, and the owner is told", async () => {

@@ -121,7 +121,7 @@ describe("a user name in the form of an address", () => {
 
 describe("an operator", () => {
   const identities = () => app.client(IdentityService);
-  const violations = [{ field: "traits.username", reason: "identifier" }];
+  const violations = [{ field: "traits.username", reason: "VALUE" }];
 
   test.each(["own", "kratos", "name-first"])(
     "is refused such a user name in the schema %s",
@@ -136,7 +136,11 @@ describe("an operator", () => {
         violations,
       );
       const verifiedAddresses = [traits.email];
-      const made = await identities().createIdentity({ schemaId, traits: same, verifiedAddresses });
+      const made = await identities().createIdentity({
+        schemaId,
+        traits: same,
+        verifiedAddresses: verifiedAddresses.map((value) => ({ value })),
+      });
       expect(made.identity?.traits).toEqual(same);
       const allowed = { schemaId, traits, allowUnverifiedAddressAsUserName: true };
       expect(
@@ -164,7 +168,7 @@ describe("an operator", () => {
     const { identity } = await identities().createIdentity({ traits: { email } });
     const identityId = identity?.id ?? "";
     const update = (traits: JsonObject, more: object = {}) =>
-      identities().updateIdentity({ identityId, traits, ...more });
+      identities().updateIdentity({ identityId, traitsChange: { case: "traits", value: traits }, ...more });
     expect((await refusal(update({ email, username }))).violations).toEqual(violations);
     expect((await refusal(update({ email, username }, { schemaId: "kratos" }))).violations).toEqual(
       violations,
@@ -200,7 +204,7 @@ describe("in the settings", () => {
   async function somebody(traits: { email: string; username?: string }, more: object = {}) {
     const { identity } = await app.client(IdentityService).createIdentity({
       traits,
-      verifiedAddresses: [traits.email],
+      verifiedAddresses: [{ value: traits.email }],
       credentials: { password: { value: { case: "password", value: goodPassword } } },
       ...more,
     });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LoginRecordPurpose } from "../../gen/ostiary/identity/v1/login_record_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
@@ -42,7 +43,7 @@ function cookieOf(browser: Browser): string {
 }
 
 function check(value: string) {
-  return app.client(SessionService).checkSession({ credential: { case: "cookie", value } });
+  return app.client(SessionService).checkSession({ cookies: [value], view: SessionView.FULL });
 }
 
 async function activeSessions(identityId: string): Promise<number> {
@@ -119,9 +120,10 @@ describe("a browser that signs in again", () => {
     await signIn(browser, email);
     await signIn(browser, email);
     const bearer = await sessionTokenOf(app, email);
-    const { records } = await app.client(SessionService, { bearer }).listOwnLogins({});
+    const { records } = await app.client(SessionService, { bearer }).listOwnLoginHistory({});
     // No login of these was a refresh: nobody was asked to prove again who they are.
-    expect(records.map(({ refresh }) => refresh)).toEqual([false, false, false, false]);
+    expect(records.map(({ purpose }) => purpose)).not.toContain(LoginRecordPurpose.REFRESH);
+    expect(records).toHaveLength(4);
     expect(await activeSessions(identity?.id ?? "")).toBe(3);
   });
 });

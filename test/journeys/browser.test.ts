@@ -45,7 +45,7 @@ describe("a browser", () => {
   test("registers, is signed in by a cookie, logs out and logs in again", async () => {
     const browser = new Browser(app.publicUrl);
     const email = await registerIn(browser);
-    const current = await browser.post(`${sessions}/GetCurrentSession`, {});
+    const current = await browser.post(`${sessions}/GetCurrentSession`, { view: "SESSION_VIEW_FULL" });
     expect(current.body.identity.traits).toEqual({ email });
 
     await browser.post(`${sessions}/Logout`, {});
@@ -193,7 +193,7 @@ describe("a session cookie", () => {
     const other = await register(app);
     const current = await browser.post(
       `${sessions}/GetCurrentSession`,
-      {},
+      { view: "SESSION_VIEW_FULL" },
       {
         authorization: `Bearer ${other.sessionToken}`,
       },
@@ -206,7 +206,10 @@ describe("a session cookie", () => {
     const email = await registerIn(browser);
     const cookie = browser.cookies.get("ostiary_session");
     const service = new Browser(app.publicUrl);
-    const checked = await service.post(`${sessions}/CheckSession`, { cookie });
+    const checked = await service.post(`${sessions}/CheckSession`, {
+      cookies: [cookie],
+      view: "SESSION_VIEW_FULL",
+    });
     expect(checked.body.identity.traits).toEqual({ email });
     const asToken = await service.post(`${sessions}/CheckSession`, { token: cookie });
     expect(asToken.reason).toBe("SESSION_TOKEN_KIND_MISMATCH");

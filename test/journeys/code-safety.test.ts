@@ -42,7 +42,7 @@ async function verifiedAccount(): Promise<{ email: string; id: string }> {
   const email = freshEmail();
   const { identity } = await app.client(IdentityService).createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
   });
   return { email, id: identity?.id ?? "" };
 }
@@ -200,7 +200,9 @@ describe("a one-time code", () => {
   test("is dead once its address is no longer the identity's", async () => {
     const { email, id } = await verifiedAccount();
     const { flowId, code } = await awaitedCode(email);
-    await app.client(IdentityService).updateIdentity({ identityId: id, traits: { email: freshEmail() } });
+    await app
+      .client(IdentityService)
+      .updateIdentity({ identityId: id, traitsChange: { case: "traits", value: { email: freshEmail() } } });
     expect(reasonOf(await enter(flowId, code))).toBe("CODE_INVALID");
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
@@ -6,6 +7,7 @@ import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.j
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
+import { AuthenticationPurpose } from "../../gen/ostiary/session/v1/session_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -86,8 +88,11 @@ describe.each(protocols)("over %s", (protocol) => {
     });
     if (set.outcome.case !== "completed") throw new Error(`it was ${set.outcome.case}`);
     expect(set.outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
+    expect(set.outcome.value.signedIn?.session?.authenticationMethods).toMatchObject([
+      { kind: MethodKind.CODE, purpose: AuthenticationPurpose.RECOVERY },
+    ]);
     const sessions = app.client(SessionService, { protocol });
-    const old = await refusal(sessions.checkSession({ credential: { case: "token", value: sessionToken } }));
+    const old = await refusal(sessions.checkSession({ token: sessionToken }));
     expect(old.reason).toBe("SESSION_REVOKED");
     expect((await logIn(app, email)).case).toBe("rejected");
     expect((await logIn(app, email, "a wholly new secret")).case).toBe("completed");

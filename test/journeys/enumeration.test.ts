@@ -95,7 +95,7 @@ async function verifiedAccount(app: TestApp): Promise<string> {
   const email = freshEmail();
   await app.client(IdentityService).createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return email;

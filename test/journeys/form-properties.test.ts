@@ -6,12 +6,12 @@ import { type FormNode, type InputNode, InputType } from "../../gen/ostiary/flow
 import { allNodes, hasRoom, itemNodes } from "../../sdk/typescript/src/form-list.ts";
 import { textOf } from "../../sdk/typescript/src/form-value.ts";
 import { formDataToValues } from "../../sdk/typescript/src/index.ts";
+import { splitFieldPath } from "../../src/domain/field-path.ts";
 import { button } from "../../src/domain/flow/form.ts";
 import { readForm } from "../../src/domain/flow/form-submission.ts";
 import { traitNodes } from "../../src/domain/flow/trait-nodes.ts";
 import { type CompiledSchema, compileSchema } from "../../src/domain/identity/compiled-schema.ts";
 import { checkChange } from "../../src/domain/identity/own-traits.ts";
-import { splitTraitPath } from "../../src/domain/identity/trait-path.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../../src/domain/json.ts";
 import { saveLabel } from "../../src/domain/message/message.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -347,19 +347,19 @@ function changeOf(
     // A list to choose from cannot say that nothing is chosen where that is a choice.
     if (text === "" && input.value === undefined) return undefined;
   }
-  const [, ...path] = splitTraitPath(node.name);
+  const [, ...path] = splitFieldPath(node.name);
   const siblings = list === undefined ? (flow.form?.nodes ?? []) : itemNodes(list, indexOf(list, node));
   const left = siblings.filter(
     (each) => each.condition?.name === node.name && shownAsDrawn(each, siblings) && !isShownWith(each, value),
   );
   // The members of the object that the chooser is in.
-  const gone = left.map(({ name }) => splitTraitPath(name).slice(1, path.length + 1));
+  const gone = left.map(({ name }) => splitFieldPath(name).slice(1, path.length + 1));
   const variant = siblings.some((each) => each.condition?.name === node.name);
   if (list === undefined) {
     const without = gone.reduce((before, place) => changed(before, place, undefined), traits);
     return { text, expected: changed(without, path, value), variant };
   }
-  const [, ...place] = splitTraitPath(list.name);
+  const [, ...place] = splitFieldPath(list.name);
   const index = indexOf(list, node);
   const depth = place.length + 1;
   const before = valueAt(traits, place);
@@ -383,7 +383,7 @@ function changeOf(
 }
 
 function indexOf(list: FormNode, { name }: FormNode): number {
-  return Number(splitTraitPath(name)[splitTraitPath(list.name).length]);
+  return Number(splitFieldPath(name)[splitFieldPath(list.name).length]);
 }
 
 function isShownWith({ condition }: FormNode, value: JsonValue | undefined): boolean {
@@ -400,7 +400,7 @@ function answeredIn(nodes: readonly FormNode[], depth: number): JsonObject {
     if (kind.case !== "input" || !kind.value.required || condition !== undefined) return item;
     const isChoice = kind.value.choices.some(({ value }) => value?.kind.value === "");
     if (!isBox(kind.value) && !isChoice) return item;
-    return changed(item, splitTraitPath(name).slice(depth + 1), isBox(kind.value) ? false : "");
+    return changed(item, splitFieldPath(name).slice(depth + 1), isBox(kind.value) ? false : "");
   }, {});
 }
 

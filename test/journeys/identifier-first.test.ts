@@ -91,7 +91,7 @@ async function account(app: TestApp, has: { password?: boolean; verified?: boole
   const email = freshEmail();
   const { identity } = await app.client(IdentityService).createIdentity({
     traits: { email },
-    verifiedAddresses: verified ? [email] : [],
+    verifiedAddresses: verified ? [{ value: email }] : [],
     ...(password && { credentials: { password: { value: { case: "password", value: goodPassword } } } }),
   });
   return { email, id: identity?.id ?? "" };

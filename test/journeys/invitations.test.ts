@@ -38,14 +38,14 @@ const document = () => ({
 });
 
 beforeAll(async () => {
-  const settings = (invitation_required: boolean) => ({
+  const settings = (mode: "open" | "invitation") => ({
     tenant_defaults: {
       identity: { schemas: schemas() },
-      flows: { registration: { ui_url: "https://app.example.com/join", invitation_required } },
+      flows: { registration: { ui_url: "https://app.example.com/join", mode } },
     },
   });
-  app = await startTestApp({ config: settings(true) });
-  open = await startTestApp({ config: settings(false), databaseUrl: app.databaseUrl, clock: app.clock });
+  app = await startTestApp({ config: settings("invitation") });
+  open = await startTestApp({ config: settings("open"), databaseUrl: app.databaseUrl, clock: app.clock });
 });
 
 afterAll(async () => {
@@ -64,7 +64,7 @@ function filledIn({ form }: Flow): Record<string, unknown> {
 
 async function verifiedAddressesOf(identityId: string | undefined): Promise<string[]> {
   const { identity } = await app.client(IdentityService).getIdentity({ identityId: identityId ?? "" });
-  return (identity?.verifiableAddresses ?? [])
+  return (identity?.addresses ?? [])
     .filter(({ verifyTime }) => verifyTime !== undefined)
     .map(({ value }) => value);
 }
@@ -292,7 +292,7 @@ describe("the address of an invitation", () => {
 describe("where the address is proven before there is an account", () => {
   let strict: TestApp;
   beforeAll(async () => {
-    const registration = { address_proof: "before_session", invitation_required: true };
+    const registration = { address_proof: "before_session", mode: "invitation" };
     strict = await startTestApp({ config: { tenant_defaults: { flows: { registration } } } });
   });
   afterAll(() => strict.stop());
@@ -340,7 +340,7 @@ describe("where the address is proven before there is an account", () => {
 
 test("while registration is switched off an invitation helps nobody", async () => {
   const closed = await startTestApp({
-    config: { tenant_defaults: { flows: { registration: { enabled: false } } } },
+    config: { tenant_defaults: { flows: { registration: { mode: "closed" } } } },
   });
   try {
     const { token } = await invite(closed);

@@ -146,8 +146,8 @@ describe("a known device", () => {
 
   test.each<[string, (own: string) => Promise<string>]>([
     ["of another account", async () => (await register(app)).deviceToken],
-    ["of another tenant", async () => createTokens().issue("device", "other").token.reveal()],
-    ["that was made up", async () => createTokens().issue("device", "default").token.reveal()],
+    ["of another tenant", async () => createTokens().issue("known_device", "other").token.reveal()],
+    ["that was made up", async () => createTokens().issue("known_device", "default").token.reveal()],
     ["with a wrong checksum", async (own) => own.slice(0, -1) + (own.endsWith("0") ? "1" : "0")],
     ["that is a token of another kind", async () => (await register(app)).sessionToken],
     ["behind others that are not", async (own) => [...Array(9).fill("x"), own].join(".")],
@@ -185,7 +185,7 @@ describe("a known device", () => {
   });
 
   test("is no token that a client chose: what is not known is replaced", async () => {
-    const planted = createTokens().issue("device", "default").token.reveal();
+    const planted = createTokens().issue("known_device", "default").token.reveal();
     const { email } = await register(app);
     const outcome = await owner(email, planted);
     expect(outcome.case === "completed" && outcome.value.signedIn?.deviceToken).not.toBe(planted);

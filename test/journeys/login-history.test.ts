@@ -1,14 +1,15 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import {
-  LoginMethod,
+  LoginFailureReason,
   LoginOutcome,
   type LoginRecord,
-  LoginRecordKind,
+  LoginRecordPurpose,
 } from "../../gen/ostiary/identity/v1/login_record_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
@@ -32,8 +33,10 @@ beforeAll(async () => {
 
 afterAll(() => app.stop());
 
-function brief({ kind, outcome, method, failureReason }: LoginRecord) {
-  return [LoginRecordKind[kind], LoginOutcome[outcome], LoginMethod[method], failureReason].join(" ").trim();
+function brief({ purpose, outcome, method, failureReason }: LoginRecord) {
+  const done = [LoginRecordPurpose[purpose], LoginOutcome[outcome], MethodKind[method]];
+  const why = failureReason === LoginFailureReason.UNSPECIFIED ? [] : [LoginFailureReason[failureReason]];
+  return [...done, ...why].join(" ");
 }
 
 /** An account with a history: made, a wrong password, a wrong code, a right password, an operator's recovery link. */
@@ -64,9 +67,9 @@ async function withHistory() {
 
 const history = [
   "RECOVERY SUCCEEDED LINK",
-  "LOGIN SUCCEEDED PASSWORD",
+  "SIGN_IN SUCCEEDED PASSWORD",
   // Nothing was sent to the unverified address, and no identity is named: the code was nobody's.
-  "LOGIN FAILED PASSWORD CREDENTIALS_INVALID",
+  "SIGN_IN FAILED PASSWORD CREDENTIALS_INVALID",
   "REGISTRATION SUCCEEDED PASSWORD",
 ];
 
@@ -75,10 +78,10 @@ describe.each(protocols)("the login history over %s", (protocol) => {
     const { identityId, token, sessionId } = await withHistory();
     const { records } = await app.client(IdentityService, { protocol }).listLoginHistory({ identityId });
     expect(records.map(brief)).toEqual(history);
-    const own = await app.client(SessionService, { protocol, bearer: token }).listOwnLogins({});
+    const own = await app.client(SessionService, { protocol, bearer: token }).listOwnLoginHistory({});
     expect(own.records).toEqual(records);
     const made = records.at(-1);
-    expect(made).toMatchObject({ ipAddress: "127.0.0.1", sessionId, refresh: false });
+    expect(made).toMatchObject({ ipAddress: "127.0.0.1", sessionId });
     expect(made?.userAgent).not.toBe("");
     const times = records.map(({ createTime }) => createTime && timestampDate(createTime).getTime());
     expect(times).toEqual([...times].sort((one, other) => (other ?? 0) - (one ?? 0)));
@@ -101,7 +104,7 @@ describe.each(protocols)("the login history over %s", (protocol) => {
       expect((await refusal(other)).reason).toBe("PAGE_TOKEN_INVALID");
       const owned = await app
         .client(SessionService, { protocol, bearer: token })
-        .listOwnLogins({ pageToken });
+        .listOwnLoginHistory({ pageToken });
       expect(owned.records.map(brief)).toEqual(history.slice(3));
     } while (pageToken !== "");
     expect(seen).toEqual(history);
@@ -110,9 +113,9 @@ describe.each(protocols)("the login history over %s", (protocol) => {
 
 test("is nobody else's: the owner sees their own, and unknown identities are refused (V8.2.1)", async () => {
   const [ada, bob] = [await withHistory(), await register(app)];
-  const { records } = await app.client(SessionService, { bearer: bob.sessionToken }).listOwnLogins({});
+  const { records } = await app.client(SessionService, { bearer: bob.sessionToken }).listOwnLoginHistory({});
   expect(records.map(brief)).toEqual(["REGISTRATION SUCCEEDED PASSWORD"]);
-  const anonymous = app.client(SessionService).listOwnLogins({});
+  const anonymous = app.client(SessionService).listOwnLoginHistory({});
   expect((await refusal(anonymous)).reason).toBe("SESSION_CREDENTIAL_MISSING");
   const identityId = ada.identityId.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
   const unknown = app.client(IdentityService).listLoginHistory({ identityId });

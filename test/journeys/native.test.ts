@@ -1,11 +1,14 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { AssuranceLevel, type DemandSchema } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionState } from "../../gen/ostiary/session/v1/session_pb.js";
 import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { createTokens } from "../../src/crypto/tokens.ts";
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -27,7 +30,7 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     expect(sessionToken).toMatch(/^ost_ses_default_[0-9A-Za-z]{49}$/);
 
     const checker = app.client(SessionService, { protocol });
-    const checked = await checker.checkSession({ credential: { case: "token", value: sessionToken } });
+    const checked = await checker.checkSession({ token: sessionToken, view: SessionView.FULL });
     expect(checked.session?.identityId).toBe(identity?.id);
     expect(checked.session?.assuranceLevel).toBe(AssuranceLevel.AAL1);
     expect(checked.identity?.traits).toEqual({ email });
@@ -162,18 +165,18 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     const second = await sessionTokenOf(app, email);
     const third = await sessionTokenOf(app, email);
     const client = app.client(SessionService, { protocol, bearer: second });
-    const listed = await client.listSessions({});
+    const listed = await client.listOwnSessions({});
     expect(listed.sessions.map((session) => session.current)).toEqual([false, true, false]);
 
     app.clock.advance(60_000);
     const before = (await client.getCurrentSession({})).session?.expireTime?.seconds ?? 0n;
-    const extended = await client.extendSession({});
+    const extended = await client.extendCurrentSession({});
     expect((extended.session?.expireTime?.seconds ?? 0n) - before).toBe(60n);
 
     const newest = listed.sessions[0]?.id ?? "";
-    await client.revokeSession({ sessionId: newest });
-    await client.revokeSession({ sessionId: newest });
-    const check = (token: string) => client.checkSession({ credential: { case: "token", value: token } });
+    await client.revokeOwnSession({ sessionId: newest });
+    await client.revokeOwnSession({ sessionId: newest });
+    const check = (token: string) => client.checkSession({ token });
     expect(await refusal(check(third))).toMatchObject({ code: "Unauthenticated", reason: "SESSION_REVOKED" });
 
     expect((await client.revokeOtherSessions({})).revokedCount).toBe(1);
@@ -186,17 +189,36 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     });
   });
 
+  test("signs out with any token or none, and nobody else by it", async () => {
+    const { session, sessionToken } = await register(app, { protocol });
+    const other = await register(app, { protocol });
+    const holder = app.client(SessionService, { protocol, bearer: sessionToken });
+    const check = (token: string) => app.client(SessionService, { protocol }).checkSession({ token });
+    expect((await check(sessionToken)).session).toMatchObject({
+      id: session?.id,
+      state: SessionState.ACTIVE,
+    });
+    for (const _again of [1, 2]) expect((await holder.logout({})).redirectUrl).toBe("");
+    expect((await refusal(check(sessionToken))).reason).toBe("SESSION_REVOKED");
+    const unknown = createTokens().issue("session", "default").token.reveal();
+    for (const bearer of ["nonsense", unknown, app.apiKey]) {
+      await app.client(SessionService, { protocol, bearer }).logout({});
+    }
+    await app.client(SessionService, { protocol }).logout({});
+    expect((await check(other.sessionToken)).session?.state).toBe(SessionState.ACTIVE);
+  });
+
   test("cannot touch somebody else's session, nor learn that it exists (ASVS V8.2.2)", async () => {
     const victim = await register(app, { protocol });
     const { sessionToken } = await register(app, { protocol });
     const client = app.client(SessionService, { protocol, bearer: sessionToken });
-    const theirs = await refusal(client.revokeSession({ sessionId: victim.session?.id ?? "" }));
+    const theirs = await refusal(client.revokeOwnSession({ sessionId: victim.session?.id ?? "" }));
     const nobodys = await refusal(
-      client.revokeSession({ sessionId: "01890000-0000-7000-8000-000000000000" }),
+      client.revokeOwnSession({ sessionId: "01890000-0000-7000-8000-000000000000" }),
     );
     expect(theirs).toEqual(nobodys);
     expect(theirs).toMatchObject({ code: "NotFound", reason: "SESSION_NOT_FOUND" });
-    const checked = await client.checkSession({ credential: { case: "token", value: victim.sessionToken } });
+    const checked = await client.checkSession({ token: victim.sessionToken });
     expect(checked.session?.id).toBe(victim.session?.id);
   });
 });
@@ -205,8 +227,7 @@ describe.each(protocols)("a session check over %s", (protocol) => {
   test("names what is wrong with a credential", async () => {
     const { sessionToken } = await register(app);
     const client = app.client(SessionService, { protocol });
-    const check = (token: string) =>
-      refusal(client.checkSession({ credential: { case: "token", value: token } }));
+    const check = (token: string) => refusal(client.checkSession({ token }));
     const damaged = sessionToken.slice(0, -1) + (sessionToken.endsWith("0") ? "1" : "0");
     expect(await check("nonsense")).toMatchObject({
       code: "Unauthenticated",
@@ -218,7 +239,7 @@ describe.each(protocols)("a session check over %s", (protocol) => {
       metadata: { expected: "session", actual: "api_key" },
     });
     // The same token as a cookie is a token of another kind (ASVS V9.2.2).
-    const asCookie = client.checkSession({ credential: { case: "cookie", value: sessionToken } });
+    const asCookie = client.checkSession({ cookies: [sessionToken] });
     expect(await refusal(asCookie)).toMatchObject({ reason: "SESSION_TOKEN_KIND_MISMATCH" });
     expect(await refusal(client.getCurrentSession({}))).toMatchObject({
       reason: "SESSION_CREDENTIAL_MISSING",
@@ -228,29 +249,41 @@ describe.each(protocols)("a session check over %s", (protocol) => {
   test("refuses what does not meet its demands", async () => {
     const { sessionToken } = await register(app);
     const client = app.client(SessionService, { protocol });
-    const credential = { case: "token", value: sessionToken } as const;
-    const strong = client.checkSession({ credential, requiredAssuranceLevel: AssuranceLevel.AAL2 });
+    const demanding = (demand: NonNullable<MessageInitShape<typeof DemandSchema>["demand"]>) =>
+      client.checkSession({ token: sessionToken, demands: [{ demand }] });
+    const strong = demanding({ case: "assuranceLevel", value: AssuranceLevel.AAL2 });
     expect(await refusal(strong)).toMatchObject({
       code: "Unauthenticated",
       reason: "SESSION_ASSURANCE_TOO_LOW",
       metadata: { required: "aal2", actual: "aal1" },
     });
     app.clock.advance(61_000);
-    const fresh = client.checkSession({ credential, maxAuthenticationAge: { seconds: 60n } });
+    const within = { case: "maxAge", value: { seconds: 60n } } as const;
+    const fresh = demanding({ case: "freshness", value: { within } });
     expect(await refusal(fresh)).toMatchObject({
       code: "Unauthenticated",
       reason: "SESSION_AUTHENTICATION_TOO_OLD",
-      metadata: { max_age_seconds: "60" },
+      metadata: { maxAgeSeconds: "60" },
     });
-    const bare = await client.checkSession({ credential, view: SessionView.SESSION });
-    expect(bare.identity).toBeUndefined();
+  });
+
+  // Security rule: traits are personal data, and in no answer that did not ask for them.
+  test("tells of the identity only if it is asked to", async () => {
+    const { email, sessionToken } = await register(app);
+    const checker = app.client(SessionService, { protocol });
+    const holder = app.client(SessionService, { protocol, bearer: sessionToken });
+    for (const view of [SessionView.UNSPECIFIED, SessionView.BASIC, SessionView.FULL]) {
+      const traits = view === SessionView.FULL ? { email } : undefined;
+      expect((await checker.checkSession({ token: sessionToken, view })).identity?.traits).toEqual(traits);
+      expect((await holder.getCurrentSession({ view })).identity?.traits).toEqual(traits);
+    }
   });
 
   test("refuses a session at its end", async () => {
     const { sessionToken } = await register(app);
     const client = app.client(SessionService, { protocol });
     app.clock.advance(24 * 3_600_000);
-    const check = client.checkSession({ credential: { case: "token", value: sessionToken } });
+    const check = client.checkSession({ token: sessionToken });
     expect(await refusal(check)).toMatchObject({ code: "Unauthenticated", reason: "SESSION_EXPIRED" });
   });
 });

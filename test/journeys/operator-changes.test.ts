@@ -4,11 +4,11 @@ import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { deletePassword } from "../support/credentials.ts";
 import { refusal } from "../support/errors.ts";
 import { settingsAfter } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
@@ -33,7 +33,7 @@ async function verifiedAccount(): Promise<Account> {
   const email = freshEmail();
   const { identity } = await identities().createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return { email, id: identity?.id ?? "" };
@@ -70,7 +70,7 @@ async function recovered({ email }: Account) {
 async function isActive(token: string): Promise<boolean> {
   return app
     .client(SessionService)
-    .checkSession({ credential: { case: "token", value: token } })
+    .checkSession({ token: token })
     .then(
       () => true,
       () => false,
@@ -97,13 +97,17 @@ const changes: Record<string, Change> = {
     canKeepSessions: true,
   },
   "removes the password": {
-    make: ({ id }) => identities().deleteCredential({ identityId: id, kind: CredentialKind.PASSWORD }),
+    make: ({ id }) => deletePassword(identities(), id),
     notice: "password_changed",
     canKeepSessions: false,
   },
   "changes the address": {
     make: ({ id }, keepSessions) =>
-      identities().updateIdentity({ identityId: id, traits: { email: freshEmail() }, keepSessions }),
+      identities().updateIdentity({
+        identityId: id,
+        traitsChange: { case: "traits", value: { email: freshEmail() } },
+        keepSessions,
+      }),
     notice: "address_changed",
     canKeepSessions: true,
   },
@@ -149,8 +153,8 @@ describe("an operator who changes", () => {
     const { email, id } = account;
     await identities().updateIdentity({
       identityId: id,
-      traits: { email, name: "Ada" },
-      publicMetadata: { plan: "x" },
+      traitsChange: { case: "traits", value: { email, name: "Ada" } },
+      publicMetadataChange: { case: "publicMetadata", value: { plan: "x" } },
     });
     expect((await enterCode()).outcome.case).toBe("completed");
     expect(await isActive(token)).toBe(true);

@@ -356,7 +356,10 @@ describe("with enumeration_safe: false", () => {
     await recovery.after(code, { address: person.name });
     await app.client(IdentityService).updateIdentity({
       identityId: person.id,
-      traits: { name: person.name, email: person.email, spare: freshEmail() },
+      traitsChange: {
+        case: "traits",
+        value: { name: person.name, email: person.email, spare: freshEmail() },
+      },
     });
     const notOffered = { reason: "FORM_INCOMPLETE", messages: [9000041] };
     for (const addressId of ["1", "2"]) {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MethodKind } from "../../gen/ostiary/common/v1/method_kind_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { AuthenticationMethodKind } from "../../gen/ostiary/session/v1/session_pb.js";
+import { AuthenticationPurpose } from "../../gen/ostiary/session/v1/session_pb.js";
 import { freshEmail, logIn } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
@@ -70,12 +71,12 @@ describe.each(protocols)("over %s", (protocol) => {
     const { outcome } = await opened.submit(steps.confirm);
     if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
     expect(outcome.value.signedIn?.identity?.traits).toEqual({ email, nick });
-    expect(outcome.value.signedIn?.session?.authenticationMethods.map(({ kind }) => kind)).toEqual([
-      AuthenticationMethodKind.LINK,
+    expect(outcome.value.signedIn?.session?.authenticationMethods).toMatchObject([
+      { kind: MethodKind.LINK, purpose: AuthenticationPurpose.REGISTRATION },
     ]);
     // The address is proven: nothing is left to verify.
     expect(outcome.value.continueWith).toEqual([]);
-    const addresses = (await identityOf(email))?.verifiableAddresses ?? [];
+    const addresses = (await identityOf(email))?.addresses ?? [];
     expect(addresses.map(({ verifyTime }) => verifyTime !== undefined)).toEqual([true]);
     expect((await refusal(waiting.submit(steps.resend))).reason).toBe("FLOW_COMPLETED");
   });

@@ -76,7 +76,7 @@ test("a schema that is not for self-service is answered as one that does not exi
     expect(refused).toMatchObject({
       code: "NotFound",
       reason: "SCHEMA_NOT_FOUND",
-      metadata: { schema_id: schemaId },
+      metadata: { schemaId },
     });
   }
 });

@@ -63,7 +63,7 @@ async function somebody(traits: JsonObject = {}) {
   const spares = Array.isArray(traits.spares) ? traits.spares.map(String) : [];
   const { identity } = await identities().createIdentity({
     traits: whole,
-    verifiedAddresses: [email, ...spares],
+    verifiedAddresses: [email, ...spares].map((value) => ({ value })),
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   const id = identity?.id ?? "";
@@ -242,7 +242,10 @@ describe("a settings form that the SDK submits", () => {
     const { flow, send } = await formOf(who);
     await identities().updateIdentity({
       identityId: who.id,
-      traits: { email: who.email, note: "of the operator", tags: ["old", "new"] },
+      traitsChange: {
+        case: "traits",
+        value: { email: who.email, note: "of the operator", tags: ["old", "new"] },
+      },
     });
     const data = untouchedForm(flow);
     data.set("traits.名前", "Ada");
@@ -273,7 +276,10 @@ describe("a change of the address that waits for its code", () => {
     expect((await save(wanted)).case).toBe("nextStep");
     await identities().updateIdentity({
       identityId: who.id,
-      traits: { email: who.email, note: "of the operator", tags: ["b"], name: { first: "Augusta" } },
+      traitsChange: {
+        case: "traits",
+        value: { email: who.email, note: "of the operator", tags: ["b"], name: { first: "Augusta" } },
+      },
     });
     expect((await enterCode(await codeFor(next))).case).toBe("saved");
     expect(await who.traitsNow()).toEqual({
@@ -314,7 +320,7 @@ describe("a change of the address that waits for its code", () => {
     // The same addresses in other words: nothing that ends what is on its way.
     await identities().updateIdentity({
       identityId: who.id,
-      traits: { email: who.email, spares: [kept.toUpperCase()], tags: [] },
+      traitsChange: { case: "traits", value: { email: who.email, spares: [kept.toUpperCase()], tags: [] } },
     });
     const refused = await refusal(enterCode(await codeFor(next)));
     expect(refused.reason).toBe("FLOW_CHANGED");
@@ -334,7 +340,7 @@ test("a change that waits for a fresh login leaves alone what was changed since"
   expect(shown?.get("traits.note")).toBe("of the owner");
   await identities().updateIdentity({
     identityId: who.id,
-    traits: { email: who.email, note: "of the operator", 名前: "Augusta" },
+    traitsChange: { case: "traits", value: { email: who.email, note: "of the operator", 名前: "Augusta" } },
   });
   const login = await app.client(LoginService).submitLoginFlow({
     flowId: asked.flow?.id ?? "",
@@ -374,7 +380,10 @@ describe("a verified address", () => {
   test("is told when an operator removes it", async () => {
     const spares = [freshEmail()];
     const who = await somebody({ spares });
-    await identities().updateIdentity({ identityId: who.id, traits: { email: who.email } });
+    await identities().updateIdentity({
+      identityId: who.id,
+      traitsChange: { case: "traits", value: { email: who.email } },
+    });
     for (const email of [who.email, ...spares]) expect(await told(email), email).toEqual(["address_removed"]);
   });
 
@@ -382,7 +391,10 @@ describe("a verified address", () => {
     const spares = [freshEmail()];
     const who = await somebody({ spares });
     const next = freshEmail();
-    await identities().updateIdentity({ identityId: who.id, traits: { email: next, spares } });
+    await identities().updateIdentity({
+      identityId: who.id,
+      traitsChange: { case: "traits", value: { email: next, spares } },
+    });
     expect(await told(who.email)).toEqual(["address_changed"]);
     expect((await told(spares[0] ?? "")).sort()).toEqual(["address_added", "address_removed"]);
     // Nobody has shown that the new one is theirs.
@@ -424,7 +436,7 @@ test("a verified address that moves to a trait that does not sign in is told", a
   const [main, spare] = [freshEmail(), freshEmail()];
   await app.client(IdentityService).createIdentity({
     traits: { main, spare },
-    verifiedAddresses: [main, spare],
+    verifiedAddresses: [{ value: main }, { value: spare }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   const token = await sessionTokenOf(app, main);
@@ -453,7 +465,7 @@ test("an address that a new version of the schema takes away is told at the next
   const [email, spare] = [freshEmail(), freshEmail()];
   await first.client(IdentityService).createIdentity({
     traits: { email, spare },
-    verifiedAddresses: [email, spare],
+    verifiedAddresses: [{ value: email }, { value: spare }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   const { databaseUrl, clock } = first;

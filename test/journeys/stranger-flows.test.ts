@@ -13,10 +13,10 @@ import {
   type SubmitVerificationFlowResponse,
   VerificationService,
 } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
-import { CredentialKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { deletePassword } from "../support/credentials.ts";
 import { deleteAccount, deletionConfig } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
 import { settingsAfter, tokenOf } from "../support/links.ts";
@@ -175,16 +175,13 @@ const acts: readonly (readonly [name: string, act: Act])[] = [
         password: { value: { case: "password", value: newPassword } },
       }),
   ],
-  [
-    "loses the password to an operator",
-    (on, { id }) => byOperator(on).deleteCredential({ identityId: id, kind: CredentialKind.PASSWORD }),
-  ],
+  ["loses the password to an operator", (on, { id }) => deletePassword(byOperator(on), id)],
   [
     "gets other addresses from an operator",
     (on, { id, name, work }) =>
       byOperator(on).updateIdentity({
         identityId: id,
-        traits: { name, work, email: freshEmail(), spare: freshEmail() },
+        traitsChange: { case: "traits", value: { name, work, email: freshEmail(), spare: freshEmail() } },
       }),
   ],
 ];

@@ -157,7 +157,7 @@ function rowsOf(statement: string): Promise<readonly object[]> {
 
 async function isActive(token: string): Promise<boolean> {
   const sessions = app.client(SessionService);
-  const check = sessions.checkSession({ credential: { case: "token", value: token } });
+  const check = sessions.checkSession({ token: token });
   return check.then(
     () => true,
     () => false,
@@ -166,7 +166,7 @@ async function isActive(token: string): Promise<boolean> {
 
 async function verifiedOf(id: string): Promise<readonly string[]> {
   const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
-  return (identity?.verifiableAddresses ?? [])
+  return (identity?.addresses ?? [])
     .filter(({ verifyTime }) => verifyTime !== undefined)
     .map(({ value }) => value);
 }
@@ -378,7 +378,7 @@ describe("what was set up in an account that is disowned", () => {
 
     await disowned(proving);
     const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
-    expect(identity?.deleteTime).toBeUndefined();
+    expect(identity?.purgeTime).toBeUndefined();
     const token = again.case === "completed" ? (again.value.signedIn?.sessionToken ?? "") : "";
     expect(await isActive(token)).toBe(false);
     const late = app.client(SettingsService, { bearer: token }).submitSettingsFlow({
@@ -414,8 +414,9 @@ describe("what was set up in an account that is disowned", () => {
     await setPassword(await disowned(await (await Proving.begin("recovery")).asked(email)));
     const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
     expect(identity?.traits).toEqual({ email, name: traits.name });
-    expect(identity?.verifiableAddresses.map(({ value }) => value)).toEqual([email]);
-    expect(identity?.recoveryAddresses.map(({ value }) => value)).toEqual([email]);
+    expect(identity?.addresses).toMatchObject([
+      { value: email, path: "email", verifiable: true, recovers: true, primary: true },
+    ]);
     for (const kind of kinds) {
       await (await Proving.begin(kind)).submit(askForCode, spare);
       expect((await app.messages(spare)).filter(({ suppressed }) => !suppressed)).toEqual([]);

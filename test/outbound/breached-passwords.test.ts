@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BreachedPasswords } from "../../src/domain/method/password/policy.ts";
 import type { Logger } from "../../src/domain/ports.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { createBreachedPasswords } from "../../src/outbound/breached-passwords.ts";
 import { createGuardedFetch, type GuardedFetch } from "../../src/outbound/guarded-fetch.ts";
 import { TestClock } from "../support/app.ts";
@@ -38,8 +39,9 @@ function service(change: { readonly url?: string; readonly timeoutMs?: number } 
     warn: write("warn"),
     error: write("error"),
   };
-  const defaults = { url: server.url, timeoutMs: 5_000, cacheLifetimeMs: 3_600_000 };
-  return createBreachedPasswords({ ...defaults, ...change, http, clock, logger });
+  const { url = server.url, timeoutMs = 5_000 } = change;
+  const options = { url: () => new Secret(url), timeoutMs, cacheLifetimeMs: 3_600_000 };
+  return createBreachedPasswords({ ...options, http, clock, logger });
 }
 
 describe("the range protocol", () => {

@@ -52,7 +52,7 @@ describe("logins that race with", () => {
     expect(tokens.length).toBeGreaterThan(0);
     const checker = app.client(SessionService);
     for (const value of tokens) {
-      const check = checker.checkSession({ credential: { case: "token", value } });
+      const check = checker.checkSession({ token: value });
       expect(await refusal(check)).toMatchObject({ code: "Unauthenticated", reason: "SESSION_REVOKED" });
     }
     // Not only refused because of the identity's state: ended, also for the time after an activation.
@@ -81,7 +81,7 @@ describe("logins that race with", () => {
       app.client(IdentityService).deleteIdentity({ identityId }),
     );
     for (const value of tokens) {
-      const check = app.client(SessionService).checkSession({ credential: { case: "token", value } });
+      const check = app.client(SessionService).checkSession({ token: value });
       expect(await refusal(check)).toMatchObject({ reason: "SESSION_TOKEN_UNKNOWN" });
     }
     const { rows } = await database.query(
@@ -105,7 +105,7 @@ test("16 updates to one identifier at once: one identity has it, the others are 
     ids.map((identityId, index) =>
       app
         .client(IdentityService, { protocol: protocols[index % 4] ?? "gRPC" })
-        .updateIdentity({ identityId, traits: { email } }),
+        .updateIdentity({ identityId, traitsChange: { case: "traits", value: { email } } }),
     ),
   );
   expect(results.filter((result) => result.status === "fulfilled").length).toBe(1);
@@ -128,8 +128,14 @@ test("two identities that swap their identifiers at once, 8 times: each is someb
       ),
     );
     const swaps = await Promise.allSettled([
-      identities.updateIdentity({ identityId: one ?? "", traits: { email: emails[1] } }),
-      identities.updateIdentity({ identityId: two ?? "", traits: { email: emails[0] } }),
+      identities.updateIdentity({
+        identityId: one ?? "",
+        traitsChange: { case: "traits", value: { email: emails[1] } },
+      }),
+      identities.updateIdentity({
+        identityId: two ?? "",
+        traitsChange: { case: "traits", value: { email: emails[0] } },
+      }),
     ]);
     for (const swap of swaps) {
       if (swap.status === "fulfilled") continue;

@@ -71,7 +71,7 @@ test("an owner and an operator who keep an account at once: it is kept once", as
     submit("keepAccount"),
     ...sixteen.map(() => identities.cancelIdentityDeletion({ identityId: id })),
   ]);
-  expect((await identities.getIdentity({ identityId: id })).identity?.deleteTime).toBeUndefined();
+  expect((await identities.getIdentity({ identityId: id })).identity?.purgeTime).toBeUndefined();
   expect(await deletionEvents(app.databaseUrl, id)).toHaveLength(2);
   const told = (await app.messages(email)).filter(({ template }) => template === "account_kept");
   expect(told).toHaveLength(1);

@@ -13,7 +13,7 @@ let app: TestApp;
 
 beforeAll(async () => {
   app = await startTestApp({
-    config: { tenant_defaults: { flows: { registration: { invitation_required: true } } } },
+    config: { tenant_defaults: { flows: { registration: { mode: "invitation" } } } },
   });
 });
 

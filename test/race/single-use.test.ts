@@ -109,9 +109,7 @@ describe("sixteen at once", () => {
       if (outcome.case === "completed") tokens.push(outcome.value.signedIn?.sessionToken ?? "");
     }
     const client = app.client(SessionService);
-    const results = await Promise.allSettled(
-      tokens.map((token) => client.checkSession({ credential: { case: "token", value: token } })),
-    );
+    const results = await Promise.allSettled(tokens.map((token) => client.checkSession({ token: token })));
     expect(results.map((result) => result.status)).toEqual([
       "rejected",
       "fulfilled",

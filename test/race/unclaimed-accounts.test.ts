@@ -84,7 +84,7 @@ async function stateOf(identityId: string) {
     client.getIdentity({ identityId }),
     client.listCredentials({ identityId }),
   ]);
-  const verified = (identity?.verifiableAddresses ?? []).filter(({ verifyTime }) => verifyTime !== undefined);
+  const verified = (identity?.addresses ?? []).filter(({ verifyTime }) => verifyTime !== undefined);
   return { verified: verified.map(({ value }) => value), credentials: credentials.length };
 }
 
@@ -127,7 +127,7 @@ describe("whose account it is, answered by many at once", () => {
     const { verified } = await stateOf(id);
     expect(verified).toEqual([answers[0] === "completed" ? email : spare]);
     const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
-    expect(identity?.verifiableAddresses).toHaveLength(1);
+    expect(identity?.addresses).toHaveLength(1);
   });
 });
 

@@ -7,13 +7,15 @@ import {
   ApiKeyService,
   type CreateApiKeyRequestSchema,
 } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
-import { CredentialKind, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
+import { IdentifierKind, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentitySchemaService } from "../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { AddressKind } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { passwordIdOf } from "../support/credentials.ts";
 import { refusal } from "../support/errors.ts";
 
 let app: TestApp;
@@ -38,7 +40,16 @@ describe.each(protocols)("identities over %s", (protocol) => {
   test("are created, read, looked up, listed, updated and deleted", async () => {
     const { id, email } = await create();
     const client = identities();
-    expect((await client.getIdentity({ identityId: id })).identity?.identifiers).toEqual([email]);
+    const { identity: read } = await client.getIdentity({ identityId: id });
+    expect(read?.identifiers).toMatchObject([{ value: email, kind: IdentifierKind.EMAIL, path: "email" }]);
+    expect(read?.addresses).toMatchObject([
+      {
+        value: email,
+        kind: AddressKind.EMAIL,
+        path: "email",
+        ...{ verifiable: true, recovers: true, primary: false, pending: false },
+      },
+    ]);
     const byEmail = await client.lookUpIdentity({
       by: { case: "identifier", value: ` ${email.toUpperCase()} ` },
     });
@@ -46,9 +57,9 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const updated = await client.updateIdentity({
       identityId: id,
       etag: byEmail.identity?.etag ?? "",
-      traits: { email, name: "Ada" },
+      traitsChange: { case: "traits", value: { email, name: "Ada" } },
       externalId: `crm-${id}`,
-      publicMetadata: { plan: "gold" },
+      publicMetadataChange: { case: "publicMetadata", value: { plan: "gold" } },
     });
     expect(updated.identity?.displayName).toBe("Ada");
     const byExternal = await client.lookUpIdentity({ by: { case: "externalId", value: `crm-${id}` } });
@@ -56,14 +67,14 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const stale = client.updateIdentity({
       identityId: id,
       etag: byEmail.identity?.etag ?? "",
-      traits: { email },
+      traitsChange: { case: "traits", value: { email } },
     });
     expect(await refusal(stale)).toMatchObject({ code: "Aborted", reason: "ETAG_MISMATCH" });
 
     const found = await client.listIdentities({ identifierPrefix: email.slice(0, -4) });
     expect(found.identities.map((identity) => identity.id)).toEqual([id]);
     const byTrait = await client.listIdentities({
-      trait: { path: "email", value: { kind: { case: "stringValue", value: email } } },
+      traits: [{ path: "email", value: { kind: { case: "stringValue", value: email } } }],
     });
     expect(byTrait.identities.map((identity) => identity.id)).toEqual([id]);
 
@@ -178,10 +189,10 @@ describe.each(protocols)("identities over %s", (protocol) => {
       },
     ];
     for (const value of protocol === "Connect JSON" ? [] : values) {
-      expect(await refusal(identities().listIdentities({ trait: { path: "age", value } }))).toMatchObject({
+      expect(await refusal(identities().listIdentities({ traits: [{ path: "age", value }] }))).toMatchObject({
         code: "InvalidArgument",
         reason: "REQUEST_INVALID",
-        fields: ["trait.value"],
+        fields: ["traits.0.value"],
       });
     }
   });
@@ -211,8 +222,9 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const deactivated = await client.deactivateIdentity({ identityId });
     expect(deactivated.identity?.state).toBe(IdentityState.INACTIVE);
     const checker = app.client(SessionService, { protocol });
-    const credential = { case: "token", value: sessionToken } as const;
-    expect(await refusal(checker.checkSession({ credential }))).toMatchObject({ reason: "SESSION_REVOKED" });
+    expect(await refusal(checker.checkSession({ token: sessionToken }))).toMatchObject({
+      reason: "SESSION_REVOKED",
+    });
     const refused = await logIn(app, email);
     if (refused.case !== "rejected") throw new Error(`the login was ${refused.case}`);
     // Nothing tells that the account exists (ASVS V6.3.8).
@@ -233,7 +245,7 @@ describe.each(protocols)("identities over %s", (protocol) => {
       password: { value: { case: "password", value: "another fine password" } },
     });
     const checker = app.client(SessionService, { protocol });
-    const ended = checker.checkSession({ credential: { case: "token", value: sessionToken } });
+    const ended = checker.checkSession({ token: sessionToken });
     expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
     expect(await matches("another fine password")).toBe(true);
 
@@ -255,10 +267,15 @@ describe.each(protocols)("identities over %s", (protocol) => {
       password: { value: { case: "hash", value: "$nope$x" } },
     });
     expect(await refusal(unknown)).toMatchObject({ reason: "PASSWORD_HASH_UNSUPPORTED" });
-    await client.deleteCredential({ identityId, kind: CredentialKind.PASSWORD });
+    const credentialId = await passwordIdOf(client, identityId);
+    await client.deleteCredential({ identityId, credentialId });
     expect((await logIn(app, email, "imported secret")).case).toBe("rejected");
-    const again = client.deleteCredential({ identityId, kind: CredentialKind.PASSWORD });
-    expect(await refusal(again)).toMatchObject({ code: "NotFound", reason: "CREDENTIAL_NOT_FOUND" });
+    const again = client.deleteCredential({ identityId, credentialId });
+    expect(await refusal(again)).toMatchObject({
+      code: "NotFound",
+      reason: "CREDENTIAL_NOT_FOUND",
+      metadata: { credentialId },
+    });
   });
 
   test("that do not exist are NOT_FOUND for every method", async () => {
@@ -266,7 +283,11 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const password = { value: { case: "password", value: goodPassword } } as const;
     const calls = [
       () => client.getIdentity({ identityId: nobody }),
-      () => client.updateIdentity({ identityId: nobody, traits: { email: freshEmail() } }),
+      () =>
+        client.updateIdentity({
+          identityId: nobody,
+          traitsChange: { case: "traits", value: { email: freshEmail() } },
+        }),
       () => client.activateIdentity({ identityId: nobody }),
       () => client.deactivateIdentity({ identityId: nobody }),
       () => client.deleteIdentity({ identityId: nobody }),
@@ -296,7 +317,7 @@ describe.each(protocols)("sessions of others over %s", (protocol) => {
     expect((await client.extendSession({ sessionId: newest })).session?.id).toBe(newest);
     await client.revokeSession({ sessionId: newest });
     const checker = app.client(SessionService, { protocol });
-    const ended = checker.checkSession({ credential: { case: "token", value: token } });
+    const ended = checker.checkSession({ token: token });
     expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });
     expect((await client.listSessions({ identityId, active: false })).sessions.map((one) => one.id)).toEqual([
       newest,

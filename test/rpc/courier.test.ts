@@ -31,7 +31,7 @@ beforeAll(async () => {
       tenant_defaults: {
         courier: {
           from_address: "no-reply@example.com",
-          smtp: { url: `smtp://127.0.0.1:${mail.port}` },
+          email: { smtp: { url: `smtp://127.0.0.1:${mail.port}` } },
         },
       },
     },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
@@ -108,7 +108,8 @@ describe.each(protocols)("native flows over %s", (protocol) => {
     });
     expect(await refusal(change)).toMatchObject(missing);
     // The browser is signed in as before, and what was asked for changed nothing.
-    const current = await app.client(SessionService, { protocol, headers: { cookie } }).getCurrentSession({});
+    const browser = app.client(SessionService, { protocol, headers: { cookie } });
+    const current = await browser.getCurrentSession({ view: SessionView.FULL });
     expect(current.identity?.traits).toEqual({ email });
     // Nor is a cookie in the way of a token.
     const both: Shown = { protocol, bearer: sessionToken, headers: { cookie } };

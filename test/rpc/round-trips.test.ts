@@ -70,9 +70,7 @@ test("the budget of round trips to the database is kept", async () => {
       step: { case: "password", value: { password: goodPassword } },
     }),
   );
-  const check = await roundTrips(() =>
-    app.client(SessionService).checkSession({ credential: { case: "token", value: sessionToken } }),
-  );
+  const check = await roundTrips(() => app.client(SessionService).checkSession({ token: sessionToken }));
 
   expect(app.statements.filter((text) => text.includes("throttle_counter"))).toEqual([]);
   expect(submitLogin.result.outcome.case).toBe("completed");

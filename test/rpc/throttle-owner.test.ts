@@ -175,7 +175,7 @@ describe("what strangers ask for", () => {
     await lockOut(email);
     const tokens = createTokens();
     const shown: readonly Asking[] = [
-      { deviceToken: tokens.issue("device", "default").token.reveal() },
+      { deviceToken: tokens.issue("known_device", "default").token.reveal() },
       { deviceToken: await deviceOf(other.email) },
       { deviceToken: "ost_dev_garbage" },
       { bearer: tokens.issue("session", "default").token.reveal() },

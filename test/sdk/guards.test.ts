@@ -5,6 +5,12 @@ import express, { type ErrorRequestHandler } from "express";
 import { fastify } from "fastify";
 import { Hono } from "hono";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  AddressKind,
+  AssuranceLevel,
+  FreshnessClass,
+  MethodProperty,
+} from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import {
   type GuardRules,
@@ -53,7 +59,27 @@ describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
     expect(server.callers).toMatchObject([
       { session: { id: "session-1" }, identity: { displayName: "Ada" }, credential: "bearer" },
     ]);
-    expect(ostiary.asked[0]?.credential).toEqual({ case: "token", value: goodToken });
+    expect(ostiary.asked[0]?.token).toBe(goodToken);
+  });
+
+  test("asks for each of its demands", async () => {
+    const server = await guarded({
+      assuranceLevel: "aal1",
+      maxAge: "privileged",
+      methodProperties: ["phishing_resistant", "user_verified"],
+      verifiedAddress: "email",
+      noPendingActions: true,
+    });
+    await server.call(post(bearer(goodToken)));
+    const within = { case: "freshnessClass", value: FreshnessClass.PRIVILEGED };
+    expect(ostiary.asked[0]?.demands.map(({ demand }) => demand)).toMatchObject([
+      { case: "assuranceLevel", value: AssuranceLevel.AAL1 },
+      { case: "freshness", value: { within } },
+      { case: "methodProperty", value: MethodProperty.PHISHING_RESISTANT },
+      { case: "methodProperty", value: MethodProperty.USER_VERIFIED },
+      { case: "verifiedAddress", value: { kind: AddressKind.EMAIL } },
+      { case: "noPendingActions" },
+    ]);
   });
 
   test("lets the holder of a good cookie through", async () => {
@@ -186,6 +212,10 @@ describe("requireSession", () => {
   test.each([
     ["an assurance level that there is not", { assuranceLevel: "aal9" }],
     ["an age that is no span", { maxAge: "soon" }],
+    ["a property that there is not", { methodProperties: ["strong"] }],
+    ["a property in place of a list", { methodProperties: "user_verified" }],
+    ["an address of a kind that there is not", { verifiedAddress: "post" }],
+    ["something else than a yes or no", { noPendingActions: "no" }],
     ["an age below a second", { maxAge: 10 }],
     ["an age that is not a number", { maxAge: Number.NaN }],
     ["an origin with a path", { allowedOrigins: ["https://a.example/"] }],

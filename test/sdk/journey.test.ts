@@ -99,7 +99,7 @@ describe("an operator", () => {
     const { session, sessionToken, email } = await register(app);
     const admin = createOstiaryAdmin({ baseUrl: app.adminUrl, apiKey: () => app.apiKey });
     const { identity } = await admin.identities.getIdentity({ identityId: session?.identityId ?? "" });
-    expect(identity?.identifiers).toEqual([email]);
+    expect(identity?.identifiers.map(({ value }) => value)).toEqual([email]);
     await admin.sessions.revokeIdentitySessions({ identityId: identity?.id ?? "" });
     const guard = requireSession({ baseUrl: app.localUrl });
     const refused = await guard.check(asBearer(sessionToken)).catch((caught: unknown) => caught);

@@ -55,15 +55,17 @@ describe("the tarball of @ostiary/sdk", () => {
     const generated = packed.files.filter((name) => name.startsWith("dist/gen/") && name.endsWith(".js"));
     expect(generated).toEqual([
       "dist/gen/google/rpc/error_details_pb.js",
-      "dist/gen/ostiary/access/v1/access_pb.js",
       "dist/gen/ostiary/access/v1/api_key_pb.js",
       "dist/gen/ostiary/access/v1/api_key_service_pb.js",
       "dist/gen/ostiary/access/v1/throttle_pb.js",
       "dist/gen/ostiary/access/v1/throttle_service_pb.js",
+      "dist/gen/ostiary/common/v1/method_kind_pb.js",
+      "dist/gen/ostiary/common/v1/position_pb.js",
+      "dist/gen/ostiary/courier/v1/courier_message_pb.js",
       "dist/gen/ostiary/courier/v1/courier_service_pb.js",
-      "dist/gen/ostiary/courier/v1/message_pb.js",
       "dist/gen/ostiary/error/v1/error_detail_pb.js",
       "dist/gen/ostiary/error/v1/error_reason_pb.js",
+      "dist/gen/ostiary/error/v1/field_violation_pb.js",
       "dist/gen/ostiary/flow/v1/flow_pb.js",
       "dist/gen/ostiary/flow/v1/form_pb.js",
       "dist/gen/ostiary/flow/v1/login_service_pb.js",
@@ -74,12 +76,17 @@ describe("the tarball of @ostiary/sdk", () => {
       "dist/gen/ostiary/flow/v1/step_pb.js",
       "dist/gen/ostiary/flow/v1/verification_service_pb.js",
       "dist/gen/ostiary/identity/v1/identity_pb.js",
+      "dist/gen/ostiary/identity/v1/identity_schema_pb.js",
       "dist/gen/ostiary/identity/v1/identity_schema_service_pb.js",
       "dist/gen/ostiary/identity/v1/identity_service_pb.js",
       "dist/gen/ostiary/identity/v1/invitation_pb.js",
       "dist/gen/ostiary/identity/v1/invitation_service_pb.js",
       "dist/gen/ostiary/identity/v1/login_record_pb.js",
+      "dist/gen/ostiary/option/v1/demand_pb.js",
+      "dist/gen/ostiary/option/v1/message_option_pb.js",
+      "dist/gen/ostiary/option/v1/option_pb.js",
       "dist/gen/ostiary/session/v1/session_admin_service_pb.js",
+      "dist/gen/ostiary/session/v1/session_feed_service_pb.js",
       "dist/gen/ostiary/session/v1/session_pb.js",
       "dist/gen/ostiary/session/v1/session_service_pb.js",
     ]);
@@ -106,10 +113,12 @@ describe("the tarball of @ostiary/sdk", () => {
       "./react",
       "./server",
       "./v1/access",
+      "./v1/common",
       "./v1/courier",
       "./v1/error",
       "./v1/flow",
       "./v1/identity",
+      "./v1/option",
       "./v1/session",
       "./package.json",
     ]);
@@ -125,6 +134,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "retryAfterOf",
       "submit",
       "textOf",
+      "userMessageOf",
     ]);
     expect(exportsOf("@ostiary/sdk/form")).toEqual([
       "FlowClientError",
@@ -263,7 +273,9 @@ describe("a web page's bundle", () => {
 
 // One after the other: what one has printed is what another one of the page starts from.
 describe("the examples of the READMEs", () => {
-  const examples = [...examplesOf("sdk/typescript/README.md"), ...examplesOf("README.md")];
+  const examples = ["sdk/typescript/README.md", "README.md", "docs/errors.md"].flatMap((page) => [
+    ...examplesOf(page),
+  ]);
   let app: TestApp;
   let programs: readonly string[];
   let token: string;

@@ -7,6 +7,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { RemedySchema } from "../../gen/ostiary/error/v1/error_detail_pb.js";
 import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionState } from "../../gen/ostiary/session/v1/session_pb.js";
 import {
   type CheckSessionRequest,
   CheckSessionRequestSchema,
@@ -78,23 +79,27 @@ export function refusal(code: Code, reason: string, more: { remedy?: string; ret
 }
 
 function check(request: CheckSessionRequest) {
-  const shown = [request.credential.value, ...request.cookies.map((cookie) => cookie.split("=")[1])];
+  const shown = [request.token, ...request.cookies.map((cookie) => cookie.split("=")[1])];
   if (!shown.includes(goodToken)) {
     throw refusal(Code.Unauthenticated, "SESSION_TOKEN_UNKNOWN", { remedy: "Log in." });
   }
-  if (request.requiredAssuranceLevel > AssuranceLevel.AAL1) {
-    throw refusal(Code.Unauthenticated, "SESSION_ASSURANCE_TOO_LOW");
-  }
-  if (request.maxAuthenticationAge !== undefined && durationMs(request.maxAuthenticationAge) < 60_000) {
-    throw refusal(Code.Unauthenticated, "SESSION_AUTHENTICATION_TOO_OLD");
+  for (const { demand } of request.demands) {
+    if (demand.case === "assuranceLevel" && demand.value > AssuranceLevel.AAL1) {
+      throw refusal(Code.Unauthenticated, "SESSION_ASSURANCE_TOO_LOW");
+    }
+    if (demand.case !== "freshness" || demand.value.within.case !== "maxAge") continue;
+    if (durationMs(demand.value.within.value) < 60_000) {
+      throw refusal(Code.Unauthenticated, "SESSION_AUTHENTICATION_TOO_OLD");
+    }
   }
   return {
     session: {
       id: "session-1",
       identityId: "identity-1",
+      state: SessionState.ACTIVE,
       assuranceLevel: AssuranceLevel.AAL1,
       createTime: timestampNow(),
     },
-    ...(request.view !== SessionView.SESSION && { identity: { id: "identity-1", displayName: "Ada" } }),
+    ...(request.view === SessionView.FULL && { identity: { id: "identity-1", displayName: "Ada" } }),
   };
 }

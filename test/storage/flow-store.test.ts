@@ -14,7 +14,7 @@ import {
   passwordProof,
   randomDigest,
 } from "../support/records.ts";
-import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
+import { deletePassword, openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
 beforeAll(async () => {
@@ -153,7 +153,7 @@ describe("findForLogin", () => {
 });
 
 describe("findForRecovery", () => {
-  const at = (value: string) => ({ kind: "email", value }) as const;
+  const at = (value: string) => ({ kind: "email", value, path: "email" }) as const;
   const verified = (value: string) => ({ ...at(value), verifiedAt: noon });
   let count = 0;
   const fresh = () => `recovered-${++count}@example.com`;
@@ -163,7 +163,7 @@ describe("findForRecovery", () => {
   /** Somebody for whom an address is one that recovers, verified or not, and who may sign in with it. */
   const holder = (value: string, { signsIn = false, isVerified = true } = {}) =>
     storeIdentity({
-      identifiers: signsIn ? [{ ...at(value), path: "email" }] : [],
+      identifiers: signsIn ? [at(value)] : [],
       verifiableAddresses: [isVerified ? verified(value) : { ...at(value), verifiedAt: undefined }],
       recoveryAddresses: [at(value)],
     });
@@ -261,8 +261,7 @@ describe("completeLogin", () => {
         noon,
         [],
       ),
-    "lost its password": ({ id }) =>
-      tenants.storage.identities.deleteCredential(tenants.scope, id, "password", []),
+    "lost its password": ({ id }) => deletePassword(tenants, id),
     "was updated": (identity) =>
       tenants.storage.identities.update(tenants.scope, { ...identity, revision: 2 }, 1, []),
     "was deleted": ({ id }) => tenants.storage.identities.delete(tenants.scope, id, []),

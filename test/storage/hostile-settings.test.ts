@@ -69,11 +69,10 @@ describe.each(hostile)("on a database with %s", (_name, settings) => {
     const { email } = await register(app);
     const token = await sessionTokenOf(app, email);
     const service = app.client(SessionService);
-    const credential = { case: "token" as const, value: token };
-    const { session } = await service.checkSession({ credential });
+    const { session } = await service.checkSession({ token });
     expect(session?.authenticateTime).toEqual(timestampFromDate(app.clock.now()));
     await app.client(SessionService, { bearer: token }).logout({});
-    expect(await refusal(service.checkSession({ credential }))).toMatchObject({ reason: "SESSION_REVOKED" });
+    expect(await refusal(service.checkSession({ token }))).toMatchObject({ reason: "SESSION_REVOKED" });
   });
 
   test("wrong passwords of the same moment are each counted", async () => {

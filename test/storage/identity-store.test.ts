@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { IdentityFilter } from "../../src/domain/identity/store.ts";
-import { type IdentityId, newId } from "../../src/domain/ids.ts";
+import { type CredentialId, type IdentityId, newId } from "../../src/domain/ids.ts";
 import { never } from "../../src/domain/instant.ts";
 import {
   aFlow,
@@ -28,6 +28,11 @@ async function store(identity: Identity): Promise<Identity> {
 
 const unknown = newId<IdentityId>(noon);
 
+/** Everything of a page. */
+const everything = { documents: true, fits: () => true };
+const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const noCredential = "01890000-0000-7000-8000-000000000000" as CredentialId;
+
 describe("create", () => {
   test("stores every field, and finds it by id, identifier and external id, within its tenant", async () => {
     const { storage, scope, other } = tenants;
@@ -41,10 +46,10 @@ describe("create", () => {
         { kind: "email", value: "ada@example.com", path: "email" },
       ],
       verifiableAddresses: [
-        { kind: "email", value: "ada@example.com", verifiedAt: afterNoon(1) },
-        { kind: "phone", value: "+4930123456", verifiedAt: undefined },
+        { kind: "email", value: "ada@example.com", path: "email", verifiedAt: afterNoon(1) },
+        { kind: "phone", value: "+4930123456", path: "email", verifiedAt: undefined },
       ],
-      recoveryAddresses: [{ kind: "phone", value: "+4930123456" }],
+      recoveryAddresses: [{ kind: "phone", value: "+4930123456", path: "email" }],
       lastLoginAt: afterNoon(2),
     });
     const event = anEvent("identity.created", { identityId: identity.id, data: { method: "admin" } });
@@ -60,7 +65,7 @@ describe("create", () => {
     expect(await storage.identities.findByIdentifier(other, "zoe")).toBeUndefined();
     expect(await storage.identities.findByExternalId(other, "customer-1")).toBeUndefined();
     expect(await storage.identities.findPassword(other, identity.id)).toBeUndefined();
-    expect(await storage.identities.listCredentials(other, identity.id)).toEqual([]);
+    expect(await storage.identities.listCredentials(other, identity.id, { size: 10 })).toEqual({ items: [] });
   });
 
   test("names the identifier that is taken, and stores nothing", async () => {
@@ -140,8 +145,8 @@ describe("update", () => {
         { kind: "email", value: "new-1", path: "a" },
         { kind: "username", value: "old-1", path: "b" },
       ],
-      verifiableAddresses: [{ kind: "email", value: "new-1", verifiedAt: afterNoon(3) }],
-      recoveryAddresses: [{ kind: "email", value: "new-1" }],
+      verifiableAddresses: [{ kind: "email", value: "new-1", path: "email", verifiedAt: afterNoon(3) }],
+      recoveryAddresses: [{ kind: "email", value: "new-1", path: "email" }],
     };
     expect(await storage.identities.update(scope, updated, 1, [anEvent("identity.updated")])).toBe(true);
     expect(await storage.identities.find(scope, identity.id)).toEqual(updated);
@@ -252,6 +257,7 @@ describe("credentials", () => {
     const events = [anEvent("credential.deleted", { identityId: identity.id })];
     const first = { hash: "$1", algorithm: "bcrypt" };
     expect(await storage.identities.setPassword(scope, identity.id, first, noon, [])).toEqual({
+      id: expect.stringMatching(uuidV7),
       kind: "password",
       createdAt: noon,
       updatedAt: noon,
@@ -260,10 +266,16 @@ describe("credentials", () => {
     const second = { hash: "$2", algorithm: "argon2id" };
     const replaced = await storage.identities.setPassword(scope, identity.id, second, afterNoon(1), []);
     expect(replaced).toMatchObject({ createdAt: noon, updatedAt: afterNoon(1), hashAlgorithm: "argon2id" });
-    expect(await storage.identities.listCredentials(scope, identity.id)).toEqual([replaced]);
-    expect(await storage.identities.deleteCredential(other, identity.id, "password", events)).toBe(false);
-    expect(await storage.identities.deleteCredential(scope, identity.id, "password", events)).toBe(true);
-    expect(await storage.identities.deleteCredential(scope, identity.id, "password", events)).toBe(false);
+    const { items } = await storage.identities.listCredentials(scope, identity.id, { size: 10 });
+    expect(items).toEqual([replaced]);
+    const id = items[0]?.id ?? noCredential;
+    expect(await storage.identities.findCredential(scope, identity.id, id)).toEqual(replaced);
+    expect(await storage.identities.findCredential(scope, identity.id, noCredential)).toBeUndefined();
+    expect(await storage.identities.findCredential(other, identity.id, id)).toBeUndefined();
+    expect(await storage.identities.deleteCredential(scope, identity.id, noCredential, events)).toBe(false);
+    expect(await storage.identities.deleteCredential(other, identity.id, id, events)).toBe(false);
+    expect(await storage.identities.deleteCredential(scope, identity.id, id, events)).toBe(true);
+    expect(await storage.identities.deleteCredential(scope, identity.id, id, events)).toBe(false);
     expect(await tenants.countEvents("credential.deleted")).toBe(1);
     expect(await storage.identities.findPassword(scope, identity.id)).toBeUndefined();
   });
@@ -319,6 +331,7 @@ describe("list", () => {
       tenants.scope,
       { schemaId: "listed", ...filter },
       { size },
+      everything,
     );
     return page.items.map((identity) => identity.identifiers[0]?.value ?? "").sort();
   }
@@ -327,17 +340,17 @@ describe("list", () => {
     ["nothing else", {}, ["li-%", "li-%x", "li-ada", "li-bob", "lj"]],
     ["a prefix", { identifierPrefix: "li-" }, ["li-%", "li-%x", "li-ada", "li-bob"]],
     ["a prefix with a character that LIKE knows", { identifierPrefix: "li-%" }, ["li-%", "li-%x"]],
-    ["a trait", { trait: { path: ["city"], value: "Rom" } }, ["li-ada", "li-bob"]],
-    ["a trait that is null", { trait: { path: ["city"], value: null } }, ["li-%"]],
-    ["a nested trait", { trait: { path: ["deep", "a"], value: 1 } }, ["li-ada"]],
-    ["a trait that is equal, not contained", { trait: { path: ["tags"], value: ["b"] } }, ["li-bob"]],
-    ["an empty object, not any object", { trait: { path: ["deep"], value: {} } }, ["li-%x"]],
-    ["a place in a list", { trait: { path: ["tags", "1"], value: "b" } }, ["li-ada"]],
-    ["a key that looks like a place", { trait: { path: ["7"], value: "seven" } }, ["li-%x"]],
+    ["a trait", { traits: [{ path: ["city"], value: "Rom" }] }, ["li-ada", "li-bob"]],
+    ["a trait that is null", { traits: [{ path: ["city"], value: null }] }, ["li-%"]],
+    ["a nested trait", { traits: [{ path: ["deep", "a"], value: 1 }] }, ["li-ada"]],
+    ["a trait that is equal, not contained", { traits: [{ path: ["tags"], value: ["b"] }] }, ["li-bob"]],
+    ["an empty object, not any object", { traits: [{ path: ["deep"], value: {} }] }, ["li-%x"]],
+    ["a place in a list", { traits: [{ path: ["tags", "1"], value: "b" }] }, ["li-ada"]],
+    ["a key that looks like a place", { traits: [{ path: ["7"], value: "seven" }] }, ["li-%x"]],
     ["a state", { state: "inactive" }, []],
     [
       "all at once",
-      { identifierPrefix: "li-a", trait: { path: ["city"], value: "Rom" }, state: "active" },
+      { identifierPrefix: "li-a", traits: [{ path: ["city"], value: "Rom" }], state: "active" },
       ["li-ada"],
     ],
   ])("filters by %s", async (_, filter, expected) => {
@@ -349,7 +362,12 @@ describe("list", () => {
     const seen: Identity[] = [];
     let after: readonly string[] | undefined;
     do {
-      const page = await storage.identities.list(scope, { schemaId: "listed" }, { size: 2, after });
+      const page = await storage.identities.list(
+        scope,
+        { schemaId: "listed" },
+        { size: 2, after },
+        everything,
+      );
       expect(page.items.length).toBeLessThanOrEqual(2);
       seen.push(...page.items);
       after = page.next;
@@ -360,10 +378,29 @@ describe("list", () => {
     expect(times).toEqual(times.toSorted((a, b) => b - a));
   });
 
+  test("ends a page before what does not fit, and goes on from there, but never with nothing", async () => {
+    const { storage, scope } = tenants;
+    const list = (after: readonly string[] | undefined, fits: (identity: Identity) => boolean) =>
+      storage.identities.list(scope, { schemaId: "listed" }, { size: 4, after }, { documents: false, fits });
+    let left = 2;
+    const first = await list(undefined, () => left-- > 0);
+    expect(first.items).toHaveLength(2);
+    const second = await list(first.next, () => false);
+    expect(second.items).toHaveLength(1);
+    const third = await list(second.next, () => true);
+    expect(third.items).toHaveLength(2);
+    expect(third.next).toBeUndefined();
+    const all = [first, second, third].flatMap(({ items }) => items);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(5);
+    expect(all.map(({ traits }) => traits)).toEqual(Array(5).fill({}));
+  });
+
   test("shows nothing of another tenant, and refuses a position that is none", async () => {
     const { storage, scope, other } = tenants;
-    expect((await storage.identities.list(other, { schemaId: "listed" }, { size: 10 })).items).toEqual([]);
-    await expect(storage.identities.list(scope, {}, { size: 1, after: ["x"] })).rejects.toMatchObject({
+    const elsewhere = await storage.identities.list(other, { schemaId: "listed" }, { size: 10 }, everything);
+    expect(elsewhere.items).toEqual([]);
+    const wrong = storage.identities.list(scope, {}, { size: 1, after: ["x"] }, everything);
+    await expect(wrong).rejects.toMatchObject({
       reason: "PAGE_TOKEN_INVALID",
     });
   });

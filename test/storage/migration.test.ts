@@ -52,6 +52,59 @@ describe("the migrations", () => {
     await migrateDatabase(url);
     expect(await describeSchema()).toEqual(before);
   });
+
+  test("say of each proof that is there what it was given for", async () => {
+    await migrateDatabase(url);
+    const proofs = ["password", "code_recovery", "link_recovery"].map((kind) => ({
+      kind,
+      assuranceLevel: "aal1",
+    }));
+    const flow = { recovery: proofs[1], firstFactor: proofs[0] };
+    await administer(url, async (query) => {
+      // As a release before it has left them; whose they are does not matter here.
+      await query("DELETE FROM ostiary.migration WHERE name LIKE '%proof-purposes%'");
+      await query("SET session_replication_role = replica");
+      for (const [place, methods] of [proofs, []].entries()) {
+        await query(
+          `INSERT INTO ostiary.session (tenant_id, id, identity_id, token_digest, created_at, updated_at, assurance_level,
+            authentication_methods, authenticated_at, expires_at, last_used_at, revoked_at)
+          VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), $1, now(), now(), 'aal1', $2, now(), now(), now(),
+            'infinity')`,
+          [Buffer.from([place]), JSON.stringify(methods)],
+        );
+      }
+      await query(
+        `INSERT INTO ostiary.flow (tenant_id, digest, kind, client, state, created_at, expires_at, data)
+        VALUES (gen_random_uuid(), '', 'settings', 'native', 'active', now(), now(), $1)`,
+        [JSON.stringify(flow)],
+      );
+      for (const method of ["code_recovery", "link_recovery", "password"]) {
+        await query(
+          `INSERT INTO ostiary.event (tenant_id, transaction_id, id, created_at, type, actor, request_id, data)
+          VALUES (gen_random_uuid(), pg_current_xact_id(), gen_random_uuid(), now(), 'recovery.succeeded', '{}', '', $1)`,
+          [JSON.stringify({ method })],
+        );
+      }
+    });
+    await migrateDatabase(url);
+    const now = await administer(url, async (query) => ({
+      sessions: await query(
+        "SELECT authentication_methods AS proofs FROM ostiary.session ORDER BY token_digest",
+      ),
+      flows: await query("SELECT data FROM ostiary.flow"),
+      events: await query("SELECT data FROM ostiary.event ORDER BY position"),
+    }));
+    const [password, code, link] = [
+      { kind: "password", assuranceLevel: "aal1", purpose: "sign_in" },
+      { kind: "code", assuranceLevel: "aal1", purpose: "recovery" },
+      { kind: "link", assuranceLevel: "aal1", purpose: "recovery" },
+    ];
+    expect(now).toEqual({
+      sessions: [{ proofs: [password, code, link] }, { proofs: [] }],
+      flows: [{ data: { recovery: code, firstFactor: password } }],
+      events: ["code", "link", "password"].map((method) => ({ data: { method } })),
+    });
+  });
 });
 
 test("the migrated schema is the one that the entities describe", async () => {

@@ -132,7 +132,7 @@ describe("changeProfile", () => {
     const { flow, other } = await openFlows(before);
     const session = await storeSession(before);
     const after = anIdentityNamed("stays second", "stays first", "comes");
-    const mail = { kind: "email", value: "comes@example.com" } as const;
+    const mail = { kind: "email", value: "comes@example.com", path: "email" } as const;
     const change = profile(before, flow, {
       traits: after.traits,
       identifiers: after.identifiers,

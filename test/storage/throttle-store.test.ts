@@ -21,7 +21,7 @@ import {
   passwordProof,
   randomDigest,
 } from "../support/records.ts";
-import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
+import { deletePassword, openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
 beforeAll(async () => {
@@ -343,7 +343,7 @@ describe("a device", () => {
 
   test.each([
     ["its password is set", (id: IdentityId) => setPassword(id)],
-    ["its password is deleted", (id: IdentityId) => deletePassword(id)],
+    ["its password is deleted", (id: IdentityId) => removePassword(id)],
     ["it is deleted", (id: IdentityId) => tenants.storage.identities.delete(tenants.scope, id, [])],
   ])("is forgotten when the identity is told that %s", async (_what, change) => {
     const [identityId, bystander] = [await newIdentity(), await newIdentity()];
@@ -363,8 +363,7 @@ describe("a device", () => {
       noon,
       [],
     );
-  const deletePassword = (id: IdentityId) =>
-    tenants.storage.identities.deleteCredential(tenants.scope, id, "password", []);
+  const removePassword = (id: IdentityId) => deletePassword(tenants, id);
 });
 
 test("a login that does not complete takes nothing back and knows no device", async () => {

@@ -1,3 +1,4 @@
+import type { IdentityId } from "../../src/domain/ids.ts";
 import type { Scope } from "../../src/domain/ports.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { openTestStorage } from "../support/database.ts";
@@ -35,4 +36,10 @@ export async function openTwoTenants(): Promise<TwoTenants> {
       return row?.count ?? 0;
     },
   };
+}
+
+/** Removes an identity's password. */
+export async function deletePassword({ storage, scope }: TwoTenants, id: IdentityId): Promise<void> {
+  const { items } = await storage.identities.listCredentials(scope, id, { size: 1 });
+  for (const credential of items) await storage.identities.deleteCredential(scope, id, credential.id, []);
 }

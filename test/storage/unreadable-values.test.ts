@@ -4,7 +4,6 @@ import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { domainError } from "../../src/domain/errors.ts";
 import { register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { begin, invite } from "../support/invitations.ts";
@@ -30,8 +29,7 @@ async function anApiKey(): Promise<Subject> {
 
 async function aSession(): Promise<Subject> {
   const { session, sessionToken } = await register(app);
-  const credential = { case: "token" as const, value: sessionToken };
-  const act = () => app.client(SessionService).checkSession({ credential });
+  const act = () => app.client(SessionService).checkSession({ token: sessionToken });
   return { where: `id = '${session?.id}'`, act };
 }
 
@@ -66,7 +64,7 @@ async function aFlow(): Promise<Subject> {
   const code = message?.code ?? "";
   const act = async () => {
     const { outcome } = await client.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
-    if (outcome.case === "rejected") throw domainError("CODE_INVALID", {});
+    if (outcome.case === "rejected") throw new Error("CODE_INVALID");
   };
   return { where: `kind = 'recovery' AND identity_id = '${identity?.id}'`, act };
 }

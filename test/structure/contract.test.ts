@@ -6,6 +6,7 @@ import {
   type FieldRules,
   field as fieldRules,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import {
   ClientCertificateSchema,
@@ -15,14 +16,21 @@ import {
 } from "../../gen/ostiary/config/v1/config_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/ostiary/error/v1/error_reason_pb.js";
 import { FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { message as messageOption } from "../../gen/ostiary/option/v1/message_option_pb.js";
 import {
   Listener,
   method as methodOption,
   RateClass,
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
-import { errorReasons } from "../../src/domain/errors.ts";
+import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
+import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
+import { codeOf } from "../../src/transport/rpc/errors.ts";
 import { allServices } from "../../src/transport/rpc/services.ts";
+
+/** The methods whose whole request is closed: by what they do, and those that hold demands, scopes or lifetimes. */
+const closedMethods =
+  /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink)$/;
 
 const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
 
@@ -48,6 +56,7 @@ describe("every service", () => {
       "ostiary.identity.v1.IdentityService",
       "ostiary.identity.v1.InvitationService",
       "ostiary.session.v1.SessionAdminService",
+      "ostiary.session.v1.SessionFeedService",
       "ostiary.session.v1.SessionService",
     ]);
   });
@@ -66,8 +75,9 @@ describe("every method", () => {
       expect(declared.caller.case).toBeDefined();
       expect(declared.rateClass).not.toBe(RateClass.UNSPECIFIED);
       const isAdmin = getOption(service, serviceOption).listener === Listener.ADMIN;
-      // Nothing on the admin listener is open, and nothing on the public one takes an API key.
-      expect(declared.caller.case === "apiKey").toBe(isAdmin);
+      // Nothing on the admin listener is open, and nothing on the public one takes an API key but the feed for services that
+      // check sessions there.
+      expect(declared.caller.case === "apiKey").toBe(isAdmin || service === SessionFeedService);
     },
   );
 
@@ -106,6 +116,30 @@ describe("every method", () => {
     expect(unlimited(IdentitySchemaConfigSchema)).toEqual(["file"]);
   });
 
+  // Security rule: what an older server does not know of these requests must not let more through (option.v1, `closed`).
+  test.each(cases)(
+    "%s closes its request if leaving a field out lets more through",
+    (_name, _service, method) => {
+      if (!closedMethods.test(method.name)) return;
+      expect(getOption(method.input, messageOption).closed).toBe(true);
+    },
+  );
+
+  test("closes what is named, and nothing else", () => {
+    const messages = new Set(methods.flatMap(({ method }) => messagesWithin(method.input)));
+    const closed = [...messages].filter((message) => getOption(message, messageOption).closed);
+    const requests = methods.filter(({ method }) => closedMethods.test(method.name));
+    expect(closed.map(({ typeName }) => typeName).sort()).toEqual(
+      [
+        "ostiary.option.v1.Demand",
+        "ostiary.option.v1.Freshness",
+        "ostiary.option.v1.NoPendingActions",
+        "ostiary.option.v1.VerifiedAddress",
+        ...requests.map(({ method }) => method.input.typeName),
+      ].sort(),
+    );
+  });
+
   test.each(cases)("%s says in its comment who may call it and how it fails", (_name, service, method) => {
     const source = readFileSync(`proto/${service.file.proto.name}`, "utf8");
     const before = source.slice(0, source.indexOf(`  rpc ${method.name}(`));
@@ -137,18 +171,32 @@ describe("every field of a request or response", () => {
     expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
   });
 
-  // Security rule: what people fill in may be anything, also a secret.
-  test("that holds whatever was filled into a form is marked as well", () => {
-    const free = methods
-      .filter(
-        ({ service, method }) =>
-          service.file.proto.package === "ostiary.flow.v1" && /^Submit/.test(method.name),
-      )
-      .flatMap(({ method }) => messagesWithin(method.input))
-      .flatMap((message) => message.fields)
-      .filter(({ message }) => /^google\.protobuf\.(Struct|Value|ListValue)$/.test(message?.typeName ?? ""));
-    expect(free.filter(({ proto }) => proto.options?.debugRedact !== true).map(String)).toEqual([]);
-    expect(free.map(({ name }) => name).sort()).toEqual(["traits", "traits", "values"]);
+  // Security rule: the same where no name says it. What a flow is sent as free JSON, a map or bytes may be a password, a node's value
+  // the form token, and an address that a browser is sent to may carry a token or the state of a sign-in.
+  test("that may hold a secret by its type says so, in a flow and in addresses", () => {
+    const inFlows = new Set(
+      methods
+        .filter(({ service }) => service.typeName.startsWith("ostiary.flow."))
+        .flatMap(({ method }) => messagesWithin(method.input)),
+    );
+    const sent = fields.filter((field) => inFlows.has(field.parent) && isFree(field));
+    const shown = fields.filter(
+      (field) =>
+        field.parent.typeName.startsWith("ostiary.flow.") &&
+        (field.fieldKind === "map" || String(field) === "field ostiary.flow.v1.InputNode.value"),
+    );
+    const addresses = fields.filter(({ name }) => /(^|_)ur[il]$/.test(name));
+    const wanted = [...sent, ...shown, ...addresses];
+    expect(wanted.map(String)).toEqual(
+      expect.arrayContaining([
+        "field ostiary.flow.v1.SubmitRegistrationFlowRequest.traits",
+        "field ostiary.flow.v1.InputNode.value",
+        "field ostiary.flow.v1.Redirect.fields",
+        "field ostiary.flow.v1.Redirect.url",
+        "field ostiary.identity.v1.CreateRecoveryLinkResponse.recovery_url",
+      ]),
+    );
+    expect(wanted.filter((field) => field.proto.options?.debugRedact !== true).map(String)).toEqual([]);
   });
 
   test("has a name that is no keyword in Python, whose stubs could not be written then", () => {
@@ -169,6 +217,20 @@ describe("error reasons", () => {
 
   test("are short enough for google.rpc.ErrorInfo", () => {
     for (const reason of errorReasons) expect(reason).toMatch(/^[A-Z][A-Z0-9_]{1,62}$/);
+  });
+
+  test.each(errorReasons)("%s has metadata whose keys are as AIP-193 wants them", (reason) => {
+    for (const key of errorTexts[reason].metadata) expect(key).toMatch(/^[a-z][a-zA-Z0-9]{0,63}$/);
+  });
+
+  test.each(errorReasons)("%s has the code and the metadata that its comment promises", (reason) => {
+    const source = readFileSync("proto/ostiary/error/v1/error_reason.proto", "utf8");
+    const before = source.slice(0, source.indexOf(`  ERROR_REASON_${reason} = `));
+    const comment = before.slice(before.lastIndexOf(";")).replace(/\s*\/\/\s*/g, " ");
+    const [, code, metadata = ""] = /Code: ([A-Z_]+)\. Metadata: (.+)\.$/.exec(comment.trim()) ?? [];
+    expect(code).toBe(Code[codeOf(reason)].replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase());
+    const keys = metadata.replace(/ \([^)]*\)/g, "").split(", ");
+    expect(keys).toEqual(errorTexts[reason].metadata.length === 0 ? ["none"] : errorTexts[reason].metadata);
   });
 });
 
@@ -192,6 +254,14 @@ function secretFields(message: DescMessage, prefix = "", seen = new Set<string>(
       field.message === undefined ? [] : secretFields(field.message, `${prefix}${field.name}.`, within);
     return [...own, ...nested];
   });
+}
+
+/** Whether a field takes anything at all: free JSON, a map, bytes. */
+function isFree(field: DescField): boolean {
+  const free = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
+  if (field.fieldKind === "map") return true;
+  if (field.scalar === ScalarType.BYTES) return true;
+  return field.message !== undefined && free.has(field.message.typeName);
 }
 
 /** Fields of a request that could grow without limit, by path. */

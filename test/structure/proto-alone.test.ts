@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
@@ -11,6 +11,13 @@ test("the folder proto/ compiles by itself, without a network: every import is i
     execFileSync(resolve("node_modules/.bin/buf"), ["build", "."], { cwd: alone, stdio: "pipe" });
   } finally {
     rmSync(alone, { recursive: true });
+  }
+});
+
+test("it holds nothing of the configuration file, whose schema is a module of its own", () => {
+  const files = readdirSync("proto", { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((name) => name.startsWith("ostiary/") && name.endsWith(".proto"))) {
+    expect(readFileSync(join("proto", file), "utf8"), file).not.toMatch(/ostiary[./]config/);
   }
 });
 

@@ -17,7 +17,7 @@ export async function verifiedAccount(app: TestApp) {
   const email = freshEmail();
   const { identity } = await app.client(IdentityService).createIdentity({
     traits: { email },
-    verifiedAddresses: [email],
+    verifiedAddresses: [{ value: email }],
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return { email, id: identity?.id ?? "", sessionToken: await sessionTokenOf(app, email) };

@@ -19,7 +19,7 @@ import {
   SubmitVerificationFlowRequestSchema,
   VerificationService,
 } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
-import { splitTraitPath } from "../../src/domain/identity/trait-path.ts";
+import { splitFieldPath } from "../../src/domain/field-path.ts";
 import type { JsonObject } from "../../src/domain/json.ts";
 import { toValue } from "../../src/transport/rpc/convert/value.ts";
 import { freshEmail, goodPassword, sessionTokenOf } from "./accounts.ts";
@@ -60,7 +60,7 @@ export const byTypedSubmit: Way = async (app, { flow, step, values }, shown = {}
   const lists = listsOf(values);
   let request: JsonObject = { flowId: flow.id, csrfToken: flow.csrfToken, [step]: {} };
   for (const [name, value] of Object.entries({ ...values, ...lists })) {
-    request = put(request, splitTraitPath(name), value);
+    request = put(request, splitFieldPath(name), value);
   }
   const clientOptions = using(shown);
   switch (flow.kind) {

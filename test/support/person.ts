@@ -43,7 +43,7 @@ export async function createPerson(
   const person = { name, email, spare: `spare-${email}`, work: `work-${email}` };
   const { identity } = await app.client(IdentityService).createIdentity({
     traits: person,
-    verifiedAddresses: verified.map((which) => person[which]),
+    verifiedAddresses: verified.map((which) => person[which]).map((value) => ({ value })),
     credentials: { password: { value: { case: "password", value: goodPassword } } },
   });
   return { ...person, id: identity?.id ?? "" };

@@ -54,8 +54,8 @@ export function anIdentity(change: Partial<Identity> = {}): Identity {
     publicMetadata: {},
     adminMetadata: {},
     identifiers: [{ kind: "email", value: email, path: "email" }],
-    verifiableAddresses: [{ kind: "email", value: email, verifiedAt: undefined }],
-    recoveryAddresses: [{ kind: "email", value: email }],
+    verifiableAddresses: [{ kind: "email", value: email, path: "email", verifiedAt: undefined }],
+    recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
     displayName: "Ada",
     lastLoginAt: undefined,
     deleteAt: never,
@@ -81,7 +81,9 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
     createdAt: noon,
     updatedAt: noon,
     assuranceLevel: "aal1",
-    authenticationMethods: [{ kind: "password", assuranceLevel: "aal1", completedAt: noon }],
+    authenticationMethods: [
+      { kind: "password", purpose: "sign_in", assuranceLevel: "aal1", completedAt: noon },
+    ],
     authenticatedAt: noon,
     expiresAt: afterNoon(24 * 60),
     lastUsedAt: noon,
@@ -123,20 +125,25 @@ export const passwordProof = { kind: "credential", credential: "password" } as c
 export function someSettings(change: Partial<TenantSettings> = {}): TenantSettings {
   const hourMs = 3_600_000;
   const none = undefined;
+  const noColors = { primary: "", onPrimary: "", background: "", text: "" };
   return {
     publicUrl: "http://127.0.0.1:4433",
     allowedOrigins: new Set(),
     nativeOrigins: new Set(),
     allowedReturnUrls: new Set(),
     defaultReturnUrl: undefined,
+    branding: {
+      ...{ name: "Ostiary", logoUrl: "", logoDarkUrl: "", faviconUrl: "" },
+      ...{ colors: noColors, darkColors: noColors },
+      ...{ termsUrl: "", privacyUrl: "", supportUrl: "", supportEmail: "" },
+    },
     uiUrls: { login: none, registration: none, verification: none, recovery: none, settings: none },
     login: { lifetimeMs: hourMs, style: "one_step" },
     registration: {
       lifetimeMs: hourMs,
-      enabled: true,
+      mode: "open",
       addressProof: "none",
       style: "one_step",
-      invitationRequired: false,
       invitationLifetimeMs: hourMs,
     },
     verification: { lifetimeMs: hourMs, enabled: true, afterRegistration: false },

@@ -146,7 +146,7 @@ describe.each(protocols)("a session over %s", (protocol) => {
   test("is not looked at where none is needed, so a stale one breaks nothing", async () => {
     const headers = { authorization: "Bearer stale", ...cookie("stale") };
     const client = sessionClient(protocol, running.baseUrl, headers);
-    const response = await client.checkSession({ credential: { case: "token", value: "x" } });
+    const response = await client.checkSession({ token: "x" });
     expect(response.session?.id).toBe("x");
     const { context } = running.seen;
     expect(context === undefined ? undefined : callOf(context).caller).toEqual({ kind: "anonymous" });

@@ -18,7 +18,7 @@ import { domainError } from "../../src/domain/errors.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { ApiKeyId, IdentityId, SessionId, TenantId } from "../../src/domain/ids.ts";
 import { instantOf, never } from "../../src/domain/instant.ts";
-import type { Logger } from "../../src/domain/ports.ts";
+import type { Clock, Logger } from "../../src/domain/ports.ts";
 import type { Session } from "../../src/domain/session/session.ts";
 import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { Metrics } from "../../src/transport/http/metrics.ts";
@@ -68,6 +68,7 @@ export function testTenant(overrides: Partial<TenantSettings> = {}): Tenant {
   return { id: "tenant" as TenantId, name: "default", settings: { ...settings, ...overrides } };
 }
 
+const systemClock: Clock = { now: () => new Date() };
 const now = new Date("2026-01-02T03:04:05Z");
 const identity: Identity = {
   id: "01890000-0000-7000-8000-000000000001" as IdentityId,
@@ -104,11 +105,15 @@ const session: Session = {
 };
 
 /** Access whose keys and sessions are spelled out: `ost_key_<scope>,<scope>` is a key of these scopes. */
-export function testAccess(tenant: Tenant, certificates: readonly CertificateGrant[] = []): Access {
+export function testAccess(
+  tenant: Tenant,
+  certificates: readonly CertificateGrant[] = [],
+  clock: Clock = systemClock,
+): Access {
   return createAccess({
     tenants: { byName: () => tenant, byHost: () => tenant },
     certificates: () => certificates,
-    clock: { now: () => new Date() },
+    clock,
     sessions: {
       async authenticate(_tenant, { kind, text }) {
         if (text !== (kind === "session" ? goodToken : goodCookie))
@@ -166,14 +171,14 @@ export async function startListener(
     host: "127.0.0.1",
     port: 0,
     services: name === "public" ? [publicService(seen)] : [adminService(seen)],
-    access: testAccess(tenant, certificates),
+    access: testAccess(tenant, certificates, options.clock),
     readiness,
     metrics,
     version: { version: "test" },
     logger: recordingLogger(log),
     trustedProxies: [],
     maxRequestBytes,
-    clock: { now: () => new Date() },
+    clock: systemClock,
     ...options,
   });
   const { port } = await listener.listen();
@@ -202,9 +207,8 @@ function publicService(seen: Seen) {
       const { caller } = note(context);
       return { session: { id: caller.kind === "session" ? caller.session.id : "" } };
     },
-    async checkSession(request: { credential: { value?: string } }, context: HandlerContext) {
+    async checkSession({ token }: { token: string }, context: HandlerContext) {
       const call = note(context);
-      const token = request.credential.value ?? "";
       if (token === "crash") throw new TypeError("a secret detail of the inside");
       if (token === "expired") throw domainError("SESSION_EXPIRED", {});
       if (token === "overloaded") throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1500 });
@@ -227,14 +231,14 @@ function publicService(seen: Seen) {
       }
       return { session: { id: token } };
     },
-    listSessions: (_request: object, context: HandlerContext) => {
+    listOwnSessions: (_request: object, context: HandlerContext) => {
       note(context);
       return { sessions: [], nextPageToken: "" };
     },
-    revokeSession: () => ({}),
+    revokeOwnSession: () => ({}),
     revokeOtherSessions: () => ({ revokedCount: 0 }),
     logout: () => ({}),
-    extendSession: () => ({}),
+    extendCurrentSession: () => ({}),
   };
   return { service: SessionService, implementation };
 }
@@ -259,6 +263,7 @@ function manyViolations(): Error {
   const violations = Array.from({ length: 300 }, (_, index) => ({
     field: `traits.field_${index}`,
     description: `must not be ${"long ".repeat(50)}`,
+    reason: "VALUE" as const,
   }));
   return domainError("TRAITS_INVALID", {}, { violations });
 }

@@ -121,7 +121,7 @@ describe.each<[string, Send]>([
     expect(allowed.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
     expect(JSON.parse(allowed.body)).toMatchObject({
       code: "resource_exhausted",
-      details: [{ debug: { reason: "HEADERS_TOO_LARGE", metadata: { limit_bytes: "32768" } } }, {}],
+      details: [{ debug: { reason: "HEADERS_TOO_LARGE", metadata: { limitBytes: "32768" } } }, {}, {}],
     });
     expect((await call(foreignOrigin)).headers.get("access-control-allow-origin")).toBeNull();
   });

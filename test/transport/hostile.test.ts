@@ -173,7 +173,7 @@ describe("a stream over HTTP/1.1 names the reason", () => {
     const body = envelope(0, Buffer.alloc(100), maxRequestBytes + 1);
     const head = post(watch, { "content-type": "application/connect+json", ...length(body) }, "");
     const answer = await exchangeBytes(running.port, Buffer.concat([Buffer.from(head), body]));
-    expect(answer).toContain(`"limit_bytes":"${maxRequestBytes}"`);
+    expect(answer).toContain(`"limitBytes":"${maxRequestBytes}"`);
   });
 });
 

@@ -50,6 +50,7 @@ describe("an error as curl shows it", () => {
     expect(body.code).toBe("unauthenticated");
     expect(body.details.map(({ debug }) => debug)).toEqual([
       { reason: "SESSION_CREDENTIAL_MISSING", domain: "ostiary" },
+      { id: 9000514, text: "You are not signed in. Sign in to go on." },
       { description: expect.stringContaining("Authorization: Bearer") },
     ]);
   });
@@ -63,10 +64,14 @@ describe("an error as curl shows it", () => {
   test.each([
     ['{"token":"x","tokn":1}', "tokn", /unknown/],
     ['{"token":7}', "token", /wrong type/],
-    ['{"token":"x","view":"NO_SUCH_VIEW"}', "view", /must be one of .*SESSION_VIEW_SESSION/],
-    ['{"token":"x","maxAuthenticationAge":"1h"}', "maxAuthenticationAge", /google.protobuf.Duration/],
+    ['{"token":"x","view":"NO_SUCH_VIEW"}', "view", /must be one of .*SESSION_VIEW_BASIC/],
+    [
+      '{"token":"x","demands":[{"freshness":{"maxAge":"1h"}}]}',
+      "demands.0.freshness.maxAge",
+      /google.protobuf.Duration/,
+    ],
     ['{"token":"x","token":"y"}', "", /twice/],
-    ['{"token":"x","cookie":"y"}', "", /more than once/],
+    ['{"token":"x","demands":[{"noPendingActions":{},"assuranceLevel":1}]}', "demands.0", /more than once/],
     ["[]", "", /must be an object/],
   ])("of the JSON %s names the field", async (json, field, description) => {
     const response = await postJson(`${service}/CheckSession`, json);
@@ -238,10 +243,7 @@ describe("content types and compressions", () => {
   });
 
   const textFrame = () => {
-    const message = toBinary(
-      CheckSessionRequestSchema,
-      create(CheckSessionRequestSchema, { credential: { case: "token", value: "text" } }),
-    );
+    const message = toBinary(CheckSessionRequestSchema, create(CheckSessionRequestSchema, { token: "text" }));
     return envelope(0, Buffer.from(message));
   };
   const postText = (body: string) =>

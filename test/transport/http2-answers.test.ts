@@ -119,7 +119,7 @@ describe.each(names)("over HTTP/2, listener %s", (name) => {
       expect(answer.status).toBe(431);
       expect(JSON.parse(answer.body).details[0].debug).toMatchObject({
         reason: "HEADERS_TOO_LARGE",
-        metadata: { limit_bytes: "32768", limit_fields: "100" },
+        metadata: { limitBytes: "32768", limitFields: "100" },
       });
       expect((await call(running, { ":method": "GET", ":path": "/health/alive" })).status).toBe(200);
       expect(problemsOf(running)).toEqual([]);

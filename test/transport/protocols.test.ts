@@ -27,10 +27,7 @@ beforeEach(() => {
 afterAll(() => running.close());
 
 function check(protocol: (typeof protocols)[number], value: string, options = {}) {
-  return sessionClient(protocol, running.baseUrl).checkSession(
-    { credential: { case: "token", value } },
-    options,
-  );
+  return sessionClient(protocol, running.baseUrl).checkSession({ token: value }, options);
 }
 
 describe.each(protocols)("a unary call over %s", (protocol) => {
@@ -105,7 +102,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(JSON.stringify(error)).not.toContain("secret detail");
     const lines = running.log.filter(({ level }) => level === "error");
     expect(lines).toHaveLength(1);
-    expect(lines[0]?.fields.requestId).toBe(info?.metadata.request_id);
+    expect(lines[0]?.fields.requestId).toBe(info?.metadata.requestId);
     expect(String(lines[0]?.fields.err)).toContain("a secret detail of the inside");
   });
 
@@ -118,23 +115,23 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     const client = sessionClient(protocol, running.baseUrl);
     const error = await errorOf(
       client.checkSession({
-        requiredAssuranceLevel: 99 as AssuranceLevel,
+        demands: [{ demand: { case: "assuranceLevel", value: 99 as AssuranceLevel } }, {}],
         view: 77 as SessionView,
       }),
     );
     expect(error.code).toBe(Code.InvalidArgument);
     expect(detailOf(error, ErrorInfoSchema)?.reason).toBe("REQUEST_INVALID");
     const fields = detailOf(error, BadRequestSchema)?.fieldViolations.map(({ field }) => field);
-    expect(fields?.sort()).toEqual(["credential", "requiredAssuranceLevel", "view"]);
+    expect(fields?.sort()).toEqual(["", "demands.0.assuranceLevel", "demands.1.demand", "view"]);
   });
 
   test("is not served before it is authenticated, and validated only after", async () => {
     const client = sessionClient(protocol, running.baseUrl);
     const calls = running.seen.calls;
-    const anonymous = await errorOf(client.revokeSession({ sessionId: "no uuid" }));
+    const anonymous = await errorOf(client.revokeOwnSession({ sessionId: "no uuid" }));
     expect(detailOf(anonymous, ErrorInfoSchema)?.reason).toBe("SESSION_CREDENTIAL_MISSING");
     const holder = sessionClient(protocol, running.baseUrl, { authorization: `Bearer ${goodToken}` });
-    const invalid = await errorOf(holder.revokeSession({ sessionId: "no uuid" }));
+    const invalid = await errorOf(holder.revokeOwnSession({ sessionId: "no uuid" }));
     expect(detailOf(invalid, BadRequestSchema)?.fieldViolations[0]?.field).toBe("sessionId");
     expect(running.seen.calls).toBe(calls);
   });
@@ -160,7 +157,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(error.code).toBe(Code.ResourceExhausted);
     expect(detailOf(error, ErrorInfoSchema)).toMatchObject({
       reason: "REQUEST_TOO_LARGE",
-      metadata: { limit_bytes: "16384" },
+      metadata: { limitBytes: "16384" },
     });
   });
 

@@ -10,8 +10,8 @@ const agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
 beforeAll(async () => {
   const certificate = selfSignedCertificate();
   const implementation = {
-    checkSession: ({ credential }: { credential: { value?: string } }) => ({
-      session: { id: "x".repeat(Number(credential.value)) },
+    checkSession: ({ token }: { token: string }) => ({
+      session: { id: "x".repeat(Number(token)) },
     }),
   };
   running = await startListener({

@@ -13,7 +13,7 @@ describe.skipIf(!chromiumInstalled)(
 
     beforeAll(async () => {
       app = await startTestApp({
-        config: { tenant_defaults: { flows: { registration: { invitation_required: true } } } },
+        config: { tenant_defaults: { flows: { registration: { mode: "invitation" } } } },
       });
       visitors = await Visitors.of(app.publicUrl);
     });
@@ -55,6 +55,14 @@ describe.skipIf(!chromiumInstalled)(
     ])("says in %s that it needs an invitation", async (locale, sentence) => {
       const page = await visitors.open("/ui/registration", { locale });
       await page.waitForSelector(`[role='alert'] >> text=${sentence}`);
+    });
+
+    test("is not linked from the login page, which says why", async () => {
+      const page = await visitors.open("/ui/login");
+      const aside = page.locator(".aside");
+      await aside.waitFor();
+      expect(await aside.textContent()).toBe("Accounts are made by invitation only. · Recover your account");
+      expect(await page.locator("main a").count()).toBe(1);
     });
 
     test("says that an invitation is used, and does without it when it is tried again", async () => {

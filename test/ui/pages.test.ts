@@ -489,7 +489,8 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
     const closed = await startTestApp({
       config: {
         tenant_defaults: {
-          flows: { registration: { enabled: false } },
+          branding: { name: "Acme" },
+          flows: { registration: { mode: "closed" }, recovery: { enabled: false } },
           allowed_return_urls: ["https://app.example.com/welcome"],
         },
       },
@@ -504,6 +505,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       await page.waitForSelector("text=names an address that is not allowed");
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);
       await page.waitForSelector(identifier);
+      // What nobody can do is not offered.
+      await page.waitForSelector("text=Acme");
+      expect(await page.title()).toBe("Sign in · Acme");
+      expect(await page.locator("main a").count()).toBe(0);
     } finally {
       await browser.close();
       await closed.stop();

@@ -132,8 +132,7 @@ describe.skipIf(!chromiumInstalled)(
       );
     };
     const whatIs = async (app: TestApp, value: string) =>
-      (await refusal(app.client(SessionService).checkSession({ credential: { case: "cookie", value } })))
-        .reason;
+      (await refusal(app.client(SessionService).checkSession({ cookies: [value] }))).reason;
 
     // bug-reports 36: each login ended at an empty form, without a word, until the older cookie ended.
     test.each([

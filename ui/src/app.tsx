@@ -7,27 +7,31 @@ import { FlowPage } from "./pages/flow-page.tsx";
 import { Page } from "./pages/page.tsx";
 import { SessionsPage } from "./pages/sessions-page.tsx";
 import type { Route } from "./routes.ts";
+import { brandNameOf, ProfileContext, useLoadedProfile } from "./tenant-profile.ts";
 
 /** The pages, and the language that they speak. */
 export function App(): JSX.Element {
   const [words, chooseLanguage] = useLanguage();
   const route = useRoute();
+  const profile = useLoadedProfile();
   return (
     <LanguageContext value={words}>
-      <header className="top">
-        <p className="brand">Ostiary</p>
-        <label>
-          <span className="hidden">{words.language}</span>
-          <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
-            {languages.map(({ tag, name }) => (
-              <option key={tag} value={tag} lang={tag}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-      </header>
-      <main>{route === undefined ? <NotFoundPage /> : <PageOf key={route} route={route} />}</main>
+      <ProfileContext value={profile}>
+        <header className="top">
+          <p className="brand">{brandNameOf(profile)}</p>
+          <label>
+            <span className="hidden">{words.language}</span>
+            <select value={words.tag} onChange={(event) => chooseLanguage(event.target.value)}>
+              {languages.map(({ tag, name }) => (
+                <option key={tag} value={tag} lang={tag}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        </header>
+        <main>{route === undefined ? <NotFoundPage /> : <PageOf key={route} route={route} />}</main>
+      </ProfileContext>
     </LanguageContext>
   );
 }

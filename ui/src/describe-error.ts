@@ -1,13 +1,13 @@
-import { reasonOf, retryAfterOf } from "@ostiary/sdk";
-import { fillIn } from "@ostiary/sdk/form";
+import { reasonOf, retryAfterOf, userMessageOf } from "@ostiary/sdk";
+import { fillIn, translator } from "@ostiary/sdk/form";
 import type { Words } from "./language/words.ts";
 
 /** What to tell a person about a call that was refused, or that never arrived. */
 export function describeError(error: unknown, words: Words): string {
-  const reason = reasonOf(error);
   // fetch says that it reached nobody with a TypeError, which Connect wraps.
-  if (reason === undefined) return isOffline(error) ? words.cannotReach : words.unknownError;
-  const text = words.errors[reason] ?? words.unknownError;
+  if (reasonOf(error) === undefined && isOffline(error)) return words.cannotReach;
+  const message = userMessageOf(error);
+  const text = message === undefined ? words.unknownError : translator(words.messages)(message);
   const retryAfterMs = retryAfterOf(error);
   if (retryAfterMs === undefined) return text;
   const again = fillIn(words.tryAgainIn, { time: describeSpan(retryAfterMs, words.tag) });

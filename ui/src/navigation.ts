@@ -26,9 +26,12 @@ function go(route: Route, flowId: string | undefined, state: object | null): voi
   window.dispatchEvent(new PopStateEvent("popstate"));
 }
 
-/** What the login page is to say to somebody who was sent there, as a reason of the contract. */
+/** The number of the message that says that a browser's sessions were removed. */
+export const sessionsRemoved = 9000531;
+
+/** What the login page is to say to somebody who was sent there, as the number of a message of the server. */
 export interface SignedOutBy {
-  readonly signedOutBy: "SESSION_COOKIE_AMBIGUOUS";
+  readonly signedOutBy: typeof sessionsRemoved;
 }
 
 /** Goes to the login page, and has it say why if its visitor could not know. */
@@ -41,7 +44,7 @@ export function navigateToLogin(state?: SignedOutBy): void {
 export function signedOutBy(): SignedOutBy["signedOutBy"] | undefined {
   const state: unknown = window.history.state;
   const found = typeof state === "object" && state !== null && "signedOutBy" in state;
-  return found && state.signedOutBy === "SESSION_COOKIE_AMBIGUOUS" ? state.signedOutBy : undefined;
+  return found && state.signedOutBy === sessionsRemoved ? sessionsRemoved : undefined;
 }
 
 /** The page that the address bar names; undefined if there is none. */

@@ -22,7 +22,7 @@ export type OstiaryAdminOptions = Reach & {
   readonly apiKey?: TokenSource | undefined;
 };
 
-/** Typed clients of the services on the admin listener. */
+/** Typed clients of the services on the admin listener. A call that can have a request id gets a random one unless it has one. */
 export interface OstiaryAdmin {
   /** Identities and their credentials. */
   readonly identities: Client<typeof IdentityService>;
@@ -40,12 +40,11 @@ export interface OstiaryAdmin {
   readonly throttle: Client<typeof ThrottleService>;
   /**
    * Sends a link to recover each of any number of identities. One that nothing can be sent to has an `error` as its
-   * result; what is thrown has stopped all of it. Over every transport, also fetch, for which
-   * `identities.sendRecoveryMessages` does not work.
+   * result; what is thrown has stopped all of it. The ids go in batches, under one request id.
    */
-  readonly sendRecoveryMessages: SendMessages<typeof IdentityService.method.sendRecoveryMessages>;
+  readonly sendRecoveryMessages: SendMessages;
   /** Sends a link to verify an address of each of any number of identities, in the same way. */
-  readonly sendVerificationMessages: SendMessages<typeof IdentityService.method.sendVerificationMessages>;
+  readonly sendVerificationMessages: SendMessages;
 }
 
 /** A page of identities, each with its traits and metadata, is larger than anything that users are answered. */
@@ -62,15 +61,20 @@ export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
   const transport = withRequestIds(
     openTransport(options, { token: options.apiKey, paths: true, mostAnswerBytes }),
   );
+  const identities = createClient(IdentityService, transport);
   return {
-    identities: createClient(IdentityService, transport),
+    identities,
     identitySchemas: createClient(IdentitySchemaService, transport),
     invitations: createClient(InvitationService, transport),
     sessions: createClient(SessionAdminService, transport),
     courier: createClient(CourierService, transport),
     apiKeys: createClient(ApiKeyService, transport),
     throttle: createClient(ThrottleService, transport),
-    sendRecoveryMessages: createSendMessages(transport, IdentityService.method.sendRecoveryMessages),
-    sendVerificationMessages: createSendMessages(transport, IdentityService.method.sendVerificationMessages),
+    sendRecoveryMessages: createSendMessages(identities, "batchSendRecoveryMessages", "sendRecoveryMessages"),
+    sendVerificationMessages: createSendMessages(
+      identities,
+      "batchSendVerificationMessages",
+      "sendVerificationMessages",
+    ),
   };
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { CreateApiKeyRequestSchema } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { createOstiaryAdmin } from "./admin.ts";
 import { createOstiary, type OstiaryOptions } from "./client.ts";
+import { getTenantProfile } from "./tenant-profile.ts";
 
 describe("the clients", () => {
   afterEach(() => vi.unstubAllGlobals());
@@ -98,6 +99,16 @@ describe("the clients", () => {
     expect(sent[0]?.init).not.toHaveProperty("credentials");
   });
 
+  test("ask for the tenant's profile by GET and without a token, so that a browser can keep the answer", async () => {
+    const { sent, fetch } = recorder({ profile: { defaultSchemaId: "person" } });
+    const ostiary = createOstiary({ baseUrl: "https://auth.example", fetch, token: "t" });
+    expect((await getTenantProfile(ostiary)).defaultSchemaId).toBe("person");
+    await ostiary.sessions.logout({});
+    expect(sent.map(({ init }) => init?.method)).toEqual(["GET", "POST"]);
+    expect(new URL(sent[0]?.url ?? "").pathname).toBe("/ostiary.flow.v1.FlowService/GetTenantProfile");
+    expect(new Headers(sent[0]?.init?.headers).get("authorization")).toBeNull();
+  });
+
   // Security rule: a redirect must not carry tokens and passwords to another host.
   test("follow no redirects", async () => {
     const { sent, fetch } = recorder();
@@ -106,11 +117,11 @@ describe("the clients", () => {
   });
 });
 
-function recorder() {
+function recorder(answer: object = {}) {
   const sent: { url: string; init: RequestInit | undefined }[] = [];
   const fetch: typeof globalThis.fetch = async (input, init) => {
     sent.push({ url: String(input), init });
-    return Response.json({});
+    return Response.json(answer);
   };
   return { sent, fetch };
 }

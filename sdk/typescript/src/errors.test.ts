@@ -7,9 +7,17 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { RemedySchema, UserMessageSchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
 import { ErrorReasonSchema } from "../../../gen/ostiary/error/v1/error_reason_pb.js";
-import { fieldViolationsOf, isErrorReason, metadataOf, reasonOf, remedyOf, retryAfterOf } from "./errors.ts";
+import {
+  fieldViolationsOf,
+  isErrorReason,
+  metadataOf,
+  reasonOf,
+  remedyOf,
+  retryAfterOf,
+  userMessageOf,
+} from "./errors.ts";
 
 describe("the readers of errors", () => {
   test("read each detail of an error that came over the wire", () => {
@@ -20,13 +28,23 @@ describe("the readers of errors", () => {
         metadata: { scope: "account" },
       }),
       detail(RemedySchema, { description: "Go on with the replacement flow." }),
-      detail(BadRequestSchema, { fieldViolations: [{ field: "traits.email", description: "is missing" }] }),
+      detail(UserMessageSchema, { id: 9000500, text: "Tell us 7.", context: { request_id: "7" } }),
+      detail(BadRequestSchema, {
+        fieldViolations: [
+          { field: "traits.email", description: "is missing", reason: "REQUIRED" },
+          { field: "traits.age", description: "is odd", reason: "NEWER" },
+        ],
+      }),
       detail(RetryInfoSchema, { retryDelay: { seconds: 1n, nanos: 500_000_000 } }),
     );
     expect(reasonOf(error)).toBe("FLOW_COMPLETED");
     expect(metadataOf(error)).toEqual({ scope: "account" });
     expect(remedyOf(error)).toBe("Go on with the replacement flow.");
-    expect(fieldViolationsOf(error)).toEqual([{ field: "traits.email", description: "is missing" }]);
+    expect(userMessageOf(error)).toEqual({ id: 9000500, text: "Tell us 7.", context: { request_id: "7" } });
+    expect(fieldViolationsOf(error)).toEqual([
+      { field: "traits.email", description: "is missing", reason: "REQUIRED" },
+      { field: "traits.age", description: "is odd", reason: "VALUE" },
+    ]);
     expect(retryAfterOf(error)).toBe(1500);
   });
 
@@ -49,6 +67,7 @@ describe("the readers of errors", () => {
     expect(reasonOf(error)).toBeUndefined();
     expect(metadataOf(error)).toEqual({});
     expect(remedyOf(error)).toBeUndefined();
+    expect(userMessageOf(error)).toBeUndefined();
     expect(fieldViolationsOf(error)).toEqual([]);
     expect(retryAfterOf(error)).toBeUndefined();
   });
@@ -97,6 +116,7 @@ describe("the readers of errors", () => {
     expect(reasonOf(error)).toBeUndefined();
     expect(metadataOf(error)).toEqual({});
     expect(remedyOf(error)).toBeUndefined();
+    expect(userMessageOf(error)).toBeUndefined();
     expect(fieldViolationsOf(error)).toEqual([]);
     expect(retryAfterOf(error)).toBeUndefined();
   });

@@ -8,18 +8,28 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { RemedySchema, UserMessageSchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
 import { ErrorReason } from "../../../gen/ostiary/error/v1/error_reason_pb.js";
+import { FieldViolationReason } from "../../../gen/ostiary/error/v1/field_violation_pb.js";
+import type { NumberedMessage } from "./numbered-message.ts";
 
 /** Every reason that an error of Ostiary can have, as the contract's enum names it. Reasons are permanent. */
 export type ErrorReasonName = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
 
+/** Why a field is wrong, as the contract's enum names it. Permanent. */
+export type FieldViolationReasonName = Exclude<keyof typeof FieldViolationReason, "UNSPECIFIED">;
+
 /** What is wrong with one field of a request. */
 export interface FieldViolation {
-  /** The path of the field: `traits.email`. */
+  /**
+   * The path of the field in the JSON form of the request, as the name of a form node is written: `traits.email`,
+   * `requests.0.traits`. Empty for the request as a whole.
+   */
   readonly field: string;
   /** A sentence for a developer, in English. */
   readonly description: string;
+  /** `VALUE` also for a reason that is newer than this package. */
+  readonly reason: FieldViolationReasonName;
 }
 
 /** The longest time to wait that is believed: a day. */
@@ -36,10 +46,19 @@ export function reasonOf(error: unknown): ErrorReasonName | undefined {
 
 /** Whether a text, for example the `reason` of a rejected submit, is a reason that this package knows. */
 export function isErrorReason(text: string): text is ErrorReasonName {
+  return isNameOf(ErrorReason, text);
+}
+
+/** Whether a text is a name of one of our enums, other than that of what is never sent. */
+function isNameOf(names: object, text: string): boolean {
   // The enum object maps numbers to names as well; only a name leads to a number.
-  const known = typeof text === "string" && Object.hasOwn(ErrorReason, text);
-  const value: unknown = known ? Reflect.get(ErrorReason, text) : undefined;
-  return typeof value === "number" && value !== ErrorReason.UNSPECIFIED;
+  const known = typeof text === "string" && Object.hasOwn(names, text);
+  const value: unknown = known ? Reflect.get(names, text) : undefined;
+  return typeof value === "number" && value !== 0;
+}
+
+function isViolationReason(text: string): text is FieldViolationReasonName {
+  return isNameOf(FieldViolationReason, text);
 }
 
 /** The values that go with the reason, for example `scope`. Empty if there are none. */
@@ -53,10 +72,23 @@ export function remedyOf(error: unknown): string | undefined {
   return description === "" ? undefined : description;
 }
 
+/**
+ * What to tell the person who uses your client. Undefined where only a developer can help: then say that it did not work. Where
+ * `retryAfterOf` says something, add when to try again.
+ */
+export function userMessageOf(error: unknown): NumberedMessage | undefined {
+  const message = detailOf(error, UserMessageSchema);
+  return message === undefined ? undefined : { id: message.id, text: message.text, context: message.context };
+}
+
 /** What is wrong with which fields of the request. Empty if the error is about something else. */
 export function fieldViolationsOf(error: unknown): readonly FieldViolation[] {
   const violations = detailOf(error, BadRequestSchema)?.fieldViolations ?? [];
-  return violations.map(({ field, description }) => ({ field, description }));
+  return violations.map(({ field, description, reason }) => ({
+    field,
+    description,
+    reason: isViolationReason(reason) ? reason : "VALUE",
+  }));
 }
 
 /**

@@ -6,15 +6,19 @@ export { createOstiary, type Ostiary, type OstiaryOptions } from "./client.ts";
 export {
   type ErrorReasonName,
   type FieldViolation,
+  type FieldViolationReasonName,
   fieldViolationsOf,
   isErrorReason,
   metadataOf,
   reasonOf,
   remedyOf,
   retryAfterOf,
+  userMessageOf,
 } from "./errors.ts";
 export { type FormValues, formDataToValues } from "./form-data.ts";
 export { textOf } from "./form-value.ts";
-export type { IdentityIds, SendMessages, SendMessagesOptions } from "./send-messages.ts";
+export type { NumberedMessage } from "./numbered-message.ts";
+export type { IdentityIds, SendMessageResult, SendMessages, SendMessagesOptions } from "./send-messages.ts";
 export { type SubmitOutcome, submit } from "./submit.ts";
+export { getTenantProfile } from "./tenant-profile.ts";
 export type { Reach, ReachByAddress, ReachByTransport, TokenSource } from "./transport.ts";

@@ -74,12 +74,15 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
 
 describe("requireSession", () => {
   test.each([
-    ["requiredAssuranceLevel", "assuranceLevel"],
-    ["required_assurance_level", "assuranceLevel"],
+    ["assurance_level", "assuranceLevel"],
+    ["verified_address", "verifiedAddress"],
+    ["no_pending_actions", "noPendingActions"],
+    ["methodProperty", "methodProperties"],
+    ["method_property", "methodProperties"],
     ["assurancelevel", "assuranceLevel"],
     ["asuranceLevel", "assuranceLevel"],
-    ["maxAuthenticationAge", "maxAge"],
-    ["max_authentication_age", "maxAge"],
+    ["freshness", "maxAge"],
+    ["max_age", "maxAge"],
     ["maxage", "maxAge"],
     ["allowedOrigin", "allowedOrigins"],
     ["onUnavailible", "onUnavailable"],

@@ -1,30 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 
+/** A request id that nobody else has; empty in a browser over plain HTTP, where there is no such thing. */
+export function newRequestId(): string {
+  return globalThis.crypto?.randomUUID?.() ?? "";
+}
+
 /**
- * Gives each unary call a random `request_id` where its request has that field and the caller said none: a call that a proxy
- * or a connection repeats then makes nothing twice.
+ * Gives each call that can have a request id one of its own, unless the caller gives it: a proxy or transport that repeats the
+ * call after a lost answer then makes nothing twice. A caller that repeats calls itself gives the same id each time.
  */
 export function withRequestIds(transport: Transport): Transport {
   return {
+    ...transport,
     unary(method, signal, timeoutMs, header, input, contextValues) {
-      const message = takesRequestId(method) && !hasRequestId(input) ? withRandomId(input) : input;
-      return transport.unary(method, signal, timeoutMs, header, message, contextValues);
+      const takesId = method.input.fields.some(({ name }) => name === "request_id");
+      const given = "requestId" in input && typeof input.requestId === "string" ? input.requestId : "";
+      const identified = takesId && given === "" ? { ...input, requestId: newRequestId() } : input;
+      return transport.unary(method, signal, timeoutMs, header, identified, contextValues);
     },
-    stream: transport.stream.bind(transport),
+    stream(...call) {
+      return transport.stream(...call);
+    },
   };
-}
-
-function takesRequestId(method: DescMethodUnary): boolean {
-  return method.input.field.requestId?.fieldKind === "scalar";
-}
-
-function hasRequestId(input: object): boolean {
-  return "requestId" in input && input.requestId !== undefined && input.requestId !== "";
-}
-
-/** A copy: the caller's own object may be sent again, as another call. */
-function withRandomId<T extends object>(input: T): T {
-  return { ...input, requestId: globalThis.crypto.randomUUID() };
 }

@@ -55,18 +55,35 @@ export function openTransport(
   { token, format = "json", paths = false, mostAnswerBytes = 1024 * 1024 }: TransportRules = {},
 ): Transport {
   checkReach(reach, { paths });
-  const transport =
-    reach.transport ??
-    createConnectTransport({
-      baseUrl: reach.baseUrl,
-      useBinaryFormat: format === "binary",
-      defaultTimeoutMs: reach.timeoutMs ?? defaultTimeoutMs,
-      fetch: boundedFetch(
-        fetchWith(reach.fetch, reach.credentials ?? defaultCredentials(token)),
-        mostAnswerBytes,
+  if (reach.transport !== undefined)
+    return token === undefined ? reach.transport : withToken(reach.transport, token);
+  const options = {
+    baseUrl: reach.baseUrl,
+    useBinaryFormat: format === "binary",
+    defaultTimeoutMs: reach.timeoutMs ?? defaultTimeoutMs,
+    fetch: boundedFetch(
+      fetchWith(reach.fetch, reach.credentials ?? defaultCredentials(token)),
+      mostAnswerBytes,
+    ),
+  };
+  const byPost = createConnectTransport(options);
+  const asOneself = token === undefined ? byPost : withToken(byPost, token);
+  return sharedByGet(asOneself, createConnectTransport({ ...options, useHttpGet: true }));
+}
+
+/** The methods whose answer is the same for everybody, so that browsers and caches in between may keep it. */
+const sharedMethods: ReadonlySet<string> = new Set(["ostiary.flow.v1.FlowService.GetTenantProfile"]);
+
+/** Calls those by GET, without a token: it would say who asks, and change nothing. */
+function sharedByGet(asOneself: Transport, byGet: Transport): Transport {
+  return {
+    unary: (method, ...call) =>
+      (sharedMethods.has(`${method.parent.typeName}.${method.name}`) ? byGet : asOneself).unary(
+        method,
+        ...call,
       ),
-    });
-  return token === undefined ? transport : withToken(transport, token);
+    stream: (...call) => asOneself.stream(...call),
+  };
 }
 
 /** Calls through another transport with headers that are made for each call; if that throws, nothing is sent. */

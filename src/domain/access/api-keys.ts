@@ -101,7 +101,7 @@ export class ApiKeys {
         ? maker.expiresAt
         : endOfExpiration(wanted.expiration, this.#clock.now(), expirationLimits);
     if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
-      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expire_time: maker.expiresAt.toISOString() });
+      throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });
     }
     const { key, secret } = this.#newKey(tenant, {
       ...{ name: wanted.name, scopes: wanted.scopes, expiresAt },

@@ -112,7 +112,11 @@ function addressOf(channel: MessageChannel, text: string): string {
   if (normalised.kind === wanted) return normalised.value;
   const description =
     channel === "email" ? "must be an e-mail address" : "must be a telephone number such as +491712345678";
-  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "recipient", description }] });
+  throw domainError(
+    "REQUEST_INVALID",
+    {},
+    { violations: [{ field: "recipient", description, reason: "FORMAT" }] },
+  );
 }
 
 function normalisedOr(text: string, otherwise: string): string {

@@ -25,6 +25,7 @@ export type EventType =
   | "recovery.started_by_operator"
   | "verification.started_by_operator"
   | "address.verified"
+  | "address.unverified"
   | "password.checked"
   | "api_key.created"
   | "api_key.revoked"

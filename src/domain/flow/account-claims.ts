@@ -163,11 +163,13 @@ export class AccountClaims {
     identityId: IdentityId,
   ): Promise<LoginComesFirst | FlowOutcome<never>> {
     const { shape, record, flowId } = answer;
-    const credentials = await this.#identities.listCredentials({ tenantId: caller.tenant.id }, identityId);
+    const scope = { tenantId: caller.tenant.id };
+    // An account has few; more than these would offer nothing else.
+    const credentials = await this.#identities.listCredentials(scope, identityId, { size: 200 });
     const loginFlow = await this.#logins.createForOwner(caller, {
       client: record.client,
       identityId,
-      credentialKinds: credentials.map(({ kind }) => kind),
+      credentialKinds: [...new Set(credentials.items.map(({ kind }) => kind))],
     });
     if (loginFlow === undefined) return this.#ended(caller, answer);
     return {

@@ -86,7 +86,7 @@ export class AccountDeletion {
     deleteAt: Date,
   ): Promise<OwnChangeResult> {
     const content = { template: "account_deletion_scheduled", data: { date: deleteAt } } as const;
-    const data = { delete_time: deleteAt.toISOString() };
+    const data = { purge_time: deleteAt.toISOString() };
     const { id } = holder.identity;
     return this.#store.scheduleDeletion(
       { tenantId: caller.tenant.id },

@@ -64,7 +64,7 @@ export class AccountDisowning {
       if (!identity || !isUnclaimed(identity, target) || identity.revision === seen) return undefined;
       seen = identity.revision;
       const at = this.#clock.now();
-      const proof = { kind: `${by}_recovery`, assuranceLevel: "aal1" } as const;
+      const proof = { kind: by, purpose: "recovery", assuranceLevel: "aal1" } as const;
       const recovery = { ...proof, completedAt: at.toISOString(), methods: [] };
       const { client, returnTo } = record;
       const settings = this.#settings.draftAfterRecovery(caller, {
@@ -114,7 +114,9 @@ export class AccountDisowning {
       updatedAt: at,
       revision: identity.revision + 1,
       identifiers: identity.identifiers.filter(({ path }) => !removed.has(path)),
-      verifiableAddresses: [{ kind: address.kind, value: address.value, verifiedAt: at }],
+      verifiableAddresses: identity.verifiableAddresses
+        .filter((each) => isSameAddress(each, address))
+        .map((each) => ({ ...each, verifiedAt: at })),
       recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
       deleteAt: never,
     };

@@ -7,7 +7,7 @@ import type { JsonObject } from "../json.ts";
 import type { Authentication, MethodKind, MethodMemory, ProofKind } from "../method/method.ts";
 import type { Secret } from "../secret.ts";
 import type { SessionCredential } from "../session/credential.ts";
-import type { AuthenticatedSession, Session } from "../session/session.ts";
+import type { AuthenticatedSession, AuthenticationPurpose, Session } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { LimitedAddress } from "../throttle/subjects.ts";
 import type { Form } from "./form.ts";
@@ -107,6 +107,7 @@ export type SettingsChange =
 
 /** A first proof that was given. */
 export interface FirstFactor extends Authentication {
+  readonly purpose: AuthenticationPurpose;
   readonly completedAt: string;
   /** One of these is wanted beside it; none if it is enough. */
   readonly methods: readonly MethodKind[];

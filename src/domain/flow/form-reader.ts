@@ -1,7 +1,8 @@
-import { domainError, type FieldViolation } from "../errors.ts";
+import { domainError } from "../errors.ts";
+import { joinFieldPath, splitFieldPath } from "../field-path.ts";
+import type { FieldViolation, FieldViolationReason } from "../field-violation.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
 import { isObject } from "../identity/schema-document.ts";
-import { joinTraitPath, splitTraitPath } from "../identity/trait-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { ButtonKind, InputKind, ListKind, Node } from "./form.ts";
 import { isSameChoice, readFormValue, sizeProblem } from "./form-value.ts";
@@ -87,7 +88,7 @@ export class FormReader {
   }
 
   #readField(name: string, given: JsonValue, all: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
-    const path = splitTraitPath(name);
+    const path = splitFieldPath(name);
     const variants = (this.#fields.get(name) ?? []).filter((node) => this.#isSent(node));
     const node = variants.find((each) => holds(each, this.#nodes, all));
     if (node === undefined) return variants.length > 0 ? [] : this.#readButton(name, path, given);
@@ -125,7 +126,7 @@ export class FormReader {
     }
     const value = whole === undefined ? this.#readItems(list, items) : this.#readWhole(list, whole);
     if (value === undefined) return [];
-    return value === null && isEmpty(list) ? [] : [{ path: splitTraitPath(name), value }];
+    return value === null && isEmpty(list) ? [] : [{ path: splitFieldPath(name), value }];
   }
 
   /** The list as it was drawn, with what was sent of its items; undefined where that changes nothing. */
@@ -199,7 +200,7 @@ export class FormReader {
       const node = variants.find((each) => holds(each, nodes, leaves)) ?? variants[0];
       if (node === undefined) this.#refuseUnknown(place);
       const typed = node && this.#readValue(place, node.element, value, true);
-      const path = splitTraitPath(place).slice(splitTraitPath(name).length);
+      const path = splitFieldPath(place).slice(splitFieldPath(name).length);
       return typed === undefined || typed === null ? [] : [{ path, value: typed }];
     });
     return isScalar ? read[0]?.value : documentOf(read);
@@ -217,7 +218,7 @@ export class FormReader {
     return this.#nodes.flatMap((node) => {
       const clears = node.condition?.clears;
       if (clears === undefined || holds(node, this.#nodes, given)) return [];
-      const path = splitTraitPath(clears);
+      const path = splitFieldPath(clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
       return isGiven ? [] : [{ path, value: null }];
     });
@@ -225,11 +226,11 @@ export class FormReader {
 
   /** Security rule: no place is given twice, as a whole and by something within it: one of them would count unseen. */
   #refuseOverlaps(read: readonly ReadValue[]): void {
-    const given = new Set(read.map(({ path }) => joinTraitPath(path)));
+    const given = new Set(read.map(({ path }) => joinFieldPath(path)));
     for (const { path } of read) {
-      const outer = path.slice(1).map((_part, end) => joinTraitPath(path.slice(0, end + 1)));
+      const outer = path.slice(1).map((_part, end) => joinFieldPath(path.slice(0, end + 1)));
       if (outer.some((name) => given.has(name))) {
-        this.#refuse(joinTraitPath(path), "CONFLICT", "lies within another field that is given");
+        this.#refuse(joinFieldPath(path), "CONFLICT", "lies within another field that is given");
       }
     }
   }
@@ -242,7 +243,7 @@ export class FormReader {
     this.#refuse(name, "UNKNOWN_FIELD", "is no field of the form that can be filled in");
   }
 
-  #refuse(field: string, reason: string, description: string): void {
+  #refuse(field: string, reason: FieldViolationReason, description: string): void {
     this.#violations.push({ field, reason, description });
   }
 }
@@ -275,12 +276,12 @@ function itemOf(
   changed: ReadonlyMap<string, JsonValue>,
 ): JsonValue | undefined {
   const nodes = itemNodes(list, index).filter(isInput);
-  const depth = splitTraitPath(list.name).length + 1;
+  const depth = splitFieldPath(list.name).length + 1;
   const values = nodes.flatMap((node): ReadValue[] => {
     const isLeft = !holds(node, nodes, changed) && (changed.has(node.name) || holds(node, nodes, new Map()));
     const value = changed.has(node.name) ? changed.get(node.name) : node.element.value;
     const isNone = isLeft || value === undefined || value === null;
-    return isNone ? [] : [{ path: splitTraitPath(node.name).slice(depth), value }];
+    return isNone ? [] : [{ path: splitFieldPath(node.name).slice(depth), value }];
   });
   const isUntouched = changed.size === 0 && list.element.items[index] !== undefined;
   if (!isUntouched && values.every(({ value }) => value === false)) return undefined;
@@ -302,7 +303,7 @@ function holds({ condition }: Node, nodes: readonly Node[], given: ReadonlyMap<s
 function leavesOf(name: string, value: JsonValue): readonly (readonly [string, JsonValue])[] {
   if (!isObject(value)) return [[name, value]];
   return Object.entries(value).flatMap(([member, inner]) =>
-    leavesOf(`${name}.${joinTraitPath([member])}`, inner),
+    leavesOf(`${name}.${joinFieldPath([member])}`, inner),
   );
 }
 
@@ -349,7 +350,7 @@ function isButton(node: Node): node is ButtonNode {
 }
 
 function isHarmless(name: string): boolean {
-  return !splitTraitPath(name).some((part) => forbiddenParts.has(part));
+  return !splitFieldPath(name).some((part) => forbiddenParts.has(part));
 }
 
 const forbiddenParts = new Set(["__proto__", "constructor", "prototype"]);

@@ -1,3 +1,4 @@
+import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type Message, required } from "../message/message.ts";
 
@@ -228,5 +229,5 @@ export function withImportance(nodes: readonly Node[]): readonly Node[] {
 
 /** Joins path parts to a node name; a dot or backslash within a part is written with a backslash before it. */
 export function nodeName(...parts: readonly string[]): string {
-  return parts.map((part) => part.replace(/[\\.]/g, "\\$&")).join(".");
+  return joinFieldPath(parts);
 }

@@ -26,7 +26,7 @@ export async function registrationStart(
   wanted: { readonly schemaId: string; readonly invitationToken: string },
 ): Promise<FlowData> {
   const { registration, defaultSchemaId, selfServiceSchemaIds } = tenant.settings;
-  if (!registration.enabled) throw domainError("REGISTRATION_DISABLED", {});
+  if (registration.mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
   if (wanted.invitationToken !== "") {
     const invitation = await invitations.open(tenant, wanted.invitationToken);
     const { id, schemaId, address, traits, publicMetadata, adminMetadata } = invitation;
@@ -35,7 +35,7 @@ export async function registrationStart(
   assertOpen(tenant, {});
   const schemaId = wanted.schemaId === "" ? defaultSchemaId : wanted.schemaId;
   // A schema that is not for self-service is answered as one that does not exist.
-  if (!selfServiceSchemaIds.has(schemaId)) throw domainError("SCHEMA_NOT_FOUND", { schema_id: schemaId });
+  if (!selfServiceSchemaIds.has(schemaId)) throw domainError("SCHEMA_NOT_FOUND", { schemaId });
   return { schemaId };
 }
 
@@ -45,9 +45,9 @@ export async function registrationStart(
  * Security rule: asked at every step, so that a flow which began before an invitation was required makes no account.
  */
 export function assertOpen(tenant: Tenant, { invitation }: Pick<FlowData, "invitation">): void {
-  const { enabled, invitationRequired } = tenant.settings.registration;
-  if (!enabled) throw domainError("REGISTRATION_DISABLED", {});
-  if (invitationRequired && invitation === undefined) throw domainError("INVITATION_REQUIRED", {});
+  const { mode } = tenant.settings.registration;
+  if (mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
+  if (mode === "invitation" && invitation === undefined) throw domainError("INVITATION_REQUIRED", {});
 }
 
 /**

@@ -101,7 +101,7 @@ export class LoginCompletions {
     const first = flow.data.firstFactor && shownFirst(flow.data.firstFactor);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      methods: [...(first ? [first] : []), { ...authentication, completedAt: at }],
+      methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],
       origin,
       at,
     });

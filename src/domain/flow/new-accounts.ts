@@ -75,7 +75,7 @@ export class NewAccounts {
     const identity = newIdentity(account, invitation, at);
     const { session, token } = newSession(this.#tokens, tenant, identity.id, {
       client: flow.client,
-      methods: [{ ...account.proved.authentication, completedAt: at }],
+      methods: [{ ...account.proved.authentication, purpose: "registration", completedAt: at }],
       origin,
       at,
     });

@@ -26,6 +26,11 @@ export interface SentLink {
   readonly expiresAt: Date;
 }
 
+/** When a link is to end. */
+export type LinkExpiration =
+  | { readonly kind: "after"; readonly lifetimeMs: number }
+  | { readonly kind: "at"; readonly time: Date };
+
 /** The call that an operator makes. */
 export interface OperatorCall {
   readonly tenant: Tenant;
@@ -71,19 +76,20 @@ export class OperatorFlows {
   /**
    * A link by which its holder sets a new secret. The operator vouches for who that is, so no address is needed; the
    * operator never learns the secret (ASVS V6.4.6, peers D 16). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
-   * UI_URL_MISSING.
+   * UI_URL_MISSING, REQUEST_INVALID.
    */
   async createRecoveryLink(
     call: OperatorCall,
-    wanted: { readonly identityId: IdentityId; readonly lifetimeMs: number | undefined },
+    wanted: { readonly identityId: IdentityId; readonly expiration: LinkExpiration | undefined },
   ): Promise<HandedOverLink> {
+    const lifetimeMs = lifetimeOf(wanted.expiration, this.#clock.now());
     const identity = await this.#activeIdentity(call, wanted.identityId);
     assertPage(call.tenant, "recovery");
     const flow = this.#holder(call.tenant, "recovery", identity.id, { operator: "vouches" });
     const { link, flow: holding } = this.#proofs.handOver(call.tenant, flow, {
       sentTo: nameOf(identity),
       target: { ...(addressesOf(identity)[0] ?? noAddress), identityId: identity.id },
-      lifetimeMs: wanted.lifetimeMs,
+      lifetimeMs,
     });
     await this.#begin(call, "recovery.started_by_operator", "handed_over", {
       flow: { ...holding, expiresAt: link.expiresAt },
@@ -202,6 +208,19 @@ export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {
   if (!tenant.settings.link.enabledFor.has(kind)) throw domainError("LINKS_DISABLED", {});
   assertPage(tenant, kind);
 }
+
+/** How long a link is to work; undefined: as configured. Throws REQUEST_INVALID for less than a minute and more than a day. */
+function lifetimeOf(expiration: LinkExpiration | undefined, now: Date): number | undefined {
+  if (expiration?.kind !== "at") return expiration?.lifetimeMs;
+  const lifetimeMs = expiration.time.getTime() - now.getTime();
+  if (lifetimeMs >= minuteMs && lifetimeMs <= dayMs) return lifetimeMs;
+  const description = "must be from a minute to a day from now";
+  const violations = [{ field: "expireTime", description, reason: "RANGE" as const }];
+  throw domainError("REQUEST_INVALID", {}, { violations });
+}
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
 
 function assertPage(tenant: Tenant, flow: LinkKind): void {
   if (tenant.settings.uiUrls[flow] === undefined) throw domainError("UI_URL_MISSING", { flow });

@@ -1,18 +1,17 @@
 import { DomainError, type ErrorReason } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
-import { mapInOrder } from "../map-in-order.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { assertSendsLinks, type LinkKind } from "./operator-flows.ts";
 
-/** A stream that an operator has opened. */
-export interface SendStream {
+/** A list of identities that an operator sends to. */
+export interface SendBatch {
   readonly tenant: Tenant;
   readonly flow: LinkKind;
-  /** Aborted when the stream must end: its client is gone, its credential has ended, the server stops. */
+  /** Aborted when nobody waits for the results any more: the client is gone, its deadline has passed, the server stops. */
   readonly signal: AbortSignal;
 }
 
-/** One identity of a stream that a message is to go to. */
+/** One identity of a batch that a message is to go to. */
 export interface SendOrder {
   readonly identityId: IdentityId;
   /** Under which nobody gets two; empty: nothing is remembered. */
@@ -33,28 +32,44 @@ const ownFailures: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
 ]);
 
 /**
- * How many messages all streams of this process send at the same moment. Each holds a connection to the database meanwhile,
+ * How many messages all batches of this process send at the same moment. Each holds a connection to the database meanwhile,
  * and people who log in need some as well.
  */
 const concurrency = 4;
 
-/** What operators send to a stream of identities, one by one: what fails for one is no matter of the others. */
+/** What operators send to many identities, one by one: what fails for one is no matter of the others. */
 export class OperatorSends {
   #free = concurrency;
   readonly #waiting: (() => void)[] = [];
 
   /**
-   * Carries out `send` for each order, and gives the results in their order. Back-pressure and failures are as in
-   * `mapInOrder`. After `signal` is aborted nothing is begun any more, and what it was aborted with is thrown. Throws
-   * LINKS_DISABLED, UI_URL_MISSING before anything is taken.
+   * Carries out `send` for each order, and gives the results in their order. After `signal` is aborted, or something failed that
+   * would fail for the others as well, nothing is begun any more, and that is thrown once what was begun has ended. Throws
+   * LINKS_DISABLED, UI_URL_MISSING before anything is sent.
    */
-  sendEach<Sent>(
-    { tenant, flow, signal }: SendStream,
-    orders: AsyncIterable<SendOrder>,
+  async sendEach<Sent>(
+    { tenant, flow, signal }: SendBatch,
+    orders: readonly SendOrder[],
     send: (order: SendOrder) => Promise<Sent>,
-  ): AsyncGenerator<SendResult<Sent>, void, undefined> {
+  ): Promise<readonly SendResult<Sent>[]> {
     assertSendsLinks(tenant, flow);
-    return mapInOrder(orders, concurrency, (order) => this.#inTurn(() => sendOne(order, signal, send)));
+    const results: SendResult<Sent>[] = [];
+    const left = orders.entries();
+    let failure: { readonly error: unknown } | undefined;
+    // A few at a time of each batch: they take turns with those of others, so that a long list keeps no short one waiting.
+    const worker = async () => {
+      for (const [index, order] of left) {
+        try {
+          results[index] = await this.#inTurn(() => sendOne(order, signal, send));
+        } catch (error) {
+          failure ??= { error };
+        }
+        if (failure !== undefined) return;
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    if (failure !== undefined) throw failure.error;
+    return results;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -4,13 +4,18 @@ import type { DerivedTraits, Identity, VerifiableAddress } from "../identity/ide
 import { changedIdentity, type ProfilePlan, planProfileChange } from "./profile-change.ts";
 
 const [before, now] = [new Date("2026-01-01T12:00:00Z"), new Date("2026-01-01T13:00:00Z")];
-const old: VerifiableAddress = { kind: "email", value: "old@example.com", verifiedAt: before };
-const added = { kind: "email", value: "new@example.com" } as const;
+const old: VerifiableAddress = {
+  kind: "email",
+  value: "old@example.com",
+  path: "",
+  verifiedAt: before,
+};
+const added = { kind: "email", value: "new@example.com", path: "" } as const;
 
 function planOf(...verifiableAddresses: readonly (typeof added | VerifiableAddress)[]): ProfilePlan {
   const derived = {
     identifiers: [],
-    verifiableAddresses: verifiableAddresses.map(({ kind, value }) => ({ kind, value })),
+    verifiableAddresses: verifiableAddresses.map(({ kind, value }) => ({ kind, value, path: "" })),
     recoveryAddresses: [],
     displayName: "",
   };

@@ -252,28 +252,29 @@ export class RecoveryFlows {
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
     const at = this.#clock.now();
-    const method = authentication.kind === "link" ? "link_recovery" : "code_recovery";
-    const proof = { kind: method, assuranceLevel: authentication.assuranceLevel } as const;
-    const wanted = this.#secondFactors.wantedBeside({ authentication: proof }, credentialKinds);
+    const wanted = this.#secondFactors.wantedBeside({ authentication }, credentialKinds);
     const settings = this.#settings.draftAfterRecovery(caller, {
       client: record.client,
       returnTo: record.returnTo,
       identityId: identity.id,
-      recovery: this.#secondFactors.remember(proof, wanted),
+      recovery: this.#secondFactors.remember(authentication, "recovery", wanted),
     });
     // Security rule: no session at once for whoever has a second factor to show (peers D 15, D4 1).
     const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
     const issued = isAtOnce
       ? newSession(this.#tokens, tenant, identity.id, {
           client: record.client,
-          methods: [{ ...proof, completedAt: at }],
+          methods: [{ ...authentication, purpose: "recovery", completedAt: at }],
           origin,
           at,
         })
       : undefined;
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: issued?.session.id };
-    const data = { method, started_by: record.data.operator === undefined ? "owner" : "operator" };
+    const data = {
+      method: authentication.kind,
+      started_by: record.data.operator === undefined ? "owner" : "operator",
+    };
     const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
     const result = await this.#flows.completeRecovery(

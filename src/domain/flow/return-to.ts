@@ -9,7 +9,7 @@ import type { TenantSettings } from "../tenant/tenant.ts";
 export function resolveReturnTo(returnTo: string | undefined, settings: TenantSettings): string | undefined {
   if (returnTo === undefined || returnTo === "") return settings.defaultReturnUrl;
   if (returnTo !== settings.defaultReturnUrl && !settings.allowedReturnUrls.has(returnTo)) {
-    throw domainError("RETURN_TO_NOT_ALLOWED", { return_to: returnTo.slice(0, 200) });
+    throw domainError("RETURN_TO_NOT_ALLOWED", { returnTo: returnTo.slice(0, 200) });
   }
   return returnTo;
 }

@@ -1,7 +1,7 @@
 import type { CredentialKind } from "../identity/identity.ts";
 import type { Authentication, LoginMethod, MethodKind } from "../method/method.ts";
 import type { Clock } from "../ports.ts";
-import type { AuthenticationMethod } from "../session/session.ts";
+import type { AuthenticationMethod, AuthenticationPurpose } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { advanceFlow } from "./advance-flow.ts";
 import type { FirstFactor, FlowRecord } from "./flow.ts";
@@ -45,8 +45,12 @@ export class SecondFactorStage {
   }
 
   /** A first proof as a flow remembers it. */
-  remember(authentication: Authentication, methods: readonly MethodKind[]): FirstFactor {
-    return { ...authentication, completedAt: this.#clock.now().toISOString(), methods };
+  remember(
+    authentication: Authentication,
+    purpose: AuthenticationPurpose,
+    methods: readonly MethodKind[],
+  ): FirstFactor {
+    return { ...authentication, purpose, completedAt: this.#clock.now().toISOString(), methods };
   }
 
   /**
@@ -60,7 +64,7 @@ export class SecondFactorStage {
     methods: readonly MethodKind[],
   ): Promise<FlowRecord> {
     const { pending: _used, method: _done, identifier, ...rest } = flow.data;
-    const firstFactor = this.remember(authentication, methods);
+    const firstFactor = this.remember(authentication, "sign_in", methods);
     const own = held.find(({ digest }) => Buffer.compare(digest, flow.digest) === 0);
     return advanceFlow(
       this.#flows,
@@ -85,6 +89,11 @@ export class SecondFactorStage {
 }
 
 /** A first proof as a session keeps it. */
-export function shownFirst({ kind, assuranceLevel, completedAt }: FirstFactor): AuthenticationMethod {
-  return { kind, assuranceLevel, completedAt: new Date(completedAt) };
+export function shownFirst({
+  kind,
+  purpose,
+  assuranceLevel,
+  completedAt,
+}: FirstFactor): AuthenticationMethod {
+  return { kind, purpose, assuranceLevel, completedAt: new Date(completedAt) };
 }

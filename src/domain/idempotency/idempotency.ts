@@ -94,18 +94,22 @@ export class IdempotencyRunner {
     }
     // The secret that sealed it is gone. Doing the work again could double it, so the caller must look.
     const message = "The request id was used before, and what came of it can no longer be read.";
-    throw domainError("REQUEST_ID_REUSED", { request_id: requestId }, { message });
+    throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
   }
 }
 
 const purpose = "idempotency";
 
 function reused(requestId: string) {
-  return domainError("REQUEST_ID_REUSED", { request_id: requestId });
+  return domainError("REQUEST_ID_REUSED", { requestId });
 }
 
 function assertStorable(requestId: string): void {
   if (isStorableText(requestId)) return;
   const description = "must not have null characters or lone surrogates";
-  throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "requestId", description }] });
+  throw domainError(
+    "REQUEST_INVALID",
+    {},
+    { violations: [{ field: "requestId", description, reason: "FORMAT" }] },
+  );
 }

@@ -102,8 +102,8 @@ describe("the built-in schema", () => {
       valid: true,
       derived: {
         identifiers: [{ kind: "email", value: "ada@example.com", path: "email" }],
-        verifiableAddresses: [{ kind: "email", value: "ada@example.com" }],
-        recoveryAddresses: [{ kind: "email", value: "ada@example.com" }],
+        verifiableAddresses: [{ kind: "email", value: "ada@example.com", path: "email" }],
+        recoveryAddresses: [{ kind: "email", value: "ada@example.com", path: "email" }],
         displayName: "Ada Lovelace",
       },
     });
@@ -142,12 +142,12 @@ describe("a schema made for Kratos", () => {
           { kind: "username", value: "ada", path: "username" },
         ],
         verifiableAddresses: [
-          { kind: "email", value: "ada@example.com" },
-          { kind: "phone", value: "+491712345678" },
+          { kind: "email", value: "ada@example.com", path: "email" },
+          { kind: "phone", value: "+491712345678", path: "phone" },
         ],
         recoveryAddresses: [
-          { kind: "email", value: "ada@example.com" },
-          { kind: "phone", value: "+491712345678" },
+          { kind: "email", value: "ada@example.com", path: "email" },
+          { kind: "phone", value: "+491712345678", path: "phone" },
         ],
         displayName: "ada@example.com",
       },
@@ -934,7 +934,7 @@ describe("fields", () => {
     });
     expect(schema.fields[4]).toMatchObject({ title: { text: "Tags" }, minItems: 1 });
     expect(schema.fields[5]).toMatchObject({ choices: [{ value: "free" }, { value: "paid" }] });
-    expect(schema.fields[8]).toMatchObject({ identifier: true });
+    expect(schema.fields[8]).toMatchObject({ identifier: "username" });
   });
 
   test("look into references and allOf, and end where a schema contains itself", () => {

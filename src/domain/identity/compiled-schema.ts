@@ -1,10 +1,12 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { joinFieldPath } from "../field-path.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import { type OwnsAddress, ownsNothing } from "./address-claims.ts";
 import { type AnnotatedTrait, AnnotationCollector } from "./collect-annotations.ts";
 import { deriveTraits } from "./derive-traits.ts";
 import { addTraitFormats } from "./formats.ts";
+import { type IdentifierTrait, identifierTraits } from "./identifier-traits.ts";
 import type { DerivedTraits } from "./identity.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { compileLinearPattern } from "./linear-pattern.ts";
@@ -19,7 +21,6 @@ import {
   traitFields,
   undrawnTraits,
 } from "./trait-fields.ts";
-import { joinTraitPath } from "./trait-path.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {
@@ -30,6 +31,8 @@ export interface CompiledSchema {
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly (TraitField | TraitList)[];
+  /** The traits that people sign in with. */
+  readonly identifiers: readonly IdentifierTrait[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
@@ -67,6 +70,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
   const document = new SchemaDocument(stored.document);
   const validators = new Validators(document);
   const validateTraits = validators.of(document.traits);
+  const fields = traitFields(document);
   const collector = new AnnotationCollector(document, (schema, value) => validators.holds(schema, value));
   return {
     id: stored.id,
@@ -76,7 +80,8 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     get warnings() {
       return warningsOf(document, validators);
     },
-    fields: traitFields(document),
+    fields,
+    identifiers: identifierTraits(document, fields),
     readOnly: readOnlyPaths(document),
     annotatedIn: (traits) => collector.collect(traits),
     validate(traits, owns = ownsNothing) {
@@ -215,7 +220,7 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
   warnings.push(
     ...undrawn
       .slice(0, 10)
-      .map(({ path, keyword }) => `no form can draw ${joinTraitPath(path)}, because of ${keyword}`),
+      .map(({ path, keyword }) => `no form can draw ${joinFieldPath(path)}, because of ${keyword}`),
   );
   if (undrawn.length > 10) warnings.push(`${undrawn.length - 10} more traits that no form can draw`);
   return warnings;

@@ -2,10 +2,11 @@ import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { IdentityId } from "../ids.ts";
+import type { CredentialId, IdentityId } from "../ids.ts";
+import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
-import type { Credential, CredentialKind, Identity } from "./identity.ts";
+import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, NewPasswords } from "./new-passwords.ts";
 import type { IdentityStore } from "./store.ts";
 
@@ -13,6 +14,7 @@ interface CredentialsDependencies {
   readonly identities: IdentityStore;
   readonly transactions: Transactions;
   readonly passwords: NewPasswords;
+  readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
 }
@@ -22,6 +24,7 @@ export class Credentials {
   readonly #identities: IdentityStore;
   readonly #transactions: Transactions;
   readonly #passwords: NewPasswords;
+  readonly #pageTokens: PageTokens;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
 
@@ -29,27 +32,38 @@ export class Credentials {
     this.#identities = dependencies.identities;
     this.#transactions = dependencies.transactions;
     this.#passwords = dependencies.passwords;
+    this.#pageTokens = dependencies.pageTokens;
     this.#outbox = dependencies.outbox;
     this.#clock = dependencies.clock;
   }
 
-  /** What an identity can sign in with, without secrets. Throws IDENTITY_NOT_FOUND. */
-  async list(tenant: Tenant, id: IdentityId): Promise<readonly Credential[]> {
+  /** What an identity can sign in with, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
+  async list(tenant: Tenant, id: IdentityId, page: PageAsk): Promise<PageAnswer<Credential>> {
     await this.#get(tenant, id);
-    return this.#identities.listCredentials(scopeOf(tenant), id);
+    const list = { tenantId: tenant.id, name: "credentials", filters: { identityId: id } };
+    return readPage(this.#pageTokens, list, page, 200, (request) =>
+      this.#identities.listCredentials(scopeOf(tenant), id, request),
+    );
   }
 
   /**
    * Removes a credential, also the last one; ends the identity's sessions and what is on its way for it, and tells the
    * owner. Throws IDENTITY_NOT_FOUND, CREDENTIAL_NOT_FOUND.
    */
-  async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId, kind: CredentialKind): Promise<void> {
+  async delete(
+    tenant: Tenant,
+    origin: CallOrigin,
+    { id, credentialId }: { readonly id: IdentityId; readonly credentialId: CredentialId },
+  ): Promise<void> {
     const identity = await this.#get(tenant, id);
+    const credential = await this.#identities.findCredential(scopeOf(tenant), id, credentialId);
+    if (credential === undefined) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
     const at = this.#clock.now();
-    const event = newEvent("credential.deleted", at, origin, { identityId: id, data: { kind } });
+    const data = { kind: credential.kind, credentialId };
+    const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
     await this.#transactions.transaction(scopeOf(tenant), async (tx) => {
-      const deleted = await this.#identities.deleteCredential(tx, id, kind, [event]);
-      if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { kind });
+      const deleted = await this.#identities.deleteCredential(tx, id, credentialId, [event]);
+      if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
       await this.#endPending(tx, origin, identity, { at, endsSessions: true });
     });
   }

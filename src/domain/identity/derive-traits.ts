@@ -1,10 +1,10 @@
+import { joinFieldPath } from "../field-path.ts";
 import type { AddressClaim, OwnsAddress } from "./address-claims.ts";
 import type { Annotation } from "./annotations.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
 import type { AddressKind, DerivedTraits, Identifier, IdentifierKind, RecoveryAddress } from "./identity.ts";
 import { type IdentifierProblem, type NormalisedIdentifier, normaliseIdentifier } from "./normalise.ts";
-import { joinTraitPath } from "./trait-path.ts";
 
 /** The most identifiers, verifiable addresses and recovery addresses that one identity has of each. */
 export const maxDerived = 20;
@@ -23,7 +23,7 @@ export function deriveTraits(
   const recovery = new Map<string, RecoveryAddress>();
   const claims: AddressClaim[] = [];
   // A field for an address or a name has both annotations, one in each branch of an anyOf: there an address is one.
-  const addresses = new Set(annotated.filter(isAddress).map(({ path }) => joinTraitPath(path)));
+  const addresses = new Set(annotated.filter(isAddress).map(({ path }) => joinFieldPath(path)));
   const violations: TraitViolation[] = [];
   let displayName = "";
 
@@ -43,16 +43,19 @@ export function deriveTraits(
       continue;
     }
     const { kind, value: normalised } = read.identifier;
-    if (isName && kind !== "username" && !addresses.has(joinTraitPath(path))) {
+    const joined = joinFieldPath(path);
+    if (isName && kind !== "username" && !addresses.has(joined)) {
       claims.push({ kind, value: normalised, path });
     }
     if (annotation.identifier !== undefined) {
-      keepFirst(identifiers, { kind, value: normalised, path: joinTraitPath(path) });
+      keepFirst(identifiers, { kind, value: normalised, path: joined });
     }
-    if (annotation.verifiable !== undefined)
-      keepFirst(verifiable, { kind: annotation.verifiable, value: normalised });
-    if (annotation.recovery !== undefined)
-      keepFirst(recovery, { kind: annotation.recovery, value: normalised });
+    if (annotation.verifiable !== undefined) {
+      keepFirst(verifiable, { kind: annotation.verifiable, value: normalised, path: joined });
+    }
+    if (annotation.recovery !== undefined) {
+      keepFirst(recovery, { kind: annotation.recovery, value: normalised, path: joined });
+    }
   }
 
   const most = Math.max(identifiers.size, verifiable.size, recovery.size);

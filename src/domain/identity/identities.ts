@@ -10,10 +10,14 @@ import type { Clock, Scope } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
+import { etagOf } from "./etag.ts";
 import type { DerivedTraits, Identity, IdentityState } from "./identity.ts";
 import {
   assertMetadata,
+  assertPatches,
   carriedAddresses,
+  changedDocument,
+  creationTime,
   deriveFrom,
   type IdentityChange,
   type IdentityQuery,
@@ -28,7 +32,7 @@ import type { NewPasswords } from "./new-passwords.ts";
 import { normaliseForLogin } from "./normalise.ts";
 import type { IdentitySchemas } from "./schemas.ts";
 import { isStorableText } from "./storable-text.ts";
-import type { IdentityStore, PasswordRecord, PendingEnd } from "./store.ts";
+import type { IdentityStore, IdentityTake, PasswordRecord, PendingEnd } from "./store.ts";
 
 /** An identity that is checked and only needs storing. Made by `prepare`. */
 export interface PreparedIdentity {
@@ -55,11 +59,6 @@ interface IdentitiesDependencies {
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
-}
-
-/** Names a revision of an identity. */
-export function etagOf(identity: Identity): string {
-  return `r${identity.revision}`;
 }
 
 /** The rules of identities, as operators manage them. Credentials have theirs in credentials.ts. */
@@ -92,7 +91,9 @@ export class Identities {
     const { publicMetadata, adminMetadata } = input;
     assertMetadata({ publicMetadata, adminMetadata });
     toExternalId(input.externalId);
-    vouchedAddresses(derived, input.verifiedAddresses, this.#clock.now());
+    const now = this.#clock.now();
+    vouchedAddresses(derived, input.verifiedAddresses, now);
+    creationTime(input, now);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
     const password =
@@ -175,34 +176,43 @@ export class Identities {
     return found(await this.#store.findByIdentifier(scope, identifier));
   }
 
-  /** Identities, newest first; 50 a page, at most 500. Throws PAGE_TOKEN_INVALID, REQUEST_INVALID. */
-  async list(tenant: Tenant, query: IdentityQuery, page: PageAsk): Promise<PageAnswer<Identity>> {
+  /** Identities, newest first; 50 a page, at most 500, and what `take` says. Throws PAGE_TOKEN_INVALID, REQUEST_INVALID. */
+  async list(
+    tenant: Tenant,
+    query: IdentityQuery,
+    page: PageAsk,
+    take: IdentityTake,
+  ): Promise<PageAnswer<Identity>> {
     const filter = toFilter(query);
     if (filter === undefined) return { items: [], nextToken: "" };
-    const { identifierPrefix, state = null, schemaId, trait } = query;
+    const { identifierPrefix, state = null, schemaId, traits } = query;
     const filters = {
       identifierPrefix,
       state,
       schemaId,
-      trait: trait === undefined ? null : { path: trait.path, value: trait.value },
+      traits: traits.map(({ path, value }) => ({ path, value })),
     };
     const list = { tenantId: tenant.id, name: "identities", filters };
     return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list(scopeOf(tenant), filter, request),
+      this.#store.list(scopeOf(tenant), filter, request, take),
     );
   }
 
   /**
    * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change
-   * that somebody else makes at the same moment is built upon. With other identifiers or addresses what is on its way
+   * that somebody else makes at the same moment is built upon: a patch is merged into what the row holds when it is written. With other identifiers or addresses what is on its way
    * for the identity ends, its sessions too unless `keepSessions`, and the owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
    * SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
    */
   async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {
     if (change.schemaId !== undefined && change.traits === undefined) {
-      throw invalid({ field: "schemaId", description: "can only change together with traits" });
+      throw invalid({
+        field: "schemaId",
+        description: "can only change together with traits",
+        reason: "NOT_ALLOWED",
+      });
     }
-    assertMetadata({ publicMetadata: change.publicMetadata, adminMetadata: change.adminMetadata });
+    assertPatches(change);
     const { id, etag, keepSessions, allowUnverifiedAddressAsUserName: _allowed, ...wanted } = change;
     const fields = Object.entries(wanted).flatMap(([name, value]) => (value === undefined ? [] : [name]));
     for (let round = 0; round < mostRounds; round++) {
@@ -211,6 +221,10 @@ export class Identities {
       if (fields.length === 0) return before;
       const at = this.#clock.now();
       const after = this.#changed(tenant, before, change, at);
+      assertMetadata({
+        publicMetadata: change.publicMetadata && after.publicMetadata,
+        adminMetadata: change.adminMetadata && after.adminMetadata,
+      });
       const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
       const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
       if (await this.#store.update(scopeOf(tenant), after, before.revision, [event], end)) return after;
@@ -295,19 +309,20 @@ export class Identities {
       updatedAt: at,
       revision: before.revision + 1,
       externalId: change.externalId === undefined ? before.externalId : toExternalId(change.externalId),
-      publicMetadata: change.publicMetadata ?? before.publicMetadata,
-      adminMetadata: change.adminMetadata ?? before.adminMetadata,
+      publicMetadata: changedDocument(before.publicMetadata, change.publicMetadata),
+      adminMetadata: changedDocument(before.adminMetadata, change.adminMetadata),
     };
     if (change.traits === undefined) return changed;
     const schema = this.#schemas.current(scopeOf(tenant), change.schemaId ?? before.schemaId);
     const owns = change.allowUnverifiedAddressAsUserName ? ownsEverything : ownsAlready(before, []);
-    const derived = deriveFrom(schema, change.traits, owns);
+    const traits = changedDocument(before.traits, change.traits);
+    const derived = deriveFrom(schema, traits, owns);
     return {
       ...changed,
       ...derived,
       schemaId: schema.id,
       schemaVersion: schema.version,
-      traits: change.traits,
+      traits,
       verifiableAddresses: carriedAddresses(derived, before.verifiableAddresses),
     };
   }
@@ -342,13 +357,13 @@ function newIdentity({ schema, input, derived }: PreparedIdentity, at: Date): Id
   return {
     ...derived,
     id: newId<IdentityId>(at),
-    createdAt: at,
+    createdAt: creationTime(input, at),
     updatedAt: at,
     revision: 1,
     externalId: toExternalId(input.externalId),
     schemaId: schema.id,
     schemaVersion: schema.version,
-    state: "active",
+    state: input.state,
     stateChangedAt: at,
     traits: input.traits,
     publicMetadata: input.publicMetadata,

@@ -1,16 +1,18 @@
 /** What operators write into an identity, checked; shared by creating and updating. */
-import { domainError, type FieldViolation } from "../errors.ts";
+import { domainError } from "../errors.ts";
+import { joinFieldPath, splitFieldPath } from "../field-path.ts";
+import { type FieldViolation, violationReasonOf } from "../field-violation.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
-import { checkJsonLimits, metadataLimits } from "./json-limits.ts";
+import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
+import { mergePatch } from "./merge-patch.ts";
 import type { NewPassword } from "./new-passwords.ts";
 import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";
-import { joinTraitPath, splitTraitPath } from "./trait-path.ts";
 
 /** An identity to make. */
 export interface NewIdentity {
@@ -23,10 +25,28 @@ export interface NewIdentity {
   readonly publicMetadata: JsonObject;
   readonly adminMetadata: JsonObject;
   /** Addresses among the traits that the caller vouches for. */
-  readonly verifiedAddresses: readonly string[];
+  readonly verifiedAddresses: readonly VouchedAddress[];
   /** Whether a user name may be an address that is not among those. */
   readonly allowUnverifiedAddressAsUserName: boolean;
+  readonly state: IdentityState;
+  /** When it was made elsewhere; undefined: now. */
+  readonly createdAt: Date | undefined;
 }
+
+/** An address that an operator vouches for. */
+export interface VouchedAddress {
+  /** As a person would type it. */
+  readonly value: string;
+  /** When it was verified elsewhere. Default: now. */
+  readonly verifiedAt?: Date | undefined;
+}
+
+/** New traits or metadata. */
+export type DocumentChange =
+  /** All of them: what they do not hold goes. */
+  | { readonly kind: "whole"; readonly document: JsonObject }
+  /** A merge patch (RFC 7396) of what is there at the moment of the change. */
+  | { readonly kind: "patch"; readonly patch: JsonObject };
 
 /** What to change of an identity; undefined stays as it is. */
 export interface IdentityChange {
@@ -35,11 +55,11 @@ export interface IdentityChange {
   readonly etag: string;
   /** Another schema; needs traits. */
   readonly schemaId: string | undefined;
-  readonly traits: JsonObject | undefined;
+  readonly traits: DocumentChange | undefined;
   /** Empty removes it. */
   readonly externalId: string | undefined;
-  readonly publicMetadata: JsonObject | undefined;
-  readonly adminMetadata: JsonObject | undefined;
+  readonly publicMetadata: DocumentChange | undefined;
+  readonly adminMetadata: DocumentChange | undefined;
   /** Whether sessions go on although identifiers or addresses change. */
   readonly keepSessions: boolean;
   /** Whether a user name may be an address that is no verified one of the identity. */
@@ -52,8 +72,8 @@ export interface IdentityQuery {
   readonly identifierPrefix: string;
   readonly state: IdentityState | undefined;
   readonly schemaId: string;
-  /** The path's parts are separated by dots. */
-  readonly trait: { readonly path: string; readonly value: JsonValue } | undefined;
+  /** All must hold. A path is written as the names of form nodes are. */
+  readonly traits: readonly { readonly path: string; readonly value: JsonValue }[];
 }
 
 /** Validates traits and says what they give. Throws TRAITS_INVALID with the fields: `traits.email`. */
@@ -69,7 +89,7 @@ export function ownedByNew(input: NewIdentity): OwnsAddress {
   if (input.allowUnverifiedAddressAsUserName) return ownsEverything;
   return ownsProven(
     input.verifiedAddresses
-      .map(normaliseIdentifier)
+      .map(({ value }) => normaliseIdentifier(value))
       .flatMap((address) =>
         address.kind === "email" || address.kind === "phone" ? [{ ...address, kind: address.kind }] : [],
       ),
@@ -92,31 +112,67 @@ export function toExternalId(text: string): string | undefined {
   if (text === "") return undefined;
   if (!/[\p{Cc}\p{Cs}]/u.test(text)) return text;
   const description = "must not have control characters";
-  throw invalid({ field: "externalId", description, reason: "forbidden_character" });
+  throw invalid({ field: "externalId", description, reason: "FORMAT" });
 }
 
-/** The addresses of traits, those verified that somebody vouches for. Throws REQUEST_INVALID for any other. */
+/**
+ * The addresses of traits, those verified that somebody vouches for. Throws REQUEST_INVALID for any other, and for one that was
+ * verified in the future.
+ */
 export function vouchedAddresses(
   derived: DerivedTraits,
-  verified: readonly string[],
-  at: Date,
+  verified: readonly VouchedAddress[],
+  now: Date,
 ): readonly VerifiableAddress[] {
   const known = new Set(derived.verifiableAddresses.map((address) => address.value));
-  const vouched = new Set<string>();
+  const vouched = new Map<string, Date>();
   const violations: FieldViolation[] = [];
-  for (const [index, text] of verified.entries()) {
-    const normalised = normaliseIdentifier(text);
-    if (normalised.kind !== "problem" && known.has(normalised.value)) vouched.add(normalised.value);
-    else {
+  for (const [index, { value, verifiedAt = now }] of verified.entries()) {
+    const field = `verifiedAddresses.${index}`;
+    const normalised = normaliseIdentifier(value);
+    if (verifiedAt > now) violations.push(inTheFuture(`${field}.verifyTime`));
+    if (normalised.kind !== "problem" && known.has(normalised.value)) {
+      vouched.set(normalised.value, verifiedAt);
+    } else {
       const description = "is not among the verifiable addresses of the traits";
-      violations.push({ field: `verifiedAddresses.${index}`, description, reason: "unknown_address" });
+      violations.push({ field: `${field}.value`, description, reason: "VALUE" });
     }
   }
   if (violations.length > 0) throw invalid(...violations);
   return derived.verifiableAddresses.map((address) => ({
     ...address,
-    verifiedAt: vouched.has(address.value) ? at : undefined,
+    verifiedAt: vouched.get(address.value),
   }));
+}
+
+/** When an identity was made. Throws REQUEST_INVALID for a moment that is yet to come. */
+export function creationTime({ createdAt }: Pick<NewIdentity, "createdAt">, now: Date): Date {
+  if (createdAt !== undefined && createdAt > now) throw invalid(inTheFuture("createTime"));
+  return createdAt ?? now;
+}
+
+function inTheFuture(field: string): FieldViolation {
+  return { field, description: "must not be in the future", reason: "RANGE" };
+}
+
+/** Throws REQUEST_INVALID for a patch that is larger than what it changes may be: its work is bounded before it is done. */
+export function assertPatches({ traits, publicMetadata, adminMetadata }: IdentityChange): void {
+  const patches = [
+    { field: "traitsPatch", change: traits, limits: traitLimits },
+    { field: "publicMetadataPatch", change: publicMetadata, limits: metadataLimits },
+    { field: "adminMetadataPatch", change: adminMetadata, limits: metadataLimits },
+  ];
+  const violations = patches.flatMap(({ field, change, limits }) => {
+    const violation = change?.kind === "patch" ? checkJsonLimits(change.patch, limits) : undefined;
+    return violation === undefined ? [] : [toFieldViolation(field, violation)];
+  });
+  if (violations.length > 0) throw invalid(...violations);
+}
+
+/** What a document is after a change of it. */
+export function changedDocument(before: JsonObject, change: DocumentChange | undefined): JsonObject {
+  if (change === undefined) return before;
+  return change.kind === "whole" ? change.document : mergePatch(before, change.patch);
 }
 
 /** The addresses of new traits; one that was there before, and of the same kind, keeps its verification. */
@@ -134,19 +190,18 @@ export function carriedAddresses(
 export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
   const prefix = normaliseIdentifierPrefix(query.identifierPrefix);
   if (prefix === undefined || !isStorableText(query.schemaId)) return undefined;
-  const { trait } = query;
-  if (trait !== undefined) {
-    const value = checkJsonLimits({ value: trait.value }, metadataLimits);
-    if (value !== undefined) {
-      throw invalid({ field: "trait.value", description: value.message, reason: value.rule });
-    }
-    if (!isStorableText(trait.path)) return undefined;
+  for (const [index, { value }] of query.traits.entries()) {
+    const violation = checkJsonLimits({ value }, metadataLimits);
+    if (violation === undefined) continue;
+    const { message: description, rule } = violation;
+    throw invalid({ field: `traits.${index}.value`, description, reason: violationReasonOf(rule) });
   }
+  if (!query.traits.every(({ path }) => isStorableText(path))) return undefined;
   return {
     identifierPrefix: prefix === "" ? undefined : prefix,
     state: query.state,
     schemaId: query.schemaId === "" ? undefined : query.schemaId,
-    trait: trait === undefined ? undefined : { path: splitTraitPath(trait.path), value: trait.value },
+    traits: query.traits.map(({ path, value }) => ({ path: splitFieldPath(path), value })),
   };
 }
 
@@ -157,6 +212,6 @@ export function invalid(...violations: readonly FieldViolation[]) {
 
 /** A violation of traits or metadata as one of the request: `traits.email`. */
 export function toFieldViolation(field: string, { path, message, rule }: TraitViolation): FieldViolation {
-  const below = path.length === 0 ? "" : `.${joinTraitPath(path)}`;
-  return { field: `${field}${below}`, description: message, reason: rule };
+  const below = path.length === 0 ? "" : `.${joinFieldPath(path)}`;
+  return { field: `${field}${below}`, description: message, reason: violationReasonOf(rule) };
 }

@@ -1,4 +1,4 @@
-import type { IdentityId } from "../ids.ts";
+import type { CredentialId, IdentityId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
@@ -24,6 +24,8 @@ export interface VerifiableAddress {
   readonly kind: AddressKind;
   /** Normalised. */
   readonly value: string;
+  /** The JSON path of the trait that it comes from; empty where that was not recorded yet. */
+  readonly path: string;
   readonly verifiedAt: Date | undefined;
 }
 
@@ -32,6 +34,8 @@ export interface RecoveryAddress {
   readonly kind: AddressKind;
   /** Normalised. */
   readonly value: string;
+  /** As in `VerifiableAddress`. */
+  readonly path: string;
 }
 
 /** An identity as it is stored. */
@@ -39,7 +43,7 @@ export interface Identity {
   readonly id: IdentityId;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Counts changes, from 1; the etag is made from it. */
+  /** Counts changes, from 1; the etag stands for it. */
   readonly revision: number;
   readonly externalId: string | undefined;
   readonly schemaId: string;
@@ -61,7 +65,7 @@ export interface Identity {
 /** What traits give, once they are validated: stored beside them and searched by. */
 export interface DerivedTraits {
   readonly identifiers: readonly Identifier[];
-  readonly verifiableAddresses: readonly { readonly kind: AddressKind; readonly value: string }[];
+  readonly verifiableAddresses: readonly RecoveryAddress[];
   readonly recoveryAddresses: readonly RecoveryAddress[];
   readonly displayName: string;
 }
@@ -71,6 +75,8 @@ export type CredentialKind = "password";
 
 /** A credential without its secret. */
 export interface Credential {
+  /** A password keeps it when it is replaced. */
+  readonly id: CredentialId;
   readonly kind: CredentialKind;
   readonly createdAt: Date;
   readonly updatedAt: Date;

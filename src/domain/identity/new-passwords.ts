@@ -1,4 +1,5 @@
 import { domainError } from "../errors.ts";
+import { violationReasonOf } from "../field-violation.ts";
 import type { PasswordAccount, PasswordPolicy, PasswordViolation } from "../method/password/policy.ts";
 import type { PasswordHasher } from "../ports.ts";
 import type { Secret } from "../secret.ts";
@@ -42,13 +43,13 @@ export class NewPasswords {
     const record = this.#hasher.importable(secret.reveal());
     if (record !== undefined) return record;
     const description = "is not a supported password hash";
-    const violations = [{ field: `${field}.hash`, description, reason: "unsupported" }];
+    const violations = [{ field: `${field}.hash`, description, reason: "FORMAT" as const }];
     throw domainError("PASSWORD_HASH_UNSUPPORTED", {}, { violations });
   }
 }
 
 function rejected({ rule, params }: PasswordViolation, field: string) {
-  const violations = [{ field, description: sentenceOf(rule, params), reason: rule }];
+  const violations = [{ field, description: sentenceOf(rule, params), reason: violationReasonOf(rule) }];
   return domainError("PASSWORD_REJECTED", { rule }, { violations });
 }
 

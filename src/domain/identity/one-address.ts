@@ -1,7 +1,7 @@
+import { joinFieldPath } from "../field-path.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
 import { normaliseIdentifier } from "./normalise.ts";
-import { joinTraitPath } from "./trait-path.ts";
 
 /**
  * Traits without any address but one: what can be verified or recovers, and is not that address, is taken out, also where the
@@ -16,7 +16,7 @@ export function withOneAddress(
     annotated
       .filter(({ annotation }) => annotation.verifiable !== undefined || annotation.recovery !== undefined)
       .filter(({ value }) => !isAddress(value, address))
-      .map(({ path }) => joinTraitPath(path)),
+      .map(({ path }) => joinFieldPath(path)),
   );
   return { traits: withoutPaths(traits, [], removed), removed };
 }
@@ -28,7 +28,7 @@ function isAddress(value: JsonValue, address: string): boolean {
 }
 
 function withoutPaths(object: JsonObject, path: readonly string[], removed: ReadonlySet<string>): JsonObject {
-  const kept = Object.entries(object).filter(([name]) => !removed.has(joinTraitPath([...path, name])));
+  const kept = Object.entries(object).filter(([name]) => !removed.has(joinFieldPath([...path, name])));
   return Object.fromEntries(kept.map(([name, value]) => [name, cleared(value, [...path, name], removed)]));
 }
 
@@ -36,7 +36,7 @@ function cleared(value: JsonValue, path: readonly string[], removed: ReadonlySet
   if (Array.isArray(value)) {
     return value.flatMap((item: JsonValue, index) => {
       const place = [...path, String(index)];
-      return removed.has(joinTraitPath(place)) ? [] : [cleared(item, place, removed)];
+      return removed.has(joinFieldPath(place)) ? [] : [cleared(item, place, removed)];
     });
   }
   return typeof value === "object" && value !== null

@@ -74,12 +74,8 @@ export class IdentitySchemas {
   identifierTitles({ tenantId }: Pick<Scope, "tenantId">): readonly SchemaText[] {
     const titles = new Map<string, SchemaText>();
     for (const { compiled } of this.#current.get(tenantId)?.values() ?? []) {
-      for (const drawn of compiled.fields) {
-        const isIdentifier = (drawn.kind === "list" ? drawn.item : [drawn]).some(
-          ({ identifier }) => identifier,
-        );
-        if (isIdentifier && !titles.has(drawn.title.text)) titles.set(drawn.title.text, drawn.title);
-      }
+      for (const { title } of compiled.identifiers)
+        if (!titles.has(title.text)) titles.set(title.text, title);
     }
     return [...titles.values()];
   }
@@ -156,5 +152,5 @@ export function compileConfiguredSchema({ id, document }: ConfiguredSchema): Com
 }
 
 function notFound(id: string) {
-  return domainError("SCHEMA_NOT_FOUND", { schema_id: id });
+  return domainError("SCHEMA_NOT_FOUND", { schemaId: id });
 }

@@ -1,9 +1,9 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
-import type { IdentityId } from "../ids.ts";
+import type { CredentialId, IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { Page, PageRequest, Scope } from "../ports.ts";
-import type { Credential, CredentialKind, Identity, IdentityState } from "./identity.ts";
+import type { Credential, Identity, IdentityState, VerifiableAddress } from "./identity.ts";
 import type { StoredSchema } from "./schema.ts";
 
 /** Which identities to list; all that are given must hold. */
@@ -11,7 +11,27 @@ export interface IdentityFilter {
   readonly identifierPrefix?: string | undefined;
   readonly state?: IdentityState | undefined;
   readonly schemaId?: string | undefined;
-  readonly trait?: { readonly path: readonly string[]; readonly value: JsonValue } | undefined;
+  readonly traits?: readonly { readonly path: readonly string[]; readonly value: JsonValue }[] | undefined;
+}
+
+/** How much of the identities of a page is taken. */
+export interface IdentityTake {
+  /** Whether with traits and metadata; without, they are empty. */
+  readonly documents: boolean;
+  /** Asked for one identity after the other; the page ends before the first that does not fit. The first one always does. */
+  readonly fits: (identity: Identity) => boolean;
+}
+
+/** An address of an identity whose verification an operator changes. */
+export interface VerificationChange {
+  readonly address: Pick<VerifiableAddress, "kind" | "value">;
+  /** Undefined: it is not verified any more. */
+  readonly verifiedAt: Date | undefined;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  /** What ends by it. */
+  readonly end: PendingEnd | undefined;
 }
 
 /** A password hash to store. */
@@ -51,7 +71,7 @@ export interface IdentityStore {
   /** Undefined if there is none. */
   findByExternalId(scope: Scope, externalId: string): Promise<Identity | undefined>;
   /** Identities, newest first. */
-  list(scope: Scope, filter: IdentityFilter, page: PageRequest): Promise<Page<Identity>>;
+  list(scope: Scope, filter: IdentityFilter, page: PageRequest, take: IdentityTake): Promise<Page<Identity>>;
   /**
    * Replaces an identity's fields, identifiers and addresses if its revision is still `expectedRevision`; the new
    * revision is that of `identity`. False if it was changed or deleted meanwhile. With `end` what is on its way ends as
@@ -75,6 +95,8 @@ export interface IdentityStore {
     at: Date,
     events: readonly Event[],
   ): Promise<Identity | undefined>;
+  /** Verifies an address, or takes that back. False if the identity has no such address, or nothing changes. */
+  setVerification(scope: Scope, id: IdentityId, change: VerificationChange): Promise<boolean>;
   /** Takes a scheduled deletion back. False if none is scheduled, and then nothing is written. */
   cancelDeletion(
     scope: Scope,
@@ -87,8 +109,8 @@ export interface IdentityStore {
   ): Promise<boolean>;
   /** Removes the identity and everything of it but its events. False if there is none. */
   delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
-  /** The credentials of an identity, without secrets; empty also if there is no such identity. */
-  listCredentials(scope: Scope, id: IdentityId): Promise<readonly Credential[]>;
+  /** The credentials of an identity, newest first, without secrets; empty also if there is no such identity. */
+  listCredentials(scope: Scope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
   /** The stored password hash; undefined if there is none. */
   findPassword(scope: Scope, id: IdentityId): Promise<PasswordRecord | undefined>;
   /** Sets or replaces the password and forgets the known devices. Undefined if there is no such identity. */
@@ -109,11 +131,13 @@ export interface IdentityStore {
   ): Promise<void>;
   /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */
   endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void>;
+  /** A credential of an identity, without its secret; undefined if there is none. */
+  findCredential(scope: Scope, id: IdentityId, credentialId: CredentialId): Promise<Credential | undefined>;
   /** Removes a credential and forgets the known devices. False if there is none. */
   deleteCredential(
     scope: Scope,
     id: IdentityId,
-    kind: CredentialKind,
+    credentialId: CredentialId,
     events: readonly Event[],
   ): Promise<boolean>;
 }

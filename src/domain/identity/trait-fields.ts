@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject, type JsonValue } from "../json.ts";
+import type { Annotation } from "./annotations.ts";
 import { entriesOf, isObject, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
 /** A text of a schema for people to read, in its own language and in others. */
@@ -38,7 +39,8 @@ export interface TraitField extends DrawnTrait {
   readonly maximum: number | undefined;
   readonly default: JsonValue | undefined;
   readonly example: string | undefined;
-  readonly identifier: boolean;
+  /** What kind of identifier it is; undefined: nobody signs in with it. */
+  readonly identifier: Annotation["identifier"];
   readonly autocomplete: string | undefined;
 }
 
@@ -433,7 +435,7 @@ function fieldOf(
     maximum: count(first("maximum")),
     default: typeof proposed === "object" ? undefined : proposed,
     example: example === undefined || typeof example === "object" ? undefined : String(example),
-    identifier: identifier !== undefined,
+    identifier,
     autocomplete: autocompleteOf(
       format,
       identifier,

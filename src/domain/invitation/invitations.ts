@@ -209,5 +209,5 @@ function toAddress(typed: string): InvitedAccount["address"] {
     return { kind: normalised.kind, value: normalised.value };
   }
   const description = "must be an e-mail address, or a telephone number with its country code";
-  throw invalid({ field: "address", description });
+  throw invalid({ field: "address", description, reason: "FORMAT" });
 }

@@ -49,19 +49,19 @@ describe("the traits of an invitation", () => {
   });
 
   test("are refused where they break the schema whatever is added", () => {
-    expect(refused(standard, { email: "no address" })).toEqual(["traits.email format"]);
-    expect(refused(standard, { name: 5 })).toEqual(["traits.name type"]);
-    expect(refused(standard, { name: "x".repeat(5000) })).toEqual(["traits.name maxLength"]);
+    expect(refused(standard, { email: "no address" })).toEqual(["traits.email FORMAT"]);
+    expect(refused(standard, { name: 5 })).toEqual(["traits.name TYPE"]);
+    expect(refused(standard, { name: "x".repeat(5000) })).toEqual(["traits.name TOO_LONG"]);
     expect(refused(standard, { email: "ada@example.com", name: "x".repeat(256) })).toEqual([
-      "traits.name maxLength",
+      "traits.name TOO_LONG",
     ]);
   });
 
   test("are refused where no form shows them", () => {
-    expect(refused(standard, { nick: "ada" })).toEqual(["traits.nick additionalProperties"]);
+    expect(refused(standard, { nick: "ada" })).toEqual(["traits.nick UNKNOWN_FIELD"]);
     expect(refused(company, { extra: true, contact: { fax: "1" } })).toEqual([
-      "traits.contact.fax form_field",
-      "traits.extra form_field",
+      "traits.contact.fax NOT_ALLOWED",
+      "traits.extra NOT_ALLOWED",
     ]);
     // A form has fields for all items of a list, or for none.
     expect(refused(company, { names: ["Ada", "Byron"] })).toEqual([]);
@@ -76,7 +76,7 @@ describe("the traits of an invitation", () => {
       document: { type: "object", properties: { fixed, email: { type: "string" } } },
     });
     expect(refused(schema, { fixed: { number: 7, more: ["x"] } })).toEqual([]);
-    expect(refused(schema, { fixed: { number: "x" } })).toEqual(["traits.fixed.number type"]);
+    expect(refused(schema, { fixed: { number: "x" } })).toEqual(["traits.fixed.number TYPE"]);
   });
 
   test("get the address where the schema has a field for it and nothing is given for that", () => {

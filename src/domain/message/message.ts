@@ -1,6 +1,6 @@
+import { splitFieldPath } from "../field-path.ts";
 import type { FlowKind } from "../flow/flow.ts";
 import type { SchemaText } from "../identity/trait-fields.ts";
-import { splitTraitPath } from "../identity/trait-path.ts";
 import type { JsonValue } from "../json.ts";
 import { error, info, type Message, success } from "./make-message.ts";
 
@@ -60,7 +60,7 @@ export function invalidValue(reason: string): Message {
 
 /** A required field is empty or missing. `name` is that of its node. */
 export function required(name: string): Message {
-  const property = splitTraitPath(name).at(-1) ?? "";
+  const property = splitFieldPath(name).at(-1) ?? "";
   return error(4000002, `Property ${property} is missing.`, { property, name });
 }
 
@@ -490,7 +490,7 @@ export function oneAddressAtATime(): Message {
 export function deletionScheduled(deleteAt: Date): Message {
   const date = deleteAt.toISOString().slice(0, 10);
   return info(9000050, `This account will be deleted on ${date}.`, {
-    delete_time: deleteAt.toISOString(),
+    purge_time: deleteAt.toISOString(),
     date,
   });
 }

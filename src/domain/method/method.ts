@@ -7,7 +7,7 @@ import type { PasswordRecord } from "../identity/store.ts";
 import type { JsonObject } from "../json.ts";
 import type { Message } from "../message/message.ts";
 import type { Secret } from "../secret.ts";
-import type { AssuranceLevel, AuthenticationMethodKind } from "../session/session.ts";
+import type { AssuranceLevel } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 
 /** The ways to get through a flow. */
@@ -43,7 +43,7 @@ export interface StepRejected extends Rejection {
 
 /** What a proof is worth in a session. */
 export interface Authentication {
-  readonly kind: AuthenticationMethodKind;
+  readonly kind: MethodKind;
   readonly assuranceLevel: AssuranceLevel;
 }
 

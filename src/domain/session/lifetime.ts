@@ -15,6 +15,21 @@ export function sessionEnd(session: Session, settings: SessionSettings, now: Dat
   return idle !== undefined && idle <= now ? "SESSION_EXPIRED" : undefined;
 }
 
+/** Whether a session counts, or why it does not. */
+export type SessionState = "active" | "expired" | "revoked";
+
+/** What a session is at a time. */
+export function sessionState(session: Session, settings: SessionSettings, now: Date): SessionState {
+  switch (sessionEnd(session, settings, now)) {
+    case undefined:
+      return "active";
+    case "SESSION_EXPIRED":
+      return "expired";
+    case "SESSION_REVOKED":
+      return "revoked";
+  }
+}
+
 /** When the session ends if it is not used before; undefined where there is no idle limit. */
 export function idleExpiry(session: Session, settings: SessionSettings): Date | undefined {
   if (settings.idleTimeoutMs === 0) return undefined;

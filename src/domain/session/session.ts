@@ -1,16 +1,18 @@
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
+import type { MethodKind } from "../method/method.ts";
 
 /** How strongly somebody has signed in. */
 export type AssuranceLevel = "aal1" | "aal2";
 
-/** The kinds of proof. */
-export type AuthenticationMethodKind = "password" | "code" | "link" | "code_recovery" | "link_recovery";
+/** What a proof is given for. */
+export type AuthenticationPurpose = "sign_in" | "registration" | "recovery";
 
 /** One proof that was given. */
 export interface AuthenticationMethod {
-  readonly kind: AuthenticationMethodKind;
+  readonly kind: MethodKind;
+  readonly purpose: AuthenticationPurpose;
   readonly assuranceLevel: AssuranceLevel;
   readonly completedAt: Date;
 }

@@ -8,22 +8,11 @@ import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
+import { assertMeets, type Demand } from "./demands.ts";
 import { extendedExpiry, idleSince, type SessionEnd, sessionEnd } from "./lifetime.ts";
-import type {
-  AssuranceLevel,
-  AuthenticatedSession,
-  AuthenticationMethod,
-  NewSession,
-  Session,
-} from "./session.ts";
+import type { AuthenticatedSession, AuthenticationMethod, NewSession, Session } from "./session.ts";
 import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
-
-/** What a caller of CheckSession demands of a session. */
-export interface SessionDemands {
-  readonly assuranceLevel: AssuranceLevel | undefined;
-  readonly maxAuthenticationAgeMs: number | undefined;
-}
 
 interface SessionsDependencies {
   readonly store: SessionStore;
@@ -93,24 +82,17 @@ export class Sessions {
     this.#uses.note(tenant.id, session.id, session.lastUsedAt);
   }
 
-  /** As `authenticate`, with demands on how strongly and how lately the holder has signed in. */
+  /** As `authenticate`, of a session that meets every demand. */
   async check(
     tenant: Tenant,
     credential: SessionCredential | { readonly kind: "session_cookies"; readonly values: readonly string[] },
-    demands: SessionDemands,
+    demands: readonly Demand[],
   ): Promise<AuthenticatedSession> {
     const found =
       credential.kind === "session_cookies"
         ? (await this.authenticateCookies(tenant, credential.values)).live
         : await this.authenticate(tenant, credential);
-    const { assuranceLevel: actual, authenticatedAt } = found.session;
-    if (demands.assuranceLevel === "aal2" && actual !== "aal2") {
-      throw domainError("SESSION_ASSURANCE_TOO_LOW", { required: demands.assuranceLevel, actual });
-    }
-    const maxAgeMs = demands.maxAuthenticationAgeMs;
-    if (maxAgeMs !== undefined && this.#clock.now().getTime() - authenticatedAt.getTime() > maxAgeMs) {
-      throw domainError("SESSION_AUTHENTICATION_TOO_OLD", { max_age_seconds: String(maxAgeMs / 1000) });
-    }
+    assertMeets(found, demands, { tenant, now: this.#clock.now() });
     return found;
   }
 

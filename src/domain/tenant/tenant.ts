@@ -2,6 +2,7 @@ import type { FlowKind } from "../flow/flow.ts";
 import type { TenantId } from "../ids.ts";
 import type { Argon2Parameters } from "../ports.ts";
 import type { ThrottleSettings } from "../throttle/limits.ts";
+import type { Branding } from "./branding.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
 export interface BreachCheckSettings {
@@ -22,6 +23,7 @@ export interface TenantSettings {
   readonly nativeOrigins: ReadonlySet<string>;
   readonly allowedReturnUrls: ReadonlySet<string>;
   readonly defaultReturnUrl: string | undefined;
+  readonly branding: Branding;
   /** The page that draws each kind of flow. Links in messages lead there. */
   readonly uiUrls: Readonly<Record<FlowKind, string | undefined>>;
   readonly login: {
@@ -31,13 +33,12 @@ export interface TenantSettings {
   };
   readonly registration: {
     readonly lifetimeMs: number;
-    readonly enabled: boolean;
+    /** Who can make an account: anybody, only who is invited, or nobody. */
+    readonly mode: "open" | "invitation" | "closed";
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";
     /** Whether traits and method are asked for at once, or the traits first. */
     readonly style: "one_step" | "profile_first";
-    /** Whether an account can only be made with an invitation. */
-    readonly invitationRequired: boolean;
     readonly invitationLifetimeMs: number;
   };
   readonly verification: {

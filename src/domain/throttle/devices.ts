@@ -39,7 +39,7 @@ export class Devices {
     if (text === undefined || text === "") return [];
     // Each once: a counter cannot be counted twice in one statement.
     return [...new Set(text.split(separator, mostTokens))].flatMap((token): ShownDevice[] => {
-      const parsed = this.#tokens.parse("device", token);
+      const parsed = this.#tokens.parse("known_device", token);
       const ours = parsed.kind === "valid" && parsed.tenantName === tenant.name;
       return ours ? [{ token, digest: parsed.digest }] : [];
     });
@@ -69,7 +69,7 @@ export class Devices {
       const kept = client === "browser" ? shown.map(({ token }) => token).join(separator) : same.token;
       return { record: { digest: same.digest, expiresAt }, kept: new Secret(kept) };
     }
-    const issued = this.#tokens.issue("device", tenant.name);
+    const issued = this.#tokens.issue("known_device", tenant.name);
     const others = client === "browser" ? shown.map(({ token }) => token) : [];
     const all = [issued.token.reveal(), ...others].slice(0, mostTokens);
     return { record: { digest: issued.digest, expiresAt }, kept: new Secret(all.join(separator)) };

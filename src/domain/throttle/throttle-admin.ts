@@ -130,7 +130,11 @@ export class ThrottleAdmin {
   ): Promise<{ readonly keys: readonly NamedKey[]; readonly identityId: IdentityId | undefined }> {
     if (identifier === "" && ipAddress === "") {
       const description = "is needed, or an IP address";
-      throw domainError("REQUEST_INVALID", {}, { violations: [{ field: "identifier", description }] });
+      throw domainError(
+        "REQUEST_INVALID",
+        {},
+        { violations: [{ field: "identifier", description, reason: "REQUIRED" }] },
+      );
     }
     const scope = { tenantId: tenant.id };
     const normalised = normaliseForLogin(identifier);

@@ -49,6 +49,14 @@ export class LiquidRenderer implements MessageRenderer {
     this.#languages = languagesOf(options.files);
   }
 
+  /** The languages that there are templates in, the default first. */
+  get languages(): readonly string[] {
+    const { defaultLanguage } = this.#options;
+    const distance = (language: string) =>
+      language === defaultLanguage ? 0 : language.split("-")[0] === defaultLanguage.split("-")[0] ? 1 : 2;
+    return [...this.#languages].sort((left, right) => distance(left) - distance(right));
+  }
+
   async render(content: MessageContent, channel: MessageChannel, language: string): Promise<RenderedMessage> {
     const part = (name: TemplatePart) =>
       this.#fillIn(this.#languageOf(content.template, name, language), content, name);

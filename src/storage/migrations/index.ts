@@ -48,4 +48,16 @@ export const migrations: readonly ListedMigration[] = [
     name: "20261128030000-unclaimed-accounts",
     load: async () => (await import("./20261128030000-unclaimed-accounts.ts")).UnclaimedAccounts,
   },
+  {
+    name: "20261129010000-proof-purposes",
+    load: async () => (await import("./20261129010000-proof-purposes.ts")).ProofPurposes,
+  },
+  {
+    name: "20261129020000-credential-ids",
+    load: async () => (await import("./20261129020000-credential-ids.ts")).CredentialIds,
+  },
+  {
+    name: "20261129020100-address-paths",
+    load: async () => (await import("./20261129020100-address-paths.ts")).AddressPaths,
+  },
 ];

@@ -67,5 +67,5 @@ export function refuseDeclared(contentLength: string | undefined, limits: BodyLi
 
 /** The error of a request beyond the limit. */
 export function tooLarge(limitBytes: number): Error {
-  return domainError("REQUEST_TOO_LARGE", { limit_bytes: String(limitBytes) });
+  return domainError("REQUEST_TOO_LARGE", { limitBytes: String(limitBytes) });
 }

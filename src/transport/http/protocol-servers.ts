@@ -190,7 +190,7 @@ function answerBadRequest(
   }
   const { status, message, ...known } = refusals[code] ?? invalid;
   const { connectCode = Code.InvalidArgument, reason = "REQUEST_MALFORMED" } = known;
-  const headerLimits = { limit_bytes: String(maxHeaderBytes), limit_fields: String(maxHeaderFields) };
+  const headerLimits = { limitBytes: String(maxHeaderBytes), limitFields: String(maxHeaderFields) };
   const metadata: Record<string, string> = reason === "HEADERS_TOO_LARGE" ? headerLimits : {};
   const body = Buffer.from(
     errorToJsonBytes(protocolError(connectCode, reason, message, metadata), undefined),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
+import { matchesEtag } from "./etag.ts";
 import type { Exchange, ResponseHeaders } from "./exchange.ts";
 import type { HttpHandler } from "./health.ts";
 
@@ -101,7 +102,7 @@ function serve(file: StaticFile, publicUrl: () => string): HttpHandler {
     // Each encoding is a representation of its own (RFC 9110, section 8.8.3.3).
     const etag = `"${file.etag}${encoding === undefined ? "" : `-${encoding}`}"`;
     Object.assign(headers, headersOf(file), { etag });
-    if (matches(exchange.header("if-none-match"), etag)) {
+    if (matchesEtag(exchange.header("if-none-match"), etag)) {
       exchange.respond({ status: 304, headers });
       return;
     }
@@ -167,9 +168,4 @@ function acceptedEncodings(header: string | undefined): ReadonlySet<string> {
     if (!parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))) accepted.add(name);
   }
   return accepted;
-}
-
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(",").some((item) => item.trim().replace(/^W\//, "") === etag || item.trim() === "*");
 }

@@ -2,12 +2,18 @@ import { type DescMethod, type DescService, getOption, hasOption } from "@bufbui
 import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
-import { method as methodOption, RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
+import {
+  method as methodOption,
+  RateClass,
+  type SessionAccess,
+} from "../../../gen/ostiary/option/v1/option_pb.js";
+import type { Demand } from "../../domain/session/demands.ts";
+import { fromDemand } from "./convert/demand.ts";
 
 /** Who may call a method, as its `access` option says. */
 export type AccessRule =
   | { readonly kind: "anyone" | "flow"; readonly withSession: boolean }
-  | { readonly kind: "session" }
+  | { readonly kind: "session"; readonly demands: readonly Demand[] }
   | { readonly kind: "api_key"; readonly scope: string }
   /** Says nothing, so nobody may. */
   | { readonly kind: "undeclared" };
@@ -27,7 +33,7 @@ export function accessRuleOf(method: DescMethod): AccessRule {
     case "flow":
       return { kind: caller.case, withSession: caller.value.withSession };
     case "session":
-      return { kind: "session" };
+      return sessionRule(caller.value.demands);
     case "apiKey":
       // An empty scope would be included by no key but one with `*`; it is a mistake, so nobody has it.
       return caller.value.scope === ""
@@ -40,6 +46,12 @@ export function accessRuleOf(method: DescMethod): AccessRule {
       return unreachable;
     }
   }
+}
+
+/** Security rule: a method that demands what this server does not know, or nothing in particular, can be called by nobody. */
+function sessionRule(declared: SessionAccess["demands"]): AccessRule {
+  const demands = declared.map(fromDemand).filter((demand) => demand !== undefined);
+  return demands.length === declared.length ? { kind: "session", demands } : { kind: "undeclared" };
 }
 
 /** The class of limits of a method; health and reflection are checks. */

@@ -4,6 +4,7 @@ import { domainError } from "../../domain/errors.ts";
 import { instantOf } from "../../domain/instant.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
+import { assertMeets } from "../../domain/session/demands.ts";
 import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -81,11 +82,9 @@ export function createAccess(dependencies: AccessDependencies): Access {
         case "session": {
           const tenant = tenantOf(exchange);
           const browser = new BrowserSessions(dependencies.sessions, tenant, exchange, setCookies);
-          return {
-            tenant,
-            caller: await callerOf(dependencies.sessions, exchange, tenant, browser),
-            browser,
-          };
+          const caller = await callerOf(dependencies.sessions, exchange, tenant, browser);
+          assertMeets(caller, rule.demands, { tenant, now: dependencies.clock.now() });
+          return { tenant, caller, browser };
         }
         case "api_key":
           return admitApiKey(dependencies, exchange, rule.scope);

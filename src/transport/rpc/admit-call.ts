@@ -52,7 +52,7 @@ async function admitBySession(
   const { access: rule } = route;
   if ((rule.kind !== "anyone" && rule.kind !== "flow") || !rule.withSession) throw refused;
   const tenant = access.tenantOf(inbound.exchange);
-  const asSession = { ...route, access: { kind: "session" } } as const;
+  const asSession = { ...route, access: { kind: "session", demands: [] } } as const;
   const admission = await addressLimits
     .lookUp(inbound, asSession, tenant, () => access.admit(inbound.exchange, asSession.access, route.name))
     .catch((error: unknown) => {

@@ -160,8 +160,8 @@ export class Dispatcher {
   /** Answers headers that are too large: a person with a page, all others with JSON. */
   #refuseHeaders(inbound: Inbound): void {
     const limits = {
-      limit_bytes: String(this.#dependencies.maxHeaderBytes),
-      limit_fields: String(maxHeaderFields),
+      limitBytes: String(this.#dependencies.maxHeaderBytes),
+      limitFields: String(maxHeaderFields),
     };
     const error = toConnectError(domainError("HEADERS_TOO_LARGE", limits), inbound.requestId);
     if (asksForPage(inbound.exchange)) {

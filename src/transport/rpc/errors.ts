@@ -4,8 +4,9 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
-import { DomainError, type ErrorReason, errorTexts, type FieldViolation } from "../../domain/errors.ts";
+import { RemedySchema, UserMessageSchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
+import { DomainError, type ErrorReason, errorTexts, type UserSentence } from "../../domain/errors.ts";
+import type { FieldViolation } from "../../domain/field-violation.ts";
 
 /** The domain of google.rpc.ErrorInfo in every error of the server. */
 export const errorDomain = "ostiary";
@@ -32,7 +33,6 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   CSRF_TOKEN_INVALID: Code.PermissionDenied,
   RETURN_TO_NOT_ALLOWED: Code.InvalidArgument,
   REGISTRATION_DISABLED: Code.FailedPrecondition,
-  CREDENTIALS_INVALID: Code.Unauthenticated,
   TRAITS_INVALID: Code.InvalidArgument,
   PASSWORD_REJECTED: Code.InvalidArgument,
   PASSWORD_HASH_UNSUPPORTED: Code.InvalidArgument,
@@ -62,12 +62,8 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   API_KEY_SCOPE_EXCEEDED: Code.PermissionDenied,
   API_KEY_EXPIRY_EXCEEDED: Code.PermissionDenied,
   API_KEY_NOT_FOUND: Code.NotFound,
-  FORM_INCOMPLETE: Code.InvalidArgument,
   BREACH_CHECK_UNAVAILABLE: Code.Unavailable,
-  CODE_INVALID: Code.InvalidArgument,
-  CODE_TRIES_EXCEEDED: Code.InvalidArgument,
   LINK_INVALID: Code.InvalidArgument,
-  RESEND_TOO_EARLY: Code.InvalidArgument,
   FLOW_CHANGED: Code.Aborted,
   VERIFICATION_DISABLED: Code.FailedPrecondition,
   RECOVERY_DISABLED: Code.FailedPrecondition,
@@ -88,10 +84,11 @@ const reasonCodes: Readonly<Record<ErrorReason, Code>> = {
   STREAM_IDLE: Code.DeadlineExceeded,
   HEADERS_TOO_LARGE: Code.ResourceExhausted,
   FLOW_IDENTITY_MISMATCH: Code.FailedPrecondition,
-  CLAIM_ENDED: Code.FailedPrecondition,
   SESSION_COOKIE_AMBIGUOUS: Code.Unauthenticated,
-  CODE_MALFORMED: Code.InvalidArgument,
   FEATURE_OFF: Code.FailedPrecondition,
+  SESSION_METHOD_INSUFFICIENT: Code.Unauthenticated,
+  SESSION_ADDRESS_UNVERIFIED: Code.Unauthenticated,
+  SESSION_ACTIONS_PENDING: Code.Unauthenticated,
 };
 
 // What a client sent may come back in metadata and descriptions, and trailers have a small budget.
@@ -113,8 +110,8 @@ export function codeOf(reason: ErrorReason): Code {
 }
 
 /**
- * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo and Remedy where
- * there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
+ * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo, UserMessage and Remedy
+ * where there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
  * `cause`, which is for the log and never sent.
  */
 export function toConnectError(error: unknown, requestId: string): ConnectError {
@@ -196,7 +193,7 @@ function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
   const retryAfterMs = error.retryAfterMs ?? defaultRetryAfterMs[reason];
   const metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(error.metadata)) metadata[key] = clip(value);
-  if (reason === "INTERNAL") metadata.request_id = requestId;
+  if (reason === "INTERNAL") metadata.requestId = requestId;
 
   const details: OutgoingDetails = [
     { desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } },
@@ -208,15 +205,25 @@ function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
   if (retryAfterMs !== undefined) {
     details.push({ desc: RetryInfoSchema, value: { retryDelay: toDuration(retryAfterMs) } });
   }
-  const { remedy } = errorTexts[reason];
+  const { remedy, user } = errorTexts[reason];
+  if (user !== undefined) details.push({ desc: UserMessageSchema, value: toUserMessage(user, metadata) });
   if (remedy !== "") details.push({ desc: RemedySchema, value: { description: remedy } });
   return details;
 }
 
 type OutgoingDetails = NonNullable<ConstructorParameters<typeof ConnectError>[3]>;
 
-function toFieldViolation({ field, description, reason = "" }: FieldViolation) {
-  return { field: clip(field), description: clip(description), reason: clip(reason) };
+function toFieldViolation({ field, description, reason }: FieldViolation) {
+  return { field: clip(field), description: clip(description), reason };
+}
+
+function toUserMessage({ id, text }: UserSentence, metadata: Readonly<Record<string, string>>) {
+  const context: Record<string, string> = {};
+  const filled = text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    context[name] = metadata[name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())] ?? "";
+    return context[name];
+  });
+  return Object.keys(context).length === 0 ? { id, text } : { id, text: filled, context };
 }
 
 function toDuration(milliseconds: number) {
@@ -224,6 +231,11 @@ function toDuration(milliseconds: number) {
   return { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 };
 }
 
+/**
+ * Security rule: no half of a surrogate pair is left, whatever a client has sent: neither Protobuf nor a trailer can hold one, and
+ * the error could not be sent.
+ */
 function clip(text: string): string {
-  return text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;
+  const short = text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;
+  return short.toWellFormed();
 }

@@ -153,7 +153,7 @@ async function signIn(
   }
   const isNative = client === "native";
   return {
-    session: toSession(session, call.tenant, session.id),
+    session: toSession(session, call, session.id),
     sessionToken: isNative ? token.reveal() : "",
     identity: toIdentityProfile(identity),
     deviceToken: (isNative && device?.reveal()) || "",

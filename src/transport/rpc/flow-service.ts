@@ -1,22 +1,34 @@
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type {
-  FlowService as Contract,
-  GetFlowRequest,
-  SubmitFormRequest,
+import {
+  type FlowService as Contract,
+  type GetFlowRequest,
+  type GetTenantProfileRequest,
+  GetTenantProfileResponseSchema,
+  type SubmitFormRequest,
 } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
 import type { AnyFlows } from "../../domain/flow/any-flows.ts";
+import type { TenantProfile, TenantProfiles } from "../../domain/tenant/tenant-profiles.ts";
 import { callOf } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
+import { toTenantProfile } from "./convert/tenant-profile.ts";
 import { fromValues } from "./convert/value.ts";
 import { answerForm } from "./flow-answer.ts";
 import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
+import { SharedAnswer, share } from "./unary/shared-answer.ts";
+
+/** How long a page may go by a profile that it has. It only changes with a restart. */
+const profileMaxAgeSeconds = 300;
 
 /** ostiary.flow.v1.FlowService. */
 export class FlowService implements ServiceImpl<typeof Contract> {
   readonly #flows: AnyFlows;
+  readonly #profiles: TenantProfiles;
+  readonly #answers = new WeakMap<TenantProfile, SharedAnswer<typeof GetTenantProfileResponseSchema>>();
 
-  constructor({ flows }: { flows: AnyFlows }) {
+  constructor({ flows, profiles }: { flows: AnyFlows; profiles: TenantProfiles }) {
     this.#flows = flows;
+    this.#profiles = profiles;
   }
 
   async getFlow({ flowId }: GetFlowRequest, context: HandlerContext) {
@@ -33,5 +45,16 @@ export class FlowService implements ServiceImpl<typeof Contract> {
     const values = fromValues(request.values);
     const caller = flowCallerOf(call, request.deviceToken);
     return answerForm(call, await this.#flows.submit(caller, { flowId, csrfToken, pressed, values }));
+  }
+
+  getTenantProfile(_request: GetTenantProfileRequest, context: HandlerContext) {
+    const profile = this.#profiles.of(callOf(context).tenant);
+    let answer = this.#answers.get(profile);
+    if (answer === undefined) {
+      const message = create(GetTenantProfileResponseSchema, { profile: toTenantProfile(profile) });
+      answer = new SharedAnswer(GetTenantProfileResponseSchema, message, profileMaxAgeSeconds);
+      this.#answers.set(profile, answer);
+    }
+    return share(context, answer);
   }
 }

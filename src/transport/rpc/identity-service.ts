@@ -1,15 +1,13 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { ConnectError, HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.js";
-import { RemedySchema } from "../../../gen/ostiary/error/v1/error_detail_pb.js";
-import { CredentialKind as ProtoCredentialKind } from "../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
+import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type ActivateIdentityRequest,
-  type BatchCreateIdentitiesErrorSchema,
   type BatchCreateIdentitiesRequest,
   BatchCreateIdentitiesResponseSchema,
   type BatchCreateIdentitiesResultSchema,
+  type BatchSendRecoveryMessagesRequest,
+  type BatchSendVerificationMessagesRequest,
   type CancelIdentityDeletionRequest,
   type CheckPasswordRequest,
   type IdentityService as Contract,
@@ -28,39 +26,48 @@ import {
   type NewPassword as ProtoNewPassword,
   type SendRecoveryMessageRequest,
   SendRecoveryMessageResponseSchema,
-  type SendRecoveryMessagesRequest,
   type SendVerificationMessageRequest,
   SendVerificationMessageResponseSchema,
-  type SendVerificationMessagesRequest,
   type SetPasswordRequest,
+  type UnverifyAddressRequest,
   type UpdateIdentityRequest,
+  type VerifyAddressRequest,
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
-import type { DomainError } from "../../domain/errors.ts";
+import { domainError } from "../../domain/errors.ts";
 import type { LoginHistory } from "../../domain/event/login-history.ts";
-import type { OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
+import type { LinkExpiration, OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
 import type { OperatorSends } from "../../domain/flow/operator-sends.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
+import type { AddressVerifications } from "../../domain/identity/address-verifications.ts";
 import type { Credentials } from "../../domain/identity/credentials.ts";
 import type { BatchItem, Identities } from "../../domain/identity/identities.ts";
-import type { CredentialKind } from "../../domain/identity/identity.ts";
-import type { NewIdentity } from "../../domain/identity/identity-input.ts";
+import type { DocumentChange, NewIdentity } from "../../domain/identity/identity-input.ts";
 import type { NewPassword } from "../../domain/identity/new-passwords.ts";
 import type { PasswordChecks } from "../../domain/identity/password-checks.ts";
-import type { IdentityId } from "../../domain/ids.ts";
+import type { CredentialId, IdentityId } from "../../domain/ids.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callOf } from "./call.ts";
-import { fromStruct, toTimestamp } from "./convert/common.ts";
-import { fromIdentityState, toCredential, toIdentity } from "./convert/identity.ts";
+import { toCallError } from "./convert/call-error.ts";
+import { fromStruct, fromTimestamp, toTimestamp } from "./convert/common.ts";
+import {
+  fromIdentityState,
+  fromIdentityView,
+  type IdentityView,
+  toCredential,
+  toIdentity,
+} from "./convert/identity.ts";
 import { toLoginRecord } from "./convert/login-record.ts";
 import { fromValue } from "./convert/value.ts";
-import { toConnectError } from "./errors.ts";
 import { runOnce } from "./idempotent.ts";
+import { IdentityPage } from "./identity-page.ts";
 import { type SendDependencies, sendToEach } from "./operator-sends.ts";
+import { refuseUnserved } from "./unserved.ts";
 
 /** ostiary.identity.v1.IdentityService. */
 export class IdentityService implements ServiceImpl<typeof Contract> {
   readonly #identities: Identities;
   readonly #credentials: Credentials;
+  readonly #addressVerifications: AddressVerifications;
   readonly #operatorFlows: OperatorFlows;
   readonly #sends: SendDependencies;
   readonly #logins: LoginHistory;
@@ -70,6 +77,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   constructor(dependencies: {
     identities: Identities;
     credentials: Credentials;
+    addressVerifications: AddressVerifications;
     operatorFlows: OperatorFlows;
     operatorSends: OperatorSends;
     logins: LoginHistory;
@@ -78,6 +86,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }) {
     this.#identities = dependencies.identities;
     this.#credentials = dependencies.credentials;
+    this.#addressVerifications = dependencies.addressVerifications;
     this.#operatorFlows = dependencies.operatorFlows;
     this.#sends = dependencies;
     this.#logins = dependencies.logins;
@@ -106,13 +115,15 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       request,
       response: BatchCreateIdentitiesResponseSchema,
     };
+    const view = fromIdentityView(request.view, "id");
     return runOnce(this.#idempotency, call, once, async (scope) => {
       const items = await this.#identities.createBatch(scope, call.origin, prepared);
-      return { results: items.map((item) => toBatchResult(item, call.requestId)) };
+      return { results: items.map((item) => toBatchResult(item, view, call.requestId)) };
     });
   }
 
   async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
   }
@@ -124,19 +135,23 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
-    const { trait } = request;
-    const { items, nextToken } = await this.#identities.list(
+    const page = new IdentityPage(fromIdentityView(request.view, "basic"));
+    const { nextToken } = await this.#identities.list(
       tenant,
       {
         identifierPrefix: request.identifierPrefix,
         state: fromIdentityState(request.state),
         schemaId: request.schemaId,
-        trait: trait?.value === undefined ? undefined : { path: trait.path, value: fromValue(trait.value) },
+        traits: request.traits.flatMap(({ path, value }) =>
+          value === undefined ? [] : [{ path, value: fromValue(value) }],
+        ),
       },
       { size: request.pageSize, token: request.pageToken },
+      page,
     );
-    return { identities: items.map(toIdentity), nextPageToken: nextToken };
+    return { identities: page.identities, nextPageToken: nextToken };
   }
 
   async updateIdentity(request: UpdateIdentityRequest, context: HandlerContext) {
@@ -145,10 +160,10 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
       id: idOf(request),
       etag: request.etag,
       schemaId: request.schemaId,
-      traits: fromStruct(request.traits),
+      traits: fromChange(request.traitsChange),
       externalId: request.externalId,
-      publicMetadata: fromStruct(request.publicMetadata),
-      adminMetadata: fromStruct(request.adminMetadata),
+      publicMetadata: fromChange(request.publicMetadataChange),
+      adminMetadata: fromChange(request.adminMetadataChange),
       keepSessions: request.keepSessions,
       allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
     });
@@ -170,6 +185,23 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     return { identity: toIdentity(await this.#identities.cancelDeletion(tenant, origin, idOf(request))) };
   }
 
+  async verifyAddress(request: VerifyAddressRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const wanted = { id: idOf(request), address: request.address };
+    return { identity: toIdentity(await this.#addressVerifications.verify(tenant, origin, wanted)) };
+  }
+
+  async unverifyAddress(request: UnverifyAddressRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const { address, keepSessions } = request;
+    const wanted = { id: idOf(request), address, keepSessions };
+    return { identity: toIdentity(await this.#addressVerifications.unverify(tenant, origin, wanted)) };
+  }
+
+  setRequiredActions(): never {
+    throw domainError("FEATURE_OFF", { field: "requiredActions" });
+  }
+
   async deleteIdentity(request: DeleteIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     await this.#identities.delete(tenant, origin, idOf(request));
@@ -178,12 +210,15 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
 
   async listCredentials(request: ListCredentialsRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    return { credentials: (await this.#credentials.list(tenant, idOf(request))).map(toCredential) };
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#credentials.list(tenant, idOf(request), page);
+    return { credentials: items.map(toCredential), nextPageToken: nextToken };
   }
 
   async deleteCredential(request: DeleteCredentialRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    await this.#credentials.delete(tenant, origin, idOf(request), fromCredentialKind(request.kind));
+    const credentialId = request.credentialId.toLowerCase() as CredentialId;
+    await this.#credentials.delete(tenant, origin, { id: idOf(request), credentialId });
     return {};
   }
 
@@ -206,10 +241,9 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {
     const call = callOf(context);
     const { tenant, origin } = call;
-    const lifetimeMs = request.lifetime && durationMs(request.lifetime);
     const once = { method: "CreateRecoveryLink", request, response: CreateRecoveryLinkResponseSchema };
     return runOnce(this.#idempotency, call, once, async (scope) => {
-      const wanted = { identityId: idOf(request), lifetimeMs };
+      const wanted = { identityId: idOf(request), expiration: fromExpiration(request.expiration) };
       const link = await this.#operatorFlows.createRecoveryLink({ tenant, scope, origin }, wanted);
       return {
         recoveryUrl: link.url.reveal(),
@@ -240,15 +274,12 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     });
   }
 
-  sendRecoveryMessages(requests: AsyncIterable<SendRecoveryMessagesRequest>, context: HandlerContext) {
-    return sendToEach(this.#sends, "recovery", requests, context);
+  batchSendRecoveryMessages(request: BatchSendRecoveryMessagesRequest, context: HandlerContext) {
+    return sendToEach(this.#sends, "recovery", request, context);
   }
 
-  sendVerificationMessages(
-    requests: AsyncIterable<SendVerificationMessagesRequest>,
-    context: HandlerContext,
-  ) {
-    return sendToEach(this.#sends, "verification", requests, context);
+  batchSendVerificationMessages(request: BatchSendVerificationMessagesRequest, context: HandlerContext) {
+    return sendToEach(this.#sends, "verification", request, context);
   }
 
   async listLoginHistory(request: ListLoginHistoryRequest, context: HandlerContext) {
@@ -277,9 +308,34 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
     externalId: request.externalId,
     publicMetadata: fromStruct(request.publicMetadata) ?? {},
     adminMetadata: fromStruct(request.adminMetadata) ?? {},
-    verifiedAddresses: request.verifiedAddresses,
+    verifiedAddresses: request.verifiedAddresses.map(({ value, verifyTime }) => ({
+      value,
+      verifiedAt: fromTimestamp(verifyTime),
+    })),
     allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
+    state: fromIdentityState(request.state) ?? "active",
+    createdAt: fromTimestamp(request.createTime),
   };
+}
+
+/** A change of traits or metadata, whole or as a patch: the patches are the cases whose names say so. */
+function fromChange(
+  change: { readonly case: string; readonly value: ProtoJsonObject } | { readonly case: undefined },
+): DocumentChange | undefined {
+  if (change.case === undefined) return undefined;
+  const document = fromStruct(change.value);
+  return change.case.endsWith("Patch") ? { kind: "patch", patch: document } : { kind: "whole", document };
+}
+
+function fromExpiration(expiration: CreateRecoveryLinkRequest["expiration"]): LinkExpiration | undefined {
+  switch (expiration.case) {
+    case "expireTime":
+      return { kind: "at", time: timestampDate(expiration.value) };
+    case "lifetime":
+      return { kind: "after", lifetimeMs: durationMs(expiration.value) };
+    default:
+      return undefined;
+  }
 }
 
 function toNewPassword(password: ProtoNewPassword | undefined): NewPassword {
@@ -293,37 +349,12 @@ function toNewPassword(password: ProtoNewPassword | undefined): NewPassword {
   }
 }
 
-function fromCredentialKind(kind: ProtoCredentialKind): CredentialKind {
-  switch (kind) {
-    case ProtoCredentialKind.PASSWORD:
-      return "password";
-    case ProtoCredentialKind.UNSPECIFIED:
-      throw new Error("validation lets no unspecified kind through");
-    default: {
-      const unreachable: never = kind;
-      return unreachable;
-    }
-  }
-}
-
 function toBatchResult(
   item: BatchItem,
+  view: IdentityView,
   requestId: string,
 ): MessageInitShape<typeof BatchCreateIdentitiesResultSchema> {
-  if (item.kind === "created") return { result: { case: "identity", value: toIdentity(item.identity) } };
-  return { result: { case: "error", value: toBatchError(item.error, requestId) } };
-}
-
-/** The same details as the error of a call of its own would carry. */
-function toBatchError(
-  error: DomainError,
-  requestId: string,
-): MessageInitShape<typeof BatchCreateIdentitiesErrorSchema> {
-  const connectError: ConnectError = toConnectError(error, requestId);
-  return {
-    message: connectError.rawMessage,
-    errorInfo: connectError.findDetails(ErrorInfoSchema)[0],
-    badRequest: connectError.findDetails(BadRequestSchema)[0],
-    remedy: connectError.findDetails(RemedySchema)[0],
-  };
+  return item.kind === "created"
+    ? { result: { case: "identity", value: toIdentity(item.identity, view) } }
+    : { result: { case: "error", value: toCallError(item.error, requestId) } };
 }

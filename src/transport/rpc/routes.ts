@@ -7,6 +7,7 @@ import {
   service as serviceOption,
 } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { type AccessRule, accessRuleOf, isQuiet, openForeignServices, rateClassOf } from "./access-rule.ts";
+import { type AssertClosed, closedCheckOf } from "./closed-messages.ts";
 import { requestLimitOf } from "./request-limits.ts";
 
 /** A service with the object that carries it out. */
@@ -32,6 +33,8 @@ export interface Route {
   readonly rateClass: RateClass;
   /** The largest request that is read, of a stream the largest message. */
   readonly maxRequestBytes: number;
+  /** Refuses what is unknown in requests of which the contract closes a part; undefined where it closes none. */
+  readonly closed: AssertClosed | undefined;
   /** Whether Connect may call it by GET. */
   readonly allowsGet: boolean;
   /** Whether its calls are logged at `debug` only. */
@@ -77,6 +80,7 @@ function createRoute(method: DescMethod, spec: MethodImplSpec, largestRequestByt
     access: accessRuleOf(method),
     rateClass: rateClassOf(method),
     maxRequestBytes: requestLimitOf(method, largestRequestBytes),
+    closed: closedCheckOf(method.input),
     allowsGet: method.methodKind === "unary" && method.idempotency === Idempotency.NO_SIDE_EFFECTS,
     quiet: isQuiet(method),
   };

@@ -12,6 +12,7 @@ import { IdentitySchemaService } from "../../../gen/ostiary/identity/v1/identity
 import { IdentityService } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionAdminService } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionFeedService } from "../../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService } from "../../../gen/ostiary/session/v1/session_service_pb.js";
 
 /** All services of the contract. Each declares its listener; `servicesOf` in src/app.ts binds their classes. */
@@ -23,6 +24,7 @@ export const allServices: readonly DescService[] = [
   VerificationService,
   SettingsService,
   SessionService,
+  SessionFeedService,
   SessionAdminService,
   IdentityService,
   IdentitySchemaService,

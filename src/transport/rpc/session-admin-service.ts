@@ -1,17 +1,18 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type {
   SessionAdminService as Contract,
+  ExtendSessionRequest,
   GetSessionRequest,
+  ListSessionsRequest,
   RevokeIdentitySessionsRequest,
-  SessionAdminServiceExtendSessionRequest,
-  SessionAdminServiceListSessionsRequest,
-  SessionAdminServiceRevokeSessionRequest,
+  RevokeSessionRequest,
 } from "../../../gen/ostiary/session/v1/session_admin_service_pb.js";
 import type { Identities } from "../../domain/identity/identities.ts";
 import type { IdentityId, SessionId } from "../../domain/ids.ts";
 import type { Sessions } from "../../domain/session/sessions.ts";
 import { callOf } from "./call.ts";
 import { toSession } from "./convert/session.ts";
+import { refuseUnserved } from "./unserved.ts";
 
 /** ostiary.session.v1.SessionAdminService. */
 export class SessionAdminService implements ServiceImpl<typeof Contract> {
@@ -23,23 +24,27 @@ export class SessionAdminService implements ServiceImpl<typeof Contract> {
     this.#identities = identities;
   }
 
-  async listSessions(request: SessionAdminServiceListSessionsRequest, context: HandlerContext) {
-    const { tenant } = callOf(context);
+  async listSessions(request: ListSessionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
     const identityId = request.identityId === "" ? undefined : (request.identityId as IdentityId);
     const { items, nextToken } = await this.#sessions.list(
-      tenant,
+      call.tenant,
       { identityId, active: request.active },
       { size: request.pageSize, token: request.pageToken },
     );
-    return { sessions: items.map((session) => toSession(session, tenant)), nextPageToken: nextToken };
+    return { sessions: items.map((session) => toSession(session, call)), nextPageToken: nextToken };
   }
 
   async getSession(request: GetSessionRequest, context: HandlerContext) {
-    const { tenant } = callOf(context);
-    return { session: toSession(await this.#sessions.get(tenant, request.sessionId as SessionId), tenant) };
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    return {
+      session: toSession(await this.#sessions.get(call.tenant, request.sessionId as SessionId), call),
+    };
   }
 
-  async revokeSession(request: SessionAdminServiceRevokeSessionRequest, context: HandlerContext) {
+  async revokeSession(request: RevokeSessionRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     await this.#sessions.revoke(tenant, origin, request.sessionId as SessionId, undefined);
     return {};
@@ -51,9 +56,9 @@ export class SessionAdminService implements ServiceImpl<typeof Contract> {
     return { revokedCount: await this.#sessions.revokeAll(tenant, origin, identity.id, undefined) };
   }
 
-  async extendSession(request: SessionAdminServiceExtendSessionRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    const session = await this.#sessions.get(tenant, request.sessionId as SessionId);
-    return { session: toSession(await this.#sessions.extend(tenant, origin, session), tenant) };
+  async extendSession(request: ExtendSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const session = await this.#sessions.get(call.tenant, request.sessionId as SessionId);
+    return { session: toSession(await this.#sessions.extend(call.tenant, call.origin, session), call) };
   }
 }

@@ -1,28 +1,32 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type CheckSessionRequest,
   type SessionService as Contract,
-  type ExtendSessionRequest,
+  type ExtendCurrentSessionRequest,
   type GetCurrentSessionRequest,
-  type ListOwnLoginsRequest,
-  type ListSessionsRequest,
+  type IssueTokenRequest,
+  type ListOwnLoginHistoryRequest,
+  type ListOwnSessionsRequest,
   type LogoutRequest,
   type RevokeOtherSessionsRequest,
-  type RevokeSessionRequest,
+  type RevokeOwnSessionRequest,
   SessionView,
 } from "../../../gen/ostiary/session/v1/session_service_pb.js";
+import { DomainError } from "../../domain/errors.ts";
 import type { LoginHistory } from "../../domain/event/login-history.ts";
+import type { Identity } from "../../domain/identity/identity.ts";
 import type { SessionId } from "../../domain/ids.ts";
-import type { SessionCredential } from "../../domain/session/credential.ts";
+import { assertMeets } from "../../domain/session/demands.ts";
 import type { AuthenticatedSession, Session } from "../../domain/session/session.ts";
 import type { Sessions } from "../../domain/session/sessions.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import { type Call, callOf } from "./call.ts";
+import { fromDemands } from "./convert/demand.ts";
 import { toIdentityProfile } from "./convert/identity.ts";
 import { toLoginRecord } from "./convert/login-record.ts";
-import { fromAssuranceLevel, toSession } from "./convert/session.ts";
+import { toSession } from "./convert/session.ts";
+import { refuseUnserved, unservedMethod } from "./unserved.ts";
 
 /** ostiary.session.v1.SessionService. */
 export class SessionService implements ServiceImpl<typeof Contract> {
@@ -34,47 +38,45 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     this.#logins = logins;
   }
 
-  getCurrentSession(_request: GetCurrentSessionRequest, context: HandlerContext) {
+  getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
-    const { session, identity } = holderOf(call);
+    refuseUnserved(request, "atLeast");
+    const holder = holderOf(call);
+    assertMeets(holder, fromDemands(request.demands), call);
+    const { session, identity } = holder;
     const cookie = cookieOf(call);
     const otherIdentityShown = cookie?.otherIdentity ?? false;
     // What tells of another identity stays until the next login or logout, so that each page can say so.
     if (cookie !== undefined && !otherIdentityShown)
       call.browser.tidy(sessionCookieOf(call, cookie.value, session));
     return {
-      session: toSession(session, call.tenant, session.id),
-      identity: toIdentityProfile(identity),
+      session: toSession(session, call, session.id),
+      identity: profileOf(identity, request.view),
       otherIdentityShown,
     };
   }
 
   async checkSession(request: CheckSessionRequest, context: HandlerContext) {
-    const { tenant } = callOf(context);
-    const { session, identity } = await this.#sessions.check(tenant, credentialOf(tenant, request), {
-      assuranceLevel: fromAssuranceLevel(request.requiredAssuranceLevel),
-      maxAuthenticationAgeMs:
-        request.maxAuthenticationAge === undefined ? undefined : durationMs(request.maxAuthenticationAge),
-    });
-    const withIdentity = request.view !== SessionView.SESSION;
-    return {
-      session: toSession(session, tenant),
-      identity: withIdentity ? toIdentityProfile(identity) : undefined,
-    };
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    const credential = credentialOf(call.tenant, request);
+    const demands = fromDemands(request.demands);
+    const { session, identity } = await this.#sessions.check(call.tenant, credential, demands);
+    return { session: toSession(session, call), identity: profileOf(identity, request.view) };
   }
 
-  async listSessions(request: ListSessionsRequest, context: HandlerContext) {
+  async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session: current } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#sessions.listOwn(call.tenant, current.identityId, page);
     return {
-      sessions: items.map((session) => toSession(session, call.tenant, current.id)),
+      sessions: items.map((session) => toSession(session, call, current.id)),
       nextPageToken: nextToken,
     };
   }
 
-  async revokeSession(request: RevokeSessionRequest, context: HandlerContext) {
+  async revokeOwnSession(request: RevokeOwnSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session } = holderOf(call);
     const id = request.sessionId as SessionId;
@@ -97,26 +99,36 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async logout(_request: LogoutRequest, context: HandlerContext) {
     const call = callOf(context);
-    if (!call.hasBearerToken) {
-      await call.browser.signOut(call.origin);
-      return {};
-    }
-    const { session } = await call.session();
-    const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
-    await this.#sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+    if (call.hasBearerToken) await this.#endBearer(call);
+    else await call.browser.signOut(call.origin);
     return {};
   }
 
-  async extendSession(_request: ExtendSessionRequest, context: HandlerContext) {
+  issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
+    throw unservedMethod(context);
+  }
+
+  /** The holder of a session that no longer counts is signed out already, which is what was wanted. */
+  async #endBearer(call: Call): Promise<void> {
+    try {
+      const { session } = await call.session();
+      const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
+      await this.#sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+    } catch (error) {
+      if (!(error instanceof DomainError && error.reason.startsWith("SESSION_"))) throw error;
+    }
+  }
+
+  async extendCurrentSession(_request: ExtendCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session } = holderOf(call);
     const extended = await this.#sessions.extend(call.tenant, call.origin, session);
     const cookie = cookieOf(call);
     if (cookie !== undefined) call.setCookie(sessionCookieOf(call, cookie.value, extended));
-    return { session: toSession(extended, call.tenant, extended.id) };
+    return { session: toSession(extended, call, extended.id) };
   }
 
-  async listOwnLogins(request: ListOwnLoginsRequest, context: HandlerContext) {
+  async listOwnLoginHistory(request: ListOwnLoginHistoryRequest, context: HandlerContext) {
     const call = callOf(context);
     const { identity } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
@@ -139,9 +151,14 @@ function sessionCookieOf(call: Call, value: string, { expiresAt }: Session): str
   return sessionCookie(call.tenant, value, { now: call.now, expiresAt });
 }
 
-function credentialOf(tenant: Tenant, { credential, cookies }: CheckSessionRequest) {
+/** Traits are personal data, so they are in no answer that did not ask for them. */
+function profileOf(identity: Identity, view: SessionView) {
+  return view === SessionView.FULL ? toIdentityProfile(identity) : undefined;
+}
+
+function credentialOf(tenant: Tenant, { token, cookies }: CheckSessionRequest) {
   if (cookies.length > 0) return { kind: "session_cookies", values: valuesOf(tenant, cookies) } as const;
-  return singleCredentialOf(credential);
+  return { kind: "session", text: token } as const;
 }
 
 /**
@@ -156,19 +173,4 @@ function valuesOf(tenant: Tenant, cookies: readonly string[]): readonly string[]
     return [cookieText(cookie.slice(equals + 1))];
   });
   return [...new Set(values)];
-}
-
-function singleCredentialOf(credential: CheckSessionRequest["credential"]): SessionCredential {
-  switch (credential.case) {
-    case "token":
-      return { kind: "session", text: credential.value };
-    case "cookie":
-      return { kind: "session_cookie", text: credential.value };
-    case undefined:
-      throw new Error("validation lets no request without a credential through");
-    default: {
-      const unreachable: never = credential;
-      return unreachable;
-    }
-  }
 }

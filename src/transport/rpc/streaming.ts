@@ -29,7 +29,7 @@ import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 import { watchAccess } from "./stream-access.ts";
 import { capDeadline, cutOff, endOf, isDeadline, readNext } from "./stream-client.ts";
-import { binaryOptions, jsonOptions } from "./unary/decode.ts";
+import { binaryOptionsFor, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
 import type { ValidateRequest } from "./validation.ts";
@@ -123,13 +123,14 @@ export function createStreamServer(
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     jsonOptions: { ...jsonOptions, registry: jsonTypes },
-    binaryOptions,
     shutdownSignal,
     requestGate: (context) => admit(dependencies, context),
     interceptors: [createInterceptor(dependencies)],
   });
-  for (const { method, spec, maxRequestBytes } of routes) {
-    if (spec.kind !== "unary") router.rpc(method, spec.impl as never, { readMaxBytes: maxRequestBytes });
+  for (const { method, spec, maxRequestBytes, closed } of routes) {
+    if (spec.kind === "unary") continue;
+    const options = { readMaxBytes: maxRequestBytes, binaryOptions: binaryOptionsFor(closed) };
+    router.rpc(method, spec.impl as never, options);
   }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
@@ -233,7 +234,7 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
 async function* validated<T>(
   messages: AsyncIterable<T>,
   { validate, limits }: StreamingDependencies,
-  { method: { input, methodKind }, maxRequestBytes }: Route,
+  { method: { input, methodKind }, maxRequestBytes, closed }: Route,
   signal: AbortSignal,
 ) {
   const iterator = messages[Symbol.asyncIterator]();
@@ -246,7 +247,9 @@ async function* validated<T>(
     for (;;) {
       const next = await readNext(iterator, { maxRequestBytes, late, signal });
       if (next.done === true) return;
-      validate(input, next.value as MessageShape<DescMessage>);
+      const message = next.value as MessageShape<DescMessage>;
+      closed?.(message);
+      validate(input, message);
       yield next.value;
     }
   } finally {

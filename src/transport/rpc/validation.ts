@@ -1,7 +1,13 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
-import { domainError, type FieldViolation } from "../../domain/errors.ts";
+import { domainError } from "../../domain/errors.ts";
+import { joinFieldPath } from "../../domain/field-path.ts";
+import {
+  type FieldViolation,
+  type FieldViolationReason,
+  violationReasonOf,
+} from "../../domain/field-violation.ts";
 
 /** Checks a request against the limits that the contract declares. */
 export type ValidateRequest = <Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>) => void;
@@ -29,8 +35,13 @@ function toFieldViolation(schema: DescMessage, violation: Violation): FieldViola
   return {
     field: jsonPath(violation.field) || oneofOf(schema, violation),
     description: describe(violation),
-    reason: violation.ruleId,
+    reason: reasonOf(violation),
   };
+}
+
+/** Of fields that exclude each other, none or several are set: one rule, which only its sentence tells apart. */
+function reasonOf({ ruleId, message }: Violation): FieldViolationReason {
+  return ruleId === "message.oneof" && message.startsWith("one of ") ? "REQUIRED" : violationReasonOf(ruleId);
 }
 
 /** A rule about the fields of a oneof and others beside them is one of the whole message; the oneof's name says more. */
@@ -47,23 +58,22 @@ function describe({ message, field, ruleId }: Violation): string {
 }
 
 function jsonPath(path: Path): string {
-  return path
-    .map((element) => {
-      switch (element.kind) {
-        case "field":
-        case "extension":
-          return element.jsonName;
-        case "oneof":
-          return element.localName;
-        case "list_sub":
-          return String(element.index);
-        case "map_sub":
-          return String(element.key);
-        default: {
-          const unreachable: never = element;
-          return unreachable;
-        }
+  const parts = path.map((element) => {
+    switch (element.kind) {
+      case "field":
+      case "extension":
+        return element.jsonName;
+      case "oneof":
+        return element.localName;
+      case "list_sub":
+        return String(element.index);
+      case "map_sub":
+        return String(element.key);
+      default: {
+        const unreachable: never = element;
+        return unreachable;
       }
-    })
-    .join(".");
+    }
+  });
+  return joinFieldPath(parts);
 }

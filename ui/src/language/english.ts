@@ -17,7 +17,7 @@ export const english: Words = {
     4000032: "The password needs at least {min_length} characters.",
     4000033: "The password may have at most {max_length} characters.",
     4000034: "This password is known from data breaches. Choose another one.",
-    9000050: ({ delete_time: time }) =>
+    9000050: ({ purge_time: time }) =>
       typeof time === "string"
         ? `This account will be deleted on ${describeDay(new Date(time), "en")}.`
         : undefined,
@@ -26,24 +26,9 @@ export const english: Words = {
     9000103: "Fill in a time with its zone, for example 18:30:00Z.",
     9000104: "Fill in a full address, for example https://example.com/page.",
     9000105: "This does not have the format {format}.",
-  },
-  errors: {
-    REGISTRATION_DISABLED: "Accounts cannot be made here at the moment.",
-    INVITATION_REQUIRED:
-      "Only people who are invited can make an account here. Open the link in your invitation, or ask for one.",
-    INVITATION_INVALID:
-      "This invitation is not valid any more: it was used or withdrawn, or is too old. Ask for another one.",
-    RETURN_TO_NOT_ALLOWED: "The link that led here names an address that is not allowed.",
-    ORIGIN_NOT_ALLOWED:
-      "This page was opened at an address that is not its own. Open it from the link you were given.",
-    LINK_INVALID: "This link is not valid any more. Try again without it.",
-    VERIFICATION_DISABLED: "Addresses cannot be verified here at the moment.",
-    RECOVERY_DISABLED: "Accounts cannot be recovered here at the moment.",
-    HEADERS_TOO_LARGE: "Your browser sends too many cookies. Delete the cookies of this site, and try again.",
-    RATE_LIMITED: "There were too many attempts.",
-    SESSION_COOKIE_AMBIGUOUS:
+    // Also said where no error is at hand.
+    9000531:
       "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
-    SERVER_OVERLOADED: "There is too much going on at the moment. Try again soon.",
   },
   tryAgainIn: "Try again in {time}.",
   cannotReach: "The server cannot be reached. Check your connection and try again.",
@@ -55,6 +40,7 @@ export const english: Words = {
   verification: { title: "Verify your address", other: "Not now?", link: "Your sessions" },
   recovery: { title: "Recover your account", other: "Remembered it?", link: "Sign in" },
   settings: { title: "Your account", other: "Where are you signed in?", link: "Your sessions" },
+  invitationOnly: "Accounts are made by invitation only.",
   account: {
     another:
       "Somebody else has signed in in this browser meanwhile. This is the account of {name}. What you had filled in was not saved.",

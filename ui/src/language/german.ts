@@ -116,7 +116,7 @@ export const german: Words = {
     9000042: "E-Mail, Telefonnummer oder Benutzername",
     9000043: "Wohin soll es gehen?",
     9000044: "Dies ist die Anmeldung von {identifier}. Gehen Sie zurück, um sich anders anzumelden.",
-    9000050: ({ delete_time: time }) =>
+    9000050: ({ purge_time: time }) =>
       typeof time === "string"
         ? `Dieses Konto wird am ${describeDay(new Date(time), "de")} gelöscht.`
         : undefined,
@@ -189,25 +189,48 @@ export const german: Words = {
     9000093:
       "Dieses Konto hat sich inzwischen geändert, darum ist nichts geschehen. Gehen Sie zurück und geben Sie Ihre Adresse " +
       "noch einmal an.",
-  },
-  errors: {
-    REGISTRATION_DISABLED: "Zurzeit können hier keine Konten angelegt werden.",
-    INVITATION_REQUIRED:
-      "Nur wer eingeladen ist, kann hier ein Konto anlegen. Öffnen Sie den Link in Ihrer Einladung, oder bitten Sie um eine.",
-    INVITATION_INVALID:
-      "Diese Einladung gilt nicht mehr: Sie wurde benutzt oder zurückgezogen oder ist zu alt. Bitten Sie um eine neue.",
-    RETURN_TO_NOT_ALLOWED: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
-    ORIGIN_NOT_ALLOWED:
+    9000500:
+      "Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal. Wenn es dabei bleibt, nennen Sie uns diese Nummer: {request_id}.",
+    9000501:
+      "Etwas von dem, was Sie ausgefüllt haben, lässt sich nicht senden, zum Beispiel weil es zu lang ist. Prüfen Sie es, und versuchen Sie es noch einmal.",
+    9000502: "Das ist zu viel auf einmal. Füllen Sie weniger aus, und versuchen Sie es noch einmal.",
+    9000503: "Das hat zu lange gedauert. Versuchen Sie es gleich noch einmal.",
+    9000504: "Diese Liste hat sich geändert. Laden Sie die Seite neu.",
+    9000505: "Das geht zurzeit nicht.",
+    9000506: "Im Moment ist zu viel los.",
+    9000507:
       "Diese Seite wurde unter einer fremden Adresse geöffnet. Öffnen Sie sie über den Link, den Sie bekommen haben.",
-    LINK_INVALID: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
-    VERIFICATION_DISABLED: "Zurzeit können hier keine Adressen bestätigt werden.",
-    RECOVERY_DISABLED: "Zurzeit können hier keine Konten wiederhergestellt werden.",
-    HEADERS_TOO_LARGE:
+    9000508: "Hier gibt es nichts, womit es weitergeht. Beginnen Sie von vorn.",
+    9000509: "Das ist schon geschehen. Fahren Sie fort, oder beginnen Sie von vorn.",
+    9000510:
+      "Das wurde in einem anderen Browser oder einer App begonnen. Fahren Sie dort fort, oder beginnen Sie hier von vorn.",
+    9000511: "Diese Seite ist nicht mehr aktuell. Laden Sie sie neu.",
+    9000512: "Der Link, der hierher geführt hat, nennt eine Adresse, die nicht erlaubt ist.",
+    9000513: "Zurzeit können hier keine Konten angelegt werden.",
+    9000514: "Sie sind nicht angemeldet. Melden Sie sich an, um fortzufahren.",
+    9000515:
+      "Sie wurden abgemeldet, weil Sie lange angemeldet oder eine Weile nicht hier waren. Melden Sie sich neu an.",
+    9000516: "Sie wurden abgemeldet. Melden Sie sich neu an.",
+    9000517: "Dafür braucht es einen zweiten Faktor. Melden Sie sich damit an, um fortzufahren.",
+    9000518: "Melden Sie sich noch einmal an, um zu bestätigen, dass Sie es sind.",
+    9000519: "Diese Sitzung ist schon beendet.",
+    9000520: "Passwörter lassen sich zurzeit nicht prüfen, darum kann keines gesetzt werden.",
+    9000521: "Dieser Link gilt nicht mehr. Versuchen Sie es ohne ihn noch einmal.",
+    9000522:
+      "Das wurde im selben Moment in einem anderen Fenster geändert. Sehen Sie nach, wie es jetzt ist, und versuchen Sie es noch einmal.",
+    9000523: "Zurzeit können hier keine Adressen bestätigt werden.",
+    9000524: "Zurzeit können hier keine Konten wiederhergestellt werden.",
+    9000525: "Das geht jetzt nicht. Wählen Sie einen der Wege, die die Seite zeigt.",
+    9000526: "Das waren zu viele Versuche.",
+    9000527:
+      "Nur wer eingeladen ist, kann hier ein Konto anlegen. Öffnen Sie den Link in Ihrer Einladung, oder bitten Sie um eine.",
+    9000528:
+      "Diese Einladung gilt nicht mehr: Sie wurde benutzt oder zurückgezogen oder ist zu alt. Bitten Sie um eine neue.",
+    9000529:
       "Ihr Browser sendet zu viele Cookies. Löschen Sie die Cookies dieser Website, und versuchen Sie es noch einmal.",
-    RATE_LIMITED: "Das waren zu viele Versuche.",
-    SESSION_COOKIE_AMBIGUOUS:
+    9000530: "Hier hat sich inzwischen jemand anders angemeldet. Beginnen Sie von vorn.",
+    9000531:
       "Dieser Browser hatte mehrere Sitzungen zugleich. Deshalb wurde er abgemeldet, und sie wurden entfernt. Melden Sie sich neu an.",
-    SERVER_OVERLOADED: "Im Moment ist zu viel los. Versuchen Sie es bald noch einmal.",
   },
   tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
   cannotReach:
@@ -220,6 +243,7 @@ export const german: Words = {
   verification: { title: "Adresse bestätigen", other: "Nicht jetzt?", link: "Ihre Sitzungen" },
   recovery: { title: "Zugang wiederherstellen", other: "Wieder eingefallen?", link: "Anmelden" },
   settings: { title: "Ihr Konto", other: "Wo sind Sie angemeldet?", link: "Ihre Sitzungen" },
+  invitationOnly: "Konten gibt es nur auf Einladung.",
   account: {
     another:
       "In diesem Browser hat sich inzwischen jemand anders angemeldet. Dies ist das Konto von {name}. Was Sie ausgefüllt hatten, wurde nicht gespeichert.",

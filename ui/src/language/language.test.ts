@@ -1,5 +1,7 @@
-import { fillIn } from "@ostiary/sdk/form";
+import type { NumberedMessage } from "@ostiary/sdk";
+import { fillIn, translator } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
+import { errorTexts } from "../../../src/domain/errors.ts";
 import * as messages from "../../../src/domain/message/message.ts";
 import * as stageMessages from "../../../src/domain/message/stage-messages.ts";
 import { english } from "./english.ts";
@@ -9,13 +11,23 @@ import { german } from "./german.ts";
 // context count.
 const kinds = ["login", "registration", "verification", "recovery", "settings"];
 const text = { text: "a", translations: {} };
-const all = Object.values({ ...messages, ...stageMessages })
+const ofForms = Object.values({ ...messages, ...stageMessages })
   .flatMap((make) =>
     [1, 0, new Date(0), text, [text], ...kinds].flatMap((first) =>
       made(make as (...values: unknown[]) => messages.Message | undefined, first),
     ),
   )
   .filter(({ id, text: said }) => id !== undefined && said !== undefined);
+
+const ofErrors = Object.values(errorTexts).flatMap(({ user }) =>
+  user === undefined ? [] : [{ ...user, context: contextOf(user.text) }],
+);
+const all: readonly NumberedMessage[] = [...ofForms, ...ofErrors];
+
+/** A value for each name in a sentence of an error. */
+function contextOf(text: string): Record<string, string> {
+  return Object.fromEntries([...text.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, "x"]));
+}
 
 /** A function that wants a value of another kind throws, and gets one of its kind as well. */
 function made(
@@ -40,7 +52,7 @@ describe("the messages of the server", () => {
     ({ messages }) => {
       for (const { id, context } of all) {
         const text = messages[id];
-        if (typeof text === "string") expect(fillIn(text, context), `${id}`).toBeDefined();
+        if (typeof text === "string") expect(fillIn(text, context ?? {}), `${id}`).toBeDefined();
       }
     },
   );
@@ -51,6 +63,6 @@ describe("the messages of the server", () => {
   });
 });
 
-test("both languages answer the same refusals in words", () => {
-  expect(Object.keys(german.errors).sort()).toEqual(Object.keys(english.errors).sort());
+test.each([english, german])("each number, of a form or an error, has a text in $name", ({ messages }) => {
+  for (const message of all) expect(translator(messages)(message), `${message.id}`).not.toBe("");
 });

@@ -1,4 +1,3 @@
-import type { ErrorReasonName } from "@ostiary/sdk";
 import type { FormTexts, MessageTexts } from "@ostiary/sdk/form";
 
 /** Everything that the pages say, in one language. */
@@ -8,10 +7,8 @@ export interface Words {
   /** The language's name in itself. */
   readonly name: string;
   readonly form: FormTexts;
-  /** The server's messages by their permanent numbers. What is not here is said in the server's own words. */
+  /** The server's messages, of forms and errors, by their permanent numbers. What is not here is said in the server's own words. */
   readonly messages: MessageTexts;
-  /** What to say when a call is refused. */
-  readonly errors: Readonly<Partial<Record<ErrorReasonName, string>>>;
   /** `{time}` is a span such as "3 minutes". */
   readonly tryAgainIn: string;
   readonly cannotReach: string;
@@ -23,6 +20,8 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
+  /** In place of the link to the registration, where only who is invited can register. */
+  readonly invitationOnly: string;
   readonly account: AccountWords;
   /** Below a question that is asked before something is done. */
   readonly question: { readonly confirm: string; readonly cancel: string };

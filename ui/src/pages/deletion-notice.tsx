@@ -6,16 +6,16 @@ import { PageLink } from "./page-link.tsx";
 
 /** Says when the account will be deleted, to somebody who is signed out by now. */
 export function DeletionNotice({
-  deleteTime,
+  purgeTime,
   returnTo,
 }: {
-  readonly deleteTime: Date;
+  readonly purgeTime: Date;
   readonly returnTo: string;
 }): JSX.Element {
   const { tag, deletion: texts, login } = useWords();
   // The clocks of two machines differ by a little.
-  const isGone = deleteTime.getTime() < Date.now() + 60_000;
-  const said = isGone ? texts.deleted : fillIn(texts.scheduled, { date: describeDay(deleteTime, tag) });
+  const isGone = purgeTime.getTime() < Date.now() + 60_000;
+  const said = isGone ? texts.deleted : fillIn(texts.scheduled, { date: describeDay(purgeTime, tag) });
   return (
     <>
       <p role="status">

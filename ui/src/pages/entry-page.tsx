@@ -1,7 +1,7 @@
-import { reasonOf } from "@ostiary/sdk";
+import { reasonOf, userMessageOf } from "@ostiary/sdk";
 import { type JSX, useEffect, useState } from "react";
 import { useWords } from "../language/index.ts";
-import { navigate, navigateToLogin } from "../navigation.ts";
+import { navigate, navigateToLogin, sessionsRemoved } from "../navigation.ts";
 import { ostiary } from "../ostiary.ts";
 import { Failure } from "./failure.tsx";
 import { Page } from "./page.tsx";
@@ -34,6 +34,6 @@ export function isSignedOut(error: unknown): boolean {
 
 /** To the login of somebody whose call was refused so. Why is only said where signing in again could seem in vain. */
 export function goToLogin(error: unknown): void {
-  const reason = reasonOf(error);
-  navigateToLogin(reason === "SESSION_COOKIE_AMBIGUOUS" ? { signedOutBy: reason } : undefined);
+  const removed = userMessageOf(error)?.id === sessionsRemoved;
+  navigateToLogin(removed ? { signedOutBy: sessionsRemoved } : undefined);
 }

@@ -26,6 +26,7 @@ import type { Route } from "../routes.ts";
 import { DeletionNotice } from "./deletion-notice.tsx";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 import { Failure } from "./failure.tsx";
+import { LoginLinks } from "./login-links.tsx";
 import { freshFlow, isFlowGone, openFlow, pageOf } from "./open-flow.ts";
 import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
@@ -100,7 +101,9 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     "another account": fillIn(words.account.another, { name: account ?? "" }) ?? words.account.another,
   };
   const notice =
-    stage.kind === "flow" && stage.notice ? notices[stage.notice] : signedOut && words.errors[signedOut];
+    stage.kind === "flow" && stage.notice
+      ? notices[stage.notice]
+      : signedOut && translator(words.messages)({ id: signedOut, text: "" });
 
   return (
     <Page title={sentence(shown?.form?.title) ?? words[name].title} heading={heading}>
@@ -121,35 +124,30 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
           heading={heading}
         />
       ) : null}
-      {stage.kind === "loading" || stage.kind === "deleted" ? null : (
+      {stage.kind === "loading" || stage.kind === "deleted" ? null : name === "login" ? (
+        <LoginLinks />
+      ) : (
         <p className="aside">
           {words[name].other} <PageLink to={otherPage[name]}>{words[name].link}</PageLink>
-          {name === "login" ? (
-            <>
-              {" · "}
-              <PageLink to="recovery">{words.recovery.title}</PageLink>
-            </>
-          ) : null}
         </p>
       )}
     </Page>
   );
 }
 
-/** The page that each leads on to, for whoever is at the wrong one. */
+/** The page that each leads on to, for those who are at the wrong one. */
 const otherPage = {
-  login: "registration",
   registration: "login",
   verification: "sessions",
   recovery: "login",
   settings: "sessions",
-} as const satisfies Record<FlowName, Route>;
+} as const satisfies Record<Exclude<FlowName, "login">, Route>;
 
 type Stage =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "flow"; readonly flow: Flow; readonly notice: Notice | undefined }
-  | { readonly kind: "deleted"; readonly deleteTime: Date; readonly returnTo: string };
+  | { readonly kind: "deleted"; readonly purgeTime: Date; readonly returnTo: string };
 
 /** The flow is in the place of one that could not be used any more, or of one of somebody else's account. */
 type Notice = "replaced" | "another account";
@@ -184,9 +182,9 @@ function useFlow(name: FlowName) {
       keepFlowId(kept.id);
       setStage({ kind: "flow", flow, notice });
     },
-    end: (deleteTime: Date, returnTo: string) => {
+    end: (purgeTime: Date, returnTo: string) => {
       clearFragment();
-      setStage({ kind: "deleted", deleteTime, returnTo });
+      setStage({ kind: "deleted", purgeTime, returnTo });
     },
     retry: () => setAttempt(attempt + 1),
   };

@@ -1,4 +1,5 @@
 import { type JSX, type ReactNode, type RefObject, useEffect, useRef } from "react";
+import { brandNameOf, useProfile } from "../tenant-profile.ts";
 
 interface PageProps {
   readonly title: string;
@@ -11,9 +12,10 @@ interface PageProps {
 export function Page({ title, heading, children }: PageProps): JSX.Element {
   const own = useRef<HTMLHeadingElement>(null);
   const reference = heading ?? own;
+  const brand = brandNameOf(useProfile());
   useEffect(() => {
-    document.title = `${title} · Ostiary`;
-  }, [title]);
+    document.title = brand === "" ? title : `${title} · ${brand}`;
+  }, [title, brand]);
   useEffect(() => {
     // A page that follows another one is announced by its heading; the first one is announced by the browser.
     if (pagesShown > 0) reference.current?.focus();

@@ -34,12 +34,12 @@ export function SessionsPage(): JSX.Element {
   };
   const extend = () =>
     perform(async () => {
-      await ostiary.sessions.extendSession({});
+      await ostiary.sessions.extendCurrentSession({});
       return texts.extended;
     });
   const revoke = (session: Session) =>
     perform(async () => {
-      await ostiary.sessions.revokeSession({ sessionId: session.id });
+      await ostiary.sessions.revokeOwnSession({ sessionId: session.id });
       return texts.revoked;
     });
   const revokeOthers = () =>

@@ -1,4 +1,4 @@
-import type { Session } from "@ostiary/sdk/v1/session";
+import { type Session, SessionView } from "@ostiary/sdk/v1/session";
 import { useCallback, useEffect, useState } from "react";
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
@@ -41,8 +41,8 @@ export function useSessions(): {
 
 async function load(wanted: number): Promise<SessionsState> {
   const [{ session, identity, otherIdentityShown }, { sessions, nextPageToken }] = await Promise.all([
-    ostiary.sessions.getCurrentSession({}),
-    ostiary.sessions.listSessions({ pageSize: wanted }),
+    ostiary.sessions.getCurrentSession({ view: SessionView.FULL }),
+    ostiary.sessions.listOwnSessions({ pageSize: wanted }),
   ]);
   if (session === undefined) throw new Error("the server answered without a session");
   return {

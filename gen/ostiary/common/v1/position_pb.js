@@ -5,12 +5,13 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 /**
  * Describes the file ostiary/common/v1/position.proto.
  */
 export const file_ostiary_common_v1_position = /*@__PURE__*/
-  fileDesc("CiBvc3RpYXJ5L2NvbW1vbi92MS9wb3NpdGlvbi5wcm90bxIRb3N0aWFyeS5jb21tb24udjEiKwoIUG9zaXRpb24SDQoFZXBvY2gYASABKAMSEAoIc2VxdWVuY2UYAiABKANCpgEKGWV4YW1wbGUub3N0aWFyeS5jb21tb24udjFQAVotb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvY29tbW9uL3YxO2NvbW1vbnYxogIJT1NUQ29tbW9uqgIRT3N0aWFyeS5Db21tb24uVjG6Ag1Pc3RpYXJ5Q29tbW9uygIRT3N0aWFyeVxDb21tb25cVjHqAhNPc3RpYXJ5OjpDb21tb246OlYxYgZwcm90bzM");
+  fileDesc("CiBvc3RpYXJ5L2NvbW1vbi92MS9wb3NpdGlvbi5wcm90bxIRb3N0aWFyeS5jb21tb24udjEiPQoIUG9zaXRpb24SFgoFZXBvY2gYASABKANCB7pIBCICKAASGQoIc2VxdWVuY2UYAiABKANCB7pIBCICKABCpgEKGWV4YW1wbGUub3N0aWFyeS5jb21tb24udjFQAVotb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvY29tbW9uL3YxO2NvbW1vbnYxogIJT1NUQ29tbW9uqgIRT3N0aWFyeS5Db21tb24uVjG6Ag1Pc3RpYXJ5Q29tbW9uygIRT3N0aWFyeVxDb21tb25cVjHqAhNPc3RpYXJ5OjpDb21tb246OlYxYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * Describes the message ostiary.common.v1.Position.

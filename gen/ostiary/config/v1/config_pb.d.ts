@@ -65,9 +65,9 @@ export declare type Config = Message<"ostiary.config.v1.Config"> & {
   /**
    * Everything that belongs to a tenant. There is one tenant, `default`, and these are its settings.
    *
-   * @generated from field: ostiary.config.v1.TenantDefaults tenant_defaults = 7;
+   * @generated from field: ostiary.config.v1.TenantSettings tenant_defaults = 7;
    */
-  tenantDefaults?: TenantDefaults | undefined;
+  tenantDefaults?: TenantSettings | undefined;
 
   /**
    * Development mode: combinations that are refused as insecure are only warned of. Never in production.
@@ -252,11 +252,11 @@ export declare const OutboundSchema: GenMessage<Outbound>;
 export declare type BreachedPasswords = Message<"ostiary.config.v1.BreachedPasswords"> & {
   /**
    * The address of Have I Been Pwned's range service, or of a mirror that speaks its protocol. Only the first five
-   * hexadecimal digits of a password's SHA-1 digest are sent there.
+   * hexadecimal digits of a password's SHA-1 digest are sent there. A mirror's address may hold a token, so it is a secret.
    *
-   * @generated from field: string url = 1;
+   * @generated from field: ostiary.config.v1.Secret url = 1;
    */
-  url: string;
+  url?: Secret | undefined;
 
   /**
    * How long an answer is waited for.
@@ -302,7 +302,7 @@ export declare type PublicListener = Message<"ostiary.config.v1.PublicListener">
   /**
    * The listener's certificate. Unset: plain text.
    *
-   * @generated from field: optional ostiary.config.v1.Tls tls = 3;
+   * @generated from field: ostiary.config.v1.Tls tls = 3;
    */
   tls?: Tls | undefined;
 };
@@ -336,7 +336,7 @@ export declare type AdminListener = Message<"ostiary.config.v1.AdminListener"> &
   /**
    * The listener's certificate. Unset: plain text.
    *
-   * @generated from field: optional ostiary.config.v1.Tls tls = 3;
+   * @generated from field: ostiary.config.v1.Tls tls = 3;
    */
   tls?: Tls | undefined;
 
@@ -399,7 +399,7 @@ export declare type Database = Message<"ostiary.config.v1.Database"> & {
    * `?sslmode=verify-full`, or `allow_plain_text_beyond_loopback`. Unset: the server starts one of its own in
    * `data_directory`.
    *
-   * @generated from field: optional ostiary.config.v1.Secret url = 1;
+   * @generated from field: ostiary.config.v1.Secret url = 1;
    */
   url?: Secret | undefined;
 
@@ -644,11 +644,11 @@ export declare type Log = Message<"ostiary.config.v1.Log"> & {
 export declare const LogSchema: GenMessage<Log>;
 
 /**
- * TenantDefaults are the settings of a tenant.
+ * TenantSettings are the settings of a tenant.
  *
- * @generated from message ostiary.config.v1.TenantDefaults
+ * @generated from message ostiary.config.v1.TenantSettings
  */
-export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults"> & {
+export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings"> & {
   /**
    * Where browsers and clients reach the public listener. Its scheme decides about secure cookies. Empty:
    * made from `server.public`.
@@ -680,44 +680,51 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
   defaultReturnUrl: string;
 
   /**
+   * What the service is called and looks like.
+   *
+   * @generated from field: ostiary.config.v1.BrandingConfig branding = 5;
+   */
+  branding?: BrandingConfig | undefined;
+
+  /**
    * The flows.
    *
-   * @generated from field: ostiary.config.v1.Flows flows = 5;
+   * @generated from field: ostiary.config.v1.Flows flows = 6;
    */
   flows?: Flows | undefined;
 
   /**
    * The sessions.
    *
-   * @generated from field: ostiary.config.v1.SessionConfig session = 6;
+   * @generated from field: ostiary.config.v1.SessionConfig session = 7;
    */
   session?: SessionConfig | undefined;
 
   /**
    * The passwords.
    *
-   * @generated from field: ostiary.config.v1.PasswordConfig password = 7;
+   * @generated from field: ostiary.config.v1.PasswordConfig password = 8;
    */
   password?: PasswordConfig | undefined;
 
   /**
    * The identities.
    *
-   * @generated from field: ostiary.config.v1.IdentityConfig identity = 8;
+   * @generated from field: ostiary.config.v1.IdentityConfig identity = 9;
    */
   identity?: IdentityConfig | undefined;
 
   /**
    * The one-time codes.
    *
-   * @generated from field: ostiary.config.v1.CodeConfig code = 9;
+   * @generated from field: ostiary.config.v1.CodeConfig code = 10;
    */
   code?: CodeConfig | undefined;
 
   /**
    * The links in messages.
    *
-   * @generated from field: ostiary.config.v1.LinkConfig link = 10;
+   * @generated from field: ostiary.config.v1.LinkConfig link = 11;
    */
   link?: LinkConfig | undefined;
 
@@ -733,91 +740,203 @@ export declare type TenantDefaults = Message<"ostiary.config.v1.TenantDefaults">
    * registration where it proves the address. Switched off, these say that there is no such account, or that an address is
    * taken, what an account signs in with and how its recovery addresses begin and end; and whoever asks can find out.
    *
-   * @generated from field: bool enumeration_safe = 20;
+   * @generated from field: bool enumeration_safe = 13;
    */
   enumerationSafe: boolean;
 
   /**
    * How guessing, probing and flooding are slowed down.
    *
-   * @generated from field: ostiary.config.v1.ThrottleConfig throttle = 21;
+   * @generated from field: ostiary.config.v1.ThrottleConfig throttle = 14;
    */
   throttle?: ThrottleConfig | undefined;
 };
 
 /**
- * Describes the message ostiary.config.v1.TenantDefaults.
- * Use `create(TenantDefaultsSchema)` to create a new message.
+ * Describes the message ostiary.config.v1.TenantSettings.
+ * Use `create(TenantSettingsSchema)` to create a new message.
  */
-export declare const TenantDefaultsSchema: GenMessage<TenantDefaults>;
+export declare const TenantSettingsSchema: GenMessage<TenantSettings>;
 
 /**
- * CourierConfig configures how mail and text messages are sent. With neither `smtp`, `http` nor `sms`, and only with
+ * BrandingConfig says what the service is called and looks like. GetTenantProfile shows all of it to everybody; the name is also
+ * in mail and text messages. Addresses begin with `https://`, with `http://` on this machine, or are paths at `public_url` such
+ * as `/logo.svg`.
+ *
+ * @generated from message ostiary.config.v1.BrandingConfig
+ */
+export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig"> & {
+  /**
+   * The name of the service: on pages, as the sender of mail, and in the texts of messages.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The address of the logo.
+   *
+   * @generated from field: string logo_url = 2;
+   */
+  logoUrl: string;
+
+  /**
+   * The address of the logo on a dark background. Empty: `logo_url` will do.
+   *
+   * @generated from field: string logo_dark_url = 3;
+   */
+  logoDarkUrl: string;
+
+  /**
+   * The address of the small picture that browsers show beside the title.
+   *
+   * @generated from field: string favicon_url = 4;
+   */
+  faviconUrl: string;
+
+  /**
+   * The colours.
+   *
+   * @generated from field: ostiary.config.v1.BrandColorsConfig colors = 5;
+   */
+  colors?: BrandColorsConfig | undefined;
+
+  /**
+   * The colours on a dark background. What is not set is as in `colors`.
+   *
+   * @generated from field: ostiary.config.v1.BrandColorsConfig dark_colors = 6;
+   */
+  darkColors?: BrandColorsConfig | undefined;
+
+  /**
+   * The address of the terms of use.
+   *
+   * @generated from field: string terms_url = 7;
+   */
+  termsUrl: string;
+
+  /**
+   * The address of the privacy notice.
+   *
+   * @generated from field: string privacy_url = 8;
+   */
+  privacyUrl: string;
+
+  /**
+   * The address of a page that helps.
+   *
+   * @generated from field: string support_url = 9;
+   */
+  supportUrl: string;
+
+  /**
+   * The e-mail address of those who help.
+   *
+   * @generated from field: string support_email = 10;
+   */
+  supportEmail: string;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BrandingConfig.
+ * Use `create(BrandingConfigSchema)` to create a new message.
+ */
+export declare const BrandingConfigSchema: GenMessage<BrandingConfig>;
+
+/**
+ * BrandColorsConfig holds colours as `#rrggbb`, in hexadecimal. In YAML they are in quotes, because `#` begins a comment.
+ *
+ * @generated from message ostiary.config.v1.BrandColorsConfig
+ */
+export declare type BrandColorsConfig = Message<"ostiary.config.v1.BrandColorsConfig"> & {
+  /**
+   * Of buttons and links. Empty: the page's own.
+   *
+   * @generated from field: string primary = 1;
+   */
+  primary: string;
+
+  /**
+   * Of text on `primary`. Empty: the page's own.
+   *
+   * @generated from field: string on_primary = 2;
+   */
+  onPrimary: string;
+
+  /**
+   * Of the page. Empty: the page's own.
+   *
+   * @generated from field: string background = 3;
+   */
+  background: string;
+
+  /**
+   * Of text on `background`. Empty: the page's own.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message ostiary.config.v1.BrandColorsConfig.
+ * Use `create(BrandColorsConfigSchema)` to create a new message.
+ */
+export declare const BrandColorsConfigSchema: GenMessage<BrandColorsConfig>;
+
+/**
+ * CourierConfig configures how mail and text messages are sent. With neither `email` nor `sms`, and only with
  * the embedded database on loopback or in development mode, messages stay in the development mailbox, `/mailbox`.
  *
  * @generated from message ostiary.config.v1.CourierConfig
  */
 export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> & {
   /**
-   * The address that mail comes from. Needed with `smtp` and `http`.
+   * The address that mail comes from. Needed with `email`.
    *
    * @generated from field: string from_address = 1;
    */
   fromAddress: string;
 
   /**
-   * The name of the service, in the sender of mail and in texts.
+   * How mail is sent.
    *
-   * @generated from field: string from_name = 2;
+   * @generated from field: ostiary.config.v1.EmailConfig email = 2;
    */
-  fromName: string;
+  email?: EmailConfig | undefined;
 
   /**
-   * Sends mail through an SMTP server.
+   * How text messages are sent.
    *
-   * @generated from field: optional ostiary.config.v1.SmtpConfig smtp = 3;
+   * @generated from field: ostiary.config.v1.SmsConfig sms = 3;
    */
-  smtp?: SmtpConfig | undefined;
-
-  /**
-   * Sends mail through a provider's HTTP endpoint. Not together with `smtp`.
-   *
-   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig http = 4;
-   */
-  http?: HttpDeliveryConfig | undefined;
-
-  /**
-   * Sends text messages through a provider's HTTP endpoint.
-   *
-   * @generated from field: optional ostiary.config.v1.HttpDeliveryConfig sms = 5;
-   */
-  sms?: HttpDeliveryConfig | undefined;
+  sms?: SmsConfig | undefined;
 
   /**
    * A folder with templates that replace the built-in ones: docs/templates.md. Empty: only the built-in ones.
    *
-   * @generated from field: string template_directory = 6;
+   * @generated from field: string template_directory = 4;
    */
   templateDirectory: string;
 
   /**
    * The language where there are no templates for the one of the flow: `en` and `de` are built in.
    *
-   * @generated from field: string default_language = 7;
+   * @generated from field: string default_language = 5;
    */
   defaultLanguage: string;
 
   /**
    * How messages are tried again.
    *
-   * @generated from field: ostiary.config.v1.CourierRetryConfig retry = 8;
+   * @generated from field: ostiary.config.v1.CourierRetryConfig retry = 6;
    */
   retry?: CourierRetryConfig | undefined;
 
   /**
    * How long messages are kept after they were sent or given up. What they said is forgotten as soon as they are sent.
    *
-   * @generated from field: google.protobuf.Duration retention = 9;
+   * @generated from field: google.protobuf.Duration retention = 7;
    */
   retention?: Duration | undefined;
 };
@@ -827,6 +946,70 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
  * Use `create(CourierConfigSchema)` to create a new message.
  */
 export declare const CourierConfigSchema: GenMessage<CourierConfig>;
+
+/**
+ * EmailConfig says what mail is sent through. Unset: no mail is sent.
+ *
+ * @generated from message ostiary.config.v1.EmailConfig
+ */
+export declare type EmailConfig = Message<"ostiary.config.v1.EmailConfig"> & {
+  /**
+   * One of these.
+   *
+   * @generated from oneof ostiary.config.v1.EmailConfig.provider
+   */
+  provider: {
+    /**
+     * An SMTP server.
+     *
+     * @generated from field: ostiary.config.v1.SmtpConfig smtp = 1;
+     */
+    value: SmtpConfig;
+    case: "smtp";
+  } | {
+    /**
+     * A provider's HTTP endpoint.
+     *
+     * @generated from field: ostiary.config.v1.HttpDeliveryConfig http = 2;
+     */
+    value: HttpDeliveryConfig;
+    case: "http";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.config.v1.EmailConfig.
+ * Use `create(EmailConfigSchema)` to create a new message.
+ */
+export declare const EmailConfigSchema: GenMessage<EmailConfig>;
+
+/**
+ * SmsConfig says what text messages are sent through. Unset: none are sent.
+ *
+ * @generated from message ostiary.config.v1.SmsConfig
+ */
+export declare type SmsConfig = Message<"ostiary.config.v1.SmsConfig"> & {
+  /**
+   * One of these.
+   *
+   * @generated from oneof ostiary.config.v1.SmsConfig.provider
+   */
+  provider: {
+    /**
+     * A provider's HTTP endpoint.
+     *
+     * @generated from field: ostiary.config.v1.HttpDeliveryConfig http = 1;
+     */
+    value: HttpDeliveryConfig;
+    case: "http";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.config.v1.SmsConfig.
+ * Use `create(SmsConfigSchema)` to create a new message.
+ */
+export declare const SmsConfigSchema: GenMessage<SmsConfig>;
 
 /**
  * SmtpConfig names an SMTP server, by `url` or by `host` and the keys beside it.
@@ -839,7 +1022,7 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
    * password `%`, `/`, `#`, `?` and `@` are written `%25`, `%2F`, `%23`, `%3F` and `%40`. Not together with `host`, `port`,
    * `user`, `password` or `implicit_tls`.
    *
-   * @generated from field: optional ostiary.config.v1.Secret url = 1;
+   * @generated from field: ostiary.config.v1.Secret url = 1;
    */
   url?: Secret | undefined;
 
@@ -888,7 +1071,7 @@ export declare type SmtpConfig = Message<"ostiary.config.v1.SmtpConfig"> & {
   /**
    * The user's password, as it is: nothing is percent-encoded.
    *
-   * @generated from field: optional ostiary.config.v1.Secret password = 8;
+   * @generated from field: ostiary.config.v1.Secret password = 8;
    */
   password?: Secret | undefined;
 
@@ -922,11 +1105,11 @@ export declare const SmtpConfigSchema: GenMessage<SmtpConfig>;
  */
 export declare type HttpDeliveryConfig = Message<"ostiary.config.v1.HttpDeliveryConfig"> & {
   /**
-   * Where each message is posted to. `https://`, or `http://` on this machine.
+   * Where each message is posted to: `https://`, or `http://` on this machine. Providers put tokens into it, so it is a secret.
    *
-   * @generated from field: string url = 1;
+   * @generated from field: ostiary.config.v1.Secret url = 1;
    */
-  url: string;
+  url?: Secret | undefined;
 
   /**
    * Sign the messages: `whsec_` and the base64 form of 24 to 64 bytes. Each signs, so that they can be rotated.
@@ -1055,7 +1238,7 @@ export declare type LoginFlowConfig = Message<"ostiary.config.v1.LoginFlowConfig
    * Whether a login is one form, or asks for the identifier first and then for a proof. In YAML: `one_step`,
    * `identifier_first`.
    *
-   * @generated from field: ostiary.config.v1.LoginStyle style = 5;
+   * @generated from field: ostiary.config.v1.LoginStyle style = 3;
    */
   style: LoginStyle;
 };
@@ -1087,11 +1270,12 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
   lifetime?: Duration | undefined;
 
   /**
-   * Whether people can make accounts by themselves.
+   * Who can make an account. In YAML: `open`, anybody; `invitation`, only who holds an invitation of `InvitationService`;
+   * `closed`, nobody.
    *
-   * @generated from field: bool enabled = 3;
+   * @generated from field: ostiary.config.v1.RegistrationMode mode = 3;
    */
-  enabled: boolean;
+  mode: RegistrationMode;
 
   /**
    * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
@@ -1111,16 +1295,9 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
   style: RegistrationStyle;
 
   /**
-   * Whether only people can make accounts who hold an invitation of `InvitationService`. While `enabled` is off nobody can.
-   *
-   * @generated from field: bool invitation_required = 10;
-   */
-  invitationRequired: boolean;
-
-  /**
    * How long an invitation works, unless it is made for another time. At most 30 days.
    *
-   * @generated from field: google.protobuf.Duration invitation_lifetime = 11;
+   * @generated from field: google.protobuf.Duration invitation_lifetime = 6;
    */
   invitationLifetime?: Duration | undefined;
 };
@@ -1245,7 +1422,7 @@ export declare type SettingsFlowConfig = Message<"ostiary.config.v1.SettingsFlow
   /**
    * Whether people can delete their own accounts.
    *
-   * @generated from field: ostiary.config.v1.AccountDeletionConfig account_deletion = 6;
+   * @generated from field: ostiary.config.v1.AccountDeletionConfig account_deletion = 4;
    */
   accountDeletion?: AccountDeletionConfig | undefined;
 };
@@ -1922,6 +2099,46 @@ export enum LoginStyle {
 export declare const LoginStyleSchema: GenEnum<LoginStyle>;
 
 /**
+ * RegistrationMode says who can make an account.
+ *
+ * @generated from enum ostiary.config.v1.RegistrationMode
+ */
+export enum RegistrationMode {
+  /**
+   * Taken as open.
+   *
+   * @generated from enum value: REGISTRATION_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Anybody.
+   *
+   * @generated from enum value: REGISTRATION_MODE_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * Only who is invited.
+   *
+   * @generated from enum value: REGISTRATION_MODE_INVITATION = 2;
+   */
+  INVITATION = 2,
+
+  /**
+   * Nobody.
+   *
+   * @generated from enum value: REGISTRATION_MODE_CLOSED = 3;
+   */
+  CLOSED = 3,
+}
+
+/**
+ * Describes the enum ostiary.config.v1.RegistrationMode.
+ */
+export declare const RegistrationModeSchema: GenEnum<RegistrationMode>;
+
+/**
  * RegistrationStyle says how a registration is asked for.
  *
  * @generated from enum ostiary.config.v1.RegistrationStyle
@@ -2034,4 +2251,12 @@ export declare const default_yaml: GenExtension<FieldOptions, string>;
  * @generated from extension: bool path = 51903;
  */
 export declare const path: GenExtension<FieldOptions, boolean>;
+
+/**
+ * Whether a section means something by being there: it is left out unless one of its keys is set. The members of a oneof
+ * are so as well.
+ *
+ * @generated from extension: bool optional_section = 51904;
+ */
+export declare const optional_section: GenExtension<FieldOptions, boolean>;
 

@@ -5,7 +5,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { BadRequest, ErrorInfo } from "../../../google/rpc/error_details_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 
@@ -33,6 +33,42 @@ export declare type Remedy = Message<"ostiary.error.v1.Remedy"> & {
  * Use `create(RemedySchema)` to create a new message.
  */
 export declare const RemedySchema: GenMessage<Remedy>;
+
+/**
+ * UserMessage is an error detail with what to tell the person who uses the client: each error that a flow or a session can end in for a
+ * person carries one. What only a developer can put right has none; then say that it did not work.
+ *
+ * @generated from message ostiary.error.v1.UserMessage
+ */
+export declare type UserMessage = Message<"ostiary.error.v1.UserMessage"> & {
+  /**
+   * The message's number, from the same table as the numbers of FormMessage: those of errors begin at 9000500. It never changes
+   * its meaning, so a client translates by it.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The sentence in English.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * The values within the sentence, for translations, by names in snake_case as in FormMessage.context.
+   *
+   * @generated from field: google.protobuf.Struct context = 3;
+   */
+  context?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message ostiary.error.v1.UserMessage.
+ * Use `create(UserMessageSchema)` to create a new message.
+ */
+export declare const UserMessageSchema: GenMessage<UserMessage>;
 
 /**
  * CallError says why one part of a call failed while others went through: one identity of a batch, one row of an import. It

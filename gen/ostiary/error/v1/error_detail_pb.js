@@ -5,14 +5,14 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_error_details } from "../../../google/rpc/error_details_pb.js";
 
 /**
  * Describes the file ostiary/error/v1/error_detail.proto.
  */
 export const file_ostiary_error_v1_error_detail = /*@__PURE__*/
-  fileDesc("CiNvc3RpYXJ5L2Vycm9yL3YxL2Vycm9yX2RldGFpbC5wcm90bxIQb3N0aWFyeS5lcnJvci52MSIdCgZSZW1lZHkSEwoLZGVzY3JpcHRpb24YASABKAki3AEKCUNhbGxFcnJvchIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSKQoKZXJyb3JfaW5mbxgDIAEoCzIVLmdvb2dsZS5ycGMuRXJyb3JJbmZvEisKC2JhZF9yZXF1ZXN0GAQgASgLMhYuZ29vZ2xlLnJwYy5CYWRSZXF1ZXN0Ei4KC3JldHJ5X2RlbGF5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBnJlbWVkeRgGIAEoCzIYLm9zdGlhcnkuZXJyb3IudjEuUmVtZWR5Qp4BChhleGFtcGxlLm9zdGlhcnkuZXJyb3IudjFQAVorb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvZXJyb3IvdjE7ZXJyb3J2MaICCE9TVEVycm9yqgIQT3N0aWFyeS5FcnJvci5WMboCDE9zdGlhcnlFcnJvcsoCEE9zdGlhcnlcRXJyb3JcVjHqAhJPc3RpYXJ5OjpFcnJvcjo6VjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_rpc_error_details]);
+  fileDesc("CiNvc3RpYXJ5L2Vycm9yL3YxL2Vycm9yX2RldGFpbC5wcm90bxIQb3N0aWFyeS5lcnJvci52MSIdCgZSZW1lZHkSEwoLZGVzY3JpcHRpb24YASABKAkiUQoLVXNlck1lc3NhZ2USCgoCaWQYASABKAUSDAoEdGV4dBgCIAEoCRIoCgdjb250ZXh0GAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCLcAQoJQ2FsbEVycm9yEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCRIpCgplcnJvcl9pbmZvGAMgASgLMhUuZ29vZ2xlLnJwYy5FcnJvckluZm8SKwoLYmFkX3JlcXVlc3QYBCABKAsyFi5nb29nbGUucnBjLkJhZFJlcXVlc3QSLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoGcmVtZWR5GAYgASgLMhgub3N0aWFyeS5lcnJvci52MS5SZW1lZHlCngEKGGV4YW1wbGUub3N0aWFyeS5lcnJvci52MVABWitvc3RpYXJ5LmV4YW1wbGUvZ28vb3N0aWFyeS9lcnJvci92MTtlcnJvcnYxogIIT1NURXJyb3KqAhBPc3RpYXJ5LkVycm9yLlYxugIMT3N0aWFyeUVycm9yygIQT3N0aWFyeVxFcnJvclxWMeoCEk9zdGlhcnk6OkVycm9yOjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_rpc_error_details]);
 
 /**
  * Describes the message ostiary.error.v1.Remedy.
@@ -22,9 +22,16 @@ export const RemedySchema = /*@__PURE__*/
   messageDesc(file_ostiary_error_v1_error_detail, 0);
 
 /**
+ * Describes the message ostiary.error.v1.UserMessage.
+ * Use `create(UserMessageSchema)` to create a new message.
+ */
+export const UserMessageSchema = /*@__PURE__*/
+  messageDesc(file_ostiary_error_v1_error_detail, 1);
+
+/**
  * Describes the message ostiary.error.v1.CallError.
  * Use `create(CallErrorSchema)` to create a new message.
  */
 export const CallErrorSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_error_v1_error_detail, 1);
+  messageDesc(file_ostiary_error_v1_error_detail, 2);
 

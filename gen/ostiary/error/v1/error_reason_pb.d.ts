@@ -13,7 +13,8 @@ export declare const file_ostiary_error_v1_error_reason: GenFile;
 
 /**
  * ErrorReason lists all reasons that google.rpc.ErrorInfo.reason carries, there without the prefix. Together
- * with the domain `ostiary` a reason is permanent: it is never given another meaning and never reused.
+ * with the domain `ostiary` a reason is permanent: it is never given another meaning and never reused. What a person filled in
+ * wrongly is no error but the outcome `rejected` of a submit, whose reasons are ostiary.flow.v1.RejectionReason.
  *
  * @generated from enum ostiary.error.v1.ErrorReason
  */
@@ -27,7 +28,7 @@ export enum ErrorReason {
 
   /**
    * Something failed that should not have; the log has it under the request id.
-   * Code: INTERNAL. Metadata: request_id.
+   * Code: INTERNAL. Metadata: requestId.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 1;
    */
@@ -51,7 +52,7 @@ export enum ErrorReason {
 
   /**
    * The request is larger than the server reads.
-   * Code: RESOURCE_EXHAUSTED. Metadata: limit_bytes.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 4;
    */
@@ -91,7 +92,7 @@ export enum ErrorReason {
 
   /**
    * The request id was used before, with another request.
-   * Code: FAILED_PRECONDITION. Metadata: request_id.
+   * Code: FAILED_PRECONDITION. Metadata: requestId.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 9;
    */
@@ -171,7 +172,7 @@ export enum ErrorReason {
 
   /**
    * The address to return to is not on the list.
-   * Code: INVALID_ARGUMENT. Metadata: return_to.
+   * Code: INVALID_ARGUMENT. Metadata: returnTo.
    *
    * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 20;
    */
@@ -184,14 +185,6 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_REGISTRATION_DISABLED = 21;
    */
   REGISTRATION_DISABLED = 21,
-
-  /**
-   * The identifier or the secret is wrong, or the identity cannot sign in.
-   * Code: UNAUTHENTICATED. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_CREDENTIALS_INVALID = 22;
-   */
-  CREDENTIALS_INVALID = 22,
 
   /**
    * The traits do not follow the identity schema; BadRequest names the fields.
@@ -243,7 +236,7 @@ export enum ErrorReason {
 
   /**
    * The identity has no such credential.
-   * Code: NOT_FOUND. Metadata: kind.
+   * Code: NOT_FOUND. Metadata: credentialId.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIAL_NOT_FOUND = 29;
    */
@@ -251,7 +244,7 @@ export enum ErrorReason {
 
   /**
    * There is no such identity schema.
-   * Code: NOT_FOUND. Metadata: schema_id.
+   * Code: NOT_FOUND. Metadata: schemaId.
    *
    * @generated from enum value: ERROR_REASON_SCHEMA_NOT_FOUND = 30;
    */
@@ -323,7 +316,7 @@ export enum ErrorReason {
 
   /**
    * The holder proved who they are too long ago.
-   * Code: UNAUTHENTICATED. Metadata: max_age_seconds.
+   * Code: UNAUTHENTICATED. Metadata: maxAgeSeconds.
    *
    * @generated from enum value: ERROR_REASON_SESSION_AUTHENTICATION_TOO_OLD = 39;
    */
@@ -411,7 +404,7 @@ export enum ErrorReason {
 
   /**
    * A key cannot make keys that outlive it.
-   * Code: PERMISSION_DENIED. Metadata: expire_time.
+   * Code: PERMISSION_DENIED. Metadata: expireTime.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_EXPIRY_EXCEEDED = 50;
    */
@@ -426,14 +419,6 @@ export enum ErrorReason {
   API_KEY_NOT_FOUND = 51,
 
   /**
-   * A required field of the form is empty. Only as the reason of a rejected outcome.
-   * Code: INVALID_ARGUMENT. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_FORM_INCOMPLETE = 52;
-   */
-  FORM_INCOMPLETE = 52,
-
-  /**
    * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
    * Code: UNAVAILABLE. Metadata: none.
    *
@@ -442,36 +427,12 @@ export enum ErrorReason {
   BREACH_CHECK_UNAVAILABLE = 53,
 
   /**
-   * The code is wrong, has expired, was used, or another one was sent since. Only as the reason of a rejected outcome.
-   * Code: INVALID_ARGUMENT. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_CODE_INVALID = 60;
-   */
-  CODE_INVALID = 60,
-
-  /**
-   * Too many wrong codes were entered; another one must be sent. Only as the reason of a rejected outcome.
-   * Code: INVALID_ARGUMENT. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_CODE_TRIES_EXCEEDED = 61;
-   */
-  CODE_TRIES_EXCEEDED = 61,
-
-  /**
    * The link is wrong, has expired, was used, is for something else, or another one was sent since.
    * Code: INVALID_ARGUMENT. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_LINK_INVALID = 62;
    */
   LINK_INVALID = 62,
-
-  /**
-   * Another code or link was asked for too soon after the last one. Only as the reason of a rejected outcome.
-   * Code: INVALID_ARGUMENT. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_RESEND_TOO_EARLY = 63;
-   */
-  RESEND_TOO_EARLY = 63,
 
   /**
    * Another submit changed the flow at the same moment.
@@ -621,7 +582,7 @@ export enum ErrorReason {
 
   /**
    * The headers of the request are larger than the server reads. Sent with the HTTP status 431.
-   * Code: RESOURCE_EXHAUSTED. Metadata: limit_bytes, limit_fields.
+   * Code: RESOURCE_EXHAUSTED. Metadata: limitBytes, limitFields.
    *
    * @generated from enum value: ERROR_REASON_HEADERS_TOO_LARGE = 110;
    */
@@ -636,15 +597,6 @@ export enum ErrorReason {
   FLOW_IDENTITY_MISMATCH = 116,
 
   /**
-   * Whose account it is can no longer be answered: it has a verified address by now, an operator has set a credential, or the
-   * address is no longer one of it. Nothing was changed.
-   * Code: FAILED_PRECONDITION. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_CLAIM_ENDED = 120;
-   */
-  CLAIM_ENDED = 120,
-
-  /**
    * The request has several session cookies of which none can be believed: two of them are of live sessions, or there
    * are more than four. The answer removes them.
    * Code: UNAUTHENTICATED. Metadata: none.
@@ -654,21 +606,36 @@ export enum ErrorReason {
   SESSION_COOKIE_AMBIGUOUS = 135,
 
   /**
-   * What was entered can be no code: it has another length or other characters. It was compared with nothing, and no try
-   * was counted. Only as the reason of a rejected outcome.
-   * Code: INVALID_ARGUMENT. Metadata: none.
-   *
-   * @generated from enum value: ERROR_REASON_CODE_MALFORMED = 140;
-   */
-  CODE_MALFORMED = 140,
-
-  /**
    * The request asks for something that the server does not do: it is switched off, or not served yet.
-   * Code: FAILED_PRECONDITION. Metadata: field.
+   * Code: FAILED_PRECONDITION. Metadata: field; where it is the whole method, the method's name.
    *
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 150;
    */
   FEATURE_OFF = 150,
+
+  /**
+   * None of the proofs of the session has a property that is demanded, such as that no page of an impostor can pass it on.
+   * Code: UNAUTHENTICATED. Metadata: property (`phishing_resistant` or `user_verified`).
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_METHOD_INSUFFICIENT = 200;
+   */
+  SESSION_METHOD_INSUFFICIENT = 200,
+
+  /**
+   * The identity has no verified address of a kind that is demanded.
+   * Code: UNAUTHENTICATED. Metadata: kind (`email`, `phone` or `any`).
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_ADDRESS_UNVERIFIED = 201;
+   */
+  SESSION_ADDRESS_UNVERIFIED = 201,
+
+  /**
+   * The identity was asked to do something that is not done yet, and a session without such a rest is demanded.
+   * Code: UNAUTHENTICATED. Metadata: none.
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 202;
+   */
+  SESSION_ACTIONS_PENDING = 202,
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Flow } from "./flow_pb.js";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Expired, FlowCompleted, LoginRequired, NextStep, Redirect, Rejected, Saved } from "./outcome_pb.js";
+import type { TenantProfile } from "./tenant_profile_pb.js";
 
 /**
  * Describes the file ostiary/flow/v1/flow_service.proto.
@@ -206,6 +207,40 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
 export declare const SubmitFormResponseSchema: GenMessage<SubmitFormResponse>;
 
 /**
+ * GetTenantProfileRequest is the request of GetTenantProfile.
+ *
+ * @generated from message ostiary.flow.v1.GetTenantProfileRequest
+ */
+export declare type GetTenantProfileRequest = Message<"ostiary.flow.v1.GetTenantProfileRequest"> & {
+};
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileRequest.
+ * Use `create(GetTenantProfileRequestSchema)` to create a new message.
+ */
+export declare const GetTenantProfileRequestSchema: GenMessage<GetTenantProfileRequest>;
+
+/**
+ * GetTenantProfileResponse is the response of GetTenantProfile.
+ *
+ * @generated from message ostiary.flow.v1.GetTenantProfileResponse
+ */
+export declare type GetTenantProfileResponse = Message<"ostiary.flow.v1.GetTenantProfileResponse"> & {
+  /**
+   * The profile.
+   *
+   * @generated from field: ostiary.flow.v1.TenantProfile profile = 1;
+   */
+  profile?: TenantProfile | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.GetTenantProfileResponse.
+ * Use `create(GetTenantProfileResponseSchema)` to create a new message.
+ */
+export declare const GetTenantProfileResponseSchema: GenMessage<GetTenantProfileResponse>;
+
+/**
  * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.
  *
  * @generated from service ostiary.flow.v1.FlowService
@@ -242,6 +277,21 @@ export declare const FlowService: GenService<{
     methodKind: "unary";
     input: typeof SubmitFormRequestSchema;
     output: typeof SubmitFormResponseSchema;
+  },
+  /**
+   * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register, branding. The
+   * answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET it is asked for again
+   * with its `etag`.
+   *
+   * Access: anyone.
+   * Errors: RATE_LIMITED.
+   *
+   * @generated from rpc ostiary.flow.v1.FlowService.GetTenantProfile
+   */
+  getTenantProfile: {
+    methodKind: "unary";
+    input: typeof GetTenantProfileRequestSchema;
+    output: typeof GetTenantProfileResponseSchema;
   },
 }>;
 

@@ -53,8 +53,8 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   linkToken: string;
 
   /**
-   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.invitation_required` is
-   * set, except with a `link_token`. It is used once, by the registration that completes first.
+   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.mode` is `invitation`,
+   * except with a `link_token`. It is used once, by the registration that completes first.
    *
    * @generated from field: string invitation_token = 20;
    */

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AddressKind } from "../../option/v1/demand_pb.js";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/identity.proto.
@@ -28,7 +29,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   id: string;
 
   /**
-   * When the identity was made.
+   * When the identity was made; of an imported one, when it was made in the system that it comes from.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 2;
    */
@@ -42,7 +43,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Names this revision; UpdateIdentity refuses an etag that is no longer the current one.
+   * Names this revision; UpdateIdentity refuses an etag that is no longer the current one. Opaque: only to be compared.
    *
    * @generated from field: string etag = 4;
    */
@@ -84,7 +85,8 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   stateChangeTime?: Timestamp | undefined;
 
   /**
-   * What the schema describes: e-mail, name, and the like.
+   * What the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct: what needs more than
+   * 53 bits is a string.
    *
    * @generated from field: google.protobuf.Struct traits = 10;
    */
@@ -105,37 +107,30 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   adminMetadata?: JsonObject | undefined;
 
   /**
-   * What the identity can sign in with, normalised; taken from the traits.
+   * What the identity can sign in with; taken from the traits, in their order.
    *
-   * @generated from field: repeated string identifiers = 13;
+   * @generated from field: repeated ostiary.identity.v1.Identifier identifiers = 13;
    */
-  identifiers: string[];
+  identifiers: Identifier[];
 
   /**
-   * Addresses that can be verified; taken from the traits.
+   * Where the identity can be reached; taken from the traits, in their order.
    *
-   * @generated from field: repeated ostiary.identity.v1.VerifiableAddress verifiable_addresses = 14;
+   * @generated from field: repeated ostiary.identity.v1.Address addresses = 14;
    */
-  verifiableAddresses: VerifiableAddress[];
-
-  /**
-   * Addresses that recovery messages may be sent to; taken from the traits.
-   *
-   * @generated from field: repeated ostiary.identity.v1.RecoveryAddress recovery_addresses = 15;
-   */
-  recoveryAddresses: RecoveryAddress[];
+  addresses: Address[];
 
   /**
    * A name to show; taken from the traits.
    *
-   * @generated from field: string display_name = 16;
+   * @generated from field: string display_name = 15;
    */
   displayName: string;
 
   /**
    * When the identity last signed in. Unset: never.
    *
-   * @generated from field: google.protobuf.Timestamp last_login_time = 17;
+   * @generated from field: google.protobuf.Timestamp last_login_time = 16;
    */
   lastLoginTime?: Timestamp | undefined;
 
@@ -143,9 +138,16 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
    * When the identity will be deleted because its owner asked for it. Unset: it stays. Set by the owner alone, in a settings
    * flow; cancelled there or by CancelIdentityDeletion.
    *
-   * @generated from field: google.protobuf.Timestamp delete_time = 20;
+   * @generated from field: google.protobuf.Timestamp purge_time = 17;
    */
-  deleteTime?: Timestamp | undefined;
+  purgeTime?: Timestamp | undefined;
+
+  /**
+   * What the identity is asked to do, oldest first. Empty: nothing; nothing sets them yet.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 18;
+   */
+  requiredActions: RequiredAction[];
 };
 
 /**
@@ -182,46 +184,67 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   updateTime?: Timestamp | undefined;
 
   /**
+   * Names this revision, as in Identity. Opaque: only to be compared.
+   *
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+
+  /**
+   * The identity's id in the application's own system, where one was set.
+   *
+   * @generated from field: string external_id = 5;
+   */
+  externalId: string;
+
+  /**
    * The id of the schema that its traits follow.
    *
-   * @generated from field: string schema_id = 4;
+   * @generated from field: string schema_id = 6;
    */
   schemaId: string;
 
   /**
    * What the schema describes: e-mail, name, and the like.
    *
-   * @generated from field: google.protobuf.Struct traits = 5;
+   * @generated from field: google.protobuf.Struct traits = 7;
    */
   traits?: JsonObject | undefined;
 
   /**
    * Data of the application that the owner may see.
    *
-   * @generated from field: google.protobuf.Struct public_metadata = 6;
+   * @generated from field: google.protobuf.Struct public_metadata = 8;
    */
   publicMetadata?: JsonObject | undefined;
 
   /**
+   * Where the identity can be reached, and what of it is verified; taken from the traits, in their order.
+   *
+   * @generated from field: repeated ostiary.identity.v1.Address addresses = 9;
+   */
+  addresses: Address[];
+
+  /**
    * A name to show; taken from the traits.
    *
-   * @generated from field: string display_name = 7;
+   * @generated from field: string display_name = 10;
    */
   displayName: string;
 
   /**
-   * The identity's id in the application's own system, where one was set.
-   *
-   * @generated from field: string external_id = 8;
-   */
-  externalId: string;
-
-  /**
    * When the identity will be deleted because its owner asked for it. Unset: it stays.
    *
-   * @generated from field: google.protobuf.Timestamp delete_time = 20;
+   * @generated from field: google.protobuf.Timestamp purge_time = 11;
    */
-  deleteTime?: Timestamp | undefined;
+  purgeTime?: Timestamp | undefined;
+
+  /**
+   * The kinds of what the identity is asked to do, each once. Empty: nothing; nothing sets them yet.
+   *
+   * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 12;
+   */
+  requiredActions: RequiredActionKind[];
 };
 
 /**
@@ -231,65 +254,111 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
 export declare const IdentityProfileSchema: GenMessage<IdentityProfile>;
 
 /**
- * VerifiableAddress is an address whose ownership can be shown.
+ * Identifier is something that an identity can sign in with.
  *
- * @generated from message ostiary.identity.v1.VerifiableAddress
+ * @generated from message ostiary.identity.v1.Identifier
  */
-export declare type VerifiableAddress = Message<"ostiary.identity.v1.VerifiableAddress"> & {
+export declare type Identifier = Message<"ostiary.identity.v1.Identifier"> & {
   /**
-   * The normalised address.
+   * The identifier, normalised; unique.
    *
    * @generated from field: string value = 1;
    */
   value: string;
 
   /**
-   * What kind of address it is.
+   * What kind of identifier it is.
+   *
+   * @generated from field: ostiary.identity.v1.IdentifierKind kind = 2;
+   */
+  kind: IdentifierKind;
+
+  /**
+   * The path of the trait that it comes from, as in TraitFilter: `email`, `phones.0`.
+   *
+   * @generated from field: string path = 3;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.Identifier.
+ * Use `create(IdentifierSchema)` to create a new message.
+ */
+export declare const IdentifierSchema: GenMessage<Identifier>;
+
+/**
+ * Address is an address where an identity can be reached.
+ *
+ * @generated from message ostiary.identity.v1.Address
+ */
+export declare type Address = Message<"ostiary.identity.v1.Address"> & {
+  /**
+   * The address, normalised.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+
+  /**
+   * How it is reached.
    *
    * @generated from field: ostiary.option.v1.AddressKind kind = 2;
    */
   kind: AddressKind;
 
   /**
-   * When it was verified. Unset: it was not.
+   * When it was verified, or since when an operator vouches for it. Unset: it is not verified.
    *
    * @generated from field: google.protobuf.Timestamp verify_time = 3;
    */
   verifyTime?: Timestamp | undefined;
+
+  /**
+   * Whether the schema lets its ownership be shown.
+   *
+   * @generated from field: bool verifiable = 4;
+   */
+  verifiable: boolean;
+
+  /**
+   * Whether the schema lets it recover the account. Recovery messages go to it once it is verified.
+   *
+   * @generated from field: bool recovers = 5;
+   */
+  recovers: boolean;
+
+  /**
+   * The path of the trait that it comes from, as in TraitFilter. Empty where that is not known: the identity has not changed
+   * since a version of the server that did not record it.
+   *
+   * @generated from field: string path = 6;
+   */
+  path: string;
+
+  /**
+   * Whether messages go here where nobody chooses: the first verified address that recovers, without one the first verified
+   * address. At most one address is primary. Notices about changes of the account go to every verified address.
+   *
+   * @generated from field: bool primary = 7;
+   */
+  primary: boolean;
+
+  /**
+   * Whether a change waits for it to be verified. Never set in answers of the admin API and of session checks: until the
+   * change is made the address is none of the identity. It belongs to the settings flow, whose stage says where the code or
+   * link went.
+   *
+   * @generated from field: bool pending = 8;
+   */
+  pending: boolean;
 };
 
 /**
- * Describes the message ostiary.identity.v1.VerifiableAddress.
- * Use `create(VerifiableAddressSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.Address.
+ * Use `create(AddressSchema)` to create a new message.
  */
-export declare const VerifiableAddressSchema: GenMessage<VerifiableAddress>;
-
-/**
- * RecoveryAddress is an address that recovery messages may be sent to.
- *
- * @generated from message ostiary.identity.v1.RecoveryAddress
- */
-export declare type RecoveryAddress = Message<"ostiary.identity.v1.RecoveryAddress"> & {
-  /**
-   * The normalised address.
-   *
-   * @generated from field: string value = 1;
-   */
-  value: string;
-
-  /**
-   * What kind of address it is.
-   *
-   * @generated from field: ostiary.option.v1.AddressKind kind = 2;
-   */
-  kind: AddressKind;
-};
-
-/**
- * Describes the message ostiary.identity.v1.RecoveryAddress.
- * Use `create(RecoveryAddressSchema)` to create a new message.
- */
-export declare const RecoveryAddressSchema: GenMessage<RecoveryAddress>;
+export declare const AddressSchema: GenMessage<Address>;
 
 /**
  * Credential is something that an identity can sign in with; its secret is never shown.
@@ -298,11 +367,11 @@ export declare const RecoveryAddressSchema: GenMessage<RecoveryAddress>;
  */
 export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   /**
-   * The kind of credential; an identity has at most one password.
+   * UUIDv7 of the credential; not a secret. A password keeps its id when it is replaced.
    *
-   * @generated from field: ostiary.identity.v1.CredentialKind kind = 1;
+   * @generated from field: string id = 1;
    */
-  kind: CredentialKind;
+  id: string;
 
   /**
    * When it was made.
@@ -319,7 +388,28 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * What there is to know of its kind.
+   * The kind of credential; an identity has at most one password.
+   *
+   * @generated from field: ostiary.common.v1.MethodKind kind = 4;
+   */
+  kind: MethodKind;
+
+  /**
+   * A name that its owner gave it. Empty: none; a password has none.
+   *
+   * @generated from field: string label = 5;
+   */
+  label: string;
+
+  /**
+   * When it was last used. Unset: never, or not recorded; of passwords it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 6;
+   */
+  lastUseTime?: Timestamp | undefined;
+
+  /**
+   * What there is to know of its kind. Newer than the client: none of them.
    *
    * @generated from oneof ostiary.identity.v1.Credential.details
    */
@@ -327,7 +417,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
     /**
      * Of a password.
      *
-     * @generated from field: ostiary.identity.v1.PasswordCredential password = 4;
+     * @generated from field: ostiary.identity.v1.PasswordCredential password = 7;
      */
     value: PasswordCredential;
     case: "password";
@@ -359,6 +449,112 @@ export declare type PasswordCredential = Message<"ostiary.identity.v1.PasswordCr
  * Use `create(PasswordCredentialSchema)` to create a new message.
  */
 export declare const PasswordCredentialSchema: GenMessage<PasswordCredential>;
+
+/**
+ * RequiredAction is something that an identity is asked to do.
+ *
+ * @generated from message ostiary.identity.v1.RequiredAction
+ */
+export declare type RequiredAction = Message<"ostiary.identity.v1.RequiredAction"> & {
+  /**
+   * UUIDv7 of the action.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * When it was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 2;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * What is to be done.
+   *
+   * @generated from field: ostiary.identity.v1.RequiredActionKind kind = 3;
+   */
+  kind: RequiredActionKind;
+
+  /**
+   * By when.
+   *
+   * @generated from field: ostiary.identity.v1.RequiredActionTiming timing = 4;
+   */
+  timing: RequiredActionTiming;
+
+  /**
+   * Who asks for it. Unset: the server, by its configuration.
+   *
+   * @generated from oneof ostiary.identity.v1.RequiredAction.set_by
+   */
+  setBy: {
+    /**
+     * The id of the API key that it was set with.
+     *
+     * @generated from field: string api_key_id = 5;
+     */
+    value: string;
+    case: "apiKeyId";
+  } | {
+    /**
+     * The name of the client certificate that it was set with.
+     *
+     * @generated from field: string certificate = 6;
+     */
+    value: string;
+    case: "certificate";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What there is to know of its kind. Not set: nothing but the kind, or newer than the client.
+   *
+   * @generated from oneof ostiary.identity.v1.RequiredAction.details
+   */
+  details: {
+    /**
+     * Of ACCEPT_TERMS.
+     *
+     * @generated from field: ostiary.identity.v1.TermsToAccept accept_terms = 7;
+     */
+    value: TermsToAccept;
+    case: "acceptTerms";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ostiary.identity.v1.RequiredAction.
+ * Use `create(RequiredActionSchema)` to create a new message.
+ */
+export declare const RequiredActionSchema: GenMessage<RequiredAction>;
+
+/**
+ * TermsToAccept is a document that an identity is asked to accept.
+ *
+ * @generated from message ostiary.identity.v1.TermsToAccept
+ */
+export declare type TermsToAccept = Message<"ostiary.identity.v1.TermsToAccept"> & {
+  /**
+   * The document's id in the configuration, for example `terms-of-service`.
+   *
+   * @generated from field: string document = 1;
+   */
+  document: string;
+
+  /**
+   * Its version, for example `2026-11`.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.TermsToAccept.
+ * Use `create(TermsToAcceptSchema)` to create a new message.
+ */
+export declare const TermsToAcceptSchema: GenMessage<TermsToAccept>;
 
 /**
  * IdentityState says whether an identity can sign in.
@@ -394,28 +590,129 @@ export enum IdentityState {
 export declare const IdentityStateSchema: GenEnum<IdentityState>;
 
 /**
- * CredentialKind names the kinds of credentials.
+ * IdentifierKind says what an identifier is.
  *
- * @generated from enum ostiary.identity.v1.CredentialKind
+ * @generated from enum ostiary.identity.v1.IdentifierKind
  */
-export enum CredentialKind {
+export enum IdentifierKind {
   /**
-   * Not stated.
+   * Not stated, or newer than the client.
    *
-   * @generated from enum value: CREDENTIAL_KIND_UNSPECIFIED = 0;
+   * @generated from enum value: IDENTIFIER_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A password.
+   * An e-mail address.
    *
-   * @generated from enum value: CREDENTIAL_KIND_PASSWORD = 1;
+   * @generated from enum value: IDENTIFIER_KIND_EMAIL = 1;
    */
-  PASSWORD = 1,
+  EMAIL = 1,
+
+  /**
+   * A telephone number in E.164 form.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_PHONE = 2;
+   */
+  PHONE = 2,
+
+  /**
+   * A name that is no address.
+   *
+   * @generated from enum value: IDENTIFIER_KIND_USERNAME = 3;
+   */
+  USERNAME = 3,
 }
 
 /**
- * Describes the enum ostiary.identity.v1.CredentialKind.
+ * Describes the enum ostiary.identity.v1.IdentifierKind.
  */
-export declare const CredentialKindSchema: GenEnum<CredentialKind>;
+export declare const IdentifierKindSchema: GenEnum<IdentifierKind>;
+
+/**
+ * RequiredActionKind says what an identity is asked to do.
+ *
+ * @generated from enum ostiary.identity.v1.RequiredActionKind
+ */
+export enum RequiredActionKind {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * To set a password, or another one.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_SET_PASSWORD = 1;
+   */
+  SET_PASSWORD = 1,
+
+  /**
+   * To verify an address.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_VERIFY_ADDRESS = 2;
+   */
+  VERIFY_ADDRESS = 2,
+
+  /**
+   * To fill in the traits that its schema demands.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_COMPLETE_TRAITS = 3;
+   */
+  COMPLETE_TRAITS = 3,
+
+  /**
+   * To set up a second factor.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_ENROL_FACTOR = 4;
+   */
+  ENROL_FACTOR = 4,
+
+  /**
+   * To accept a document.
+   *
+   * @generated from enum value: REQUIRED_ACTION_KIND_ACCEPT_TERMS = 5;
+   */
+  ACCEPT_TERMS = 5,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.RequiredActionKind.
+ */
+export declare const RequiredActionKindSchema: GenEnum<RequiredActionKind>;
+
+/**
+ * RequiredActionTiming says by when an action must be done.
+ *
+ * @generated from enum ostiary.identity.v1.RequiredActionTiming
+ */
+export enum RequiredActionTiming {
+  /**
+   * Not stated.
+   *
+   * @generated from enum value: REQUIRED_ACTION_TIMING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Before the next session is given out.
+   *
+   * @generated from enum value: REQUIRED_ACTION_TIMING_BEFORE_SESSION = 1;
+   */
+  BEFORE_SESSION = 1,
+
+  /**
+   * When it suits: the session is given out, and the action is offered.
+   *
+   * @generated from enum value: REQUIRED_ACTION_TIMING_WHEN_CONVENIENT = 2;
+   */
+  WHEN_CONVENIENT = 2,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.RequiredActionTiming.
+ */
+export declare const RequiredActionTimingSchema: GenEnum<RequiredActionTiming>;
 

@@ -4,12 +4,12 @@
 // @generated from file ostiary/identity/v1/identity_service.proto (package ostiary.identity.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
-import type { Credential, CredentialKind, Identity, IdentityState } from "./identity_pb.js";
+import type { Credential, Identity, IdentityState, RequiredActionKind, RequiredActionTiming } from "./identity_pb.js";
 import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
-import type { BadRequest, ErrorInfo } from "../../../google/rpc/error_details_pb.js";
-import type { Remedy } from "../../error/v1/error_detail_pb.js";
+import type { Position } from "../../common/v1/position_pb.js";
+import type { CallError } from "../../error/v1/error_detail_pb.js";
 import type { LoginRecord } from "./login_record_pb.js";
 
 /**
@@ -69,8 +69,8 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * Data of the application that only the admin API shows. At most 16 KiB as JSON, whole numbers up to
-   * ±9007199254740991.
+   * Data of the application that only the admin API shows. At most 16 KiB as JSON. A whole number beyond ±9007199254740991 is
+   * refused: write it as a string.
    *
    * @generated from field: google.protobuf.Struct admin_metadata = 7;
    */
@@ -79,9 +79,9 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   /**
    * Addresses among the traits that the caller vouches for.
    *
-   * @generated from field: repeated string verified_addresses = 8;
+   * @generated from field: repeated ostiary.identity.v1.VouchedAddress verified_addresses = 8;
    */
-  verifiedAddresses: string[];
+  verifiedAddresses: VouchedAddress[];
 
   /**
    * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Only for
@@ -91,6 +91,21 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
    * @generated from field: bool allow_unverified_address_as_user_name = 9;
    */
   allowUnverifiedAddressAsUserName: boolean;
+
+  /**
+   * The state to begin with. Unspecified: active.
+   *
+   * @generated from field: ostiary.identity.v1.IdentityState state = 10;
+   */
+  state: IdentityState;
+
+  /**
+   * For an import: when the identity was made in the system that it comes from, from 1970 on and never in the future. Lists
+   * order it by this. Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 11;
+   */
+  createTime?: Timestamp | undefined;
 };
 
 /**
@@ -98,6 +113,34 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
  * Use `create(CreateIdentityRequestSchema)` to create a new message.
  */
 export declare const CreateIdentityRequestSchema: GenMessage<CreateIdentityRequest>;
+
+/**
+ * VouchedAddress is an address that an operator says to be the identity's.
+ *
+ * @generated from message ostiary.identity.v1.VouchedAddress
+ */
+export declare type VouchedAddress = Message<"ostiary.identity.v1.VouchedAddress"> & {
+  /**
+   * The address, as a person would type it.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+
+  /**
+   * For an import: when it was verified in the system that the identity comes from, from 1970 on and never in the future.
+   * Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp verify_time = 2;
+   */
+  verifyTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.VouchedAddress.
+ * Use `create(VouchedAddressSchema)` to create a new message.
+ */
+export declare const VouchedAddressSchema: GenMessage<VouchedAddress>;
 
 /**
  * NewCredentials are the credentials that an identity is made with.
@@ -168,6 +211,13 @@ export declare type CreateIdentityResponse = Message<"ostiary.identity.v1.Create
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -188,6 +238,13 @@ export declare type GetIdentityRequest = Message<"ostiary.identity.v1.GetIdentit
    * @generated from field: string identity_id = 1;
    */
   identityId: string;
+
+  /**
+   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 2;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -315,11 +372,25 @@ export declare type ListIdentitiesRequest = Message<"ostiary.identity.v1.ListIde
   schemaId: string;
 
   /**
-   * Only identities whose trait at a path equals a value.
+   * Only identities whose traits have these values, all of them. At most one for now.
    *
-   * @generated from field: ostiary.identity.v1.TraitFilter trait = 6;
+   * @generated from field: repeated ostiary.identity.v1.TraitFilter traits = 6;
    */
-  trait?: TraitFilter | undefined;
+  traits: TraitFilter[];
+
+  /**
+   * How much of each identity to return. Default: BASIC.
+   *
+   * @generated from field: ostiary.identity.v1.IdentityView view = 7;
+   */
+  view: IdentityView;
+
+  /**
+   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 8;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -335,14 +406,15 @@ export declare const ListIdentitiesRequestSchema: GenMessage<ListIdentitiesReque
  */
 export declare type TraitFilter = Message<"ostiary.identity.v1.TraitFilter"> & {
   /**
-   * The trait's path, its parts separated by dots: `name.first`.
+   * The trait's path, in the grammar of the names of form nodes (ostiary.flow.v1.FormNode.name) and without `traits.` before
+   * it: `name.first`, `phones.0`, `favourite\.colour`.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * The value that it must have, exactly.
+   * The value that it must have, exactly. A whole number beyond ±9007199254740991 is refused: no trait holds one.
    *
    * @generated from field: google.protobuf.Value value = 2;
    */
@@ -362,14 +434,14 @@ export declare const TraitFilterSchema: GenMessage<TraitFilter>;
  */
 export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListIdentitiesResponse"> & {
   /**
-   * The identities of this page.
+   * The identities of this page; maybe fewer than asked for, also while more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Identity identities = 1;
    */
   identities: Identity[];
 
   /**
-   * The token of the next page; empty on the last.
+   * The token of the next page; empty on the last. It alone says whether more follow.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -383,7 +455,9 @@ export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListId
 export declare const ListIdentitiesResponseSchema: GenMessage<ListIdentitiesResponse>;
 
 /**
- * UpdateIdentityRequest is the request of UpdateIdentity. Unset fields stay as they are.
+ * UpdateIdentityRequest is the request of UpdateIdentity. What is not set stays as it is. A patch is an RFC 7396 merge patch: what
+ * it leaves out stays, null removes, an object is merged member by member, a list or anything else is replaced. It is applied
+ * to what is there at the moment of the change, so that two patches of different members never undo each other.
  *
  * @generated from message ostiary.identity.v1.UpdateIdentityRequest
  */
@@ -396,51 +470,102 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   identityId: string;
 
   /**
-   * The revision that the change was made from. Empty: whatever is current.
+   * The revision that the change was made from; if it is no longer the current one, the call is refused with ETAG_MISMATCH.
+   * Empty: the change is made to what is current.
    *
    * @generated from field: string etag = 2;
    */
   etag: string;
 
   /**
-   * Another schema for the traits; needs `traits`.
+   * Another schema for the traits; needs `traits` or `traits_patch`.
    *
    * @generated from field: optional string schema_id = 3;
    */
   schemaId?: string | undefined;
 
   /**
-   * New traits, whole. Limited as in CreateIdentity.
-   *
-   * @generated from field: google.protobuf.Struct traits = 4;
-   */
-  traits?: JsonObject | undefined;
-
-  /**
    * A new external id; empty removes it.
    *
-   * @generated from field: optional string external_id = 5;
+   * @generated from field: optional string external_id = 4;
    */
   externalId?: string | undefined;
 
   /**
-   * New public metadata, whole. At most 16 KiB as JSON.
+   * What becomes of the traits.
    *
-   * @generated from field: google.protobuf.Struct public_metadata = 6;
+   * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.traits_change
    */
-  publicMetadata?: JsonObject | undefined;
+  traitsChange: {
+    /**
+     * New traits, whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
+     *
+     * @generated from field: google.protobuf.Struct traits = 5;
+     */
+    value: JsonObject;
+    case: "traits";
+  } | {
+    /**
+     * A patch of the traits. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     *
+     * @generated from field: google.protobuf.Struct traits_patch = 6;
+     */
+    value: JsonObject;
+    case: "traitsPatch";
+  } | { case: undefined; value?: undefined };
 
   /**
-   * New admin metadata, whole. At most 16 KiB as JSON.
+   * What becomes of the public metadata.
    *
-   * @generated from field: google.protobuf.Struct admin_metadata = 7;
+   * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.public_metadata_change
    */
-  adminMetadata?: JsonObject | undefined;
+  publicMetadataChange: {
+    /**
+     * New public metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
+     * CreateIdentity.
+     *
+     * @generated from field: google.protobuf.Struct public_metadata = 7;
+     */
+    value: JsonObject;
+    case: "publicMetadata";
+  } | {
+    /**
+     * A patch of the public metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     *
+     * @generated from field: google.protobuf.Struct public_metadata_patch = 8;
+     */
+    value: JsonObject;
+    case: "publicMetadataPatch";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What becomes of the admin metadata.
+   *
+   * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.admin_metadata_change
+   */
+  adminMetadataChange: {
+    /**
+     * New admin metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
+     * CreateIdentity.
+     *
+     * @generated from field: google.protobuf.Struct admin_metadata = 9;
+     */
+    value: JsonObject;
+    case: "adminMetadata";
+  } | {
+    /**
+     * A patch of the admin metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     *
+     * @generated from field: google.protobuf.Struct admin_metadata_patch = 10;
+     */
+    value: JsonObject;
+    case: "adminMetadataPatch";
+  } | { case: undefined; value?: undefined };
 
   /**
    * Whether the identity's sessions go on although its identifiers or addresses change.
    *
-   * @generated from field: bool keep_sessions = 8;
+   * @generated from field: bool keep_sessions = 11;
    */
   keepSessions: boolean;
 
@@ -448,7 +573,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    * Whether a user name may be an e-mail address or telephone number that is no verified one of the identity, as in
    * CreateIdentity. One that the identity has already stays in any case.
    *
-   * @generated from field: bool allow_unverified_address_as_user_name = 9;
+   * @generated from field: bool allow_unverified_address_as_user_name = 12;
    */
   allowUnverifiedAddressAsUserName: boolean;
 };
@@ -471,6 +596,13 @@ export declare type UpdateIdentityResponse = Message<"ostiary.identity.v1.Update
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -511,6 +643,13 @@ export declare type ActivateIdentityResponse = Message<"ostiary.identity.v1.Acti
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -551,6 +690,13 @@ export declare type DeactivateIdentityResponse = Message<"ostiary.identity.v1.De
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -585,6 +731,12 @@ export declare const DeleteIdentityRequestSchema: GenMessage<DeleteIdentityReque
  * @generated from message ostiary.identity.v1.DeleteIdentityResponse
  */
 export declare type DeleteIdentityResponse = Message<"ostiary.identity.v1.DeleteIdentityResponse"> & {
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 1;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -625,6 +777,13 @@ export declare type CancelIdentityDeletionResponse = Message<"ostiary.identity.v
    * @generated from field: ostiary.identity.v1.Identity identity = 1;
    */
   identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -632,6 +791,245 @@ export declare type CancelIdentityDeletionResponse = Message<"ostiary.identity.v
  * Use `create(CancelIdentityDeletionResponseSchema)` to create a new message.
  */
 export declare const CancelIdentityDeletionResponseSchema: GenMessage<CancelIdentityDeletionResponse>;
+
+/**
+ * VerifyAddressRequest is the request of VerifyAddress.
+ *
+ * @generated from message ostiary.identity.v1.VerifyAddressRequest
+ */
+export declare type VerifyAddressRequest = Message<"ostiary.identity.v1.VerifyAddressRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * One of its addresses that can be verified, as a person would type it.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.VerifyAddressRequest.
+ * Use `create(VerifyAddressRequestSchema)` to create a new message.
+ */
+export declare const VerifyAddressRequestSchema: GenMessage<VerifyAddressRequest>;
+
+/**
+ * VerifyAddressResponse is the response of VerifyAddress.
+ *
+ * @generated from message ostiary.identity.v1.VerifyAddressResponse
+ */
+export declare type VerifyAddressResponse = Message<"ostiary.identity.v1.VerifyAddressResponse"> & {
+  /**
+   * The identity as it is now.
+   *
+   * @generated from field: ostiary.identity.v1.Identity identity = 1;
+   */
+  identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.VerifyAddressResponse.
+ * Use `create(VerifyAddressResponseSchema)` to create a new message.
+ */
+export declare const VerifyAddressResponseSchema: GenMessage<VerifyAddressResponse>;
+
+/**
+ * UnverifyAddressRequest is the request of UnverifyAddress.
+ *
+ * @generated from message ostiary.identity.v1.UnverifyAddressRequest
+ */
+export declare type UnverifyAddressRequest = Message<"ostiary.identity.v1.UnverifyAddressRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * One of its addresses that can be verified, as a person would type it.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Whether the identity's sessions go on.
+   *
+   * @generated from field: bool keep_sessions = 3;
+   */
+  keepSessions: boolean;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.UnverifyAddressRequest.
+ * Use `create(UnverifyAddressRequestSchema)` to create a new message.
+ */
+export declare const UnverifyAddressRequestSchema: GenMessage<UnverifyAddressRequest>;
+
+/**
+ * UnverifyAddressResponse is the response of UnverifyAddress.
+ *
+ * @generated from message ostiary.identity.v1.UnverifyAddressResponse
+ */
+export declare type UnverifyAddressResponse = Message<"ostiary.identity.v1.UnverifyAddressResponse"> & {
+  /**
+   * The identity as it is now.
+   *
+   * @generated from field: ostiary.identity.v1.Identity identity = 1;
+   */
+  identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.UnverifyAddressResponse.
+ * Use `create(UnverifyAddressResponseSchema)` to create a new message.
+ */
+export declare const UnverifyAddressResponseSchema: GenMessage<UnverifyAddressResponse>;
+
+/**
+ * SetRequiredActionsRequest is the request of SetRequiredActions.
+ *
+ * @generated from message ostiary.identity.v1.SetRequiredActionsRequest
+ */
+export declare type SetRequiredActionsRequest = Message<"ostiary.identity.v1.SetRequiredActionsRequest"> & {
+  /**
+   * The identity's id.
+   *
+   * @generated from field: string identity_id = 1;
+   */
+  identityId: string;
+
+  /**
+   * What the identity is asked to do from now on, instead of what operators asked for before. Empty: nothing.
+   *
+   * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 2;
+   */
+  requiredActions: NewRequiredAction[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SetRequiredActionsRequest.
+ * Use `create(SetRequiredActionsRequestSchema)` to create a new message.
+ */
+export declare const SetRequiredActionsRequestSchema: GenMessage<SetRequiredActionsRequest>;
+
+/**
+ * NewRequiredAction is something that an operator asks an identity to do.
+ *
+ * @generated from message ostiary.identity.v1.NewRequiredAction
+ */
+export declare type NewRequiredAction = Message<"ostiary.identity.v1.NewRequiredAction"> & {
+  /**
+   * What is to be done.
+   *
+   * @generated from oneof ostiary.identity.v1.NewRequiredAction.action
+   */
+  action: {
+    /**
+     * Something of which there is nothing more to say; not ACCEPT_TERMS.
+     *
+     * @generated from field: ostiary.identity.v1.RequiredActionKind kind = 1;
+     */
+    value: RequiredActionKind;
+    case: "kind";
+  } | {
+    /**
+     * To accept a document.
+     *
+     * @generated from field: ostiary.identity.v1.NewTermsToAccept accept_terms = 2;
+     */
+    value: NewTermsToAccept;
+    case: "acceptTerms";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * By when. Unspecified: before the next session is given out.
+   *
+   * @generated from field: ostiary.identity.v1.RequiredActionTiming timing = 3;
+   */
+  timing: RequiredActionTiming;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.NewRequiredAction.
+ * Use `create(NewRequiredActionSchema)` to create a new message.
+ */
+export declare const NewRequiredActionSchema: GenMessage<NewRequiredAction>;
+
+/**
+ * NewTermsToAccept is a document that an operator asks an identity to accept.
+ *
+ * @generated from message ostiary.identity.v1.NewTermsToAccept
+ */
+export declare type NewTermsToAccept = Message<"ostiary.identity.v1.NewTermsToAccept"> & {
+  /**
+   * The document's id in the configuration.
+   *
+   * @generated from field: string document = 1;
+   */
+  document: string;
+
+  /**
+   * Its version. Empty: the current one.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.NewTermsToAccept.
+ * Use `create(NewTermsToAcceptSchema)` to create a new message.
+ */
+export declare const NewTermsToAcceptSchema: GenMessage<NewTermsToAccept>;
+
+/**
+ * SetRequiredActionsResponse is the response of SetRequiredActions.
+ *
+ * @generated from message ostiary.identity.v1.SetRequiredActionsResponse
+ */
+export declare type SetRequiredActionsResponse = Message<"ostiary.identity.v1.SetRequiredActionsResponse"> & {
+  /**
+   * The identity as it is now.
+   *
+   * @generated from field: ostiary.identity.v1.Identity identity = 1;
+   */
+  identity?: Identity | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
+};
+
+/**
+ * Describes the message ostiary.identity.v1.SetRequiredActionsResponse.
+ * Use `create(SetRequiredActionsResponseSchema)` to create a new message.
+ */
+export declare const SetRequiredActionsResponseSchema: GenMessage<SetRequiredActionsResponse>;
 
 /**
  * BatchCreateIdentitiesRequest is the request of BatchCreateIdentities.
@@ -647,11 +1045,19 @@ export declare type BatchCreateIdentitiesRequest = Message<"ostiary.identity.v1.
   requestId: string;
 
   /**
-   * The identities to make. Their own `request_id` must be empty.
+   * The identities to make; together at most `server.max_request_bytes`. Their own `request_id` must be empty.
    *
    * @generated from field: repeated ostiary.identity.v1.CreateIdentityRequest requests = 2;
    */
   requests: CreateIdentityRequest[];
+
+  /**
+   * How much of each identity to return. Default: ID, so that the answer is small; with FULL it is about as large as the
+   * request, and more than 4 MiB are more than gRPC clients receive by default.
+   *
+   * @generated from field: ostiary.identity.v1.IdentityView view = 3;
+   */
+  view: IdentityView;
 };
 
 /**
@@ -672,6 +1078,13 @@ export declare type BatchCreateIdentitiesResponse = Message<"ostiary.identity.v1
    * @generated from field: repeated ostiary.identity.v1.BatchCreateIdentitiesResult results = 1;
    */
   results: BatchCreateIdentitiesResult[];
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -693,7 +1106,7 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
    */
   result: {
     /**
-     * The identity that was made.
+     * The identity that was made, as much of it as `view` says.
      *
      * @generated from field: ostiary.identity.v1.Identity identity = 1;
      */
@@ -701,11 +1114,11 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
     case: "identity";
   } | {
     /**
-     * Why none was made.
+     * Why none was made; invalid fields are relative to the request of the batch.
      *
-     * @generated from field: ostiary.identity.v1.BatchCreateIdentitiesError error = 2;
+     * @generated from field: ostiary.error.v1.CallError error = 2;
      */
-    value: BatchCreateIdentitiesError;
+    value: CallError;
     case: "error";
   } | { case: undefined; value?: undefined };
 };
@@ -715,47 +1128,6 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
  * Use `create(BatchCreateIdentitiesResultSchema)` to create a new message.
  */
 export declare const BatchCreateIdentitiesResultSchema: GenMessage<BatchCreateIdentitiesResult>;
-
-/**
- * BatchCreateIdentitiesError says why one request of a batch failed.
- *
- * @generated from message ostiary.identity.v1.BatchCreateIdentitiesError
- */
-export declare type BatchCreateIdentitiesError = Message<"ostiary.identity.v1.BatchCreateIdentitiesError"> & {
-  /**
-   * A sentence for people.
-   *
-   * @generated from field: string message = 1;
-   */
-  message: string;
-
-  /**
-   * The reason and its metadata, as in an error of CreateIdentity.
-   *
-   * @generated from field: google.rpc.ErrorInfo error_info = 2;
-   */
-  errorInfo?: ErrorInfo | undefined;
-
-  /**
-   * Invalid fields, relative to the request of the batch.
-   *
-   * @generated from field: google.rpc.BadRequest bad_request = 3;
-   */
-  badRequest?: BadRequest | undefined;
-
-  /**
-   * What to do about it, where something can be done.
-   *
-   * @generated from field: ostiary.error.v1.Remedy remedy = 4;
-   */
-  remedy?: Remedy | undefined;
-};
-
-/**
- * Describes the message ostiary.identity.v1.BatchCreateIdentitiesError.
- * Use `create(BatchCreateIdentitiesErrorSchema)` to create a new message.
- */
-export declare const BatchCreateIdentitiesErrorSchema: GenMessage<BatchCreateIdentitiesError>;
 
 /**
  * ListCredentialsRequest is the request of ListCredentials.
@@ -769,6 +1141,20 @@ export declare type ListCredentialsRequest = Message<"ostiary.identity.v1.ListCr
    * @generated from field: string identity_id = 1;
    */
   identityId: string;
+
+  /**
+   * How many credentials to return. Default 50; more than 200 is taken as 200.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
 };
 
 /**
@@ -784,11 +1170,18 @@ export declare const ListCredentialsRequestSchema: GenMessage<ListCredentialsReq
  */
 export declare type ListCredentialsResponse = Message<"ostiary.identity.v1.ListCredentialsResponse"> & {
   /**
-   * The credentials.
+   * The credentials of this page; maybe fewer than asked for, also while more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Credential credentials = 1;
    */
   credentials: Credential[];
+
+  /**
+   * The token of the next page; empty on the last. It alone says whether more follow.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -811,11 +1204,11 @@ export declare type DeleteCredentialRequest = Message<"ostiary.identity.v1.Delet
   identityId: string;
 
   /**
-   * Which credential.
+   * The id of the credential, from ListCredentials.
    *
-   * @generated from field: ostiary.identity.v1.CredentialKind kind = 2;
+   * @generated from field: string credential_id = 2;
    */
-  kind: CredentialKind;
+  credentialId: string;
 };
 
 /**
@@ -830,6 +1223,12 @@ export declare const DeleteCredentialRequestSchema: GenMessage<DeleteCredentialR
  * @generated from message ostiary.identity.v1.DeleteCredentialResponse
  */
 export declare type DeleteCredentialResponse = Message<"ostiary.identity.v1.DeleteCredentialResponse"> & {
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 1;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -884,6 +1283,13 @@ export declare type SetPasswordResponse = Message<"ostiary.identity.v1.SetPasswo
    * @generated from field: ostiary.identity.v1.Credential credential = 1;
    */
   credential?: Credential | undefined;
+
+  /**
+   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -960,11 +1366,27 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
   identityId: string;
 
   /**
-   * How long the link works, from a minute to a day. Unset: `tenant_defaults.link.lifetime`.
+   * How long the link works. Not set: `tenant_defaults.link.lifetime`.
    *
-   * @generated from field: google.protobuf.Duration lifetime = 3;
+   * @generated from oneof ostiary.identity.v1.CreateRecoveryLinkRequest.expiration
    */
-  lifetime?: Duration | undefined;
+  expiration: {
+    /**
+     * Until this moment, from a minute to a day from now.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 3;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * For this long, from a minute to a day.
+     *
+     * @generated from field: google.protobuf.Duration lifetime = 4;
+     */
+    value: Duration;
+    case: "lifetime";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -1131,22 +1553,22 @@ export declare type SendVerificationMessageResponse = Message<"ostiary.identity.
 export declare const SendVerificationMessageResponseSchema: GenMessage<SendVerificationMessageResponse>;
 
 /**
- * SendRecoveryMessagesRequest is one message of the stream of SendRecoveryMessages.
+ * BatchSendRecoveryMessagesRequest is the request of BatchSendRecoveryMessages.
  *
- * @generated from message ostiary.identity.v1.SendRecoveryMessagesRequest
+ * @generated from message ostiary.identity.v1.BatchSendRecoveryMessagesRequest
  */
-export declare type SendRecoveryMessagesRequest = Message<"ostiary.identity.v1.SendRecoveryMessagesRequest"> & {
+export declare type BatchSendRecoveryMessagesRequest = Message<"ostiary.identity.v1.BatchSendRecoveryMessagesRequest"> & {
   /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into messages and
-   * streams: an identity that a message went to under this id gets no other one, and its result is that of the first time.
-   * Recommended: a random UUID, the same for the whole list.
+   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
+   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * UUID, the same for the whole list.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The identities' ids. Many in one message cost less than one message each.
+   * The identities' ids.
    *
    * @generated from field: repeated string identity_ids = 2;
    */
@@ -1154,17 +1576,86 @@ export declare type SendRecoveryMessagesRequest = Message<"ostiary.identity.v1.S
 };
 
 /**
- * Describes the message ostiary.identity.v1.SendRecoveryMessagesRequest.
- * Use `create(SendRecoveryMessagesRequestSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.BatchSendRecoveryMessagesRequest.
+ * Use `create(BatchSendRecoveryMessagesRequestSchema)` to create a new message.
  */
-export declare const SendRecoveryMessagesRequestSchema: GenMessage<SendRecoveryMessagesRequest>;
+export declare const BatchSendRecoveryMessagesRequestSchema: GenMessage<BatchSendRecoveryMessagesRequest>;
 
 /**
- * SendRecoveryMessagesResponse is what came of one identity of the stream.
+ * BatchSendRecoveryMessagesResponse is the response of BatchSendRecoveryMessages.
  *
- * @generated from message ostiary.identity.v1.SendRecoveryMessagesResponse
+ * @generated from message ostiary.identity.v1.BatchSendRecoveryMessagesResponse
  */
-export declare type SendRecoveryMessagesResponse = Message<"ostiary.identity.v1.SendRecoveryMessagesResponse"> & {
+export declare type BatchSendRecoveryMessagesResponse = Message<"ostiary.identity.v1.BatchSendRecoveryMessagesResponse"> & {
+  /**
+   * One result for each id, in their order.
+   *
+   * @generated from field: repeated ostiary.identity.v1.SendMessageResult results = 1;
+   */
+  results: SendMessageResult[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BatchSendRecoveryMessagesResponse.
+ * Use `create(BatchSendRecoveryMessagesResponseSchema)` to create a new message.
+ */
+export declare const BatchSendRecoveryMessagesResponseSchema: GenMessage<BatchSendRecoveryMessagesResponse>;
+
+/**
+ * BatchSendVerificationMessagesRequest is the request of BatchSendVerificationMessages.
+ *
+ * @generated from message ostiary.identity.v1.BatchSendVerificationMessagesRequest
+ */
+export declare type BatchSendVerificationMessagesRequest = Message<"ostiary.identity.v1.BatchSendVerificationMessagesRequest"> & {
+  /**
+   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
+   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * UUID, the same for the whole list.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The identities' ids.
+   *
+   * @generated from field: repeated string identity_ids = 2;
+   */
+  identityIds: string[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BatchSendVerificationMessagesRequest.
+ * Use `create(BatchSendVerificationMessagesRequestSchema)` to create a new message.
+ */
+export declare const BatchSendVerificationMessagesRequestSchema: GenMessage<BatchSendVerificationMessagesRequest>;
+
+/**
+ * BatchSendVerificationMessagesResponse is the response of BatchSendVerificationMessages.
+ *
+ * @generated from message ostiary.identity.v1.BatchSendVerificationMessagesResponse
+ */
+export declare type BatchSendVerificationMessagesResponse = Message<"ostiary.identity.v1.BatchSendVerificationMessagesResponse"> & {
+  /**
+   * One result for each id, in their order.
+   *
+   * @generated from field: repeated ostiary.identity.v1.SendMessageResult results = 1;
+   */
+  results: SendMessageResult[];
+};
+
+/**
+ * Describes the message ostiary.identity.v1.BatchSendVerificationMessagesResponse.
+ * Use `create(BatchSendVerificationMessagesResponseSchema)` to create a new message.
+ */
+export declare const BatchSendVerificationMessagesResponseSchema: GenMessage<BatchSendVerificationMessagesResponse>;
+
+/**
+ * SendMessageResult is what came of one identity of a batch.
+ *
+ * @generated from message ostiary.identity.v1.SendMessageResult
+ */
+export declare type SendMessageResult = Message<"ostiary.identity.v1.SendMessageResult"> & {
   /**
    * The identity's id, as it was sent.
    *
@@ -1175,7 +1666,7 @@ export declare type SendRecoveryMessagesResponse = Message<"ostiary.identity.v1.
   /**
    * What came of it.
    *
-   * @generated from oneof ostiary.identity.v1.SendRecoveryMessagesResponse.result
+   * @generated from oneof ostiary.identity.v1.SendMessageResult.result
    */
   result: {
     /**
@@ -1189,93 +1680,21 @@ export declare type SendRecoveryMessagesResponse = Message<"ostiary.identity.v1.
     /**
      * None was sent.
      *
-     * @generated from field: ostiary.identity.v1.SendMessageError error = 3;
+     * @generated from field: ostiary.error.v1.CallError error = 3;
      */
-    value: SendMessageError;
+    value: CallError;
     case: "error";
   } | { case: undefined; value?: undefined };
 };
 
 /**
- * Describes the message ostiary.identity.v1.SendRecoveryMessagesResponse.
- * Use `create(SendRecoveryMessagesResponseSchema)` to create a new message.
+ * Describes the message ostiary.identity.v1.SendMessageResult.
+ * Use `create(SendMessageResultSchema)` to create a new message.
  */
-export declare const SendRecoveryMessagesResponseSchema: GenMessage<SendRecoveryMessagesResponse>;
+export declare const SendMessageResultSchema: GenMessage<SendMessageResult>;
 
 /**
- * SendVerificationMessagesRequest is one message of the stream of SendVerificationMessages.
- *
- * @generated from message ostiary.identity.v1.SendVerificationMessagesRequest
- */
-export declare type SendVerificationMessagesRequest = Message<"ostiary.identity.v1.SendVerificationMessagesRequest"> & {
-  /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into messages and
-   * streams: an identity that a message went to under this id gets no other one, and its result is that of the first time.
-   * Recommended: a random UUID, the same for the whole list.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
-   * The identities' ids. Many in one message cost less than one message each.
-   *
-   * @generated from field: repeated string identity_ids = 2;
-   */
-  identityIds: string[];
-};
-
-/**
- * Describes the message ostiary.identity.v1.SendVerificationMessagesRequest.
- * Use `create(SendVerificationMessagesRequestSchema)` to create a new message.
- */
-export declare const SendVerificationMessagesRequestSchema: GenMessage<SendVerificationMessagesRequest>;
-
-/**
- * SendVerificationMessagesResponse is what came of one identity of the stream.
- *
- * @generated from message ostiary.identity.v1.SendVerificationMessagesResponse
- */
-export declare type SendVerificationMessagesResponse = Message<"ostiary.identity.v1.SendVerificationMessagesResponse"> & {
-  /**
-   * The identity's id, as it was sent.
-   *
-   * @generated from field: string identity_id = 1;
-   */
-  identityId: string;
-
-  /**
-   * What came of it.
-   *
-   * @generated from oneof ostiary.identity.v1.SendVerificationMessagesResponse.result
-   */
-  result: {
-    /**
-     * A message is on its way.
-     *
-     * @generated from field: ostiary.identity.v1.SentMessage sent = 2;
-     */
-    value: SentMessage;
-    case: "sent";
-  } | {
-    /**
-     * None was sent.
-     *
-     * @generated from field: ostiary.identity.v1.SendMessageError error = 3;
-     */
-    value: SendMessageError;
-    case: "error";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message ostiary.identity.v1.SendVerificationMessagesResponse.
- * Use `create(SendVerificationMessagesResponseSchema)` to create a new message.
- */
-export declare const SendVerificationMessagesResponseSchema: GenMessage<SendVerificationMessagesResponse>;
-
-/**
- * SentMessage is a message with a link on its way to one identity of a stream.
+ * SentMessage is a message with a link on its way to one identity of a batch.
  *
  * @generated from message ostiary.identity.v1.SentMessage
  */
@@ -1300,40 +1719,6 @@ export declare type SentMessage = Message<"ostiary.identity.v1.SentMessage"> & {
  * Use `create(SentMessageSchema)` to create a new message.
  */
 export declare const SentMessageSchema: GenMessage<SentMessage>;
-
-/**
- * SendMessageError says why nothing was sent to one identity of a stream.
- *
- * @generated from message ostiary.identity.v1.SendMessageError
- */
-export declare type SendMessageError = Message<"ostiary.identity.v1.SendMessageError"> & {
-  /**
-   * A sentence for people.
-   *
-   * @generated from field: string message = 1;
-   */
-  message: string;
-
-  /**
-   * The reason and its metadata, as in an error of the call for one identity.
-   *
-   * @generated from field: google.rpc.ErrorInfo error_info = 2;
-   */
-  errorInfo?: ErrorInfo | undefined;
-
-  /**
-   * What to do about it, where something can be done.
-   *
-   * @generated from field: ostiary.error.v1.Remedy remedy = 3;
-   */
-  remedy?: Remedy | undefined;
-};
-
-/**
- * Describes the message ostiary.identity.v1.SendMessageError.
- * Use `create(SendMessageErrorSchema)` to create a new message.
- */
-export declare const SendMessageErrorSchema: GenMessage<SendMessageError>;
 
 /**
  * ListLoginHistoryRequest is the request of ListLoginHistory.
@@ -1377,14 +1762,14 @@ export declare const ListLoginHistoryRequestSchema: GenMessage<ListLoginHistoryR
  */
 export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.ListLoginHistoryResponse"> & {
   /**
-   * The records of this page.
+   * The records of this page; maybe fewer than asked for, also while more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.LoginRecord records = 1;
    */
   records: LoginRecord[];
 
   /**
-   * The token of the next page; empty on the last.
+   * The token of the next page; empty on the last. It alone says whether more follow.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1396,6 +1781,46 @@ export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.List
  * Use `create(ListLoginHistoryResponseSchema)` to create a new message.
  */
 export declare const ListLoginHistoryResponseSchema: GenMessage<ListLoginHistoryResponse>;
+
+/**
+ * IdentityView says how much of each identity is returned.
+ *
+ * @generated from enum ostiary.identity.v1.IdentityView
+ */
+export enum IdentityView {
+  /**
+   * The default of the method.
+   *
+   * @generated from enum value: IDENTITY_VIEW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its id alone.
+   *
+   * @generated from enum value: IDENTITY_VIEW_ID = 1;
+   */
+  ID = 1,
+
+  /**
+   * All but traits and metadata.
+   *
+   * @generated from enum value: IDENTITY_VIEW_BASIC = 2;
+   */
+  BASIC = 2,
+
+  /**
+   * All of it.
+   *
+   * @generated from enum value: IDENTITY_VIEW_FULL = 3;
+   */
+  FULL = 3,
+}
+
+/**
+ * Describes the enum ostiary.identity.v1.IdentityView.
+ */
+export declare const IdentityViewSchema: GenEnum<IdentityView>;
 
 /**
  * IdentityService manages identities for operators and services.
@@ -1421,7 +1846,7 @@ export declare const IdentityService: GenService<{
    * GetIdentity returns an identity by its id.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.GetIdentity
    */
@@ -1444,10 +1869,11 @@ export declare const IdentityService: GenService<{
     output: typeof LookUpIdentityResponseSchema;
   },
   /**
-   * ListIdentities lists identities, newest first. Filters are combined with and.
+   * ListIdentities lists identities, newest first. Filters are combined with and. A page may be shorter than asked for:
+   * `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
-   * Errors: PAGE_TOKEN_INVALID.
+   * Errors: PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ListIdentities
    */
@@ -1464,7 +1890,7 @@ export declare const IdentityService: GenService<{
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, TRAITS_INVALID, SCHEMA_NOT_FOUND, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN,
-   * ETAG_MISMATCH.
+   * ETAG_MISMATCH (ABORTED).
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.UpdateIdentity
    */
@@ -1528,8 +1954,55 @@ export declare const IdentityService: GenService<{
     output: typeof CancelIdentityDeletionResponseSchema;
   },
   /**
+   * VerifyAddress says that an address is the identity's: the operator vouches for it, and nobody is asked. The address then
+   * recovers and signs in by code as one that its owner has verified. The account is a claimed one, with the credentials that
+   * it has: make sure that it was its owner who registered. The owner is told at every address that was verified before. Does
+   * nothing if it is verified already.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.VerifyAddress
+   */
+  verifyAddress: {
+    methodKind: "unary";
+    input: typeof VerifyAddressRequestSchema;
+    output: typeof VerifyAddressResponseSchema;
+  },
+  /**
+   * UnverifyAddress takes back that an address is the identity's, for one that was lost or mistyped: it recovers and signs in by
+   * code no more until it is verified again. Codes and links that are on their way for the identity end, its sessions too unless
+   * asked to keep them. The owner is told at every address that was verified, also at this one. Does nothing if it is not
+   * verified.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.UnverifyAddress
+   */
+  unverifyAddress: {
+    methodKind: "unary";
+    input: typeof UnverifyAddressRequestSchema;
+    output: typeof UnverifyAddressResponseSchema;
+  },
+  /**
+   * SetRequiredActions replaces what operators ask an identity to do; what the configuration asks for stays. Not served yet:
+   * every call is refused.
+   *
+   * Access: API key with `identity:update`.
+   * Errors: FEATURE_OFF.
+   *
+   * @generated from rpc ostiary.identity.v1.IdentityService.SetRequiredActions
+   */
+  setRequiredActions: {
+    methodKind: "unary";
+    input: typeof SetRequiredActionsRequestSchema;
+    output: typeof SetRequiredActionsResponseSchema;
+  },
+  /**
    * BatchCreateIdentities makes up to 200 identities, each on its own: one that fails does not stop the others. Results
-   * are in the order of the requests.
+   * are in the order of the requests. All of them together are limited by `server.max_request_bytes`; the answer is small unless
+   * a larger `view` is asked for.
    *
    * Access: API key with `identity:create`.
    * Errors: REQUEST_ID_REUSED, BREACH_CHECK_UNAVAILABLE; the others of CreateIdentity come in the results.
@@ -1542,10 +2015,11 @@ export declare const IdentityService: GenService<{
     output: typeof BatchCreateIdentitiesResponseSchema;
   },
   /**
-   * ListCredentials lists what an identity can sign in with, without secrets.
+   * ListCredentials lists what an identity can sign in with, without secrets, newest first. A page may be shorter than asked
+   * for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND.
+   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ListCredentials
    */
@@ -1641,43 +2115,39 @@ export declare const IdentityService: GenService<{
     output: typeof SendVerificationMessageResponseSchema;
   },
   /**
-   * SendRecoveryMessages sends a link to recover each of a stream of identities, as SendRecoveryMessage does, to its first
-   * verified address. Results come in the order of the ids. An identity that none can be sent to does not end the stream:
-   * its result says why. Whatever else ends it (access that ended, a message that breaks its limits, the server's stop) comes
-   * after the results of what was begun before; over a lost connection some may be missing. Repeat with the same `request_id`
-   * then.
+   * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to its first
+   * verified address. Results come in the order of the ids. An identity that none can be sent to stops nothing: its result says
+   * why. If the call fails or its answer is lost, some may have been sent: repeat with the same `request_id`.
    *
-   * Full duplex over HTTP/2. Over HTTP/1.1 with Connect or gRPC-Web all messages come before the first result and are
-   * limited together by `server.max_request_bytes`.
+   * Access: API key with `identity:recover`.
+   * Errors: LINKS_DISABLED, UI_URL_MISSING; in the results: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE,
+   * REQUEST_ID_REUSED.
    *
-   * Access: API key with `identity:recover`; looked at again every second while the stream lasts.
-   * Errors: LINKS_DISABLED, UI_URL_MISSING, STREAM_IDLE, SERVER_STOPPING; in the results: IDENTITY_NOT_FOUND,
-   * IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, REQUEST_ID_REUSED.
-   *
-   * @generated from rpc ostiary.identity.v1.IdentityService.SendRecoveryMessages
+   * @generated from rpc ostiary.identity.v1.IdentityService.BatchSendRecoveryMessages
    */
-  sendRecoveryMessages: {
-    methodKind: "bidi_streaming";
-    input: typeof SendRecoveryMessagesRequestSchema;
-    output: typeof SendRecoveryMessagesResponseSchema;
+  batchSendRecoveryMessages: {
+    methodKind: "unary";
+    input: typeof BatchSendRecoveryMessagesRequestSchema;
+    output: typeof BatchSendRecoveryMessagesResponseSchema;
   },
   /**
-   * SendVerificationMessages sends a link to verify an address of each of a stream of identities, as SendVerificationMessage
-   * does, to the first one that is not verified yet. Streams are as in SendRecoveryMessages.
+   * BatchSendVerificationMessages sends a link to verify an address of each of up to 1,000 identities, as
+   * SendVerificationMessage does, to the first one that is not verified yet. Results are as in BatchSendRecoveryMessages.
    *
-   * Access: API key with `identity:recover`; looked at again every second while the stream lasts.
-   * Errors: LINKS_DISABLED, UI_URL_MISSING, STREAM_IDLE, SERVER_STOPPING; in the results: IDENTITY_NOT_FOUND,
-   * IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, REQUEST_ID_REUSED.
+   * Access: API key with `identity:recover`.
+   * Errors: LINKS_DISABLED, UI_URL_MISSING; in the results: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE,
+   * REQUEST_ID_REUSED.
    *
-   * @generated from rpc ostiary.identity.v1.IdentityService.SendVerificationMessages
+   * @generated from rpc ostiary.identity.v1.IdentityService.BatchSendVerificationMessages
    */
-  sendVerificationMessages: {
-    methodKind: "bidi_streaming";
-    input: typeof SendVerificationMessagesRequestSchema;
-    output: typeof SendVerificationMessagesResponseSchema;
+  batchSendVerificationMessages: {
+    methodKind: "unary";
+    input: typeof BatchSendVerificationMessagesRequestSchema;
+    output: typeof BatchSendVerificationMessagesResponseSchema;
   },
   /**
-   * ListLoginHistory lists who got into an identity's account, or tried to, newest first.
+   * ListLoginHistory lists who got into an identity's account, or tried to, newest first. A page may be shorter than asked for:
+   * `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
    * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.

@@ -288,7 +288,7 @@ export declare type RevokeInvitationResponse = Message<"ostiary.identity.v1.Revo
 export declare const RevokeInvitationResponseSchema: GenMessage<RevokeInvitationResponse>;
 
 /**
- * InvitationService lets people register who are invited. With `flows.registration.invitation_required` nobody else can.
+ * InvitationService lets people register who are invited. With `flows.registration.mode: invitation` nobody else can.
  *
  * @generated from service ostiary.identity.v1.InvitationService
  */
@@ -296,7 +296,7 @@ export declare const InvitationService: GenService<{
   /**
    * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds no
    * token; without one the token is handed over, once. It works also while registration asks for no invitation; while
-   * `flows.registration.enabled` is off it cannot be used.
+   * `flows.registration.mode` is `closed` it cannot be used.
    *
    * Access: API key with `identity:invite`.
    * Errors: SCHEMA_NOT_FOUND; TRAITS_INVALID for traits that no form of the schema shows or that break it;

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/login_record.proto.
@@ -34,11 +35,11 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * What was done.
+   * What for.
    *
-   * @generated from field: ostiary.identity.v1.LoginRecordKind kind = 3;
+   * @generated from field: ostiary.identity.v1.LoginRecordPurpose purpose = 3;
    */
-  kind: LoginRecordKind;
+  purpose: LoginRecordPurpose;
 
   /**
    * What came of it.
@@ -50,42 +51,35 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   /**
    * By which method. Unset for records that do not say.
    *
-   * @generated from field: ostiary.identity.v1.LoginMethod method = 5;
+   * @generated from field: ostiary.common.v1.MethodKind method = 5;
    */
-  method: LoginMethod;
+  method: MethodKind;
 
   /**
-   * Why it failed: the name of an ErrorReason without its prefix. Empty if it succeeded.
+   * Why it failed. Unset if it succeeded.
    *
-   * @generated from field: string failure_reason = 6;
+   * @generated from field: ostiary.identity.v1.LoginFailureReason failure_reason = 6;
    */
-  failureReason: string;
-
-  /**
-   * Whether a signed-in person proved again who they are.
-   *
-   * @generated from field: bool refresh = 7;
-   */
-  refresh: boolean;
+  failureReason: LoginFailureReason;
 
   /**
    * The session that came of it; not a secret. Empty if none did.
    *
-   * @generated from field: string session_id = 8;
+   * @generated from field: string session_id = 7;
    */
   sessionId: string;
 
   /**
    * The address that the call came from, IPv4 or IPv6. Empty if it is not known.
    *
-   * @generated from field: string ip_address = 9;
+   * @generated from field: string ip_address = 8;
    */
   ipAddress: string;
 
   /**
    * The first 512 characters of the client's User-Agent header.
    *
-   * @generated from field: string user_agent = 10;
+   * @generated from field: string user_agent = 9;
    */
   userAgent: string;
 };
@@ -97,44 +91,58 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
 export declare const LoginRecordSchema: GenMessage<LoginRecord>;
 
 /**
- * LoginRecordKind says what a LoginRecord is about.
+ * LoginRecordPurpose says what somebody got in, or tried to, for.
  *
- * @generated from enum ostiary.identity.v1.LoginRecordKind
+ * @generated from enum ostiary.identity.v1.LoginRecordPurpose
  */
-export enum LoginRecordKind {
+export enum LoginRecordPurpose {
   /**
-   * Not stated.
+   * Not stated, or newer than the client.
    *
-   * @generated from enum value: LOGIN_RECORD_KIND_UNSPECIFIED = 0;
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Signing in.
+   * To sign in.
    *
-   * @generated from enum value: LOGIN_RECORD_KIND_LOGIN = 1;
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_SIGN_IN = 1;
    */
-  LOGIN = 1,
+  SIGN_IN = 1,
 
   /**
-   * Making the account.
+   * To prove again who they are, as a signed-in person.
    *
-   * @generated from enum value: LOGIN_RECORD_KIND_REGISTRATION = 2;
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_REFRESH = 2;
    */
-  REGISTRATION = 2,
+  REFRESH = 2,
 
   /**
-   * Recovering the account.
+   * To raise the assurance of a session by another factor.
    *
-   * @generated from enum value: LOGIN_RECORD_KIND_RECOVERY = 3;
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_STEP_UP = 3;
    */
-  RECOVERY = 3,
+  STEP_UP = 3,
+
+  /**
+   * To make the account.
+   *
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_REGISTRATION = 4;
+   */
+  REGISTRATION = 4,
+
+  /**
+   * To recover the account.
+   *
+   * @generated from enum value: LOGIN_RECORD_PURPOSE_RECOVERY = 5;
+   */
+  RECOVERY = 5,
 }
 
 /**
- * Describes the enum ostiary.identity.v1.LoginRecordKind.
+ * Describes the enum ostiary.identity.v1.LoginRecordPurpose.
  */
-export declare const LoginRecordKindSchema: GenEnum<LoginRecordKind>;
+export declare const LoginRecordPurposeSchema: GenEnum<LoginRecordPurpose>;
 
 /**
  * LoginOutcome says what came of it.
@@ -170,42 +178,49 @@ export enum LoginOutcome {
 export declare const LoginOutcomeSchema: GenEnum<LoginOutcome>;
 
 /**
- * LoginMethod names what was shown, or tried.
+ * LoginFailureReason says why somebody did not get in.
  *
- * @generated from enum ostiary.identity.v1.LoginMethod
+ * @generated from enum ostiary.identity.v1.LoginFailureReason
  */
-export enum LoginMethod {
+export enum LoginFailureReason {
   /**
-   * Not stated.
+   * It succeeded, or the reason is newer than the client.
    *
-   * @generated from enum value: LOGIN_METHOD_UNSPECIFIED = 0;
+   * @generated from enum value: LOGIN_FAILURE_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A password.
+   * What was shown does not fit the account, or the account may not sign in.
    *
-   * @generated from enum value: LOGIN_METHOD_PASSWORD = 1;
+   * @generated from enum value: LOGIN_FAILURE_REASON_CREDENTIALS_INVALID = 1;
    */
-  PASSWORD = 1,
+  CREDENTIALS_INVALID = 1,
 
   /**
-   * A one-time code that was sent to an address.
+   * A code that is not the one that was sent.
    *
-   * @generated from enum value: LOGIN_METHOD_CODE = 2;
+   * @generated from enum value: LOGIN_FAILURE_REASON_CODE_INVALID = 2;
    */
-  CODE = 2,
+  CODE_INVALID = 2,
 
   /**
-   * A link that was sent to an address, or handed over by an operator.
+   * Too many wrong codes; the code that was sent is dead.
    *
-   * @generated from enum value: LOGIN_METHOD_LINK = 3;
+   * @generated from enum value: LOGIN_FAILURE_REASON_CODE_TRIES_EXCEEDED = 3;
    */
-  LINK = 3,
+  CODE_TRIES_EXCEEDED = 3,
+
+  /**
+   * A link that is not, or no longer, valid.
+   *
+   * @generated from enum value: LOGIN_FAILURE_REASON_LINK_INVALID = 4;
+   */
+  LINK_INVALID = 4,
 }
 
 /**
- * Describes the enum ostiary.identity.v1.LoginMethod.
+ * Describes the enum ostiary.identity.v1.LoginFailureReason.
  */
-export declare const LoginMethodSchema: GenEnum<LoginMethod>;
+export declare const LoginFailureReasonSchema: GenEnum<LoginFailureReason>;
 

@@ -6,12 +6,13 @@
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_ostiary_common_v1_method_kind } from "../../common/v1/method_kind_pb.js";
 
 /**
  * Describes the file ostiary/identity/v1/login_record.proto.
  */
 export const file_ostiary_identity_v1_login_record = /*@__PURE__*/
-  fileDesc("CiZvc3RpYXJ5L2lkZW50aXR5L3YxL2xvZ2luX3JlY29yZC5wcm90bxITb3N0aWFyeS5pZGVudGl0eS52MSLJAgoLTG9naW5SZWNvcmQSCgoCaWQYASABKAkSLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKBGtpbmQYAyABKA4yJC5vc3RpYXJ5LmlkZW50aXR5LnYxLkxvZ2luUmVjb3JkS2luZBIyCgdvdXRjb21lGAQgASgOMiEub3N0aWFyeS5pZGVudGl0eS52MS5Mb2dpbk91dGNvbWUSMAoGbWV0aG9kGAUgASgOMiAub3N0aWFyeS5pZGVudGl0eS52MS5Mb2dpbk1ldGhvZBIWCg5mYWlsdXJlX3JlYXNvbhgGIAEoCRIPCgdyZWZyZXNoGAcgASgIEhIKCnNlc3Npb25faWQYCCABKAkSEgoKaXBfYWRkcmVzcxgJIAEoCRISCgp1c2VyX2FnZW50GAogASgJKpUBCg9Mb2dpblJlY29yZEtpbmQSIQodTE9HSU5fUkVDT1JEX0tJTkRfVU5TUEVDSUZJRUQQABIbChdMT0dJTl9SRUNPUkRfS0lORF9MT0dJThABEiIKHkxPR0lOX1JFQ09SRF9LSU5EX1JFR0lTVFJBVElPThACEh4KGkxPR0lOX1JFQ09SRF9LSU5EX1JFQ09WRVJZEAMqZAoMTG9naW5PdXRjb21lEh0KGUxPR0lOX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdMT0dJTl9PVVRDT01FX1NVQ0NFRURFRBABEhgKFExPR0lOX09VVENPTUVfRkFJTEVEEAIqdAoLTG9naW5NZXRob2QSHAoYTE9HSU5fTUVUSE9EX1VOU1BFQ0lGSUVEEAASGQoVTE9HSU5fTUVUSE9EX1BBU1NXT1JEEAESFQoRTE9HSU5fTUVUSE9EX0NPREUQAhIVChFMT0dJTl9NRVRIT0RfTElOSxADQrYBChtleGFtcGxlLm9zdGlhcnkuaWRlbnRpdHkudjFQAVoxb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MaICC09TVElkZW50aXR5qgITT3N0aWFyeS5JZGVudGl0eS5WMboCD09zdGlhcnlJZGVudGl0ecoCE09zdGlhcnlcSWRlbnRpdHlcVjHqAhVPc3RpYXJ5OjpJZGVudGl0eTo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CiZvc3RpYXJ5L2lkZW50aXR5L3YxL2xvZ2luX3JlY29yZC5wcm90bxITb3N0aWFyeS5pZGVudGl0eS52MSLkAgoLTG9naW5SZWNvcmQSCgoCaWQYASABKAkSLwoLY3JlYXRlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjgKB3B1cnBvc2UYAyABKA4yJy5vc3RpYXJ5LmlkZW50aXR5LnYxLkxvZ2luUmVjb3JkUHVycG9zZRIyCgdvdXRjb21lGAQgASgOMiEub3N0aWFyeS5pZGVudGl0eS52MS5Mb2dpbk91dGNvbWUSLQoGbWV0aG9kGAUgASgOMh0ub3N0aWFyeS5jb21tb24udjEuTWV0aG9kS2luZBI/Cg5mYWlsdXJlX3JlYXNvbhgGIAEoDjInLm9zdGlhcnkuaWRlbnRpdHkudjEuTG9naW5GYWlsdXJlUmVhc29uEhIKCnNlc3Npb25faWQYByABKAkSEgoKaXBfYWRkcmVzcxgIIAEoCRISCgp1c2VyX2FnZW50GAkgASgJKuoBChJMb2dpblJlY29yZFB1cnBvc2USJAogTE9HSU5fUkVDT1JEX1BVUlBPU0VfVU5TUEVDSUZJRUQQABIgChxMT0dJTl9SRUNPUkRfUFVSUE9TRV9TSUdOX0lOEAESIAocTE9HSU5fUkVDT1JEX1BVUlBPU0VfUkVGUkVTSBACEiAKHExPR0lOX1JFQ09SRF9QVVJQT1NFX1NURVBfVVAQAxIlCiFMT0dJTl9SRUNPUkRfUFVSUE9TRV9SRUdJU1RSQVRJT04QBBIhCh1MT0dJTl9SRUNPUkRfUFVSUE9TRV9SRUNPVkVSWRAFKmQKDExvZ2luT3V0Y29tZRIdChlMT0dJTl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXTE9HSU5fT1VUQ09NRV9TVUNDRUVERUQQARIYChRMT0dJTl9PVVRDT01FX0ZBSUxFRBACKuQBChJMb2dpbkZhaWx1cmVSZWFzb24SJAogTE9HSU5fRkFJTFVSRV9SRUFTT05fVU5TUEVDSUZJRUQQABIsCihMT0dJTl9GQUlMVVJFX1JFQVNPTl9DUkVERU5USUFMU19JTlZBTElEEAESJQohTE9HSU5fRkFJTFVSRV9SRUFTT05fQ09ERV9JTlZBTElEEAISLAooTE9HSU5fRkFJTFVSRV9SRUFTT05fQ09ERV9UUklFU19FWENFRURFRBADEiUKIUxPR0lOX0ZBSUxVUkVfUkVBU09OX0xJTktfSU5WQUxJRBAEQrYBChtleGFtcGxlLm9zdGlhcnkuaWRlbnRpdHkudjFQAVoxb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvaWRlbnRpdHkvdjE7aWRlbnRpdHl2MaICC09TVElkZW50aXR5qgITT3N0aWFyeS5JZGVudGl0eS5WMboCD09zdGlhcnlJZGVudGl0ecoCE09zdGlhcnlcSWRlbnRpdHlcVjHqAhVPc3RpYXJ5OjpJZGVudGl0eTo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ostiary_common_v1_method_kind]);
 
 /**
  * Describes the message ostiary.identity.v1.LoginRecord.
@@ -21,18 +22,18 @@ export const LoginRecordSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_login_record, 0);
 
 /**
- * Describes the enum ostiary.identity.v1.LoginRecordKind.
+ * Describes the enum ostiary.identity.v1.LoginRecordPurpose.
  */
-export const LoginRecordKindSchema = /*@__PURE__*/
+export const LoginRecordPurposeSchema = /*@__PURE__*/
   enumDesc(file_ostiary_identity_v1_login_record, 0);
 
 /**
- * LoginRecordKind says what a LoginRecord is about.
+ * LoginRecordPurpose says what somebody got in, or tried to, for.
  *
- * @generated from enum ostiary.identity.v1.LoginRecordKind
+ * @generated from enum ostiary.identity.v1.LoginRecordPurpose
  */
-export const LoginRecordKind = /*@__PURE__*/
-  tsEnum(LoginRecordKindSchema);
+export const LoginRecordPurpose = /*@__PURE__*/
+  tsEnum(LoginRecordPurposeSchema);
 
 /**
  * Describes the enum ostiary.identity.v1.LoginOutcome.
@@ -49,16 +50,16 @@ export const LoginOutcome = /*@__PURE__*/
   tsEnum(LoginOutcomeSchema);
 
 /**
- * Describes the enum ostiary.identity.v1.LoginMethod.
+ * Describes the enum ostiary.identity.v1.LoginFailureReason.
  */
-export const LoginMethodSchema = /*@__PURE__*/
+export const LoginFailureReasonSchema = /*@__PURE__*/
   enumDesc(file_ostiary_identity_v1_login_record, 2);
 
 /**
- * LoginMethod names what was shown, or tried.
+ * LoginFailureReason says why somebody did not get in.
  *
- * @generated from enum ostiary.identity.v1.LoginMethod
+ * @generated from enum ostiary.identity.v1.LoginFailureReason
  */
-export const LoginMethod = /*@__PURE__*/
-  tsEnum(LoginMethodSchema);
+export const LoginFailureReason = /*@__PURE__*/
+  tsEnum(LoginFailureReasonSchema);
 

@@ -89,10 +89,10 @@ export declare type Freshness = Message<"ostiary.option.v1.Freshness"> & {
     /**
      * A span that the configuration gives a length.
      *
-     * @generated from field: ostiary.option.v1.FreshnessClass class = 1;
+     * @generated from field: ostiary.option.v1.FreshnessClass freshness_class = 1;
      */
     value: FreshnessClass;
-    case: "class";
+    case: "freshnessClass";
   } | {
     /**
      * Exactly this span; at least one second.
@@ -191,7 +191,7 @@ export enum FreshnessClass {
   UNSPECIFIED = 0,
 
   /**
-   * Recent enough for what changes an account: within `session.privileged_for`.
+   * Recent enough for what changes an account: within `flows.settings.privileged_for`.
    *
    * @generated from enum value: FRESHNESS_CLASS_PRIVILEGED = 1;
    */

@@ -7,7 +7,7 @@
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Demand } from "./demand_pb.js";
-import type { MessageOptions, MethodOptions, ServiceOptions } from "@bufbuild/protobuf/wkt";
+import type { MethodOptions, ServiceOptions } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file ostiary/option/v1/option.proto.
@@ -54,28 +54,6 @@ export declare type ServiceOption = Message<"ostiary.option.v1.ServiceOption"> &
  * Use `create(ServiceOptionSchema)` to create a new message.
  */
 export declare const ServiceOptionSchema: GenMessage<ServiceOption>;
-
-/**
- * MessageOption is what Ostiary has to say of a message.
- *
- * @generated from message ostiary.option.v1.MessageOption
- */
-export declare type MessageOption = Message<"ostiary.option.v1.MessageOption"> & {
-  /**
-   * Whether a request is refused that holds, within this message, a field that the server does not know: in every codec,
-   * REQUEST_MALFORMED. For messages in which a field that is left out lets more through. In other messages the
-   * binary codecs ignore unknown fields, and JSON refuses them.
-   *
-   * @generated from field: bool closed = 1;
-   */
-  closed: boolean;
-};
-
-/**
- * Describes the message ostiary.option.v1.MessageOption.
- * Use `create(MessageOptionSchema)` to create a new message.
- */
-export declare const MessageOptionSchema: GenMessage<MessageOption>;
 
 /**
  * Access says who may call a method, and how expensive calls of it are counted.
@@ -324,11 +302,4 @@ export declare const method: GenExtension<MethodOptions, MethodOption>;
  * @generated from extension: ostiary.option.v1.ServiceOption service = 78413;
  */
 export declare const service: GenExtension<ServiceOptions, ServiceOption>;
-
-/**
- * What Ostiary has to say of a message.
- *
- * @generated from extension: ostiary.option.v1.MessageOption message = 78413;
- */
-export declare const message: GenExtension<MessageOptions, MessageOption>;
 

@@ -12,7 +12,7 @@ import { file_ostiary_option_v1_demand } from "./demand_pb.js";
  * Describes the file ostiary/option/v1/option.proto.
  */
 export const file_ostiary_option_v1_option = /*@__PURE__*/
-  fileDesc("Ch5vc3RpYXJ5L29wdGlvbi92MS9vcHRpb24ucHJvdG8SEW9zdGlhcnkub3B0aW9uLnYxIjkKDE1ldGhvZE9wdGlvbhIpCgZhY2Nlc3MYASABKAsyGS5vc3RpYXJ5Lm9wdGlvbi52MS5BY2Nlc3MiPgoNU2VydmljZU9wdGlvbhItCghsaXN0ZW5lchgBIAEoDjIbLm9zdGlhcnkub3B0aW9uLnYxLkxpc3RlbmVyIh8KDU1lc3NhZ2VPcHRpb24SDgoGY2xvc2VkGAEgASgIIo8CCgZBY2Nlc3MSMQoGYW55b25lGAEgASgLMh8ub3N0aWFyeS5vcHRpb24udjEuQW55b25lQWNjZXNzSAASLQoEZmxvdxgCIAEoCzIdLm9zdGlhcnkub3B0aW9uLnYxLkZsb3dBY2Nlc3NIABIzCgdzZXNzaW9uGAMgASgLMiAub3N0aWFyeS5vcHRpb24udjEuU2Vzc2lvbkFjY2Vzc0gAEjIKB2FwaV9rZXkYBCABKAsyHy5vc3RpYXJ5Lm9wdGlvbi52MS5BcGlLZXlBY2Nlc3NIABIwCgpyYXRlX2NsYXNzGAUgASgOMhwub3N0aWFyeS5vcHRpb24udjEuUmF0ZUNsYXNzQggKBmNhbGxlciIkCgxBbnlvbmVBY2Nlc3MSFAoMd2l0aF9zZXNzaW9uGAEgASgIIiIKCkZsb3dBY2Nlc3MSFAoMd2l0aF9zZXNzaW9uGAEgASgIIjsKDVNlc3Npb25BY2Nlc3MSKgoHZGVtYW5kcxgBIAMoCzIZLm9zdGlhcnkub3B0aW9uLnYxLkRlbWFuZCIdCgxBcGlLZXlBY2Nlc3MSDQoFc2NvcGUYASABKAkqyQEKCVJhdGVDbGFzcxIaChZSQVRFX0NMQVNTX1VOU1BFQ0lGSUVEEAASFAoQUkFURV9DTEFTU19DSEVDSxABEhoKFlJBVEVfQ0xBU1NfRkxPV19DUkVBVEUQAhIaChZSQVRFX0NMQVNTX0ZMT1dfU1VCTUlUEAMSGwoXUkFURV9DTEFTU19TRUxGX1NFUlZJQ0UQBBIZChVSQVRFX0NMQVNTX0FETUlOX1JFQUQQBRIaChZSQVRFX0NMQVNTX0FETUlOX1dSSVRFEAYqTQoITGlzdGVuZXISGAoUTElTVEVORVJfVU5TUEVDSUZJRUQQABITCg9MSVNURU5FUl9QVUJMSUMQARISCg5MSVNURU5FUl9BRE1JThACOlkKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGM3kBCABKAsyHy5vc3RpYXJ5Lm9wdGlvbi52MS5NZXRob2RPcHRpb25SBm1ldGhvZDpdCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGM3kBCABKAsyIC5vc3RpYXJ5Lm9wdGlvbi52MS5TZXJ2aWNlT3B0aW9uUgdzZXJ2aWNlOl0KB21lc3NhZ2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYzeQEIAEoCzIgLm9zdGlhcnkub3B0aW9uLnYxLk1lc3NhZ2VPcHRpb25SB21lc3NhZ2VCpgEKGWV4YW1wbGUub3N0aWFyeS5vcHRpb24udjFQAVotb3N0aWFyeS5leGFtcGxlL2dvL29zdGlhcnkvb3B0aW9uL3YxO29wdGlvbnYxogIJT1NUT3B0aW9uqgIRT3N0aWFyeS5PcHRpb24uVjG6Ag1Pc3RpYXJ5T3B0aW9uygIRT3N0aWFyeVxPcHRpb25cVjHqAhNPc3RpYXJ5OjpPcHRpb246OlYxYgZwcm90bzM", [file_google_protobuf_descriptor, file_ostiary_option_v1_demand]);
+  fileDesc("Ch5vc3RpYXJ5L29wdGlvbi92MS9vcHRpb24ucHJvdG8SEW9zdGlhcnkub3B0aW9uLnYxIjkKDE1ldGhvZE9wdGlvbhIpCgZhY2Nlc3MYASABKAsyGS5vc3RpYXJ5Lm9wdGlvbi52MS5BY2Nlc3MiPgoNU2VydmljZU9wdGlvbhItCghsaXN0ZW5lchgBIAEoDjIbLm9zdGlhcnkub3B0aW9uLnYxLkxpc3RlbmVyIo8CCgZBY2Nlc3MSMQoGYW55b25lGAEgASgLMh8ub3N0aWFyeS5vcHRpb24udjEuQW55b25lQWNjZXNzSAASLQoEZmxvdxgCIAEoCzIdLm9zdGlhcnkub3B0aW9uLnYxLkZsb3dBY2Nlc3NIABIzCgdzZXNzaW9uGAMgASgLMiAub3N0aWFyeS5vcHRpb24udjEuU2Vzc2lvbkFjY2Vzc0gAEjIKB2FwaV9rZXkYBCABKAsyHy5vc3RpYXJ5Lm9wdGlvbi52MS5BcGlLZXlBY2Nlc3NIABIwCgpyYXRlX2NsYXNzGAUgASgOMhwub3N0aWFyeS5vcHRpb24udjEuUmF0ZUNsYXNzQggKBmNhbGxlciIkCgxBbnlvbmVBY2Nlc3MSFAoMd2l0aF9zZXNzaW9uGAEgASgIIiIKCkZsb3dBY2Nlc3MSFAoMd2l0aF9zZXNzaW9uGAEgASgIIjsKDVNlc3Npb25BY2Nlc3MSKgoHZGVtYW5kcxgBIAMoCzIZLm9zdGlhcnkub3B0aW9uLnYxLkRlbWFuZCIdCgxBcGlLZXlBY2Nlc3MSDQoFc2NvcGUYASABKAkqyQEKCVJhdGVDbGFzcxIaChZSQVRFX0NMQVNTX1VOU1BFQ0lGSUVEEAASFAoQUkFURV9DTEFTU19DSEVDSxABEhoKFlJBVEVfQ0xBU1NfRkxPV19DUkVBVEUQAhIaChZSQVRFX0NMQVNTX0ZMT1dfU1VCTUlUEAMSGwoXUkFURV9DTEFTU19TRUxGX1NFUlZJQ0UQBBIZChVSQVRFX0NMQVNTX0FETUlOX1JFQUQQBRIaChZSQVRFX0NMQVNTX0FETUlOX1dSSVRFEAYqTQoITGlzdGVuZXISGAoUTElTVEVORVJfVU5TUEVDSUZJRUQQABITCg9MSVNURU5FUl9QVUJMSUMQARISCg5MSVNURU5FUl9BRE1JThACOlkKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGM3kBCABKAsyHy5vc3RpYXJ5Lm9wdGlvbi52MS5NZXRob2RPcHRpb25SBm1ldGhvZDpdCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGM3kBCABKAsyIC5vc3RpYXJ5Lm9wdGlvbi52MS5TZXJ2aWNlT3B0aW9uUgdzZXJ2aWNlQqYBChlleGFtcGxlLm9zdGlhcnkub3B0aW9uLnYxUAFaLW9zdGlhcnkuZXhhbXBsZS9nby9vc3RpYXJ5L29wdGlvbi92MTtvcHRpb252MaICCU9TVE9wdGlvbqoCEU9zdGlhcnkuT3B0aW9uLlYxugINT3N0aWFyeU9wdGlvbsoCEU9zdGlhcnlcT3B0aW9uXFYx6gITT3N0aWFyeTo6T3B0aW9uOjpWMWIGcHJvdG8z", [file_google_protobuf_descriptor, file_ostiary_option_v1_demand]);
 
 /**
  * Describes the message ostiary.option.v1.MethodOption.
@@ -29,46 +29,39 @@ export const ServiceOptionSchema = /*@__PURE__*/
   messageDesc(file_ostiary_option_v1_option, 1);
 
 /**
- * Describes the message ostiary.option.v1.MessageOption.
- * Use `create(MessageOptionSchema)` to create a new message.
- */
-export const MessageOptionSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 2);
-
-/**
  * Describes the message ostiary.option.v1.Access.
  * Use `create(AccessSchema)` to create a new message.
  */
 export const AccessSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 3);
+  messageDesc(file_ostiary_option_v1_option, 2);
 
 /**
  * Describes the message ostiary.option.v1.AnyoneAccess.
  * Use `create(AnyoneAccessSchema)` to create a new message.
  */
 export const AnyoneAccessSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 4);
+  messageDesc(file_ostiary_option_v1_option, 3);
 
 /**
  * Describes the message ostiary.option.v1.FlowAccess.
  * Use `create(FlowAccessSchema)` to create a new message.
  */
 export const FlowAccessSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 5);
+  messageDesc(file_ostiary_option_v1_option, 4);
 
 /**
  * Describes the message ostiary.option.v1.SessionAccess.
  * Use `create(SessionAccessSchema)` to create a new message.
  */
 export const SessionAccessSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 6);
+  messageDesc(file_ostiary_option_v1_option, 5);
 
 /**
  * Describes the message ostiary.option.v1.ApiKeyAccess.
  * Use `create(ApiKeyAccessSchema)` to create a new message.
  */
 export const ApiKeyAccessSchema = /*@__PURE__*/
-  messageDesc(file_ostiary_option_v1_option, 7);
+  messageDesc(file_ostiary_option_v1_option, 6);
 
 /**
  * Describes the enum ostiary.option.v1.RateClass.
@@ -114,12 +107,4 @@ export const method = /*@__PURE__*/
  */
 export const service = /*@__PURE__*/
   extDesc(file_ostiary_option_v1_option, 1);
-
-/**
- * What Ostiary has to say of a message.
- *
- * @generated from extension: ostiary.option.v1.MessageOption message = 78413;
- */
-export const message = /*@__PURE__*/
-  extDesc(file_ostiary_option_v1_option, 2);
 

@@ -6,6 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Position } from "../../common/v1/position_pb.js";
 import type { Session } from "./session_pb.js";
 
 /**
@@ -14,11 +15,11 @@ import type { Session } from "./session_pb.js";
 export declare const file_ostiary_session_v1_session_admin_service: GenFile;
 
 /**
- * SessionAdminServiceListSessionsRequest is the request of ListSessions.
+ * ListSessionsRequest is the request of ListSessions.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceListSessionsRequest
+ * @generated from message ostiary.session.v1.ListSessionsRequest
  */
-export declare type SessionAdminServiceListSessionsRequest = Message<"ostiary.session.v1.SessionAdminServiceListSessionsRequest"> & {
+export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsRequest"> & {
   /**
    * How many sessions to return. Default 50; more than 500 is taken as 500.
    * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
@@ -47,20 +48,28 @@ export declare type SessionAdminServiceListSessionsRequest = Message<"ostiary.se
    * @generated from field: optional bool active = 4;
    */
   active?: boolean | undefined;
+
+  /**
+   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
+   * the server keeps a feed; its answers include every change that was answered before.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 5;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceListSessionsRequest.
- * Use `create(SessionAdminServiceListSessionsRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
-export declare const SessionAdminServiceListSessionsRequestSchema: GenMessage<SessionAdminServiceListSessionsRequest>;
+export declare const ListSessionsRequestSchema: GenMessage<ListSessionsRequest>;
 
 /**
- * SessionAdminServiceListSessionsResponse is the response of ListSessions.
+ * ListSessionsResponse is the response of ListSessions.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceListSessionsResponse
+ * @generated from message ostiary.session.v1.ListSessionsResponse
  */
-export declare type SessionAdminServiceListSessionsResponse = Message<"ostiary.session.v1.SessionAdminServiceListSessionsResponse"> & {
+export declare type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsResponse"> & {
   /**
    * The sessions of this page.
    *
@@ -77,10 +86,10 @@ export declare type SessionAdminServiceListSessionsResponse = Message<"ostiary.s
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceListSessionsResponse.
- * Use `create(SessionAdminServiceListSessionsResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
-export declare const SessionAdminServiceListSessionsResponseSchema: GenMessage<SessionAdminServiceListSessionsResponse>;
+export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
 
 /**
  * GetSessionRequest is the request of GetSession.
@@ -94,6 +103,14 @@ export declare type GetSessionRequest = Message<"ostiary.session.v1.GetSessionRe
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
+   * the server keeps a feed; its answers include every change that was answered before.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 2;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -123,11 +140,11 @@ export declare type GetSessionResponse = Message<"ostiary.session.v1.GetSessionR
 export declare const GetSessionResponseSchema: GenMessage<GetSessionResponse>;
 
 /**
- * SessionAdminServiceRevokeSessionRequest is the request of RevokeSession.
+ * RevokeSessionRequest is the request of RevokeSession.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceRevokeSessionRequest
+ * @generated from message ostiary.session.v1.RevokeSessionRequest
  */
-export declare type SessionAdminServiceRevokeSessionRequest = Message<"ostiary.session.v1.SessionAdminServiceRevokeSessionRequest"> & {
+export declare type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequest"> & {
   /**
    * The session's id.
    *
@@ -137,24 +154,24 @@ export declare type SessionAdminServiceRevokeSessionRequest = Message<"ostiary.s
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceRevokeSessionRequest.
- * Use `create(SessionAdminServiceRevokeSessionRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.RevokeSessionRequest.
+ * Use `create(RevokeSessionRequestSchema)` to create a new message.
  */
-export declare const SessionAdminServiceRevokeSessionRequestSchema: GenMessage<SessionAdminServiceRevokeSessionRequest>;
+export declare const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest>;
 
 /**
- * SessionAdminServiceRevokeSessionResponse is the response of RevokeSession.
+ * RevokeSessionResponse is the response of RevokeSession.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceRevokeSessionResponse
+ * @generated from message ostiary.session.v1.RevokeSessionResponse
  */
-export declare type SessionAdminServiceRevokeSessionResponse = Message<"ostiary.session.v1.SessionAdminServiceRevokeSessionResponse"> & {
+export declare type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceRevokeSessionResponse.
- * Use `create(SessionAdminServiceRevokeSessionResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.RevokeSessionResponse.
+ * Use `create(RevokeSessionResponseSchema)` to create a new message.
  */
-export declare const SessionAdminServiceRevokeSessionResponseSchema: GenMessage<SessionAdminServiceRevokeSessionResponse>;
+export declare const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse>;
 
 /**
  * RevokeIdentitySessionsRequest is the request of RevokeIdentitySessions.
@@ -197,11 +214,11 @@ export declare type RevokeIdentitySessionsResponse = Message<"ostiary.session.v1
 export declare const RevokeIdentitySessionsResponseSchema: GenMessage<RevokeIdentitySessionsResponse>;
 
 /**
- * SessionAdminServiceExtendSessionRequest is the request of ExtendSession.
+ * ExtendSessionRequest is the request of ExtendSession.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceExtendSessionRequest
+ * @generated from message ostiary.session.v1.ExtendSessionRequest
  */
-export declare type SessionAdminServiceExtendSessionRequest = Message<"ostiary.session.v1.SessionAdminServiceExtendSessionRequest"> & {
+export declare type ExtendSessionRequest = Message<"ostiary.session.v1.ExtendSessionRequest"> & {
   /**
    * The session's id.
    *
@@ -211,17 +228,17 @@ export declare type SessionAdminServiceExtendSessionRequest = Message<"ostiary.s
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceExtendSessionRequest.
- * Use `create(SessionAdminServiceExtendSessionRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ExtendSessionRequest.
+ * Use `create(ExtendSessionRequestSchema)` to create a new message.
  */
-export declare const SessionAdminServiceExtendSessionRequestSchema: GenMessage<SessionAdminServiceExtendSessionRequest>;
+export declare const ExtendSessionRequestSchema: GenMessage<ExtendSessionRequest>;
 
 /**
- * SessionAdminServiceExtendSessionResponse is the response of ExtendSession.
+ * ExtendSessionResponse is the response of ExtendSession.
  *
- * @generated from message ostiary.session.v1.SessionAdminServiceExtendSessionResponse
+ * @generated from message ostiary.session.v1.ExtendSessionResponse
  */
-export declare type SessionAdminServiceExtendSessionResponse = Message<"ostiary.session.v1.SessionAdminServiceExtendSessionResponse"> & {
+export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSessionResponse"> & {
   /**
    * The session as it is now.
    *
@@ -231,10 +248,10 @@ export declare type SessionAdminServiceExtendSessionResponse = Message<"ostiary.
 };
 
 /**
- * Describes the message ostiary.session.v1.SessionAdminServiceExtendSessionResponse.
- * Use `create(SessionAdminServiceExtendSessionResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ExtendSessionResponse.
+ * Use `create(ExtendSessionResponseSchema)` to create a new message.
  */
-export declare const SessionAdminServiceExtendSessionResponseSchema: GenMessage<SessionAdminServiceExtendSessionResponse>;
+export declare const ExtendSessionResponseSchema: GenMessage<ExtendSessionResponse>;
 
 /**
  * SessionAdminService lets operators and services see and end anybody's sessions.
@@ -246,20 +263,20 @@ export declare const SessionAdminService: GenService<{
    * ListSessions lists sessions, newest first.
    *
    * Access: API key with `session:read`.
-   * Errors: PAGE_TOKEN_INVALID.
+   * Errors: PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.session.v1.SessionAdminService.ListSessions
    */
   listSessions: {
     methodKind: "unary";
-    input: typeof SessionAdminServiceListSessionsRequestSchema;
-    output: typeof SessionAdminServiceListSessionsResponseSchema;
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
   },
   /**
    * GetSession returns a session by its id, also an ended one that is still kept.
    *
    * Access: API key with `session:read`.
-   * Errors: SESSION_NOT_FOUND.
+   * Errors: SESSION_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.session.v1.SessionAdminService.GetSession
    */
@@ -278,8 +295,8 @@ export declare const SessionAdminService: GenService<{
    */
   revokeSession: {
     methodKind: "unary";
-    input: typeof SessionAdminServiceRevokeSessionRequestSchema;
-    output: typeof SessionAdminServiceRevokeSessionResponseSchema;
+    input: typeof RevokeSessionRequestSchema;
+    output: typeof RevokeSessionResponseSchema;
   },
   /**
    * RevokeIdentitySessions ends all sessions of an identity.
@@ -295,7 +312,7 @@ export declare const SessionAdminService: GenService<{
     output: typeof RevokeIdentitySessionsResponseSchema;
   },
   /**
-   * ExtendSession moves the end of a session as the holder's own ExtendSession does.
+   * ExtendSession moves the end of a session as the holder's own ExtendCurrentSession does.
    *
    * Access: API key with `session:extend`.
    * Errors: SESSION_NOT_FOUND, also for an ended session.
@@ -304,8 +321,8 @@ export declare const SessionAdminService: GenService<{
    */
   extendSession: {
     methodKind: "unary";
-    input: typeof SessionAdminServiceExtendSessionRequestSchema;
-    output: typeof SessionAdminServiceExtendSessionResponseSchema;
+    input: typeof ExtendSessionRequestSchema;
+    output: typeof ExtendSessionResponseSchema;
   },
 }>;
 

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AssuranceLevel } from "../../option/v1/demand_pb.js";
+import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 
 /**
  * Describes the file ostiary/session/v1/session.proto.
@@ -42,72 +43,79 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
   updateTime?: Timestamp | undefined;
 
   /**
+   * Whether the session still counts, by the server's clock when it answered.
+   *
+   * @generated from field: ostiary.session.v1.SessionState state = 4;
+   */
+  state: SessionState;
+
+  /**
    * Whose session it is.
    *
-   * @generated from field: string identity_id = 4;
+   * @generated from field: string identity_id = 5;
    */
   identityId: string;
 
   /**
    * How strongly the holder has signed in.
    *
-   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 6;
    */
   assuranceLevel: AssuranceLevel;
 
   /**
    * What the holder has shown, oldest first.
    *
-   * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 6;
+   * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 7;
    */
   authenticationMethods: AuthenticationMethod[];
 
   /**
    * When the holder last proved who they are.
    *
-   * @generated from field: google.protobuf.Timestamp authenticate_time = 7;
+   * @generated from field: google.protobuf.Timestamp authenticate_time = 8;
    */
   authenticateTime?: Timestamp | undefined;
 
   /**
    * When the session ends at the latest, unless it is extended.
    *
-   * @generated from field: google.protobuf.Timestamp expire_time = 8;
+   * @generated from field: google.protobuf.Timestamp expire_time = 9;
    */
   expireTime?: Timestamp | undefined;
 
   /**
    * When the session was last used, to about a minute.
    *
-   * @generated from field: google.protobuf.Timestamp last_use_time = 9;
+   * @generated from field: google.protobuf.Timestamp last_use_time = 10;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
    * When the session ends if it is not used before. Unset: there is no idle limit.
    *
-   * @generated from field: google.protobuf.Timestamp idle_expire_time = 10;
+   * @generated from field: google.protobuf.Timestamp idle_expire_time = 11;
    */
   idleExpireTime?: Timestamp | undefined;
 
   /**
    * When the session was ended early. Unset: it was not.
    *
-   * @generated from field: google.protobuf.Timestamp revoke_time = 11;
+   * @generated from field: google.protobuf.Timestamp revoke_time = 12;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
    * The device that the session began on.
    *
-   * @generated from field: ostiary.session.v1.Device device = 12;
+   * @generated from field: ostiary.session.v1.Device device = 13;
    */
   device?: Device | undefined;
 
   /**
    * Whether this is the session that the call was made with.
    *
-   * @generated from field: bool current = 13;
+   * @generated from field: bool current = 14;
    */
   current: boolean;
 };
@@ -127,21 +135,50 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   /**
    * The kind of proof.
    *
-   * @generated from field: ostiary.session.v1.AuthenticationMethodKind kind = 1;
+   * @generated from field: ostiary.common.v1.MethodKind kind = 1;
    */
-  kind: AuthenticationMethodKind;
+  kind: MethodKind;
+
+  /**
+   * What it was given for.
+   *
+   * @generated from field: ostiary.session.v1.AuthenticationPurpose purpose = 2;
+   */
+  purpose: AuthenticationPurpose;
 
   /**
    * The assurance level that this proof counts for.
    *
-   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 2;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 3;
    */
   assuranceLevel: AssuranceLevel;
 
   /**
+   * Whether the authenticator has made sure who holds it, by a PIN or a biometric feature.
+   *
+   * @generated from field: bool user_verified = 4;
+   */
+  userVerified: boolean;
+
+  /**
+   * The id of the provider that vouched, as the configuration names it. Empty: none did.
+   *
+   * @generated from field: string provider = 5;
+   */
+  provider: string;
+
+  /**
+   * The id of the credential, where an identity can have several of the kind; not a secret. Empty: it has one, or none is
+   * stored.
+   *
+   * @generated from field: string credential_id = 6;
+   */
+  credentialId: string;
+
+  /**
    * When it was given.
    *
-   * @generated from field: google.protobuf.Timestamp complete_time = 3;
+   * @generated from field: google.protobuf.Timestamp complete_time = 7;
    */
   completeTime?: Timestamp | undefined;
 };
@@ -180,56 +217,82 @@ export declare type Device = Message<"ostiary.session.v1.Device"> & {
 export declare const DeviceSchema: GenMessage<Device>;
 
 /**
- * AuthenticationMethodKind names the kinds of proof.
+ * SessionState says whether a session still counts.
  *
- * @generated from enum ostiary.session.v1.AuthenticationMethodKind
+ * @generated from enum ostiary.session.v1.SessionState
  */
-export enum AuthenticationMethodKind {
+export enum SessionState {
   /**
-   * Not stated.
+   * Not stated, or newer than the client: treat it as ended.
    *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_UNSPECIFIED = 0;
+   * @generated from enum value: SESSION_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A password.
+   * Its holder is signed in.
    *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_PASSWORD = 1;
+   * @generated from enum value: SESSION_STATE_ACTIVE = 1;
    */
-  PASSWORD = 1,
+  ACTIVE = 1,
 
   /**
-   * A one-time code that was sent to an address.
+   * It has reached its end, or was not used for longer than the idle limit.
    *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_CODE = 2;
+   * @generated from enum value: SESSION_STATE_EXPIRED = 2;
    */
-  CODE = 2,
+  EXPIRED = 2,
 
   /**
-   * A link that was sent to an address.
+   * It was ended early: by a logout, by its owner or by an operator.
    *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_LINK = 3;
+   * @generated from enum value: SESSION_STATE_REVOKED = 3;
    */
-  LINK = 3,
-
-  /**
-   * A recovery by a one-time code.
-   *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_CODE_RECOVERY = 4;
-   */
-  CODE_RECOVERY = 4,
-
-  /**
-   * A recovery by a link.
-   *
-   * @generated from enum value: AUTHENTICATION_METHOD_KIND_LINK_RECOVERY = 5;
-   */
-  LINK_RECOVERY = 5,
+  REVOKED = 3,
 }
 
 /**
- * Describes the enum ostiary.session.v1.AuthenticationMethodKind.
+ * Describes the enum ostiary.session.v1.SessionState.
  */
-export declare const AuthenticationMethodKindSchema: GenEnum<AuthenticationMethodKind>;
+export declare const SessionStateSchema: GenEnum<SessionState>;
+
+/**
+ * AuthenticationPurpose says what a proof was given for.
+ *
+ * @generated from enum ostiary.session.v1.AuthenticationPurpose
+ */
+export enum AuthenticationPurpose {
+  /**
+   * Not stated, or newer than the client.
+   *
+   * @generated from enum value: AUTHENTICATION_PURPOSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Signing in, or proving again who one is.
+   *
+   * @generated from enum value: AUTHENTICATION_PURPOSE_SIGN_IN = 1;
+   */
+  SIGN_IN = 1,
+
+  /**
+   * Making the account.
+   *
+   * @generated from enum value: AUTHENTICATION_PURPOSE_REGISTRATION = 2;
+   */
+  REGISTRATION = 2,
+
+  /**
+   * Recovering the account.
+   *
+   * @generated from enum value: AUTHENTICATION_PURPOSE_RECOVERY = 3;
+   */
+  RECOVERY = 3,
+}
+
+/**
+ * Describes the enum ostiary.session.v1.AuthenticationPurpose.
+ */
+export declare const AuthenticationPurposeSchema: GenEnum<AuthenticationPurpose>;
 

@@ -6,10 +6,11 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Demand } from "../../option/v1/demand_pb.js";
+import type { Position } from "../../common/v1/position_pb.js";
 import type { Session } from "./session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
-import type { AssuranceLevel } from "../../option/v1/demand_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LoginRecord } from "../../identity/v1/login_record_pb.js";
 
 /**
@@ -23,6 +24,27 @@ export declare const file_ostiary_session_v1_session_service: GenFile;
  * @generated from message ostiary.session.v1.GetCurrentSessionRequest
  */
 export declare type GetCurrentSessionRequest = Message<"ostiary.session.v1.GetCurrentSessionRequest"> & {
+  /**
+   * What the session must show, all of it. Empty: any active session will do.
+   *
+   * @generated from field: repeated ostiary.option.v1.Demand demands = 1;
+   */
+  demands: Demand[];
+
+  /**
+   * How much to return.
+   *
+   * @generated from field: ostiary.session.v1.SessionView view = 2;
+   */
+  view: SessionView;
+
+  /**
+   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
+   * the server keeps a feed; its answers include every change that was answered before.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -45,7 +67,7 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
   session?: Session | undefined;
 
   /**
-   * Whose it is.
+   * Whose it is. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
@@ -67,63 +89,48 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
 export declare const GetCurrentSessionResponseSchema: GenMessage<GetCurrentSessionResponse>;
 
 /**
- * CheckSessionRequest is the request of CheckSession. It has exactly one of `token`, `cookie` and `cookies`.
+ * CheckSessionRequest is the request of CheckSession. It has exactly one of `token` and `cookies`.
  *
  * @generated from message ostiary.session.v1.CheckSessionRequest
  */
 export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessionRequest"> & {
   /**
-   * What to check, where it is one value.
+   * A session token, `ost_ses_…`, as a native client sends it.
    *
-   * @generated from oneof ostiary.session.v1.CheckSessionRequest.credential
+   * @generated from field: string token = 1;
    */
-  credential: {
-    /**
-     * A session token, `ost_ses_…`, as a native client sends it.
-     *
-     * @generated from field: string token = 1;
-     */
-    value: string;
-    case: "token";
-  } | {
-    /**
-     * The value of the session cookie, as a browser sends it. Where there may be several, use `cookies`.
-     *
-     * @generated from field: string cookie = 2;
-     */
-    value: string;
-    case: "cookie";
-  } | { case: undefined; value?: undefined };
-
-  /**
-   * The least assurance level that will do. Unset: any.
-   *
-   * @generated from field: ostiary.option.v1.AssuranceLevel required_assurance_level = 3;
-   */
-  requiredAssuranceLevel: AssuranceLevel;
-
-  /**
-   * How long ago the holder may have proved who they are. Unset: any time. At least one second.
-   *
-   * @generated from field: google.protobuf.Duration max_authentication_age = 4;
-   */
-  maxAuthenticationAge?: Duration | undefined;
-
-  /**
-   * What to return. Traits are personal data: ask for the session alone where that is enough.
-   *
-   * @generated from field: ostiary.session.v1.SessionView view = 5;
-   */
-  view: SessionView;
+  token: string;
 
   /**
    * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone.
    * With a name the server leaves out what it does not read itself, such as a cookie of its former configuration or one
    * without a prefix where it is reached over https. Of what is left exactly one must be that of a live session.
    *
-   * @generated from field: repeated string cookies = 6;
+   * @generated from field: repeated string cookies = 2;
    */
   cookies: string[];
+
+  /**
+   * What the session must show, all of it. Empty: any active session will do.
+   *
+   * @generated from field: repeated ostiary.option.v1.Demand demands = 3;
+   */
+  demands: Demand[];
+
+  /**
+   * How much to return.
+   *
+   * @generated from field: ostiary.session.v1.SessionView view = 4;
+   */
+  view: SessionView;
+
+  /**
+   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
+   * the server keeps a feed; its answers include every change that was answered before.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 5;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -146,11 +153,26 @@ export declare type CheckSessionResponse = Message<"ostiary.session.v1.CheckSess
   session?: Session | undefined;
 
   /**
-   * Whose it is. Unset with SESSION_VIEW_SESSION.
+   * Whose it is. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
   identity?: IdentityProfile | undefined;
+
+  /**
+   * The changes that the answer includes: a later one, which SessionFeedService tells of, may contradict it. Unset until the
+   * server keeps a feed.
+   *
+   * @generated from field: ostiary.common.v1.Position position = 3;
+   */
+  position?: Position | undefined;
+
+  /**
+   * Until when the answer may be kept by a caller who follows the feed. Unset: not at all; so until the server keeps one.
+   *
+   * @generated from field: google.protobuf.Timestamp cache_until_time = 4;
+   */
+  cacheUntilTime?: Timestamp | undefined;
 };
 
 /**
@@ -160,11 +182,11 @@ export declare type CheckSessionResponse = Message<"ostiary.session.v1.CheckSess
 export declare const CheckSessionResponseSchema: GenMessage<CheckSessionResponse>;
 
 /**
- * ListSessionsRequest is the request of ListSessions.
+ * ListOwnSessionsRequest is the request of ListOwnSessions.
  *
- * @generated from message ostiary.session.v1.ListSessionsRequest
+ * @generated from message ostiary.session.v1.ListOwnSessionsRequest
  */
-export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessionsRequest"> & {
+export declare type ListOwnSessionsRequest = Message<"ostiary.session.v1.ListOwnSessionsRequest"> & {
   /**
    * How many sessions to return. Default 50; more than 250 is taken as 250.
    * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
@@ -182,17 +204,17 @@ export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessio
 };
 
 /**
- * Describes the message ostiary.session.v1.ListSessionsRequest.
- * Use `create(ListSessionsRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListOwnSessionsRequest.
+ * Use `create(ListOwnSessionsRequestSchema)` to create a new message.
  */
-export declare const ListSessionsRequestSchema: GenMessage<ListSessionsRequest>;
+export declare const ListOwnSessionsRequestSchema: GenMessage<ListOwnSessionsRequest>;
 
 /**
- * ListSessionsResponse is the response of ListSessions.
+ * ListOwnSessionsResponse is the response of ListOwnSessions.
  *
- * @generated from message ostiary.session.v1.ListSessionsResponse
+ * @generated from message ostiary.session.v1.ListOwnSessionsResponse
  */
-export declare type ListSessionsResponse = Message<"ostiary.session.v1.ListSessionsResponse"> & {
+export declare type ListOwnSessionsResponse = Message<"ostiary.session.v1.ListOwnSessionsResponse"> & {
   /**
    * The sessions of this page.
    *
@@ -209,17 +231,17 @@ export declare type ListSessionsResponse = Message<"ostiary.session.v1.ListSessi
 };
 
 /**
- * Describes the message ostiary.session.v1.ListSessionsResponse.
- * Use `create(ListSessionsResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListOwnSessionsResponse.
+ * Use `create(ListOwnSessionsResponseSchema)` to create a new message.
  */
-export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
+export declare const ListOwnSessionsResponseSchema: GenMessage<ListOwnSessionsResponse>;
 
 /**
- * RevokeSessionRequest is the request of RevokeSession.
+ * RevokeOwnSessionRequest is the request of RevokeOwnSession.
  *
- * @generated from message ostiary.session.v1.RevokeSessionRequest
+ * @generated from message ostiary.session.v1.RevokeOwnSessionRequest
  */
-export declare type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSessionRequest"> & {
+export declare type RevokeOwnSessionRequest = Message<"ostiary.session.v1.RevokeOwnSessionRequest"> & {
   /**
    * The session's id.
    *
@@ -229,24 +251,24 @@ export declare type RevokeSessionRequest = Message<"ostiary.session.v1.RevokeSes
 };
 
 /**
- * Describes the message ostiary.session.v1.RevokeSessionRequest.
- * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.RevokeOwnSessionRequest.
+ * Use `create(RevokeOwnSessionRequestSchema)` to create a new message.
  */
-export declare const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest>;
+export declare const RevokeOwnSessionRequestSchema: GenMessage<RevokeOwnSessionRequest>;
 
 /**
- * RevokeSessionResponse is the response of RevokeSession.
+ * RevokeOwnSessionResponse is the response of RevokeOwnSession.
  *
- * @generated from message ostiary.session.v1.RevokeSessionResponse
+ * @generated from message ostiary.session.v1.RevokeOwnSessionResponse
  */
-export declare type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
+export declare type RevokeOwnSessionResponse = Message<"ostiary.session.v1.RevokeOwnSessionResponse"> & {
 };
 
 /**
- * Describes the message ostiary.session.v1.RevokeSessionResponse.
- * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.RevokeOwnSessionResponse.
+ * Use `create(RevokeOwnSessionResponseSchema)` to create a new message.
  */
-export declare const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse>;
+export declare const RevokeOwnSessionResponseSchema: GenMessage<RevokeOwnSessionResponse>;
 
 /**
  * RevokeOtherSessionsRequest is the request of RevokeOtherSessions.
@@ -302,6 +324,13 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
  * @generated from message ostiary.session.v1.LogoutResponse
  */
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
+  /**
+   * Where the browser goes next, to be signed out elsewhere as well, for example at the provider that it signed in with.
+   * Empty: nowhere; so until the server knows such providers.
+   *
+   * @generated from field: string redirect_url = 1;
+   */
+  redirectUrl: string;
 };
 
 /**
@@ -311,25 +340,25 @@ export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"
 export declare const LogoutResponseSchema: GenMessage<LogoutResponse>;
 
 /**
- * ExtendSessionRequest is the request of ExtendSession.
+ * ExtendCurrentSessionRequest is the request of ExtendCurrentSession.
  *
- * @generated from message ostiary.session.v1.ExtendSessionRequest
+ * @generated from message ostiary.session.v1.ExtendCurrentSessionRequest
  */
-export declare type ExtendSessionRequest = Message<"ostiary.session.v1.ExtendSessionRequest"> & {
+export declare type ExtendCurrentSessionRequest = Message<"ostiary.session.v1.ExtendCurrentSessionRequest"> & {
 };
 
 /**
- * Describes the message ostiary.session.v1.ExtendSessionRequest.
- * Use `create(ExtendSessionRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ExtendCurrentSessionRequest.
+ * Use `create(ExtendCurrentSessionRequestSchema)` to create a new message.
  */
-export declare const ExtendSessionRequestSchema: GenMessage<ExtendSessionRequest>;
+export declare const ExtendCurrentSessionRequestSchema: GenMessage<ExtendCurrentSessionRequest>;
 
 /**
- * ExtendSessionResponse is the response of ExtendSession.
+ * ExtendCurrentSessionResponse is the response of ExtendCurrentSession.
  *
- * @generated from message ostiary.session.v1.ExtendSessionResponse
+ * @generated from message ostiary.session.v1.ExtendCurrentSessionResponse
  */
-export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSessionResponse"> & {
+export declare type ExtendCurrentSessionResponse = Message<"ostiary.session.v1.ExtendCurrentSessionResponse"> & {
   /**
    * The session as it is now.
    *
@@ -339,17 +368,17 @@ export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSe
 };
 
 /**
- * Describes the message ostiary.session.v1.ExtendSessionResponse.
- * Use `create(ExtendSessionResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ExtendCurrentSessionResponse.
+ * Use `create(ExtendCurrentSessionResponseSchema)` to create a new message.
  */
-export declare const ExtendSessionResponseSchema: GenMessage<ExtendSessionResponse>;
+export declare const ExtendCurrentSessionResponseSchema: GenMessage<ExtendCurrentSessionResponse>;
 
 /**
- * ListOwnLoginsRequest is the request of ListOwnLogins.
+ * ListOwnLoginHistoryRequest is the request of ListOwnLoginHistory.
  *
- * @generated from message ostiary.session.v1.ListOwnLoginsRequest
+ * @generated from message ostiary.session.v1.ListOwnLoginHistoryRequest
  */
-export declare type ListOwnLoginsRequest = Message<"ostiary.session.v1.ListOwnLoginsRequest"> & {
+export declare type ListOwnLoginHistoryRequest = Message<"ostiary.session.v1.ListOwnLoginHistoryRequest"> & {
   /**
    * How many records to return. Default 50; more than 250 is taken as 250.
    * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
@@ -367,17 +396,17 @@ export declare type ListOwnLoginsRequest = Message<"ostiary.session.v1.ListOwnLo
 };
 
 /**
- * Describes the message ostiary.session.v1.ListOwnLoginsRequest.
- * Use `create(ListOwnLoginsRequestSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListOwnLoginHistoryRequest.
+ * Use `create(ListOwnLoginHistoryRequestSchema)` to create a new message.
  */
-export declare const ListOwnLoginsRequestSchema: GenMessage<ListOwnLoginsRequest>;
+export declare const ListOwnLoginHistoryRequestSchema: GenMessage<ListOwnLoginHistoryRequest>;
 
 /**
- * ListOwnLoginsResponse is the response of ListOwnLogins.
+ * ListOwnLoginHistoryResponse is the response of ListOwnLoginHistory.
  *
- * @generated from message ostiary.session.v1.ListOwnLoginsResponse
+ * @generated from message ostiary.session.v1.ListOwnLoginHistoryResponse
  */
-export declare type ListOwnLoginsResponse = Message<"ostiary.session.v1.ListOwnLoginsResponse"> & {
+export declare type ListOwnLoginHistoryResponse = Message<"ostiary.session.v1.ListOwnLoginHistoryResponse"> & {
   /**
    * The records of this page.
    *
@@ -394,19 +423,80 @@ export declare type ListOwnLoginsResponse = Message<"ostiary.session.v1.ListOwnL
 };
 
 /**
- * Describes the message ostiary.session.v1.ListOwnLoginsResponse.
- * Use `create(ListOwnLoginsResponseSchema)` to create a new message.
+ * Describes the message ostiary.session.v1.ListOwnLoginHistoryResponse.
+ * Use `create(ListOwnLoginHistoryResponseSchema)` to create a new message.
  */
-export declare const ListOwnLoginsResponseSchema: GenMessage<ListOwnLoginsResponse>;
+export declare const ListOwnLoginHistoryResponseSchema: GenMessage<ListOwnLoginHistoryResponse>;
 
 /**
- * SessionView says how much CheckSession returns.
+ * IssueTokenRequest is the request of IssueToken.
+ *
+ * @generated from message ostiary.session.v1.IssueTokenRequest
+ */
+export declare type IssueTokenRequest = Message<"ostiary.session.v1.IssueTokenRequest"> & {
+  /**
+   * Whom the token is for, the claim `aud`. Empty: the one that the configuration names.
+   *
+   * @generated from field: string audience = 1;
+   */
+  audience: string;
+
+  /**
+   * How long the token holds; never longer than the session. Unset: as the configuration says. From one second to an hour.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 2;
+   */
+  lifetime?: Duration | undefined;
+
+  /**
+   * Which claims it has, by the name that the configuration gives them. Empty: the default ones.
+   *
+   * @generated from field: string template = 3;
+   */
+  template: string;
+};
+
+/**
+ * Describes the message ostiary.session.v1.IssueTokenRequest.
+ * Use `create(IssueTokenRequestSchema)` to create a new message.
+ */
+export declare const IssueTokenRequestSchema: GenMessage<IssueTokenRequest>;
+
+/**
+ * IssueTokenResponse is the response of IssueToken.
+ *
+ * @generated from message ostiary.session.v1.IssueTokenResponse
+ */
+export declare type IssueTokenResponse = Message<"ostiary.session.v1.IssueTokenResponse"> & {
+  /**
+   * The token, a signed JWT (RFC 7519).
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ostiary.session.v1.IssueTokenResponse.
+ * Use `create(IssueTokenResponseSchema)` to create a new message.
+ */
+export declare const IssueTokenResponseSchema: GenMessage<IssueTokenResponse>;
+
+/**
+ * SessionView says how much is returned of a session. Traits are personal data: ask for them where they are needed.
  *
  * @generated from enum ostiary.session.v1.SessionView
  */
 export enum SessionView {
   /**
-   * Taken as SESSION_VIEW_WITH_IDENTITY.
+   * Taken as SESSION_VIEW_BASIC.
    *
    * @generated from enum value: SESSION_VIEW_UNSPECIFIED = 0;
    */
@@ -415,16 +505,16 @@ export enum SessionView {
   /**
    * The session alone.
    *
-   * @generated from enum value: SESSION_VIEW_SESSION = 1;
+   * @generated from enum value: SESSION_VIEW_BASIC = 1;
    */
-  SESSION = 1,
+  BASIC = 1,
 
   /**
-   * The session and the identity's profile.
+   * The session and the profile of its identity.
    *
-   * @generated from enum value: SESSION_VIEW_WITH_IDENTITY = 2;
+   * @generated from enum value: SESSION_VIEW_FULL = 2;
    */
-  WITH_IDENTITY = 2,
+  FULL = 2,
 }
 
 /**
@@ -451,7 +541,9 @@ export declare const SessionService: GenService<{
    *
    * Access: session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
-   * SESSION_TOKEN_UNKNOWN, SESSION_COOKIE_AMBIGUOUS, SESSION_EXPIRED, SESSION_REVOKED, ORIGIN_NOT_ALLOWED.
+   * SESSION_TOKEN_UNKNOWN, SESSION_COOKIE_AMBIGUOUS, SESSION_EXPIRED, SESSION_REVOKED, ORIGIN_NOT_ALLOWED, and with demands
+   * SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED,
+   * SESSION_ACTIONS_PENDING; FEATURE_OFF.
    *
    * @generated from rpc ostiary.session.v1.SessionService.GetCurrentSession
    */
@@ -462,11 +554,14 @@ export declare const SessionService: GenService<{
   },
   /**
    * CheckSession returns the session of a token or of cookies in the message: what a service calls for a request
-   * that it was sent. It refuses by error, so that a caller who looks only at the status is safe.
+   * that it was sent. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about
+   * the session in the message; the call itself needs no credential.
    *
-   * Access: anyone; whoever holds the token may ask.
+   * Access: anyone; the token or the cookies in the message are the credential.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
-   * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, SESSION_ASSURANCE_TOO_LOW, SESSION_AUTHENTICATION_TOO_OLD.
+   * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, and with demands SESSION_ASSURANCE_TOO_LOW,
+   * SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED, SESSION_ACTIONS_PENDING;
+   * FEATURE_OFF.
    *
    * @generated from rpc ostiary.session.v1.SessionService.CheckSession
    */
@@ -476,30 +571,30 @@ export declare const SessionService: GenService<{
     output: typeof CheckSessionResponseSchema;
   },
   /**
-   * ListSessions lists the caller's active sessions, newest first, the current one included.
+   * ListOwnSessions lists the caller's active sessions, newest first, the current one included.
    *
    * Access: session.
    * Errors: as GetCurrentSession.
    *
-   * @generated from rpc ostiary.session.v1.SessionService.ListSessions
+   * @generated from rpc ostiary.session.v1.SessionService.ListOwnSessions
    */
-  listSessions: {
+  listOwnSessions: {
     methodKind: "unary";
-    input: typeof ListSessionsRequestSchema;
-    output: typeof ListSessionsResponseSchema;
+    input: typeof ListOwnSessionsRequestSchema;
+    output: typeof ListOwnSessionsResponseSchema;
   },
   /**
-   * RevokeSession ends one of the caller's sessions. Ending an ended session changes nothing.
+   * RevokeOwnSession ends one of the caller's sessions. Ending an ended session changes nothing.
    *
    * Access: session.
    * Errors: SESSION_NOT_FOUND for an unknown session and for someone else's.
    *
-   * @generated from rpc ostiary.session.v1.SessionService.RevokeSession
+   * @generated from rpc ostiary.session.v1.SessionService.RevokeOwnSession
    */
-  revokeSession: {
+  revokeOwnSession: {
     methodKind: "unary";
-    input: typeof RevokeSessionRequestSchema;
-    output: typeof RevokeSessionResponseSchema;
+    input: typeof RevokeOwnSessionRequestSchema;
+    output: typeof RevokeOwnSessionResponseSchema;
   },
   /**
    * RevokeOtherSessions ends all of the caller's sessions but the current one.
@@ -517,10 +612,11 @@ export declare const SessionService: GenService<{
   /**
    * Logout ends the session of the bearer token. Without one it ends every session that the browser's cookies show,
    * under each name and domain that this server may have used, and removes these cookies; so it works as well where
-   * two of them are live and neither counts.
+   * two of them are live and neither counts. It succeeds as well where no session is shown, or one that has ended, is unknown
+   * or malformed: afterwards nobody is signed in by what was shown.
    *
-   * Access: anyone who shows a session, by bearer token or by cookie.
-   * Errors: as GetCurrentSession, but never SESSION_COOKIE_AMBIGUOUS.
+   * Access: anyone; a bearer token or cookies say which sessions end.
+   * Errors: ORIGIN_NOT_ALLOWED.
    *
    * @generated from rpc ostiary.session.v1.SessionService.Logout
    */
@@ -530,31 +626,44 @@ export declare const SessionService: GenService<{
     output: typeof LogoutResponseSchema;
   },
   /**
-   * ExtendSession moves the end of the current session to a full `session.lifetime` from now, but never
+   * ExtendCurrentSession moves the end of the current session to a full `session.lifetime` from now, but never
    * beyond `session.max_lifetime` after its last authentication. It never shortens a session.
    *
    * Access: session.
    * Errors: as GetCurrentSession.
    *
-   * @generated from rpc ostiary.session.v1.SessionService.ExtendSession
+   * @generated from rpc ostiary.session.v1.SessionService.ExtendCurrentSession
    */
-  extendSession: {
+  extendCurrentSession: {
     methodKind: "unary";
-    input: typeof ExtendSessionRequestSchema;
-    output: typeof ExtendSessionResponseSchema;
+    input: typeof ExtendCurrentSessionRequestSchema;
+    output: typeof ExtendCurrentSessionResponseSchema;
   },
   /**
-   * ListOwnLogins lists who got into the caller's own account, or tried to, newest first.
+   * IssueToken makes a short-lived signed token from the session, for services that check signatures by themselves.
+   *
+   * Access: session.
+   * Errors: as GetCurrentSession, and FEATURE_OFF: the server does not issue tokens yet.
+   *
+   * @generated from rpc ostiary.session.v1.SessionService.IssueToken
+   */
+  issueToken: {
+    methodKind: "unary";
+    input: typeof IssueTokenRequestSchema;
+    output: typeof IssueTokenResponseSchema;
+  },
+  /**
+   * ListOwnLoginHistory lists who got into the caller's own account, or tried to, newest first.
    *
    * Access: session.
    * Errors: as GetCurrentSession, and PAGE_TOKEN_INVALID.
    *
-   * @generated from rpc ostiary.session.v1.SessionService.ListOwnLogins
+   * @generated from rpc ostiary.session.v1.SessionService.ListOwnLoginHistory
    */
-  listOwnLogins: {
+  listOwnLoginHistory: {
     methodKind: "unary";
-    input: typeof ListOwnLoginsRequestSchema;
-    output: typeof ListOwnLoginsResponseSchema;
+    input: typeof ListOwnLoginHistoryRequestSchema;
+    output: typeof ListOwnLoginHistoryResponseSchema;
   },
 }>;
 

@@ -2,6 +2,7 @@
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
 import { applyConditions, conditionAttribute, conditionText } from "./conditions.ts";
+import { describeFailure, type FailureOptions } from "./describe-failure.ts";
 import {
   describeForm,
   type FormButton,
@@ -24,11 +25,9 @@ export interface SubmittedForm {
 }
 
 /** What a page does with a form. */
-export interface FormHandlers extends FormOptions {
+export interface FormHandlers extends FailureOptions {
   /** Sends the form; resolves with the flow to draw next, or undefined if this was the last. */
   onSubmit(submitted: SubmittedForm): Promise<Flow | undefined>;
-  /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
-  describeError?: ((error: unknown) => string) | undefined;
   /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
   confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabindex="-1"`. */
@@ -103,7 +102,7 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
       show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
     } catch (error) {
       setBusy(sent, false, texts);
-      const text = handlers.describeError?.(error) ?? texts.failed;
+      const text = describeFailure(error, handlers);
       sent.querySelector(".ostiary-messages")?.replaceChildren(drawMessage({ id: 0, kind: "error", text }));
       focusFirstProblem(sent);
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from "@bufbuild/protobuf";
-import type { FormMessage } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import type { NumberedMessage } from "../numbered-message.ts";
 
-/** Says what a message of the server is in the language of the page. */
-export type Translate = (message: FormMessage) => string;
+/** Says what a message of the server, of a form or of an error, is in the language of the page. */
+export type Translate = (message: NumberedMessage) => string;
 
 /** The values within a message. */
 export type MessageContext = Readonly<Record<string, JsonValue>>;

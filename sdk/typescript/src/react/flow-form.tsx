@@ -2,21 +2,20 @@
 import { Fragment, type JSX, type RefObject, type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { applyConditions } from "../form/conditions.ts";
+import { describeFailure, type FailureOptions } from "../form/describe-failure.ts";
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
-import type { FormMessageView, FormOptions } from "../form/message-view.ts";
+import type { FormMessageView } from "../form/message-view.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { englishFormTexts } from "../form/texts.ts";
 import { FormElementView } from "./form-element-view.tsx";
 
 /** The properties of `FlowForm`. */
-export interface FlowFormProps extends FormOptions {
+export interface FlowFormProps extends FailureOptions {
   /** The flow to draw. Give the next one after each submit. */
   readonly flow: Flow;
   /** Sends the form. What it throws is shown above the form. */
   onSubmit(submitted: SubmittedForm): Promise<void>;
-  /** What to say if `onSubmit` throws. Default: that it did not work, try again. */
-  describeError?: ((error: unknown) => string) | undefined;
   /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
   confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
   /** Something to say above the form, for example that it had expired. */
@@ -27,7 +26,7 @@ export interface FlowFormProps extends FormOptions {
 
 /** The form of a flow, drawn from its nodes alone; the same markup as that of `renderForm`. */
 export function FlowForm(props: FlowFormProps): JSX.Element {
-  const { flow, notice, heading, describeError } = props;
+  const { flow, notice, heading } = props;
   const texts = { ...englishFormTexts, ...props.texts };
   const view = describeForm(flow, props);
   const form = useRef<HTMLFormElement>(null);
@@ -58,7 +57,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     try {
       await props.onSubmit({ flow, data, step });
     } catch (error) {
-      setFailure(describeError?.(error) ?? texts.failed);
+      setFailure(describeFailure(error, props));
     } finally {
       sending.current = false;
       setBusy(false);

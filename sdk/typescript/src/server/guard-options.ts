@@ -10,6 +10,9 @@ import { originSet } from "./origin.ts";
 import type { SessionRefusedError } from "./refusal.ts";
 import { type Span, spanMs } from "./span.ts";
 
+/** What can be asked of the way in which somebody signed in. */
+export type MethodPropertyName = "phishing_resistant" | "user_verified";
+
 /** How much is asked for: the session alone, or with whose it is. */
 export type GuardView = "session" | "identity";
 
@@ -21,8 +24,17 @@ export type GuardOptions<View extends GuardView = "identity"> = GuardRules<View>
 export interface GuardRules<View extends GuardView = "identity"> {
   /** The least assurance level that will do. Default: any. */
   readonly assuranceLevel?: "aal1" | "aal2" | undefined;
-  /** How long ago the person may have proved who they are: from a second to 10,000 years. Default: any time. */
-  readonly maxAge?: Span | undefined;
+  /**
+   * How long ago the person may have proved who they are: from a second to 10,000 years, or `privileged`: as long as Ostiary
+   * lets them change secrets and addresses (`flows.settings.privileged_for`). Default: any time.
+   */
+  readonly maxAge?: Span | "privileged" | undefined;
+  /** Properties that a proof of the session must have, each; what Ostiary has no method for refuses everybody. Default: none. */
+  readonly methodProperties?: readonly MethodPropertyName[] | undefined;
+  /** The kind of which the person must have a verified address. Default: none is needed. */
+  readonly verifiedAddress?: "any" | "email" | "phone" | undefined;
+  /** Whether everything must be done that the person was asked to do. Default: no. */
+  readonly noPendingActions?: boolean | undefined;
   /**
    * What to ask for. Default: `identity`, the session and whose it is. Traits are personal data, so `session` is the
    * better choice where the identity's id is enough.
@@ -60,6 +72,9 @@ const optionNames: OptionNames<GuardOptions<GuardView>> = {
   ostiary: true,
   assuranceLevel: true,
   maxAge: true,
+  methodProperties: true,
+  verifiedAddress: true,
+  noPendingActions: true,
   view: true,
   allowedOrigins: true,
   cookieName: true,
@@ -71,10 +86,9 @@ const optionNames: OptionNames<GuardOptions<GuardView>> = {
 
 /** What the contract calls some of the options. */
 const contractNames = {
-  requiredAssuranceLevel: "assuranceLevel",
-  required_assurance_level: "assuranceLevel",
-  maxAuthenticationAge: "maxAge",
-  max_authentication_age: "maxAge",
+  freshness: "maxAge",
+  methodProperty: "methodProperties",
+  method_property: "methodProperties",
 } as const;
 
 /** The longest span that a Duration of Protobuf can hold: 10,000 years. */
@@ -83,7 +97,10 @@ const longestAgeMs = 315_576_000_000_000;
 /** The options of a guard, as its check uses them. */
 export interface GuardSettings {
   readonly assuranceLevel: "aal1" | "aal2" | undefined;
-  readonly maxAgeMs: number | undefined;
+  readonly maxAgeMs: number | "privileged" | undefined;
+  readonly methodProperties: readonly MethodPropertyName[];
+  readonly verifiedAddress: "any" | "email" | "phone" | undefined;
+  readonly noPendingActions: boolean;
   readonly withIdentity: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly cookies: CookieRules;
@@ -98,13 +115,18 @@ export interface GuardSettings {
  */
 export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
   refuseUnknownOptions("requireSession", options, optionNames, contractNames);
-  const { assuranceLevel, maxAge, view, allowInsecureCookies } = options;
+  const { assuranceLevel, maxAge, verifiedAddress, view } = options;
+  const { methodProperties = [], noPendingActions, allowInsecureCookies } = options;
   if (options.ostiary !== undefined) checkClients(options);
   oneOf("assuranceLevel", assuranceLevel, ["aal1", "aal2"]);
+  oneOf("verifiedAddress", verifiedAddress, ["any", "email", "phone"]);
   oneOf("view", view, ["session", "identity"]);
-  if (allowInsecureCookies !== undefined && typeof allowInsecureCookies !== "boolean") {
-    throw new TypeError("allowInsecureCookies must be true or false");
+  if (!Array.isArray(methodProperties)) throw new TypeError("methodProperties must be a list");
+  for (const property of methodProperties) {
+    oneOf("methodProperties", String(property), ["phishing_resistant", "user_verified"]);
   }
+  trueOrFalse("noPendingActions", noPendingActions);
+  trueOrFalse("allowInsecureCookies", allowInsecureCookies);
   for (const name of ["onUnavailable", "onHandlerError"] as const) {
     const listener: unknown = options[name];
     if (listener !== undefined && typeof listener !== "function") {
@@ -113,7 +135,11 @@ export function readGuardOptions(options: GuardOptions<GuardView>): GuardSetting
   }
   return {
     assuranceLevel,
-    maxAgeMs: maxAge === undefined ? undefined : spanMs("maxAge", maxAge, 1000, longestAgeMs),
+    maxAgeMs:
+      maxAge === undefined || maxAge === "privileged" ? maxAge : spanMs("maxAge", maxAge, 1000, longestAgeMs),
+    methodProperties: [...new Set(methodProperties)],
+    verifiedAddress,
+    noPendingActions: noPendingActions === true,
     withIdentity: view !== "session",
     allowedOrigins: originSet(options.allowedOrigins ?? []),
     cookies: { cookieName: cookieNameOf(options.cookieName), allowInsecureCookies },
@@ -131,6 +157,11 @@ function checkClients(options: GuardOptions<GuardView>): void {
       throw new TypeError(`${name} has no effect beside ostiary: leave one of them out`);
     }
   }
+}
+
+function trueOrFalse(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean")
+    throw new TypeError(`${option} must be true or false`);
 }
 
 function oneOf(option: string, value: string | undefined, allowed: readonly string[]): void {

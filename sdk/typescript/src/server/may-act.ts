@@ -15,11 +15,11 @@ export function mayAct(head: RequestHead, allowedOrigins: ReadonlySet<string>, m
 }
 
 /**
- * By the contract's own idempotency level, but for two kinds of calls that a page makes to be drawn, to which any site may
- * link: a new flow changes nothing of anybody's before it is submitted, and reading one or checking a session is no
- * call without side effects only because its request holds a secret, which must not be in a URL.
+ * By the contract's own idempotency level, but for the calls that a page makes to be drawn, to which any site may link: a new
+ * flow changes nothing of anybody's before it is submitted, a token changes nothing at all, and reading a flow or checking a
+ * session is no call without side effects only because its request holds a secret, which must not be in a URL.
  */
 export function changesSomething(method: DescMethod): boolean {
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return false;
-  return !/^(?:Create|Get)\w*Flow$|^CheckSession$/.test(method.name);
+  return !/^(?:Create|Get)\w*Flow$|^(?:CheckSession|IssueToken)$/.test(method.name);
 }

@@ -135,8 +135,8 @@ describe("createServerOstiary", () => {
     test("makes the calls that a page needs to be drawn", async () => {
       const { ostiary, sent } = visited("GET", { "sec-fetch-site": "cross-site" });
       await ostiary.sessions.getCurrentSession({});
-      await ostiary.sessions.listSessions({});
-      await ostiary.sessions.checkSession({ credential: { case: "token", value: "t" } });
+      await ostiary.sessions.listOwnSessions({});
+      await ostiary.sessions.checkSession({ token: "t" });
       await ostiary.login.createLoginFlow({ client: ClientKind.BROWSER });
       await ostiary.settings.createSettingsFlow({ client: ClientKind.BROWSER });
       await ostiary.flows.getFlow({ flowId: "f" });
@@ -157,10 +157,10 @@ describe("createServerOstiary", () => {
     test("knows of each call of the contract whether it acts", () => {
       const acts = publicServices.flatMap(({ methods }) => methods.filter(changesSomething));
       expect(acts.map(({ name }) => name).sort()).toEqual([
-        "ExtendSession",
+        "ExtendCurrentSession",
         "Logout",
         "RevokeOtherSessions",
-        "RevokeSession",
+        "RevokeOwnSession",
         "SubmitLoginFlow",
         "SubmitRecoveryFlow",
         "SubmitRegistrationFlow",
@@ -184,9 +184,9 @@ const publicServices = [
 function actsOf(ostiary: ServerOstiary): readonly (() => Promise<unknown>)[] {
   return [
     () => ostiary.sessions.logout({}),
-    () => ostiary.sessions.revokeSession({ sessionId: "s" }),
+    () => ostiary.sessions.revokeOwnSession({ sessionId: "s" }),
     () => ostiary.sessions.revokeOtherSessions({}),
-    () => ostiary.sessions.extendSession({}),
+    () => ostiary.sessions.extendCurrentSession({}),
     () => ostiary.login.submitLoginFlow({ flowId: "f" }),
     () => ostiary.settings.submitSettingsFlow({ flowId: "f" }),
   ];

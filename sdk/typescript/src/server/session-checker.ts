@@ -3,12 +3,15 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { IdentityProfile } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
-import { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
-import type { Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
-  type CheckSessionRequestSchema,
-  SessionView,
-} from "../../../../gen/ostiary/session/v1/session_service_pb.js";
+  AddressKind,
+  AssuranceLevel,
+  type DemandSchema,
+  FreshnessClass,
+  MethodProperty,
+} from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import type { Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import { SessionView } from "../../../../gen/ostiary/session/v1/session_service_pb.js";
 import { publicClients } from "../client.ts";
 import { metadataOf, reasonOf, remedyOf, retryAfterOf } from "../errors.ts";
 import { openTransport } from "../transport.ts";
@@ -19,7 +22,7 @@ import { removePlantedCookies } from "./planted-cookies.ts";
 import { originRefusal, SessionRefusedError } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
 import { tell } from "./tell.ts";
-import { type Demands, vouchedFor } from "./vouched.ts";
+import { vouchedFor } from "./vouched.ts";
 
 /** Whose request it is. */
 export interface SignedIn<View extends GuardView = GuardView> {
@@ -34,13 +37,28 @@ export interface SignedIn<View extends GuardView = GuardView> {
 /** What a credential is once there is one. */
 type Shown = Extract<Credential, { readonly kind: "bearer" | "cookie" }>;
 
+type Demand = MessageInitShape<typeof DemandSchema>;
+
 /** Finds out whose request it is. Rejects with a SessionRefusedError, and nothing else, unless that is certain. */
 export type CheckRequest<View extends GuardView> = (
   readHead: () => RequestHead,
   signal?: AbortSignal,
 ) => Promise<SignedIn<View>>;
 
-const levels = { aal1: AssuranceLevel.AAL1, aal2: AssuranceLevel.AAL2 };
+const levels = {
+  any: AssuranceLevel.UNSPECIFIED,
+  aal1: AssuranceLevel.AAL1,
+  aal2: AssuranceLevel.AAL2,
+};
+const properties = {
+  phishing_resistant: MethodProperty.PHISHING_RESISTANT,
+  user_verified: MethodProperty.USER_VERIFIED,
+};
+const addressKinds = {
+  any: AddressKind.UNSPECIFIED,
+  email: AddressKind.EMAIL,
+  phone: AddressKind.PHONE,
+};
 
 /**
  * Makes the check of a guard. Throws a TypeError for options that cannot be meant.
@@ -51,15 +69,17 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
   const settings = readGuardOptions(options);
   const { sessions } = options.ostiary ?? publicClients(openTransport(options, { format: "binary" }));
   const demands = demandsOf(settings);
+  const assuranceLevel = levels[settings.assuranceLevel ?? "any"];
+  const view = settings.withIdentity ? SessionView.FULL : SessionView.BASIC;
   const { timeoutMs } = settings;
 
   async function ask(shown: Shown, signal: AbortSignal | undefined): Promise<SignedIn<View>> {
-    const asked =
-      shown.kind === "bearer"
-        ? { credential: { case: "token" as const, value: shown.text } }
-        : { cookies: [...shown.pairs] };
-    const call = sessions.checkSession({ ...demands, ...asked }, { timeoutMs, ...(signal && { signal }) });
-    const vouched = vouchedFor(await inTime(call, timeoutMs), demands);
+    const asked = shown.kind === "bearer" ? { token: shown.text } : { cookies: [...shown.pairs] };
+    const call = sessions.checkSession(
+      { demands: [...demands], view, ...asked },
+      { timeoutMs, ...(signal && { signal }) },
+    );
+    const vouched = vouchedFor(await inTime(call, timeoutMs), { assuranceLevel, view });
     return { ...vouched, credential: shown.kind } as SignedIn<View>;
   }
 
@@ -97,17 +117,25 @@ async function inTime<Answer>(call: Promise<Answer>, timeoutMs: number): Promise
   }
 }
 
-function demandsOf({
-  assuranceLevel,
-  maxAgeMs,
-  withIdentity,
-}: GuardSettings): MessageInitShape<typeof CheckSessionRequestSchema> & Demands {
-  return {
-    requiredAssuranceLevel:
-      assuranceLevel === undefined ? AssuranceLevel.UNSPECIFIED : levels[assuranceLevel],
-    ...(maxAgeMs !== undefined && { maxAuthenticationAge: durationFromMs(maxAgeMs) }),
-    view: withIdentity ? SessionView.WITH_IDENTITY : SessionView.SESSION,
-  };
+function demandsOf(settings: GuardSettings): readonly Demand[] {
+  const { assuranceLevel, maxAgeMs, methodProperties, verifiedAddress, noPendingActions } = settings;
+  const demands: Demand["demand"][] = [];
+  if (assuranceLevel !== undefined) demands.push({ case: "assuranceLevel", value: levels[assuranceLevel] });
+  if (maxAgeMs !== undefined) {
+    const within =
+      maxAgeMs === "privileged"
+        ? { case: "freshnessClass" as const, value: FreshnessClass.PRIVILEGED }
+        : { case: "maxAge" as const, value: durationFromMs(maxAgeMs) };
+    demands.push({ case: "freshness", value: { within } });
+  }
+  for (const property of methodProperties) {
+    demands.push({ case: "methodProperty", value: properties[property] });
+  }
+  if (verifiedAddress !== undefined) {
+    demands.push({ case: "verifiedAddress", value: { kind: addressKinds[verifiedAddress] } });
+  }
+  if (noPendingActions) demands.push({ case: "noPendingActions", value: {} });
+  return demands.map((demand) => ({ demand }));
 }
 
 function presentOrRefuse(credential: Credential): Shown {

@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
-import type { SessionSchema } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import { type SessionSchema, SessionState } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
   CheckSessionResponseSchema,
   SessionView,
@@ -12,7 +12,12 @@ import { vouchedFor } from "./vouched.ts";
 
 const hour = 3_600_000;
 const start = Date.parse("2026-01-01T00:00:00Z");
-const session = { id: "s", identityId: "i", assuranceLevel: AssuranceLevel.AAL1 };
+const session = {
+  id: "s",
+  identityId: "i",
+  state: SessionState.ACTIVE,
+  assuranceLevel: AssuranceLevel.AAL1,
+};
 const identity = { id: "i" };
 
 // Security rule: an answer that is empty, half, or contradicts itself lets nobody in.
@@ -23,6 +28,7 @@ describe("an answer of CheckSession", () => {
     ["no session", { identity }],
     ["a session without an id", { session: { ...session, id: "" }, identity }],
     ["a session of nobody", { session: { ...session, identityId: "" }, identity: { id: "" } }],
+    ["a session of which it does not say whether it counts", { session: { ...session, state: 0 }, identity }],
     ["no identity", { session }],
     ["an empty identity", { session, identity: {} }],
     ["the identity of somebody else", { session, identity: { id: "j" } }],
@@ -31,6 +37,8 @@ describe("an answer of CheckSession", () => {
   });
 
   test.each<[string, MessageInitShape<typeof SessionSchema>, string]>([
+    ["is called revoked", { state: SessionState.REVOKED }, "SESSION_REVOKED"],
+    ["is called expired", { state: SessionState.EXPIRED }, "SESSION_EXPIRED"],
     ["was revoked", { revokeTime: at(-hour) }, "SESSION_REVOKED"],
     ["ended before it was last used", { expireTime: at(0), lastUseTime: at(hour) }, "SESSION_EXPIRED"],
     ["ended when it began", { expireTime: at(0), createTime: at(0) }, "SESSION_EXPIRED"],
@@ -57,12 +65,12 @@ describe("an answer of CheckSession", () => {
 
   test("vouches for nobody where only a session was asked for, and it is nobody's", () => {
     const nobody = { session: { ...session, identityId: "" } };
-    expect(() => vouch(nobody, AssuranceLevel.UNSPECIFIED, SessionView.SESSION)).toThrow(/has no session/);
+    expect(() => vouch(nobody, AssuranceLevel.UNSPECIFIED, SessionView.BASIC)).toThrow(/has no session/);
   });
 
   test("gives no identity where none was asked for", () => {
     expect(
-      vouch({ session, identity }, AssuranceLevel.UNSPECIFIED, SessionView.SESSION).identity,
+      vouch({ session, identity }, AssuranceLevel.UNSPECIFIED, SessionView.BASIC).identity,
     ).toBeUndefined();
     expect(vouch({ session, identity }).identity?.id).toBe("i");
   });
@@ -74,8 +82,8 @@ function at(ms: number) {
 
 function vouch(
   answer: MessageInitShape<typeof CheckSessionResponseSchema>,
-  requiredAssuranceLevel = AssuranceLevel.UNSPECIFIED,
-  view = SessionView.WITH_IDENTITY,
+  assuranceLevel = AssuranceLevel.UNSPECIFIED,
+  view = SessionView.FULL,
 ) {
-  return vouchedFor(create(CheckSessionResponseSchema, answer), { requiredAssuranceLevel, view });
+  return vouchedFor(create(CheckSessionResponseSchema, answer), { assuranceLevel, view });
 }

@@ -2,7 +2,7 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { IdentityProfile } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { AssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
-import type { Session } from "../../../../gen/ostiary/session/v1/session_pb.js";
+import { type Session, SessionState } from "../../../../gen/ostiary/session/v1/session_pb.js";
 import {
   type CheckSessionResponse,
   SessionView,
@@ -11,8 +11,9 @@ import type { ErrorReasonName } from "../errors.ts";
 import { SessionRefusedError } from "./refusal.ts";
 
 /** What was asked for, and must be in the answer. */
-export interface Demands {
-  readonly requiredAssuranceLevel: AssuranceLevel;
+export interface Asked {
+  /** At least this one; unspecified: any. */
+  readonly assuranceLevel: AssuranceLevel;
   readonly view: SessionView;
 }
 
@@ -31,17 +32,23 @@ export interface Vouched {
  */
 export function vouchedFor(
   { session, identity }: CheckSessionResponse,
-  { requiredAssuranceLevel, view }: Demands,
+  { assuranceLevel, view }: Asked,
 ): Vouched {
   if (session === undefined || session.id === "" || session.identityId === "") {
     throw new Error("the answer of CheckSession has no session");
   }
-  if (session.revokeTime !== undefined) throw over("SESSION_REVOKED", "The session was ended.");
-  if (isOver(session)) throw over("SESSION_EXPIRED", "The session has expired.");
-  if (session.assuranceLevel < requiredAssuranceLevel) {
+  const { state } = session;
+  if (state === SessionState.REVOKED || session.revokeTime !== undefined) {
+    throw over("SESSION_REVOKED", "The session was ended.");
+  }
+  if (state === SessionState.EXPIRED || isOver(session))
+    throw over("SESSION_EXPIRED", "The session has expired.");
+  if (state !== SessionState.ACTIVE)
+    throw new Error("the answer of CheckSession does not say that the session counts");
+  if (session.assuranceLevel < assuranceLevel) {
     throw over("SESSION_ASSURANCE_TOO_LOW", "The login was not strong enough.");
   }
-  if (view === SessionView.SESSION) return { session, identity: undefined };
+  if (view === SessionView.BASIC) return { session, identity: undefined };
   if (identity === undefined || identity.id === "" || identity.id !== session.identityId) {
     throw new Error("the answer of CheckSession does not say whose session it is");
   }

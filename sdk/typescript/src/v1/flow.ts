@@ -9,4 +9,5 @@ export * from "../../../../gen/ostiary/flow/v1/recovery_service_pb.js";
 export * from "../../../../gen/ostiary/flow/v1/registration_service_pb.js";
 export * from "../../../../gen/ostiary/flow/v1/settings_service_pb.js";
 export * from "../../../../gen/ostiary/flow/v1/step_pb.js";
+export * from "../../../../gen/ostiary/flow/v1/tenant_profile_pb.js";
 export * from "../../../../gen/ostiary/flow/v1/verification_service_pb.js";

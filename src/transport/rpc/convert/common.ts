@@ -6,9 +6,18 @@ import {
   type TimestampSchema,
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
+import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import type { Expiration } from "../../../domain/expiration.ts";
 import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
+import type { MethodKind } from "../../../domain/method/method.ts";
+
+/** The kinds of methods as the contract names them. */
+export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
+  password: ProtoMethodKind.PASSWORD,
+  code: ProtoMethodKind.CODE,
+  link: ProtoMethodKind.LINK,
+};
 
 /** A Date as a Timestamp; undefined, and an end that never comes, stay unset. */
 export function toTimestamp(date: Date): MessageInitShape<typeof TimestampSchema>;
@@ -45,7 +54,14 @@ export function fromExpiration(
   }
 }
 
+/** A Timestamp as a Date; unset stays undefined. */
+export function fromTimestamp(timestamp: Timestamp | undefined): Date | undefined {
+  return timestamp === undefined ? undefined : timestampDate(timestamp);
+}
+
 /** A Struct, which the generated code shows as a plain object, as the domain's own JSON type. */
+export function fromStruct(struct: ProtoJsonObject): JsonObject;
+export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined;
 export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | undefined {
   return struct as JsonObject | undefined;
 }

@@ -261,7 +261,8 @@ function toInput(input: InputKind): MessageInitShape<typeof InputNodeSchema> {
   };
 }
 
-function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
+/** A message for people. */
+export function toMessage(message: Message): MessageInitShape<typeof FormMessageSchema> {
   return {
     id: message.id,
     type: messageTypes[message.type],

@@ -1,17 +1,21 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { MethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
+  type AddressSchema,
   type CredentialSchema,
   type IdentityProfileSchema,
   type IdentitySchema,
-  CredentialKind as ProtoCredentialKind,
+  IdentifierKind as ProtoIdentifierKind,
   IdentityState as ProtoIdentityState,
 } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
+import { IdentityView as ProtoIdentityView } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AddressKind as ProtoAddressKind } from "../../../../gen/ostiary/option/v1/demand_pb.js";
-import { etagOf } from "../../../domain/identity/identities.ts";
+import { etagOf } from "../../../domain/identity/etag.ts";
 import type {
   AddressKind,
   Credential,
   CredentialKind,
+  IdentifierKind,
   Identity,
   IdentityState,
 } from "../../../domain/identity/identity.ts";
@@ -28,13 +32,35 @@ export const addressKinds: Record<AddressKind, ProtoAddressKind> = {
   phone: ProtoAddressKind.PHONE,
 };
 
-const credentialKinds: Record<CredentialKind, ProtoCredentialKind> = {
-  password: ProtoCredentialKind.PASSWORD,
+const identifierKinds: Record<IdentifierKind, ProtoIdentifierKind> = {
+  email: ProtoIdentifierKind.EMAIL,
+  phone: ProtoIdentifierKind.PHONE,
+  username: ProtoIdentifierKind.USERNAME,
 };
 
+const credentialKinds: Record<CredentialKind, MethodKind> = {
+  password: MethodKind.PASSWORD,
+};
+
+/** How much of an identity is shown. */
+export type IdentityView = "id" | "basic" | "full";
+
 /** An identity as the admin API shows it. */
-export function toIdentity(identity: Identity): MessageInitShape<typeof IdentitySchema> {
+export function toIdentity(
+  identity: Identity,
+  view: IdentityView = "full",
+): MessageInitShape<typeof IdentitySchema> {
+  if (view === "id") return { id: identity.id };
+  const documents =
+    view === "basic"
+      ? {}
+      : {
+          traits: identity.traits,
+          publicMetadata: toStruct(identity.publicMetadata),
+          adminMetadata: toStruct(identity.adminMetadata),
+        };
   return {
+    ...documents,
     id: identity.id,
     createTime: toTimestamp(identity.createdAt),
     updateTime: toTimestamp(identity.updatedAt),
@@ -44,23 +70,48 @@ export function toIdentity(identity: Identity): MessageInitShape<typeof Identity
     schemaVersion: identity.schemaVersion,
     state: states[identity.state],
     stateChangeTime: toTimestamp(identity.stateChangedAt),
-    traits: identity.traits,
-    publicMetadata: toStruct(identity.publicMetadata),
-    adminMetadata: toStruct(identity.adminMetadata),
-    identifiers: identity.identifiers.map((identifier) => identifier.value),
-    verifiableAddresses: identity.verifiableAddresses.map((address) => ({
-      value: address.value,
-      kind: addressKinds[address.kind],
-      verifyTime: toTimestamp(address.verifiedAt),
+    identifiers: identity.identifiers.map(({ value, kind, path }) => ({
+      value,
+      kind: identifierKinds[kind],
+      path,
     })),
-    recoveryAddresses: identity.recoveryAddresses.map((address) => ({
-      value: address.value,
-      kind: addressKinds[address.kind],
-    })),
+    addresses: toAddresses(identity),
     displayName: identity.displayName,
     lastLoginTime: toTimestamp(identity.lastLoginAt),
-    deleteTime: toTimestamp(identity.deleteAt),
+    purgeTime: toTimestamp(identity.deleteAt),
   };
+}
+
+/** The addresses of an identity: those that can be verified, then those that only recover. */
+function toAddresses({
+  verifiableAddresses,
+  recoveryAddresses,
+}: Identity): MessageInitShape<typeof AddressSchema>[] {
+  const recovers = (one: KindAndValue) => recoveryAddresses.some((address) => isSame(address, one));
+  const verified = verifiableAddresses.filter(({ verifiedAt }) => verifiedAt !== undefined);
+  const primary = verified.find(recovers) ?? verified[0];
+  const verifiable = verifiableAddresses.map((address) => ({
+    value: address.value,
+    kind: addressKinds[address.kind],
+    verifyTime: toTimestamp(address.verifiedAt),
+    verifiable: true,
+    recovers: recovers(address),
+    path: address.path,
+    primary: address === primary,
+  }));
+  const others = recoveryAddresses
+    .filter((one) => !verifiableAddresses.some((address) => isSame(address, one)))
+    .map(({ value, kind, path }) => ({ value, kind: addressKinds[kind], recovers: true, path }));
+  return [...verifiable, ...others];
+}
+
+interface KindAndValue {
+  readonly kind: AddressKind;
+  readonly value: string;
+}
+
+function isSame(one: KindAndValue, other: KindAndValue): boolean {
+  return one.kind === other.kind && one.value === other.value;
 }
 
 /** An identity as its owner may see it: without admin metadata, and without what only operators need. */
@@ -69,23 +120,44 @@ export function toIdentityProfile(identity: Identity): MessageInitShape<typeof I
     id: identity.id,
     createTime: toTimestamp(identity.createdAt),
     updateTime: toTimestamp(identity.updatedAt),
+    etag: etagOf(identity),
+    externalId: identity.externalId ?? "",
     schemaId: identity.schemaId,
     traits: identity.traits,
     publicMetadata: toStruct(identity.publicMetadata),
+    addresses: toAddresses(identity),
     displayName: identity.displayName,
-    externalId: identity.externalId ?? "",
-    deleteTime: toTimestamp(identity.deleteAt),
+    purgeTime: toTimestamp(identity.deleteAt),
   };
 }
 
 /** A credential, without its secret. */
 export function toCredential(credential: Credential): MessageInitShape<typeof CredentialSchema> {
   return {
+    id: credential.id,
     kind: credentialKinds[credential.kind],
     createTime: toTimestamp(credential.createdAt),
     updateTime: toTimestamp(credential.updatedAt),
     details: { case: credential.kind, value: { hashAlgorithm: credential.hashAlgorithm ?? "" } },
   };
+}
+
+/** How much is asked for; unspecified is the method's default. */
+export function fromIdentityView(view: ProtoIdentityView, byDefault: IdentityView): IdentityView {
+  switch (view) {
+    case ProtoIdentityView.ID:
+      return "id";
+    case ProtoIdentityView.BASIC:
+      return "basic";
+    case ProtoIdentityView.FULL:
+      return "full";
+    case ProtoIdentityView.UNSPECIFIED:
+      return byDefault;
+    default: {
+      const unreachable: never = view;
+      return unreachable;
+    }
+  }
 }
 
 /** A state to filter by; unspecified filters nothing. */

@@ -1,66 +1,56 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { AssuranceLevel as ProtoAssuranceLevel } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import {
-  AuthenticationMethodKind,
+  AuthenticationPurpose as ProtoAuthenticationPurpose,
+  SessionState as ProtoSessionState,
   type SessionSchema,
 } from "../../../../gen/ostiary/session/v1/session_pb.js";
-import { idleExpiry } from "../../../domain/session/lifetime.ts";
-import type { AssuranceLevel, Session } from "../../../domain/session/session.ts";
+import { idleExpiry, type SessionState, sessionState } from "../../../domain/session/lifetime.ts";
+import type { AssuranceLevel, AuthenticationPurpose, Session } from "../../../domain/session/session.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
-import { toTimestamp } from "./common.ts";
+import { methodKinds, toTimestamp } from "./common.ts";
 
 const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
   aal1: ProtoAssuranceLevel.AAL1,
   aal2: ProtoAssuranceLevel.AAL2,
 };
-
-const methodKinds: Record<Session["authenticationMethods"][number]["kind"], AuthenticationMethodKind> = {
-  password: AuthenticationMethodKind.PASSWORD,
-  code: AuthenticationMethodKind.CODE,
-  link: AuthenticationMethodKind.LINK,
-  code_recovery: AuthenticationMethodKind.CODE_RECOVERY,
-  link_recovery: AuthenticationMethodKind.LINK_RECOVERY,
+const purposes: Record<AuthenticationPurpose, ProtoAuthenticationPurpose> = {
+  sign_in: ProtoAuthenticationPurpose.SIGN_IN,
+  registration: ProtoAuthenticationPurpose.REGISTRATION,
+  recovery: ProtoAuthenticationPurpose.RECOVERY,
+};
+const states: Record<SessionState, ProtoSessionState> = {
+  active: ProtoSessionState.ACTIVE,
+  expired: ProtoSessionState.EXPIRED,
+  revoked: ProtoSessionState.REVOKED,
 };
 
-/** A session as the contract shows it. */
+/** A session as the contract shows it, to a call of a tenant at a time. */
 export function toSession(
   session: Session,
-  tenant: Tenant,
+  { tenant, now }: { readonly tenant: Tenant; readonly now: Date },
   currentId?: Session["id"],
 ): MessageInitShape<typeof SessionSchema> {
+  const settings = tenant.settings.session;
   return {
     id: session.id,
     createTime: toTimestamp(session.createdAt),
     updateTime: toTimestamp(session.updatedAt),
+    state: states[sessionState(session, settings, now)],
     identityId: session.identityId,
     assuranceLevel: assuranceLevels[session.assuranceLevel],
     authenticationMethods: session.authenticationMethods.map((method) => ({
       kind: methodKinds[method.kind],
+      purpose: purposes[method.purpose],
       assuranceLevel: assuranceLevels[method.assuranceLevel],
       completeTime: toTimestamp(method.completedAt),
     })),
     authenticateTime: toTimestamp(session.authenticatedAt),
     expireTime: toTimestamp(session.expiresAt),
     lastUseTime: toTimestamp(session.lastUsedAt),
-    idleExpireTime: toTimestamp(idleExpiry(session, tenant.settings.session)),
+    idleExpireTime: toTimestamp(idleExpiry(session, settings)),
     revokeTime: toTimestamp(session.revokedAt),
     device: { ipAddress: session.device.ipAddress ?? "", userAgent: session.device.userAgent ?? "" },
     current: session.id === currentId,
   };
-}
-
-/** A demanded assurance level; unspecified demands nothing. */
-export function fromAssuranceLevel(level: ProtoAssuranceLevel): AssuranceLevel | undefined {
-  switch (level) {
-    case ProtoAssuranceLevel.AAL1:
-      return "aal1";
-    case ProtoAssuranceLevel.AAL2:
-      return "aal2";
-    case ProtoAssuranceLevel.UNSPECIFIED:
-      return undefined;
-    default: {
-      const unreachable: never = level;
-      return unreachable;
-    }
-  }
 }

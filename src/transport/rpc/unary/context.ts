@@ -1,6 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { SharedAnswer } from "./shared-answer.ts";
 import type { ProtocolName } from "./wire.ts";
 
 /**
@@ -34,6 +35,9 @@ export class UnaryContext implements HandlerContext {
   }
 
   readonly timeoutMs: () => number | undefined;
+
+  /** What the handler answers with, where that is the same for every caller. Set by share(). */
+  shared: SharedAnswer | undefined;
 
   get service(): DescService {
     return this.method.parent;

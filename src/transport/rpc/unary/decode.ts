@@ -5,7 +5,9 @@ import {
   type MessageShape,
   type Registry,
 } from "@bufbuild/protobuf";
-import { domainError, type FieldViolation } from "../../../domain/errors.ts";
+import { domainError } from "../../../domain/errors.ts";
+import type { FieldViolation } from "../../../domain/field-violation.ts";
+import type { AssertClosed } from "../closed-messages.ts";
 import { exceedsJsonDepth } from "./json-depth.ts";
 import { hasVanishingNumber } from "./json-numbers.ts";
 import { locateJsonError } from "./json-path.ts";
@@ -23,13 +25,28 @@ export const maxNesting = 100;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** How messages are read from binary: what is unknown is dropped. */
-export const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
+const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
+/** The same where the contract closes a message: what is unknown is kept, to be found. */
+const closedBinaryOptions = { ...binaryOptions, readUnknownFields: true };
+
+/** How the requests of a method are read from binary; `closed` is the method's check, if it has one. */
+export function binaryOptionsFor(closed: AssertClosed | undefined) {
+  return closed === undefined ? binaryOptions : closedBinaryOptions;
+}
 
 /** How messages are read from JSON: what is unknown is refused. */
 export const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
 
+/** What reading a message depends on. */
+interface DecodeOptions {
+  /** What a google.protobuf.Any in JSON may hold. */
+  readonly jsonTypes?: Registry | undefined;
+  /** The check for unknown fields, where the contract closes a message (closed-messages.ts). */
+  readonly closed?: AssertClosed | undefined;
+}
+
 /**
- * Reads a message; `jsonTypes` are what a google.protobuf.Any in its JSON may hold. Throws REQUEST_MALFORMED for whatever is wrong with it; for JSON of
+ * Reads a message. Throws REQUEST_MALFORMED for all that is wrong with it; for JSON of
  * at most 8 KiB a violation names the field.
  * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
  */
@@ -37,9 +54,9 @@ export function decodeMessage<Desc extends DescMessage>(
   schema: Desc,
   codec: Codec,
   bytes: Uint8Array,
-  jsonTypes?: Registry,
+  { jsonTypes, closed }: DecodeOptions = {},
 ): MessageShape<Desc> {
-  return codec === "json" ? decodeJson(schema, bytes, jsonTypes) : decodeBinary(schema, bytes);
+  return codec === "json" ? decodeJson(schema, bytes, jsonTypes) : decodeBinary(schema, bytes, closed);
 }
 
 /** The error of a request that cannot be read. */
@@ -51,13 +68,20 @@ export function malformed(
   return domainError("REQUEST_MALFORMED", {}, { message, violations, cause });
 }
 
-function decodeBinary<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+function decodeBinary<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  closed: AssertClosed | undefined,
+): MessageShape<Desc> {
+  let message: MessageShape<Desc>;
   try {
-    return fromBinary(schema, bytes, binaryOptions);
+    message = fromBinary(schema, bytes, binaryOptionsFor(closed));
   } catch (cause) {
     // The library's sentence may quote what was sent, which may be a secret: it goes no further than `cause`.
     throw malformed(`The request is not a ${schema.typeName} in Protobuf's binary form.`, [], cause);
   }
+  closed?.(message);
+  return message;
 }
 
 function decodeJson<Desc extends DescMessage>(

@@ -1,6 +1,11 @@
 import { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../../gen/google/rpc/error_details_pb.js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../../gen/google/rpc/error_details_pb.js";
+import { UserMessageSchema } from "../../../../gen/ostiary/error/v1/error_detail_pb.js";
 import type { ResponseHeaders } from "../../http/exchange.ts";
 
 // grpc-java and grpcio refuse metadata beyond 8 KiB; the rest is for request id, cookies and CORS.
@@ -9,7 +14,8 @@ const maxMessageLength = 1024;
 
 /**
  * The trailers of a failed call: grpc-status, grpc-message and grpc-status-details-bin. If they would be more than
- * clients take, details are left out rather than the status: first field violations, then all but the reason.
+ * clients take, details are left out rather than the status: first field violations, then what developers read, then all but the
+ * reason.
  */
 export function statusTrailers(error: ConnectError): ResponseHeaders {
   for (const candidate of everSmaller(error)) {
@@ -20,7 +26,7 @@ export function statusTrailers(error: ConnectError): ResponseHeaders {
 }
 
 function* everSmaller(error: ConnectError): Generator<ConnectError> {
-  const message = error.rawMessage.slice(0, maxMessageLength);
+  const message = error.rawMessage.slice(0, maxMessageLength).toWellFormed();
   const withDetails = (details: ConnectError["details"]) => {
     const smaller = new ConnectError(message, error.code, error.metadata);
     smaller.details = details;
@@ -38,8 +44,19 @@ function* everSmaller(error: ConnectError): Generator<ConnectError> {
       ),
     );
   }
+  // What the client acts on and what a person is told.
+  const kept: ReadonlySet<string> = new Set([
+    ErrorInfoSchema.typeName,
+    RetryInfoSchema.typeName,
+    UserMessageSchema.typeName,
+  ]);
+  yield withDetails(error.details.filter((detail) => kept.has(typeNameOf(detail))));
   const { reason = "", domain = "" } = error.findDetails(ErrorInfoSchema)[0] ?? {};
   yield withDetails([{ desc: ErrorInfoSchema, value: { reason, domain } }]);
+}
+
+function typeNameOf(detail: ConnectError["details"][number]): string {
+  return "desc" in detail ? detail.desc.typeName : detail.type;
 }
 
 function toTrailers(error: ConnectError): ResponseHeaders {

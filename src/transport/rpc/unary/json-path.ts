@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue } from "@bufbuild/protobuf";
-import type { FieldViolation } from "../../../domain/errors.ts";
+import { joinFieldPath } from "../../../domain/field-path.ts";
+import type { FieldViolation } from "../../../domain/field-violation.ts";
 
 /**
  * Finds out where JSON text that could not be read as a message goes wrong; undefined if it is not even JSON.
@@ -12,22 +13,23 @@ export function locateJsonError(schema: DescMessage, text: string): FieldViolati
   } catch {
     return undefined;
   }
-  return locate(schema, json, "") ?? { field: "", description: "has a field twice", reason: "duplicate" };
+  return locate(schema, json, "") ?? { field: "", description: "has a field twice", reason: "CONFLICT" };
 }
 
 function locate(schema: DescMessage, json: JsonValue, path: string): FieldViolation | undefined {
   if (reads(schema, json)) return undefined;
   if (schema.typeName.startsWith("google.protobuf.")) {
-    return { field: path, description: `is not a ${schema.typeName} in its JSON form`, reason: "type" };
+    return { field: path, description: `is not a ${schema.typeName} in its JSON form`, reason: "TYPE" };
   }
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
-    return { field: path, description: "must be an object", reason: "type" };
+    return { field: path, description: "must be an object", reason: "TYPE" };
   }
   for (const [key, value] of Object.entries(json)) {
-    const at = path === "" ? key : `${path}.${key}`;
+    const part = joinFieldPath([key]);
+    const at = path === "" ? part : `${path}.${part}`;
     const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
     if (field === undefined) {
-      return { field: at, description: `is unknown in ${schema.typeName}`, reason: "unknown_field" };
+      return { field: at, description: `is unknown in ${schema.typeName}`, reason: "UNKNOWN_FIELD" };
     }
     const wrong = locateInField(schema, field, value, key, at);
     if (wrong !== undefined) return wrong;
@@ -35,7 +37,7 @@ function locate(schema: DescMessage, json: JsonValue, path: string): FieldViolat
   return {
     field: path,
     description: "sets a field, or alternatives of one, more than once",
-    reason: "duplicate",
+    reason: "CONFLICT",
   };
 }
 
@@ -55,11 +57,11 @@ function locateInField(
         const wrong = locate(field.message, item, at);
         if (wrong !== undefined) return wrong;
       } else if (!reads(schema, { [key]: [item] })) {
-        return { field: at, description: expectation(field), reason: "type" };
+        return { field: at, description: expectation(field), reason: "TYPE" };
       }
     }
   }
-  return { field: path, description: expectation(field), reason: "type" };
+  return { field: path, description: expectation(field), reason: "TYPE" };
 }
 
 /** What a field takes. Never quotes the value: it may be a secret. */

@@ -9,6 +9,8 @@ import {
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
+import { matchesEtag } from "../../http/etag.ts";
+import type { Exchange } from "../../http/exchange.ts";
 import type { Access } from "../access.ts";
 import type { AddressLimits } from "../address-limits.ts";
 import { admitAddress, admitCall } from "../admit-call.ts";
@@ -68,8 +70,12 @@ export async function serveUnary(
     if (setCookies.length > 0) addCookies(headers, setCookies);
     const head = { headers, trailers: context?.trailers() ?? {} };
     if (exchange.gone) return { error: result.error ?? canceled(inbound) };
-    if (result.error === undefined && message !== undefined) wire.succeed(exchange, head, message);
-    else if (result.error !== undefined) wire.fail(exchange, head, result.error);
+    if (result.error === undefined && message !== undefined) {
+      context?.shared?.addHeadersTo(headers);
+      if (context?.shared !== undefined && isKnown(exchange, context.shared.etag)) {
+        exchange.respond({ status: 304, headers });
+      } else wire.succeed(exchange, head, message);
+    } else if (result.error !== undefined) wire.fail(exchange, head, result.error);
   } catch (error) {
     if (exchange.gone) return { error: result.error ?? canceled(inbound) };
     // A header or trailer that cannot be sent, for example one with a line break in it.
@@ -103,11 +109,20 @@ async function carryOut(
   setCall(context, createCall(inbound, admission, clock.now(), setCookies));
 
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
-  const request = decodeMessage(route.method.input, wire.codec, bytes, jsonTypes);
+  const request = decodeMessage(route.method.input, wire.codec, bytes, {
+    jsonTypes,
+    closed: route.closed,
+  });
   validate(route.method.input, request);
   if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
   const response = await route.spec.impl(request, context);
+  if (context.shared !== undefined) return context.shared.encodedAs(wire.codec);
   return encode(route.method.output, wire.codec, create(route.method.output, response), jsonTypes);
+}
+
+/** Whether a caller by GET has the answer already. */
+function isKnown(exchange: Exchange, etag: string): boolean {
+  return exchange.method === "GET" && matchesEtag(exchange.header("if-none-match"), etag);
 }
 
 function encode(

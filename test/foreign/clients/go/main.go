@@ -1,5 +1,6 @@
 // The main journey with connect-go, over each of the three protocols that it speaks. Arguments: the URL of the public
-// listener, an e-mail for each protocol. The stubs below gen/ are made by the test, from the proto files alone.
+// listener, an e-mail for each protocol. The stubs below gen/ are made by the test, from the proto files alone; errors.go is the
+// example of docs/errors.md.
 package main
 
 import (
@@ -10,9 +11,9 @@ import (
 	"os"
 
 	"connectrpc.com/connect"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	errorv1 "ostiary.example/journey/gen/ostiary/error/v1"
 	flowv1 "ostiary.example/journey/gen/ostiary/flow/v1"
 	"ostiary.example/journey/gen/ostiary/flow/v1/flowv1connect"
 	sessionv1 "ostiary.example/journey/gen/ostiary/session/v1"
@@ -96,31 +97,28 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 	}
 
 	_, err = sessions.CheckSession(ctx, checkOf("nonsense"))
-	return expectReason(err, connect.CodeUnauthenticated, "SESSION_TOKEN_MALFORMED")
+	if code, reason := connect.CodeOf(err), reasonOf(err); code != connect.CodeUnauthenticated ||
+		reason != errorv1.ErrorReason_ERROR_REASON_SESSION_TOKEN_MALFORMED {
+		return fmt.Errorf("wanted a malformed token, got %v: %w", reason, err)
+	}
+	if message := userMessageOf(err); message.GetId() == 0 || message.GetText() == "" {
+		return fmt.Errorf("nothing to tell a person: %w", err)
+	}
+
+	_, err = sessions.CheckSession(ctx, connect.NewRequest(&sessionv1.CheckSessionRequest{}))
+	if violations := violationsOf(err); violations["credential"] != errorv1.FieldViolationReason_FIELD_VIOLATION_REASON_REQUIRED {
+		return fmt.Errorf("wanted a violation of credential, got %v: %w", violations, err)
+	}
+	if reason := reasonOf(errors.New("of something else")); reason != errorv1.ErrorReason_ERROR_REASON_UNSPECIFIED {
+		return fmt.Errorf("found %v in what is no error of Ostiary", reason)
+	}
+	return nil
 }
 
 func checkOf(token string) *connect.Request[sessionv1.CheckSessionRequest] {
 	return connect.NewRequest(&sessionv1.CheckSessionRequest{
-		Credential: &sessionv1.CheckSessionRequest_Token{Token: token},
+		Token: token,
 	})
-}
-
-// expectReason wants the code, and the reason as the first detail says it.
-func expectReason(err error, code connect.Code, reason string) error {
-	var refused *connect.Error
-	if !errors.As(err, &refused) || refused.Code() != code {
-		return fmt.Errorf("wanted %v, got: %v", code, err)
-	}
-	for _, detail := range refused.Details() {
-		value, err := detail.Value()
-		if err != nil {
-			return err
-		}
-		if info, ok := value.(*errdetails.ErrorInfo); ok && info.GetReason() == reason && info.GetDomain() == "ostiary" {
-			return nil
-		}
-	}
-	return fmt.Errorf("no detail says %s: %v", reason, refused)
 }
 
 func check(err error) {

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { TenantProfile } from "../../../gen/ostiary/flow/v1/tenant_profile_pb.js";
+import type { Ostiary } from "./client.ts";
+
+/**
+ * What a page has to know before it begins a flow: who can register, which methods there are, what the service is called and looks
+ * like. The same for everybody. It is asked for by GET, so a browser keeps it for as long as the server says.
+ */
+export async function getTenantProfile(ostiary: Pick<Ostiary, "flows">): Promise<TenantProfile> {
+  const { profile } = await ostiary.flows.getTenantProfile({});
+  if (profile === undefined) throw new Error("the server answered without a profile");
+  return profile;
+}

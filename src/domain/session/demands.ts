@@ -1,0 +1,83 @@
+import { type DomainError, domainError } from "../errors.ts";
+import type { AddressKind } from "../identity/identity.ts";
+import type { MethodKind } from "../method/method.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { AssuranceLevel, AuthenticatedSession } from "./session.ts";
+
+/** What can be asked of the way in which somebody signed in. */
+export type MethodProperty = "phishing_resistant" | "user_verified";
+
+/** One thing that a session must show to be let in: a caller's, or one of the method that is called. */
+export type Demand =
+  | { readonly kind: "assurance_level"; readonly level: AssuranceLevel }
+  /** How long ago the holder may have proved who they are; `privileged` as long as for what changes an account. */
+  | { readonly kind: "freshness"; readonly maxAgeMs: number | "privileged" }
+  | { readonly kind: "method_property"; readonly property: MethodProperty }
+  /** A verified address; undefined: of any kind. */
+  | { readonly kind: "verified_address"; readonly addressKind: AddressKind | undefined }
+  | { readonly kind: "no_pending_actions" };
+
+/** What a proof of each kind can claim. None of the methods that exist can claim any. */
+const propertiesOf: Readonly<Record<MethodKind, readonly MethodProperty[]>> = {
+  password: [],
+  code: [],
+  link: [],
+};
+
+const levels: Readonly<Record<AssuranceLevel, number>> = { aal1: 1, aal2: 2 };
+
+/** Throws the SESSION_ reason of the first demand that a session does not meet, which says what is missing. */
+export function assertMeets(
+  shown: AuthenticatedSession,
+  demands: readonly Demand[],
+  at: { readonly tenant: Tenant; readonly now: Date },
+): void {
+  for (const demand of demands) {
+    const refusal = refusalOf(shown, demand, at);
+    if (refusal !== undefined) throw refusal;
+  }
+}
+
+function refusalOf(
+  { session, identity }: AuthenticatedSession,
+  demand: Demand,
+  { tenant, now }: { readonly tenant: Tenant; readonly now: Date },
+): DomainError | undefined {
+  switch (demand.kind) {
+    case "assurance_level": {
+      const { assuranceLevel: actual } = session;
+      return levels[actual] >= levels[demand.level]
+        ? undefined
+        : domainError("SESSION_ASSURANCE_TOO_LOW", { required: demand.level, actual });
+    }
+    case "freshness": {
+      const { maxAgeMs: asked } = demand;
+      const maxAgeMs = asked === "privileged" ? tenant.settings.settings.privilegedMs : asked;
+      return now.getTime() - session.authenticatedAt.getTime() <= maxAgeMs
+        ? undefined
+        : domainError("SESSION_AUTHENTICATION_TOO_OLD", { maxAgeSeconds: String(maxAgeMs / 1000) });
+    }
+    case "method_property": {
+      const { property } = demand;
+      return session.authenticationMethods.some(({ kind }) => propertiesOf[kind].includes(property))
+        ? undefined
+        : domainError("SESSION_METHOD_INSUFFICIENT", { property });
+    }
+    case "verified_address": {
+      const { addressKind } = demand;
+      return identity.verifiableAddresses.some(
+        ({ kind, verifiedAt }) =>
+          verifiedAt !== undefined && (addressKind === undefined || kind === addressKind),
+      )
+        ? undefined
+        : domainError("SESSION_ADDRESS_UNVERIFIED", { kind: addressKind ?? "any" });
+    }
+    // Nothing is asked of identities yet, so nothing can be left to do.
+    case "no_pending_actions":
+      return undefined;
+    default: {
+      const unreachable: never = demand;
+      return unreachable;
+    }
+  }
+}

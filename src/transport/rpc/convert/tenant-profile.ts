@@ -1,0 +1,68 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type BrandColorsSchema,
+  LoginStyle,
+  RegistrationMode,
+  type TenantProfileSchema,
+} from "../../../../gen/ostiary/flow/v1/tenant_profile_pb.js";
+import { IdentifierKind } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { IdentifierTrait } from "../../../domain/identity/identifier-traits.ts";
+import { titleLabel } from "../../../domain/message/message.ts";
+import type { MethodKind } from "../../../domain/method/method.ts";
+import type { BrandColors } from "../../../domain/tenant/branding.ts";
+import type { TenantProfile } from "../../../domain/tenant/tenant-profiles.ts";
+import { methodKinds } from "./common.ts";
+import { toMessage } from "./flow.ts";
+
+const identifierKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {
+  email: IdentifierKind.EMAIL,
+  phone: IdentifierKind.PHONE,
+  username: IdentifierKind.USERNAME,
+  any: IdentifierKind.UNSPECIFIED,
+};
+const styles: Record<TenantProfile["login"]["style"], LoginStyle> = {
+  one_step: LoginStyle.ONE_STEP,
+  identifier_first: LoginStyle.IDENTIFIER_FIRST,
+};
+const modes: Record<TenantProfile["registration"]["mode"], RegistrationMode> = {
+  open: RegistrationMode.OPEN,
+  invitation: RegistrationMode.INVITATION,
+  closed: RegistrationMode.CLOSED,
+};
+
+/** A tenant as its pages know it. */
+export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof TenantProfileSchema> {
+  const { branding, login, registration, verification, recovery, settings } = profile;
+  return {
+    branding: {
+      ...branding,
+      colors: toColors(branding.colors),
+      darkColors: toColors(branding.darkColors),
+    },
+    languages: [...profile.languages],
+    identifiers: profile.identifiers.map(({ kind, title }) => ({
+      kind: identifierKinds[kind],
+      label: toMessage(titleLabel(title, "identifier")),
+    })),
+    defaultSchemaId: profile.defaultSchemaId,
+    passwordRules: profile.password,
+    login: { methods: login.methods.map(toMethod), style: styles[login.style] },
+    registration: {
+      mode: modes[registration.mode],
+      methods: registration.methods.map(toMethod),
+      schemaIds: [...registration.schemaIds],
+    },
+    verification: { ...verification, methods: verification.methods.map(toMethod) },
+    recovery: { ...recovery, methods: recovery.methods.map(toMethod) },
+    settings: { ...settings, methods: settings.methods.map(toMethod) },
+  };
+}
+
+function toMethod(kind: MethodKind) {
+  return { kind: methodKinds[kind] };
+}
+
+/** Unset where no colour is configured. */
+function toColors(colors: BrandColors): MessageInitShape<typeof BrandColorsSchema> | undefined {
+  return Object.values(colors).every((color) => color === "") ? undefined : colors;
+}

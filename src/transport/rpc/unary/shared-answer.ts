@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { ResponseHeaders } from "../../http/exchange.ts";
+import { UnaryContext } from "./context.ts";
+import type { Codec } from "./decode.ts";
+import type { EncodedMessage } from "./wire.ts";
+
+/**
+ * An answer that is the same for every caller: it is encoded once, and browsers and caches in between may keep it for a while.
+ *
+ * Security rule: nothing that a credential, a cookie or an address decides may be in it, and no cookie is set with it.
+ */
+export class SharedAnswer<Desc extends DescMessage = DescMessage> {
+  readonly message: MessageShape<Desc>;
+  readonly etag: string;
+  readonly #schema: Desc;
+  readonly #maxAgeSeconds: number;
+  readonly #encoded = new Map<Codec, EncodedMessage>();
+
+  constructor(schema: Desc, message: MessageShape<Desc>, maxAgeSeconds: number) {
+    this.message = message;
+    this.#schema = schema;
+    this.#maxAgeSeconds = maxAgeSeconds;
+    // Each codec has a URL of its own, so one tag serves them all.
+    const digest = createHash("sha256").update(toBinary(schema, message)).digest("base64url");
+    this.etag = `"${digest.slice(0, 22)}"`;
+  }
+
+  /** The answer in a codec; always the same bytes. */
+  encodedAs(codec: Codec): EncodedMessage {
+    let encoded = this.#encoded.get(codec);
+    if (encoded === undefined) {
+      encoded =
+        codec === "json" ? toJsonString(this.#schema, this.message) : toBinary(this.#schema, this.message);
+      this.#encoded.set(codec, encoded);
+    }
+    return encoded;
+  }
+
+  /** Adds what caches go by, in place of the header that forbids them to keep anything. */
+  addHeadersTo(headers: ResponseHeaders): void {
+    headers.etag = this.etag;
+    headers["cache-control"] = `public, max-age=${this.#maxAgeSeconds}`;
+  }
+}
+
+/** Answers a unary call with what is the same for every caller. Its handler returns what this returns. */
+export function share<Desc extends DescMessage>(
+  context: HandlerContext,
+  answer: SharedAnswer<Desc>,
+): MessageShape<Desc> {
+  if (context instanceof UnaryContext) context.shared = answer as unknown as SharedAnswer;
+  return answer.message;
+}
