@@ -130,7 +130,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(client.pressed).toEqual(["telepathy", "password"]);
     expect(client.outcomes).toEqual([undefined, "completed"]);
     const completed = answer?.outcome.value as { readonly signedIn: { readonly sessionToken: string } };
-    const token = completed.signedIn.sessionToken;
+    const { sessionToken: token } = completed.signedIn;
     const { session } = await app.client(SessionService).checkSession({ token });
     expect(session?.id).toBeDefined();
   });

@@ -120,8 +120,8 @@ describe("a login that asks for the identifier first", () => {
     expect(methodsOffered(flow)).toEqual(["password", "code"]);
     expect(nodesOf(flow)).toEqual(["identifier", "password.password", "password", "sendCode", "back"]);
     // Whose login it is can be seen, and be found by a program that keeps passwords, but not be changed.
-    const said = flow.form?.messages.map(({ id, text }) => [id, text]);
-    expect(said).toEqual([[9000040, `Signing in as ${email}.`]]);
+    const said = flow.form?.account;
+    expect([said?.id, said?.text]).toEqual([9000040, `Signing in as ${email}.`]);
     const node = flow.form?.nodes[0]?.kind;
     expect(node).toMatchObject({
       case: "input",

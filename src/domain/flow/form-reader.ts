@@ -1,6 +1,6 @@
 import { domainError } from "../errors.ts";
 import { joinFieldPath, splitFieldPath } from "../field-path.ts";
-import type { FieldViolation, FieldViolationReason } from "../field-violation.ts";
+import type { FieldViolation } from "../field-violation.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
 import { isObject } from "../identity/schema-document.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
@@ -215,10 +215,13 @@ export class FormReader {
 
   /** Of a variant that somebody left nothing stays. */
   #leftVariants(read: readonly ReadValue[], given: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
+    const nobody = new Map<string, JsonValue>();
     return this.#nodes.flatMap((node) => {
-      const clears = node.condition?.clears;
-      if (clears === undefined || holds(node, this.#nodes, given)) return [];
-      const path = splitFieldPath(clears);
+      const { condition } = node;
+      const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody);
+      // Also where it holds nothing: an empty object or list may be there all the same.
+      if (!wasDrawn || holds(node, this.#nodes, given) || condition.clears === undefined) return [];
+      const path = splitFieldPath(condition.clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
       return isGiven ? [] : [{ path, value: null }];
     });
@@ -243,7 +246,7 @@ export class FormReader {
     this.#refuse(name, "UNKNOWN_FIELD", "is no field of the form that can be filled in");
   }
 
-  #refuse(field: string, reason: FieldViolationReason, description: string): void {
+  #refuse(field: string, reason: FieldViolation["reason"], description: string): void {
     this.#violations.push({ field, reason, description });
   }
 }

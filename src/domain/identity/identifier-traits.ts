@@ -27,7 +27,7 @@ export function identifierTraits(
     if (kind === undefined || found.some((known) => known.kind === kind)) continue;
     const { title } = schema;
     const text = typeof title === "string" && title !== "" ? title : propertyOf(pointer);
-    found.push({ kind, title: { text, translations: {} } });
+    found.push({ kind, title: { text, translations: document.drawingOf(schema)?.titles ?? {} } });
   }
   return found;
 }

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Form, FormMessage } from "./form_pb.js";
+import type { RequiredAction } from "../../identity/v1/identity_pb.js";
 import type { AddressKind } from "../../option/v1/demand_pb.js";
 
 /**
@@ -179,6 +180,14 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
      */
     value: SetNewSecretStage;
     case: "setNewSecret";
+  } | {
+    /**
+     * Do what the account is asked to do, before it goes on. Not served yet.
+     *
+     * @generated from field: ostiary.flow.v1.RequiredActionStage required_action = 21;
+     */
+    value: RequiredActionStage;
+    case: "requiredAction";
   } | { case: undefined; value?: undefined };
 };
 
@@ -470,6 +479,27 @@ export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretSta
  * Use `create(SetNewSecretStageSchema)` to create a new message.
  */
 export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
+
+/**
+ * RequiredActionStage waits for something that the account is asked to do: to set a password, to verify an address, to accept a
+ * document. The form has what it takes. Not served yet.
+ *
+ * @generated from message ostiary.flow.v1.RequiredActionStage
+ */
+export declare type RequiredActionStage = Message<"ostiary.flow.v1.RequiredActionStage"> & {
+  /**
+   * What is asked for.
+   *
+   * @generated from field: ostiary.identity.v1.RequiredAction action = 1;
+   */
+  action?: RequiredAction | undefined;
+};
+
+/**
+ * Describes the message ostiary.flow.v1.RequiredActionStage.
+ * Use `create(RequiredActionStageSchema)` to create a new message.
+ */
+export declare const RequiredActionStageSchema: GenMessage<RequiredActionStage>;
 
 /**
  * MethodOffer is one way to go on, with what a hand-written form needs for it. Unknown ones are to be skipped.

@@ -7,7 +7,7 @@ import {
 } from "../../../../gen/ostiary/flow/v1/tenant_profile_pb.js";
 import { IdentifierKind } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { IdentifierTrait } from "../../../domain/identity/identifier-traits.ts";
-import { titleLabel } from "../../../domain/message/message.ts";
+import { identifierLabel } from "../../../domain/message/message.ts";
 import type { MethodKind } from "../../../domain/method/method.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
 import type { TenantProfile } from "../../../domain/tenant/tenant-profiles.ts";
@@ -42,7 +42,7 @@ export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof
     languages: [...profile.languages],
     identifiers: profile.identifiers.map(({ kind, title }) => ({
       kind: identifierKinds[kind],
-      label: toMessage(titleLabel(title, "identifier")),
+      label: toMessage(identifierLabel([title])),
     })),
     defaultSchemaId: profile.defaultSchemaId,
     passwordRules: profile.password,
