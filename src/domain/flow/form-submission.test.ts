@@ -347,16 +347,16 @@ describe("lists", () => {
 });
 
 describe("variants", () => {
-  const when = (value: string, clears: string) => ({
+  const when = (value: string, clears?: string) => ({
     condition: { name: "traits.pay.by", values: [value], clears },
   });
   const form = [
     field("traits.pay.by", { value: "card", choices: choices("card", "bank") }),
     field("traits.pay.card", { value: "4111" }, when("card", "traits.pay.card")),
-    field("traits.pay.iban", {}, when("bank", "traits.pay.iban")),
+    field("traits.pay.iban", {}, when("bank")),
     // The same name means something else in each.
     field("traits.pay.note", { type: "number", value: 1 }, when("card", "traits.pay.note")),
-    field("traits.pay.note", { type: "text" }, when("bank", "traits.pay.note")),
+    field("traits.pay.note", { type: "text" }, when("bank")),
     button("profile", saveLabel()),
   ];
 
