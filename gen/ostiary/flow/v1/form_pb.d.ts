@@ -449,7 +449,7 @@ export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   readOnly: boolean;
 
   /**
-   * Whether the list was sent and not accepted, so that it is not what the server has. It is sent again even if nobody changes it.
+   * Whether the list was sent and not accepted, so that it is not what the server has. It is sent again as it stands.
    *
    * @generated from field: bool unsaved = 6;
    */

@@ -19,8 +19,8 @@ export declare const file_ostiary_flow_v1_step: GenFile;
  */
 export declare type SendCodeStep = Message<"ostiary.flow.v1.SendCodeStep"> & {
   /**
-   * Where it goes, where the flow's stage offers a choice: the `id` of one of the addresses there. Without a choice it stays empty;
-   * else FEATURE_OFF.
+   * Where it goes, where the flow's stage offers a choice: the `id` of one of the addresses there. Without a choice it stays
+   * empty; else FEATURE_OFF.
    *
    * @generated from field: string address_id = 1;
    */

@@ -8,7 +8,11 @@
 export function focusFirstProblem(form: HTMLElement): boolean {
   const field = form.querySelector<HTMLElement>('[aria-invalid="true"]');
   const messages = form.querySelector<HTMLElement>(".ostiary-messages:not(:empty)");
-  const saysNext = messages !== null && messages.querySelector(':not([data-kind="info"])') === null;
+  // A form that says whose account it is about has gone on from one that did not know.
+  const saysNext =
+    messages === null
+      ? form.dataset.account !== undefined
+      : messages.querySelector(':not([data-kind="info"])') === null;
   const next = saysNext
     ? Array.from(form.querySelectorAll<HTMLInputElement>("input")).find(isToFillIn)
     : undefined;

@@ -126,6 +126,7 @@ function drawForm(
 ): HTMLFormElement {
   const view = describeForm(flow, options);
   const form = make("form", "ostiary-form", { novalidate: true, method: "post" });
+  if (view.account !== undefined) form.dataset.account = "";
   const messages = make("div", "ostiary-messages", { tabindex: "-1", role: "alert" });
   messages.append(...[...more, ...view.messages].map(drawMessage));
   form.append(messages);

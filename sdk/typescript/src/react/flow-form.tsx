@@ -85,6 +85,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
       className="ostiary-form"
       method="post"
       noValidate
+      data-account={view.account === undefined ? undefined : ""}
       aria-busy={busy}
       onSubmit={onSubmit}
       onInput={(event) => applyConditions(event.currentTarget)}
