@@ -47,6 +47,7 @@ describe("every service", () => {
       "ostiary.access.v1.ApiKeyService",
       "ostiary.access.v1.ThrottleService",
       "ostiary.courier.v1.CourierService",
+      "ostiary.flow.v1.FlowService",
       "ostiary.flow.v1.LoginService",
       "ostiary.flow.v1.RecoveryService",
       "ostiary.flow.v1.RegistrationService",
@@ -98,7 +99,6 @@ describe("every method", () => {
       "device_token",
       "password.password",
       "code.code",
-      "device_token",
       "client_data",
     ]);
   });
@@ -133,6 +133,7 @@ describe("every method", () => {
     const requests = methods.filter(({ method }) => closedMethods.test(method.name));
     expect(closed.map(({ typeName }) => typeName).sort()).toEqual(
       [
+        "ostiary.identity.v1.TraitFilter",
         "ostiary.option.v1.Demand",
         "ostiary.option.v1.Freshness",
         "ostiary.option.v1.NoPendingActions",
@@ -189,7 +190,10 @@ describe("every field of a request or response", () => {
         ((field.fieldKind === "map" && field.name !== "translations") ||
           String(field) === "field ostiary.flow.v1.InputNode.value"),
     );
-    const addresses = fields.filter(({ name }) => /(^|_)ur[il]$/.test(name));
+    // Those of a tenant's branding are for everybody.
+    const addresses = fields.filter(
+      ({ name, parent }) => /(^|_)ur[il]$/.test(name) && parent.typeName !== "ostiary.flow.v1.Branding",
+    );
     const wanted = [...sent, ...shown, ...addresses];
     expect(wanted.map(String)).toEqual(
       expect.arrayContaining([

@@ -16,6 +16,8 @@ const programsOnly: readonly ErrorReason[] = [
     "SCHEMA_NOT_FOUND",
   ] as const),
   ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF"] as const),
+  // What a session lacks for a demand is the service's to say, which knows what it was for.
+  ...(["SESSION_METHOD_INSUFFICIENT", "SESSION_ADDRESS_UNVERIFIED", "SESSION_ACTIONS_PENDING"] as const),
 ];
 
 /** Reasons of the admin listener alone. */

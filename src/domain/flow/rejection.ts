@@ -1,5 +1,3 @@
-import type { PasswordViolation } from "../method/password/policy.ts";
-
 /** Why a submit was not accepted. The set equals `ostiary.flow.v1.RejectionReason`; the conversion holds the two together. */
 export type RejectionReason =
   | "FORM_INCOMPLETE"
@@ -17,9 +15,12 @@ export type RejectionReason =
   | "CLAIM_ENDED"
   | "TRAITS_CHANGED";
 
+/** The rule that a new password breaks. */
+export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";
+
 /** Why, and what programs may want to know beside it. */
 export interface Rejection {
   readonly reason: RejectionReason;
   /** Of PASSWORD_REJECTED: the rule that the password breaks. */
-  readonly passwordRule?: PasswordViolation["rule"] | undefined;
+  readonly passwordRule?: PasswordRule | undefined;
 }

@@ -1,4 +1,3 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type SubmitOutcome, submit } from "@ostiary/sdk";
 import {
   type FlowName,
@@ -48,7 +47,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       case "completed": {
         const { current } = waiting;
         const { purgeTime, returnTo, continueWith } = outcome.completed;
-        if (purgeTime !== undefined) return end(timestampDate(purgeTime), returnTo);
+        if (purgeTime !== undefined) return end(new Date(Number(purgeTime.seconds) * 1000), returnTo);
         if (current === undefined) return goOn(returnTo, continueWith);
         waiting.current = undefined;
         return follow(await submit(ostiary, current, new FormData(), "resume"), current);

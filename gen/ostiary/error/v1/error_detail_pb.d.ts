@@ -35,8 +35,8 @@ export declare type Remedy = Message<"ostiary.error.v1.Remedy"> & {
 export declare const RemedySchema: GenMessage<Remedy>;
 
 /**
- * UserMessage is an error detail with what to tell the person who uses the client: each error that a flow or a session can end in for a
- * person carries one. What only a developer can put right has none; then say that it did not work.
+ * UserMessage is an error detail with what to tell the person who uses the client: each error that a flow or a session can
+ * end in for a person carries one. What only a developer can put right has none; then say that it did not work.
  *
  * @generated from message ostiary.error.v1.UserMessage
  */

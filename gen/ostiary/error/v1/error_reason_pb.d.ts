@@ -606,8 +606,9 @@ export enum ErrorReason {
   SESSION_COOKIE_AMBIGUOUS = 72,
 
   /**
-   * The request asks for something that the server does not do: it is switched off, or not served yet.
-   * Code: FAILED_PRECONDITION. Metadata: field; where it is the whole method, the method's name.
+   * The request asks for something that the server does not do: it is switched off, or not served yet. Where that is the whole
+   * method, the metadata has its name.
+   * Code: FAILED_PRECONDITION. Metadata: field.
    *
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 73;
    */

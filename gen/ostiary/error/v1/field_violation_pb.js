@@ -14,8 +14,8 @@
 //
 // A dot or a backslash within a part is written with a backslash before it: the trait `favourite.colour` is
 // `traits.favourite\.colour`. The item of a list is its index, which counts from 0, without brackets:
-// `requests.0.traits.emails.1`. (google.rpc's own comment writes `requests[0]`; Ostiary never does.) The empty path is the request
-// as a whole. Where one of several fields must be set, the path ends in the name of the oneof.
+// `requests.0.traits.emails.1`. (google.rpc's own comment writes `requests[0]`; Ostiary never does.) The empty path is the
+// request as a whole. Where one of several fields must be set, the path ends in the name of the oneof.
 //
 // `reason` is a name of FieldViolationReason without its prefix. `description` is a sentence for a developer, in English.
 

@@ -96,11 +96,12 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
    * taken, as it would be drawn now, and none that is read-only. Of a list each item has its name, and another item may be added
    * with the next index; or the list as a whole has the name of the list, with a list as its value. Not both.
    *
-   * What is left out stays as it is, and null empties it. The values of nodes of a step that was not pressed are ignored, so that a
-   * page may send all that it drew. A text is read by the type of its node, so a client may send all that was typed as texts: a
-   * number (whole ones beyond ±9007199254740991 stay texts, and only traits that are texts can hold them), `true`, `on`, `1` or
-   * `false`, `off`, `0` or an empty text for a box, one of the choices for a list to choose from. An empty text empties. A
-   * moment needs its offset (RFC 3339): only the client knows its time zone. Limits as for the fields of the typed Submit.
+   * What is left out stays as it is, and null empties it. The values of nodes of a step that was not pressed are ignored, so
+   * that a page may send all that it drew. A text is read by the type of its node, so a client may send all that was typed
+   * as texts: a number (whole ones beyond ±9007199254740991 stay texts, and only traits that are texts can hold them),
+   * `true`, `on`, `1` or `false`, `off`, `0` or an empty text for a box, one of the choices for a list to choose from. An
+   * empty text empties. A moment needs its offset (RFC 3339): only the client knows its time zone. Limits as for the fields
+   * of the typed Submit.
    *
    * @generated from field: map<string, google.protobuf.Value> values = 4;
    */
@@ -288,9 +289,9 @@ export declare const FlowService: GenService<{
   },
   /**
    * SubmitForm sends a form that was drawn from its nodes, whatever kind of flow it is of and whatever its steps are: those that
-   * are newer than the client as well. It does what the typed Submit of that kind of flow does with the same fields, under the same
-   * limits and demands. What came of it is a normal response; an error means that the call itself was wrong or not allowed.
-   * A step is taken once: of many submits at once, one wins.
+   * are newer than the client as well. It does what the typed Submit of that kind of flow does with the same fields, under
+   * the same limits and demands. What came of it is a normal response; an error means that the call itself was wrong or not
+   * allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well; for settings the session of their owner.
    * Errors: those of the typed Submit of the flow's kind, STEP_NOT_OFFERED for a step that the form has no button for, and

@@ -16,8 +16,8 @@ import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 export declare const file_ostiary_flow_v1_tenant_profile: GenFile;
 
 /**
- * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone: the same for
- * every caller, and it changes only when the server is started with another configuration.
+ * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone: the
+ * same for every caller, and it changes only when the server is started with another configuration.
  *
  * @generated from message ostiary.flow.v1.TenantProfile
  */
@@ -100,8 +100,8 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
 export declare const TenantProfileSchema: GenMessage<TenantProfile>;
 
 /**
- * Branding says what a service is called and looks like. Its addresses begin with `https://`, or with `http://` on the machine of the
- * server; what is not configured is empty.
+ * Branding says what a service is called and looks like. Its addresses begin with `https://`, or with `http://` on the
+ * machine of the server; what is not configured is empty.
  *
  * @generated from message ostiary.flow.v1.Branding
  */
@@ -272,8 +272,8 @@ export declare type TenantMethod = Message<"ostiary.flow.v1.TenantMethod"> & {
 export declare const TenantMethodSchema: GenMessage<TenantMethod>;
 
 /**
- * PasswordRules are asked of new passwords. Beside them, passwords that attackers try first and those that resemble the account are
- * refused.
+ * PasswordRules are asked of new passwords. Beside them, passwords that attackers try first and those that resemble the
+ * account are refused.
  *
  * @generated from message ostiary.flow.v1.PasswordRules
  */

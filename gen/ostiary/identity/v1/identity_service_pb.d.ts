@@ -455,9 +455,9 @@ export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListId
 export declare const ListIdentitiesResponseSchema: GenMessage<ListIdentitiesResponse>;
 
 /**
- * UpdateIdentityRequest is the request of UpdateIdentity. What is not set stays as it is. A patch is an RFC 7396 merge patch: what
- * it leaves out stays, null removes, an object is merged member by member, a list or anything else is replaced. It is applied
- * to what is there at the moment of the change, so that two patches of different members never undo each other.
+ * UpdateIdentityRequest is the request of UpdateIdentity. What is not set stays as it is. A patch is an RFC 7396 merge
+ * patch: what it leaves out stays, null removes, an object is merged member by member, a list or anything else is replaced.
+ * It is applied to what is there at the moment of the change, so that two patches of different members never undo each other.
  *
  * @generated from message ostiary.identity.v1.UpdateIdentityRequest
  */
@@ -1144,6 +1144,7 @@ export declare type ListCredentialsRequest = Message<"ostiary.identity.v1.ListCr
 
   /**
    * How many credentials to return. Default 50; more than 200 is taken as 200.
+   * A page may be shorter than asked for; `next_page_token` alone says whether more follow.
    *
    * @generated from field: int32 page_size = 2;
    */

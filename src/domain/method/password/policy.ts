@@ -1,4 +1,5 @@
 import { domainError } from "../../errors.ts";
+import type { PasswordRule } from "../../flow/rejection.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import { passwordForm } from "../../password-form.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
@@ -25,7 +26,7 @@ export interface PasswordRules {
 
 /** The rule that a password breaks, by the name that answers carry, and what a message needs to explain it. */
 export interface PasswordViolation {
-  readonly rule: "too_short" | "too_long" | "common" | "too_similar" | "breached";
+  readonly rule: PasswordRule;
   /** too_short: `min` and `actual`; too_long: `max` and `actual`; breached: `count`. */
   readonly params: Readonly<Record<string, number>>;
 }
