@@ -73,7 +73,8 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
     const texts = details.map((detail: { value: string }) => Buffer.from(detail.value, "base64").toString());
     expect(texts[0]).toContain("SESSION_TOKEN_KIND_MISMATCH");
     expect(texts[0]).toContain("api_key");
-    expect(texts[1]).toContain("Send a token of the kind that is expected.");
+    expect(texts[1]).toContain("Sign in to go on.");
+    expect(texts[2]).toContain("Send a token of the kind that is expected.");
   });
 
   test("manages identities with an API key, and nothing without", async () => {

@@ -34,6 +34,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
     const open = (await ask(app.localUrl, "list")).trim().split("\n").sort();
     const admin = (await ask(app.adminUrl, "list")).trim().split("\n").sort();
     expect(open.filter((name) => name.startsWith("ostiary."))).toEqual([
+      "ostiary.flow.v1.FlowService",
       "ostiary.flow.v1.LoginService",
       "ostiary.flow.v1.RecoveryService",
       "ostiary.flow.v1.RegistrationService",

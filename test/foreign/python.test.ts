@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -20,23 +20,10 @@ describe.skipIf(!installed)("Python's grpcio", () => {
   test("registers, logs in and checks the session with stubs that it generates itself", async () => {
     const stubs = await mkdtemp(join(tmpdir(), "ostiary-python-"));
     try {
-      const files = [
-        ...[
-          "common/v1/method_kind",
-          "option/v1/demand",
-          "option/v1/option",
-          "error/v1/error_detail",
-          "identity/v1/identity",
-          "session/v1/session",
-        ],
-        ...["session/v1/session_service", "flow/v1/flow", "flow/v1/form", "flow/v1/outcome"],
-        ...[
-          "identity/v1/login_record",
-          "flow/v1/step",
-          "flow/v1/login_service",
-          "flow/v1/registration_service",
-        ],
-      ].map((name) => `ostiary/${name}.proto`);
+      // All of the contract, as somebody would who takes the folder.
+      const files = (await readdir("proto/ostiary", { recursive: true }))
+        .filter((name) => name.endsWith(".proto"))
+        .map((name) => `ostiary/${name}`);
       const generated = await runProgram(python, [
         ...["-m", "grpc_tools.protoc", "-Iproto"],
         ...[`--python_out=${stubs}`, `--grpc_python_out=${stubs}`, "buf/validate/validate.proto", ...files],

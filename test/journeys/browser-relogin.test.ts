@@ -34,7 +34,7 @@ async function signIn(
   };
   const submitted = await browser.post(`${login}/SubmitLoginFlow`, submission, headers);
   const count = app.statements.length;
-  expect(submitted.body.completed?.session).toBeDefined();
+  expect(submitted.body.completed?.signedIn?.session).toBeDefined();
   return count;
 }
 

@@ -28,7 +28,11 @@ function said({ flow, outcome }: Answer): Said {
   const form = flow?.form;
   const nodes = form?.nodes.flatMap((node) => node.messages) ?? [];
   const messages = [...nodes, ...(form?.messages ?? [])].filter(({ type }) => type === FormMessageType.ERROR);
-  return { case: outcome.case, reason: RejectionReason[reason], messages: messages.map(({ id }) => id) };
+  return {
+    case: outcome.case,
+    reason: reason === RejectionReason.UNSPECIFIED ? "" : RejectionReason[reason],
+    messages: messages.map(({ id }) => id),
+  };
 }
 
 const code = { case: "sendCode", value: {} } as const;

@@ -227,8 +227,8 @@ describe("a browser", () => {
     );
     await lockOut(email);
     const answer = await logInWith(browser, email);
-    expect(answer.body.completed.deviceToken).toBeUndefined();
-    expect(answer.body.completed.session).toBeDefined();
+    expect(answer.body.completed.signedIn.deviceToken).toBeUndefined();
+    expect(answer.body.completed.signedIn.session).toBeDefined();
     expect((await logInWith(new Browser(app.localUrl), email)).reason).toBe("RATE_LIMITED");
   });
 

@@ -463,7 +463,7 @@ describe("a method that is only shown second", () => {
     await expect(stepUp(flowsWith(first()))).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
     identity = await create(undefined);
     const none = await stepUp(flowsWith(second()));
-    await none.next("code");
+    await none.next("sendCode");
     await expect(none.submit("code", await code())).rejects.toMatchObject({ reason: "STEP_UP_IMPOSSIBLE" });
   });
 

@@ -201,7 +201,7 @@ describe("a link to register with", () => {
     const closed = await startTestApp({
       databaseUrl: app.databaseUrl,
       clock: app.clock,
-      config: { tenant_defaults: { link, flows: { registration: { ui_url: page, enabled: false } } } },
+      config: { tenant_defaults: { link, flows: { registration: { ui_url: page, mode: "closed" } } } },
     });
     try {
       const { token: linkToken } = await sentRegistrationLink(app, { email: freshEmail() });

@@ -6,7 +6,7 @@ import { startServerProcess } from "../support/server-process.ts";
 
 interface Answer {
   readonly flow?: { readonly id: string; readonly csrfToken?: string };
-  readonly completed?: { readonly sessionToken?: string };
+  readonly completed?: { readonly signedIn?: { readonly sessionToken?: string } };
   readonly secret?: string;
 }
 
@@ -29,7 +29,7 @@ test("security rule: the log of a whole journey, at its most talkative, holds no
       for (const cookie of set) secrets.add(cookie.slice(cookie.indexOf("=") + 1) || cookie);
       const answer = (await response.json()) as Answer;
       const { flow, completed, secret } = answer;
-      for (const text of [flow?.id, flow?.csrfToken, completed?.sessionToken, secret])
+      for (const text of [flow?.id, flow?.csrfToken, completed?.signedIn?.sessionToken, secret])
         if (text !== undefined) secrets.add(text);
       return answer;
     };
@@ -59,7 +59,7 @@ test("security rule: the log of a whole journey, at its most talkative, holds no
       });
     await submit({ password: "wrong horse battery" });
     const { completed } = await submit(password);
-    const token = completed?.sessionToken ?? "";
+    const token = completed?.signedIn?.sessionToken ?? "";
     expect(token).toMatch(/^ost_ses_/);
     await open("session.v1.SessionService/CheckSession", { token });
     await open("session.v1.SessionService/Logout", {}, { authorization: `Bearer ${token}` });

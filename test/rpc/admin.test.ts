@@ -7,6 +7,7 @@ import {
   ApiKeyService,
   type CreateApiKeyRequestSchema,
 } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
+import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { IdentifierKind, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentitySchemaService } from "../../gen/ostiary/identity/v1/identity_schema_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
@@ -228,7 +229,7 @@ describe.each(protocols)("identities over %s", (protocol) => {
     const refused = await logIn(app, email);
     if (refused.case !== "rejected") throw new Error(`the login was ${refused.case}`);
     // Nothing tells that the account exists (ASVS V6.3.8).
-    expect(refused.value.reason).toBe("CREDENTIALS_INVALID");
+    expect(refused.value.reason).toBe(RejectionReason.CREDENTIALS_INVALID);
     await client.activateIdentity({ identityId });
     expect((await logIn(app, email)).case).toBe("completed");
   });

@@ -57,7 +57,7 @@ async function recover(create: JsonObject | undefined, submit: JsonObject | unde
   });
   const flowId = flow?.id ?? "";
   await recovery.submitRecoveryFlow({
-    ...{ flowId, address: email, step: { case: "code", value: {} } },
+    ...{ flowId, address: email, step: { case: "sendCode", value: {} } },
     ...(submit && { clientData: submit }),
   });
   return mailTo(email);

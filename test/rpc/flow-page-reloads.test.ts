@@ -98,7 +98,7 @@ describe("a page that is loaded again after a submit that was not accepted", () 
     ["Verification", "no address"],
   ] as const)("the address: %s", async (kind, address) => {
     const page = await begin(kind, new Browser(app.publicUrl, app.localUrl));
-    const answered = await page.submit({ address, code: {} });
+    const answered = await page.submit({ address, sendCode: {} });
     expect(answered.rejected).toBeDefined();
     expect((await page.reload()).form).toEqual(answered.flow.form);
   });
@@ -119,7 +119,7 @@ describe("a page that is loaded again after a submit that was not accepted", () 
     const text = JSON.stringify(drawn);
     for (const secret of [secretPassword, "pin-0815", "answer-0815"]) expect(text).not.toContain(secret);
 
-    const asked = await page.submit({ traits: { ...traits, nickname: "Ada" }, code: {} });
+    const asked = await page.submit({ traits: { ...traits, nickname: "Ada" }, sendCode: {} });
     expect(asked.nextStep).toBeDefined();
     expect((await page.reload()).form).toEqual(asked.flow.form);
     expect((await stored()).at(-1)?.kept).toBeNull();
@@ -146,7 +146,7 @@ describe("a page that is loaded again after a submit that was not accepted", () 
 
   test("a wrong code is not shown again", async () => {
     const page = await begin("Recovery", new Browser(app.publicUrl, app.localUrl));
-    await page.submit({ address: freshEmail(), code: {} });
+    await page.submit({ address: freshEmail(), sendCode: {} });
     const answered = await page.submit({ code: { code: "918273" } });
     expect(answered.rejected.reason).toBe("REJECTION_REASON_CODE_INVALID");
     const drawn = await page.reload();

@@ -64,7 +64,7 @@ test("after a recovery it is one recovery, and no stranger's cookie or session f
   const recovery = app.client(RecoveryService);
   const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const { code = "" } = (await app.messages(email)).at(-1) ?? {};
   const { outcome } = await recovery.submitRecoveryFlow({ flowId, step: { case: "code", value: { code } } });
   if (outcome.case !== "completed") throw new Error(`the recovery was ${outcome.case}`);

@@ -103,7 +103,7 @@ test("a code is sent once, a password set once, traits saved once", async () => 
   const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
   const send = () =>
     recovery.submitRecoveryFlow({
-      ...{ flowId: flow?.id ?? "", address: email, step: { case: "code", value: {} }, requestId: "send" },
+      ...{ flowId: flow?.id ?? "", address: email, step: { case: "sendCode", value: {} }, requestId: "send" },
     });
   const sent = await send();
   expect(sent.outcome.case).toBe("nextStep");
@@ -148,7 +148,7 @@ test("the session of a recovery, given with the new password, is given again", a
   const recovery = app.client(RecoveryService);
   const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });
   const flowId = flow?.id ?? "";
-  await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "code", value: {} } });
+  await recovery.submitRecoveryFlow({ flowId, address: email, step: { case: "sendCode", value: {} } });
   const { code = "" } = (await app.messages(email)).at(-1) ?? {};
   const proof = { flowId, step: { case: "code", value: { code } }, requestId: "proof" } as const;
   const [proved, provedAgain] = [

@@ -4,6 +4,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   IdentityService,
+  IdentityView,
   ListIdentitiesResponseSchema,
 } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail } from "../support/accounts.ts";
@@ -52,7 +53,7 @@ describe("a list of large items", () => {
     const seen: string[] = [];
     let pageToken = "";
     do {
-      const page = await client.listIdentities({ pageSize: 500, pageToken });
+      const page = await client.listIdentities({ pageSize: 500, pageToken, view: IdentityView.FULL });
       sizes.push(toBinary(ListIdentitiesResponseSchema, page).length);
       seen.push(...page.identities.map(({ id }) => id));
       pageToken = page.nextPageToken;

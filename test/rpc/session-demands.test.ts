@@ -109,7 +109,7 @@ describe.each(protocols)("demands over %s", (protocol) => {
     for (const check of checksOf(protocol, sessionToken)) {
       expect(await refusal(check(privileged))).toMatchObject({
         reason: "SESSION_AUTHENTICATION_TOO_OLD",
-        metadata: { max_age_seconds: "900" },
+        metadata: { maxAgeSeconds: "900" },
       });
     }
   });

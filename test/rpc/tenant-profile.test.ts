@@ -123,9 +123,9 @@ describe("the tenant's profile", () => {
   test("security rule: names what people sign in with, but of no schema that they cannot choose", async () => {
     const { identifiers } = await profileOf(app);
     expect(identifiers.map(({ kind, label }) => [kind, label?.id, label?.text])).toEqual([
-      [IdentifierKind.EMAIL, 1070002, "Mail"],
-      [IdentifierKind.USERNAME, 1070002, "Nickname"],
-      [IdentifierKind.PHONE, 1070002, "phone"],
+      [IdentifierKind.EMAIL, 9000200, "Mail"],
+      [IdentifierKind.USERNAME, 9000200, "Nickname"],
+      [IdentifierKind.PHONE, 9000200, "phone"],
     ]);
     expect(JSON.stringify(toJson(TenantProfileSchema, await profileOf(app)))).not.toMatch(/staff/i);
   });

@@ -2,7 +2,7 @@ import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Identity, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { links, nobody } from "../support/batches.ts";
@@ -40,7 +40,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const { email, identity: made, sessionToken } = await register(app);
     const identityId = made?.id ?? "";
     const own = app.client(SessionService, { protocol, bearer: sessionToken });
-    const before = await own.getCurrentSession({});
+    const before = await own.getCurrentSession({ view: SessionView.FULL });
     expect(before.identity?.addresses).toMatchObject([
       { value: email, path: "email", verifiable: true, recovers: true, primary: false },
     ]);
@@ -51,7 +51,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(identity?.etag).not.toBe(before.identity?.etag);
     // A second time nothing changes; and the owner, whom nothing ended, sees it as well.
     expect((await client().verifyAddress({ identityId, address })).identity).toEqual(identity);
-    const after = await own.getCurrentSession({});
+    const after = await own.getCurrentSession({ view: SessionView.FULL });
     expect(after.identity?.addresses).toEqual(identity?.addresses);
     expect(after.identity?.etag).toBe(identity?.etag);
     await client().batchSendRecoveryMessages({ identityIds: [identityId] });
@@ -60,7 +60,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(verifiedAt(taken.identity)).toBeUndefined();
     expect((await client().unverifyAddress({ identityId, address })).identity).toEqual(taken.identity);
     expect(await templates(email)).toEqual(["address_removed", "recovery_link", "verification_code"]);
-    expect((await refusal(own.getCurrentSession({}))).reason).toBe("SESSION_REVOKED");
+    expect((await refusal(own.getCurrentSession({ view: SessionView.FULL }))).reason).toBe("SESSION_REVOKED");
     expect(await events(identityId)).toEqual([
       { type: "address.verified", actor: "api_key" },
       { type: "address.unverified", actor: "api_key" },
@@ -121,7 +121,7 @@ test("sessions go on where the operator says so, and the owner is told at the ot
   await client.verifyAddress({ identityId, address: email });
   await client.unverifyAddress({ identityId, address: email, keepSessions: true });
   const own = app.client(SessionService, { bearer: sessionToken });
-  expect((await own.getCurrentSession({})).identity?.id).toBe(identityId);
+  expect((await own.getCurrentSession({ view: SessionView.FULL })).identity?.id).toBe(identityId);
 });
 
 test("of sixteen that vouch at the same moment one is recorded", async () => {

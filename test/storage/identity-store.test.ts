@@ -65,7 +65,9 @@ describe("create", () => {
     expect(await storage.identities.findByIdentifier(other, "zoe")).toBeUndefined();
     expect(await storage.identities.findByExternalId(other, "customer-1")).toBeUndefined();
     expect(await storage.identities.findPassword(other, identity.id)).toBeUndefined();
-    expect(await storage.identities.listCredentials(other, identity.id, { size: 10 })).toEqual({ items: [] });
+    expect(await storage.identities.listCredentials(other, identity.id, { size: 10 })).toMatchObject({
+      items: [],
+    });
   });
 
   test("names the identifier that is taken, and stores nothing", async () => {

@@ -79,7 +79,7 @@ describe.each(protocols)("a method that makes demands, over %s", (protocol) => {
       "SESSION_ASSURANCE_TOO_LOW",
       { required: "aal2", actual: "aal1" },
     ],
-    ["the age", [within(3599n)], "SESSION_AUTHENTICATION_TOO_OLD", { max_age_seconds: "3599" }],
+    ["the age", [within(3599n)], "SESSION_AUTHENTICATION_TOO_OLD", { maxAgeSeconds: "3599" }],
     [
       "one of several",
       [within(3600n), { case: "verifiedAddress", value: {} }],

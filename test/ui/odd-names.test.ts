@@ -129,11 +129,11 @@ describe.skipIf(!chromiumInstalled)("the pages in Chromium, with traits of all k
       return (await app.client(IdentityService).getIdentity({ identityId: identity?.id ?? "" })).identity
         ?.traits;
     };
-    await page.waitForSelector("[name='traits.tags.2']");
+    await page.waitForSelector("[name='traits.tags.1']");
     expect(await save()).toEqual(traits);
 
     await page.goto(`${app.publicUrl}/ui/settings`);
-    await page.waitForSelector("[name='traits.tags.2']");
+    await page.click("[aria-label='Add to Tag']");
     await page.fill("[name='traits.tags.0']", "");
     await page.fill("[name='traits.tags.2']", "c");
     await control(page, "News").uncheck();

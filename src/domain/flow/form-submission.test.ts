@@ -94,6 +94,7 @@ describe("a form's names", () => {
       identifier: "ada",
       address: "",
       traits: { age: 37 },
+      traitsEtag: "",
     });
   });
 

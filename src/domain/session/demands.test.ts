@@ -63,7 +63,7 @@ describe("a session", () => {
     expect(missing(demands, shown, hourMs)).toBeUndefined();
     expect(missing(demands, shown, hourMs + 1)).toEqual({
       reason: "SESSION_AUTHENTICATION_TOO_OLD",
-      max_age_seconds: "3600",
+      maxAgeSeconds: "3600",
     });
   });
 

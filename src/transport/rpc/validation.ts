@@ -1,6 +1,7 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, getOption, type MessageShape } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { message as messageRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { domainError } from "../../domain/errors.ts";
 import { joinFieldPath } from "../../domain/field-path.ts";
 import {
@@ -33,7 +34,7 @@ export function createRequestValidator(): ValidateRequest {
 
 function toFieldViolation(schema: DescMessage, violation: Violation): FieldViolation {
   return {
-    field: jsonPath(violation.field) || oneofOf(schema, violation),
+    field: jsonPath(violation.field) || oneOfFields(schema, violation),
     description: describe(violation),
     reason: reasonOf(violation),
   };
@@ -44,9 +45,12 @@ function reasonOf({ ruleId, message }: Violation): FieldViolationReason {
   return ruleId === "message.oneof" && message.startsWith("one of ") ? "REQUIRED" : violationReasonOf(ruleId);
 }
 
-/** A rule about the fields of a oneof and others beside them is one of the whole message; the oneof's name says more. */
-function oneofOf({ oneofs: [oneof, ...others] }: DescMessage, { ruleId }: Violation): string {
-  return ruleId === "message.oneof" && oneof !== undefined && others.length === 0 ? oneof.localName : "";
+/** A rule about fields of which one is needed is one of the whole message; the name of the first of them says more. */
+function oneOfFields(schema: DescMessage, { ruleId }: Violation): string {
+  if (ruleId !== "message.oneof") return "";
+  const [rule] = getOption(schema, messageRules).oneof;
+  const first = schema.fields.find(({ name }) => name === rule?.fields[0]);
+  return first?.jsonName ?? "";
 }
 
 function describe({ message, field, ruleId }: Violation): string {

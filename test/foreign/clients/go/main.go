@@ -106,8 +106,8 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 	}
 
 	_, err = sessions.CheckSession(ctx, connect.NewRequest(&sessionv1.CheckSessionRequest{}))
-	if violations := violationsOf(err); violations["credential"] != errorv1.FieldViolationReason_FIELD_VIOLATION_REASON_REQUIRED {
-		return fmt.Errorf("wanted a violation of credential, got %v: %w", violations, err)
+	if violations := violationsOf(err); violations["token"] != errorv1.FieldViolationReason_FIELD_VIOLATION_REASON_REQUIRED {
+		return fmt.Errorf("wanted a violation of token, got %v: %w", violations, err)
 	}
 	if reason := reasonOf(errors.New("of something else")); reason != errorv1.ErrorReason_ERROR_REASON_UNSPECIFIED {
 		return fmt.Errorf("found %v in what is no error of Ostiary", reason)
