@@ -122,7 +122,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(error.code).toBe(Code.InvalidArgument);
     expect(detailOf(error, ErrorInfoSchema)?.reason).toBe("REQUEST_INVALID");
     const fields = detailOf(error, BadRequestSchema)?.fieldViolations.map(({ field }) => field);
-    expect(fields?.sort()).toEqual(["", "demands.0.assuranceLevel", "demands.1.demand", "view"]);
+    expect(fields?.sort()).toEqual(["demands.0.assuranceLevel", "demands.1.demand", "token", "view"]);
   });
 
   test("is not served before it is authenticated, and validated only after", async () => {
