@@ -16,6 +16,9 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
+import { AssuranceLevel } from "../../gen/ostiary/option/v1/demand_pb.js";
+import { SessionState } from "../../gen/ostiary/session/v1/session_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { type AccessGuard, requireAccess, withValidHost } from "../../sdk/typescript/src/server.ts";
 import { register } from "../support/accounts.ts";
 import { type Protocol, startTestApp, type TestApp, transportOf } from "../support/app.ts";
@@ -294,6 +297,32 @@ describe("requireAccess", () => {
     expect(answer.status).toBe(503);
     expect(await answer.text()).not.toContain("secret detail");
     expect(served).toEqual([]);
+  });
+
+  // Security rule: an answer that contradicts the question lets nobody in.
+  test("does not believe an Ostiary that ignores the level that it was asked for", async () => {
+    const session = {
+      id: "session-1",
+      identityId: "identity-1",
+      state: SessionState.ACTIVE,
+      assuranceLevel: AssuranceLevel.AAL1,
+    };
+    const transport = createRouterTransport((router) =>
+      router.service(SessionService, { checkSession: () => ({ session }) }),
+    );
+    const sessions = createClient(SessionService, transport);
+    const { requestGate } = requireAccess({ ostiary: { sessions }, view: "session" });
+    const answer = () => ({ identityId: "identity-1" });
+    const behindIt = createRouterTransport(
+      (router) => router.service(noteService, { listNotes: answer, deleteNotes: answer }),
+      { router: { requestGate } },
+    );
+    const client = createClient(noteService, behindIt);
+    const headers = { authorization: `Bearer ${goodToken}` };
+    expect((await client.listNotes({}, { headers })).identityId).toBe("identity-1");
+    expect(await refusalOf(client.deleteNotes({}, { headers }))).toMatchObject({
+      reason: "SESSION_ASSURANCE_TOO_LOW",
+    });
   });
 
   test("leaves a service alone that has a gate of its own", async () => {
