@@ -157,6 +157,7 @@ describe("the tarball of @ostiary/sdk", () => {
     expect(exportsOf("@ostiary/sdk/server")).toEqual([
       "SessionRefusedError",
       "createServerOstiary",
+      "requireAccess",
       "requireSession",
       "sessionKey",
       "sessionOf",
@@ -350,7 +351,7 @@ describe("the examples of the READMEs", () => {
 
   // Security rule: see withValidHost. The adapter alone throws where nobody catches it.
   test("serve Connect, whatever a stranger names as the host", async () => {
-    const served = await serveExample("connect.js", "connectNodeAdapter");
+    const served = await serveExample("connect.js", "guard.interceptor");
     const [port = 0, http2Port = 0] = JSON.parse(served.printed) as number[];
     const call = (version: string, host: string) =>
       `POST /example.GreetService/Greet HTTP/${version}\r\n${host}\r\nAuthorization: Bearer ${token}\r\n` +

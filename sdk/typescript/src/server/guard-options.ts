@@ -16,12 +16,19 @@ export type MethodPropertyName = "phishing_resistant" | "user_verified";
 /** How much is asked for: the session alone, or with whose it is. */
 export type GuardView = "session" | "identity";
 
-/** What a guard demands, and where it asks: the public listener, or clients of it that there are already. */
-export type GuardOptions<View extends GuardView = "identity"> = GuardRules<View> &
-  ((Reach & { readonly ostiary?: undefined }) | { readonly ostiary: Pick<Ostiary, "sessions"> });
+/** What a guard demands, and where it asks. */
+export type GuardOptions<View extends GuardView = "identity"> = GuardRules<View> & GuardReach;
+
+/** How a guard by the methods' own `access` option checks, and where it asks. What it demands is in the option. */
+export type AccessGuardOptions<View extends GuardView = "identity"> = CheckRules<View> & GuardReach;
+
+/** Where a guard asks: the public listener, or clients of it that there are already. */
+export type GuardReach =
+  | (Reach & { readonly ostiary?: undefined })
+  | { readonly ostiary: Pick<Ostiary, "sessions"> };
 
 /** What a guard demands. */
-export interface GuardRules<View extends GuardView = "identity"> {
+export interface GuardRules<View extends GuardView = "identity"> extends CheckRules<View> {
   /** The least assurance level that will do. Default: any. */
   readonly assuranceLevel?: "aal1" | "aal2" | undefined;
   /**
@@ -35,6 +42,15 @@ export interface GuardRules<View extends GuardView = "identity"> {
   readonly verifiedAddress?: "any" | "email" | "phone" | undefined;
   /** Whether everything must be done that the person was asked to do. Default: no. */
   readonly noPendingActions?: boolean | undefined;
+  /**
+   * Told what a handler of `node` threw or rejected with, after 500 was answered: node:http itself has no place for it. What
+   * it throws in turn is ignored. Default: `console.error`. Other frameworks have error handlers of their own.
+   */
+  readonly onHandlerError?: ((error: unknown) => unknown) | undefined;
+}
+
+/** How every guard checks a session. */
+export interface CheckRules<View extends GuardView = "identity"> {
   /**
    * What to ask for. Default: `identity`, the session and whose it is. Traits are personal data, so `session` is the
    * better choice where the identity's id is enough.
@@ -60,12 +76,16 @@ export interface GuardRules<View extends GuardView = "identity"> {
    * waited for, and what it throws or rejects with is ignored.
    */
   readonly onUnavailable?: ((error: SessionRefusedError) => unknown) | undefined;
-  /**
-   * Told what a handler of `node` threw or rejected with, after 500 was answered: node:http itself has no place for it. What
-   * it throws in turn is ignored. Default: `console.error`. Other frameworks have error handlers of their own.
-   */
-  readonly onHandlerError?: ((error: unknown) => unknown) | undefined;
 }
+
+const checkNames = {
+  view: true,
+  allowedOrigins: true,
+  cookieName: true,
+  allowInsecureCookies: true,
+  checkTimeout: true,
+  onUnavailable: true,
+} as const;
 
 const optionNames: OptionNames<GuardOptions<GuardView>> = {
   ...reachNames,
@@ -75,13 +95,14 @@ const optionNames: OptionNames<GuardOptions<GuardView>> = {
   methodProperties: true,
   verifiedAddress: true,
   noPendingActions: true,
-  view: true,
-  allowedOrigins: true,
-  cookieName: true,
-  allowInsecureCookies: true,
-  checkTimeout: true,
-  onUnavailable: true,
+  ...checkNames,
   onHandlerError: true,
+};
+
+const accessOptionNames: OptionNames<AccessGuardOptions<GuardView>> = {
+  ...reachNames,
+  ostiary: true,
+  ...checkNames,
 };
 
 /** What the contract calls some of the options. */
@@ -95,17 +116,21 @@ const contractNames = {
 const longestAgeMs = 315_576_000_000_000;
 
 /** The options of a guard, as its check uses them. */
-export interface GuardSettings {
+export interface GuardSettings extends CheckSettings {
   readonly assuranceLevel: "aal1" | "aal2" | undefined;
   readonly maxAgeMs: number | "privileged" | undefined;
   readonly methodProperties: readonly MethodPropertyName[];
   readonly verifiedAddress: "any" | "email" | "phone" | undefined;
   readonly noPendingActions: boolean;
+}
+
+/** The options that every check uses, whatever is demanded. */
+export interface CheckSettings {
   readonly withIdentity: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly cookies: CookieRules;
   readonly timeoutMs: number;
-  readonly onUnavailable: GuardRules["onUnavailable"];
+  readonly onUnavailable: CheckRules["onUnavailable"];
 }
 
 /**
@@ -115,40 +140,49 @@ export interface GuardSettings {
  */
 export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
   refuseUnknownOptions("requireSession", options, optionNames, contractNames);
-  const { assuranceLevel, maxAge, verifiedAddress, view } = options;
-  const { methodProperties = [], noPendingActions, allowInsecureCookies } = options;
-  if (options.ostiary !== undefined) checkClients(options);
+  const { assuranceLevel, maxAge, verifiedAddress, methodProperties = [], noPendingActions } = options;
+  const settings = readCheckRules(options);
   oneOf("assuranceLevel", assuranceLevel, ["aal1", "aal2"]);
   oneOf("verifiedAddress", verifiedAddress, ["any", "email", "phone"]);
-  oneOf("view", view, ["session", "identity"]);
   if (!Array.isArray(methodProperties)) throw new TypeError("methodProperties must be a list");
   for (const property of methodProperties) {
     oneOf("methodProperties", String(property), ["phishing_resistant", "user_verified"]);
   }
   trueOrFalse("noPendingActions", noPendingActions);
-  trueOrFalse("allowInsecureCookies", allowInsecureCookies);
-  for (const name of ["onUnavailable", "onHandlerError"] as const) {
-    const listener: unknown = options[name];
-    if (listener !== undefined && typeof listener !== "function") {
-      throw new TypeError(`${name} must be a function`);
-    }
-  }
+  listener("onHandlerError", options.onHandlerError);
   return {
+    ...settings,
     assuranceLevel,
     maxAgeMs:
       maxAge === undefined || maxAge === "privileged" ? maxAge : spanMs("maxAge", maxAge, 1000, longestAgeMs),
     methodProperties: [...new Set(methodProperties)],
     verifiedAddress,
     noPendingActions: noPendingActions === true,
+  };
+}
+
+/** Reads the options of a guard by the methods' own `access` option. Throws a TypeError for those that cannot be meant. */
+export function readAccessGuardOptions(options: AccessGuardOptions<GuardView>): CheckSettings {
+  refuseUnknownOptions("requireAccess", options, accessOptionNames);
+  return readCheckRules(options);
+}
+
+function readCheckRules(options: AccessGuardOptions<GuardView>): CheckSettings {
+  const { view, allowInsecureCookies, onUnavailable } = options;
+  if (options.ostiary !== undefined) checkClients(options);
+  oneOf("view", view, ["session", "identity"]);
+  trueOrFalse("allowInsecureCookies", allowInsecureCookies);
+  listener("onUnavailable", onUnavailable);
+  return {
     withIdentity: view !== "session",
     allowedOrigins: originSet(options.allowedOrigins ?? []),
     cookies: { cookieName: cookieNameOf(options.cookieName), allowInsecureCookies },
     timeoutMs: spanMs("checkTimeout", options.checkTimeout ?? "5s", 1, longestTimerMs),
-    onUnavailable: options.onUnavailable,
+    onUnavailable,
   };
 }
 
-function checkClients(options: GuardOptions<GuardView>): void {
+function checkClients(options: GuardReach): void {
   if (!hasFunction(options.ostiary?.sessions, "checkSession")) {
     throw new TypeError("ostiary must be clients of the public listener, as of createOstiary");
   }
@@ -157,6 +191,10 @@ function checkClients(options: GuardOptions<GuardView>): void {
       throw new TypeError(`${name} has no effect beside ostiary: leave one of them out`);
     }
   }
+}
+
+function listener(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function") throw new TypeError(`${option} must be a function`);
 }
 
 function trueOrFalse(option: string, value: unknown): void {

@@ -16,7 +16,14 @@ import { publicClients } from "../client.ts";
 import { metadataOf, reasonOf, remedyOf, retryAfterOf } from "../errors.ts";
 import { openTransport } from "../transport.ts";
 import { type Credential, credentialOf } from "./credential.ts";
-import { type GuardOptions, type GuardSettings, type GuardView, readGuardOptions } from "./guard-options.ts";
+import {
+  type CheckSettings,
+  type GuardOptions,
+  type GuardReach,
+  type GuardSettings,
+  type GuardView,
+  readGuardOptions,
+} from "./guard-options.ts";
 import { comesFromAllowedOrigin } from "./origin.ts";
 import { removePlantedCookies } from "./planted-cookies.ts";
 import { originRefusal, SessionRefusedError } from "./refusal.ts";
@@ -37,11 +44,19 @@ export interface SignedIn<View extends GuardView = GuardView> {
 /** What a credential is once there is one. */
 type Shown = Extract<Credential, { readonly kind: "bearer" | "cookie" }>;
 
-type Demand = MessageInitShape<typeof DemandSchema>;
+/** One thing that a session must show, as it is asked for. */
+export type Demand = MessageInitShape<typeof DemandSchema>;
 
 /** Finds out whose request it is. Rejects with a SessionRefusedError, and nothing else, unless that is certain. */
 export type CheckRequest<View extends GuardView> = (
   readHead: () => RequestHead,
+  signal?: AbortSignal,
+) => Promise<SignedIn<View>>;
+
+/** The same for demands that are told with each request. */
+export type CheckDemands<View extends GuardView> = (
+  readHead: () => RequestHead,
+  demands: readonly Demand[],
   signal?: AbortSignal,
 ) => Promise<SignedIn<View>>;
 
@@ -60,30 +75,42 @@ const addressKinds = {
   phone: AddressKind.PHONE,
 };
 
-/**
- * Makes the check of a guard. Throws a TypeError for options that cannot be meant.
- *
- * The head is read within the check: what a request of a stranger makes it throw is a refusal as well.
- */
+/** Makes the check of a guard whose options say what it demands. Throws a TypeError for options that cannot be meant. */
 export function createCheck<View extends GuardView>(options: GuardOptions<View>): CheckRequest<View> {
   const settings = readGuardOptions(options);
-  const { sessions } = options.ostiary ?? publicClients(openTransport(options, { format: "binary" }));
   const demands = demandsOf(settings);
-  const assuranceLevel = levels[settings.assuranceLevel ?? "any"];
+  const check = createDemandsCheck<View>(options, settings);
+  return (readHead, signal) => check(readHead, demands, signal);
+}
+
+/**
+ * Makes a check of demands that are told with each request. The head is read within the check: what a request of a stranger
+ * makes it throw is a refusal as well.
+ */
+export function createDemandsCheck<View extends GuardView>(
+  reach: GuardReach,
+  settings: CheckSettings,
+): CheckDemands<View> {
+  const { sessions } = reach.ostiary ?? publicClients(openTransport(reach, { format: "binary" }));
   const view = settings.withIdentity ? SessionView.FULL : SessionView.BASIC;
   const { timeoutMs } = settings;
 
-  async function ask(shown: Shown, signal: AbortSignal | undefined): Promise<SignedIn<View>> {
+  async function ask(
+    shown: Shown,
+    demands: readonly Demand[],
+    signal: AbortSignal | undefined,
+  ): Promise<SignedIn<View>> {
     const asked = shown.kind === "bearer" ? { token: shown.text } : { cookies: [...shown.pairs] };
     const call = sessions.checkSession(
       { demands: [...demands], view, ...asked },
       { timeoutMs, ...(signal && { signal }) },
     );
+    const assuranceLevel = leastLevel(demands);
     const vouched = vouchedFor(await inTime(call, timeoutMs), { assuranceLevel, view });
     return { ...vouched, credential: shown.kind } as SignedIn<View>;
   }
 
-  return async (readHead, signal) => {
+  return async (readHead, demands, signal) => {
     let head: RequestHead | undefined;
     try {
       head = readHead();
@@ -91,7 +118,7 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
       // Security: a browser adds the cookie to what any page asks of it, so the page must be an allowed one.
       if (shown.kind === "cookie" && !comesFromAllowedOrigin(head, settings.allowedOrigins))
         throw originRefusal(head, "the guard's option allowedOrigins");
-      return await ask(shown, signal);
+      return await ask(shown, demands, signal);
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal.reason === "SESSION_COOKIE_AMBIGUOUS" && head !== undefined) {
@@ -136,6 +163,14 @@ function demandsOf(settings: GuardSettings): readonly Demand[] {
   }
   if (noPendingActions) demands.push({ case: "noPendingActions", value: {} });
   return demands.map((demand) => ({ demand }));
+}
+
+/** The highest of the levels that are demanded. */
+function leastLevel(demands: readonly Demand[]): AssuranceLevel {
+  const demanded = demands.map(({ demand }) =>
+    demand?.case === "assuranceLevel" ? demand.value : AssuranceLevel.UNSPECIFIED,
+  );
+  return Math.max(AssuranceLevel.UNSPECIFIED, ...demanded);
 }
 
 function presentOrRefuse(credential: Credential): Shown {

@@ -83,10 +83,7 @@ export function requireSession<View extends GuardView = "identity">(
   const check = createCheck(options);
   const made = new WeakSet<object>();
   const checked: typeof check = async (readHead, signal) => {
-    const signedIn = await check(readHead, signal);
-    made.add(signedIn);
-    madeByGuards.add(signedIn);
-    return signedIn;
+    return markAsChecked(await check(readHead, signal), made);
   };
   return {
     check: (request) => checked(() => headOf(request)),
@@ -150,6 +147,13 @@ export function requireSession<View extends GuardView = "identity">(
 /** What guards of this package have made; nothing else counts, whatever it looks like. */
 const madeByGuards = new WeakSet<object>();
 
+/** Notes that a guard has made it; `made` is what that guard has made. */
+export function markAsChecked<Checked extends object>(signedIn: Checked, made: WeakSet<object>): Checked {
+  made.add(signedIn);
+  madeByGuards.add(signedIn);
+  return signedIn;
+}
+
 /**
  * Who calls, as a guard has checked it: of a Connect handler's context, of a Hono context, of a request of Express or
  * Fastify. Throws if no guard ran: a route that was left unguarded by mistake fails, it does not serve everyone.
@@ -162,7 +166,10 @@ export function sessionOf<View extends GuardView = GuardView>(carrier: SessionCa
 }
 
 /** Security rule: who calls is only what a guard has made; a property or a header of the same name is nobody. */
-function findSignedIn<View extends GuardView>(carrier: unknown, made: WeakSet<object>): SignedIn<View> {
+export function findSignedIn<View extends GuardView>(
+  carrier: unknown,
+  made: WeakSet<object>,
+): SignedIn<View> {
   if (typeof carrier === "object" && carrier !== null) {
     for (const found of whatIsCarried(carrier)) {
       if (typeof found === "object" && found !== null && made.has(found)) return found as SignedIn<View>;

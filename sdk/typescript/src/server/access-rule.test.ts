@@ -1,0 +1,98 @@
+import {
+  create,
+  createFileRegistry,
+  type DescMethod,
+  type MessageInitShape,
+  setExtension,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "vitest";
+import { DemandSchema, FreshnessSchema } from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import {
+  type AccessSchema,
+  type MethodOption,
+  MethodOptionSchema,
+  method as methodOption,
+  SessionAccessSchema,
+} from "../../../../gen/ostiary/option/v1/option_pb.js";
+import { accessRuleOf } from "./access-rule.ts";
+
+/** A method with an option. */
+function methodWith(option: MethodOption | undefined): DescMethod {
+  const options = create(MethodOptionsSchema);
+  if (option !== undefined) setExtension(options, methodOption, option);
+  const file = create(FileDescriptorProtoSchema, {
+    name: "acme.proto",
+    package: "acme",
+    syntax: "proto3",
+    messageType: [{ name: "Note" }],
+    service: [
+      {
+        name: "Notes",
+        method: [{ name: "Get", inputType: ".acme.Note", outputType: ".acme.Note", options }],
+      },
+    ],
+  });
+  const method = createFileRegistry(file, () => undefined).getService("acme.Notes")?.methods[0];
+  if (method === undefined) throw new Error("the registry has no such method");
+  return method;
+}
+
+function ruleOf(caller: MessageInitShape<typeof AccessSchema>["caller"]) {
+  return accessRuleOf(methodWith(create(MethodOptionSchema, { access: caller && { caller } })));
+}
+
+/** A field that this package does not know: number 99, the varint 1. */
+const newer = { $unknown: [{ no: 99, wireType: 0, data: new Uint8Array([1]) }] };
+
+test("admits anyone, and holders of sessions with the demands of the option", () => {
+  expect(ruleOf({ case: "anyone", value: {} })).toEqual({ kind: "anyone" });
+  expect(ruleOf({ case: "session", value: {} })).toEqual({ kind: "session", demands: [] });
+  const demands = [{ demand: { case: "noPendingActions" as const, value: {} } }];
+  expect(ruleOf({ case: "session", value: { demands } })).toMatchObject({ kind: "session", demands });
+});
+
+test("hands a value on that is newer than this package: Ostiary knows it, or refuses", () => {
+  const demands = [{ demand: { case: "assuranceLevel" as const, value: 3 } }];
+  expect(ruleOf({ case: "session", value: { demands } })).toMatchObject({ kind: "session", demands });
+});
+
+// Security rule: default deny.
+test("is undeclared without the option, and for callers whom the guard cannot recognise", () => {
+  const undeclared = { kind: "undeclared" };
+  expect(accessRuleOf(methodWith(undefined))).toEqual(undeclared);
+  expect(accessRuleOf(methodWith(create(MethodOptionSchema)))).toEqual(undeclared);
+  expect(accessRuleOf(methodWith(create(MethodOptionSchema, { access: {} })))).toEqual(undeclared);
+  expect(ruleOf({ case: "flow", value: {} })).toEqual(undeclared);
+  expect(ruleOf({ case: "apiKey", value: { scope: "notes:write" } })).toEqual(undeclared);
+});
+
+// Security rule: what a newer contract adds may let fewer in, so it never becomes no demand.
+test.each([
+  ["an empty demand", [{}]],
+  ["a demand beside an empty one", [{ demand: { case: "noPendingActions", value: {} } }, {}]],
+  ["no level", [{ demand: { case: "assuranceLevel", value: 0 } }]],
+  ["no property", [{ demand: { case: "methodProperty", value: 0 } }]],
+  ["freshness within nothing", [{ demand: { case: "freshness", value: {} } }]],
+  [
+    "freshness of no class",
+    [{ demand: { case: "freshness", value: { within: { case: "freshnessClass", value: 0 } } } }],
+  ],
+  ["a demand of a newer kind", [Object.assign(create(DemandSchema), newer)]],
+  [
+    "something newer beside a demand",
+    [Object.assign(create(DemandSchema, { demand: { case: "noPendingActions", value: {} } }), newer)],
+  ],
+  [
+    "freshness of a newer kind",
+    [{ demand: { case: "freshness", value: Object.assign(create(FreshnessSchema), newer) } }],
+  ],
+])("is undeclared with %s", (_, demands) => {
+  const value = { demands } as MessageInitShape<typeof SessionAccessSchema>;
+  expect(ruleOf({ case: "session", value })).toEqual({ kind: "undeclared" });
+});
+
+test("is undeclared with something newer beside the demands", () => {
+  const value = Object.assign(create(SessionAccessSchema), newer);
+  expect(ruleOf({ case: "session", value })).toEqual({ kind: "undeclared" });
+});

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type DescMethod, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { type Demand, FreshnessClass } from "../../../../gen/ostiary/option/v1/demand_pb.js";
+import { method as methodOption, type SessionAccess } from "../../../../gen/ostiary/option/v1/option_pb.js";
+
+/** Whom the guard lets call a method, as the `access` of its option `ostiary.option.v1.method` says. */
+export type AccessRule =
+  | { readonly kind: "anyone" }
+  | { readonly kind: "session"; readonly demands: readonly Demand[] }
+  /** Says nothing that a guard of sessions can decide by, so nobody may. */
+  | { readonly kind: "undeclared" };
+
+const undeclared: AccessRule = { kind: "undeclared" };
+
+/**
+ * The rule of a method.
+ *
+ * Security rule: default deny. Nobody may call a method without the option, with an empty one, or with one for holders of a flow
+ * or of an API key, whom only Ostiary itself can recognise.
+ */
+export function accessRuleOf(method: DescMethod): AccessRule {
+  if (!hasOption(method, methodOption)) return undeclared;
+  const { access } = getOption(method, methodOption);
+  switch (access?.caller.case) {
+    case "anyone":
+      return { kind: "anyone" };
+    case "session":
+      return sessionRule(access.caller.value);
+    default:
+      return undeclared;
+  }
+}
+
+/**
+ * Security rule: what a newer contract adds to a demand, or beside it, may let fewer in. So a method that declares what this
+ * package does not know can be called by nobody.
+ */
+function sessionRule(access: SessionAccess): AccessRule {
+  const isKnown = !hasUnknownField(access) && access.demands.every(isKnownDemand);
+  return isKnown ? { kind: "session", demands: access.demands } : undeclared;
+}
+
+/** Whether a demand demands something. A value that is newer than this package goes to Ostiary, which knows it or refuses. */
+function isKnownDemand(message: Demand): boolean {
+  if (hasUnknownField(message)) return false;
+  const { demand } = message;
+  switch (demand.case) {
+    case "assuranceLevel":
+    case "methodProperty":
+      return demand.value !== 0;
+    case "freshness": {
+      const { within } = demand.value;
+      const isGiven = within.case === "maxAge" || within.value !== FreshnessClass.UNSPECIFIED;
+      return within.case !== undefined && isGiven && !hasUnknownField(demand.value);
+    }
+    case "verifiedAddress":
+    case "noPendingActions":
+      return !hasUnknownField(demand.value);
+    case undefined:
+      return false;
+    default: {
+      const unreachable: never = demand;
+      return unreachable;
+    }
+  }
+}
+
+function hasUnknownField(message: Message): boolean {
+  return (message.$unknown ?? []).length > 0;
+}
