@@ -107,14 +107,12 @@ export class PostgresIdentityStore implements IdentityStore {
     scope: Scope,
     filter: IdentityFilter,
     page: PageRequest,
-    { documents, fits }: IdentityTake,
+    { documents }: IdentityTake,
   ): Promise<Page<Identity>> {
     const columns = documents ? identityColumns : basicIdentityColumns;
     const { text, values } = listIdentitiesQuery(scope, filter, page, columns);
     const rows = await this.#database.query<IdentityRow>(scope, { text }, values);
-    const identities = rows.map(identityFromRow);
-    const misfit = identities.slice(0, page.size).findIndex((identity) => !fits(identity));
-    return toPage(identities, misfit === -1 ? page.size : Math.max(misfit, 1), byCreation);
+    return toPage(rows.map(identityFromRow), page.size, byCreation);
   }
 
   async update(

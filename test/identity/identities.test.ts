@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rules.storage.close());
 
 /** Everything of a page. */
-const everything = { documents: true, fits: () => true };
+const everything = { documents: true };
 
 function freshEmail(): string {
   return `${randomUUID()}@example.com`;

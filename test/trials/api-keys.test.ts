@@ -81,12 +81,12 @@ describe("a key that was revoked", () => {
     const identityId = identity?.id ?? "";
     await keysOf().revokeApiKey({ apiKeyId: apiKey?.id ?? "" });
     const calls = [
-      app.client(IdentitySchemaService, { bearer: secret }).listIdentitySchemaVersions({}),
-      app.client(IdentityService, { bearer: secret }).deleteIdentity({ identityId }),
-      keysOf(secret).getApiKey({ apiKeyId: apiKey?.id ?? "" }),
-      make(["identity:read"], secret),
+      () => app.client(IdentitySchemaService, { bearer: secret }).listIdentitySchemaVersions({}),
+      () => app.client(IdentityService, { bearer: secret }).deleteIdentity({ identityId }),
+      () => keysOf(secret).getApiKey({ apiKeyId: apiKey?.id ?? "" }),
+      () => make(["identity:read"], secret),
     ];
-    for (const call of calls) expect(await refusal(call)).toMatchObject({ reason: "API_KEY_REVOKED" });
+    for (const call of calls) expect(await refusal(call())).toMatchObject({ reason: "API_KEY_REVOKED" });
     expect((await app.client(IdentityService).getIdentity({ identityId })).identity?.id).toBe(identityId);
   });
 

@@ -18,8 +18,6 @@ export interface IdentityFilter {
 export interface IdentityTake {
   /** Whether with traits and metadata; without, they are empty. */
   readonly documents: boolean;
-  /** Asked for one identity after the other; the page ends before the first that does not fit. The first one always does. */
-  readonly fits: (identity: Identity) => boolean;
 }
 
 /** An address of an identity whose verification an operator changes. */

@@ -59,7 +59,6 @@ import {
 import { toLoginRecord } from "./convert/login-record.ts";
 import { fromValue } from "./convert/value.ts";
 import { runOnce } from "./idempotent.ts";
-import { IdentityPage } from "./identity-page.ts";
 import { type SendDependencies, sendToEach } from "./operator-sends.ts";
 import { refuseUnserved } from "./unserved.ts";
 
@@ -137,8 +136,8 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
-    const page = new IdentityPage(fromIdentityView(request.view, "basic"));
-    const { nextToken } = await this.#identities.list(
+    const view = fromIdentityView(request.view, "basic");
+    const { items, nextToken } = await this.#identities.list(
       tenant,
       {
         identifierPrefix: request.identifierPrefix,
@@ -149,9 +148,9 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
         ),
       },
       { size: request.pageSize, token: request.pageToken },
-      page,
+      { documents: view === "full" },
     );
-    return { identities: page.identities, nextPageToken: nextToken };
+    return { identities: items.map((identity) => toIdentity(identity, view)), nextPageToken: nextToken };
   }
 
   async updateIdentity(request: UpdateIdentityRequest, context: HandlerContext) {
