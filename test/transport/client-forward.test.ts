@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.js";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
@@ -129,6 +130,17 @@ describe.each(protocols)("over %s", (protocol) => {
   );
 });
 
+test("a stream is let through by the same rule", async () => {
+  const firstOf = async (headers: Record<string, string>) => {
+    for await (const { status } of app.client(Health, { protocol: "gRPC", headers }).watch({})) return status;
+    return undefined;
+  };
+  expect(await firstOf(forUser("203.0.113.253"))).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  expect(await refusal(firstOf(forUser("203.0.113.253", unknownKey)))).toMatchObject({
+    reason: "API_KEY_UNKNOWN",
+  });
+});
+
 // Security rule: users never share the address of the app by mistake.
 test("a key without the user's address is refused", async () => {
   expect(await refusal(check({ [keyHeader]: key }))).toMatchObject({
@@ -192,7 +204,7 @@ test("the admin listener knows nothing of it", async () => {
   expect(line?.fields).toMatchObject({ address: "127.0.0.1" });
 });
 
-// Security rule: no page of another origin can send the headers, with whatever key it got hold of.
+// Security rule: no page of another origin can send the headers, even with a key that it got hold of.
 test("no preflight allows the headers", async () => {
   const answer = await fetch(`${app.localUrl}/ostiary.session.v1.SessionService/GetCurrentSession`, {
     method: "OPTIONS",
@@ -222,7 +234,7 @@ test("the log names the user's address and the key's id, and no key", async () =
   expect(text).not.toContain("203.0.113.252");
 });
 
-// Security rule: who guesses keys is counted by the address that they come from, whatever they say; a live key is served.
+// Security rule: who guesses keys is counted by the address that they come from, not the one that they name; a live key is served.
 test("guessed keys count for the peer's own address", async () => {
   const guarded = await startTestApp({
     config: {

@@ -31,7 +31,7 @@ export function admitAddress(
  * REQUEST_INVALID, RATE_LIMITED.
  *
  * Security rule: until its key is found live and with the scope, the caller is a stranger. What fails is counted for the
- * address that it comes from, whatever it says, and is refused: it never goes on as the peer
+ * address that it comes from, not for the one that it names, and is refused: it never goes on as the peer
  * (test/transport/client-forward.test.ts).
  */
 async function admitForwarded(

@@ -21,7 +21,7 @@ export type ServerOstiaryOptions = Reach & {
   readonly cookieName?: string | undefined;
   /**
    * An API key of your app with the scope `client:forward`: with it Ostiary believes your app what it says of its user's address
-   * and user agent, wherever it runs and whatever proxies are between. Without it that depends on `server.trusted_proxies`.
+   * and user agent, on any host and behind any proxy. Without it that depends on `server.trusted_proxies`.
    * A secret: for code that runs on your server only.
    */
   readonly apiKey?: string | undefined;
