@@ -114,18 +114,24 @@ function samplerOf(
 /** Makes spans as the semantic conventions of RPC ask for. They hold no header, body or identity. */
 export function createCallTracer(tracer: Tracer, parentOf: (exchange: Exchange) => Context): CallTracer {
   return {
-    start(method, protocol, { exchange, address, requestId }) {
+    start(method, protocol, inbound) {
+      const { exchange, requestId } = inbound;
       const slash = method.lastIndexOf("/");
       const attributes = {
         "rpc.system": protocol === "connect" ? "connect_rpc" : "grpc",
         "rpc.service": method.slice(0, slash),
         "rpc.method": method.slice(slash + 1),
         "network.protocol.version": exchange.httpVersion === 1 ? "1.1" : "2",
-        "client.address": address,
         "ostiary.request_id": requestId,
       };
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parentOf(exchange));
-      return { end: (error) => endSpan(span, protocol, error) };
+      return {
+        end: (error) => {
+          // By now a server with a key may have said for whom it calls.
+          span.setAttribute("client.address", inbound.address);
+          endSpan(span, protocol, error);
+        },
+      };
     },
   };
 }

@@ -77,7 +77,11 @@ describe("with OTEL_EXPORTER_OTLP_ENDPOINT", () => {
       traceId,
       parentId,
       resource: { "service.name": "doorkeeper", "deployment.environment.name": "test" },
-      attributes: { "rpc.system": "connect_rpc", "rpc.method": "CreateLoginFlow" },
+      attributes: {
+        "rpc.system": "connect_rpc",
+        "rpc.method": "CreateLoginFlow",
+        "client.address": "127.0.0.1",
+      },
     });
     expect(submit?.traceId).toMatch(/^(?!0+$)[0-9a-f]{32}$/);
     expect(submit).toMatchObject({ parentId: "" });

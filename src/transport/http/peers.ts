@@ -76,6 +76,14 @@ export function isInternal(address: string): boolean {
   return range !== undefined && internalRanges.has(range);
 }
 
+/**
+ * An address as it is kept: IPv4-mapped IPv6 as IPv4, and without a zone, which means something on one machine only.
+ * Undefined if the text is none.
+ */
+export function plainAddress(text: string): string | undefined {
+  return parseAddress(text.replace(/%[0-9a-z]+$/i, ""))?.toString();
+}
+
 const internalRanges: ReadonlySet<string> = new Set([
   ...["loopback", "private", "linkLocal", "uniqueLocal", "carrierGradeNat"],
 ]);

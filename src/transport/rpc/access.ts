@@ -13,6 +13,7 @@ import type { AccessRule } from "./access-rule.ts";
 import { BrowserSessions, type CookieSessions } from "./browser-sessions.ts";
 import type { Caller, SessionCaller } from "./call.ts";
 import { type CertificateGrant, grantOf, unknownCertificate } from "./client-certificates.ts";
+import { forwardingScope } from "./forwarded-client.ts";
 
 /** Finds the session of a credential. Implemented by domain/session/sessions.ts. */
 export interface SessionAuthenticator extends CookieSessions {
@@ -48,6 +49,11 @@ export interface Access {
    * count are removed by `setCookies`, the Set-Cookie headers of the answer.
    */
   admit(exchange: Exchange, rule: AccessRule, method: string, setCookies?: string[]): Promise<Admission>;
+  /**
+   * The API key by which a server says for whom it calls, beside what authenticates the call itself. Throws an API_KEY_ reason
+   * unless the text is that of a live key of the tenant with the scope.
+   */
+  forwardingKey(exchange: Exchange, text: string): Promise<ApiKey>;
 }
 
 /** What access is decided with. */
@@ -68,6 +74,13 @@ export function createAccess(dependencies: AccessDependencies): Access {
   const tenantOf = (exchange: Exchange) => tenants.byHost(exchange.host);
   return {
     tenantOf,
+    async forwardingKey(exchange, text) {
+      const { tenant, apiKey } = await dependencies.apiKeys.authenticate(text);
+      // Security rule: a key counts for the users of its own tenant.
+      if (tenant.id !== tenantOf(exchange).id) throw domainError("API_KEY_UNKNOWN", {});
+      assertScope(apiKey.scopes, forwardingScope);
+      return apiKey;
+    },
     async admit(exchange, rule, method, setCookies = []) {
       switch (rule.kind) {
         // Nothing is authenticated here: a stale cookie or token must not break a call that needs none.
@@ -132,7 +145,7 @@ async function admitApiKey(
   if (bearer.kind === "malformed") throw domainError("API_KEY_MALFORMED", {}, { message: bearer.message });
   if (bearer.kind === "token") {
     const { tenant, apiKey } = await apiKeys.authenticate(bearer.text);
-    if (!scopeAllows(apiKey.scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
+    assertScope(apiKey.scopes, scope);
     return { tenant, caller: { kind: "api_key", apiKey } };
   }
 
@@ -146,8 +159,12 @@ async function admitApiKey(
   if (!(now <= certificate.validToDate)) throw unknownCertificate("CERT_HAS_EXPIRED");
   const { name, scopes } = grantOf(certificate, certificates());
   const expiresAt = instantOf(certificate.validToDate);
-  if (!scopeAllows(scopes, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
+  assertScope(scopes, scope);
   return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes, expiresAt } };
+}
+
+function assertScope(granted: readonly string[], scope: string): void {
+  if (!scopeAllows(granted, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
 }
 
 /** What an Authorization header holds. */

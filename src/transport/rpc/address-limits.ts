@@ -130,8 +130,11 @@ export class AddressLimits {
     }
   }
 
-  #limitedAddress({ exchange, address }: Inbound, { rateClass }: LimitedRoute): LimitedAddress | undefined {
+  #limitedAddress(inbound: Inbound, { rateClass }: LimitedRoute): LimitedAddress | undefined {
+    const { exchange, address, forwardedBy } = inbound;
     if (address === "") return undefined;
+    // A server with a key says for whom it calls: it is no proxy, and tells nothing of one.
+    if (forwardedBy !== undefined) return { address, isShared: false };
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };
     const forwarded = exchange.header("x-forwarded-for") !== undefined;

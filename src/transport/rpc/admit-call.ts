@@ -1,7 +1,9 @@
+import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { DomainError, domainError } from "../../domain/errors.ts";
 import type { Access, Admission } from "./access.ts";
 import type { AddressLimits, LimitedRoute } from "./address-limits.ts";
 import type { Caller } from "./call.ts";
+import { forwardingScope, readForwardedClient } from "./forwarded-client.ts";
 import type { Inbound } from "./inbound.ts";
 
 interface AdmissionDependencies {
@@ -10,10 +12,54 @@ interface AdmissionDependencies {
 }
 
 /**
- * Lets a call through by its address, before its body is read. Throws RATE_LIMITED. Nothing to wait for, unless the address
- * is beyond its limit and a session may be shown with the call.
+ * Lets a call through by its address, before its body is read. Throws RATE_LIMITED. Nothing to wait for, unless a server says
+ * by its key for whom it calls, or the address is beyond its limit and a session may be shown with the call.
  */
 export function admitAddress(
+  dependencies: AdmissionDependencies,
+  inbound: Inbound,
+  route: LimitedRoute,
+): Promise<void> | undefined {
+  const { forwardingKey } = inbound;
+  return forwardingKey === undefined
+    ? admitByAddress(dependencies, inbound, route)
+    : admitForwarded(dependencies, inbound, route, forwardingKey);
+}
+
+/**
+ * Believes a server that says for whom it calls, and lets the call through by that address. Throws an API_KEY_ reason,
+ * REQUEST_INVALID, RATE_LIMITED.
+ *
+ * Security rule: until its key is found live and with the scope, the caller is a stranger. What fails is counted for the
+ * address that it comes from, not for the one that it names, and is refused: it never goes on as the peer
+ * (test/transport/client-forward.test.ts).
+ */
+async function admitForwarded(
+  dependencies: AdmissionDependencies,
+  inbound: Inbound,
+  route: LimitedRoute,
+  key: string,
+): Promise<void> {
+  const { access, addressLimits } = dependencies;
+  const { exchange } = inbound;
+  const tenant = access.tenantOf(exchange);
+  const asForwarder = {
+    name: route.name,
+    access: { kind: "api_key", scope: forwardingScope },
+    rateClass: RateClass.CHECK,
+  } as const;
+  addressLimits.take(inbound, asForwarder, tenant);
+  const { id } = await addressLimits.lookUp(inbound, asForwarder, tenant, () =>
+    access.forwardingKey(exchange, key),
+  );
+  const { address, userAgent } = readForwardedClient(exchange);
+  inbound.address = address;
+  inbound.userAgent = userAgent;
+  inbound.forwardedBy = id;
+  await admitByAddress(dependencies, inbound, route);
+}
+
+function admitByAddress(
   dependencies: AdmissionDependencies,
   inbound: Inbound,
   route: LimitedRoute,

@@ -19,6 +19,7 @@ import {
 import type { CallTracer } from "../telemetry.ts";
 import type { Access } from "./access.ts";
 import { protocolError, toConnectError } from "./errors.ts";
+import { forwardingKeyHeader } from "./forwarded-client.ts";
 import { type Inbound, requestIdOf } from "./inbound.ts";
 import { codeName, type FinishedCall, type RequestLog } from "./request-log.ts";
 import type { ListenerName, Route } from "./routes.ts";
@@ -143,7 +144,9 @@ export class Dispatcher {
     if (name === "public") addCorsHeaders(exchange, tenant.settings, headers);
     return {
       ...{ exchange, requestId, address, headers, startedAt },
-      ...{ limitedAddress: undefined, caller: undefined },
+      userAgent: exchange.header("user-agent"),
+      forwardingKey: name === "public" ? exchange.header(forwardingKeyHeader) : undefined,
+      ...{ limitedAddress: undefined, forwardedBy: undefined, caller: undefined },
     };
   }
 

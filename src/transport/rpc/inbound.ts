@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { CallOrigin, EventActor } from "../../domain/event/event.ts";
+import type { ApiKeyId } from "../../domain/ids.ts";
 import type { Scope } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
@@ -14,8 +15,14 @@ import type { Call, Caller } from "./call.ts";
 export interface Inbound {
   readonly exchange: Exchange;
   readonly requestId: string;
-  /** The client's address, behind trusted proxies the one that they name. */
-  readonly address: string;
+  /** The client's address: the peer's, or the one that a trusted proxy or a server with a key (admit-call.ts) names. */
+  address: string;
+  /** The client's User-Agent, or what a server with a key says that it is. */
+  userAgent: string | undefined;
+  /** The unread API key by which a server says for whom it calls; undefined if there is none. */
+  readonly forwardingKey: string | undefined;
+  /** The key by which the server that calls for somebody was believed. Set by admit-call.ts. */
+  forwardedBy: ApiKeyId | undefined;
   /** The address that limits count the call for; undefined where it is not known. Set by address-limits.ts. */
   limitedAddress: LimitedAddress | undefined;
   /** The headers of the answer so far. */
@@ -61,7 +68,7 @@ class InboundCall implements Call {
 
   constructor(inbound: Inbound, admission: Admission, now: Date, setCookies: string[]) {
     const { tenant, caller } = admission;
-    const { exchange, requestId, address } = inbound;
+    const { exchange, requestId, address, userAgent } = inbound;
     this.requestId = requestId;
     this.now = now;
     this.tenant = tenant;
@@ -71,7 +78,7 @@ class InboundCall implements Call {
       actor: actorOf(caller),
       requestId,
       ipAddress: address === "" ? undefined : address,
-      userAgent: exchange.header("user-agent")?.slice(0, maxUserAgentLength),
+      userAgent: userAgent?.slice(0, maxUserAgentLength),
     };
     this.limitedAddress = inbound.limitedAddress;
     this.#exchange = exchange;

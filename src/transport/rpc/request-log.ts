@@ -40,6 +40,7 @@ export function createRequestLog(logger: Logger): RequestLog {
       durationMs: Math.round(durationMs * 100) / 100,
       requestId,
       address: inbound.address,
+      ...(inbound.forwardedBy === undefined ? {} : { forwardedBy: inbound.forwardedBy }),
       ...callerFields(inbound.caller),
     };
     if (quiet) logger.debug(fields, "call");

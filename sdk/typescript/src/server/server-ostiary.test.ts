@@ -36,6 +36,33 @@ describe("createServerOstiary", () => {
     expect(sent.get("x-forwarded-for")).toBe("203.0.113.9");
   });
 
+  // Security rule: with a key nothing depends on which proxies are trusted, so no header of theirs is sent.
+  test("with an API key says for whom it calls in headers of its own", async () => {
+    const sent = await headersOf({ request, clientAddress: "203.0.113.9", apiKey: "ost_key_default_1" });
+    expect(sent.get("ostiary-api-key")).toBe("ost_key_default_1");
+    expect(sent.get("ostiary-client-address")).toBe("203.0.113.9");
+    expect(sent.get("ostiary-client-user-agent")).toBe("Test Browser");
+    expect(sent.has("x-forwarded-for")).toBe(false);
+    expect(sent.has("authorization")).toBe(false);
+    const { "user-agent": _, ...headers } = request.headers;
+    const silent = await headersOf({ request: { ...request, headers }, apiKey: "ost_key_default_1" });
+    expect(silent.get("ostiary-client-address")).toBe("192.0.2.1");
+    expect(silent.has("ostiary-client-user-agent")).toBe(false);
+  });
+
+  test("without an API key sends none of its headers", async () => {
+    const sent = await headersOf({ request });
+    expect([...sent.keys()].filter((name) => name.startsWith("ostiary"))).toEqual([]);
+  });
+
+  // Security rule: a key that is not set is no choice to go without; and no error shows what one is.
+  test.each(["", " ", "ost_key\r\nx: 1", null, 1, ["ost_key_1"]])("refuses %j as an API key", (apiKey) => {
+    const all = { baseUrl: "https://auth.example", request, apiKey } as unknown as ServerOstiaryOptions;
+    expect(() => createServerOstiary(all)).toThrow(
+      new TypeError("apiKey must be an API key, as ApiKeyService made it"),
+    );
+  });
+
   test("sends no cookie where there is none", async () => {
     const sent = await headersOf({
       request: new Request("https://app.example/"),
@@ -211,7 +238,9 @@ function visited(method: string, more: Record<string, string>) {
 }
 
 /** The headers of a call. */
-async function headersOf(options: Pick<ServerOstiaryOptions, "request" | "clientAddress">): Promise<Headers> {
+async function headersOf(
+  options: Pick<ServerOstiaryOptions, "request" | "clientAddress" | "apiKey">,
+): Promise<Headers> {
   const sent: Headers[] = [];
   const fetch: typeof globalThis.fetch = async (_input, init) => {
     sent.push(new Headers(init?.headers));

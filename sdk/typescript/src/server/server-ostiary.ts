@@ -19,6 +19,12 @@ export type ServerOstiaryOptions = Reach & {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** The server's `session.cookie.name`. Default: `ostiary_session`. */
   readonly cookieName?: string | undefined;
+  /**
+   * An API key of your app with the scope `client:forward`: with it Ostiary believes your app what it says of its user's address
+   * and user agent, on any host and behind any proxy. Without it that depends on `server.trusted_proxies`.
+   * A secret: for code that runs on your server only.
+   */
+  readonly apiKey?: string | undefined;
 } & (UserRequest | UserNodeRequest);
 
 /** A request of any kind, with the user's address. */
@@ -28,8 +34,8 @@ export interface UserRequest {
   /**
    * The user's address, for the session's device data and for limits: what your runtime, or the framework that reads
    * your proxy's headers, makes of it. A request of Fetch does not tell it, so it must be given. Ostiary believes it
-   * only of apps whose own address is among its `server.trusted_proxies`; without either, all users of the app would
-   * share one address, and one limit.
+   * of apps with an `apiKey`, and of those whose own address is among its `server.trusted_proxies`; without either, all
+   * users of the app would share one address, and one limit.
    */
   readonly clientAddress: string;
 }
@@ -67,6 +73,7 @@ const optionNames: OptionNames<ServerOstiaryOptions> = {
   clientAddress: true,
   allowedOrigins: true,
   cookieName: true,
+  apiKey: true,
 };
 
 /**
@@ -85,6 +92,8 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   const origins = originSet(options.allowedOrigins ?? []);
   const allowed = comesFromAllowedOrigin(head, origins);
   const clientAddress = clientAddressOf(options);
+  const { apiKey } = options;
+  checkApiKey(apiKey);
   const jar = new CookieJar(head.header("cookie"), cookieNameOf(options.cookieName));
   const userAgent = head.header("user-agent");
 
@@ -95,7 +104,12 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
     }
     if (cookie !== undefined) headers.set("cookie", cookie);
     if (userAgent !== undefined) headers.set("user-agent", userAgent);
-    headers.set("x-forwarded-for", clientAddress());
+    if (apiKey === undefined) headers.set("x-forwarded-for", clientAddress());
+    else {
+      headers.set("ostiary-api-key", apiKey);
+      headers.set("ostiary-client-address", clientAddress());
+      if (userAgent !== undefined) headers.set("ostiary-client-user-agent", userAgent);
+    }
   });
   return {
     ...publicClients(transport),
@@ -107,6 +121,13 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
       return addCookies(target, jar.setCookies) as Applied<Target>;
     },
   };
+}
+
+/** An empty one is a variable of the environment that is not set: the app would be believed by nobody. Never shows the value. */
+function checkApiKey(apiKey: unknown): void {
+  if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[!-~]+$/.test(apiKey))) {
+    throw new TypeError("apiKey must be an API key, as ApiKeyService made it");
+  }
 }
 
 /** Keeps the cookies of all answers, also of those that are errors: a session that is over has its cookie cleared. */

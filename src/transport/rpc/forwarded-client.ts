@@ -1,0 +1,46 @@
+import { domainError } from "../../domain/errors.ts";
+import type { FieldViolationReason } from "../../domain/field-violation.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { plainAddress } from "../http/peers.ts";
+
+/**
+ * The API key of a server that calls for its users: a header of its own, because Authorization may hold the user's session
+ * token. None of the three is in the list of CORS, so no page of another origin can send them.
+ */
+export const forwardingKeyHeader = "ostiary-api-key";
+const addressHeader = "ostiary-client-address";
+const userAgentHeader = "ostiary-client-user-agent";
+
+/** The scope that such a key needs. */
+export const forwardingScope = "client:forward";
+
+/** For whom a server calls. */
+export interface ForwardedClient {
+  readonly address: string;
+  readonly userAgent: string | undefined;
+}
+
+/**
+ * What a call with a key of such a server says of its user. Throws REQUEST_INVALID, which names the header.
+ *
+ * Security rule: users never share the address of the app by mistake. With a key the address must be there and be one.
+ */
+export function readForwardedClient(exchange: Exchange): ForwardedClient {
+  const text = exchange.header(addressHeader);
+  if (text === undefined) throw invalidAddress("REQUIRED", `is required with ${forwardingKeyHeader}`);
+  const address = plainAddress(text);
+  if (address === undefined)
+    throw invalidAddress("FORMAT", "must be one IPv4 or IPv6 address, without a port");
+  return { address, userAgent: exchange.header(userAgentHeader) };
+}
+
+function invalidAddress(reason: FieldViolationReason, problem: string) {
+  return domainError(
+    "REQUEST_INVALID",
+    {},
+    {
+      message: `The header ${addressHeader} ${problem}.`,
+      violations: [{ field: addressHeader, description: `the header ${problem}`, reason }],
+    },
+  );
+}
