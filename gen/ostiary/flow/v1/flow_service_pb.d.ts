@@ -156,7 +156,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -169,7 +169,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -177,7 +177,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * Something in the form was not accepted; its messages say what.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -185,7 +185,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -193,7 +193,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * It worked, and there is more to do.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -201,7 +201,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * It goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -209,7 +209,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * A login comes first: `flow` is that login.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";
@@ -217,7 +217,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     /**
      * Settings: it was saved; the flow goes on, for more changes.
      *
-     * @generated from field: ostiary.flow.v1.Saved saved = 8;
+     * @generated from field: ostiary.flow.v1.Saved saved = 17;
      */
     value: Saved;
     case: "saved";

@@ -23,9 +23,9 @@ export declare const file_ostiary_flow_v1_login_service: GenFile;
  */
 export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLoginFlowRequest"> & {
   /**
-   * The kind of client.
+   * The kind of client. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 21;
    */
   client: ClientKind;
 
@@ -102,9 +102,9 @@ export declare const CreateLoginFlowResponseSchema: GenMessage<CreateLoginFlowRe
  */
 export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLoginFlowRequest"> & {
   /**
-   * The flow's id.
+   * The flow's id. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: string flow_id = 1;
+   * @generated from field: string flow_id = 21;
    */
   flowId: string;
 
@@ -270,7 +270,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -283,7 +283,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -292,7 +292,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
      * Something in the form was not accepted: CREDENTIALS_INVALID, FORM_INCOMPLETE, CODE_INVALID,
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, and with `enumeration_safe: false` IDENTITY_NOT_FOUND.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -300,7 +300,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -308,7 +308,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -316,7 +316,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -324,7 +324,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     /**
      * A login comes first: `flow` is that login.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";

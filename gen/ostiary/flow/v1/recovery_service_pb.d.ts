@@ -23,9 +23,9 @@ export declare const file_ostiary_flow_v1_recovery_service: GenFile;
  */
 export declare type CreateRecoveryFlowRequest = Message<"ostiary.flow.v1.CreateRecoveryFlowRequest"> & {
   /**
-   * The kind of client.
+   * The kind of client. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 21;
    */
   client: ClientKind;
 
@@ -87,9 +87,9 @@ export declare const CreateRecoveryFlowResponseSchema: GenMessage<CreateRecovery
  */
 export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitRecoveryFlowRequest"> & {
   /**
-   * The flow's id.
+   * The flow's id. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: string flow_id = 1;
+   * @generated from field: string flow_id = 21;
    */
   flowId: string;
 
@@ -222,7 +222,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -235,7 +235,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -245,7 +245,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED, and with `enumeration_safe: false`
      * IDENTITY_NOT_FOUND.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -253,7 +253,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -263,7 +263,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
      * `enumeration_safe: false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
      * `claim_account`.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -271,7 +271,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -279,7 +279,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";

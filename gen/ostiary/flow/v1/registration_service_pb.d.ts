@@ -22,9 +22,9 @@ export declare const file_ostiary_flow_v1_registration_service: GenFile;
  */
 export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.CreateRegistrationFlowRequest"> & {
   /**
-   * The kind of client.
+   * The kind of client. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 21;
    */
   client: ClientKind;
 
@@ -103,9 +103,9 @@ export declare const CreateRegistrationFlowResponseSchema: GenMessage<CreateRegi
  */
 export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.SubmitRegistrationFlowRequest"> & {
   /**
-   * The flow's id.
+   * The flow's id. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: string flow_id = 1;
+   * @generated from field: string flow_id = 21;
    */
   flowId: string;
 
@@ -265,7 +265,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -278,7 +278,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -287,7 +287,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
      * CODE_INVALID, LINK_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, INVITATION_INVALID.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -295,7 +295,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -303,7 +303,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * A code or link was sent, the traits were accepted, or it went back.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -311,7 +311,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -319,7 +319,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * A login comes first: `flow` is that login.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";

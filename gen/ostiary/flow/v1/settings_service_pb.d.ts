@@ -22,9 +22,9 @@ export declare const file_ostiary_flow_v1_settings_service: GenFile;
  */
 export declare type CreateSettingsFlowRequest = Message<"ostiary.flow.v1.CreateSettingsFlowRequest"> & {
   /**
-   * The kind of client.
+   * The kind of client. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 21;
    */
   client: ClientKind;
 
@@ -79,9 +79,9 @@ export declare const CreateSettingsFlowResponseSchema: GenMessage<CreateSettings
  */
 export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitSettingsFlowRequest"> & {
   /**
-   * The flow's id.
+   * The flow's id. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: string flow_id = 1;
+   * @generated from field: string flow_id = 21;
    */
   flowId: string;
 
@@ -301,7 +301,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -314,7 +314,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The new secret of a recovered account was set, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -323,7 +323,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
      * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED,
      * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -331,7 +331,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -339,7 +339,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * A code was sent to the new address.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -347,7 +347,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -355,7 +355,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * The session's last login is too long ago for this change, or a second factor is wanted after a recovery.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";
@@ -363,7 +363,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     /**
      * It was saved; the flow goes on, for more changes.
      *
-     * @generated from field: ostiary.flow.v1.Saved saved = 8;
+     * @generated from field: ostiary.flow.v1.Saved saved = 17;
      */
     value: Saved;
     case: "saved";

@@ -23,9 +23,9 @@ export declare const file_ostiary_flow_v1_verification_service: GenFile;
  */
 export declare type CreateVerificationFlowRequest = Message<"ostiary.flow.v1.CreateVerificationFlowRequest"> & {
   /**
-   * The kind of client.
+   * The kind of client. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: ostiary.flow.v1.ClientKind client = 1;
+   * @generated from field: ostiary.flow.v1.ClientKind client = 21;
    */
   client: ClientKind;
 
@@ -87,9 +87,9 @@ export declare const CreateVerificationFlowResponseSchema: GenMessage<CreateVeri
  */
 export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.SubmitVerificationFlowRequest"> & {
   /**
-   * The flow's id.
+   * The flow's id. No draft of the contract used this number, so a request of one lacks it and is refused.
    *
-   * @generated from field: string flow_id = 1;
+   * @generated from field: string flow_id = 21;
    */
   flowId: string;
 
@@ -219,7 +219,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
    * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
    * Unset when there is nothing left to draw.
    *
-   * @generated from field: ostiary.flow.v1.Flow flow = 1;
+   * @generated from field: ostiary.flow.v1.Flow flow = 10;
    */
   flow?: Flow | undefined;
 
@@ -232,7 +232,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * It worked, and the flow is over.
      *
-     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 2;
+     * @generated from field: ostiary.flow.v1.FlowCompleted completed = 11;
      */
     value: FlowCompleted;
     case: "completed";
@@ -241,7 +241,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
      * Something in the form was not accepted: FORM_INCOMPLETE, CODE_INVALID,
      * CODE_MALFORMED, CODE_TRIES_EXCEEDED, LINK_INVALID, RESEND_TOO_EARLY, CLAIM_ENDED.
      *
-     * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
+     * @generated from field: ostiary.flow.v1.Rejected rejected = 12;
      */
     value: Rejected;
     case: "rejected";
@@ -249,7 +249,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * The flow had expired: `flow` is a fresh one in its place.
      *
-     * @generated from field: ostiary.flow.v1.Expired expired = 4;
+     * @generated from field: ostiary.flow.v1.Expired expired = 13;
      */
     value: Expired;
     case: "expired";
@@ -258,7 +258,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
      * A code or link was sent, if the address is waiting for one; the answer is the same if not. Or the flow stands at
      * `claim_account`: the address was proven outside the session of an account that has no verified address.
      *
-     * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
+     * @generated from field: ostiary.flow.v1.NextStep next_step = 14;
      */
     value: NextStep;
     case: "nextStep";
@@ -266,7 +266,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * The method goes on elsewhere.
      *
-     * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
+     * @generated from field: ostiary.flow.v1.Redirect redirect = 15;
      */
     value: Redirect;
     case: "redirect";
@@ -274,7 +274,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     /**
      * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
      *
-     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
+     * @generated from field: ostiary.flow.v1.LoginRequired login_required = 16;
      */
     value: LoginRequired;
     case: "loginRequired";
