@@ -296,7 +296,7 @@ function changeable(flow: Flow): readonly Changeable[] {
     if (readOnly) return [];
     const own = items.flatMap((item) =>
       item.nodes
-        .filter((each) => shownAsDrawn(each, item.nodes))
+        .filter((each) => shownAsDrawn(each, item.nodes) && !isReadOnly(each))
         .map((each) => ({ node: each, list: node, added: [] })),
     );
     if (!hasRoom(node, items.length)) return own;
@@ -312,6 +312,10 @@ function changeable(flow: Flow): readonly Changeable[] {
         .map((each) => ({ node: each, list: node, added })),
     ];
   });
+}
+
+function isReadOnly({ kind }: FormNode): boolean {
+  return kind.case === "input" && kind.value.readOnly;
 }
 
 function shownAsDrawn({ condition }: FormNode, all: readonly FormNode[]): boolean {

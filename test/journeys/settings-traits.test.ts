@@ -1,8 +1,11 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import { fromJson, type JsonObject } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
+import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { createOstiary, submit } from "../../sdk/typescript/src/index.ts";
@@ -35,6 +38,13 @@ const person = {
     orders: { type: "array", items: { type: "object", properties: { number: { type: "integer" } } } },
     pair: { type: "array", prefixItems: [{ type: "string" }, { type: "integer" }] },
     customer: { type: "string", readOnly: true },
+    parcels: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { note: { type: "string" }, status: { type: "string", readOnly: true } },
+      },
+    },
     either: { oneOf: [{ type: "string" }, { type: "object" }] },
     free: { type: "object", additionalProperties: true },
     answers: { type: "object", properties: { "1": { type: "string" }, "2": { type: "string" } } },
@@ -181,6 +191,66 @@ describe("the traits of a settings submit", () => {
     }
     expect((await save({ customer: "K-1", note: "x" })).case).toBe("saved");
     expect(await who.traitsNow()).toEqual({ email: who.email, customer: "K-1", note: "x" });
+  });
+
+  // Security rule: what a schema calls read-only is the operator's to set, also within the items of a list.
+  const parcels: JsonObject[] = [{ note: "a", status: "open" }, { note: "b" }];
+  const attempts: readonly (readonly [string, JsonObject[], string])[] = [
+    ["changed", [{ note: "a", status: "paid" }, { note: "b" }], "traits.parcels.0.status"],
+    ["removed", [{ note: "b" }], "traits.parcels.0.status"],
+    ["set where there is none", [parcels[0] ?? {}, { status: "paid" }], "traits.parcels.1.status"],
+  ];
+  test.each(attempts)(
+    "what is read-only in an item of a list is not %s, typed or by a form",
+    async (_, sent, name) => {
+      const who = await somebody({ parcels });
+      const { flow, save } = await settingsOf(who);
+      const outcome = await save({ parcels: sent });
+      expect(outcome).toMatchObject({ case: "rejected", value: { reason: RejectionReason.TRAITS_INVALID } });
+      const value = fromJson(ValueSchema, sent);
+      const request = { flowId: flow.id, step: "profile", values: { "traits.parcels": value } };
+      const answer = await app.client(FlowService, { bearer: who.token }).submitForm(request);
+      expect(answer.outcome).toMatchObject({
+        case: "rejected",
+        value: { reason: RejectionReason.TRAITS_INVALID },
+      });
+      // The form shows the list as it is saved, with the message at what was to be changed.
+      for (const { form } of [outcome.flow, answer.flow].flatMap((each) => each ?? [])) {
+        const list = form?.nodes.find((node) => node.name === "traits.parcels")?.kind;
+        const nodes = list?.case === "list" ? list.value.items.flatMap((item) => item.nodes) : [];
+        expect(nodes.flatMap((node) => node.messages.map(({ id }) => [node.name, id]))).toEqual([
+          [name, 9000070],
+        ]);
+      }
+      expect(await who.traitsNow()).toEqual(who.whole);
+    },
+  );
+
+  test("an item without what is read-only is changed, added and removed", async () => {
+    const who = await somebody({ parcels });
+    const { flow, save } = await settingsOf(who);
+    const list = flow.form?.nodes.find((node) => node.name === "traits.parcels")?.kind;
+    expect(list?.case === "list" && list.value.template.map((node) => node.name)).toEqual([".note"]);
+    const sent: JsonObject[] = [{ note: "x", status: "open" }, { note: "y" }, { note: "new" }];
+    expect((await save({ parcels: sent })).case).toBe("saved");
+    expect((await who.traitsNow()).parcels).toEqual(sent);
+    expect((await save({ parcels: sent.slice(0, 1) })).case).toBe("saved");
+    const values = { "traits.parcels.0.note": fromJson(ValueSchema, "z") };
+    const form = { flowId: flow.id, step: "profile", values };
+    const answer = await app.client(FlowService, { bearer: who.token }).submitForm(form);
+    expect(answer.outcome.case).toBe("saved");
+    expect((await who.traitsNow()).parcels).toEqual([{ note: "z", status: "open" }]);
+  });
+
+  test("nobody registers with what is read-only in an item of a list", async () => {
+    const registrations = app.client(RegistrationService);
+    const { flow } = await registrations.createRegistrationFlow({ client: ClientKind.NATIVE });
+    const { outcome } = await registrations.submitRegistrationFlow({
+      flowId: flow?.id ?? "",
+      traits: { email: freshEmail(), parcels: [{ note: "a", status: "paid" }] },
+      step: { case: "password", value: { password: goodPassword } },
+    });
+    expect(outcome).toMatchObject({ case: "rejected", value: { reason: RejectionReason.TRAITS_INVALID } });
   });
 });
 

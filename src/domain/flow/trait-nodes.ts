@@ -80,14 +80,14 @@ function listNode(
   { saved }: TraitFormOptions,
 ): Node | undefined {
   if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;
-  const items = value ?? [];
   const name = nodeName("traits", ...list.path);
   const before = saved === undefined || saved === traits ? value : valueAt(saved, list.path);
+  const items = itemsShown(list, value ?? [], before);
   const readOnly = list.readOnly || !items.every((item) => isDrawnWhole(list.item, item));
   const isNeeded = (index: number) => list.required && index < list.minItems;
   const element: ListKind = {
     kind: "list",
-    template: list.canAdd && !readOnly ? list.item.map((field) => itemNode(list, field, "")) : [],
+    template: list.canAdd && !readOnly ? addedFields(list).map((field) => itemNode(list, field, "")) : [],
     items: items.map((item, index) =>
       list.item.map((field) => {
         const member = field.path.length === 0 ? { required: isNeeded(index) } : {};
@@ -98,7 +98,7 @@ function listNode(
     minItems: list.required ? list.minItems : 0,
     maxItems: list.maxItems,
     readOnly,
-    unsaved: !isSameJson(value ?? null, before ?? null),
+    unsaved: !isSameJson(value === undefined ? null : [...items], before ?? null),
   };
   return {
     name,
@@ -109,6 +109,33 @@ function listNode(
     condition: conditionOf(list.condition, "traits", saved ?? traits),
     element,
   };
+}
+
+/** What people cannot change is shown as it is saved: the whole list, since items are told apart by their index. */
+function itemsShown(
+  list: TraitList,
+  items: readonly JsonValue[],
+  saved: JsonValue | undefined,
+): readonly JsonValue[] {
+  const before = Array.isArray(saved) ? saved : [];
+  const indexes = [...Array(Math.max(items.length, before.length)).keys()];
+  const isKept = list.item
+    .filter((field) => field.readOnly)
+    .every(({ path }) =>
+      indexes.every((index) =>
+        isSameJson(memberOf(items[index], path) ?? null, memberOf(before[index], path) ?? null),
+      ),
+    );
+  return isKept ? items : before;
+}
+
+/** The fields of an item that somebody adds: not those that only an operator sets, nor what depends on them. */
+function addedFields({ item }: TraitList): readonly TraitField[] {
+  const isOwn = (path: readonly string[]) =>
+    !item.some((field) => field.readOnly && nodeName(...field.path) === nodeName(...path));
+  return item.filter(
+    ({ path, condition }) => isOwn(path) && (condition === undefined || isOwn(condition.path)),
+  );
 }
 
 /** The node of an item or of a member of it. `item` is what the item is called; of the one that is copied nothing. */
@@ -137,7 +164,7 @@ function isDrawnWhole(fields: readonly TraitField[], item: JsonValue): boolean {
   return isWhole(item, []);
 }
 
-function memberOf(item: JsonValue, path: readonly string[]): JsonValue | undefined {
+function memberOf(item: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
   if (path.length === 0) return item;
   return typeof item === "object" && item !== null && !Array.isArray(item) ? valueAt(item, path) : undefined;
 }

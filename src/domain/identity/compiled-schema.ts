@@ -18,6 +18,7 @@ import {
   readOnlyPaths,
   type TraitField,
   type TraitList,
+  type TraitPath,
   traitFields,
   undrawnTraits,
   writeOnlyPaths,
@@ -35,7 +36,7 @@ export interface CompiledSchema {
   /** The traits that people sign in with. */
   readonly identifiers: readonly IdentifierTrait[];
   /** The traits that their owner does not change: `readOnly`. */
-  readonly readOnly: readonly (readonly string[])[];
+  readonly readOnly: readonly TraitPath[];
   /** The traits that nobody is shown again once they were sent: `writeOnly`. */
   readonly writeOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */

@@ -3,6 +3,10 @@ import type { JsonObject } from "../json.ts";
 import { compileSchema } from "./compiled-schema.ts";
 import { checkChange } from "./own-traits.ts";
 
+function parts(): JsonObject {
+  return { items: { properties: { name: { type: "string" }, price: { readOnly: true } } } };
+}
+
 const schema = compileSchema({
   id: "test",
   version: 1,
@@ -12,6 +16,10 @@ const schema = compileSchema({
       email: { type: "string" },
       account: { type: "object", properties: { number: { readOnly: true }, name: { type: "string" } } },
       fixed: { type: "object", readOnly: true },
+      orders: {
+        items: { properties: { note: { type: "string" }, status: { readOnly: true }, parts: parts() } },
+      },
+      pair: { prefixItems: [{ type: "string" }, { readOnly: true }] },
     },
   },
 });
@@ -45,4 +53,44 @@ test("what is read-only is neither set, changed nor removed, nor is an object ar
   ]);
   expect(broken({ account: { number: 7 } })).toEqual(["account.number readOnly"]);
   expect(broken({ account: { number: 7, name: "y" }, fixed: { a: 1 } }, traits)).toEqual([]);
+});
+
+const ordered: JsonObject = { orders: [{ status: "open" }, { note: "n" }], pair: ["a", 2] };
+
+// Security rule: what a schema calls read-only is the operator's to set.
+test.each<[string, JsonObject, readonly string[]]>([
+  ["changed", { orders: [{ status: "paid" }, { note: "n" }] }, ["orders.0.status readOnly"]],
+  ["left out", { orders: [{ note: "x" }, { note: "n" }] }, ["orders.0.status readOnly"]],
+  [
+    "given to an item that has none",
+    { orders: [{ status: "open" }, { status: "x" }] },
+    ["orders.1.status readOnly"],
+  ],
+  ["added", { orders: [{ status: "open" }, {}, { status: "x" }] }, ["orders.2.status readOnly"]],
+  [
+    "moved",
+    { orders: [{ note: "n" }, { status: "open" }] },
+    ["orders.0.status readOnly", "orders.1.status readOnly"],
+  ],
+  ["removed with its item", { orders: [{ note: "n" }] }, ["orders.0.status readOnly"]],
+  ["removed with its list", { orders: null }, ["orders.0.status readOnly"]],
+  ["replaced with its list", { orders: "x" }, ["orders.0.status readOnly"]],
+  ["replaced with its item", { orders: ["x", { note: "n" }] }, ["orders.0.status readOnly"]],
+  [
+    "set in an item of an item",
+    { orders: [{ status: "open", parts: [{ price: 1 }] }] },
+    ["orders.0.parts.0.price readOnly"],
+  ],
+  ["changed in a place of a tuple", { pair: ["a", 3] }, ["pair.1 readOnly"]],
+])("what is read-only in an item of a list is not %s", (_, patch, violations) => {
+  expect(broken(patch, ordered)).toEqual(violations);
+});
+
+test.each<[string, JsonObject]>([
+  ["changed beside it", { orders: [{ status: "open", note: "x" }, { note: "y" }] }],
+  ["added without it", { orders: [{ status: "open" }, { note: "n" }, { note: "new" }] }],
+  ["removed that does not hold it", { orders: [{ status: "open" }] }],
+  ["changed in a place that is not read-only", { pair: ["b", 2] }],
+])("an item of a list may be %s", (_, patch) => {
+  expect(broken(patch, ordered)).toEqual([]);
 });

@@ -4,6 +4,7 @@ import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
 import { isObject } from "./schema-document.ts";
+import { placesOf } from "./trait-fields.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
@@ -47,13 +48,17 @@ export function withoutPath(object: JsonObject, [name = "", ...path]: readonly s
   );
 }
 
-/** Security rule: what the schema calls read-only is the operator's to set, for example a customer number. */
+/**
+ * Security rule: what the schema calls read-only is the operator's to set, for example a customer number. Items of lists are
+ * told apart by their index, so none that holds such a value can be moved, removed or added.
+ */
 function readOnlyChanges(
   { readOnly }: CompiledSchema,
   before: JsonObject,
   after: JsonObject,
 ): readonly TraitViolation[] {
   return readOnly
+    .flatMap((path) => placesOf(path, [before, after]))
     .filter((path) => !isSameJson(valueAt(before, path) ?? null, valueAt(after, path) ?? null))
     .map((path) => ({ path, rule: "readOnly", message: "is read-only", params: {} }));
 }

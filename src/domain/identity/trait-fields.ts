@@ -1,4 +1,4 @@
-import { canonicalJson, type JsonObject, type JsonValue } from "../json.ts";
+import { canonicalJson, type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import type { Annotation } from "./annotations.ts";
 import { entriesOf, isObject, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
@@ -56,7 +56,7 @@ export interface TraitList extends DrawnTrait {
   readonly kind: "list";
   /** The fields of an item; one with an empty path where the items are values. */
   readonly item: readonly TraitField[];
-  /** Whether a form can fill in all that an item must have. */
+  /** Whether a form can fill in all that an item must have: not what only an operator sets. */
   readonly canAdd: boolean;
   readonly minItems: number;
   /** Undefined: no bound. */
@@ -98,22 +98,42 @@ function collect(document: SchemaDocument): Collector {
   return collector;
 }
 
-/** The paths of the traits that only an operator sets, as `readOnly` says. Those within `anyOf`, `oneOf`, `if` are not found. */
-export function readOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
+/** In a path: each item of a list. */
+export const eachItem = Symbol("each item");
+/** The path of a trait in a schema, where a list has no indexes yet. */
+export type TraitPath = readonly (string | typeof eachItem)[];
+
+/**
+ * The paths of the traits that only an operator sets, as `readOnly` says, also within the items of lists. Those within `anyOf`,
+ * `oneOf`, `if` are not found.
+ */
+export function readOnlyPaths(document: SchemaDocument): readonly TraitPath[] {
   return pathsOf(document, isReadOnly);
 }
 
-/** The paths of the traits that are not shown again, as `writeOnly` says. The same limits. */
+/** The paths of the traits that are not shown again, as `writeOnly` says. The same limits, and none within items. */
 export function writeOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
-  return pathsOf(document, (part) => part.writeOnly === true);
+  return pathsOf(document, (part) => part.writeOnly === true).filter(isWithoutItems);
 }
 
-function pathsOf(
-  document: SchemaDocument,
-  isMarked: (part: JsonObject) => boolean,
-): readonly (readonly string[])[] {
-  const paths = new Map<string, readonly string[]>();
-  const visit = (schema: Subschema, path: readonly string[]): void => {
+/** The places in documents that a path stands for: of a list, each index that it has in any of them. */
+export function placesOf(path: TraitPath, documents: readonly JsonObject[]): readonly (readonly string[])[] {
+  if (isWithoutItems(path)) return [path];
+  const at = path.indexOf(eachItem);
+  const list = path.slice(0, at).filter((part) => part !== eachItem);
+  const lengths = documents.map((document) => listOf(valueAt(document, list)).length);
+  return Array.from({ length: Math.max(0, ...lengths) }).flatMap((_, index) =>
+    placesOf([...list, String(index), ...path.slice(at + 1)], documents),
+  );
+}
+
+function isWithoutItems(path: TraitPath): path is readonly string[] {
+  return !path.includes(eachItem);
+}
+
+function pathsOf(document: SchemaDocument, isMarked: (part: JsonObject) => boolean): readonly TraitPath[] {
+  const paths = new Map<string, TraitPath>();
+  const visit = (schema: Subschema, path: TraitPath): void => {
     if (path.length > maxDepth || paths.has(JSON.stringify(path))) return;
     const parts = partsOf(document, schema);
     if (parts.some(isMarked) || itemsOf(document, parts).some(isMarked)) {
@@ -122,6 +142,12 @@ function pathsOf(
     }
     for (const [name, property] of parts.flatMap((part) => entriesOf(part.properties))) {
       if (isSubschema(property)) visit(property, [...path, name]);
+    }
+    for (const { items, prefixItems } of parts) {
+      if (isObject(items)) visit(items, [...path, eachItem]);
+      for (const [index, item] of [...listOf(prefixItems), ...listOf(items)].entries()) {
+        if (isSubschema(item)) visit(item, [...path, String(index)]);
+      }
     }
   };
   visit(document.traits, []);
@@ -380,7 +406,9 @@ function listFieldOf(
     condition: place.condition,
     ui: uiOf(document, parts),
     item,
-    canAdd: needed.every((name) => item.some((field) => field.path[0] === name)),
+    canAdd:
+      needed.every((name) => item.some((field) => field.path[0] === name)) &&
+      !item.some((field) => field.required && field.readOnly),
     minItems: Math.max(0, ...bounds("minItems")),
     maxItems: Number.isFinite(maxItems) ? maxItems : undefined,
   };

@@ -5,6 +5,7 @@ import { traitNodes } from "../flow/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
+import { placesOf } from "../identity/trait-fields.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { InvitedAccount } from "./invitation.ts";
 
@@ -45,7 +46,7 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
 
 /** What a form has no field for, and that is not for the operator alone to set. */
 function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
-  const given = new Set(readOnly.map((path) => keyOf(path)));
+  const given = new Set(readOnly.flatMap((path) => placesOf(path, [traits])).map((path) => keyOf(path)));
   const shown = new Set(
     allNodes(traitNodes(fields, traits)).flatMap(({ name, element }) =>
       element.kind === "input" && !element.readOnly ? [name] : [],

@@ -80,42 +80,42 @@ export declare type CallError = Message<"ostiary.error.v1.CallError"> & {
   /**
    * The code, as google.rpc.Code numbers them.
    *
-   * @generated from field: int32 code = 1;
+   * @generated from field: int32 code = 5;
    */
   code: number;
 
   /**
    * A sentence for people, in English.
    *
-   * @generated from field: string message = 2;
+   * @generated from field: string message = 1;
    */
   message: string;
 
   /**
    * The reason and its metadata.
    *
-   * @generated from field: google.rpc.ErrorInfo error_info = 3;
+   * @generated from field: google.rpc.ErrorInfo error_info = 2;
    */
   errorInfo?: ErrorInfo | undefined;
 
   /**
    * Invalid fields, relative to the part that failed.
    *
-   * @generated from field: google.rpc.BadRequest bad_request = 4;
+   * @generated from field: google.rpc.BadRequest bad_request = 3;
    */
   badRequest?: BadRequest | undefined;
 
   /**
    * After how long to try again. Unset: trying again alone does not help.
    *
-   * @generated from field: google.protobuf.Duration retry_delay = 5;
+   * @generated from field: google.protobuf.Duration retry_delay = 6;
    */
   retryDelay?: Duration | undefined;
 
   /**
    * What to do about it, where something can be done.
    *
-   * @generated from field: ostiary.error.v1.Remedy remedy = 6;
+   * @generated from field: ostiary.error.v1.Remedy remedy = 4;
    */
   remedy?: Remedy | undefined;
 };

@@ -897,17 +897,17 @@ export enum ClientKind {
   /**
    * A browser: the flow is bound to it by a cookie, and a session comes as a cookie.
    *
-   * @generated from enum value: CLIENT_KIND_BROWSER = 1;
+   * @generated from enum value: CLIENT_KIND_BROWSER = 3;
    */
-  BROWSER = 1,
+  BROWSER = 3,
 
   /**
    * A native app, a command line, a service: no cookies, a session comes as a token. No web page can use such a flow, except
    * one of `server.native_origins`.
    *
-   * @generated from enum value: CLIENT_KIND_NATIVE = 2;
+   * @generated from enum value: CLIENT_KIND_NATIVE = 4;
    */
-  NATIVE = 2,
+  NATIVE = 4,
 }
 
 /**

@@ -126,34 +126,10 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     case: "password";
   } | {
     /**
-     * Enters the code that was sent to a new address.
-     *
-     * @generated from field: ostiary.flow.v1.CodeStep code = 6;
-     */
-    value: CodeStep;
-    case: "code";
-  } | {
-    /**
-     * Sends the code again.
-     *
-     * @generated from field: ostiary.flow.v1.ResendStep resend = 7;
-     */
-    value: ResendStep;
-    case: "resend";
-  } | {
-    /**
-     * Gives up the change of the address.
-     *
-     * @generated from field: ostiary.flow.v1.BackStep back = 8;
-     */
-    value: BackStep;
-    case: "back";
-  } | {
-    /**
      * Carries out what was submitted before a fresh login was asked for. Traits that somebody else has changed since stay
      * as they left them.
      *
-     * @generated from field: ostiary.flow.v1.ResumeStep resume = 9;
+     * @generated from field: ostiary.flow.v1.ResumeStep resume = 6;
      */
     value: ResumeStep;
     case: "resume";
@@ -162,7 +138,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
      * Has the account deleted once the period of grace is over. Offered if the configuration allows it, and nothing is
      * scheduled yet.
      *
-     * @generated from field: ostiary.flow.v1.DeleteAccountStep delete_account = 10;
+     * @generated from field: ostiary.flow.v1.DeleteAccountStep delete_account = 7;
      */
     value: DeleteAccountStep;
     case: "deleteAccount";
@@ -170,10 +146,34 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
     /**
      * Keeps an account that was to be deleted. Offered while a deletion is scheduled; it needs no fresh login.
      *
-     * @generated from field: ostiary.flow.v1.KeepAccountStep keep_account = 11;
+     * @generated from field: ostiary.flow.v1.KeepAccountStep keep_account = 8;
      */
     value: KeepAccountStep;
     case: "keepAccount";
+  } | {
+    /**
+     * Enters the code that was sent to a new address.
+     *
+     * @generated from field: ostiary.flow.v1.CodeStep code = 9;
+     */
+    value: CodeStep;
+    case: "code";
+  } | {
+    /**
+     * Sends the code again.
+     *
+     * @generated from field: ostiary.flow.v1.ResendStep resend = 10;
+     */
+    value: ResendStep;
+    case: "resend";
+  } | {
+    /**
+     * Gives up the change of the address.
+     *
+     * @generated from field: ostiary.flow.v1.BackStep back = 11;
+     */
+    value: BackStep;
+    case: "back";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -109,28 +109,28 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   /**
    * What the identity can sign in with; taken from the traits, in their order.
    *
-   * @generated from field: repeated ostiary.identity.v1.Identifier identifiers = 13;
+   * @generated from field: repeated ostiary.identity.v1.Identifier identifiers = 19;
    */
   identifiers: Identifier[];
 
   /**
    * Where the identity can be reached; taken from the traits, in their order.
    *
-   * @generated from field: repeated ostiary.identity.v1.Address addresses = 14;
+   * @generated from field: repeated ostiary.identity.v1.Address addresses = 21;
    */
   addresses: Address[];
 
   /**
    * A name to show; taken from the traits.
    *
-   * @generated from field: string display_name = 15;
+   * @generated from field: string display_name = 16;
    */
   displayName: string;
 
   /**
    * When the identity last signed in. Unset: never.
    *
-   * @generated from field: google.protobuf.Timestamp last_login_time = 16;
+   * @generated from field: google.protobuf.Timestamp last_login_time = 17;
    */
   lastLoginTime?: Timestamp | undefined;
 
@@ -138,7 +138,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
    * When the identity will be deleted because its owner asked for it. Unset: it stays. Set by the owner alone, in a settings
    * flow; cancelled there or by CancelIdentityDeletion.
    *
-   * @generated from field: google.protobuf.Timestamp purge_time = 17;
+   * @generated from field: google.protobuf.Timestamp purge_time = 20;
    */
   purgeTime?: Timestamp | undefined;
 
@@ -186,63 +186,63 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   /**
    * Names this revision, as in Identity. Opaque: only to be compared.
    *
-   * @generated from field: string etag = 4;
+   * @generated from field: string etag = 9;
    */
   etag: string;
 
   /**
    * The identity's id in the application's own system, where one was set.
    *
-   * @generated from field: string external_id = 5;
+   * @generated from field: string external_id = 8;
    */
   externalId: string;
 
   /**
    * The id of the schema that its traits follow.
    *
-   * @generated from field: string schema_id = 6;
+   * @generated from field: string schema_id = 4;
    */
   schemaId: string;
 
   /**
    * What the schema describes: e-mail, name, and the like.
    *
-   * @generated from field: google.protobuf.Struct traits = 7;
+   * @generated from field: google.protobuf.Struct traits = 5;
    */
   traits?: JsonObject | undefined;
 
   /**
    * Data of the application that the owner may see.
    *
-   * @generated from field: google.protobuf.Struct public_metadata = 8;
+   * @generated from field: google.protobuf.Struct public_metadata = 6;
    */
   publicMetadata?: JsonObject | undefined;
 
   /**
    * Where the identity can be reached, and what of it is verified; taken from the traits, in their order.
    *
-   * @generated from field: repeated ostiary.identity.v1.Address addresses = 9;
+   * @generated from field: repeated ostiary.identity.v1.Address addresses = 10;
    */
   addresses: Address[];
 
   /**
    * A name to show; taken from the traits.
    *
-   * @generated from field: string display_name = 10;
+   * @generated from field: string display_name = 7;
    */
   displayName: string;
 
   /**
    * When the identity will be deleted because its owner asked for it. Unset: it stays.
    *
-   * @generated from field: google.protobuf.Timestamp purge_time = 11;
+   * @generated from field: google.protobuf.Timestamp purge_time = 20;
    */
   purgeTime?: Timestamp | undefined;
 
   /**
    * The kinds of what the identity is asked to do, each once. Empty: nothing; nothing sets them yet.
    *
-   * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 12;
+   * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 11;
    */
   requiredActions: RequiredActionKind[];
 };
@@ -369,7 +369,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   /**
    * UUIDv7 of the credential; not a secret. A password keeps its id when it is replaced.
    *
-   * @generated from field: string id = 1;
+   * @generated from field: string id = 5;
    */
   id: string;
 
@@ -390,21 +390,21 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   /**
    * The kind of credential; an identity has at most one password.
    *
-   * @generated from field: ostiary.common.v1.MethodKind kind = 4;
+   * @generated from field: ostiary.common.v1.MethodKind kind = 1;
    */
   kind: MethodKind;
 
   /**
    * A name that its owner gave it. Empty: none; a password has none.
    *
-   * @generated from field: string label = 5;
+   * @generated from field: string label = 6;
    */
   label: string;
 
   /**
    * When it was last used. Unset: never, or not recorded; of passwords it is not.
    *
-   * @generated from field: google.protobuf.Timestamp last_use_time = 6;
+   * @generated from field: google.protobuf.Timestamp last_use_time = 7;
    */
   lastUseTime?: Timestamp | undefined;
 
@@ -417,7 +417,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
     /**
      * Of a password.
      *
-     * @generated from field: ostiary.identity.v1.PasswordCredential password = 7;
+     * @generated from field: ostiary.identity.v1.PasswordCredential password = 4;
      */
     value: PasswordCredential;
     case: "password";

@@ -487,7 +487,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   /**
    * A new external id; empty removes it.
    *
-   * @generated from field: optional string external_id = 4;
+   * @generated from field: optional string external_id = 5;
    */
   externalId?: string | undefined;
 
@@ -500,7 +500,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     /**
      * New traits, whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
      *
-     * @generated from field: google.protobuf.Struct traits = 5;
+     * @generated from field: google.protobuf.Struct traits = 4;
      */
     value: JsonObject;
     case: "traits";
@@ -508,7 +508,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     /**
      * A patch of the traits. What comes out is limited as in CreateIdentity, and so is the patch itself.
      *
-     * @generated from field: google.protobuf.Struct traits_patch = 6;
+     * @generated from field: google.protobuf.Struct traits_patch = 9;
      */
     value: JsonObject;
     case: "traitsPatch";
@@ -524,7 +524,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
      * New public metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
      * CreateIdentity.
      *
-     * @generated from field: google.protobuf.Struct public_metadata = 7;
+     * @generated from field: google.protobuf.Struct public_metadata = 6;
      */
     value: JsonObject;
     case: "publicMetadata";
@@ -532,7 +532,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     /**
      * A patch of the public metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
      *
-     * @generated from field: google.protobuf.Struct public_metadata_patch = 8;
+     * @generated from field: google.protobuf.Struct public_metadata_patch = 10;
      */
     value: JsonObject;
     case: "publicMetadataPatch";
@@ -548,7 +548,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
      * New admin metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
      * CreateIdentity.
      *
-     * @generated from field: google.protobuf.Struct admin_metadata = 9;
+     * @generated from field: google.protobuf.Struct admin_metadata = 7;
      */
     value: JsonObject;
     case: "adminMetadata";
@@ -556,7 +556,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     /**
      * A patch of the admin metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
      *
-     * @generated from field: google.protobuf.Struct admin_metadata_patch = 10;
+     * @generated from field: google.protobuf.Struct admin_metadata_patch = 11;
      */
     value: JsonObject;
     case: "adminMetadataPatch";
@@ -565,7 +565,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   /**
    * Whether the identity's sessions go on although its identifiers or addresses change.
    *
-   * @generated from field: bool keep_sessions = 11;
+   * @generated from field: bool keep_sessions = 8;
    */
   keepSessions: boolean;
 
@@ -1375,7 +1375,7 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
     /**
      * Until this moment, from a minute to a day from now.
      *
-     * @generated from field: google.protobuf.Timestamp expire_time = 3;
+     * @generated from field: google.protobuf.Timestamp expire_time = 4;
      */
     value: Timestamp;
     case: "expireTime";
@@ -1383,7 +1383,7 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
     /**
      * For this long, from a minute to a day.
      *
-     * @generated from field: google.protobuf.Duration lifetime = 4;
+     * @generated from field: google.protobuf.Duration lifetime = 3;
      */
     value: Duration;
     case: "lifetime";

@@ -74,7 +74,7 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
     /**
      * At this time: in the future, at most 30 days from now.
      *
-     * @generated from field: google.protobuf.Timestamp expire_time = 7;
+     * @generated from field: google.protobuf.Timestamp expire_time = 9;
      */
     value: Timestamp;
     case: "expireTime";
@@ -82,7 +82,7 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
     /**
      * So long after it was made: from a minute to 30 days.
      *
-     * @generated from field: google.protobuf.Duration lifetime = 8;
+     * @generated from field: google.protobuf.Duration lifetime = 7;
      */
     value: Duration;
     case: "lifetime";
@@ -91,7 +91,7 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   /**
    * The language of the message, as a tag such as `de`. Empty: the courier's default.
    *
-   * @generated from field: string language = 9;
+   * @generated from field: string language = 8;
    */
   language: string;
 };

@@ -37,7 +37,7 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   /**
    * What for.
    *
-   * @generated from field: ostiary.identity.v1.LoginRecordPurpose purpose = 3;
+   * @generated from field: ostiary.identity.v1.LoginRecordPurpose purpose = 11;
    */
   purpose: LoginRecordPurpose;
 
@@ -58,28 +58,28 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   /**
    * Why it failed. Unset if it succeeded.
    *
-   * @generated from field: ostiary.identity.v1.LoginFailureReason failure_reason = 6;
+   * @generated from field: ostiary.identity.v1.LoginFailureReason failure_reason = 12;
    */
   failureReason: LoginFailureReason;
 
   /**
    * The session that came of it; not a secret. Empty if none did.
    *
-   * @generated from field: string session_id = 7;
+   * @generated from field: string session_id = 8;
    */
   sessionId: string;
 
   /**
    * The address that the call came from, IPv4 or IPv6. Empty if it is not known.
    *
-   * @generated from field: string ip_address = 8;
+   * @generated from field: string ip_address = 9;
    */
   ipAddress: string;
 
   /**
    * The first 512 characters of the client's User-Agent header.
    *
-   * @generated from field: string user_agent = 9;
+   * @generated from field: string user_agent = 10;
    */
   userAgent: string;
 };

@@ -45,77 +45,77 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
   /**
    * Whether the session still counts, by the server's clock when it answered.
    *
-   * @generated from field: ostiary.session.v1.SessionState state = 4;
+   * @generated from field: ostiary.session.v1.SessionState state = 14;
    */
   state: SessionState;
 
   /**
    * Whose session it is.
    *
-   * @generated from field: string identity_id = 5;
+   * @generated from field: string identity_id = 4;
    */
   identityId: string;
 
   /**
    * How strongly the holder has signed in.
    *
-   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 6;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 5;
    */
   assuranceLevel: AssuranceLevel;
 
   /**
    * What the holder has shown, oldest first.
    *
-   * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 7;
+   * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 6;
    */
   authenticationMethods: AuthenticationMethod[];
 
   /**
    * When the holder last proved who they are.
    *
-   * @generated from field: google.protobuf.Timestamp authenticate_time = 8;
+   * @generated from field: google.protobuf.Timestamp authenticate_time = 7;
    */
   authenticateTime?: Timestamp | undefined;
 
   /**
    * When the session ends at the latest, unless it is extended.
    *
-   * @generated from field: google.protobuf.Timestamp expire_time = 9;
+   * @generated from field: google.protobuf.Timestamp expire_time = 8;
    */
   expireTime?: Timestamp | undefined;
 
   /**
    * When the session was last used, to about a minute.
    *
-   * @generated from field: google.protobuf.Timestamp last_use_time = 10;
+   * @generated from field: google.protobuf.Timestamp last_use_time = 9;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
    * When the session ends if it is not used before. Unset: there is no idle limit.
    *
-   * @generated from field: google.protobuf.Timestamp idle_expire_time = 11;
+   * @generated from field: google.protobuf.Timestamp idle_expire_time = 10;
    */
   idleExpireTime?: Timestamp | undefined;
 
   /**
    * When the session was ended early. Unset: it was not.
    *
-   * @generated from field: google.protobuf.Timestamp revoke_time = 12;
+   * @generated from field: google.protobuf.Timestamp revoke_time = 11;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
    * The device that the session began on.
    *
-   * @generated from field: ostiary.session.v1.Device device = 13;
+   * @generated from field: ostiary.session.v1.Device device = 12;
    */
   device?: Device | undefined;
 
   /**
    * Whether this is the session that the call was made with.
    *
-   * @generated from field: bool current = 14;
+   * @generated from field: bool current = 13;
    */
   current: boolean;
 };
@@ -142,28 +142,28 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   /**
    * What it was given for.
    *
-   * @generated from field: ostiary.session.v1.AuthenticationPurpose purpose = 2;
+   * @generated from field: ostiary.session.v1.AuthenticationPurpose purpose = 4;
    */
   purpose: AuthenticationPurpose;
 
   /**
    * The assurance level that this proof counts for.
    *
-   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 3;
+   * @generated from field: ostiary.option.v1.AssuranceLevel assurance_level = 2;
    */
   assuranceLevel: AssuranceLevel;
 
   /**
    * Whether the authenticator has made sure who holds it, by a PIN or a biometric feature.
    *
-   * @generated from field: bool user_verified = 4;
+   * @generated from field: bool user_verified = 5;
    */
   userVerified: boolean;
 
   /**
    * The id of the provider that vouched, as the configuration names it. Empty: none did.
    *
-   * @generated from field: string provider = 5;
+   * @generated from field: string provider = 6;
    */
   provider: string;
 
@@ -171,14 +171,14 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
    * The id of the credential, where an identity can have several of the kind; not a secret. Empty: it has one, or none is
    * stored.
    *
-   * @generated from field: string credential_id = 6;
+   * @generated from field: string credential_id = 7;
    */
   credentialId: string;
 
   /**
    * When it was given.
    *
-   * @generated from field: google.protobuf.Timestamp complete_time = 7;
+   * @generated from field: google.protobuf.Timestamp complete_time = 3;
    */
   completeTime?: Timestamp | undefined;
 };

@@ -113,14 +113,14 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   /**
    * What the session must show, all of it. Empty: any active session will do.
    *
-   * @generated from field: repeated ostiary.option.v1.Demand demands = 3;
+   * @generated from field: repeated ostiary.option.v1.Demand demands = 6;
    */
   demands: Demand[];
 
   /**
    * How much to return.
    *
-   * @generated from field: ostiary.session.v1.SessionView view = 4;
+   * @generated from field: ostiary.session.v1.SessionView view = 5;
    */
   view: SessionView;
 
@@ -128,7 +128,7 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
    * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
    * the server keeps a feed; its answers include every change that was answered before.
    *
-   * @generated from field: ostiary.common.v1.Position at_least = 5;
+   * @generated from field: ostiary.common.v1.Position at_least = 7;
    */
   atLeast?: Position | undefined;
 };
