@@ -71,8 +71,11 @@ function expectation(field: DescField): string {
       return "has a wrong value in its list, or is no list";
     case "map":
       return "is not an object of the right values";
-    case "enum":
-      return `must be one of ${field.enum.values.map((value) => value.name).join(", ")}`.slice(0, 400);
+    case "enum": {
+      // The zero value means "not set": nobody is told to write it.
+      const names = field.enum.values.filter(({ number }) => number !== 0).map(({ name }) => name);
+      return `must be one of ${names.join(", ")}`.slice(0, 400);
+    }
     case "message":
     case "scalar":
       return "has a value of the wrong type";
