@@ -34,7 +34,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   test("lead a stranger from the door to the login, and from there to a new account", async () => {
     const page = await visitors.open("/ui/");
     await page.waitForSelector(identifier);
-    expect(await page.title()).toBe("Sign in · Ostiary");
+    await expect.poll(() => page.title()).toBe("Sign in · Ostiary");
     await page.click("text=Create one");
     await page.waitForSelector(email);
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
@@ -507,7 +507,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       await page.waitForSelector(identifier);
       // What nobody can do is not offered.
       await page.waitForSelector("text=Acme");
-      expect(await page.title()).toBe("Sign in · Acme");
+      await expect.poll(() => page.title()).toBe("Sign in · Acme");
       expect(await page.locator("main a").count()).toBe(0);
     } finally {
       await browser.close();
