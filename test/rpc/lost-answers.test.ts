@@ -249,7 +249,13 @@ test("no token of a session or device, and no secret, lies in the database", asy
   );
   expect(rows.some(({ answer }) => answer !== null)).toBe(true);
   const all = rows.map(({ text }) => text).join("\n");
-  for (const secret of [outcome.value.signedIn?.sessionToken ?? "?", goodPassword, '"sealed"']) {
+  const { sessionToken = "", deviceToken = "" } = outcome.value.signedIn ?? {};
+  expect([sessionToken, deviceToken]).toEqual([
+    expect.stringMatching(/^ost_ses_/),
+    expect.stringMatching(/^ost_dev_/),
+  ]);
+  // What the sealed answer holds is looked at in src/transport/rpc/flow-submits.test.ts.
+  for (const secret of [sessionToken, deviceToken, goodPassword, '"sealed"']) {
     expect(all).not.toContain(secret);
   }
 });
