@@ -112,7 +112,7 @@ describe("a stream in both directions", () => {
       stream.on("error", () => {});
       return { client, stream };
     };
-    const logged = () => vi.waitUntil(() => impatient.log.at(-1)?.fields.reason);
+    const logged = () => vi.waitUntil(() => impatient.log.at(-1)?.fields.reason, 10_000);
 
     test("for the next message ends with the reason", async () => {
       const { client, stream } = begin();
@@ -205,7 +205,7 @@ describe.each(protocols)("a stream whose key is revoked, over %s,", (protocol) =
         revoked = true;
         const error = await errorOf(restOf(messages));
         expect(detailOf(error, ErrorInfoSchema)?.reason).toBe("API_KEY_REVOKED");
-        await vi.waitUntil(() => watched.log.length > 0);
+        await vi.waitUntil(() => watched.log.length > 0, 10_000);
         expect(watched.log.map(({ fields }) => fields.reason)).toEqual(["API_KEY_REVOKED"]);
       } finally {
         await watched.close();

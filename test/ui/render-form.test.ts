@@ -152,13 +152,13 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
     );
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Fill this in.");
-    expect(await focused(page)).toBe("identifier");
+    await expect.poll(() => focused(page)).toBe("identifier");
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Wrong.");
-    expect(await page.evaluate(() => document.activeElement?.className)).toBe("ostiary-messages");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.className)).toBe("ostiary-messages");
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Continue");
-    expect(await focused(page)).toBe("H1");
+    await expect.poll(() => focused(page)).toBe("H1");
   });
 
   test("says that a form had expired, and that a submit has failed without taking away what was typed", async () => {
@@ -170,7 +170,7 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=That did not work.");
     expect(await page.getByLabel("Password", { exact: true }).inputValue()).toBe("secret");
-    expect(await page.getAttribute("form", "aria-busy")).toBe("false");
+    await expect.poll(() => page.getAttribute("form", "aria-busy")).toBe("false");
   });
 
   test("adds an item to a list, with the focus in it, until there is no room", async () => {
