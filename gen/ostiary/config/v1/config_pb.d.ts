@@ -736,9 +736,10 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
   courier?: CourierConfig | undefined;
 
   /**
-   * Whether answers hide who has an account: codes, recovery, verification, logins that ask for the identifier first, and
-   * registration where it proves the address. Switched off, these say that there is no such account, or that an address is
-   * taken, what an account signs in with and how its recovery addresses begin and end; and whoever asks can find out.
+   * Whether answers hide who has an account: codes, recovery, verification, logins that ask for the identifier first,
+   * and registration where it proves the address. Switched off, these say that there is no such account, or that an
+   * address is taken, what an account signs in with and how its recovery addresses begin and end, to everybody who
+   * asks.
    *
    * @generated from field: bool enumeration_safe = 13;
    */
@@ -781,7 +782,7 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   logoUrl: string;
 
   /**
-   * The address of the logo on a dark background. Empty: `logo_url` will do.
+   * The address of the logo on a dark background. Empty: `logo_url` is used.
    *
    * @generated from field: string logo_dark_url = 3;
    */
@@ -850,28 +851,28 @@ export declare const BrandingConfigSchema: GenMessage<BrandingConfig>;
  */
 export declare type BrandColorsConfig = Message<"ostiary.config.v1.BrandColorsConfig"> & {
   /**
-   * Of buttons and links. Empty: the page's own.
+   * The colour of buttons and links. Empty: the page's own.
    *
    * @generated from field: string primary = 1;
    */
   primary: string;
 
   /**
-   * Of text on `primary`. Empty: the page's own.
+   * The colour of text on `primary`. Empty: the page's own.
    *
    * @generated from field: string on_primary = 2;
    */
   onPrimary: string;
 
   /**
-   * Of the page. Empty: the page's own.
+   * The colour of the page. Empty: the page's own.
    *
    * @generated from field: string background = 3;
    */
   background: string;
 
   /**
-   * Of text on `background`. Empty: the page's own.
+   * The colour of text on `background`. Empty: the page's own.
    *
    * @generated from field: string text = 4;
    */
@@ -1270,8 +1271,8 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
   lifetime?: Duration | undefined;
 
   /**
-   * Who can make an account. In YAML: `open`, anybody; `invitation`, only who holds an invitation of `InvitationService`;
-   * `closed`, nobody.
+   * Who can make an account. In YAML: `open`, anybody; `invitation`, only holders of an invitation of
+   * `InvitationService`; `closed`, nobody.
    *
    * @generated from field: ostiary.config.v1.RegistrationMode mode = 3;
    */
@@ -1448,8 +1449,8 @@ export declare type AccountDeletionConfig = Message<"ostiary.config.v1.AccountDe
   enabled: boolean;
 
   /**
-   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s deletes it at
-   * once; whoever gets hold of a session that is just fresh then deletes the account for good.
+   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s
+   * deletes it at once; then somebody who gets hold of a fresh session can delete the account for good.
    *
    * @generated from field: google.protobuf.Duration grace_period = 2;
    */
@@ -2119,7 +2120,7 @@ export enum RegistrationMode {
   OPEN = 1,
 
   /**
-   * Only who is invited.
+   * Only people who are invited.
    *
    * @generated from enum value: REGISTRATION_MODE_INVITATION = 2;
    */
@@ -2253,8 +2254,8 @@ export declare const default_yaml: GenExtension<FieldOptions, string>;
 export declare const path: GenExtension<FieldOptions, boolean>;
 
 /**
- * Whether a section means something by being there: it is left out unless one of its keys is set. The members of a oneof
- * are so as well.
+ * Whether the presence of a section means something. Such a section is left out unless one of its keys is set. The
+ * members of a oneof are treated in the same way.
  *
  * @generated from extension: bool optional_section = 51904;
  */

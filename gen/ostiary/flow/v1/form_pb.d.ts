@@ -14,14 +14,15 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_flow_v1_form: GenFile;
 
 /**
- * Form is what a user interface draws. Nodes of kinds that are newer than the client are to be skipped; all others are drawn
- * from what stands in them, and what they hold is sent with FlowService.SubmitForm, so that a renderer needs to know no step.
+ * Form is what a user interface draws. Nodes of kinds that are newer than the client are to be skipped. All others are
+ * drawn from their fields alone. What was filled in is sent with FlowService.SubmitForm, so a renderer needs to know no
+ * step.
  *
  * @generated from message ostiary.flow.v1.Form
  */
 export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   /**
-   * What the stage is called, for a heading: "Enter the code".
+   * The name of the stage, for a heading: "Enter the code".
    *
    * @generated from field: ostiary.flow.v1.FormMessage title = 1;
    */
@@ -42,15 +43,15 @@ export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   account?: FormMessage | undefined;
 
   /**
-   * The groups that nodes are drawn in, in their order. Empty: there is one group, without a heading.
+   * The groups that nodes are drawn in, in this order. Empty: there is one group, without a heading.
    *
    * @generated from field: repeated ostiary.flow.v1.FormSection sections = 4;
    */
   sections: FormSection[];
 
   /**
-   * The fields, buttons and whatever else is drawn, in the order to draw them. A client may draw them in another order, by their
-   * `step` or `section`.
+   * The fields, buttons and other elements, in the order to draw them. A client may draw them in another order, by
+   * their `step` or `section`.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 5;
    */
@@ -77,7 +78,7 @@ export declare const FormSchema: GenMessage<Form>;
  */
 export declare type FormSection = Message<"ostiary.flow.v1.FormSection"> & {
   /**
-   * What nodes name it by in `section`; the same whenever the form is drawn: `profile`, `password`, `deletion`.
+   * The id that nodes have in `section`. It is the same whenever the form is drawn: `profile`, `password`, `deletion`.
    *
    * @generated from field: string id = 1;
    */
@@ -106,19 +107,20 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   /**
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
-   * before it. A part may be empty, and it may be a number: only within a list node a number is the index of an item. A button
-   * without a value, a text, an image and an anchor fill nothing: their names tell them apart.
-   * The same grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
-   * filters. A name is written in one way only: a backslash stands before nothing else, an index has no leading zeros and
-   * begins with 0. No part is `__proto__`, `constructor` or `prototype`.
+   * before it. A part may be empty. A part may be a number, which is the index of an item only within a list node. A
+   * button without a value, a text, an image and an anchor fill nothing; their names only tell them apart. The same
+   * grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
+   * filters. A name is written in one way only: a backslash stands before nothing else, and an index counts from 0
+   * without leading zeros. No part is `__proto__`, `constructor` or `prototype`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The step that sends the node, by its JSON name (`sendCode`, `deleteAccount`); of a button the one that it submits. A node
-   * counts, its `required` included, only when its step is submitted. Empty: every step sends it.
+   * The step that sends the node, by its JSON name (`sendCode`, `deleteAccount`). Of a button it is the step that the
+   * button submits. A node counts, and so does its `required`, only when its step is submitted. Empty: every step sends
+   * it.
    *
    * @generated from field: string step = 2;
    */
@@ -132,14 +134,14 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   section: string;
 
   /**
-   * What to write beside it; on a button or an anchor.
+   * The text beside the node, or on it if it is a button or an anchor.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 4;
    */
   label?: FormMessage | undefined;
 
   /**
-   * What helps to fill it in.
+   * A sentence that helps to fill it in.
    *
    * @generated from field: ostiary.flow.v1.FormMessage help = 5;
    */
@@ -229,28 +231,30 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
 export declare const FormNodeSchema: GenMessage<FormNode>;
 
 /**
- * FormCondition ties a node to what another one holds: of several variants one is filled in, and the other node says which.
+ * FormCondition ties a node to the value of another node. Of several variants one is filled in, and the other node says
+ * which.
  *
  * @generated from message ostiary.flow.v1.FormCondition
  */
 export declare type FormCondition = Message<"ostiary.flow.v1.FormCondition"> & {
   /**
-   * The name of the other node, an input of the same form; within the template of a list relative, as the node's own.
+   * The name of the other node, an input of the same form. Within the template of a list it is relative, as the node's
+   * own name is.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The values of it with which the node is drawn.
+   * The values of the other node with which this one is drawn.
    *
    * @generated from field: repeated google.protobuf.Value values = 2;
    */
   values: Value[];
 
   /**
-   * The path of what is sent as null if the node is not drawn when the form is submitted, because another variant was chosen:
-   * nothing of the variant that was left stays. Empty: nothing is sent for it.
+   * The path that is sent as null if the node is not drawn when the form is submitted. Then another variant was chosen,
+   * and nothing of the former one stays. Empty: nothing is sent.
    *
    * @generated from field: string clears = 3;
    */
@@ -284,8 +288,8 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   value?: Value | undefined;
 
   /**
-   * Whether `value` was sent and not accepted, or is proposed, so that it is not what the server has. A trait that nobody changes
-   * in the form is sent where this is set, and left out where it is not. Without a value: the trait was emptied.
+   * Whether `value` differs from what the server has: it was sent and not accepted, or is proposed. A trait that nobody
+   * changes in the form is sent if this is set, and left out otherwise. Set without a value: the trait was emptied.
    *
    * @generated from field: bool unsaved = 3;
    */
@@ -299,7 +303,7 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   required: boolean;
 
   /**
-   * Whether it is shown and not filled in. It is not sent; sent all the same it is refused.
+   * Whether it is shown and not filled in. A client sends no value for it; the server refuses one.
    *
    * @generated from field: bool read_only = 5;
    */
@@ -403,18 +407,18 @@ export declare type InputChoice = Message<"ostiary.flow.v1.InputChoice"> & {
 export declare const InputChoiceSchema: GenMessage<InputChoice>;
 
 /**
- * ListNode is a list of traits, of any length. All its items are drawn, so that what is sent is the whole list: with the items
- * that were added, without those that were left empty or taken out, `[]` once the last one is gone; null or nothing is never sent
- * for it. If nobody has changed it, and `unsaved` is not set, nothing of it is sent.
+ * ListNode is a list of traits, of any length. All its items are drawn, so a changed list is sent whole: with the items
+ * that were added, and without those that were left empty or taken out. Without items it is `[]`, never null. A list
+ * that nobody has changed is not sent, unless `unsaved` is set.
  *
  * @generated from message ostiary.flow.v1.ListNode
  */
 export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   /**
-   * The nodes of one item, to add one: copy them, and put the list's name, a dot and the next index before their names, and
-   * before those in their conditions. A list of values has one node, whose own name is empty: `traits.phones` and `2` make
-   * `traits.phones.2`. A list of objects has one for each member, whose own name begins with a dot: `traits.people`, `0` and
-   * `.name` make `traits.people.0.name`. No template: nothing can be added.
+   * The nodes of an item, for adding one. Copy them, and put the list's name, a dot and the next index before their
+   * names and before the names in their conditions. A list of values has one node, whose own name is empty:
+   * `traits.phones` and `2` make `traits.phones.2`. A list of objects has a node for each member, whose own name begins
+   * with a dot: `traits.people`, `0` and `.name` make `traits.people.0.name`. Empty: nothing can be added.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode template = 1;
    */
@@ -428,28 +432,29 @@ export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   items: ListItem[];
 
   /**
-   * How many items there must be.
+   * The least number of items.
    *
    * @generated from field: int32 min_items = 3;
    */
   minItems: number;
 
   /**
-   * How many there can be. 0: no bound but those of traits.
+   * The greatest number of items. 0: only the limits of traits hold.
    *
    * @generated from field: int32 max_items = 4;
    */
   maxItems: number;
 
   /**
-   * Whether the list is shown and not changed: what its items hold cannot be drawn whole, and a list is replaced whole.
+   * Whether the list is shown and cannot be changed. Either only an operator sets it, or an item cannot be drawn whole,
+   * and a list is replaced whole.
    *
    * @generated from field: bool read_only = 5;
    */
   readOnly: boolean;
 
   /**
-   * Whether the list was sent and not accepted, so that it is not what the server has. It is sent again as it stands.
+   * Whether the list was sent and not accepted, so it differs from what the server has. It is sent again as it stands.
    *
    * @generated from field: bool unsaved = 6;
    */
@@ -469,7 +474,7 @@ export declare const ListNodeSchema: GenMessage<ListNode>;
  */
 export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
   /**
-   * Its nodes, as the template has them.
+   * Its nodes, with whole names. Read-only members are among them; the template has none.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
    */
@@ -483,14 +488,14 @@ export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
 export declare const ListItemSchema: GenMessage<ListItem>;
 
 /**
- * ButtonNode is a button that submits the form with the node's `step`: what every step sends and what belongs to this one.
+ * ButtonNode is a button that submits the form with the node's `step`: the nodes of this step, and those of every step.
  *
  * @generated from message ostiary.flow.v1.ButtonNode
  */
 export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   /**
-   * The value that the button gives to the field that the node's name says: of several buttons of one step it tells which was
-   * pressed. Unset: the step alone is submitted.
+   * The value that the button gives to the field that the node's name says. It tells which of several buttons of one
+   * step was pressed. Unset: the step alone is submitted.
    *
    * @generated from field: google.protobuf.Value value = 1;
    */
@@ -511,14 +516,14 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   danger: boolean;
 
   /**
-   * What to ask before the form is submitted with it; it is submitted once somebody says yes. Unset: ask nothing.
+   * The question to ask first. The form is submitted only after a yes. Unset: ask nothing.
    *
    * @generated from field: ostiary.flow.v1.FormMessage confirmation = 4;
    */
   confirmation?: FormMessage | undefined;
 
   /**
-   * Whether the form may be sent although required fields of it are empty: `resend` and `back` need none of them.
+   * Whether the form may be sent although required fields are empty. `resend` and `back` need none of them.
    *
    * @generated from field: bool skips_required = 5;
    */
@@ -545,7 +550,7 @@ export declare type TextNode = Message<"ostiary.flow.v1.TextNode"> & {
   text?: FormMessage | undefined;
 
   /**
-   * Whether people copy it, for example into an app: offer a button for that.
+   * Whether people copy it, for example into an app. Offer a button for that.
    *
    * @generated from field: bool copyable = 2;
    */
@@ -615,7 +620,7 @@ export declare const ImageNodeSchema: GenMessage<ImageNode>;
  */
 export declare type AnchorNode = Message<"ostiary.flow.v1.AnchorNode"> & {
   /**
-   * Where it leads. It may carry state, so it belongs into no log.
+   * The address of the link. It may carry state, so it belongs in no log.
    *
    * @generated from field: string url = 1;
    */
@@ -657,9 +662,9 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   text: string;
 
   /**
-   * The values within the sentence, for translations. Whatever is said of a trait (1070002, 4000002, 9000201, 9000202,
-   * 9000203) has the name of its node as `name` here, without the indices of lists, so that it can be translated by number and
-   * name; a choice (9000201) its `value` as well.
+   * The values within the sentence, for translations. A message about a trait (1070002, 4000002, 9000201, 9000202,
+   * 9000203) has the name of the trait's node as `name`, without the indices of lists. So it can be translated by
+   * number and name. The label of a choice (9000201) has its `value` as well.
    *
    * @generated from field: google.protobuf.Struct context = 4;
    */
@@ -693,7 +698,7 @@ export enum ButtonImportance {
   UNSPECIFIED = 0,
 
   /**
-   * What most people are here for. A form has one, a section as well.
+   * The main button. Each section has one, and so have the buttons without a section.
    *
    * @generated from enum value: BUTTON_IMPORTANCE_PRIMARY = 1;
    */
@@ -804,8 +809,8 @@ export enum InputType {
   HIDDEN = 11,
 
   /**
-   * A one-time code. People paste it with blanks, hyphens or a whole sentence around it, and the server reads that, so the node
-   * has no lengths and no pattern, and a client limits nothing.
+   * A one-time code. People paste it with blanks, hyphens or a whole sentence around it, and the server reads that. So
+   * the node has no lengths and no pattern, and a client limits nothing.
    *
    * @generated from enum value: INPUT_TYPE_CODE = 12;
    */

@@ -16,8 +16,8 @@ import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 export declare const file_ostiary_flow_v1_tenant_profile: GenFile;
 
 /**
- * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone: the
- * same for every caller, and it changes only when the server is started with another configuration.
+ * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone.
+ * It is the same for every caller, and changes only when the server starts with another configuration.
  *
  * @generated from message ostiary.flow.v1.TenantProfile
  */
@@ -101,7 +101,7 @@ export declare const TenantProfileSchema: GenMessage<TenantProfile>;
 
 /**
  * Branding says what a service is called and looks like. Its addresses begin with `https://`, or with `http://` on the
- * machine of the server; what is not configured is empty.
+ * machine of the server. What is not configured is empty.
  *
  * @generated from message ostiary.flow.v1.Branding
  */
@@ -121,7 +121,7 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   logoUrl: string;
 
   /**
-   * The address of the logo on a dark background; if empty, `logo_url` will do.
+   * The address of the logo on a dark background. Empty: `logo_url` is used.
    *
    * @generated from field: string logo_dark_url = 3;
    */
@@ -142,7 +142,7 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   colors?: BrandColors | undefined;
 
   /**
-   * The colours on a dark background; a colour that is empty is as in `colors`. Unset: the page's own.
+   * The colours on a dark background. A colour that is empty is as in `colors`. Unset: the page's own.
    *
    * @generated from field: ostiary.flow.v1.BrandColors dark_colors = 6;
    */
@@ -190,28 +190,28 @@ export declare const BrandingSchema: GenMessage<Branding>;
  */
 export declare type BrandColors = Message<"ostiary.flow.v1.BrandColors"> & {
   /**
-   * Of buttons and links.
+   * The colour of buttons and links.
    *
    * @generated from field: string primary = 1;
    */
   primary: string;
 
   /**
-   * Of text on `primary`.
+   * The colour of text on `primary`.
    *
    * @generated from field: string on_primary = 2;
    */
   onPrimary: string;
 
   /**
-   * Of the page.
+   * The colour of the page.
    *
    * @generated from field: string background = 3;
    */
   background: string;
 
   /**
-   * Of text on `background`.
+   * The colour of text on `background`.
    *
    * @generated from field: string text = 4;
    */
@@ -313,7 +313,7 @@ export declare const PasswordRulesSchema: GenMessage<PasswordRules>;
  */
 export declare type LoginProfile = Message<"ostiary.flow.v1.LoginProfile"> & {
   /**
-   * The methods on offer as the first factor. What an account offers may be less.
+   * The methods on offer as the first factor. An account may offer fewer.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantMethod methods = 1;
    */
@@ -340,21 +340,21 @@ export declare const LoginProfileSchema: GenMessage<LoginProfile>;
  */
 export declare type RegistrationProfile = Message<"ostiary.flow.v1.RegistrationProfile"> & {
   /**
-   * Who can make one.
+   * Who can make an account.
    *
    * @generated from field: ostiary.flow.v1.RegistrationMode mode = 1;
    */
   mode: RegistrationMode;
 
   /**
-   * The methods on offer. Empty where nobody can make one.
+   * The methods on offer. Empty where nobody can make an account.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantMethod methods = 2;
    */
   methods: TenantMethod[];
 
   /**
-   * The ids of the identity schemas that people can choose. Empty where nobody can make one.
+   * The ids of the identity schemas that people can choose. Empty where nobody can make an account.
    *
    * @generated from field: repeated string schema_ids = 3;
    */
@@ -502,7 +502,7 @@ export enum RegistrationMode {
   OPEN = 1,
 
   /**
-   * Only who is invited.
+   * Only people who are invited.
    *
    * @generated from enum value: REGISTRATION_MODE_INVITATION = 2;
    */

@@ -39,8 +39,9 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters a text,
-   * whatever the schema allows. A whole number beyond ±9007199254740991 is refused: write it as a string.
+   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters
+   * a text, even where the schema allows more. A whole number beyond ±9007199254740991 is refused: write it as a
+   * string.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -213,7 +214,7 @@ export declare type CreateIdentityResponse = Message<"ostiary.identity.v1.Create
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -240,7 +241,8 @@ export declare type GetIdentityRequest = Message<"ostiary.identity.v1.GetIdentit
   identityId: string;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 2;
    */
@@ -386,7 +388,8 @@ export declare type ListIdentitiesRequest = Message<"ostiary.identity.v1.ListIde
   view: IdentityView;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 8;
    */
@@ -406,8 +409,8 @@ export declare const ListIdentitiesRequestSchema: GenMessage<ListIdentitiesReque
  */
 export declare type TraitFilter = Message<"ostiary.identity.v1.TraitFilter"> & {
   /**
-   * The trait's path, in the grammar of the names of form nodes (ostiary.flow.v1.FormNode.name) and without `traits.` before
-   * it: `name.first`, `phones.0`, `favourite\.colour`.
+   * The trait's path, in the grammar of ostiary.flow.v1.FormNode.name, without `traits.` before it: `name.first`,
+   * `phones.0`, `favourite\.colour`.
    *
    * @generated from field: string path = 1;
    */
@@ -434,7 +437,7 @@ export declare const TraitFilterSchema: GenMessage<TraitFilter>;
  */
 export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListIdentitiesResponse"> & {
   /**
-   * The identities of this page; maybe fewer than asked for, also while more follow.
+   * The identities of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Identity identities = 1;
    */
@@ -470,8 +473,8 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   identityId: string;
 
   /**
-   * The revision that the change was made from; if it is no longer the current one, the call is refused with ETAG_MISMATCH.
-   * Empty: the change is made to what is current.
+   * The `etag` of the identity that the change was made from. If it is no longer the current one, the call is refused
+   * with ETAG_MISMATCH. Empty: the current identity is changed.
    *
    * @generated from field: string etag = 2;
    */
@@ -498,7 +501,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    */
   traitsChange: {
     /**
-     * New traits, whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
+     * New traits, as a whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct traits = 4;
      */
@@ -506,7 +509,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "traits";
   } | {
     /**
-     * A patch of the traits. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the traits. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct traits_patch = 9;
      */
@@ -521,7 +524,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    */
   publicMetadataChange: {
     /**
-     * New public metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
+     * New public metadata, as a whole: what they do not hold is deleted. An empty object deletes all. Limited as in
      * CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct public_metadata = 6;
@@ -530,7 +533,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "publicMetadata";
   } | {
     /**
-     * A patch of the public metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the public metadata. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct public_metadata_patch = 10;
      */
@@ -545,7 +548,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
    */
   adminMetadataChange: {
     /**
-     * New admin metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
+     * New admin metadata, as a whole: what they do not hold is deleted. An empty object deletes all. Limited as in
      * CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct admin_metadata = 7;
@@ -554,7 +557,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "adminMetadata";
   } | {
     /**
-     * A patch of the admin metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the admin metadata. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct admin_metadata_patch = 11;
      */
@@ -598,7 +601,7 @@ export declare type UpdateIdentityResponse = Message<"ostiary.identity.v1.Update
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -645,7 +648,7 @@ export declare type ActivateIdentityResponse = Message<"ostiary.identity.v1.Acti
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -692,7 +695,7 @@ export declare type DeactivateIdentityResponse = Message<"ostiary.identity.v1.De
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -732,7 +735,7 @@ export declare const DeleteIdentityRequestSchema: GenMessage<DeleteIdentityReque
  */
 export declare type DeleteIdentityResponse = Message<"ostiary.identity.v1.DeleteIdentityResponse"> & {
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 1;
    */
@@ -779,7 +782,7 @@ export declare type CancelIdentityDeletionResponse = Message<"ostiary.identity.v
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -833,7 +836,7 @@ export declare type VerifyAddressResponse = Message<"ostiary.identity.v1.VerifyA
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -894,7 +897,7 @@ export declare type UnverifyAddressResponse = Message<"ostiary.identity.v1.Unver
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -947,7 +950,7 @@ export declare type NewRequiredAction = Message<"ostiary.identity.v1.NewRequired
    */
   action: {
     /**
-     * Something of which there is nothing more to say; not ACCEPT_TERMS.
+     * An action without details: any kind but ACCEPT_TERMS.
      *
      * @generated from field: ostiary.identity.v1.RequiredActionKind kind = 1;
      */
@@ -1018,7 +1021,7 @@ export declare type SetRequiredActionsResponse = Message<"ostiary.identity.v1.Se
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1052,8 +1055,8 @@ export declare type BatchCreateIdentitiesRequest = Message<"ostiary.identity.v1.
   requests: CreateIdentityRequest[];
 
   /**
-   * How much of each identity to return. Default: ID, so that the answer is small; with FULL it is about as large as the
-   * request, and more than 4 MiB are more than gRPC clients receive by default.
+   * How much of each identity to return. Default: ID, so that the answer is small. With FULL it is about as large as
+   * the request, and gRPC clients receive at most 4 MiB by default.
    *
    * @generated from field: ostiary.identity.v1.IdentityView view = 3;
    */
@@ -1080,7 +1083,7 @@ export declare type BatchCreateIdentitiesResponse = Message<"ostiary.identity.v1
   results: BatchCreateIdentitiesResult[];
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1114,7 +1117,7 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
     case: "identity";
   } | {
     /**
-     * Why none was made; invalid fields are relative to the request of the batch.
+     * Why none was made. The paths of invalid fields are those of CreateIdentity, without the place in the batch.
      *
      * @generated from field: ostiary.error.v1.CallError error = 2;
      */
@@ -1171,7 +1174,7 @@ export declare const ListCredentialsRequestSchema: GenMessage<ListCredentialsReq
  */
 export declare type ListCredentialsResponse = Message<"ostiary.identity.v1.ListCredentialsResponse"> & {
   /**
-   * The credentials of this page; maybe fewer than asked for, also while more follow.
+   * The credentials of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Credential credentials = 1;
    */
@@ -1225,7 +1228,7 @@ export declare const DeleteCredentialRequestSchema: GenMessage<DeleteCredentialR
  */
 export declare type DeleteCredentialResponse = Message<"ostiary.identity.v1.DeleteCredentialResponse"> & {
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 1;
    */
@@ -1286,7 +1289,7 @@ export declare type SetPasswordResponse = Message<"ostiary.identity.v1.SetPasswo
   credential?: Credential | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1560,8 +1563,8 @@ export declare const SendVerificationMessageResponseSchema: GenMessage<SendVerif
  */
 export declare type BatchSendRecoveryMessagesRequest = Message<"ostiary.identity.v1.BatchSendRecoveryMessagesRequest"> & {
   /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
-   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * Makes it safe to send the same ids again for a day, in any order and split into calls in any way. An identity that
+   * a message went to under this id gets no second one, and its result is that of the first time. Recommended: a random
    * UUID, the same for the whole list.
    *
    * @generated from field: string request_id = 1;
@@ -1609,8 +1612,8 @@ export declare const BatchSendRecoveryMessagesResponseSchema: GenMessage<BatchSe
  */
 export declare type BatchSendVerificationMessagesRequest = Message<"ostiary.identity.v1.BatchSendVerificationMessagesRequest"> & {
   /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
-   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * Makes it safe to send the same ids again for a day, in any order and split into calls in any way. An identity that
+   * a message went to under this id gets no second one, and its result is that of the first time. Recommended: a random
    * UUID, the same for the whole list.
    *
    * @generated from field: string request_id = 1;
@@ -1763,7 +1766,7 @@ export declare const ListLoginHistoryRequestSchema: GenMessage<ListLoginHistoryR
  */
 export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.ListLoginHistoryResponse"> & {
   /**
-   * The records of this page; maybe fewer than asked for, also while more follow.
+   * The records of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.LoginRecord records = 1;
    */
@@ -1955,10 +1958,10 @@ export declare const IdentityService: GenService<{
     output: typeof CancelIdentityDeletionResponseSchema;
   },
   /**
-   * VerifyAddress says that an address is the identity's: the operator vouches for it, and nobody is asked. The address then
-   * recovers and signs in by code as one that its owner has verified. The account is a claimed one, with the credentials that
-   * it has: make sure that it was its owner who registered. The owner is told at every address that was verified before. Does
-   * nothing if it is verified already.
+   * VerifyAddress says that an address is the identity's: the operator vouches for it, and nobody is asked. The address
+   * then recovers and signs in by code, like an address that its owner has verified. The account is a claimed one, with
+   * the credentials that it has. Make sure that the owner of the address registered it. The owner is told at every
+   * address that was verified before. Does nothing if it is verified already.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
@@ -1971,10 +1974,10 @@ export declare const IdentityService: GenService<{
     output: typeof VerifyAddressResponseSchema;
   },
   /**
-   * UnverifyAddress takes back that an address is the identity's, for one that was lost or mistyped: it recovers and signs in by
-   * code no more until it is verified again. Codes and links that are on their way for the identity end, its sessions too unless
-   * asked to keep them. The owner is told at every address that was verified, also at this one. Does nothing if it is not
-   * verified.
+   * UnverifyAddress takes back that an address is the identity's, for an address that was lost or mistyped. It neither
+   * recovers nor signs in by code until it is verified again. Codes, links and open flows of the identity end, and so
+   * do its sessions unless asked to keep them. The owner is told at every address that was verified, also at this one.
+   * Does nothing if it is not verified.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
@@ -1987,8 +1990,8 @@ export declare const IdentityService: GenService<{
     output: typeof UnverifyAddressResponseSchema;
   },
   /**
-   * SetRequiredActions replaces what operators ask an identity to do; what the configuration asks for stays. Not served yet:
-   * every call is refused.
+   * SetRequiredActions replaces what operators ask an identity to do. What the configuration asks for stays. Not served
+   * yet: every call is refused.
    *
    * Access: API key with `identity:update`.
    * Errors: FEATURE_OFF.
@@ -2002,8 +2005,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * BatchCreateIdentities makes up to 200 identities, each on its own: one that fails does not stop the others. Results
-   * are in the order of the requests. All of them together are limited by `server.max_request_bytes`; the answer is small unless
-   * a larger `view` is asked for.
+   * are in the order of the requests. All requests together are limited by `server.max_request_bytes`. The answer is
+   * small unless a larger `view` is asked for.
    *
    * Access: API key with `identity:create`.
    * Errors: REQUEST_ID_REUSED, BREACH_CHECK_UNAVAILABLE; the others of CreateIdentity come in the results.
@@ -2072,10 +2075,11 @@ export declare const IdentityService: GenService<{
     output: typeof CheckPasswordResponseSchema;
   },
   /**
-   * CreateRecoveryLink makes a link by which whoever gets it sets a new secret for the identity, for an operator who has made
-   * sure who that is; nothing is sent. The identity needs no verified address, and recovery by people themselves may be
-   * switched off. The link works once. It ends with its time, with a change of the password or an address, with another
-   * recovery, when the identity is deactivated or deleted, and when an operator begins another recovery of it.
+   * CreateRecoveryLink makes a link whose holder sets a new secret for the identity. It is for an operator who hands it
+   * over to a person whom they know to be the owner; nothing is sent. The identity needs no verified address, and
+   * recovery by people themselves may be switched off. The link works once. It ends with its time, with a change of the
+   * password or an address, with another recovery, when the identity is deactivated or deleted, and when an operator
+   * begins another recovery of it.
    *
    * Access: API key with `identity:recover`.
    * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, UI_URL_MISSING, REQUEST_ID_REUSED.
@@ -2116,9 +2120,10 @@ export declare const IdentityService: GenService<{
     output: typeof SendVerificationMessageResponseSchema;
   },
   /**
-   * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to its first
-   * verified address. Results come in the order of the ids. An identity that none can be sent to stops nothing: its result says
-   * why. If the call fails or its answer is lost, some may have been sent: repeat with the same `request_id`.
+   * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to
+   * its first verified address. Results come in the order of the ids. An identity that no message can be sent to stops
+   * nothing: its result says why. If the call fails or its answer is lost, some messages may have been sent: repeat it
+   * with the same `request_id`.
    *
    * Access: API key with `identity:recover`.
    * Errors: LINKS_DISABLED, UI_URL_MISSING; in the results: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE,

@@ -35,7 +35,7 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * What for.
+   * What the login was for.
    *
    * @generated from field: ostiary.identity.v1.LoginRecordPurpose purpose = 11;
    */
@@ -91,7 +91,7 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
 export declare const LoginRecordSchema: GenMessage<LoginRecord>;
 
 /**
- * LoginRecordPurpose says what somebody got in, or tried to, for.
+ * LoginRecordPurpose says what a login, or the attempt at it, was for.
  *
  * @generated from enum ostiary.identity.v1.LoginRecordPurpose
  */
@@ -191,28 +191,28 @@ export enum LoginFailureReason {
   UNSPECIFIED = 0,
 
   /**
-   * What was shown does not fit the account, or the account may not sign in.
+   * The proof does not fit the account, or the account may not sign in.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CREDENTIALS_INVALID = 1;
    */
   CREDENTIALS_INVALID = 1,
 
   /**
-   * A code that is not the one that was sent.
+   * The code is not the one that was sent.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CODE_INVALID = 2;
    */
   CODE_INVALID = 2,
 
   /**
-   * Too many wrong codes; the code that was sent is dead.
+   * Too many wrong codes were entered; the code that was sent is dead.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CODE_TRIES_EXCEEDED = 3;
    */
   CODE_TRIES_EXCEEDED = 3,
 
   /**
-   * A link that is not, or no longer, valid.
+   * The link is not valid, or no longer.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_LINK_INVALID = 4;
    */

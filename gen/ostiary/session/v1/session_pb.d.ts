@@ -154,22 +154,22 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   assuranceLevel: AssuranceLevel;
 
   /**
-   * Whether the authenticator has made sure who holds it, by a PIN or a biometric feature.
+   * Whether the authenticator has verified its user, by a PIN or a biometric feature.
    *
    * @generated from field: bool user_verified = 5;
    */
   userVerified: boolean;
 
   /**
-   * The id of the provider that vouched, as the configuration names it. Empty: none did.
+   * The id that the configuration gives the provider that vouched. Empty: no provider did.
    *
    * @generated from field: string provider = 6;
    */
   provider: string;
 
   /**
-   * The id of the credential, where an identity can have several of the kind; not a secret. Empty: it has one, or none is
-   * stored.
+   * The id of the credential, if an identity can have several of its kind; not a secret. Empty: it can have only one,
+   * or none is stored.
    *
    * @generated from field: string credential_id = 7;
    */
