@@ -9,7 +9,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { FlowClient, FlowData, FlowRecord } from "./flow.ts";
 import type { FlowStore } from "./store.ts";
 
-/** How long the answer to a submit is kept for whoever did not get it: ten minutes. */
+/** How long the answer to a submit is kept, in case it gets lost: ten minutes. */
 export const answerLifetimeMs = 10 * 60 * 1000;
 
 /** What tells one submit with a request id from another. What is kept are digests: a request may hold a password. */

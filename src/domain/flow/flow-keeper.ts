@@ -160,8 +160,8 @@ export class FlowKeeper {
   /**
    * As `replace`, with what the fresh flow begins with. Two round trips where the flow was replaced before, else one.
    *
-   * Security rule: the id of the flow that takes the place follows from the id that was shown, so whoever holds the one holds the
-   * other, and nobody else. Of many calls at the same moment one stores it, and all get it.
+   * Security rule: the id of the flow that takes the place follows from the id that was shown, so only the holder of the former
+   * id holds the new one. Of many calls at the same moment one stores it, and all get it.
    */
   async replaceBy(
     caller: FlowCaller,

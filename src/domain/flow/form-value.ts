@@ -3,10 +3,10 @@ import type { JsonValue } from "../json.ts";
 import type { InputKind } from "./form.ts";
 
 /**
- * What was filled into a field, with the type that the field asks for: clients may send as text whatever was typed. Null where
- * it is empty, an empty text included unless `isWhole`, which says that it comes from a program that has types; undefined for what
- * no such field can hold. A text that is not what the field asks for stays a text: the rules of
- * traits then say what is wrong with it, beside the field.
+ * What was filled into a field, with the type that the field asks for, since clients may send everything as text. Null for an
+ * empty field. An empty text is one too, unless `isWhole` says that it comes from a program that has types. Undefined for what
+ * no such field can hold. A text that is not what the field asks for stays a text: the rules of traits then say what is wrong
+ * with it, beside the field.
  */
 export function readFormValue(input: InputKind, given: JsonValue, isWhole = false): JsonValue | undefined {
   if (given === null) return null;
@@ -55,7 +55,7 @@ function measure({ type, maxLength }: InputKind, text: string) {
   return { size: Buffer.byteLength(text), limit: bytes ?? mostBytesOfOthers, unit: "bytes" };
 }
 
-/** One of the choices, also by its text. What is none of them is passed on: whoever offers them says so. */
+/** One of the choices, also by its text. Any other value is passed on; the step that offers the choices refuses it. */
 function chosenValue({ choices = [], value: drawn }: InputKind, given: JsonValue): JsonValue {
   const chosen =
     choices.find(({ value }) => value === given) ?? choices.find(({ value }) => isSameChoice(value, given));

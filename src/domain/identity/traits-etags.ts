@@ -26,7 +26,7 @@ type Layout = keyof typeof layouts;
  * them changed. Nothing is stored for it, so a form that was drawn twice has two of them, and both are good.
  *
  * Security rule: the digests are keyed, so that an etag tells nobody what a trait is. It protects people from each other's
- * changes by mistake, not from their own: whoever leaves it out changes what there is.
+ * changes by mistake, not from their own: without an etag a change is made to what there is.
  */
 export class TraitsEtags {
   readonly #digests: KeyedDigests;

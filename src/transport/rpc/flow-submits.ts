@@ -33,8 +33,7 @@ interface SubmitAnswer {
 type Outcome = { readonly kind: string; readonly completed?: { readonly session?: unknown } | object };
 
 /**
- * Submits to flows of all kinds, and their answers once more for whoever did not get them: the same request with the same
- * request id.
+ * Submits to flows of all kinds, and an answer that got lost once more: to the same request with the same request id.
  */
 export class FlowSubmits {
   readonly #answers: FlowAnswers;
