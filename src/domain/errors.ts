@@ -480,16 +480,25 @@ const texts = {
     message: "None of the proofs of the session has the property that is demanded.",
     remedy: "Log in with a method that has it, for example a passkey, where the server offers one.",
     metadata: ["property"],
+    user: {
+      id: 9000532,
+      text: "This needs a stronger way to sign in, for example a passkey. Sign in with one to go on.",
+    },
   },
   SESSION_ADDRESS_UNVERIFIED: {
     message: "The identity has no verified address of the kind that is demanded.",
     remedy: "Verify an address of it, and try again; the session stays.",
     metadata: ["kind"],
+    user: {
+      id: 9000533,
+      text: "This needs an address of yours that is verified. Verify one, and try again.",
+    },
   },
   SESSION_ACTIONS_PENDING: {
     message: "Something that the identity was asked to do is not done yet.",
     remedy: "Log in again, and do what is asked.",
     metadata: [],
+    user: { id: 9000534, text: "There is something to do first. Sign in again to see what it is." },
   },
   STEP_UP_IMPOSSIBLE: {
     message: "No way to sign in here, or none that this account has, can show what the login was asked for.",

@@ -6,22 +6,28 @@ export type Expiration =
   | { readonly kind: "time"; readonly time: Date }
   | { readonly kind: "lifetime"; readonly milliseconds: number };
 
-/**
- * The end that a caller asks for. Throws REQUEST_INVALID for a time that is not after `now`, or is after `latest`; `limits` says
- * both to people.
- */
+/** Between which times an end may lie. */
+export interface ExpirationLimits {
+  /** How long after now at the earliest. Default 1 ms: any time that is still to come. */
+  readonly atLeastMs?: number;
+  readonly latest: Date;
+  /** The sentence that says both. */
+  readonly description: string;
+}
+
+/** The end that a caller asks for. Throws REQUEST_INVALID for a time beyond the limits; lifetimes have theirs in the contract. */
 export function endOfExpiration(
   expiration: Expiration,
   now: Date,
-  { latest, limits }: { readonly latest: Date; readonly limits: string },
+  { atLeastMs = 1, latest, description }: ExpirationLimits,
 ): Instant {
   if (expiration.kind === "lifetime") return instantOf(new Date(now.getTime() + expiration.milliseconds));
   const { time } = expiration;
   // Not by "not earlier": every comparison with an invalid date is false.
-  if (time > now && time <= latest) return instantOf(time);
+  if (time.getTime() - now.getTime() >= atLeastMs && time <= latest) return instantOf(time);
   throw domainError(
     "REQUEST_INVALID",
     {},
-    { violations: [{ field: "expireTime", description: limits, reason: "RANGE" }] },
+    { violations: [{ field: "expireTime", description, reason: "RANGE" }] },
   );
 }

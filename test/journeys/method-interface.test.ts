@@ -452,7 +452,7 @@ describe("a method that is only shown second", () => {
       const session = aSession(identity.id);
       const { flow } = await logins.create(caller({ session, identity }), {
         ...{ client: "native", returnTo: "", purpose: "step_up", linkToken: "" },
-        demands: [{ kind: "assurance", level: "aal2" }],
+        demands: [{ kind: "assurance_level", level: "aal2" }],
       });
       return Login.of(logins, flow.id.reveal());
     };

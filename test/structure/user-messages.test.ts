@@ -16,8 +16,6 @@ const programsOnly: readonly ErrorReason[] = [
     "SCHEMA_NOT_FOUND",
   ] as const),
   ...(["ACCESS_UNDECLARED", "SERVER_STOPPING", "STREAM_IDLE", "FEATURE_OFF"] as const),
-  // What a session lacks for a demand is the service's to say, which knows what it was for.
-  ...(["SESSION_METHOD_INSUFFICIENT", "SESSION_ADDRESS_UNVERIFIED", "SESSION_ACTIONS_PENDING"] as const),
 ];
 
 /** Reasons of the admin listener alone. */
@@ -101,11 +99,14 @@ describe("what a person is told", () => {
         "REQUEST_TOO_LARGE": 9000502,
         "RETURN_TO_NOT_ALLOWED": 9000512,
         "SERVER_OVERLOADED": 9000506,
+        "SESSION_ACTIONS_PENDING": 9000534,
+        "SESSION_ADDRESS_UNVERIFIED": 9000533,
         "SESSION_ASSURANCE_TOO_LOW": 9000517,
         "SESSION_AUTHENTICATION_TOO_OLD": 9000518,
         "SESSION_COOKIE_AMBIGUOUS": 9000531,
         "SESSION_CREDENTIAL_MISSING": 9000514,
         "SESSION_EXPIRED": 9000515,
+        "SESSION_METHOD_INSUFFICIENT": 9000532,
         "SESSION_NOT_FOUND": 9000519,
         "SESSION_REVOKED": 9000516,
         "SESSION_TOKEN_KIND_MISMATCH": 9000514,

@@ -100,6 +100,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       await page.goto(`${app.publicUrl}/ui/verification`);
       await page.fill("[name='address']", unclaimed);
       await page.click(submit);
+      await page.waitForSelector("[name='code.code']");
       await page.fill("[name='code.code']", (await app.messages(unclaimed)).at(-1)?.code ?? "");
       await page.click(submit);
       await page.waitForSelector("[data-step='disown']");

@@ -38,7 +38,7 @@ interface ApiKeysDependencies {
 /** A Timestamp ends here: a later time could be stored, and no list that holds it could be shown as JSON. */
 const expirationLimits = {
   latest: new Date("9999-12-31T23:59:59.999Z"),
-  limits: "must lie in the future, before the year 10000",
+  description: "must lie in the future, before the year 10000",
 };
 
 /** The rules of API keys. */

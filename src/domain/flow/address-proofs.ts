@@ -4,6 +4,7 @@ import { DomainError, domainError } from "../errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
+import type { Instant } from "../instant.ts";
 import * as messages from "../message/message.ts";
 import type {
   AddressProofMethod,
@@ -159,18 +160,16 @@ export class AddressProofs {
     flow: FlowRecord,
     how: Pick<ProofRequest, "sentTo"> & {
       readonly target: ProofTarget;
-      /** Undefined: the configured one. */
-      readonly lifetimeMs: number | undefined;
+      readonly expiresAt: Instant;
     },
   ): {
     readonly flow: FlowRecord;
     readonly link: { readonly url: Secret; readonly token: Secret; readonly expiresAt: Date };
   } {
-    const { sentTo, target, lifetimeMs = tenant.settings.link.lifetimeMs } = how;
+    const { sentTo, target, expiresAt } = how;
     const at = this.#clock.now();
     const binding = { flowDigest: flow.digest, purpose: flow.kind, address: target.value };
     const { challenge, secret: token } = this.#method("link").issue(tenant, binding, at, "usual");
-    const expiresAt = new Date(at.getTime() + lifetimeMs);
     const pending: PendingStage = { kind: "link", sentTo, sentAt: at.toISOString(), target };
     return {
       flow: { ...flow, data: { ...flow.data, pending }, challenge: { ...challenge, expiresAt } },

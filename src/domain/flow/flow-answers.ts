@@ -84,9 +84,8 @@ export class FlowAnswers {
     this.#clock = clock;
   }
 
-  /** A submit with a request id; undefined without one. `body` is the same for the same request. */
-  requestOf(requestId: string, body: string): SubmittedRequest | undefined {
-    if (requestId === "") return undefined;
+  /** A submit with a request id. `body` is the same for the same request. */
+  requestOf(requestId: string, body: string): SubmittedRequest {
     const digest = (text: string) =>
       Buffer.from(this.#digests.make("flow request", text)).toString("base64url");
     return { requestId, id: digest(requestId), body: digest(body) };

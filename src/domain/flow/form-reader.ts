@@ -2,8 +2,7 @@ import { domainError } from "../errors.ts";
 import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import type { FieldViolation } from "../field-violation.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
-import { isObject } from "../identity/schema-document.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { ButtonKind, InputKind, ListKind, Node } from "./form.ts";
 import { isSameChoice, readFormValue, sizeProblem } from "./form-value.ts";
 
@@ -292,7 +291,7 @@ function itemOf(
   return only?.path.length === 0 ? only.value : documentOf(values);
 }
 
-/** Whether a node belongs to the form as it was filled in: it has no condition, or the node that it names holds one of its values. */
+/** Whether a node belongs to the form as it was filled in: without a condition, or if the node that it names has one of its values. */
 function holds({ condition }: Node, nodes: readonly Node[], given: ReadonlyMap<string, JsonValue>): boolean {
   if (condition === undefined) return true;
   const chooser = nodes.find(({ name }) => name === condition.name);

@@ -1,6 +1,5 @@
 import { domainError } from "../errors.ts";
-import { isObject } from "../identity/schema-document.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { SubmittedStep } from "../method/method.ts";
 import type { FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";

@@ -1,33 +1,25 @@
 import { domainError } from "../errors.ts";
-import type { AddressKind, Identity } from "../identity/identity.ts";
+import type { Identity } from "../identity/identity.ts";
 import type { LoginMethod } from "../method/method.ts";
+import { type Demand, hasVerifiedAddress } from "../session/demands.ts";
 import type { AssuranceLevel } from "../session/session.ts";
-
-/** Something that the session of a login to step up must show. */
-export type LoginDemand =
-  | { readonly kind: "assurance"; readonly level: AssuranceLevel }
-  /** Any login is fresh. */
-  | { readonly kind: "freshness" }
-  | { readonly kind: "method_property" }
-  /** Undefined: of any kind. */
-  | { readonly kind: "verified_address"; readonly address: AddressKind | undefined }
-  | { readonly kind: "no_pending_actions" };
 
 /**
  * The assurance that a login must end with to meet the demands. Throws STEP_UP_IMPOSSIBLE for one that no login here can meet, so
  * that nobody is led through a login for nothing; FEATURE_OFF for what is not served yet.
  */
 export function assuranceToReach(
-  demands: readonly LoginDemand[],
+  demands: readonly Demand[],
   identity: Identity,
   methods: readonly Pick<LoginMethod, "factor">[],
 ): AssuranceLevel | undefined {
   let level: AssuranceLevel | undefined;
   for (const [index, demand] of demands.entries()) {
     switch (demand.kind) {
+      // Any login is fresh.
       case "freshness":
         break;
-      case "assurance":
+      case "assurance_level":
         if (demand.level === "aal2" && methods.every(({ factor }) => factor === "first")) {
           throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
         }
@@ -35,7 +27,7 @@ export function assuranceToReach(
         break;
       case "verified_address":
         // A login verifies none.
-        if (!hasVerified(identity, demand.address)) {
+        if (!hasVerifiedAddress(identity, demand.addressKind)) {
           throw domainError("STEP_UP_IMPOSSIBLE", { demand: "verifiedAddress" });
         }
         break;
@@ -50,10 +42,4 @@ export function assuranceToReach(
     }
   }
   return level;
-}
-
-function hasVerified({ verifiableAddresses }: Identity, wanted: AddressKind | undefined): boolean {
-  return verifiableAddresses.some(
-    ({ kind, verifiedAt }) => verifiedAt !== undefined && (wanted === undefined || kind === wanted),
-  );
 }

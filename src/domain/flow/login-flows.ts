@@ -11,6 +11,7 @@ import type {
   StepRejected,
   SubmittedStep,
 } from "../method/method.ts";
+import type { Demand } from "../session/demands.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Throttle } from "../throttle/throttle.ts";
 import {
@@ -48,7 +49,7 @@ import {
 } from "./form-submission.ts";
 import { assertOffered, IdentifierStage } from "./identifier-stage.ts";
 import type { LoginCompletions, LoginProof } from "./login-completion.ts";
-import { assuranceToReach, type LoginDemand } from "./login-demands.ts";
+import { assuranceToReach } from "./login-demands.ts";
 import {
   identifierDiffers,
   identifierRequired,
@@ -72,7 +73,7 @@ export interface LoginStart {
   readonly returnTo: string;
   readonly purpose: LoginPurpose;
   /** To step up: what the session that comes of it must show. */
-  readonly demands?: readonly LoginDemand[] | undefined;
+  readonly demands?: readonly Demand[] | undefined;
   readonly linkToken: string;
   readonly clientData?: FlowData["clientData"];
 }

@@ -1,9 +1,11 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, type EventType, newEvent } from "../event/event.ts";
+import { type Expiration, endOfExpiration } from "../expiration.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
+import type { Instant } from "../instant.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -25,11 +27,6 @@ export interface SentLink {
   readonly address: string;
   readonly expiresAt: Date;
 }
-
-/** When a link is to end. */
-export type LinkExpiration =
-  | { readonly kind: "after"; readonly lifetimeMs: number }
-  | { readonly kind: "at"; readonly time: Date };
 
 /** The call that an operator makes. */
 export interface OperatorCall {
@@ -80,16 +77,20 @@ export class OperatorFlows {
    */
   async createRecoveryLink(
     call: OperatorCall,
-    wanted: { readonly identityId: IdentityId; readonly expiration: LinkExpiration | undefined },
+    wanted: {
+      readonly identityId: IdentityId;
+      /** Undefined: after the configured lifetime of links. */
+      readonly expiration: Expiration | undefined;
+    },
   ): Promise<HandedOverLink> {
-    const lifetimeMs = lifetimeOf(wanted.expiration, this.#clock.now());
+    const expiresAt = endOfLink(call.tenant, wanted.expiration, this.#clock.now());
     const identity = await this.#activeIdentity(call, wanted.identityId);
     assertPage(call.tenant, "recovery");
     const flow = this.#holder(call.tenant, "recovery", identity.id, { operator: "vouches" });
     const { link, flow: holding } = this.#proofs.handOver(call.tenant, flow, {
       sentTo: nameOf(identity),
       target: { ...(addressesOf(identity)[0] ?? noAddress), identityId: identity.id },
-      lifetimeMs,
+      expiresAt,
     });
     await this.#begin(call, "recovery.started_by_operator", "handed_over", {
       flow: { ...holding, expiresAt: link.expiresAt },
@@ -209,14 +210,14 @@ export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {
   assertPage(tenant, kind);
 }
 
-/** How long a link is to work; undefined: as configured. Throws REQUEST_INVALID for less than a minute and more than a day. */
-function lifetimeOf(expiration: LinkExpiration | undefined, now: Date): number | undefined {
-  if (expiration?.kind !== "at") return expiration?.lifetimeMs;
-  const lifetimeMs = expiration.time.getTime() - now.getTime();
-  if (lifetimeMs >= minuteMs && lifetimeMs <= dayMs) return lifetimeMs;
-  const description = "must be from a minute to a day from now";
-  const violations = [{ field: "expireTime", description, reason: "RANGE" as const }];
-  throw domainError("REQUEST_INVALID", {}, { violations });
+/** When a link that is handed over ends. Throws REQUEST_INVALID for less than a minute and more than a day from now. */
+function endOfLink({ settings }: Tenant, expiration: Expiration | undefined, now: Date): Instant {
+  const configured = { kind: "lifetime", milliseconds: settings.link.lifetimeMs } as const;
+  return endOfExpiration(expiration ?? configured, now, {
+    atLeastMs: minuteMs,
+    latest: new Date(now.getTime() + dayMs),
+    description: "must be from a minute to a day from now",
+  });
 }
 
 const minuteMs = 60_000;

@@ -1,7 +1,7 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { Annotation } from "./annotations.ts";
 import { compileLinearPattern } from "./linear-pattern.ts";
-import { entriesOf, isObject, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
+import { entriesOf, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
 /** A trait that an annotation speaks about. */
 export interface AnnotatedTrait {

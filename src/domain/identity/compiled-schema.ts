@@ -14,15 +14,8 @@ import { misplacedKeywords } from "./misplaced-keywords.ts";
 import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
-import {
-  readOnlyPaths,
-  type TraitField,
-  type TraitList,
-  type TraitPath,
-  traitFields,
-  undrawnTraits,
-  writeOnlyPaths,
-} from "./trait-fields.ts";
+import { type TraitField, type TraitList, traitFields, undrawnTraits } from "./trait-fields.ts";
+import { readOnlyPaths, type TraitPath, writeOnlyPaths } from "./trait-paths.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { annotationKeyword } from "./annotations.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
@@ -57,8 +57,4 @@ function readTexts(value: JsonValue | undefined, pointer: string): Readonly<Reco
       return [tag, text];
     }),
   );
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

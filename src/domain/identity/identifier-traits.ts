@@ -1,6 +1,7 @@
 import type { Annotation } from "./annotations.ts";
 import type { SchemaDocument } from "./schema-document.ts";
-import type { SchemaText, TraitField, TraitList } from "./trait-fields.ts";
+import type { SchemaText } from "./schema-texts.ts";
+import { fieldsIn, type TraitField, type TraitList } from "./trait-fields.ts";
 
 /** A trait that people sign in with. */
 export interface IdentifierTrait {
@@ -18,7 +19,7 @@ export function identifierTraits(
   fields: readonly (TraitField | TraitList)[],
 ): readonly IdentifierTrait[] {
   const found: IdentifierTrait[] = fields.flatMap((drawn) =>
-    (drawn.kind === "list" ? drawn.item : [drawn]).flatMap(({ identifier: kind }) =>
+    fieldsIn(drawn).flatMap(({ identifier: kind }) =>
       kind === undefined ? [] : [{ kind, title: drawn.title }],
     ),
   );

@@ -199,9 +199,10 @@ export class Identities {
   }
 
   /**
-   * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change
-   * that somebody else makes at the same moment is built upon: a patch is merged into what the row holds when it is written. With other identifiers or addresses what is on its way
-   * for the identity ends, its sessions too unless `keepSessions`, and the owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
+   * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change that
+   * somebody else makes at the same moment is built upon: a patch is merged into what the row holds when it is written. With
+   * other identifiers or addresses what is on its way for the identity ends, its sessions too unless `keepSessions`, and the
+   * owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
    * SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
    */
   async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {

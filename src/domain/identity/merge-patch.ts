@@ -1,6 +1,5 @@
 /** Changes of traits as JSON merge patches (RFC 7396). */
-import { canonicalJson, type JsonObject, type JsonValue } from "../json.ts";
-import { isObject } from "./schema-document.ts";
+import { canonicalJson, isObject, type JsonObject, type JsonValue } from "../json.ts";
 
 /**
  * Traits that are to change, and what they were. A change that waits, for a code or for a fresh login, is made on what the

@@ -1,7 +1,7 @@
-import type { JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import { compileLinearPattern } from "./linear-pattern.ts";
-import { entriesOf, isObject, type SchemaDocument, type Subschema, subschemasOf } from "./schema-document.ts";
-import { traitFields } from "./trait-fields.ts";
+import { entriesOf, type SchemaDocument, type Subschema, subschemasOf } from "./schema-document.ts";
+import { fieldsIn, traitFields } from "./trait-fields.ts";
 
 /**
  * What is valid JSON Schema and does not do what its author meant: keywords where they have no effect, `required` that
@@ -81,7 +81,7 @@ function besideTraits(document: SchemaDocument): string[] {
 /** A form draws what is not required as optional; what is then left out is refused, or leaves nobody who can sign in. */
 function optionalIdentifiers(document: SchemaDocument): string[] {
   const identifiers = traitFields(document).flatMap((drawn) =>
-    (drawn.kind === "list" ? drawn.item : [drawn])
+    fieldsIn(drawn)
       .filter(({ identifier }) => identifier)
       .map(() => ({ path: drawn.path, required: drawn.required && drawn.condition === undefined })),
   );

@@ -1,10 +1,9 @@
-import { type JsonObject, valueAt } from "../json.ts";
+import { isObject, type JsonObject, valueAt } from "../json.ts";
 import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
-import { isObject } from "./schema-document.ts";
-import { placesOf } from "./trait-fields.ts";
+import { placesOf } from "./trait-paths.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then

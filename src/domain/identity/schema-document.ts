@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
 import { type Drawing, readDrawing } from "./drawing.ts";
 import { isExactNumber } from "./json-limits.ts";
@@ -266,14 +266,14 @@ export function isSubschema(value: JsonValue | undefined): value is Subschema {
   return typeof value === "boolean" || isObject(value);
 }
 
-/** Whether a value is a JSON object. */
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** The entries of a value that is an object; none of any other. */
 export function entriesOf(value: JsonValue | undefined): readonly [string, JsonValue][] {
   return isObject(value) ? Object.entries(value) : [];
+}
+
+/** The items of a value that is a list; none of any other. */
+export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? value : [];
 }
 
 const maxDepth = 64;

@@ -7,9 +7,9 @@ import { assertSchemaDocument, type CompiledSchema, compileSchema } from "./comp
 import { defaultSchemaDocument } from "./default-schema.ts";
 import type { StoredSchema } from "./schema.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
+import type { SchemaText } from "./schema-texts.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { SchemaStore } from "./store.ts";
-import type { SchemaText } from "./trait-fields.ts";
 
 /** A schema that the configuration names. */
 export interface ConfiguredSchema {

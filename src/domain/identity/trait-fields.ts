@@ -1,13 +1,9 @@
-import { canonicalJson, type JsonObject, type JsonValue, valueAt } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { Annotation } from "./annotations.ts";
-import { entriesOf, isObject, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
-
-/** A text of a schema for people to read, in its own language and in others. */
-export interface SchemaText {
-  readonly text: string;
-  /** By the tags of the languages. */
-  readonly translations: Readonly<Record<string, string>>;
-}
+import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
+import { isReadOnly, itemsOf, maxTraitDepth, partsOf, propertyParts, requiredIn } from "./schema-parts.ts";
+import { descriptionOf, type SchemaText, titleIn, titleOf } from "./schema-texts.ts";
+import { addsProperties, membersOf, variantsOf } from "./trait-variants.ts";
 
 interface DrawnTrait {
   /** Within the item of a list relative to it. */
@@ -87,6 +83,11 @@ export function traitFields(document: SchemaDocument): readonly (TraitField | Tr
   return collect(document).drawn;
 }
 
+/** The fields of what a form draws: of a list those of an item. */
+export function fieldsIn(drawn: TraitField | TraitList): readonly TraitField[] {
+  return drawn.kind === "list" ? drawn.item : [drawn];
+}
+
 /** The traits that no form can draw. */
 export function undrawnTraits(document: SchemaDocument): readonly UndrawnTrait[] {
   return collect(document).undrawn;
@@ -96,62 +97,6 @@ function collect(document: SchemaDocument): Collector {
   const collector = new Collector(document);
   collector.addObject(partsOf(document, document.traits), [], { required: true, readOnly: false });
   return collector;
-}
-
-/** In a path: each item of a list. */
-export const eachItem = Symbol("each item");
-/** The path of a trait in a schema, where a list has no indexes yet. */
-export type TraitPath = readonly (string | typeof eachItem)[];
-
-/**
- * The paths of the traits that only an operator sets, as `readOnly` says, also within the items of lists. Those within `anyOf`,
- * `oneOf`, `if` are not found.
- */
-export function readOnlyPaths(document: SchemaDocument): readonly TraitPath[] {
-  return pathsOf(document, isReadOnly);
-}
-
-/** The paths of the traits that are not shown again, as `writeOnly` says. The same limits, and none within items. */
-export function writeOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
-  return pathsOf(document, (part) => part.writeOnly === true).filter(isWithoutItems);
-}
-
-/** The places in documents that a path stands for: of a list, each index that it has in any of them. */
-export function placesOf(path: TraitPath, documents: readonly JsonObject[]): readonly (readonly string[])[] {
-  if (isWithoutItems(path)) return [path];
-  const at = path.indexOf(eachItem);
-  const list = path.slice(0, at).filter((part) => part !== eachItem);
-  const lengths = documents.map((document) => listOf(valueAt(document, list)).length);
-  return Array.from({ length: Math.max(0, ...lengths) }).flatMap((_, index) =>
-    placesOf([...list, String(index), ...path.slice(at + 1)], documents),
-  );
-}
-
-function isWithoutItems(path: TraitPath): path is readonly string[] {
-  return !path.includes(eachItem);
-}
-
-function pathsOf(document: SchemaDocument, isMarked: (part: JsonObject) => boolean): readonly TraitPath[] {
-  const paths = new Map<string, TraitPath>();
-  const visit = (schema: Subschema, path: TraitPath): void => {
-    if (path.length > maxDepth || paths.has(JSON.stringify(path))) return;
-    const parts = partsOf(document, schema);
-    if (parts.some(isMarked) || itemsOf(document, parts).some(isMarked)) {
-      paths.set(JSON.stringify(path), path);
-      return;
-    }
-    for (const [name, property] of parts.flatMap((part) => entriesOf(part.properties))) {
-      if (isSubschema(property)) visit(property, [...path, name]);
-    }
-    for (const { items, prefixItems } of parts) {
-      if (isObject(items)) visit(items, [...path, eachItem]);
-      for (const [index, item] of [...listOf(prefixItems), ...listOf(items)].entries()) {
-        if (isSubschema(item)) visit(item, [...path, String(index)]);
-      }
-    }
-  };
-  visit(document.traits, []);
-  return [...paths.values()];
 }
 
 /** What holds for a value because of what is around it. */
@@ -175,8 +120,8 @@ class Collector {
   }
 
   addObject(parts: readonly JsonObject[], path: readonly string[], place: Place): void {
-    if (path.length > maxDepth) {
-      this.#leaveOut(path, `its depth of more than ${maxDepth}`);
+    if (path.length > maxTraitDepth) {
+      this.#leaveOut(path, `its depth of more than ${maxTraitDepth}`);
       return;
     }
     const needed = requiredIn(parts);
@@ -262,120 +207,12 @@ class Collector {
   }
 }
 
-function isReadOnly(part: JsonObject): boolean {
-  return part.readOnly === true;
-}
-
-const maxDepth = 8;
 const maxFields = 200;
 
-/** A schema together with what it refers to and what its `allOf` adds; all of it applies. */
-function partsOf(document: SchemaDocument, schema: Subschema): readonly JsonObject[] {
-  if (typeof schema === "boolean") return [];
-  const allOf = schema.allOf;
-  const others = [
-    ...document.referencesOf(schema),
-    ...(Array.isArray(allOf) ? allOf.filter(isSubschema) : []),
-  ];
-  return [schema, ...others.flatMap((other) => partsOf(document, other))];
-}
-
-function propertyParts(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-  name: string,
-): readonly JsonObject[] {
-  return parts.flatMap((part) => {
-    const property = isObject(part.properties) ? part.properties[name] : undefined;
-    return isSubschema(property) ? partsOf(document, property) : [];
-  });
-}
-
-function requiredIn(parts: readonly JsonObject[]): ReadonlySet<JsonValue> {
-  return new Set(parts.flatMap((part) => listOf(part.required)));
-}
-
-/** Whether alternatives describe properties, and do not only say which are required. */
-function addsProperties(alternatives: JsonValue | undefined): boolean {
-  const each = Array.isArray(alternatives) ? alternatives : [alternatives];
-  return each.some((one) => isObject(one) && (one.properties !== undefined || one.$ref !== undefined));
-}
-
-/** One of several variants of an object. */
-interface Branch {
-  readonly parts: readonly JsonObject[];
-  /** The values of the property that tells the variants apart. */
-  readonly choices: readonly TraitChoice[];
-}
-
-/** The variants of an object, and the property whose values tell them apart; undefined where there is none. */
-function variantsOf(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-): { readonly property: string; readonly branches: readonly Branch[] } | undefined {
-  const lists = parts.flatMap(({ oneOf }) => (Array.isArray(oneOf) ? [oneOf] : []));
-  const [oneOf, ...more] = lists;
-  if (oneOf === undefined || more.length > 0 || !oneOf.every(isObject)) return undefined;
-  const branches = oneOf.map((branch) => partsOf(document, branch));
-  const names = (branches[0] ?? []).flatMap((part) => entriesOf(part.properties).map(([name]) => name));
-  for (const property of names) {
-    const choices = branches.map((branch) =>
-      constantsOf(propertyParts(document, branch, property)).map((value) => ({
-        value,
-        title: titleIn(document, branch),
-      })),
-    );
-    const all = choices.flat().map(({ value }) => String(value));
-    const isTold = choices.every((own) => own.length > 0) && new Set(all).size === all.length;
-    if (isTold && !differ(branches, property)) {
-      return { property, branches: branches.map((own, at) => ({ parts: own, choices: choices[at] ?? [] })) };
-    }
-  }
-  return undefined;
-}
-
-/** Whether two variants describe a property differently: one node cannot be both. */
-function differ(branches: readonly (readonly JsonObject[])[], chooser: string): boolean {
-  const seen = new Map<string, string>();
-  for (const parts of branches) {
-    for (const [name, property] of parts.flatMap((part) => entriesOf(part.properties))) {
-      if (name === chooser || property === undefined) continue;
-      const text = canonicalJson(property);
-      if ((seen.get(name) ?? text) !== text) return true;
-      seen.set(name, text);
-    }
-  }
-  return false;
-}
-
-/** The properties of all variants but the one that tells them apart, each with the values of that one that it belongs to. */
-function membersOf(branches: readonly Branch[], chooser: string) {
-  const members = new Map<
-    string,
-    { readonly schema: Subschema; readonly values: JsonValue[]; readonly isNeeded: boolean }
-  >();
-  for (const { parts, choices } of branches) {
-    const needed = requiredIn(parts);
-    for (const [name, property] of parts.flatMap((part) => entriesOf(part.properties))) {
-      if (name === chooser || !isSubschema(property)) continue;
-      const before = members.get(name);
-      const values = [...(before?.values ?? []), ...choices.map(({ value }) => value)];
-      const isNeeded = needed.has(name) && (before?.isNeeded ?? true);
-      members.set(name, { schema: property, values, isNeeded });
-    }
-  }
-  return members;
-}
-
-/** The only values that a schema allows; none if it allows others. */
-function constantsOf(parts: readonly JsonObject[]): readonly JsonValue[] {
-  const constant = parts.map((part) => part.const).find((value) => value !== undefined);
-  const values =
-    constant === undefined ? listOf(parts.map((part) => part.enum).find(Array.isArray)) : [constant];
-  return values.every((value) => typeof value !== "object") ? values : [];
-}
-
-/** A list of scalars, or of objects of scalars; undefined for any other list, and what is none. A tuple's places are not for filling in one by one. */
+/**
+ * A list of scalars, or of objects of scalars; undefined for any other list, and what is none. A tuple's places are not for
+ * filling in one by one.
+ */
 function listFieldOf(
   document: SchemaDocument,
   parts: readonly JsonObject[],
@@ -394,7 +231,7 @@ function listFieldOf(
   const item = scalar === undefined ? itemFieldsOf(document, items, readOnly) : [scalar];
   if (item.length === 0) return undefined;
   const needed = scalar === undefined ? [...requiredIn(items)] : [];
-  const bounds = (keyword: "minItems" | "maxItems") => parts.flatMap((part) => count(part[keyword]) ?? []);
+  const bounds = (keyword: "minItems" | "maxItems") => parts.flatMap((part) => numberOf(part[keyword]) ?? []);
   const maxItems = Math.min(Number.POSITIVE_INFINITY, ...bounds("maxItems"));
   return {
     kind: "list",
@@ -424,11 +261,6 @@ function itemFieldsOf(
   const collector = new Collector(document);
   collector.addObject(items, [], { required: true, readOnly });
   return collector.drawn.filter((each) => each.kind === "field");
-}
-
-/** What applies to the items of a list that is no tuple. */
-function itemsOf(document: SchemaDocument, parts: readonly JsonObject[]): readonly JsonObject[] {
-  return parts.flatMap(({ items }) => (isObject(items) ? partsOf(document, items) : []));
 }
 
 function fieldOf(
@@ -468,11 +300,11 @@ function fieldOf(
     readOnly: place.readOnly || parts.some(isReadOnly),
     condition: place.condition,
     ui: uiOf(document, parts),
-    minLength: count(first("minLength")),
-    maxLength: count(first("maxLength")),
+    minLength: numberOf(first("minLength")),
+    maxLength: numberOf(first("maxLength")),
     pattern: text(first("pattern")),
-    minimum: count(first("minimum")),
-    maximum: count(first("maximum")),
+    minimum: numberOf(first("minimum")),
+    maximum: numberOf(first("maximum")),
     default: typeof proposed === "object" ? undefined : proposed,
     example: example === undefined || typeof example === "object" ? undefined : String(example),
     identifier,
@@ -497,44 +329,6 @@ function titledChoices(
       : [],
   );
   return choices.length === oneOf.length ? choices : undefined;
-}
-
-function titleOf(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-  path: readonly string[],
-): SchemaText {
-  return (
-    titleIn(document, parts) ?? {
-      text: path.at(-1) ?? "",
-      translations: translationsIn(document, parts, "titles"),
-    }
-  );
-}
-
-function titleIn(document: SchemaDocument, parts: readonly JsonObject[]): SchemaText | undefined {
-  const title = parts.map((part) => part.title).find((each) => typeof each === "string" && each !== "");
-  return typeof title === "string"
-    ? { text: title, translations: translationsIn(document, parts, "titles") }
-    : undefined;
-}
-
-function descriptionOf(document: SchemaDocument, parts: readonly JsonObject[]): SchemaText | undefined {
-  const description = parts
-    .map((part) => part.description)
-    .find((each) => typeof each === "string" && each !== "");
-  return typeof description === "string"
-    ? { text: description, translations: translationsIn(document, parts, "descriptions") }
-    : undefined;
-}
-
-/** What is said first counts. */
-function translationsIn(
-  document: SchemaDocument,
-  parts: readonly JsonObject[],
-  what: "titles" | "descriptions",
-): Readonly<Record<string, string>> {
-  return Object.assign({}, ...parts.map((part) => document.drawingOf(part)?.[what]).reverse());
 }
 
 function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObject | undefined {
@@ -582,10 +376,6 @@ function text(value: JsonValue | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function count(value: JsonValue | undefined): number | undefined {
+function numberOf(value: JsonValue | undefined): number | undefined {
   return typeof value === "number" ? value : undefined;
-}
-
-function listOf(value: JsonValue | undefined): readonly JsonValue[] {
-  return Array.isArray(value) ? value : [];
 }

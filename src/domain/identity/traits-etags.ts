@@ -1,8 +1,6 @@
-import type { JsonObject, JsonValue } from "../json.ts";
-import { canonicalJson, valueAt } from "../json.ts";
+import { canonicalJson, isObject, type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import type { KeyedDigests } from "../ports.ts";
 import { isSameJson } from "./merge-patch.ts";
-import { isObject } from "./schema-document.ts";
 
 /** Whose traits, and what they are. */
 interface TraitsOf {

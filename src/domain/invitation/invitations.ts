@@ -97,8 +97,8 @@ export class Invitations {
       milliseconds: tenant.settings.registration.invitationLifetimeMs,
     };
     const latest = new Date(at.getTime() + maxLifetimeMs);
-    const limits = "must lie in the future, at most 30 days from now";
-    const expiresAt = endOfExpiration(expiration, at, { latest, limits });
+    const description = "must lie in the future, at most 30 days from now";
+    const expiresAt = endOfExpiration(expiration, at, { latest, description });
     const { token, digest } = this.#tokens.issue("invitation", tenant.name);
     const invitation: Invitation = {
       id: newId<InvitationId>(at),

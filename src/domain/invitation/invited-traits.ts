@@ -5,8 +5,8 @@ import { traitNodes } from "../flow/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
-import { placesOf } from "../identity/trait-fields.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { placesOf } from "../identity/trait-paths.ts";
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { InvitedAccount } from "./invitation.ts";
 
 /**
@@ -85,8 +85,7 @@ function setIfMissing(object: JsonObject, [name, ...rest]: readonly string[], va
   const inner = Object.hasOwn(object, name) ? object[name] : undefined;
   if (rest.length === 0) return inner === undefined ? { ...object, [name]: value } : object;
   if (inner === undefined) return { ...object, [name]: setIfMissing({}, rest, value) };
-  const isObject = typeof inner === "object" && inner !== null && !Array.isArray(inner);
-  return isObject ? { ...object, [name]: setIfMissing(inner, rest, value) } : object;
+  return isObject(inner) ? { ...object, [name]: setIfMissing(inner, rest, value) } : object;
 }
 
 function keyOf(path: readonly string[]): string {

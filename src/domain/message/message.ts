@@ -1,6 +1,6 @@
 import { splitFieldPath } from "../field-path.ts";
 import type { FlowKind } from "../flow/flow.ts";
-import type { SchemaText } from "../identity/trait-fields.ts";
+import type { SchemaText } from "../identity/schema-texts.ts";
 import type { JsonValue } from "../json.ts";
 import { error, info, type Message, success } from "./make-message.ts";
 

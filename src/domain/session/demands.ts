@@ -1,5 +1,5 @@
 import { type DomainError, domainError } from "../errors.ts";
-import type { AddressKind } from "../identity/identity.ts";
+import type { AddressKind, Identity } from "../identity/identity.ts";
 import type { MethodKind } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AssuranceLevel, AuthenticatedSession } from "./session.ts";
@@ -65,10 +65,7 @@ function refusalOf(
     }
     case "verified_address": {
       const { addressKind } = demand;
-      return identity.verifiableAddresses.some(
-        ({ kind, verifiedAt }) =>
-          verifiedAt !== undefined && (addressKind === undefined || kind === addressKind),
-      )
+      return hasVerifiedAddress(identity, addressKind)
         ? undefined
         : domainError("SESSION_ADDRESS_UNVERIFIED", { kind: addressKind ?? "any" });
     }
@@ -80,4 +77,14 @@ function refusalOf(
       return unreachable;
     }
   }
+}
+
+/** Whether an identity has a verified address; of any kind where none is given. */
+export function hasVerifiedAddress(
+  { verifiableAddresses }: Identity,
+  wanted: AddressKind | undefined,
+): boolean {
+  return verifiableAddresses.some(
+    ({ kind, verifiedAt }) => verifiedAt !== undefined && (wanted === undefined || kind === wanted),
+  );
 }

@@ -7,8 +7,7 @@ import {
   messageTemplates,
   sampleContent,
 } from "../../domain/courier/message.ts";
-import { isObject } from "../../domain/identity/schema-document.ts";
-import { type JsonValue, valueAt } from "../../domain/json.ts";
+import { isObject, type JsonValue, valueAt } from "../../domain/json.ts";
 import {
   languagesOf,
   maxTemplateBytes,

@@ -1,5 +1,4 @@
 import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type ActivateIdentityRequest,
@@ -35,7 +34,7 @@ import {
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { domainError } from "../../domain/errors.ts";
 import type { LoginHistory } from "../../domain/event/login-history.ts";
-import type { LinkExpiration, OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
+import type { OperatorFlows, SentLink } from "../../domain/flow/operator-flows.ts";
 import type { OperatorSends } from "../../domain/flow/operator-sends.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
 import type { AddressVerifications } from "../../domain/identity/address-verifications.ts";
@@ -48,7 +47,7 @@ import type { CredentialId, IdentityId } from "../../domain/ids.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callOf } from "./call.ts";
 import { toCallError } from "./convert/call-error.ts";
-import { fromStruct, fromTimestamp, toTimestamp } from "./convert/common.ts";
+import { fromExpiration, fromStruct, fromTimestamp, toTimestamp } from "./convert/common.ts";
 import {
   fromIdentityState,
   fromIdentityView,
@@ -324,17 +323,6 @@ function fromChange(
   if (change.case === undefined) return undefined;
   const document = fromStruct(change.value);
   return change.case.endsWith("Patch") ? { kind: "patch", patch: document } : { kind: "whole", document };
-}
-
-function fromExpiration(expiration: CreateRecoveryLinkRequest["expiration"]): LinkExpiration | undefined {
-  switch (expiration.case) {
-    case "expireTime":
-      return { kind: "at", time: timestampDate(expiration.value) };
-    case "lifetime":
-      return { kind: "after", lifetimeMs: durationMs(expiration.value) };
-    default:
-      return undefined;
-  }
 }
 
 function toNewPassword(password: ProtoNewPassword | undefined): NewPassword {

@@ -2,15 +2,16 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   type LoginService as Contract,
   type CreateLoginFlowRequest,
+  LoginPurpose as ProtoLoginPurpose,
   type SubmitLoginFlowRequest,
   SubmitLoginFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
 import { toClientData } from "../../domain/flow/client-data.ts";
-import type { LoginFlows } from "../../domain/flow/login-flows.ts";
+import type { LoginFlows, LoginPurpose } from "../../domain/flow/login-flows.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
+import { fromDemands } from "./convert/demand.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";
-import { fromPurpose, toLoginDemand } from "./convert/login-purpose.ts";
 import { answerSignIn } from "./flow-answer.ts";
 import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
 import type { FlowSubmits } from "./flow-submits.ts";
@@ -32,7 +33,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
       purpose: fromPurpose(request.purpose),
-      demands: request.demands.map(toLoginDemand),
+      demands: fromDemands(request.demands),
       linkToken: request.linkToken,
     });
     return { flow: toFlow(acceptCreated(call, created)) };
@@ -53,4 +54,10 @@ export class LoginService implements ServiceImpl<typeof Contract> {
       (outcome) => answerSignIn(call, outcome),
     );
   }
+}
+
+/** What a login is for; signing in where nothing is stated. */
+function fromPurpose(purpose: ProtoLoginPurpose): LoginPurpose {
+  if (purpose === ProtoLoginPurpose.REFRESH) return "refresh";
+  return purpose === ProtoLoginPurpose.STEP_UP ? "step_up" : "sign_in";
 }

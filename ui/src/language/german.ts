@@ -236,6 +236,11 @@ export const german: Words = {
     9000530: "Hier hat sich inzwischen jemand anders angemeldet. Beginnen Sie von vorn.",
     9000531:
       "Dieser Browser hatte mehrere Sitzungen zugleich. Deshalb wurde er abgemeldet, und sie wurden entfernt. Melden Sie sich neu an.",
+    9000532:
+      "Das braucht eine stärkere Anmeldung, zum Beispiel einen Passkey. Melden Sie sich damit an, um weiterzumachen.",
+    9000533:
+      "Das braucht eine Adresse von Ihnen, die bestätigt ist. Bestätigen Sie eine, und versuchen Sie es noch einmal.",
+    9000534: "Vorher ist noch etwas zu tun. Melden Sie sich neu an, um es zu sehen.",
   },
   tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
   cannotReach:

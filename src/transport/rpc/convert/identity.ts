@@ -32,7 +32,8 @@ export const addressKinds: Record<AddressKind, ProtoAddressKind> = {
   phone: ProtoAddressKind.PHONE,
 };
 
-const identifierKinds: Record<IdentifierKind, ProtoIdentifierKind> = {
+/** The kinds of identifiers as the contract names them. */
+export const identifierKinds: Record<IdentifierKind, ProtoIdentifierKind> = {
   email: ProtoIdentifierKind.EMAIL,
   phone: ProtoIdentifierKind.PHONE,
   username: ProtoIdentifierKind.USERNAME,

@@ -13,11 +13,10 @@ import type { BrandColors } from "../../../domain/tenant/branding.ts";
 import type { TenantProfile } from "../../../domain/tenant/tenant-profiles.ts";
 import { methodKinds } from "./common.ts";
 import { toMessage } from "./flow.ts";
+import { identifierKinds } from "./identity.ts";
 
-const identifierKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {
-  email: IdentifierKind.EMAIL,
-  phone: IdentifierKind.PHONE,
-  username: IdentifierKind.USERNAME,
+const traitKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {
+  ...identifierKinds,
   any: IdentifierKind.UNSPECIFIED,
 };
 const styles: Record<TenantProfile["login"]["style"], LoginStyle> = {
@@ -41,7 +40,7 @@ export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof
     },
     languages: [...profile.languages],
     identifiers: profile.identifiers.map(({ kind, title }) => ({
-      kind: identifierKinds[kind],
+      kind: traitKinds[kind],
       label: toMessage(identifierLabel([title])),
     })),
     defaultSchemaId: profile.defaultSchemaId,

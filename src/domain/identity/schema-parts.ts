@@ -1,0 +1,41 @@
+import { isObject, type JsonObject, type JsonValue } from "../json.ts";
+import { isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
+
+/** How deep traits are looked at for what a form draws, and for what their owner does not change. */
+export const maxTraitDepth = 8;
+
+/** A schema together with what it refers to and what its `allOf` adds; all of it applies. */
+export function partsOf(document: SchemaDocument, schema: Subschema): readonly JsonObject[] {
+  if (typeof schema === "boolean") return [];
+  const allOf = schema.allOf;
+  const others = [
+    ...document.referencesOf(schema),
+    ...(Array.isArray(allOf) ? allOf.filter(isSubschema) : []),
+  ];
+  return [schema, ...others.flatMap((other) => partsOf(document, other))];
+}
+
+export function propertyParts(
+  document: SchemaDocument,
+  parts: readonly JsonObject[],
+  name: string,
+): readonly JsonObject[] {
+  return parts.flatMap((part) => {
+    const property = isObject(part.properties) ? part.properties[name] : undefined;
+    return isSubschema(property) ? partsOf(document, property) : [];
+  });
+}
+
+export function requiredIn(parts: readonly JsonObject[]): ReadonlySet<JsonValue> {
+  return new Set(parts.flatMap((part) => listOf(part.required)));
+}
+
+/** What applies to the items of a list that is no tuple. */
+export function itemsOf(document: SchemaDocument, parts: readonly JsonObject[]): readonly JsonObject[] {
+  return parts.flatMap(({ items }) => (isObject(items) ? partsOf(document, items) : []));
+}
+
+/** Whether a part says that only an operator sets the value. */
+export function isReadOnly(part: JsonObject): boolean {
+  return part.readOnly === true;
+}
