@@ -13,7 +13,7 @@ interface ErrorText {
   readonly remedy: string;
   /** The metadata keys that every error of this reason carries. */
   readonly metadata: readonly string[];
-  /** What a person is told who meets it; missing where only programs do, or their developers can help. */
+  /** The sentence for a person who meets the error; missing if only programs meet it, or only their developers can help. */
   readonly user?: UserSentence;
 }
 
