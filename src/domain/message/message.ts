@@ -455,7 +455,7 @@ export function invalidAddress(): Message {
 
 /** The invitation was used, revoked or too old when the registration completed. */
 export function invitationGone(): Message {
-  return error(9000060, "This invitation is no longer valid. Ask whoever sent it for another one.");
+  return error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
 }
 
 /** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */

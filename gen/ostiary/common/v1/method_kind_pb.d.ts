@@ -54,7 +54,7 @@ export enum MethodKind {
   TOTP = 4,
 
   /**
-   * One of the codes that were written down for the day on which the other factors are lost.
+   * A backup code: one of a list of codes for when the other factors are lost.
    *
    * @generated from enum value: METHOD_KIND_BACKUP_CODE = 5;
    */

@@ -79,14 +79,14 @@ export declare const UserMessageSchema: GenMessage<UserMessage>;
  */
 export declare type CallError = Message<"ostiary.error.v1.CallError"> & {
   /**
-   * The code, as google.rpc.Code numbers them.
+   * The code, a number of google.rpc.Code.
    *
    * @generated from field: int32 code = 5;
    */
   code: number;
 
   /**
-   * A sentence for people, in English.
+   * The message of the error, in English.
    *
    * @generated from field: string message = 1;
    */

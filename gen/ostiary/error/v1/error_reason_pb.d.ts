@@ -172,7 +172,7 @@ export enum ErrorReason {
   CSRF_TOKEN_INVALID = 18,
 
   /**
-   * The address to return to is not on the list.
+   * The URL to return to is not on the list.
    * Code: INVALID_ARGUMENT. Metadata: returnTo.
    *
    * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 19;
@@ -268,7 +268,7 @@ export enum ErrorReason {
   SESSION_CREDENTIAL_MISSING = 30,
 
   /**
-   * What was sent is not a session token: its form or checksum is wrong.
+   * The credential is not a session token: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SESSION_TOKEN_MALFORMED = 31;
@@ -340,7 +340,7 @@ export enum ErrorReason {
   API_KEY_MISSING = 39,
 
   /**
-   * What was sent is not an API key: its form or checksum is wrong.
+   * The credential is not an API key: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_MALFORMED = 40;
@@ -420,7 +420,7 @@ export enum ErrorReason {
   API_KEY_NOT_FOUND = 49,
 
   /**
-   * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
+   * New passwords must not be known from breaches, and the service that knows these cannot be reached at the moment.
    * Code: UNAVAILABLE. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 50;
@@ -444,7 +444,7 @@ export enum ErrorReason {
   FLOW_CHANGED = 52,
 
   /**
-   * Verification is switched off, because nothing can be sent.
+   * Verification is switched off.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_VERIFICATION_DISABLED = 53;
@@ -524,8 +524,8 @@ export enum ErrorReason {
   LINKS_DISABLED = 62,
 
   /**
-   * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was
-   * counted: `account`, `device`, `address`, `flow` or `recipient`. The answer is the same whether or not the
+   * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was counted:
+   * `account`, `device`, `address` (an IP address), `flow` or `recipient`. The answer is the same whether or not the
    * account exists.
    * Code: RESOURCE_EXHAUSTED. Metadata: scope.
    *
@@ -566,7 +566,7 @@ export enum ErrorReason {
   INVITATION_NOT_PENDING = 67,
 
   /**
-   * The server is stopping and ends its streams; what came of the messages before was said.
+   * The server is stopping and ends its streams. The messages before were answered.
    * Code: UNAVAILABLE. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SERVER_STOPPING = 68;

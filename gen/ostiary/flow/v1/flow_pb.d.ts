@@ -110,7 +110,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
    */
   stage: {
     /**
-     * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
+     * Login: say who signs in, with the step `identify`. Only if the configuration asks for that first.
      *
      * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 12;
      */
@@ -174,7 +174,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     case: "claimAccount";
   } | {
     /**
-     * Settings: change what is to be changed.
+     * Settings: choose what to change.
      *
      * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 20;
      */
@@ -206,8 +206,8 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
 export declare const FlowSchema: GenMessage<Flow>;
 
 /**
- * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another flow: in
- * one browser somebody else may have signed in meanwhile.
+ * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another
+ * flow, because somebody else may have signed in meanwhile in the same browser.
  *
  * @generated from message ostiary.flow.v1.FlowAccount
  */
@@ -220,7 +220,7 @@ export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
   identityId: string;
 
   /**
-   * What its owner knows it by: the display name, else what they sign in with.
+   * The name of the account for its owner: the display name, or else an identifier.
    *
    * @generated from field: string display_name = 2;
    */
@@ -255,7 +255,7 @@ export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentif
 export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage>;
 
 /**
- * FillProfileStage waits for the traits, where `registration.style` is `profile_first`: submit `profile` with them.
+ * FillProfileStage waits for the traits, if `registration.style` is `profile_first`: submit `profile` with them.
  *
  * @generated from message ostiary.flow.v1.FillProfileStage
  */
@@ -288,7 +288,7 @@ export declare type ChooseMethodStage = Message<"ostiary.flow.v1.ChooseMethodSta
   offers: MethodOffer[];
 
   /**
-   * Whether a first proof was given, and one of these is asked for as the second.
+   * Whether a first proof was given, and one of these methods is asked for as the second factor.
    *
    * @generated from field: bool second_factor = 2;
    */
@@ -350,14 +350,15 @@ export declare type EnterCodeStage = Message<"ostiary.flow.v1.EnterCodeStage"> &
   resendTime?: Timestamp | undefined;
 
   /**
-   * How many digits it has, unless many wrong codes were tried for the account.
+   * The usual number of digits.
    *
    * @generated from field: int32 code_length = 4;
    */
   codeLength: number;
 
   /**
-   * How many digits it has then. Which of the two was sent is said by the message alone, so let people type or paste either.
+   * The number of digits after many wrong codes were tried for the account. The flow does not say which of the two was
+   * sent, so let people type or paste either.
    *
    * @generated from field: int32 long_code_length = 5;
    */
@@ -406,8 +407,8 @@ export declare type LinkSentStage = Message<"ostiary.flow.v1.LinkSentStage"> & {
 export declare const LinkSentStageSchema: GenMessage<LinkSentStage>;
 
 /**
- * ConfirmLinkStage waits for the one click that uses a link. Opening a link uses nothing, since programs that look into
- * mail open links as well.
+ * ConfirmLinkStage waits for the one click that uses a link. Opening a link does not use it, because programs that look
+ * into mail open links as well.
  *
  * @generated from message ostiary.flow.v1.ConfirmLinkStage
  */
@@ -519,7 +520,7 @@ export declare const RequiredActionStageSchema: GenMessage<RequiredActionStage>;
  */
 export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
   /**
-   * Which way.
+   * The method.
    *
    * @generated from oneof ostiary.flow.v1.MethodOffer.method
    */
@@ -691,7 +692,7 @@ export declare type TotpOffer = Message<"ostiary.flow.v1.TotpOffer"> & {
 export declare const TotpOfferSchema: GenMessage<TotpOffer>;
 
 /**
- * BackupCodeOffer offers one of the codes that were written down.
+ * BackupCodeOffer offers a backup code.
  *
  * @generated from message ostiary.flow.v1.BackupCodeOffer
  */

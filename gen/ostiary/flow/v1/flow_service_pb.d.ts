@@ -92,10 +92,9 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
   step: string;
 
   /**
-   * What was filled in, by the names of the nodes (`FormNode.name` has their grammar). Only names of the form as it
-   * would be drawn now are taken, and none of a read-only node. A list is sent by its items, each under its own name,
-   * and an added item has the next index. Or it is sent as a whole, under the name of the list with a list as its
-   * value. Not both.
+   * What was filled in, by the names of the nodes (`FormNode.name` has their grammar). Only names in the present form
+   * are taken, and no name of a read-only node. A list is sent by its items, each under its own name, and an added item
+   * has the next index. Or it is sent as a whole, under the name of the list with a list as its value. Not both.
    *
    * What is left out stays as it is. Null empties a field, and so does an empty text. The values of nodes of a step
    * that was not pressed are ignored, so a page may send all that it drew. A text is read by the type of its node, so a
@@ -148,8 +147,8 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
 export declare const SubmitFormRequestSchema: GenMessage<SubmitFormRequest>;
 
 /**
- * SubmitFormResponse is the response of SubmitForm. The response of a typed Submit has those of these fields that its
- * kind of flow needs.
+ * SubmitFormResponse is the response of SubmitForm. The response of a typed Submit has the fields that its kind of flow
+ * needs.
  *
  * @generated from message ostiary.flow.v1.SubmitFormResponse
  */
@@ -163,7 +162,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitFormResponse.outcome
    */
@@ -201,7 +200,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     case: "nextStep";
   } | {
     /**
-     * It goes on elsewhere.
+     * The method goes on elsewhere.
      *
      * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
      */
@@ -280,7 +279,7 @@ export declare const FlowService: GenService<{
    *
    * Access: the flow's holder; for settings the session of their owner as well.
    * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of
-   * sessions, and where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
+   * sessions, and if a fresh flow is made REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
    * VERIFICATION_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.GetFlow
@@ -293,12 +292,12 @@ export declare const FlowService: GenService<{
   /**
    * SubmitForm sends a form that was drawn from its nodes. It takes flows of every kind, and also steps that are newer
    * than the client. It does what the typed Submit of that kind of flow does with the same fields, under the same
-   * limits and demands. What came of it is a normal response; an error means that the call itself was wrong or not
+   * limits and demands. The outcome comes in a normal response; an error means that the call itself was wrong or not
    * allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well; for settings the session of their owner.
    * Errors: those of the typed Submit of the flow's kind, STEP_NOT_OFFERED for a step that the form has no button for, and
-   * REQUEST_INVALID, whose violations are at the names that are wrong: UNKNOWN_FIELD for one that the form does not have.
+   * REQUEST_INVALID, whose violations are at the wrong names: UNKNOWN_FIELD for a name that the form does not have.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.SubmitForm
    */

@@ -29,14 +29,15 @@ export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   title?: FormMessage | undefined;
 
   /**
-   * What is to be done, in a sentence. Unset: the title says it.
+   * A sentence that says what to do. Unset: the title is enough.
    *
    * @generated from field: ostiary.flow.v1.FormMessage subtitle = 2;
    */
   subtitle?: FormMessage | undefined;
 
   /**
-   * Whose account it is about: "Account of Ada", "Signing in as ada@example.com". Unset where that is not known yet, or not told.
+   * Whose account it is about: "Account of Ada", "Signing in as ada@example.com". Unset if it is not known yet or must
+   * not be told.
    *
    * @generated from field: ostiary.flow.v1.FormMessage account = 3;
    */
@@ -155,7 +156,7 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   messages: FormMessage[];
 
   /**
-   * What the identity schema says of how the trait is drawn (`ostiary.ui`), as it stands there. The server reads nothing of it.
+   * The annotation `ostiary.ui` of the identity schema, unchanged. The server does not read it.
    *
    * @generated from field: google.protobuf.Struct ui = 7;
    */
@@ -274,7 +275,7 @@ export declare const FormConditionSchema: GenMessage<FormCondition>;
  */
 export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   /**
-   * What is filled in, and how.
+   * The type of the value.
    *
    * @generated from field: ostiary.flow.v1.InputType type = 1;
    */
@@ -317,14 +318,14 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   autocomplete: string;
 
   /**
-   * What to show in the field while it is empty, as an example.
+   * An example to show in the field while it is empty.
    *
    * @generated from field: ostiary.flow.v1.FormMessage placeholder = 7;
    */
   placeholder?: FormMessage | undefined;
 
   /**
-   * The value that the identity schema proposes where none is given. A new account's form begins with it.
+   * The default of the identity schema. The form of a new account begins with it.
    *
    * @generated from field: google.protobuf.Value default = 8;
    */
@@ -366,7 +367,7 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   maximum?: number | undefined;
 
   /**
-   * The values to choose from. Empty: free.
+   * The values to choose from. Empty: any value.
    *
    * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 14;
    */
@@ -393,7 +394,7 @@ export declare type InputChoice = Message<"ostiary.flow.v1.InputChoice"> & {
   value?: Value | undefined;
 
   /**
-   * What to show for it. Its context has the node's `name` and the `value`.
+   * The text to show for it. Its context has the node's `name` and the `value`.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
@@ -425,7 +426,7 @@ export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   template: FormNode[];
 
   /**
-   * The items that there are, with whole names.
+   * The present items, with whole names.
    *
    * @generated from field: repeated ostiary.flow.v1.ListItem items = 2;
    */
@@ -474,7 +475,7 @@ export declare const ListNodeSchema: GenMessage<ListNode>;
  */
 export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
   /**
-   * Its nodes, with whole names. Read-only members are among them; the template has none.
+   * Its nodes, with whole names. They include read-only members, which the template does not have.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
    */
@@ -543,7 +544,7 @@ export declare const ButtonNodeSchema: GenMessage<ButtonNode>;
  */
 export declare type TextNode = Message<"ostiary.flow.v1.TextNode"> & {
   /**
-   * What it says. It may be a secret that is shown once.
+   * The text. It may be a secret that is shown once.
    *
    * @generated from field: ostiary.flow.v1.FormMessage text = 1;
    */
@@ -570,13 +571,13 @@ export declare const TextNodeSchema: GenMessage<TextNode>;
  */
 export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
   /**
-   * Where it is.
+   * The source of the image.
    *
    * @generated from oneof ostiary.flow.v1.ImageNode.source
    */
   source: {
     /**
-     * At an address.
+     * The URL of the image.
      *
      * @generated from field: string url = 1;
      */
@@ -584,7 +585,7 @@ export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
     case: "url";
   } | {
     /**
-     * Here.
+     * The image itself.
      *
      * @generated from field: bytes data = 2;
      */
@@ -600,7 +601,7 @@ export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
   mediaType: string;
 
   /**
-   * What to say in its place to those who do not see it.
+   * The text for people who do not see the image.
    *
    * @generated from field: ostiary.flow.v1.FormMessage alternative_text = 4;
    */
@@ -620,7 +621,7 @@ export declare const ImageNodeSchema: GenMessage<ImageNode>;
  */
 export declare type AnchorNode = Message<"ostiary.flow.v1.AnchorNode"> & {
   /**
-   * The address of the link. It may carry state, so it belongs in no log.
+   * The URL of the link. It may carry state, so it belongs in no log.
    *
    * @generated from field: string url = 1;
    */
@@ -640,8 +641,8 @@ export declare const AnchorNodeSchema: GenMessage<AnchorNode>;
  */
 export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   /**
-   * The message's number; it never changes its meaning. Those of Ory Kratos are kept where the meaning is
-   * the same; Ostiary's own begin at 9000000.
+   * The message's number; it never changes its meaning. The numbers of Ory Kratos are kept if the meaning is the same;
+   * Ostiary's own begin at 9000000.
    *
    * @generated from field: int32 id = 1;
    */
@@ -671,7 +672,7 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   context?: JsonObject | undefined;
 
   /**
-   * The sentence in other languages, by their tags (BCP 47), where the configuration has them: titles of an identity schema.
+   * The sentence in other languages, by their tags (BCP 47), if the identity schema has them, as for titles.
    *
    * @generated from field: map<string, string> translations = 5;
    */
@@ -759,7 +760,7 @@ export enum InputType {
   PHONE = 4,
 
   /**
-   * A web address.
+   * A URL.
    *
    * @generated from enum value: INPUT_TYPE_URL = 5;
    */

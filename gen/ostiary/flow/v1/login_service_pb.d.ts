@@ -45,8 +45,8 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   purpose: LoginPurpose;
 
   /**
-   * What the session that comes of the login must show. Needed to step up, and refused for other purposes. A demand
-   * that no way to sign in here can meet is refused (STEP_UP_IMPOSSIBLE). Every login is fresh.
+   * The conditions that the new session must meet. Needed to step up, and refused for other purposes. A demand that no
+   * way to sign in here can meet is refused (STEP_UP_IMPOSSIBLE). Every login is fresh.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 4;
    */
@@ -227,8 +227,8 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
 export declare const SubmitLoginFlowRequestSchema: GenMessage<SubmitLoginFlowRequest>;
 
 /**
- * LoginIdentifyStep says who signs in: `identifier` does. It is taken whether or not anybody has the identifier, unless
- * `enumeration_safe` is switched off.
+ * LoginIdentifyStep says who signs in, by the field `identifier`. It is taken whether or not anybody has the
+ * identifier, unless `enumeration_safe` is switched off.
  *
  * @generated from message ostiary.flow.v1.LoginIdentifyStep
  */
@@ -276,7 +276,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitLoginFlowResponse.outcome
    */
@@ -307,7 +307,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "expired";
   } | {
     /**
-     * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
+     * A code or link was sent, the identifier was taken, a second factor is asked for, or the flow went back.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
@@ -359,7 +359,7 @@ export enum LoginPurpose {
   SIGN_IN = 1,
 
   /**
-   * The holder of a session proves again who they are, and nobody else can. The session that comes of it replaces theirs.
+   * The holder of a session proves again who they are, and nobody else can. The new session replaces theirs.
    *
    * @generated from enum value: LOGIN_PURPOSE_REFRESH = 2;
    */
@@ -401,13 +401,13 @@ export declare const LoginService: GenService<{
     output: typeof CreateLoginFlowResponseSchema;
   },
   /**
-   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the call itself was
-   * wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a browser shows by its
-   * cookie ends when its own identity signs in again.
+   * SubmitLoginFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
+   * itself was wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a
+   * browser shows by its cookie ends when its own identity signs in again.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED,
-   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF, REQUEST_ID_REUSED, and of a login to step up
+   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF, REQUEST_ID_REUSED, and for a step-up
    * STEP_UP_IMPOSSIBLE.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow

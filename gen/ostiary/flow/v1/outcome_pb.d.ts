@@ -23,7 +23,7 @@ export declare const file_ostiary_flow_v1_outcome: GenFile;
  */
 export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
   /**
-   * What signing in gives. Unset where nobody was signed in.
+   * The new session. Unset if nobody was signed in.
    *
    * @generated from field: ostiary.flow.v1.SignedIn signed_in = 1;
    */
@@ -69,7 +69,7 @@ export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
 export declare const FlowCompletedSchema: GenMessage<FlowCompleted>;
 
 /**
- * SignedIn is what signing in gives, by any kind of flow.
+ * SignedIn is the result of signing in, by any kind of flow.
  *
  * @generated from message ostiary.flow.v1.SignedIn
  */
@@ -120,20 +120,20 @@ export declare const SignedInSchema: GenMessage<SignedIn>;
  */
 export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
   /**
-   * Why. Unspecified where the reason is newer than the client; the messages of the form say it in any case.
+   * The reason. Unspecified if it is newer than the client; the messages of the form say it in any case.
    *
    * @generated from field: ostiary.flow.v1.RejectionReason reason = 1;
    */
   reason: RejectionReason;
 
   /**
-   * More of it, for programs.
+   * Details for programs.
    *
    * @generated from oneof ostiary.flow.v1.Rejected.detail
    */
   detail: {
     /**
-     * Of PASSWORD_REJECTED.
+     * For PASSWORD_REJECTED.
      *
      * @generated from field: ostiary.flow.v1.PasswordRejection password = 2;
      */
@@ -155,7 +155,7 @@ export declare const RejectedSchema: GenMessage<Rejected>;
  */
 export declare type PasswordRejection = Message<"ostiary.flow.v1.PasswordRejection"> & {
   /**
-   * The rule. Unspecified where it is newer than the client.
+   * The rule. Unspecified if it is newer than the client.
    *
    * @generated from field: ostiary.flow.v1.PasswordRule rule = 1;
    */
@@ -169,8 +169,8 @@ export declare type PasswordRejection = Message<"ostiary.flow.v1.PasswordRejecti
 export declare const PasswordRejectionSchema: GenMessage<PasswordRejection>;
 
 /**
- * Expired is the outcome of a submit that came too late. `flow` is a fresh one of the same kind and client, ready to fill in; in
- * place of the settings after a recovery it is a recovery, since the proof was given too long ago.
+ * Expired is the outcome of a submit that came too late. `flow` is a fresh one of the same kind and client, ready to
+ * fill in; in place of the settings after a recovery it is a recovery, because the proof was given too long ago.
  *
  * @generated from message ostiary.flow.v1.Expired
  */
@@ -205,7 +205,7 @@ export declare const NextStepSchema: GenMessage<NextStep>;
  */
 export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
   /**
-   * Where the browser goes now. It comes back to the flow's page. It may carry state, so it belongs into no log.
+   * Where the browser goes now. It comes back to the flow's page. It may carry state, so it belongs in no log.
    *
    * @generated from field: string url = 1;
    */
@@ -248,14 +248,14 @@ export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
 export declare const LoginRequiredSchema: GenMessage<LoginRequired>;
 
 /**
- * Saved is the outcome of a submit to settings that changed something. `flow` goes on, for more changes, its form filled with
- * what holds now.
+ * Saved is the outcome of a submit of settings that changed something. `flow` goes on, for more changes, and its form
+ * has the saved values.
  *
  * @generated from message ostiary.flow.v1.Saved
  */
 export declare type Saved = Message<"ostiary.flow.v1.Saved"> & {
   /**
-   * What the account looks like now.
+   * The account as it is now.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 1;
    */
@@ -338,7 +338,7 @@ export enum RejectionReason {
   UNSPECIFIED = 0,
 
   /**
-   * A required field of the form is empty, or one has a value that it cannot have here.
+   * A required field of the form is empty, or a field has a value that it cannot have here.
    *
    * @generated from enum value: REJECTION_REASON_FORM_INCOMPLETE = 1;
    */
@@ -352,7 +352,7 @@ export enum RejectionReason {
   CREDENTIALS_INVALID = 2,
 
   /**
-   * No account has the identifier or address that was typed. Only where `enumeration_safe` is switched off.
+   * No account has the identifier or address that was typed. Only if `enumeration_safe` is switched off.
    *
    * @generated from enum value: REJECTION_REASON_IDENTITY_NOT_FOUND = 3;
    */
@@ -387,7 +387,7 @@ export enum RejectionReason {
   CODE_INVALID = 7,
 
   /**
-   * What was entered cannot be a code. It was not compared, and no try was counted.
+   * The text that was entered cannot be a code. It was not compared, and no try was counted.
    *
    * @generated from enum value: REJECTION_REASON_CODE_MALFORMED = 8;
    */
@@ -477,7 +477,7 @@ export enum PasswordRule {
   COMMON = 3,
 
   /**
-   * It is too much like something of the account: the address, the name.
+   * It resembles a trait of the account, such as an address or a name.
    *
    * @generated from enum value: PASSWORD_RULE_TOO_SIMILAR = 4;
    */

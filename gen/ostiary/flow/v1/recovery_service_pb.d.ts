@@ -165,7 +165,7 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
     case: "resend";
   } | {
     /**
-     * Goes back to the choice of the address if there was one, and from there to what was typed.
+     * Goes back to the choice of the address if there was one, and from there to the address that was typed.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 10;
      */
@@ -228,7 +228,7 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRecoveryFlowResponse.outcome
    */
@@ -260,8 +260,8 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "expired";
   } | {
     /**
-     * A code or link was sent, if somebody has an address to send it to; the answer is the same if not. With
-     * `enumeration_safe: false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
+     * A code or link was sent, if an account has what was typed; the answer is the same if not. With `enumeration_safe:
+     * false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
      * `claim_account`.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
@@ -318,7 +318,7 @@ export declare const RecoveryService: GenService<{
     output: typeof CreateRecoveryFlowResponseSchema;
   },
   /**
-   * SubmitRecoveryFlow sends the filled-in form. What came of it is a normal response; an error means that the call
+   * SubmitRecoveryFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
    * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

@@ -38,8 +38,7 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
 
   /**
    * The schema that the new identity follows. Empty: the default schema. With an invitation or a `link_token` it is
-   * ignored: the invitation decides for itself, and what was filled in where the link was asked for follows the schema of
-   * that flow.
+   * ignored: the schema is that of the invitation, or that of the flow that asked for the link.
    *
    * @generated from field: string schema_id = 3;
    */
@@ -53,7 +52,7 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   linkToken: string;
 
   /**
-   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.mode` is `invitation`,
+   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed if `registration.mode` is `invitation`,
    * except with a `link_token`. It is used once, by the registration that completes first.
    *
    * @generated from field: string invitation_token = 5;
@@ -117,11 +116,11 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   csrfToken: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters
-   * a text, even where the schema allows more. They are a merge patch (RFC 7396) of the traits that the flow has
-   * already, from its invitation or from before a step back: what is left out stays, null removes, a list is replaced
-   * whole. Once they were accepted, by `profile` or by asking for a code or link, they need not be sent again, and
-   * others are refused.
+   * The traits, which the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list,
+   * 4096 characters a text, even where the schema allows more. They are a merge patch (RFC 7396) of the traits that the
+   * flow has already, from its invitation or from before a step back: what is left out stays, null removes, a list is
+   * replaced whole. Once they were accepted, by `profile` or by asking for a code or link, they need not be sent again,
+   * and other traits are refused.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -134,7 +133,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
    */
   step: {
     /**
-     * Hands in the traits before a method is chosen, where `registration.style` is `profile_first`.
+     * Hands in the traits before a method is chosen, if `registration.style` is `profile_first`.
      *
      * @generated from field: ostiary.flow.v1.RegistrationProfileStep profile = 4;
      */
@@ -190,7 +189,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "resend";
   } | {
     /**
-     * Goes back: from what was sent to the choice of the method, from that to the traits where they come first.
+     * Goes back: from the code or link to the choice of the method, and from there to the traits if they come first.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 11;
      */
@@ -272,7 +271,7 @@ export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.Su
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRegistrationFlowResponse.outcome
    */
@@ -346,8 +345,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, REGISTRATION_DISABLED,
-   * SCHEMA_NOT_FOUND,
-   * LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
+   * SCHEMA_NOT_FOUND, LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */
@@ -357,7 +355,7 @@ export declare const RegistrationService: GenService<{
     output: typeof CreateRegistrationFlowResponseSchema;
   },
   /**
-   * SubmitRegistrationFlow sends the filled-in form. What came of it is a normal response; an error means that the
+   * SubmitRegistrationFlow sends the filled-in form. The outcome comes in a normal response; an error means that the
    * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

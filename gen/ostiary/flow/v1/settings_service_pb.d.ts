@@ -93,7 +93,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   csrfToken: string;
 
   /**
-   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
+   * The changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
    * member by member, a list is replaced whole. Only the step `profile` reads it. It is merged with the traits that the
    * account has at that moment (see `traits_etag`), and the whole is validated. Empty: nothing changes. The limits of
    * traits (64 KiB as JSON, 2000 values, 32 levels) hold for the patch and for the whole.
@@ -110,7 +110,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   step: {
     /**
      * Changes the traits. A new address counts once it is proven: a code is sent to it, and the change is made when the
-     * code is entered. What somebody else has changed by then stays as they left it.
+     * code is entered. Traits that somebody else has changed by then stay as they left them.
      *
      * @generated from field: ostiary.flow.v1.SettingsProfileStep profile = 4;
      */
@@ -237,7 +237,7 @@ export declare type SettingsPasswordStep = Message<"ostiary.flow.v1.SettingsPass
   password: string;
 
   /**
-   * Whether one's other sessions stay. By default they end.
+   * Whether the other sessions of the account stay. By default they end.
    *
    * @generated from field: bool keep_other_sessions = 2;
    */
@@ -307,7 +307,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitSettingsFlowResponse.outcome
    */
@@ -354,7 +354,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "redirect";
   } | {
     /**
-     * The session's last login is too long ago for this change, or a second factor is wanted after a recovery.
+     * The session's last login is too long ago for this change, or a second factor is asked for after a recovery.
      *
      * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
@@ -378,7 +378,8 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
 export declare const SubmitSettingsFlowResponseSchema: GenMessage<SubmitSettingsFlowResponse>;
 
 /**
- * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.
+ * SettingsService changes the caller's own account: traits, addresses, password. It also deletes the account, if that
+ * is offered.
  *
  * @generated from service ostiary.flow.v1.SettingsService
  */
@@ -397,7 +398,7 @@ export declare const SettingsService: GenService<{
     output: typeof CreateSettingsFlowResponseSchema;
   },
   /**
-   * SubmitSettingsFlow sends the filled-in form. What came of it is a normal response; an error means that the call
+   * SubmitSettingsFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
    * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

@@ -19,8 +19,8 @@ export declare const file_ostiary_flow_v1_step: GenFile;
  */
 export declare type SendCodeStep = Message<"ostiary.flow.v1.SendCodeStep"> & {
   /**
-   * The `id` of the address that the code goes to, where the flow's stage offers addresses. Where it offers none this
-   * must be empty; otherwise the call is refused with FEATURE_OFF.
+   * The `id` of the address that the code goes to, if the flow's stage offers addresses. If it offers none, this must
+   * be empty; otherwise the call is refused with FEATURE_OFF.
    *
    * @generated from field: string address_id = 1;
    */
@@ -61,7 +61,7 @@ export declare const SendLinkStepSchema: GenMessage<SendLinkStep>;
 export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
   /**
    * The code as it was sent. White space, hyphens and invisible characters are ignored. Digits of other scripts are
-   * taken. In a pasted sentence the one group of digits that has the right length counts. What cannot be a code is
+   * taken. In a pasted sentence the one group of digits that has the right length counts. Text that cannot be a code is
    * rejected as CODE_MALFORMED, and costs no try. An empty code is answered by a form message.
    *
    * @generated from field: string code = 1;
@@ -121,7 +121,7 @@ export declare type DisownStep = Message<"ostiary.flow.v1.DisownStep"> & {
 export declare const DisownStepSchema: GenMessage<DisownStep>;
 
 /**
- * BackStep goes back to the stage before; what was sent is dead then.
+ * BackStep goes back to the stage before. A code or link that was sent is dead then.
  *
  * @generated from message ostiary.flow.v1.BackStep
  */

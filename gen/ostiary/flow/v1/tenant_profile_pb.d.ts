@@ -23,7 +23,7 @@ export declare const file_ostiary_flow_v1_tenant_profile: GenFile;
  */
 export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
   /**
-   * What the service is called and looks like.
+   * The name and look of the service.
    *
    * @generated from field: ostiary.flow.v1.Branding branding = 1;
    */
@@ -37,21 +37,22 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
   languages: string[];
 
   /**
-   * What people sign in with: of the default schema first, then of the others that people can choose when they register.
+   * The traits that people sign in with: those of the default schema first, then those of the others that people can
+   * choose when they register.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantIdentifier identifiers = 3;
    */
   identifiers: TenantIdentifier[];
 
   /**
-   * The id of the identity schema of those who name none.
+   * The id of the identity schema that is used if none is named.
    *
    * @generated from field: string default_schema_id = 4;
    */
   defaultSchemaId: string;
 
   /**
-   * What is asked of new passwords.
+   * The rules for new passwords.
    *
    * @generated from field: ostiary.flow.v1.PasswordRules password_rules = 5;
    */
@@ -100,8 +101,8 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
 export declare const TenantProfileSchema: GenMessage<TenantProfile>;
 
 /**
- * Branding says what a service is called and looks like. Its addresses begin with `https://`, or with `http://` on the
- * machine of the server. What is not configured is empty.
+ * Branding is the name and look of a service. URLs begin with `https://`, or with `http://` on the machine of the
+ * server. Fields that are not configured are empty.
  *
  * @generated from message ostiary.flow.v1.Branding
  */
@@ -114,21 +115,21 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   name: string;
 
   /**
-   * The address of the logo.
+   * The URL of the logo.
    *
    * @generated from field: string logo_url = 2;
    */
   logoUrl: string;
 
   /**
-   * The address of the logo on a dark background. Empty: `logo_url` is used.
+   * The URL of the logo on a dark background. Empty: `logo_url` is used.
    *
    * @generated from field: string logo_dark_url = 3;
    */
   logoDarkUrl: string;
 
   /**
-   * The address of the small picture that browsers show beside the title.
+   * The URL of the small picture that browsers show beside the title.
    *
    * @generated from field: string favicon_url = 4;
    */
@@ -149,28 +150,28 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   darkColors?: BrandColors | undefined;
 
   /**
-   * The address of the terms of use.
+   * The URL of the terms of use.
    *
    * @generated from field: string terms_url = 7;
    */
   termsUrl: string;
 
   /**
-   * The address of the privacy notice.
+   * The URL of the privacy notice.
    *
    * @generated from field: string privacy_url = 8;
    */
   privacyUrl: string;
 
   /**
-   * The address of a page that helps.
+   * The URL of the support page.
    *
    * @generated from field: string support_url = 9;
    */
   supportUrl: string;
 
   /**
-   * The e-mail address of those who help.
+   * The e-mail address of the support.
    *
    * @generated from field: string support_email = 10;
    */
@@ -238,7 +239,7 @@ export declare type TenantIdentifier = Message<"ostiary.flow.v1.TenantIdentifier
   kind: IdentifierKind;
 
   /**
-   * What it is called: the title in the identity schema.
+   * Its name for people: the title in the identity schema.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
@@ -252,7 +253,7 @@ export declare type TenantIdentifier = Message<"ostiary.flow.v1.TenantIdentifier
 export declare const TenantIdentifierSchema: GenMessage<TenantIdentifier>;
 
 /**
- * TenantMethod is a way to get through the flows of one kind. A page leaves out those whose kind it does not know.
+ * TenantMethod is a method of one kind of flow. A page leaves out methods whose kind it does not know.
  *
  * @generated from message ostiary.flow.v1.TenantMethod
  */

@@ -225,7 +225,7 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitVerificationFlowResponse.outcome
    */
@@ -290,15 +290,16 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
 export declare const SubmitVerificationFlowResponseSchema: GenMessage<SubmitVerificationFlowResponse>;
 
 /**
- * VerificationService shows that an address is one's own. It does not sign in. Where an account has no verified address, its
- * credentials were set by itself, and the proof is given outside a session of the account, `claim_account` comes first.
+ * VerificationService shows that an address is the caller's own. It does not sign in. `claim_account` comes first if
+ * the account has no verified address, its credentials were set by itself, and the proof is given outside a session of
+ * it.
  *
  * @generated from service ostiary.flow.v1.VerificationService
  */
 export declare const VerificationService: GenService<{
   /**
    * CreateVerificationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With
-   * `link_token` it goes on from a link that was opened, on whichever device.
+   * `link_token` it goes on from a link that was opened, on any device.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, VERIFICATION_DISABLED,
@@ -312,8 +313,8 @@ export declare const VerificationService: GenService<{
     output: typeof CreateVerificationFlowResponseSchema;
   },
   /**
-   * SubmitVerificationFlow sends the filled-in form. What came of it is a normal response; an error means that the call
-   * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
+   * SubmitVerificationFlow sends the filled-in form. The outcome comes in a normal response; an error means that the
+   * call itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,

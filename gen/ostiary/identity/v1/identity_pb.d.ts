@@ -85,8 +85,8 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   stateChangeTime?: Timestamp | undefined;
 
   /**
-   * What the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct. A number that
-   * needs more than 53 bits is a string.
+   * The traits, which the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct. A
+   * number that needs more than 53 bits is a string.
    *
    * @generated from field: google.protobuf.Struct traits = 10;
    */
@@ -107,14 +107,14 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   adminMetadata?: JsonObject | undefined;
 
   /**
-   * What the identity can sign in with; taken from the traits, in their order.
+   * The identifiers of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Identifier identifiers = 19;
    */
   identifiers: Identifier[];
 
   /**
-   * Where the identity can be reached; taken from the traits, in their order.
+   * The addresses of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Address addresses = 21;
    */
@@ -143,7 +143,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   purgeTime?: Timestamp | undefined;
 
   /**
-   * What the identity is asked to do, oldest first. Always empty: nothing serves required actions yet.
+   * The required actions, oldest first. Always empty: required actions are not served yet.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 18;
    */
@@ -205,7 +205,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   schemaId: string;
 
   /**
-   * What the schema describes: e-mail, name, and the like.
+   * The traits, which the schema describes: e-mail, name, and the like.
    *
    * @generated from field: google.protobuf.Struct traits = 5;
    */
@@ -219,7 +219,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * Where the identity can be reached, and what of it is verified; taken from the traits, in their order.
+   * The addresses of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Address addresses = 10;
    */
@@ -240,7 +240,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   purgeTime?: Timestamp | undefined;
 
   /**
-   * The kinds of what the identity is asked to do, each once. Always empty: nothing serves required actions yet.
+   * The kinds of the required actions, each once. Always empty: required actions are not served yet.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 11;
    */
@@ -416,7 +416,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
    */
   details: {
     /**
-     * Of a password.
+     * The details of a password.
      *
      * @generated from field: ostiary.identity.v1.PasswordCredential password = 4;
      */
@@ -432,7 +432,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
 export declare const CredentialSchema: GenMessage<Credential>;
 
 /**
- * PasswordCredential is what there is to know of a password.
+ * PasswordCredential holds the details of a password.
  *
  * @generated from message ostiary.identity.v1.PasswordCredential
  */
@@ -515,7 +515,7 @@ export declare type RequiredAction = Message<"ostiary.identity.v1.RequiredAction
    */
   details: {
     /**
-     * Of ACCEPT_TERMS.
+     * For ACCEPT_TERMS.
      *
      * @generated from field: ostiary.identity.v1.TermsToAccept accept_terms = 7;
      */

@@ -39,16 +39,16 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters
-   * a text, even where the schema allows more. A whole number beyond ±9007199254740991 is refused: write it as a
-   * string.
+   * The traits, which the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list,
+   * 4096 characters a text, even where the schema allows more. A whole number beyond ±9007199254740991 is refused:
+   * write it as a string.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
   traits?: JsonObject | undefined;
 
   /**
-   * What the identity can sign in with at once.
+   * The credentials of the identity.
    *
    * @generated from field: ostiary.identity.v1.NewCredentials credentials = 4;
    */
@@ -85,9 +85,9 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   verifiedAddresses: VouchedAddress[];
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Only for
-   * identities of which another system knows that the address is theirs: its owner can then neither register nor sign in
-   * with it. Default: such a user name is refused.
+   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Use it
+   * only if another system has verified that the address is the identity's, because the owner of the address can then
+   * neither register nor sign in with it. Default: such a user name is refused.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 9;
    */
@@ -101,8 +101,8 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   state: IdentityState;
 
   /**
-   * For an import: when the identity was made in the system that it comes from, from 1970 on and never in the future. Lists
-   * order it by this. Unset: now.
+   * For an import: when the identity was made in the system that it comes from, from 1970 on and never in the future.
+   * Lists are ordered by it. Unset: now.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
@@ -116,7 +116,7 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
 export declare const CreateIdentityRequestSchema: GenMessage<CreateIdentityRequest>;
 
 /**
- * VouchedAddress is an address that an operator says to be the identity's.
+ * VouchedAddress is an address that an operator vouches for.
  *
  * @generated from message ostiary.identity.v1.VouchedAddress
  */
@@ -288,7 +288,7 @@ export declare type LookUpIdentityRequest = Message<"ostiary.identity.v1.LookUpI
    */
   by: {
     /**
-     * What the identity signs in with, as a person would type it.
+     * An identifier, as a person would type it.
      *
      * @generated from field: string identifier = 1;
      */
@@ -458,9 +458,10 @@ export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListId
 export declare const ListIdentitiesResponseSchema: GenMessage<ListIdentitiesResponse>;
 
 /**
- * UpdateIdentityRequest is the request of UpdateIdentity. What is not set stays as it is. A patch is an RFC 7396 merge
- * patch: what it leaves out stays, null removes, an object is merged member by member, a list or anything else is replaced.
- * It is applied to what is there at the moment of the change, so that two patches of different members never undo each other.
+ * UpdateIdentityRequest is the request of UpdateIdentity. Fields that are not set stay as they are. A patch is an RFC
+ * 7396 merge patch: what it leaves out stays, null removes, an object is merged member by member, a list or anything
+ * else is replaced. It is merged into the present value at the moment of the change, so two patches of different
+ * members never undo each other.
  *
  * @generated from message ostiary.identity.v1.UpdateIdentityRequest
  */
@@ -495,7 +496,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   externalId?: string | undefined;
 
   /**
-   * What becomes of the traits.
+   * The change of the traits.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.traits_change
    */
@@ -518,14 +519,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   } | { case: undefined; value?: undefined };
 
   /**
-   * What becomes of the public metadata.
+   * The change of the public metadata.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.public_metadata_change
    */
   publicMetadataChange: {
     /**
-     * New public metadata, as a whole: what they do not hold is deleted. An empty object deletes all. Limited as in
-     * CreateIdentity.
+     * New public metadata, as a whole: every member that they do not hold is deleted. An empty object deletes all.
+     * Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct public_metadata = 6;
      */
@@ -542,14 +543,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   } | { case: undefined; value?: undefined };
 
   /**
-   * What becomes of the admin metadata.
+   * The change of the admin metadata.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.admin_metadata_change
    */
   adminMetadataChange: {
     /**
-     * New admin metadata, as a whole: what they do not hold is deleted. An empty object deletes all. Limited as in
-     * CreateIdentity.
+     * New admin metadata, as a whole: every member that they do not hold is deleted. An empty object deletes all.
+     * Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct admin_metadata = 7;
      */
@@ -573,8 +574,8 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   keepSessions: boolean;
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is no verified one of the identity, as in
-   * CreateIdentity. One that the identity has already stays in any case.
+   * Whether a user name may be an e-mail address or telephone number that is no verified address of the identity, as in
+   * CreateIdentity. A user name that the identity has already stays in any case.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 12;
    */
@@ -924,7 +925,7 @@ export declare type SetRequiredActionsRequest = Message<"ostiary.identity.v1.Set
   identityId: string;
 
   /**
-   * What the identity is asked to do from now on, instead of what operators asked for before. Empty: nothing.
+   * The required actions from now on, in place of those that operators have set before. Empty: none.
    *
    * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 2;
    */
@@ -1097,13 +1098,13 @@ export declare type BatchCreateIdentitiesResponse = Message<"ostiary.identity.v1
 export declare const BatchCreateIdentitiesResponseSchema: GenMessage<BatchCreateIdentitiesResponse>;
 
 /**
- * BatchCreateIdentitiesResult is what came of one request of a batch.
+ * BatchCreateIdentitiesResult is the result of one request of a batch.
  *
  * @generated from message ostiary.identity.v1.BatchCreateIdentitiesResult
  */
 export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.BatchCreateIdentitiesResult"> & {
   /**
-   * What came of it.
+   * The result.
    *
    * @generated from oneof ostiary.identity.v1.BatchCreateIdentitiesResult.result
    */
@@ -1117,7 +1118,8 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
     case: "identity";
   } | {
     /**
-     * Why none was made. The paths of invalid fields are those of CreateIdentity, without the place in the batch.
+     * The error, if none was made. The paths of invalid fields are those of CreateIdentity, without the place in the
+     * batch.
      *
      * @generated from field: ostiary.error.v1.CallError error = 2;
      */
@@ -1370,13 +1372,13 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
   identityId: string;
 
   /**
-   * How long the link works. Not set: `tenant_defaults.link.lifetime`.
+   * When the link ends. Unset: after `tenant_defaults.link.lifetime`.
    *
    * @generated from oneof ostiary.identity.v1.CreateRecoveryLinkRequest.expiration
    */
   expiration: {
     /**
-     * Until this moment, from a minute to a day from now.
+     * At this time: from a minute to a day from now.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 4;
      */
@@ -1384,7 +1386,7 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
     case: "expireTime";
   } | {
     /**
-     * For this long, from a minute to a day.
+     * This long after the link was made: from a minute to a day.
      *
      * @generated from field: google.protobuf.Duration lifetime = 3;
      */
@@ -1406,8 +1408,8 @@ export declare const CreateRecoveryLinkRequestSchema: GenMessage<CreateRecoveryL
  */
 export declare type CreateRecoveryLinkResponse = Message<"ostiary.identity.v1.CreateRecoveryLinkResponse"> & {
   /**
-   * The page that draws recovery flows, with the token in the fragment, which browsers send to no server. Whoever opens it
-   * can take over the account.
+   * The page that draws recovery flows, with the token in the fragment, which browsers send to no server. A person who
+   * opens it can take over the account.
    *
    * @generated from field: string recovery_url = 1;
    */
@@ -1475,7 +1477,7 @@ export declare const SendRecoveryMessageRequestSchema: GenMessage<SendRecoveryMe
  */
 export declare type SendRecoveryMessageResponse = Message<"ostiary.identity.v1.SendRecoveryMessageResponse"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1536,7 +1538,7 @@ export declare const SendVerificationMessageRequestSchema: GenMessage<SendVerifi
  */
 export declare type SendVerificationMessageResponse = Message<"ostiary.identity.v1.SendVerificationMessageResponse"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1655,7 +1657,7 @@ export declare type BatchSendVerificationMessagesResponse = Message<"ostiary.ide
 export declare const BatchSendVerificationMessagesResponseSchema: GenMessage<BatchSendVerificationMessagesResponse>;
 
 /**
- * SendMessageResult is what came of one identity of a batch.
+ * SendMessageResult is the result for one identity of a batch.
  *
  * @generated from message ostiary.identity.v1.SendMessageResult
  */
@@ -1668,7 +1670,7 @@ export declare type SendMessageResult = Message<"ostiary.identity.v1.SendMessage
   identityId: string;
 
   /**
-   * What came of it.
+   * The result.
    *
    * @generated from oneof ostiary.identity.v1.SendMessageResult.result
    */
@@ -1704,7 +1706,7 @@ export declare const SendMessageResultSchema: GenMessage<SendMessageResult>;
  */
 export declare type SentMessage = Message<"ostiary.identity.v1.SentMessage"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1860,7 +1862,7 @@ export declare const IdentityService: GenService<{
     output: typeof GetIdentityResponseSchema;
   },
   /**
-   * LookUpIdentity returns an identity by what it signs in with, or by its id in the caller's own system.
+   * LookUpIdentity returns an identity by an identifier, or by its id in the caller's own system.
    *
    * Access: API key with `identity:read`.
    * Errors: IDENTITY_NOT_FOUND.
@@ -1873,8 +1875,8 @@ export declare const IdentityService: GenService<{
     output: typeof LookUpIdentityResponseSchema;
   },
   /**
-   * ListIdentities lists identities, newest first. Filters are combined with and. A page may be shorter than asked for:
-   * `next_page_token` alone says whether more follow.
+   * ListIdentities lists identities, newest first. All filters that are set must match. A page may be shorter than
+   * asked for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
    * Errors: PAGE_TOKEN_INVALID, FEATURE_OFF.
@@ -1990,8 +1992,8 @@ export declare const IdentityService: GenService<{
     output: typeof UnverifyAddressResponseSchema;
   },
   /**
-   * SetRequiredActions replaces what operators ask an identity to do. What the configuration asks for stays. Not served
-   * yet: every call is refused.
+   * SetRequiredActions replaces the required actions that operators have set for an identity. Those of the
+   * configuration stay. Not served yet: every call is refused.
    *
    * Access: API key with `identity:update`.
    * Errors: FEATURE_OFF.
@@ -2019,8 +2021,8 @@ export declare const IdentityService: GenService<{
     output: typeof BatchCreateIdentitiesResponseSchema;
   },
   /**
-   * ListCredentials lists what an identity can sign in with, without secrets, newest first. A page may be shorter than asked
-   * for: `next_page_token` alone says whether more follow.
+   * ListCredentials lists the credentials of an identity, without secrets, newest first. A page may be shorter than
+   * asked for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
    * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
@@ -2092,8 +2094,8 @@ export declare const IdentityService: GenService<{
     output: typeof CreateRecoveryLinkResponseSchema;
   },
   /**
-   * SendRecoveryMessage sends a link to recover the identity to one of its verified addresses. It ends what an operator
-   * began before to recover the identity, and leaves alone what its owner began.
+   * SendRecoveryMessage sends a link to recover the identity to one of its verified addresses. It ends recoveries of
+   * the identity that an operator began before, and no recovery that its owner began.
    *
    * Access: API key with `identity:recover`.
    * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING, REQUEST_ID_REUSED.
@@ -2121,9 +2123,9 @@ export declare const IdentityService: GenService<{
   },
   /**
    * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to
-   * its first verified address. Results come in the order of the ids. An identity that no message can be sent to stops
-   * nothing: its result says why. If the call fails or its answer is lost, some messages may have been sent: repeat it
-   * with the same `request_id`.
+   * its first verified address. Results come in the order of the ids. An identity that no message can be sent to does
+   * not stop the others; its result has the error. If the call fails or its answer is lost, some messages may have been
+   * sent: repeat it with the same `request_id`.
    *
    * Access: API key with `identity:recover`.
    * Errors: LINKS_DISABLED, UI_URL_MISSING; in the results: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE,

@@ -44,8 +44,8 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   schemaId: string;
 
   /**
-   * What the form of the registration is filled in with. The person who registers can change it. What is missing is
-   * asked for. `address` is added where the schema has a field for it. Limited as in CreateIdentity.
+   * The traits that the form of the registration is filled in with. The person who registers can change them, and is
+   * asked for missing traits. `address` is added if the schema has a field for it. Limited as in CreateIdentity.
    *
    * @generated from field: google.protobuf.Struct traits = 4;
    */
@@ -294,9 +294,9 @@ export declare const RevokeInvitationResponseSchema: GenMessage<RevokeInvitation
  */
 export declare const InvitationService: GenService<{
   /**
-   * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds no
-   * token; without one the token is handed over, once. It works also while registration asks for no invitation; while
-   * `flows.registration.mode` is `closed` it cannot be used.
+   * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds
+   * no token. Without an address the answer holds the token, to be handed over. An invitation works also if
+   * registration needs none; while `flows.registration.mode` is `closed` it cannot be used.
    *
    * Access: API key with `identity:invite`.
    * Errors: SCHEMA_NOT_FOUND; TRAITS_INVALID for traits that no form of the schema shows or that break it;

@@ -42,14 +42,14 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   purpose: LoginRecordPurpose;
 
   /**
-   * What came of it.
+   * The outcome.
    *
    * @generated from field: ostiary.identity.v1.LoginOutcome outcome = 4;
    */
   outcome: LoginOutcome;
 
   /**
-   * By which method. Unset for records that do not say.
+   * The method. Unset if it was not recorded.
    *
    * @generated from field: ostiary.common.v1.MethodKind method = 5;
    */
@@ -63,14 +63,14 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   failureReason: LoginFailureReason;
 
   /**
-   * The session that came of it; not a secret. Empty if none did.
+   * The session that the login began; not a secret. Empty if it began none.
    *
    * @generated from field: string session_id = 8;
    */
   sessionId: string;
 
   /**
-   * The address that the call came from, IPv4 or IPv6. Empty if it is not known.
+   * The IP address that the call came from. Empty if it is not known.
    *
    * @generated from field: string ip_address = 9;
    */
@@ -145,7 +145,7 @@ export enum LoginRecordPurpose {
 export declare const LoginRecordPurposeSchema: GenEnum<LoginRecordPurpose>;
 
 /**
- * LoginOutcome says what came of it.
+ * LoginOutcome says whether somebody got in.
  *
  * @generated from enum ostiary.identity.v1.LoginOutcome
  */

@@ -42,7 +42,7 @@ export const LoginOutcomeSchema = /*@__PURE__*/
   enumDesc(file_ostiary_identity_v1_login_record, 1);
 
 /**
- * LoginOutcome says what came of it.
+ * LoginOutcome says whether somebody got in.
  *
  * @generated from enum ostiary.identity.v1.LoginOutcome
  */

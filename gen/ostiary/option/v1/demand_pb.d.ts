@@ -75,19 +75,19 @@ export declare type Demand = Message<"ostiary.option.v1.Demand"> & {
 export declare const DemandSchema: GenMessage<Demand>;
 
 /**
- * Freshness says how long ago the holder may have proved who they are.
+ * Freshness demands that the holder has proved who they are within a span of time.
  *
  * @generated from message ostiary.option.v1.Freshness
  */
 export declare type Freshness = Message<"ostiary.option.v1.Freshness"> & {
   /**
-   * How long ago.
+   * The longest time since the last proof.
    *
    * @generated from oneof ostiary.option.v1.Freshness.within
    */
   within: {
     /**
-     * A span whose length is configured.
+     * A configured span.
      *
      * @generated from field: ostiary.option.v1.FreshnessClass freshness_class = 1;
      */
@@ -95,7 +95,7 @@ export declare type Freshness = Message<"ostiary.option.v1.Freshness"> & {
     case: "freshnessClass";
   } | {
     /**
-     * Exactly this span; at least one second.
+     * This span; at least one second.
      *
      * @generated from field: google.protobuf.Duration max_age = 2;
      */
@@ -117,7 +117,7 @@ export declare const FreshnessSchema: GenMessage<Freshness>;
  */
 export declare type VerifiedAddress = Message<"ostiary.option.v1.VerifiedAddress"> & {
   /**
-   * Of which kind. Unspecified: of any.
+   * The kind of address. Unspecified: any kind.
    *
    * @generated from field: ostiary.option.v1.AddressKind kind = 1;
    */
@@ -131,7 +131,7 @@ export declare type VerifiedAddress = Message<"ostiary.option.v1.VerifiedAddress
 export declare const VerifiedAddressSchema: GenMessage<VerifiedAddress>;
 
 /**
- * NoPendingActions demands that no required action waits for the identity.
+ * NoPendingActions demands that the identity has no required action that is not done yet.
  *
  * @generated from message ostiary.option.v1.NoPendingActions
  */
@@ -191,7 +191,7 @@ export enum FreshnessClass {
   UNSPECIFIED = 0,
 
   /**
-   * Recent enough for what changes an account: within `flows.settings.privileged_for`.
+   * Recent enough to change secrets and addresses: within `flows.settings.privileged_for`.
    *
    * @generated from enum value: FRESHNESS_CLASS_PRIVILEGED = 1;
    */

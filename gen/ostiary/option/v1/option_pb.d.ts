@@ -68,7 +68,7 @@ export declare type Access = Message<"ostiary.option.v1.Access"> & {
    */
   caller: {
     /**
-     * Everyone, without credentials. What the request holds may be a credential in itself.
+     * Everyone, without credentials in headers. The request itself may hold a credential.
      *
      * @generated from field: ostiary.option.v1.AnyoneAccess anyone = 1;
      */
@@ -121,7 +121,7 @@ export declare const AccessSchema: GenMessage<Access>;
  */
 export declare type AnyoneAccess = Message<"ostiary.option.v1.AnyoneAccess"> & {
   /**
-   * Whether the method looks at the caller's session where the request asks for it.
+   * Whether the method reads the caller's session if the request asks for it.
    *
    * @generated from field: bool with_session = 1;
    */
@@ -161,7 +161,7 @@ export declare const FlowAccessSchema: GenMessage<FlowAccess>;
  */
 export declare type SessionAccess = Message<"ostiary.option.v1.SessionAccess"> & {
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 1;
    */
@@ -230,7 +230,7 @@ export enum RateClass {
   FLOW_SUBMIT = 3,
 
   /**
-   * Actions of a signed-in person on what is theirs. Requests of at most 16 KiB.
+   * Actions of signed-in people on their own sessions. Requests of at most 16 KiB.
    *
    * @generated from enum value: RATE_CLASS_SELF_SERVICE = 4;
    */

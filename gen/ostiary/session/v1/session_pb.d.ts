@@ -64,7 +64,7 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
   assuranceLevel: AssuranceLevel;
 
   /**
-   * What the holder has shown, oldest first.
+   * The proofs that the holder has given, oldest first.
    *
    * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 6;
    */
@@ -140,7 +140,7 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   kind: MethodKind;
 
   /**
-   * What it was given for.
+   * The purpose of the proof.
    *
    * @generated from field: ostiary.session.v1.AuthenticationPurpose purpose = 4;
    */
@@ -196,7 +196,7 @@ export declare const AuthenticationMethodSchema: GenMessage<AuthenticationMethod
  */
 export declare type Device = Message<"ostiary.session.v1.Device"> & {
   /**
-   * The address that the login came from, IPv4 or IPv6.
+   * The IP address that the login came from.
    *
    * @generated from field: string ip_address = 1;
    */

@@ -25,7 +25,7 @@ export declare const file_ostiary_session_v1_session_service: GenFile;
  */
 export declare type GetCurrentSessionRequest = Message<"ostiary.session.v1.GetCurrentSessionRequest"> & {
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 1;
    */
@@ -67,7 +67,7 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
   session?: Session | undefined;
 
   /**
-   * Whose it is. Only with SESSION_VIEW_FULL.
+   * The identity of the session. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
@@ -102,16 +102,16 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   token: string;
 
   /**
-   * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone.
-   * With a name the server leaves out what it does not read itself, such as a cookie of its former configuration or one
-   * without a prefix where it is reached over https. Of what is left exactly one must be that of a live session.
+   * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone. The
+   * server ignores a cookie whose name it does not read itself, such as the name of a former configuration, or a name
+   * without a prefix if the server is reached over https. Exactly one of the others must be that of a live session.
    *
    * @generated from field: repeated string cookies = 2;
    */
   cookies: string[];
 
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 6;
    */
@@ -153,7 +153,7 @@ export declare type CheckSessionResponse = Message<"ostiary.session.v1.CheckSess
   session?: Session | undefined;
 
   /**
-   * Whose it is. Only with SESSION_VIEW_FULL.
+   * The identity of the session. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
@@ -555,9 +555,9 @@ export declare const SessionService: GenService<{
     output: typeof GetCurrentSessionResponseSchema;
   },
   /**
-   * CheckSession returns the session of a token or of cookies in the message: what a service calls for a request
-   * that it was sent. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about
-   * the session in the message; the call itself needs no credential.
+   * CheckSession returns the session of a token or of cookies in the message. A service calls it for a request that it
+   * got. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about the
+   * session in the message; the call itself needs no credential.
    *
    * Access: anyone; the token or the cookies in the message are the credential.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
