@@ -20,7 +20,7 @@ export async function register({ registration }: Ostiary, email: string): Promis
   return sessionTokenOf(outcome);
 }
 
-/** Logs in to an account, and gives its session token. */
+/** Logs in to an account, and returns the session token. */
 export async function logIn({ login }: Ostiary, email: string): Promise<string> {
   const { flow } = await login.createLoginFlow({ client: ClientKind.NATIVE });
   const { outcome } = await login.submitLoginFlow({
