@@ -235,7 +235,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   /**
    * When the identity will be deleted because its owner asked for it. Unset: it stays.
    *
-   * @generated from field: google.protobuf.Timestamp purge_time = 20;
+   * @generated from field: google.protobuf.Timestamp purge_time = 12;
    */
   purgeTime?: Timestamp | undefined;
 
