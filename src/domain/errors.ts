@@ -209,7 +209,7 @@ const texts = {
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_MALFORMED: {
-    message: "The credential is not a session token: its form or checksum is wrong.",
+    message: "The text is not a session token: its form or checksum is wrong.",
     remedy: "Send the token exactly as it was issued.",
     metadata: [],
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
@@ -265,7 +265,7 @@ const texts = {
     metadata: [],
   },
   API_KEY_MALFORMED: {
-    message: "The credential is not an API key: its form or checksum is wrong.",
+    message: "The text is not an API key: its form or checksum is wrong.",
     remedy: "Send the key exactly as it was issued.",
     metadata: [],
   },

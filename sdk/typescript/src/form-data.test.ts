@@ -258,7 +258,7 @@ describe("formDataToValues", () => {
     expect(submitted([node], values).traits?.x).toEqual(expected);
   });
 
-  test("sends nothing of what is read-only, whatever a page makes of it", () => {
+  test("sends no read-only trait, also if a page has a field for it", () => {
     const nodes = [text("a", { readOnly: true }), list("traits.y", ["a"], { readOnly: true })];
     expect(
       submitted(nodes, { "traits.x": "b", "traits.y.0": "b", "traits.y.1": "c" }).traits,

@@ -153,7 +153,7 @@ describe("a form's names", () => {
     ]);
   });
 
-  test("of a step that was not pressed are ignored, whatever they hold", () => {
+  test("of a step that was not pressed are ignored, also if they are wrong", () => {
     const values = { "password.password": "secret", "code.code": "x".repeat(100) };
     expect(read(values, "profile").step).toEqual({ name: "profile", fields: {} });
     expect(read({ ...values, "code.code": "1" }, "code").step).toEqual({
@@ -372,7 +372,7 @@ describe("variants", () => {
     });
   });
 
-  test("that are not chosen take nothing, whatever a page sends for them", () => {
+  test("that are not chosen take nothing, also if a page sends values for them", () => {
     const all = {
       "traits.pay.by": "card",
       "traits.pay.card": "4222",

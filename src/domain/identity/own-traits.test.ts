@@ -82,7 +82,7 @@ test.each<[string, JsonObject, readonly string[]]>([
     ["orders.0.parts.0.price readOnly"],
   ],
   ["changed in a place of a tuple", { pair: ["a", 3] }, ["pair.1 readOnly"]],
-])("what is read-only in an item of a list is not %s", (_, patch, violations) => {
+])("a read-only trait in an item of a list is not %s", (_, patch, violations) => {
   expect(broken(patch, ordered)).toEqual(violations);
 });
 

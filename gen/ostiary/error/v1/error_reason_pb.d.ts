@@ -268,7 +268,7 @@ export enum ErrorReason {
   SESSION_CREDENTIAL_MISSING = 30,
 
   /**
-   * The credential is not a session token: its form or checksum is wrong.
+   * The text is not a session token: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SESSION_TOKEN_MALFORMED = 31;
@@ -340,7 +340,7 @@ export enum ErrorReason {
   API_KEY_MISSING = 39,
 
   /**
-   * The credential is not an API key: its form or checksum is wrong.
+   * The text is not an API key: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_MALFORMED = 40;

@@ -68,7 +68,7 @@ export declare type Access = Message<"ostiary.option.v1.Access"> & {
    */
   caller: {
     /**
-     * Everyone, without credentials in headers. The request itself may hold a credential.
+     * Everyone, without a session or an API key. The request itself may hold a secret, such as a token.
      *
      * @generated from field: ostiary.option.v1.AnyoneAccess anyone = 1;
      */

@@ -527,8 +527,8 @@ export declare const SessionViewSchema: GenEnum<SessionView>;
 /**
  * SessionService is for the holders of sessions, and for the services that they call.
  *
- * The caller's own credential travels in headers: `Authorization: Bearer ost_ses_…`, or the session cookie. A
- * bearer token wins over a cookie.
+ * The caller shows a session in the headers: by `Authorization: Bearer ost_ses_…`, or by the session cookie. A bearer
+ * token wins over a cookie.
  *
  * A browser may send several values of the session cookie: of a domain that was configured before, of another
  * deployment below the same parent domain, or planted by a page of a sibling host. At most four distinct values are
@@ -539,7 +539,7 @@ export declare const SessionViewSchema: GenEnum<SessionView>;
  */
 export declare const SessionService: GenService<{
   /**
-   * GetCurrentSession returns the session whose credential is in the headers.
+   * GetCurrentSession returns the session that the headers show.
    *
    * Access: session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
@@ -557,9 +557,9 @@ export declare const SessionService: GenService<{
   /**
    * CheckSession returns the session of a token or of cookies in the message. A service calls it for a request that it
    * got. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about the
-   * session in the message; the call itself needs no credential.
+   * session in the message; the call itself needs no session and no API key.
    *
-   * Access: anyone; the token or the cookies in the message are the credential.
+   * Access: anyone; the token or the cookies in the message show the session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
    * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, and with demands SESSION_ASSURANCE_TOO_LOW,
    * SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED, SESSION_ACTIONS_PENDING;

@@ -164,8 +164,8 @@ export const SessionView = /*@__PURE__*/
 /**
  * SessionService is for the holders of sessions, and for the services that they call.
  *
- * The caller's own credential travels in headers: `Authorization: Bearer ost_ses_…`, or the session cookie. A
- * bearer token wins over a cookie.
+ * The caller shows a session in the headers: by `Authorization: Bearer ost_ses_…`, or by the session cookie. A bearer
+ * token wins over a cookie.
  *
  * A browser may send several values of the session cookie: of a domain that was configured before, of another
  * deployment below the same parent domain, or planted by a page of a sibling host. At most four distinct values are

@@ -182,7 +182,7 @@ function presentOrRefuse(credential: Credential): Shown {
       throw new SessionRefusedError({
         status: 401,
         reason: "SESSION_TOKEN_MALFORMED",
-        message: "The credential is not a session token: its form or checksum is wrong.",
+        message: "The text is not a session token: its form or checksum is wrong.",
         remedy: "Log in, and send the token unchanged.",
       });
     case "ambiguous":

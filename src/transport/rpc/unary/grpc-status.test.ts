@@ -10,7 +10,7 @@ const detailsOf = (trailers: Readonly<Record<string, unknown>>) =>
 
 // Security rule: grpc-java and grpcio refuse metadata beyond 8 KiB, so clients would see another error in place of one that is
 // too long.
-test.each(errorReasons)("the trailers of %s are small, whatever a client has sent", (reason) => {
+test.each(errorReasons)("the trailers of %s are small, for all that a client may have sent", (reason) => {
   const long = "\u{1f600}".repeat(600);
   const metadata = Object.fromEntries(errorTexts[reason].metadata.map((key) => [key, long]));
   const violations = Array.from({ length: 300 }, () => ({
