@@ -75,7 +75,7 @@ export class Visitors {
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/verification*");
-    await page.click(".aside a");
+    await page.click(".aside a[href='/ui/sessions']");
     await page.waitForURL("**/ui/sessions");
     await page.waitForSelector(".facts");
     return { page, address };
