@@ -67,6 +67,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
     const call = callOf(context);
+    refuseUnserved(request, "atLeast");
     const { session: current } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#sessions.listOwn(call.tenant, current.identityId, page);
@@ -80,9 +81,9 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { session } = holderOf(call);
     const id = request.sessionId as SessionId;
-    await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
+    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
     if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
-    return {};
+    return { session: toSession(revoked, call, session.id) };
   }
 
   async revokeOtherSessions(_request: RevokeOtherSessionsRequest, context: HandlerContext) {

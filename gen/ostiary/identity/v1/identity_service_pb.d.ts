@@ -301,6 +301,13 @@ export declare type LookUpIdentityRequest = Message<"ostiary.identity.v1.LookUpI
     value: string;
     case: "externalId";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -1156,6 +1163,13 @@ export declare type ListCredentialsRequest = Message<"ostiary.identity.v1.ListCr
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 4;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -1860,7 +1874,7 @@ export declare const IdentityService: GenService<{
    * LookUpIdentity returns an identity by what it signs in with, or by its id in the caller's own system.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.LookUpIdentity
    */
@@ -2020,7 +2034,7 @@ export declare const IdentityService: GenService<{
    * for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ListCredentials
    */
