@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
-/** How deep traits are looked at for what a form draws, and for what their owner does not change. */
+/** How deep traits are looked at for what a form draws. */
 export const maxTraitDepth = 8;
 
 /** A schema together with what it refers to and what its `allOf` adds; all of it applies. */

@@ -15,6 +15,7 @@ import { sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { bodyOf } from "./idempotent.ts";
+import type { IdentityProfiles, ProfileOf } from "./identity-profiles.ts";
 
 /** What every request of a submit holds. */
 interface SubmitRequest {
@@ -38,9 +39,11 @@ type Outcome = { readonly kind: string; readonly completed?: { readonly session?
  */
 export class FlowSubmits {
   readonly #answers: FlowAnswers;
+  readonly #profiles: IdentityProfiles;
 
-  constructor({ answers }: { readonly answers: FlowAnswers }) {
+  constructor({ answers, profiles }: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles }) {
     this.#answers = answers;
+    this.#profiles = profiles;
   }
 
   /**
@@ -54,6 +57,7 @@ export class FlowSubmits {
     submit: (submission: FlowSubmission) => Promise<O>,
     answer: (
       outcome: Exclude<O, AnsweredBefore>,
+      profileOf: ProfileOf,
     ) => MessageInitShape<Response> | Promise<MessageInitShape<Response>>,
   ): Promise<MessageInitShape<Response>> {
     const { flowId, csrfToken } = request;
@@ -62,7 +66,7 @@ export class FlowSubmits {
       request.requestId === "" ? undefined : this.#answers.requestOf(request.requestId, bodyOf(request));
     const outcome = await submit({ flowId, csrfToken, request: submitted, clientData });
     if (isAnsweredBefore(outcome)) return this.#again(call, response, outcome.answer);
-    const answered = await answer(outcome as Exclude<O, AnsweredBefore>);
+    const answered = await answer(outcome as Exclude<O, AnsweredBefore>, this.#profiles.in(call));
     // What comes too late is answered the same each time without being kept: the flow in its place is.
     if (submitted !== undefined && outcome.kind !== "expired") {
       const bytes = toBinary(response, create(response, withoutTokens(answered)));

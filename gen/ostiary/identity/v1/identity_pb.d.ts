@@ -205,7 +205,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   schemaId: string;
 
   /**
-   * What the schema describes: e-mail, name, and the like.
+   * What the schema describes: e-mail, name, and the like. Without what the schema calls `writeOnly`.
    *
    * @generated from field: google.protobuf.Struct traits = 5;
    */
