@@ -85,12 +85,6 @@ describe("every message", () => {
     expect(found.map(String)).toEqual([]);
   });
 
-  // A number that was left out by mistake is taken by mistake later.
-  test("has numbers without holes, but for those that are reserved", () => {
-    const found = messages.filter(({ typeName }) => typeName.startsWith("ostiary.")).map(holesOf);
-    expect(found.filter((holes) => holes !== "")).toEqual([]);
-  });
-
   // Everybody imports the options, so what they import nobody else can.
   test("of the options is made of nothing of the other packages", () => {
     const options = messages.filter(({ file }) => file.proto.package === "ostiary.option.v1");
@@ -108,17 +102,6 @@ function fields(messages: readonly DescMessage[]): readonly DescField[] {
   return messages
     .filter(({ typeName }) => typeName.startsWith("ostiary."))
     .flatMap((message) => message.fields);
-}
-
-/** The numbers that a message leaves out, with its name; empty if there are none. */
-function holesOf({ typeName, proto, fields: own }: DescMessage): string {
-  const numbers = own.map(({ number }) => number);
-  const isReserved = (number: number) =>
-    proto.reservedRange.some(({ start, end }) => start <= number && number < end);
-  const holes = Array.from({ length: Math.max(0, ...numbers) }, (_, index) => index + 1).filter(
-    (number) => !numbers.includes(number) && !isReserved(number),
-  );
-  return holes.length === 0 ? "" : `${typeName} ${holes.join(", ")}`;
 }
 
 /** The messages of all requests and answers and of the configuration file, with what is in them. */

@@ -23,7 +23,7 @@ export function registrationShape(
     const given = givenTraits(flow);
     const saved = withoutWriteOnly(schema, given);
     const submitted = typed.traits && withoutWriteOnly(schema, mergeTraits(given, typed.traits).merged);
-    // What the schema proposes stands there once, and not again after it was taken out.
+    // A default of the schema is filled in once, and not again after the person has taken it out.
     const isNew = submitted === undefined && flow.data.traits === undefined;
     return flow.data.profileGiven
       ? []

@@ -62,7 +62,7 @@ function withoutPlaces(value: JsonValue, places: readonly (readonly string[])[])
   );
 }
 
-/** An object without what is at a path; never within a list. */
+/** An object without the value at a path. The path never leads into a list. */
 export function withoutPath(object: JsonObject, [name = "", ...path]: readonly string[]): JsonObject {
   return Object.fromEntries(
     Object.entries(object).flatMap(([key, value]) => {
@@ -73,8 +73,8 @@ export function withoutPath(object: JsonObject, [name = "", ...path]: readonly s
 }
 
 /**
- * Security rule: what the schema calls read-only is the operator's to set, for example a customer number. Items of lists are
- * told apart by their index, so none that holds such a value can be moved, removed or added.
+ * Security rule: only an operator sets a read-only trait, for example a customer number. Items of lists are told apart by their
+ * index, so an item that holds such a value can be neither moved, removed nor added.
  */
 function readOnlyChanges(
   schema: CompiledSchema,

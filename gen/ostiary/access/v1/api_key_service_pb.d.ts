@@ -37,9 +37,9 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   name: string;
 
   /**
-   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it needs. Two
-   * more are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server that calls for its
-   * users and says their IP address and user agent.
+   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it
+   * needs. Two scopes are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server
+   * that calls for its users and sends their IP address and user agent.
    *
    * @generated from field: repeated string scopes = 3;
    */
@@ -60,7 +60,7 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
     case: "expireTime";
   } | {
     /**
-     * So long after it was made: from a minute to 100 years.
+     * This long after the key was made: from a minute to 100 years.
      *
      * @generated from field: google.protobuf.Duration lifetime = 5;
      */
@@ -96,7 +96,7 @@ export declare type CreateApiKeyResponse = Message<"ostiary.access.v1.CreateApiK
   secret: string;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 3;
    */
@@ -123,7 +123,8 @@ export declare type GetApiKeyRequest = Message<"ostiary.access.v1.GetApiKeyReque
   apiKeyId: string;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 2;
    */
@@ -185,7 +186,8 @@ export declare type ListApiKeysRequest = Message<"ostiary.access.v1.ListApiKeysR
   includeEnded: boolean;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 4;
    */
@@ -274,7 +276,7 @@ export declare type RevokeApiKeyResponse = Message<"ostiary.access.v1.RevokeApiK
   revokedDescendants: ApiKey[];
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 3;
    */

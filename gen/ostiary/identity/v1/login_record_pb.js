@@ -28,7 +28,7 @@ export const LoginRecordPurposeSchema = /*@__PURE__*/
   enumDesc(file_ostiary_identity_v1_login_record, 0);
 
 /**
- * LoginRecordPurpose says what somebody got in, or tried to, for.
+ * LoginRecordPurpose says what a login, or the attempt at it, was for.
  *
  * @generated from enum ostiary.identity.v1.LoginRecordPurpose
  */
@@ -42,7 +42,7 @@ export const LoginOutcomeSchema = /*@__PURE__*/
   enumDesc(file_ostiary_identity_v1_login_record, 1);
 
 /**
- * LoginOutcome says what came of it.
+ * LoginOutcome says whether somebody got in.
  *
  * @generated from enum ostiary.identity.v1.LoginOutcome
  */
