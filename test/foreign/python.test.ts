@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,21 +9,17 @@ import { isInstalled, outputOf } from "../support/foreign.ts";
 const python = process.env.OSTIARY_TEST_PYTHON ?? "python3";
 const installed = await isInstalled(python, ["-c", "import connectrpc, grpc, grpc_status, grpc_tools"]);
 const timeoutMs = 240_000;
+// The plugins are beside the interpreter.
+const env = { PATH: `${dirname(python)}:${process.env.PATH}` };
 let app: TestApp;
 let folder: string;
 
-/** Stubs for grpcio, of all of the contract, as somebody makes them who takes the folder. `google.rpc` is in a package of Google's. */
+/** Stubs for grpcio, made by the commands of the docs. */
 async function makeGrpcStubs(name: string): Promise<string> {
-  const stubs = join(folder, name);
-  const files = (await readdir("proto/ostiary", { recursive: true }))
-    .filter((file) => file.endsWith(".proto"))
-    .map((file) => `ostiary/${file}`);
-  await mkdir(stubs);
-  await outputOf(python, [
-    ...["-m", "grpc_tools.protoc", "-Iproto", `--python_out=${stubs}`, `--grpc_python_out=${stubs}`],
-    ...["buf/validate/validate.proto", ...files],
-  ]);
-  return stubs;
+  const text = await readFile("docs/clients.md", "utf8");
+  const [, commands = ""] = /```sh\n([^`]*grpc_tools\.protoc[^`]*)```/.exec(text) ?? [];
+  await outputOf("sh", ["-ec", commands.replaceAll("stubs", name)], { cwd: folder, env });
+  return join(folder, name);
 }
 
 const run = (program: string, args: readonly string[], pythonPath = "") =>
@@ -37,9 +33,9 @@ describe.skipIf(!installed)("Python", () => {
     app = await startTestApp();
     folder = await mkdtemp(join(tmpdir(), "ostiary-python-"));
     await cp("test/foreign/clients/python", folder, { recursive: true });
+    await symlink(resolve("proto"), join(folder, "proto"));
     grpcStubs = await makeGrpcStubs("stubs");
-    // Those for Connect, in the package `gen`. The plugins are beside the interpreter.
-    const env = { PATH: `${dirname(python)}:${process.env.PATH}` };
+    // Those for Connect, in the package `gen`.
     await outputOf(resolve("node_modules/.bin/buf"), ["generate", resolve("proto")], { cwd: folder, env });
   }, timeoutMs);
 
