@@ -21,6 +21,8 @@ export const german: Words = {
     addTo: "Zu {list} hinzufügen",
     takeOut: "Was Sie leer lassen, wird herausgenommen.",
     copy: "Kopieren",
+    copied: "Kopiert.",
+    notCopied: "Das konnte nicht kopiert werden. Markieren Sie den Text und kopieren Sie ihn selbst.",
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
