@@ -9,10 +9,7 @@ export interface Words {
   readonly form: FormTexts;
   /** The server's messages, of forms and errors, by their permanent numbers. What is not here is said in the server's own words. */
   readonly messages: MessageTexts;
-  /** `{time}` is a span such as "3 minutes". */
-  readonly tryAgainIn: string;
   readonly cannotReach: string;
-  readonly unknownError: string;
   readonly tryAgain: string;
   readonly language: string;
   readonly login: FlowWords;
@@ -20,7 +17,7 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
-  /** In place of the link to the registration, where only who is invited can register. */
+  /** Shown instead of the registration link when registration is by invitation only. */
   readonly invitationOnly: string;
   readonly account: AccountWords;
   /** Below a question that is asked before something is done. */

@@ -7,7 +7,10 @@ import type { FormTexts, Translate } from "./texts.ts";
 export interface FormOptions {
   /** Default: the server's own sentences, which are in English. */
   readonly translate?: Translate | undefined;
-  /** The language of the page (BCP 47): titles that an identity schema has in it are shown in it. Default: as they come. */
+  /**
+   * The language of the page (BCP 47): titles that an identity schema has in it are shown in it, and spans of time. Default: titles
+   * as they come, and English.
+   */
   readonly language?: string | undefined;
   /** Words in place of `englishFormTexts`. */
   readonly texts?: Partial<FormTexts> | undefined;

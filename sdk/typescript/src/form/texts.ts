@@ -47,6 +47,8 @@ export interface FormTexts {
   readonly expired: string;
   /** The server could not be asked. */
   readonly failed: string;
+  /** After what went wrong; `{time}` is a span such as "3 minutes". */
+  readonly tryAgainIn: string;
 }
 
 /** The words in English. */
@@ -68,6 +70,7 @@ export const englishFormTexts: FormTexts = {
   busy: "One moment…",
   expired: "This form was open for too long. Check what you filled in, and send it again.",
   failed: "That did not work. Try again in a moment.",
+  tryAgainIn: "Try again in {time}.",
 };
 
 /** Translates by number, and falls back to the server's own sentence for numbers that the table does not have. */
