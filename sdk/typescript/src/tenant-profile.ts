@@ -4,7 +4,8 @@ import type { Ostiary } from "./client.ts";
 
 /**
  * What a page has to know before it begins a flow: who can register, which methods there are, what the service is called and looks
- * like. The same for everybody. It is asked for by GET, so a browser keeps it for as long as the server says.
+ * like. The same for everybody. With clients made by `baseUrl` it is asked for by GET, so a browser keeps it for as long as the
+ * server says; a transport of your own decides that by itself.
  */
 export async function getTenantProfile(ostiary: Pick<Ostiary, "flows">): Promise<TenantProfile> {
   const { profile } = await ostiary.flows.getTenantProfile({});

@@ -31,7 +31,7 @@ import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 import { useQuestion } from "./question.tsx";
 
-/** Any flow: its form is drawn from what the server sends, whatever that is. */
+/** A flow of any kind: its form is drawn from what the server sends. */
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const words = useWords();
   const heading = useRef<HTMLHeadingElement>(null);

@@ -17,7 +17,7 @@ export interface FormElementViewProps<Element = FormElement> {
   readonly concealed?: boolean | undefined;
 }
 
-/** Whatever stands in a form above its buttons, for pages that put a form together by hand. */
+/** An element of a form above its buttons, for pages that put a form together by hand. */
 export function FormElementView({
   element,
   texts = englishFormTexts,

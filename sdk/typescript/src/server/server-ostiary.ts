@@ -123,7 +123,10 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   };
 }
 
-/** An empty one is a variable of the environment that is not set: the app would be believed by nobody. Never shows the value. */
+/**
+ * Refuses what cannot be a key, an empty text included: the app would be believed by nobody. A variable of the environment that is
+ * not set is undefined, and so no key at all, which only the app can refuse. Never shows the value.
+ */
 function checkApiKey(apiKey: unknown): void {
   if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[!-~]+$/.test(apiKey))) {
     throw new TypeError("apiKey must be an API key, as ApiKeyService made it");
