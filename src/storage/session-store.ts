@@ -73,7 +73,7 @@ const extendStatement: Statement = {
   WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
 };
 
-/** $1 tenant, $2 session, $3 now, $4 and $5 the digests of the token that goes and of the one that comes, $6 event. */
+/** $1 tenant, $2 session, $3 now, $4 and $5 the digests of the former and the new token, $6 event. */
 const replaceTokenStatement: Statement = {
   text: `WITH replaced AS (
     UPDATE ostiary.session SET token_digest = $5, updated_at = $3

@@ -88,7 +88,7 @@ describe.each(protocols)("over %s", (protocol) => {
     });
     if (set.outcome.case !== "completed") throw new Error(`it was ${set.outcome.case}`);
     expect(set.outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
-    // The device of whoever came back in is known from then on, as after a login.
+    // The device of the person who came back in is known from then on, as after a login.
     expect(set.outcome.value.signedIn?.deviceToken).toMatch(/^ost_dev_/);
     expect(set.outcome.value.signedIn?.session?.authenticationMethods).toMatchObject([
       { kind: MethodKind.CODE, purpose: AuthenticationPurpose.RECOVERY },

@@ -419,7 +419,7 @@ function input(
   return { name, step: stepOf(name), kind: { case: "input", value: { ...more, type } } };
 }
 
-/** What the server says of nodes below a step. */
+/** The step that the server gives to a node of this name. */
 function stepOf(name: string): string {
   return /^(password|code|telepathy)\./.exec(name)?.[1] ?? "";
 }

@@ -21,7 +21,7 @@ export function registrationShape(
   const profileNodes = (tenant: Tenant, flow: FlowRecord, typed: Typed): readonly Node[] => {
     const saved = givenTraits(flow);
     const submitted = typed.traits && mergeTraits(saved, typed.traits).merged;
-    // What the schema proposes stands there once, and not again after it was taken out.
+    // A default of the schema is filled in once, and not again after the person has taken it out.
     const isNew = submitted === undefined && flow.data.traits === undefined;
     return flow.data.profileGiven
       ? []

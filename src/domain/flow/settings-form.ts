@@ -98,13 +98,13 @@ export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): 
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
 }
 
-/** Traits that were changed elsewhere since the form was drawn, with what was typed for them beside the new values. */
+/** The messages for traits that were changed elsewhere since the form was drawn: beside each new value, the typed value. */
 export function traitsChangedElsewhere(
   schema: CompiledSchema,
   paths: readonly (readonly string[])[],
   patch: JsonObject,
 ): StepRejected {
-  // Security rule: what is write-only is not said again either.
+  // Security rule: a write-only trait is not shown in a message either.
   const shown = withoutWriteOnly(schema, patch);
   const fields = paths.map((path) => ({
     name: nodeName("traits", ...path),

@@ -30,7 +30,7 @@ export interface CompiledSchema {
   readonly identifiers: readonly IdentifierTrait[];
   /** The traits that their owner does not change: `readOnly`. */
   readonly readOnly: readonly TraitPath[];
-  /** The traits that nobody is shown again once they were sent: `writeOnly`. */
+  /** The write-only traits, which are not shown again once they were sent. */
   readonly writeOnly: readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];

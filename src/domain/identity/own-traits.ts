@@ -32,12 +32,12 @@ export function mergeTraits(
   return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
 }
 
-/** Traits or a patch of them without what the schema calls write-only: that is not shown again once it was sent. */
+/** Traits, or a patch of them, without write-only traits, which are not shown again once they were sent. */
 export function withoutWriteOnly({ writeOnly }: CompiledSchema, traits: JsonObject): JsonObject {
   return writeOnly.reduce(withoutPath, traits);
 }
 
-/** An object without what is at a path; never within a list. */
+/** An object without the value at a path. The path never leads into a list. */
 export function withoutPath(object: JsonObject, [name = "", ...path]: readonly string[]): JsonObject {
   return Object.fromEntries(
     Object.entries(object).flatMap(([key, value]) => {
@@ -48,8 +48,8 @@ export function withoutPath(object: JsonObject, [name = "", ...path]: readonly s
 }
 
 /**
- * Security rule: what the schema calls read-only is the operator's to set, for example a customer number. Items of lists are
- * told apart by their index, so none that holds such a value can be moved, removed or added.
+ * Security rule: only an operator sets a read-only trait, for example a customer number. Items of lists are told apart by their
+ * index, so an item that holds such a value can be neither moved, removed nor added.
  */
 function readOnlyChanges(
   { readOnly }: CompiledSchema,

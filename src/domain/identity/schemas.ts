@@ -70,7 +70,7 @@ export class IdentitySchemas {
     return schema.compiled;
   }
 
-  /** What the current schemas call what people sign in with, each title once, in the order of the schemas. */
+  /** The titles of the traits that people sign in with, in all current schemas, each title once. */
   identifierTitles({ tenantId }: Pick<Scope, "tenantId">): readonly SchemaText[] {
     const titles = new Map<string, SchemaText>();
     for (const { compiled } of this.#current.get(tenantId)?.values() ?? []) {

@@ -2,7 +2,7 @@ import { isObject, type JsonObject, valueAt } from "../json.ts";
 import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
 import { isReadOnly, itemsOf, maxTraitDepth, partsOf } from "./schema-parts.ts";
 
-/** In a path: each item of a list. */
+/** Stands in a path for each item of a list. */
 export const eachItem = Symbol("each item");
 /** The path of a trait in a schema, where a list has no indexes yet. */
 export type TraitPath = readonly (string | typeof eachItem)[];
@@ -15,12 +15,12 @@ export function readOnlyPaths(document: SchemaDocument): readonly TraitPath[] {
   return pathsOf(document, isReadOnly);
 }
 
-/** The paths of the traits that are not shown again, as `writeOnly` says. The same limits, and none within items. */
+/** The paths of the write-only traits. `anyOf`, `oneOf` and `if` are not searched, nor are the items of lists. */
 export function writeOnlyPaths(document: SchemaDocument): readonly (readonly string[])[] {
   return pathsOf(document, (part) => part.writeOnly === true).filter(isWithoutItems);
 }
 
-/** The places in documents that a path stands for: of a list, each index that it has in any of them. */
+/** The paths in documents that a path of the schema stands for, with each index that a list has in one of the documents. */
 export function placesOf(path: TraitPath, documents: readonly JsonObject[]): readonly (readonly string[])[] {
   if (isWithoutItems(path)) return [path];
   const at = path.indexOf(eachItem);

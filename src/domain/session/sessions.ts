@@ -82,7 +82,7 @@ export class Sessions {
     this.#uses.note(tenant.id, session.id, session.lastUsedAt);
   }
 
-  /** As `authenticate`, of a session that meets every demand. */
+  /** The same as `authenticate`, for a session that must meet every demand. */
   async check(
     tenant: Tenant,
     credential: SessionCredential | { readonly kind: "session_cookies"; readonly values: readonly string[] },

@@ -58,8 +58,8 @@ export interface SessionStore {
     change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
   ): Promise<Session | undefined>;
   /**
-   * Puts another token in the place of one of a session that goes on, and writes the event. False if it does not have that one
-   * any more, or has ended.
+   * Replaces the token of a live session, and writes the event. False if the session no longer has the former token, or has
+   * ended.
    */
   replaceToken(
     scope: Scope,

@@ -24,18 +24,18 @@ import { acceptCreated } from "./flow-caller.ts";
 /** An outcome that was not answered before. */
 type Fresh<Outcome> = Exclude<Outcome, AnsweredBefore>;
 
-/** What came of a form that was not answered before. */
+/** The outcome of a form that was not answered before. */
 export type FreshForm = FormOutcome extends infer Form
   ? Form extends { readonly kind: infer Kind; readonly outcome: infer Result }
     ? { readonly kind: Kind; readonly outcome: Fresh<Result> }
     : never
   : never;
 
-/** Settings know every outcome. */
+/** Every outcome; a settings flow can have each of them. */
 type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
 type Completed = Extract<Outcome, { case: "completed" }>["value"];
 
-/** What a form of any kind of flow answers. */
+/** The answer to a form of any kind of flow. */
 export function answerForm(call: Call, { kind, outcome }: FreshForm) {
   switch (kind) {
     case "login":
@@ -54,7 +54,7 @@ export function answerForm(call: Call, { kind, outcome }: FreshForm) {
   }
 }
 
-/** What a submit to a login or a registration answers. */
+/** The answer to a submit of a login or a registration. */
 export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>) {
   if (outcome.kind === "redirect") {
     return {
@@ -71,7 +71,7 @@ export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | Flo
   });
 }
 
-/** What a submit to a verification answers. */
+/** The answer to a submit of a verification. */
 export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
@@ -79,7 +79,7 @@ export function answerVerification(call: Call, outcome: Fresh<VerificationOutcom
   return completed({ returnTo, verifiedAddress, continueWith: toContinueWith({ settings }) });
 }
 
-/** What a submit to a recovery answers. */
+/** The answer to a submit of a recovery. */
 export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
@@ -90,7 +90,7 @@ export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>
   });
 }
 
-/** What a submit to settings answers. */
+/** The answer to a submit of settings. */
 export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>) {
   switch (outcome.kind) {
     case "saved": {
@@ -144,7 +144,7 @@ function answerLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst) {
 }
 
 /**
- * What signing in gives, as it is handed over: a browser gets cookies, in the place of all that it had, everyone else tokens.
+ * Hands over the new session: a browser gets cookies, which replace all session cookies that it had; other clients get tokens.
  */
 async function signIn(
   call: Call,

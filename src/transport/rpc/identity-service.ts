@@ -316,7 +316,7 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
   };
 }
 
-/** A change of traits or metadata, whole or as a patch: the patches are the cases whose names say so. */
+/** A change of traits or metadata: a patch if the name of the case ends in `Patch`, else the whole. */
 function fromChange(
   change: { readonly case: string; readonly value: ProtoJsonObject } | { readonly case: undefined },
 ): DocumentChange | undefined {

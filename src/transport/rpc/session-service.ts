@@ -108,7 +108,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     throw unservedMethod(context);
   }
 
-  /** The holder of a session that no longer counts is signed out already, which is what was wanted. */
+  /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
   async #endBearer(call: Call): Promise<void> {
     try {
       const { session } = await call.session();
@@ -151,7 +151,7 @@ function sessionCookieOf(call: Call, value: string, { expiresAt }: Session): str
   return sessionCookie(call.tenant, value, { now: call.now, expiresAt });
 }
 
-/** Traits are personal data, so they are in no answer that did not ask for them. */
+/** The identity of a session. Traits are personal data, so they are only in an answer to a request for them. */
 function profileOf(identity: Identity, view: SessionView) {
   return view === SessionView.FULL ? toIdentityProfile(identity) : undefined;
 }

@@ -7,7 +7,10 @@ export interface Words {
   /** The language's name in itself. */
   readonly name: string;
   readonly form: FormTexts;
-  /** The server's messages, of forms and errors, by their permanent numbers. What is not here is said in the server's own words. */
+  /**
+   * The server's messages, of forms and errors, by their permanent numbers. A message that is not here is shown in the server's
+   * words.
+   */
   readonly messages: MessageTexts;
   readonly cannotReach: string;
   readonly tryAgain: string;
@@ -20,7 +23,7 @@ export interface Words {
   /** Shown instead of the registration link when registration is by invitation only. */
   readonly invitationOnly: string;
   readonly account: AccountWords;
-  /** Below a question that is asked before something is done. */
+  /** The buttons below a question. */
   readonly question: { readonly confirm: string; readonly cancel: string };
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;

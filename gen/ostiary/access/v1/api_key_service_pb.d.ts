@@ -36,9 +36,9 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   name: string;
 
   /**
-   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it needs. Two
-   * more are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server that calls for its
-   * users and says their IP address and user agent.
+   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it
+   * needs. Two scopes are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server
+   * that calls for its users and sends their IP address and user agent.
    *
    * @generated from field: repeated string scopes = 3;
    */
@@ -59,7 +59,7 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
     case: "expireTime";
   } | {
     /**
-     * So long after it was made: from a minute to 100 years.
+     * This long after the key was made: from a minute to 100 years.
      *
      * @generated from field: google.protobuf.Duration lifetime = 5;
      */

@@ -10,7 +10,7 @@ export interface FailureOptions extends FormOptions {
 }
 
 /** What a form says when its submit has failed: the server's sentence for people, else that it did not work; and when to try again. */
-export function describeFailure(error: unknown, options: FailureOptions): string {
+export function describeFailure(error: unknown, options: FailureOptions = {}): string {
   if (options.describeError !== undefined) return options.describeError(error);
   const texts = { ...englishFormTexts, ...options.texts };
   const message = userMessageOf(error);

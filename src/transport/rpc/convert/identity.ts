@@ -143,7 +143,7 @@ export function toCredential(credential: Credential): MessageInitShape<typeof Cr
   };
 }
 
-/** How much is asked for; unspecified is the method's default. */
+/** The view that is asked for; unspecified is the method's default. */
 export function fromIdentityView(view: ProtoIdentityView, byDefault: IdentityView): IdentityView {
   switch (view) {
     case ProtoIdentityView.ID:
