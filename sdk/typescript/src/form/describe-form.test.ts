@@ -457,6 +457,38 @@ describe("keepTyped", () => {
       expect(keepTyped(fresh, filledIn("a", "b", ""), settings("a", "b"))).toEqual(fresh);
     });
 
+    test("finds an item again that has another place by now, and overwrites no other one", () => {
+      const [fresh, former] = [settings("b"), settings("a", "b")];
+      expect(outcomeOf(fresh, filledIn("a", "B"), former)).toMatchObject({ phones: ["B"] });
+      expect(outcomeOf(fresh, filledIn("A", "b"), former)).toMatchObject({ phones: ["b", "A"] });
+      expect(outcomeOf(fresh, filledIn("b", "c"), former)).toMatchObject({ phones: ["c", "b"] });
+    });
+
+    test("keeps all of an item that is gone, and not only what was changed of it", () => {
+      const people = (...names: string[]): Flow => {
+        const nodesOf = (item: string, name?: string) => [
+          input(`${item}.name`, InputType.TEXT, name === undefined ? {} : { value: protoValue(name) }),
+          input(`${item}.age`, InputType.NUMBER),
+        ];
+        const items = names.map((name, index) => ({ nodes: nodesOf(`traits.people.${index}`, name) }));
+        const value = { template: nodesOf(""), items };
+        const node: NodeInit = { name: "traits.people", kind: { case: "list", value } };
+        return { ...flowOf([node, button("profile", "Save")]), kind: FlowKind.SETTINGS };
+      };
+      const data = new FormData();
+      for (const [name, value] of [
+        ["0.name", "Ada"],
+        ["0.age", "36"],
+        ["1.name", "Eve"],
+        ["1.age", ""],
+      ] as const) {
+        data.append(`traits.people.${name}`, value);
+      }
+      expect(outcomeOf(people("Eve"), data, people("Ada", "Eve"))).toMatchObject({
+        people: [{ name: "Eve" }, { name: "Ada", age: 36 }],
+      });
+    });
+
     test("keeps what the server had not accepted yet, and what was typed into an item that is gone", () => {
       const rejected: Flow = {
         ...flowOf([list("traits.phones", ["a", "x"], true), button("profile", "Save")]),

@@ -9,7 +9,7 @@ import {
   type ListNode,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { allNodes, itemNodes, listItems } from "../form-list.ts";
-import { readInput, textsOf } from "../form-value.ts";
+import { readInput, textOf, textsOf } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
 /**
@@ -28,7 +28,7 @@ export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
   const before = new Map(drawn.map((node) => [node.name, node] as const));
   const nodes = flow.form.nodes.map((node) =>
     node.kind.case === "list"
-      ? listWithTyped(node, node.kind.value, data, before)
+      ? listWithTyped(node, node.kind.value, data, before.get(node.name) ?? node)
       : withTyped(node, textsOf(data, node.name), before.get(node.name)),
   );
   return { ...flow, form: { ...flow.form, nodes } };
@@ -40,41 +40,53 @@ function withTyped(node: FormNode, texts: readonly string[], former: FormNode | 
   const input = node.kind.value;
   // The old form did not ask for it: what the server kept of an earlier one stands. A box that is not ticked sends nothing.
   if (texts.length === 0 && input.type !== InputType.CHECKBOX) return node;
-  const before = former?.kind.case === "input" && !former.kind.value.unsaved ? former.kind.value : undefined;
-  if (before !== undefined && readInput(before, texts).kind === "untouched") return node;
+  if (former !== undefined && isUntouched(former, texts)) return node;
   const filledIn = readInput(input, texts);
   if (filledIn.kind === "untouched") return node;
   const value = filledIn.kind === "value" ? fromJson(ValueSchema, filledIn.value) : undefined;
   return { ...node, kind: { case: "input", value: { ...input, value, unsaved: true } } };
 }
 
+/** Whether nobody filled in a field of the former form: it holds what the server has. */
+function isUntouched({ kind }: FormNode, texts: readonly string[]): boolean {
+  if (kind.case !== "input" || kind.value.readOnly) return true;
+  return !kind.value.unsaved && readInput(kind.value, texts).kind === "untouched";
+}
+
 /**
- * A list with what was typed into its items. An item that was added, or is gone by now, comes after all that there are: at its own
- * index there may be one that was added elsewhere.
+ * A list with what was typed into its items. Elsewhere items may have been added and taken out meanwhile, so an item that was
+ * changed is looked for by what it held. One that is gone, and one that was added, comes after all others.
  */
-function listWithTyped(
-  node: FormNode,
-  list: ListNode,
-  data: FormData,
-  former: ReadonlyMap<string, FormNode>,
-): FormNode {
+function listWithTyped(node: FormNode, list: ListNode, data: FormData, former: FormNode): FormNode {
   if (list.readOnly) return node;
-  const old = former.get(node.name) ?? node;
-  // None of the items of a list that was not accepted is what the server has.
-  const isOldUnsaved = old.kind.case === "list" && old.kind.value.unsaved;
+  // The items of a list that was not accepted are not what the server has, so only their index tells them apart.
+  const isSaved = former.kind.case === "list" && !former.kind.value.unsaved;
   const items = [...list.items];
-  let isChanged = false;
-  for (const { index, isNew } of listItems(old, [...data.keys()])) {
-    const place = isNew ? items.length : Math.min(index, items.length);
+  const isAt = (place: number, nodes: readonly FormNode[]) =>
+    items[place] === list.items[place] && isSameItem(items[place]?.nodes ?? [], nodes);
+  for (const { index, nodes: before, isNew } of listItems(former, [...data.keys()])) {
+    let place = isNew ? items.length : Math.min(index, items.length);
+    if (isSaved && !isNew) {
+      if (before.every((each) => isUntouched(each, textsOf(data, each.name)))) continue;
+      place = [index, ...list.items.keys()].find((each) => isAt(each, before)) ?? items.length;
+    }
     const nodes = itemNodes(node, place);
     const typed = nodes.map((each) => {
       const name = `${node.name}.${index}${each.name.slice(`${node.name}.${place}`.length)}`;
-      return withTyped(each, textsOf(data, name), isOldUnsaved ? undefined : former.get(name));
+      return withTyped(each, textsOf(data, name), undefined);
     });
-    if (typed.every((each, at) => each === nodes[at])) continue;
-    isChanged = true;
-    items[place] = create(ListItemSchema, { nodes: typed });
+    const isChanged = typed.some((each, at) => each !== nodes[at]);
+    if (isChanged) items[place] = create(ListItemSchema, { nodes: typed });
   }
-  if (!isChanged) return node;
+  if (items.every((item, at) => item === list.items[at])) return node;
   return { ...node, kind: { case: "list", value: { ...list, items, unsaved: true } } };
+}
+
+/** Whether two items hold the same. */
+function isSameItem(one: readonly FormNode[], other: readonly FormNode[]): boolean {
+  return one.length === other.length && one.every((node, at) => heldBy(node) === heldBy(other[at]));
+}
+
+function heldBy(node: FormNode | undefined): string {
+  return node?.kind.case === "input" ? textOf(node.kind.value.value) : "";
 }
