@@ -44,12 +44,3 @@ export function listItems(list: FormNode, names: readonly string[]): readonly Li
   const indices = [...Array(drawn).keys(), ...[...added].sort((left, right) => left - right)];
   return indices.map((index) => ({ index, nodes: itemNodes(list, index), isNew: index >= drawn }));
 }
-
-/** Nodes, with the nodes of the items of their lists. */
-export function allNodes(nodes: readonly FormNode[]): readonly FormNode[] {
-  return nodes.flatMap((node) =>
-    node.kind.case === "list"
-      ? [node, ...node.kind.value.items.flatMap((item) => allNodes(item.nodes))]
-      : [node],
-  );
-}

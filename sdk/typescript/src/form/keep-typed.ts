@@ -8,7 +8,7 @@ import {
   ListItemSchema,
   type ListNode,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import { allNodes, itemNodes, listItems } from "../form-list.ts";
+import { itemNodes, listItems } from "../form-list.ts";
 import { readInput, textOf, textsOf } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
@@ -24,7 +24,7 @@ export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
   const isSame = flow.kind === former.kind && flow.account?.identityId === former.account?.identityId;
   if (flow.form === undefined || !isSame) return flow;
   // Only in settings what was drawn counts: nothing but this form adds to what a flow of another kind has kept.
-  const drawn = former.kind === FlowKind.SETTINGS ? allNodes(former.form?.nodes ?? []) : [];
+  const drawn = former.kind === FlowKind.SETTINGS ? (former.form?.nodes ?? []) : [];
   const before = new Map(drawn.map((node) => [node.name, node] as const));
   const nodes = flow.form.nodes.map((node) =>
     node.kind.case === "list"
