@@ -30,8 +30,8 @@ const syntaxes: Partial<Record<Edition, string>> = {
 };
 
 /**
- * Prints the source form of a file from its descriptor, without comments and without options but those that name the packages
- * of generated code: what a compiler needs to resolve references to it. Groups, services and editions are not supported; an
+ * Prints the source form of a file from its descriptor, without comments and without options but those that name the code
+ * that is generated: what a compiler needs to resolve references to it. Groups, services and editions are not supported; an
  * unknown construct throws.
  */
 export function printProtoFile(file: DescFile, header: string): string {
@@ -39,10 +39,13 @@ export function printProtoFile(file: DescFile, header: string): string {
   if (syntax === undefined || file.services.length > 0) throw new Error(`cannot print ${file.name}`);
   const lines = [`// ${header}`, `syntax = "${syntax}";`, "", `package ${file.proto.package};`, ""];
   for (const dependency of file.proto.dependency) lines.push(`import "${dependency}";`);
-  const { goPackage, javaPackage, javaMultipleFiles } = file.proto.options ?? {};
+  const { goPackage, javaPackage, javaMultipleFiles, javaOuterClassname, objcClassPrefix } =
+    file.proto.options ?? {};
   if (goPackage) lines.push(`option go_package = "${goPackage}";`);
   if (javaPackage) lines.push(`option java_package = "${javaPackage}";`);
   if (javaMultipleFiles) lines.push("option java_multiple_files = true;");
+  if (javaOuterClassname) lines.push(`option java_outer_classname = "${javaOuterClassname}";`);
+  if (objcClassPrefix) lines.push(`option objc_class_prefix = "${objcClassPrefix}";`);
   for (const message of file.messages) printMessage(message, lines, "");
   for (const enumeration of file.enums) printEnum(enumeration, lines, "");
   for (const extension of file.extensions) {

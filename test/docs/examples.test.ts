@@ -290,6 +290,9 @@ test("no block of code is left that nothing runs", async () => {
     if (language === "json" && code.includes('"type": "message.email"')) return false;
     // The start from a fresh clone is what test/process/serve.test.ts is about; the map is no code.
     if (code === "make run\n" || (page === "README.md" && language === "")) return false;
+    // Looked for in the foreign clients below; the commands are run by test/foreign/python.test.ts.
+    if (page === "docs/clients.md" && (ofClients.has(language) || code.includes("grpc_tools.protoc")))
+      return false;
     if (language === "yaml" || language === "json") return false;
     return !/^(grpcurl|ostiary config|ostiary mailbox|ostiary templates|admin courier\.v1\.CourierService) ?/.test(
       code,
@@ -302,6 +305,30 @@ test("no block of code is left that nothing runs", async () => {
     if (language === "yaml" || language === "json") counts[page] = (counts[page] ?? 0) + 1;
   }
   expect(counts).toEqual(tried);
+});
+
+/** The languages in which docs/clients.md shows a part of a foreign client, and how many of each. */
+const ofClients = new Map([
+  ["java", 1],
+  ["python", 1],
+  ["rust", 1],
+  ["text", 1],
+  ["xml", 1],
+]);
+
+test("docs/clients.md shows the foreign clients as the tests run them", async () => {
+  const flat = (text: string) => text.replace(/^\s+/gm, "");
+  const folder = "test/foreign/clients";
+  const files = (await readdir(folder, { recursive: true })).filter((name) =>
+    /(?<!target\/.*)\.(?:java|mod|py|rs|xml)$/.test(name),
+  );
+  const programs = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
+  const shown = (await blocksOf("docs/clients.md")).filter(({ language }) => ofClients.has(language));
+  for (const [language, count] of ofClients) {
+    expect(shown.filter((block) => block.language === language)).toHaveLength(count);
+  }
+  const missing = shown.filter(({ code }) => !programs.some((program) => flat(program).includes(flat(code))));
+  expect(missing).toEqual([]);
 });
 
 /** How many blocks of YAML and JSON of each page are tried above. */

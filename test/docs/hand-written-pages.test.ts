@@ -1,5 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
@@ -7,7 +6,7 @@ import type { FlowCompleted, SignedIn } from "../../gen/ostiary/flow/v1/outcome_
 import { createOstiary, type Ostiary } from "../../sdk/typescript/src/index.ts";
 import { freshEmail, goodPassword, sessionTokenOf, logIn as tryLogin } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { isInstalled, runProgram } from "../support/foreign.ts";
+import { copyGoClient, goClient, isInstalled, outputOf, runProgram } from "../support/foreign.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 
 const text = await readFile("docs/hand-written-pages.md", "utf8");
@@ -18,7 +17,6 @@ const pages = new Map(
     code,
   ]),
 );
-const goClient = "test/foreign/clients/go";
 const withGo = await isInstalled("go", ["mod", "download"], goClient);
 const another = "another harbour lantern";
 
@@ -168,26 +166,13 @@ describe("they work", () => {
 describe.skipIf(!withGo)("in Go", () => {
   test("the login works, also after a wrong password", { timeout: 300_000 }, async () => {
     const { email } = await createPerson(app);
-    const project = await mkdtemp(join(tmpdir(), "ostiary-go-page-"));
-    const run = async (file: string, ...args: readonly string[]) => {
-      const { stdout, stderr, failed } = await runProgram(file, args, { cwd: project, timeoutMs: 250_000 });
-      if (failed) throw new Error(`${file} ${args.join(" ")}: ${stderr}`);
-      return stdout.trim();
-    };
+    const project = await copyGoClient();
+    const options = { cwd: project, timeoutMs: 250_000 };
     try {
-      await cp(goClient, project, { recursive: true });
       await writeFile(join(project, "main.go"), `${goMain}\n${pages.get("login.go")}`);
-      const paths = ["proto/ostiary", "proto/buf"].flatMap((path) => ["--path", resolve(path)]);
-      await run(
-        resolve("node_modules/.bin/buf"),
-        "generate",
-        resolve("."),
-        "--template",
-        "buf.gen.yaml",
-        ...paths,
-      );
-      await run("go", "build", "-o", "page", ".");
-      expect(await run("./page", app.localUrl, email, "wrong", email, goodPassword)).toMatch(/^ost_ses_/);
+      await outputOf("go", ["build", "-o", "page", "."], options);
+      const answers = [app.localUrl, email, "wrong", email, goodPassword];
+      expect(await outputOf("./page", answers, options)).toMatch(/^ost_ses_/);
     } finally {
       await rm(project, { recursive: true });
     }
@@ -206,8 +191,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	flowv1 "ostiary.example/journey/gen/ostiary/flow/v1"
-	"ostiary.example/journey/gen/ostiary/flow/v1/flowv1connect"
+	flowv1 "ostiary.example/go/ostiary/flow/v1"
+	"ostiary.example/go/ostiary/flow/v1/flowv1connect"
 )
 
 func main() {

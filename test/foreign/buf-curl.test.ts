@@ -28,17 +28,27 @@ describe.each(["connect", "grpc", "grpcweb"])("buf curl, by reflection alone, ov
       `${url}/ostiary.${method}`,
     ]);
 
-  test("registers and checks the session", async () => {
+  test("sees what the tenant offers, registers by a form and checks the session with demands", async () => {
+    const offered = await call(app.localUrl, "flow.v1.FlowService/GetTenantProfile", {});
+    expect(JSON.parse(offered.stdout).profile.registration.methods).not.toHaveLength(0);
     const email = freshEmail();
     const begun = await call(app.localUrl, "flow.v1.RegistrationService/CreateRegistrationFlow", {
       client: "CLIENT_KIND_NATIVE",
     });
-    const done = await call(app.localUrl, "flow.v1.RegistrationService/SubmitRegistrationFlow", {
-      flowId: JSON.parse(begun.stdout).flow.id,
-      traits: { email },
-      password: { password: goodPassword },
+    const flowId = JSON.parse(begun.stdout).flow.id;
+    const submit = (password: string) =>
+      call(app.localUrl, "flow.v1.FlowService/SubmitForm", {
+        flowId,
+        step: "password",
+        values: { "traits.email": email, "password.password": password },
+      });
+    expect(JSON.parse((await submit("short")).stdout).rejected).toEqual({
+      reason: "REJECTION_REASON_PASSWORD_REJECTED",
+      password: { rule: "PASSWORD_RULE_TOO_SHORT" },
     });
-    const token = JSON.parse(done.stdout).completed.signedIn.sessionToken;
+    const again = await call(app.localUrl, "flow.v1.FlowService/GetFlow", { flowId });
+    expect(JSON.parse(again.stdout).flow.kind).toBe("FLOW_KIND_REGISTRATION");
+    const token = JSON.parse((await submit(goodPassword)).stdout).completed.signedIn.sessionToken;
     const checked = await call(app.localUrl, "session.v1.SessionService/CheckSession", {
       token,
       view: "SESSION_VIEW_FULL",

@@ -59,7 +59,7 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
     expect(await ask(app.localUrl, "describe", "ostiary.flow.v1.LoginService")).toContain("access");
   });
 
-  test("registers, logs in and checks the session", async () => {
+  test("registers, logs in by a form and checks the session with demands", async () => {
     const email = freshEmail();
     const { flow } = await call("flow.v1.RegistrationService/CreateRegistrationFlow", {
       client: "CLIENT_KIND_NATIVE",
@@ -70,16 +70,28 @@ describe.skipIf(!installed)("grpcurl, by reflection alone,", () => {
       password: { password: goodPassword },
     });
     const login = await call("flow.v1.LoginService/CreateLoginFlow", { client: "CLIENT_KIND_NATIVE" });
-    const { completed } = await call("flow.v1.LoginService/SubmitLoginFlow", {
-      flowId: login.flow.id,
-      identifier: email,
-      password: { password: goodPassword },
-    });
+    const form = { flowId: login.flow.id, step: "password" };
+    const wrong = { identifier: email, "password.password": "wrong horse" };
+    const { rejected } = await call("flow.v1.FlowService/SubmitForm", { ...form, values: wrong });
+    expect(rejected).toEqual({ reason: "REJECTION_REASON_CREDENTIALS_INVALID" });
+    const again = await call("flow.v1.FlowService/GetFlow", { flowId: login.flow.id });
+    expect(again.flow.kind).toBe("FLOW_KIND_LOGIN");
+    const right = { identifier: email, "password.password": goodPassword };
+    const { completed } = await call("flow.v1.FlowService/SubmitForm", { ...form, values: right });
     const checked = await call("session.v1.SessionService/CheckSession", {
       token: completed.signedIn.sessionToken,
+      demands: [
+        { assuranceLevel: "ASSURANCE_LEVEL_AAL1" },
+        { freshness: { freshnessClass: "FRESHNESS_CLASS_PRIVILEGED" } },
+      ],
       view: "SESSION_VIEW_FULL",
     });
     expect(checked.identity.traits).toEqual({ email });
+  });
+
+  test("sees what the tenant offers", async () => {
+    const { profile } = await call("flow.v1.FlowService/GetTenantProfile", {});
+    expect(profile.login.methods).not.toHaveLength(0);
   });
 
   test("is told the reason of a refusal, and its remedy", async () => {

@@ -38,7 +38,7 @@ async function registerVerified(): Promise<{ email: string; sessionToken: string
     flowId: action.value.flow?.id ?? "",
     step: { case: "code", value: { code: await codeFor(account.email) } },
   });
-  expect(outcome.case).toBe("completed");
+  expect(outcome).toMatchObject({ case: "completed", value: { verifiedAddress: account.email } });
   app.clock.advance(1);
   return { email: account.email, sessionToken: account.sessionToken, id: account.identity?.id ?? "" };
 }

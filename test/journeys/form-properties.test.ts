@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { type FormNode, type InputNode, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
-import { allNodes, hasRoom, itemNodes } from "../../sdk/typescript/src/form-list.ts";
+import { hasRoom, itemNodes } from "../../sdk/typescript/src/form-list.ts";
 import { textOf } from "../../sdk/typescript/src/form-value.ts";
 import { formDataToValues } from "../../sdk/typescript/src/index.ts";
 import { splitFieldPath } from "../../src/domain/field-path.ts";
@@ -491,7 +491,9 @@ function changed(
 /** A form put together from the values of the nodes, without a browser. */
 function nodeValues(flow: Flow): FormData {
   const data = new FormData();
-  for (const { name, kind } of allNodes(flow.form?.nodes ?? [])) {
+  const nodes = flow.form?.nodes ?? [];
+  const items = nodes.flatMap(({ kind }) => (kind.case === "list" ? kind.value.items : []));
+  for (const { name, kind } of [...nodes, ...items.flatMap((item) => item.nodes)]) {
     if (kind.case !== "input") continue;
     const { value } = kind.value;
     data.append(name, value === undefined ? "" : String(value.kind.value));

@@ -143,6 +143,7 @@ describe("the tarball of @ostiary/sdk", () => {
       "FlowClientError",
       "buttonForEnter",
       "createFlow",
+      "describeFailure",
       "describeForm",
       "englishFormTexts",
       "fieldOf",

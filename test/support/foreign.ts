@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { cp, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -32,6 +35,32 @@ export async function runProgram(
       failed: true,
     }),
   );
+}
+
+/** Runs a foreign program that must succeed, and gives its output. */
+export async function outputOf(
+  file: string,
+  args: readonly string[],
+  options: Parameters<typeof runProgram>[2] = {},
+): Promise<string> {
+  const { stdout, stderr, failed } = await runProgram(file, args, options);
+  if (failed) throw new Error(`${file} ${args.join(" ")}: ${stderr}${stdout}`);
+  return stdout.trim();
+}
+
+export const goClient = "test/foreign/clients/go";
+
+/** A copy of the Go client's folder, with its stubs made. The caller removes it. */
+export async function copyGoClient(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "ostiary-go-"));
+  await cp(goClient, folder, { recursive: true });
+  // google.rpc has a Go module of its own.
+  const args = ["generate", resolve("proto"), "--exclude-path", resolve("proto/google")];
+  await outputOf(resolve("node_modules/.bin/buf"), [...args, "--template", "buf.gen.yaml"], {
+    cwd: folder,
+    timeoutMs: 250_000,
+  });
+  return folder;
 }
 
 /** Whether a program can be started; where it cannot and must be, an error says so. */

@@ -272,6 +272,42 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await page.inputValue(email)).toBe(address);
   });
 
+  test("keep the settings that wait for a login, also when that was refused and the page is loaded anew", async () => {
+    const { page } = await visitors.register();
+    app.clock.advance(30 * 60 * 1000);
+    await page.goto(`${app.publicUrl}/ui/settings`);
+    const address = freshEmail();
+    await page.fill(email, address);
+    await page.click("[data-step='profile']");
+    await page.waitForSelector("text=Please confirm this action");
+    await page.fill(password, "not the password");
+    await page.click("[data-step='password']");
+    await page.waitForSelector("[role='alert'] [data-kind='error']");
+    await page.reload();
+    await page.click("[data-step='resume']");
+    expect(new URL(page.url()).pathname).toBe("/ui/settings");
+    await page.waitForSelector("text=Please confirm this action");
+    expect(await page.isVisible("text=open for too long")).toBe(false);
+    await page.fill(password, goodPassword);
+    await page.click("[data-step='password']");
+    await page.waitForSelector(code);
+    await page.fill(code, await codeOf(address, "verification_code"));
+    await page.click(submit);
+    await page.waitForSelector("text=Your changes have been saved!");
+    expect(await page.inputValue(email)).toBe(address);
+  });
+
+  test("lead to the page of a flow that the address of another one names, and do not call it expired", async () => {
+    const page = await visitors.open("/ui/login");
+    await page.waitForSelector(identifier);
+    const { hash } = new URL(page.url());
+    await page.goto(`${app.publicUrl}/ui/registration${hash}`);
+    await page.waitForURL("**/ui/login#flow=*");
+    await page.waitForSelector(identifier);
+    expect(new URL(page.url()).hash).toBe(hash);
+    expect(await page.isVisible("text=open for too long")).toBe(false);
+  });
+
   test("delete an account after they have asked once more, say when, and let its owner keep it", async () => {
     const { page, address } = await visitors.register();
     await page.goto(`${app.publicUrl}/ui/settings`);

@@ -22,7 +22,7 @@ export type OstiaryAdminOptions = Reach & {
   readonly apiKey?: TokenSource | undefined;
 };
 
-/** Typed clients of the services on the admin listener. A call that can have a request id gets a random one unless it has one. */
+/** Typed clients of the services on the admin listener. */
 export interface OstiaryAdmin {
   /** Identities and their credentials. */
   readonly identities: Client<typeof IdentityService>;
@@ -51,9 +51,8 @@ export interface OstiaryAdmin {
 const mostAnswerBytes = 64 * 1024 * 1024;
 
 /**
- * Makes clients of the admin listener. Nothing is sent until a method is called. A call that makes or sends something has a
- * random `requestId`, unless the caller names one. Throws a TypeError for an option that
- * there is not, and for an address that cannot be one.
+ * Makes clients of the admin listener. Nothing is sent until a method is called. A call that can have a `requestId` gets a
+ * random one unless the caller names one. Throws a TypeError for an option that there is not, and for an address that cannot be one.
  */
 export function createOstiaryAdmin(options: OstiaryAdminOptions): OstiaryAdmin {
   refuseUnknownOptions("createOstiaryAdmin", options, { ...reachNames, apiKey: true });

@@ -44,7 +44,7 @@ export function reasonOf(error: unknown): ErrorReasonName | undefined {
   return reason !== undefined && isErrorReason(reason) ? reason : undefined;
 }
 
-/** Whether a text, for example the `reason` of a rejected submit, is a reason that this package knows. */
+/** Whether a text, for example the `errorInfo.reason` of one result of a batch, is a reason that this package knows. */
 export function isErrorReason(text: string): text is ErrorReasonName {
   return isNameOf(ErrorReason, text);
 }

@@ -5,7 +5,7 @@ import { assertFlowClient } from "./client-kind.ts";
 import { type OptionNames, refuseUnknownOptions } from "./options.ts";
 
 /** The kinds of flows, by the names of their services. */
-export type FlowName = keyof typeof calls;
+export type FlowName = keyof typeof createCalls;
 
 /** What a flow is begun with. */
 export interface FlowStart {
@@ -27,28 +27,16 @@ interface CompleteStart {
   readonly invitationToken: string;
 }
 
-interface FlowCalls {
-  create(ostiary: Ostiary, start: CompleteStart): FlowAnswer;
-}
+type CreateCall = (ostiary: Ostiary, start: CompleteStart) => FlowAnswer;
 
-/** One entry for each kind of flow. */
-const calls = {
-  login: {
-    create: (ostiary, start) => ostiary.login.createLoginFlow(start),
-  },
-  registration: {
-    create: (ostiary, start) => ostiary.registration.createRegistrationFlow(start),
-  },
-  verification: {
-    create: (ostiary, start) => ostiary.verification.createVerificationFlow(start),
-  },
-  recovery: {
-    create: (ostiary, start) => ostiary.recovery.createRecoveryFlow(start),
-  },
-  settings: {
-    create: (ostiary, { client, returnTo }) => ostiary.settings.createSettingsFlow({ client, returnTo }),
-  },
-} as const satisfies Record<string, FlowCalls>;
+/** How a flow of each kind is begun. */
+const createCalls = {
+  login: (ostiary, start) => ostiary.login.createLoginFlow(start),
+  registration: (ostiary, start) => ostiary.registration.createRegistrationFlow(start),
+  verification: (ostiary, start) => ostiary.verification.createVerificationFlow(start),
+  recovery: (ostiary, start) => ostiary.recovery.createRecoveryFlow(start),
+  settings: (ostiary, { client, returnTo }) => ostiary.settings.createSettingsFlow({ client, returnTo }),
+} as const satisfies Record<string, CreateCall>;
 
 const startNames: OptionNames<FlowStart> = {
   client: true,
@@ -60,8 +48,9 @@ const startNames: OptionNames<FlowStart> = {
 /** Begins a flow of any kind. Rejects with a TypeError for a kind or an option that there is not. */
 export async function createFlow(ostiary: Ostiary, name: FlowName, start: FlowStart): Promise<Flow> {
   refuseUnknownOptions("createFlow", start, startNames);
+  if (!Object.hasOwn(createCalls, name)) throw new TypeError(`there is no kind of flow "${name}"`);
   const { client, returnTo = "", linkToken = "", invitationToken = "" } = start;
-  return flowOf(await callsOf(name).create(ostiary, { client, returnTo, linkToken, invitationToken }));
+  return flowOf(await createCalls[name](ostiary, { client, returnTo, linkToken, invitationToken }));
 }
 
 /** A flow that was asked for again. */
@@ -87,11 +76,6 @@ export async function getFlow(
   const flow = flowOf(answer);
   assertFlowClient(flow, client);
   return { flow, replaced: answer.replaced };
-}
-
-function callsOf(name: FlowName): FlowCalls {
-  if (!Object.hasOwn(calls, name)) throw new TypeError(`there is no kind of flow "${name}"`);
-  return calls[name];
 }
 
 function flowOf({ flow }: { readonly flow?: Flow | undefined }): Flow {

@@ -304,6 +304,57 @@ describe("formDataToValues", () => {
     });
   });
 
+  describe("of variants in an item of a list", () => {
+    const both = ["card", "bank"].map((each) => ({ value: valueInit(each) }));
+    const members = (item: string, kind?: string, more: InputMore = {}): FormNode[] => {
+      const of = (variant: string, name: string, { kind: element }: NodeInit) =>
+        create(FormNodeSchema, {
+          name: `${item}.${name}`,
+          kind: element,
+          condition: { name: `${item}.kind`, values: [valueInit(variant)] },
+        });
+      const chooser = { name: `${item}.kind`, kind: text(kind, { choices: both }).kind };
+      return [
+        create(FormNodeSchema, chooser),
+        of("card", "number", text(undefined)),
+        of("bank", "iban", text(undefined, more)),
+        of("bank", "agreed", box(undefined, { required: true })),
+        of("bank", "branch", text(undefined, { required: true, choices: [{ value: valueInit("") }] })),
+      ];
+    };
+    const listOf = (...items: FormNode[][]): NodeInit => ({
+      name: "traits.x",
+      kind: {
+        case: "list",
+        value: { template: members(""), items: items.map((nodes) => ({ nodes })) },
+      },
+    });
+
+    test("gives an item that is added nothing of the variant that was not chosen", () => {
+      const values = { "traits.x.0.kind": "card", "traits.x.0.number": "42", "traits.x.0.iban": "" };
+      expect(submitted([listOf()], values).traits).toEqual({ x: [{ kind: "card", number: "42" }] });
+    });
+
+    test("takes what was typed into a variant for nothing once another one is chosen", () => {
+      const values = { "traits.x.0.kind": "card", "traits.x.0.number": "42", "traits.x.0.iban": "DE1" };
+      expect(submitted([listOf()], values).traits).toEqual({ x: [{ kind: "card", number: "42" }] });
+    });
+
+    test("leaves what an item holds of a variant that was never drawn", () => {
+      const held = members("traits.x.0", "card", { value: valueInit("DE1") });
+      const values = { "traits.x.0.kind": "card", "traits.x.0.number": "42", "traits.x.0.iban": "DE1" };
+      expect(submitted([listOf(held)], values).traits).toEqual({
+        x: [{ kind: "card", number: "42", iban: "DE1" }],
+      });
+    });
+
+    test("takes out what an item holds of the variant that was left", () => {
+      const held = members("traits.x.0", "bank", { value: valueInit("DE1") });
+      const values = { "traits.x.0.kind": "card", "traits.x.0.number": "42", "traits.x.0.iban": "DE1" };
+      expect(submitted([listOf(held)], values).traits).toEqual({ x: [{ kind: "card", number: "42" }] });
+    });
+  });
+
   test("gives the value of the button that was pressed to the field that it names", () => {
     const ways: NodeInit[] = ["1", "2"].map((id) => ({
       name: "sendCode.addressId",
@@ -315,6 +366,12 @@ describe("formDataToValues", () => {
     expect(pressed.step).toMatchObject({ case: "sendCode", value: { addressId: "2" } });
     const other = sentForm(flow, form({ "sendCode.addressId": "3" }), "sendCode");
     expect(other.step).toEqual({ case: "sendCode", value: {} });
+    // The node says it by itself, whatever the data say.
+    for (const data of [form({}), form({ "sendCode.addressId": "1" })]) {
+      expect(sentForm(flow, data, flow.form?.nodes[1] ?? "").step).toMatchObject({
+        value: { addressId: "2" },
+      });
+    }
   });
 
   test("sends fields of a newer server that the contract does not know", () => {

@@ -16,8 +16,8 @@ export interface FormValues {
 
 /**
  * Turns a filled-in HTML form into what `FlowService.SubmitForm` takes: the fields that every step sends, and those of
- * the pressed button's step. `pressed` is the button's node or the name of its step. It needs to know neither the kind of the
- * flow nor the step.
+ * the pressed button's step. It needs to know neither the kind of the flow nor the step. `pressed` is the button's node, whose value
+ * is sent along, or the name of its step; the button's name and value are then read from the data, if it has any.
  *
  * Only what the flow's form offers is read from the data; everything else in it is ignored. Values get the types that their
  * nodes ask for: a number is sent as a number, a choice as the server's value. Empty fields are left out.
@@ -34,7 +34,7 @@ export function formDataToValues(flow: Flow, data: FormData, pressed: FormNode |
   const nodes = (flow.form?.nodes ?? []).filter((node) => node.step === "" || node.step === step);
   for (const node of nodes) {
     if (parseNodeName(node.name) === undefined || isTrait(node)) continue;
-    const value = sentValue(node.kind, textsOf(data, node.name));
+    const value = sentValue(node, data, pressed);
     if (value !== undefined) values.set(node.name, value);
   }
   for (const [name, change] of traitChanges(nodes.filter(isTrait), data)) values.set(name, change);
@@ -47,12 +47,17 @@ function isTrait({ name, kind }: FormNode): boolean {
   return name.startsWith("traits.") && !(kind.case === "input" && kind.value.type === InputType.HIDDEN);
 }
 
-function sentValue(kind: FormNode["kind"], texts: readonly string[]) {
-  if (kind.case === "input") return valueOfInput(kind.value, texts);
-  // If a step has several buttons, the page sends the value of the button that was pressed.
-  const isPressed =
-    kind.case === "button" && kind.value.value !== undefined && texts.includes(textOf(kind.value.value));
-  return isPressed ? jsonOf(kind.value.value) : undefined;
+function sentValue({ name, kind }: FormNode, data: FormData, pressed: FormNode | string) {
+  if (kind.case === "input") return valueOfInput(kind.value, textsOf(data, name));
+  if (kind.case !== "button" || kind.value.value === undefined) return undefined;
+  // Of several buttons of one step the value says which was pressed.
+  const texts = typeof pressed === "string" ? textsOf(data, name) : textsOfButton(pressed, name);
+  return texts.includes(textOf(kind.value.value)) ? jsonOf(kind.value.value) : undefined;
+}
+
+/** What a button that was pressed sends under a name. */
+function textsOfButton(pressed: FormNode, name: string): readonly string[] {
+  return pressed.name === name && pressed.kind.case === "button" ? [textOf(pressed.kind.value.value)] : [];
 }
 
 function stepOf(flow: Flow, pressed: FormNode | string): string {

@@ -4,6 +4,7 @@ import { parseNodeName } from "./form-path.ts";
 
 /** An item of a list, as its nodes. */
 export interface ListItemNodes {
+  readonly index: number;
   readonly nodes: readonly FormNode[];
   /** Whether somebody added it. */
   readonly isNew: boolean;
@@ -41,14 +42,5 @@ export function listItems(list: FormNode, names: readonly string[]): readonly Li
     if (index !== undefined && /^\d{1,4}$/.test(index) && Number(index) >= drawn) added.add(Number(index));
   }
   const indices = [...Array(drawn).keys(), ...[...added].sort((left, right) => left - right)];
-  return indices.map((index) => ({ nodes: itemNodes(list, index), isNew: index >= drawn }));
-}
-
-/** Nodes, with the nodes of the items of their lists. */
-export function allNodes(nodes: readonly FormNode[]): readonly FormNode[] {
-  return nodes.flatMap((node) =>
-    node.kind.case === "list"
-      ? [node, ...node.kind.value.items.flatMap((item) => allNodes(item.nodes))]
-      : [node],
-  );
+  return indices.map((index) => ({ index, nodes: itemNodes(list, index), isNew: index >= drawn }));
 }

@@ -45,11 +45,6 @@ export class JsonTree {
     child.set([next, ...others], value);
   }
 
-  /** Makes sure that there is an object at a name, even an empty one. */
-  ensure(part: string): void {
-    if (!(this.#children.get(part) instanceof JsonTree)) this.#children.set(part, new JsonTree());
-  }
-
   /** The tree as an object. */
   toObject(): { [key: string]: JsonValue } {
     // fromEntries defines properties, it does not assign them: no setter of a prototype can run.

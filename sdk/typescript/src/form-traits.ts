@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { FormNode, InputNode } from "../../../gen/ostiary/flow/v1/form_pb.js";
-import { heldAsDrawn, holds } from "./form-condition.ts";
+import { holds } from "./form-condition.ts";
 import { listItems } from "./form-list.ts";
 import { JsonTree, parseNodeName } from "./form-path.ts";
 import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
@@ -67,10 +67,14 @@ function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew
   for (const node of nodes) {
     const path = parseNodeName(node.name)?.slice(depth);
     if (node.kind.case !== "input" || path === undefined) continue;
-    const filledIn = readInput(node.kind.value, textsOf(data, node.name));
-    isTouched ||= filledIn.kind !== "untouched";
-    if (heldAsDrawn(node, nodes) && !holds(node, nodes, data)) continue;
-    const value = filledIn.kind === "value" ? filledIn.value : drawnValueOf(node.kind.value);
+    const input = node.kind.value;
+    const isChosen = holds(node, nodes, data);
+    const filledIn: FilledIn = isChosen ? readInput(input, textsOf(data, node.name)) : { kind: "untouched" };
+    // What was not saved was touched in an earlier form.
+    isTouched ||= filledIn.kind !== "untouched" || input.unsaved;
+    // Of a variant that was left nothing stays; what was never drawn stays as it is.
+    if (!isChosen && (input.value === undefined || holds(node, nodes, new FormData()))) continue;
+    const value = filledIn.kind === "value" ? filledIn.value : drawnValueOf(input);
     if (value === undefined || filledIn.kind === "emptied") continue;
     // A checkbox without a tick is not enough to make an item.
     isFilledIn ||= value !== false;

@@ -3,7 +3,7 @@
 
 export { FlowClientError } from "./client-kind.ts";
 export { createFlow, type FlowName, type FlowStart, type FoundFlow, getFlow } from "./flows.ts";
-export type { FailureOptions } from "./form/describe-failure.ts";
+export { describeFailure, type FailureOptions } from "./form/describe-failure.ts";
 export {
   describeForm,
   type FormAnchor,

@@ -27,11 +27,12 @@ export function settingsShape(
   const profileNodes = ({ data }: FlowRecord, typed: Typed): readonly Node[] => {
     if (schema === undefined || identity === undefined) return [];
     const { traits } = identity;
+    const saved = withoutWriteOnly(schema, traits);
     const waiting = data.interrupted?.kind === "profile" ? data.interrupted.change : undefined;
     const patch = typed.traits ?? (waiting && changeableNow(waiting, traits));
-    const wanted = patch && mergeTraits(traits, patch).merged;
-    const save = button("profile", messages.saveLabel());
-    return [...traitNodes(schema.fields, wanted ?? traits, { saved: traits, step: "profile" }), save];
+    const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
+    const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
+    return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", messages.saveLabel())];
   };
   const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));

@@ -1,5 +1,6 @@
 import type { TraitViolation } from "../identity/compiled-schema.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
+import { listOf } from "../identity/schema-document.ts";
 import type { TraitCondition, TraitField, TraitList } from "../identity/trait-fields.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import * as messages from "../message/message.ts";
@@ -17,6 +18,8 @@ import {
 export interface TraitFormOptions {
   /** The traits that the patch will be merged with; values that differ from them are sent again. Default: the traits drawn. */
   readonly saved?: JsonObject | undefined;
+  /** Where those hold what their owner is not shown again; `saved` is without it. */
+  readonly hidden?: readonly (readonly string[])[];
   /** Whether nothing was saved yet. Then fields without a value have the default of the schema. */
   readonly isNew?: boolean;
   /** The step that sends them. Undefined: every step. */
@@ -57,7 +60,7 @@ const mostItemNodes = 200;
 function scalarNode(
   field: TraitField,
   value: JsonValue | undefined,
-  { saved, isNew = false }: TraitFormOptions,
+  { saved, hidden = [], isNew = false }: TraitFormOptions,
   traits: JsonObject,
 ): Node {
   const name = nodeName("traits", ...field.path);
@@ -65,10 +68,12 @@ function scalarNode(
     saved !== undefined && saved !== traits && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
   const isProposed =
     isNew && value === undefined && field.default !== undefined && field.condition === undefined;
-  return traitNode(field, name, name, {
+  // What is there and not shown need not be typed again.
+  const required = field.required && !isHidden(hidden, field.path);
+  return traitNode({ ...field, required }, name, name, {
     value: isProposed ? field.default : value,
     unsaved: isChanged || isProposed,
-    condition: conditionOf(field.condition, "traits", saved ?? traits),
+    condition: conditionOf(field.condition, "traits", { traits: saved ?? traits, hidden }),
   });
 }
 
@@ -77,13 +82,16 @@ function listNode(
   list: TraitList,
   value: JsonValue | undefined,
   traits: JsonObject,
-  { saved }: TraitFormOptions,
+  { saved, hidden = [] }: TraitFormOptions,
 ): Node | undefined {
+  if (hidden.some((path) => isSameJson([...path], [...list.path]))) return undefined;
   if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;
   const name = nodeName("traits", ...list.path);
   const before = saved === undefined || saved === traits ? value : valueAt(saved, list.path);
-  const items = itemsShown(list, value ?? [], before);
-  const readOnly = list.readOnly || !items.every((item) => isDrawnWhole(list.item, item));
+  // It is replaced whole, which would take with it what is not shown.
+  const isPartlyHidden = isHidden(hidden, list.path);
+  const items = itemsShown(list, isPartlyHidden ? listOf(before) : (value ?? []), before);
+  const readOnly = list.readOnly || isPartlyHidden || !items.every((item) => isDrawnWhole(list.item, item));
   const isNeeded = (index: number) => list.required && index < list.minItems;
   const element: ListKind = {
     kind: "list",
@@ -106,7 +114,7 @@ function listNode(
     help: list.description && messages.traitHelp(list.description, name),
     messages: [],
     ui: list.ui,
-    condition: conditionOf(list.condition, "traits", saved ?? traits),
+    condition: conditionOf(list.condition, "traits", { traits: saved ?? traits, hidden }),
     element,
   };
 }
@@ -120,7 +128,7 @@ function itemsShown(
   items: readonly JsonValue[],
   saved: JsonValue | undefined,
 ): readonly JsonValue[] {
-  const before = Array.isArray(saved) ? saved : [];
+  const before = listOf(saved);
   const indexes = [...Array(Math.max(items.length, before.length)).keys()];
   const isKept = list.item
     .filter((field) => field.readOnly)
@@ -146,6 +154,11 @@ function itemNode(list: TraitList, field: TraitField, item: string, value?: Json
   const known = nodeName("traits", ...list.path, ...field.path);
   const condition = conditionOf(field.condition, item);
   return traitNode(field, item + nameWithin(field.path), known, { value, unsaved: false, condition });
+}
+
+/** Whether what is at a path is there and not shown, or something within it. */
+function isHidden(hidden: readonly (readonly string[])[], path: readonly string[]): boolean {
+  return hidden.some((place) => path.every((part, index) => index >= place.length || part === place[index]));
 }
 
 /** The part of a name that follows the name of the object or item around it; empty for the item itself. */
@@ -176,13 +189,13 @@ function memberOf(item: JsonValue | undefined, path: readonly string[]): JsonVal
 function conditionOf(
   condition: TraitCondition | undefined,
   within: string,
-  saved?: JsonObject,
+  saved?: { readonly traits: JsonObject; readonly hidden: readonly (readonly string[])[] },
 ): NodeCondition | undefined {
   if (condition === undefined) return undefined;
   const { path, values, clears } = condition;
-  const chosen = saved && valueAt(saved, path);
+  const chosen = saved && valueAt(saved.traits, path);
   const isSaved = chosen !== undefined && values.includes(chosen) && saved !== undefined;
-  const isThere = isSaved && valueAt(saved, clears) !== undefined;
+  const isThere = isSaved && (valueAt(saved.traits, clears) !== undefined || isHidden(saved.hidden, clears));
   return {
     name: within + nameWithin(path),
     values,

@@ -108,11 +108,13 @@ interface Place {
 
 class Collector {
   readonly #document: SchemaDocument;
+  readonly #within: "traits" | "item";
   readonly #found = new Map<string, TraitField | TraitList>();
   readonly undrawn: UndrawnTrait[] = [];
 
-  constructor(document: SchemaDocument) {
+  constructor(document: SchemaDocument, within: "traits" | "item" = "traits") {
     this.#document = document;
+    this.#within = within;
   }
 
   get drawn(): readonly (TraitField | TraitList)[] {
@@ -146,8 +148,7 @@ class Collector {
     }
     const parts = partsOf(this.#document, schema);
     const here = { ...place, readOnly: place.readOnly || parts.some(isReadOnly) };
-    const field =
-      fieldOf(this.#document, parts, path, here) ?? listFieldOf(this.#document, parts, path, here);
+    const field = fieldOf(this.#document, parts, path, here) ?? this.#listFieldOf(parts, path, here);
     if (field !== undefined) this.#found.set(key, field);
     else if (
       parts.some(
@@ -158,6 +159,11 @@ class Collector {
     )
       this.addObject(parts, path, here);
     else this.#leaveOut(path, obstacleIn(parts));
+  }
+
+  /** A list within an item is not even looked at: it may hold items of its own kind, and so on. */
+  #listFieldOf(parts: readonly JsonObject[], path: readonly string[], place: Place): TraitList | undefined {
+    return this.#within === "item" ? undefined : listFieldOf(this.#document, parts, path, place);
   }
 
   /** Adds the fields of the variants of an object, if one property tells the variants apart. */
@@ -258,7 +264,7 @@ function itemFieldsOf(
   readOnly: boolean,
 ): readonly TraitField[] {
   if (!items.some((part) => isObject(part.properties))) return [];
-  const collector = new Collector(document);
+  const collector = new Collector(document, "item");
   collector.addObject(items, [], { required: true, readOnly });
   return collector.drawn.filter((each) => each.kind === "field");
 }

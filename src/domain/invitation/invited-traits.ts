@@ -5,7 +5,6 @@ import { traitNodes } from "../flow/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
-import { placesOf } from "../identity/trait-paths.ts";
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { InvitedAccount } from "./invitation.ts";
 
@@ -45,10 +44,10 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
 }
 
 /** What a form has no field for, and that is not for the operator alone to set. */
-function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
-  const given = new Set(readOnly.flatMap((path) => placesOf(path, [traits])).map((path) => keyOf(path)));
+function hidden(schema: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
+  const given = new Set(schema.readOnlyIn(traits).map((path) => keyOf(path)));
   const shown = new Set(
-    allNodes(traitNodes(fields, traits)).flatMap(({ name, element }) =>
+    allNodes(traitNodes(schema.fields, traits)).flatMap(({ name, element }) =>
       element.kind === "input" && !element.readOnly ? [name] : [],
     ),
   );

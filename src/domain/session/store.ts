@@ -34,14 +34,14 @@ export interface SessionStore {
   /** Sessions, newest first. */
   list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
-   * Ends a session and writes the event, unless it had ended already. False if there is no such session, or,
-   * where an owner is given, it is not theirs.
+   * Ends a session and writes the event, unless it had ended already; returns it as it is then. Undefined if there is no such
+   * session, or, where an owner is given, it is not theirs.
    */
   revoke(
     scope: Scope,
     id: SessionId,
     change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
-  ): Promise<boolean>;
+  ): Promise<Session | undefined>;
   /** Ends all unrevoked sessions of an identity but one, writes one event if any ended, returns how many did. */
   revokeAll(
     scope: Scope,

@@ -28,7 +28,7 @@ export interface CookieSessions {
     id: SessionId,
     owner: IdentityId | undefined,
     reason: "revoked" | "logout" | "replaced",
-  ): Promise<void>;
+  ): Promise<unknown>;
 }
 
 /**

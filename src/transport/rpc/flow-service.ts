@@ -62,7 +62,7 @@ export class FlowService implements ServiceImpl<typeof Contract> {
         kind = form.kind;
         return form.outcome;
       },
-      (outcome) => answerForm(call, { kind, outcome } as FreshForm),
+      (outcome, profileOf) => answerForm(call, { kind, outcome } as FreshForm, profileOf),
     );
   }
 

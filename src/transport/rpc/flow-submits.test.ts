@@ -4,6 +4,7 @@ import { SubmitLoginFlowResponseSchema } from "../../../gen/ostiary/flow/v1/logi
 import type { FlowAnswers } from "../../domain/flow/flow-answers.ts";
 import type { Call } from "./call.ts";
 import { FlowSubmits } from "./flow-submits.ts";
+import type { IdentityProfiles } from "./identity-profiles.ts";
 
 // Security rule: no token of a session or device lies in the database, not even sealed.
 test("what is kept of an answer has no token of a session or device, and all else of it", async () => {
@@ -12,6 +13,7 @@ test("what is kept of an answer has no token of a session or device, and all els
     requestOf: (requestId: string, body: string) => ({ requestId, id: requestId, body }),
     keep: async (...[, , , { bytes }]: Parameters<FlowAnswers["keep"]>) => void kept.push(bytes),
   } as unknown as FlowAnswers;
+  const profiles = { in: () => () => undefined } as unknown as IdentityProfiles;
   const answer: MessageInitShape<typeof SubmitLoginFlowResponseSchema> = {
     flow: { id: "flow" },
     outcome: {
@@ -22,7 +24,7 @@ test("what is kept of an answer has no token of a session or device, and all els
       },
     },
   };
-  const answered = await new FlowSubmits({ answers }).run(
+  const answered = await new FlowSubmits({ answers, profiles }).run(
     {} as Call,
     { flowId: "flow", csrfToken: "", requestId: "request" },
     SubmitLoginFlowResponseSchema,

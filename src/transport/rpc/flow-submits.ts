@@ -15,6 +15,7 @@ import { sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { bodyOf } from "./idempotent.ts";
+import type { IdentityProfiles, ProfileOf } from "./identity-profiles.ts";
 
 /** The fields that the requests of all submits have. */
 interface SubmitRequest {
@@ -37,9 +38,11 @@ type Outcome = { readonly kind: string; readonly completed?: { readonly session?
  */
 export class FlowSubmits {
   readonly #answers: FlowAnswers;
+  readonly #profiles: IdentityProfiles;
 
-  constructor({ answers }: { readonly answers: FlowAnswers }) {
+  constructor({ answers, profiles }: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles }) {
     this.#answers = answers;
+    this.#profiles = profiles;
   }
 
   /**
@@ -53,6 +56,7 @@ export class FlowSubmits {
     submit: (submission: FlowSubmission) => Promise<O>,
     answer: (
       outcome: Exclude<O, AnsweredBefore>,
+      profileOf: ProfileOf,
     ) => MessageInitShape<Response> | Promise<MessageInitShape<Response>>,
   ): Promise<MessageInitShape<Response>> {
     const { flowId, csrfToken } = request;
@@ -61,7 +65,7 @@ export class FlowSubmits {
       request.requestId === "" ? undefined : this.#answers.requestOf(request.requestId, bodyOf(request));
     const outcome = await submit({ flowId, csrfToken, request: submitted, clientData });
     if (isAnsweredBefore(outcome)) return this.#again(call, response, outcome.answer);
-    const answered = await answer(outcome as Exclude<O, AnsweredBefore>);
+    const answered = await answer(outcome as Exclude<O, AnsweredBefore>, this.#profiles.in(call));
     // A submit to an expired flow need not be kept: it gets the same replacement each time.
     if (submitted !== undefined && outcome.kind !== "expired") {
       const bytes = toBinary(response, create(response, withoutTokens(answered)));

@@ -126,8 +126,10 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
   }
 
-  async lookUpIdentity({ by }: LookUpIdentityRequest, context: HandlerContext) {
+  async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
+    const { by } = request;
     const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
     return { identity: toIdentity(await this.#identities.lookUp(tenant, key)) };
   }
@@ -207,6 +209,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async listCredentials(request: ListCredentialsRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#credentials.list(tenant, idOf(request), page);

@@ -51,7 +51,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
           identifier: request.identifier,
           step: stepOf(request.step),
         }),
-      (outcome) => answerSignIn(call, outcome),
+      (outcome, profileOf) => answerSignIn(call, outcome, profileOf),
     );
   }
 }

@@ -30,9 +30,7 @@ export const english: Words = {
     9000531:
       "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
   },
-  tryAgainIn: "Try again in {time}.",
   cannotReach: "The server cannot be reached. Check your connection and try again.",
-  unknownError: "That did not work. Try again in a moment.",
   tryAgain: "Try again",
   language: "Language",
   login: { title: "Sign in", other: "No account yet?", link: "Create one" },

@@ -21,9 +21,12 @@ export const german: Words = {
     addTo: "Zu {list} hinzufügen",
     takeOut: "Was Sie leer lassen, wird herausgenommen.",
     copy: "Kopieren",
+    copied: "Kopiert.",
+    notCopied: "Das konnte nicht kopiert werden. Markieren Sie den Text und kopieren Sie ihn selbst.",
     busy: "Einen Moment…",
     expired: "Das Formular war zu lange offen. Prüfen Sie Ihre Angaben und senden Sie es noch einmal.",
     failed: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
+    tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
   },
   messages: {
     1010004: "Zeigen Sie Ihren zweiten Faktor, um fortzufahren.",
@@ -242,10 +245,8 @@ export const german: Words = {
       "Das braucht eine Adresse von Ihnen, die bestätigt ist. Bestätigen Sie eine, und versuchen Sie es noch einmal.",
     9000534: "Vorher ist noch etwas zu tun. Melden Sie sich neu an, um es zu sehen.",
   },
-  tryAgainIn: "Versuchen Sie es in {time} noch einmal.",
   cannotReach:
     "Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.",
-  unknownError: "Das hat nicht geklappt. Versuchen Sie es gleich noch einmal.",
   tryAgain: "Noch einmal versuchen",
   language: "Sprache",
   login: { title: "Anmelden", other: "Noch kein Konto?", link: "Konto anlegen" },

@@ -1,5 +1,5 @@
 import type { NumberedMessage } from "@ostiary/sdk";
-import { fillIn, translator } from "@ostiary/sdk/form";
+import { fillIn } from "@ostiary/sdk/form";
 import { describe, expect, test } from "vitest";
 import { errorTexts } from "../../../src/domain/errors.ts";
 import * as messages from "../../../src/domain/message/message.ts";
@@ -61,8 +61,14 @@ describe("the messages of the server", () => {
     const known = new Set(all.map(({ id }) => id));
     expect(Object.keys(messages).filter((id) => !known.has(Number(id)))).toEqual([]);
   });
-});
 
-test.each([english, german])("each number, of a form or an error, has a text in $name", ({ messages }) => {
-  for (const message of all) expect(translator(messages)(message), `${message.id}`).not.toBe("");
+  test.each([english, german])(
+    "are said by each translation that is a function, in $name",
+    ({ messages }) => {
+      for (const { id, context } of all) {
+        const entry = messages[id];
+        if (typeof entry === "function") expect(entry(context ?? {}), `${id}`).toMatch(/./);
+      }
+    },
+  );
 });

@@ -12,10 +12,7 @@ export interface Words {
    * words.
    */
   readonly messages: MessageTexts;
-  /** `{time}` is a span such as "3 minutes". */
-  readonly tryAgainIn: string;
   readonly cannotReach: string;
-  readonly unknownError: string;
   readonly tryAgain: string;
   readonly language: string;
   readonly login: FlowWords;
@@ -23,7 +20,7 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
-  /** In place of the link to the registration, if people need an invitation to register. */
+  /** Shown instead of the registration link when registration is by invitation only. */
   readonly invitationOnly: string;
   readonly account: AccountWords;
   /** The buttons below a question. */

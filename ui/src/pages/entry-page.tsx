@@ -6,7 +6,7 @@ import { ostiary } from "../ostiary.ts";
 import { Failure } from "./failure.tsx";
 import { Page } from "./page.tsx";
 
-/** The door: on to the sessions of whoever is signed in, and to the login of everyone else. */
+/** The door: to the sessions for somebody who is signed in, and to the login for everyone else. */
 export function EntryPage(): JSX.Element | null {
   const words = useWords();
   const [failure, setFailure] = useState<unknown>();

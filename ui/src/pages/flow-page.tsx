@@ -31,7 +31,7 @@ import { Page } from "./page.tsx";
 import { PageLink } from "./page-link.tsx";
 import { useQuestion } from "./question.tsx";
 
-/** Any flow: its form is drawn from what the server sends, whatever that is. */
+/** A flow of any kind: its form is drawn from what the server sends. */
 export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const words = useWords();
   const heading = useRef<HTMLHeadingElement>(null);
@@ -43,6 +43,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
   const [signedOut] = useState(signedOutBy);
 
   const follow = async (outcome: SubmitOutcome, submitted: Flow): Promise<void> => {
+    // The address keeps the flow that waits: loading the page anew asks for the login again.
+    const keep = (flow: Flow) => waiting.current ?? flow;
     switch (outcome.kind) {
       case "completed": {
         const { current } = waiting;
@@ -55,17 +57,18 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
       case "next_step":
       case "rejected":
       case "saved":
-        return draw(outcome.flow);
+        return draw(outcome.flow, undefined, keep(outcome.flow));
       case "login_required":
         waiting.current = outcome.waitingFlow;
-        // The address keeps the flow that waits: loading the page anew asks for the login again.
-        return draw(outcome.flow, undefined, outcome.waitingFlow);
+        return draw(outcome.flow, undefined, keep(outcome.flow));
       case "redirect":
         return window.location.assign(outcome.url);
       case "expired": {
         const page = pageOf(outcome.flow.kind);
         // A recovery begins again on its own page.
-        if (outcome.flow.kind === submitted.kind || page === undefined) return draw(outcome.flow, "replaced");
+        if (outcome.flow.kind === submitted.kind || page === undefined) {
+          return draw(outcome.flow, "replaced", keep(outcome.flow));
+        }
         return navigateToReplacement(page, outcome.flow.id);
       }
       default: {
@@ -162,11 +165,12 @@ function useFlow(name: FlowName) {
     };
     const notice = isReplacement() ? "replaced" : undefined;
     openFlow(name).then(
-      (flow) => {
+      ({ flow, replaced }) => {
         const page = pageOf(flow.kind);
+        if (page === undefined || page === name) show({ kind: "flow", flow, notice });
         // A recovery in the place of the settings after one begins again on its own page.
-        if (page !== undefined && page !== name) navigateToReplacement(page, flow.id);
-        else show({ kind: "flow", flow, notice });
+        else if (replaced) navigateToReplacement(page, flow.id);
+        else navigate(page, flow.id);
       },
       (error: unknown) => (isSignedOut(error) ? goToLogin(error) : show({ kind: "failed", error })),
     );

@@ -1,5 +1,5 @@
 import { reasonOf } from "@ostiary/sdk";
-import { createFlow, FlowClientError, type FlowName, getFlow } from "@ostiary/sdk/form";
+import { createFlow, FlowClientError, type FlowName, type FoundFlow, getFlow } from "@ostiary/sdk/form";
 import { ClientKind, type Flow, FlowKind, FlowState } from "@ostiary/sdk/v1/flow";
 import {
   clearFragment,
@@ -12,10 +12,10 @@ import {
 import { ostiary } from "../ostiary.ts";
 
 /** The flow that the address names if it can still be used, or the one in its place, else a fresh one. */
-export async function openFlow(name: FlowName): Promise<Flow> {
-  const flow = (await findFlow(flowIdInAddress())) ?? (await freshFlow(name));
-  keepFlowId(flow.id);
-  return flow;
+export async function openFlow(name: FlowName): Promise<FoundFlow> {
+  const found = (await findFlow(flowIdInAddress())) ?? { flow: await freshFlow(name), replaced: false };
+  keepFlowId(found.flow.id);
+  return found;
 }
 
 /** A fresh flow. */
@@ -27,7 +27,7 @@ export async function freshFlow(name: FlowName): Promise<Flow> {
     invitationToken: invitationTokenInAddress(),
   };
   const flow = await createFlow(ostiary, name, start).catch((error: unknown) => {
-    // A dead link or invitation stays dead: whoever tries again begins without it.
+    // A dead link or invitation stays dead: another attempt begins without it.
     const reason = reasonOf(error);
     if (reason === "LINK_INVALID" || reason === "INVITATION_INVALID") clearFragment();
     throw error;
@@ -51,7 +51,7 @@ const pages: ReadonlyMap<FlowKind, FlowName> = new Map([
 
 /** Whether a call was refused because the flow cannot be used any more, so that a fresh one goes on. */
 export function isFlowGone(error: unknown): boolean {
-  // Security rule: whoever opens a link with somebody else's native flow begins one of their own.
+  // Security rule: nobody goes on with the native flow of somebody else, which a link has brought along.
   if (error instanceof FlowClientError) return true;
   const reason = reasonOf(error);
   return reason !== undefined && gone.has(reason);
@@ -66,11 +66,11 @@ const gone: ReadonlySet<string> = new Set([
   "CSRF_TOKEN_INVALID",
 ]);
 
-async function findFlow(flowId: string | undefined): Promise<Flow | undefined> {
+async function findFlow(flowId: string | undefined): Promise<FoundFlow | undefined> {
   if (flowId === undefined) return undefined;
   try {
-    const { flow } = await getFlow(ostiary, flowId);
-    return flow.state === FlowState.ACTIVE ? flow : undefined;
+    const found = await getFlow(ostiary, flowId);
+    return found.flow.state === FlowState.ACTIVE ? found : undefined;
   } catch (error) {
     if (!isFlowGone(error)) throw error;
     return undefined;

@@ -11,7 +11,7 @@ import { Page } from "./page.tsx";
 import { SessionFacts } from "./session-facts.tsx";
 import { useSessions } from "./use-sessions.ts";
 
-/** The sessions of whoever is signed in, and what can be done with them. */
+/** The sessions of the visitor, and what can be done with them. */
 export function SessionsPage(): JSX.Element {
   const words = useWords();
   const texts = words.sessions;

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useState } from "react";
 import { ostiary } from "../ostiary.ts";
 import { goToLogin, isSignedOut } from "./entry-page.tsx";
 
-/** What is known of the sessions of whoever is signed in. */
+/** What is known of the visitor's sessions. */
 export type SessionsState =
   | { readonly kind: "loading" }
   | { readonly kind: "failed"; readonly error: unknown }
@@ -19,7 +19,7 @@ export type SessionsState =
 
 const pageSize = 10;
 
-/** The sessions of whoever is signed in; whoever is not, is sent to the login. */
+/** The sessions of the visitor; one who is not signed in is sent to the login. */
 export function useSessions(): {
   readonly state: SessionsState;
   reload(): Promise<void>;

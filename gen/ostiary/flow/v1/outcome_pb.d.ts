@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Position } from "../../common/v1/position_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 import type { Flow } from "./flow_pb.js";
@@ -60,6 +61,13 @@ export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
    * @generated from field: string verified_address = 5;
    */
   verifiedAddress: string;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 6;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -260,6 +268,13 @@ export declare type Saved = Message<"ostiary.flow.v1.Saved"> & {
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 1;
    */
   identity?: IdentityProfile | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**

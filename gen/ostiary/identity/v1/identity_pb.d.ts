@@ -205,7 +205,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   schemaId: string;
 
   /**
-   * The traits, which the schema describes: e-mail, name, and the like.
+   * The traits, which the schema describes: e-mail, name, and the like. Write-only traits (`writeOnly`) are left out.
    *
    * @generated from field: google.protobuf.Struct traits = 5;
    */

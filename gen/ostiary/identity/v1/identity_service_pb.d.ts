@@ -303,6 +303,14 @@ export declare type LookUpIdentityRequest = Message<"ostiary.identity.v1.LookUpI
     value: string;
     case: "externalId";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -1161,6 +1169,14 @@ export declare type ListCredentialsRequest = Message<"ostiary.identity.v1.ListCr
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 4;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -1865,7 +1881,7 @@ export declare const IdentityService: GenService<{
    * LookUpIdentity returns an identity by an identifier, or by its id in the caller's own system.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.LookUpIdentity
    */
@@ -2025,7 +2041,7 @@ export declare const IdentityService: GenService<{
    * asked for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ListCredentials
    */

@@ -175,7 +175,7 @@ export declare type SessionAccess = Message<"ostiary.option.v1.SessionAccess"> &
 export declare const SessionAccessSchema: GenMessage<SessionAccess>;
 
 /**
- * ApiKeyAccess admits callers of the admin listener whose key or certificate carries a scope.
+ * ApiKeyAccess admits callers whose key carries a scope; on the admin listener also those whose certificate does.
  *
  * @generated from message ostiary.option.v1.ApiKeyAccess
  */

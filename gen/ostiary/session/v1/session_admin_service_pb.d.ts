@@ -165,6 +165,19 @@ export declare const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest
  * @generated from message ostiary.session.v1.RevokeSessionResponse
  */
 export declare type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -205,6 +218,13 @@ export declare type RevokeIdentitySessionsResponse = Message<"ostiary.session.v1
    * @generated from field: int32 revoked_count = 1;
    */
   revokedCount: number;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -245,6 +265,13 @@ export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSe
    * @generated from field: ostiary.session.v1.Session session = 1;
    */
   session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**

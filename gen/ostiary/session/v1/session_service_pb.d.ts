@@ -202,6 +202,14 @@ export declare type ListOwnSessionsRequest = Message<"ostiary.session.v1.ListOwn
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -263,6 +271,19 @@ export declare const RevokeOwnSessionRequestSchema: GenMessage<RevokeOwnSessionR
  * @generated from message ostiary.session.v1.RevokeOwnSessionResponse
  */
 export declare type RevokeOwnSessionResponse = Message<"ostiary.session.v1.RevokeOwnSessionResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -297,6 +318,13 @@ export declare type RevokeOtherSessionsResponse = Message<"ostiary.session.v1.Re
    * @generated from field: int32 revoked_count = 1;
    */
   revokedCount: number;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -332,6 +360,13 @@ export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"
    * @generated from field: string redirect_url = 1;
    */
   redirectUrl: string;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -366,6 +401,13 @@ export declare type ExtendCurrentSessionResponse = Message<"ostiary.session.v1.E
    * @generated from field: ostiary.session.v1.Session session = 1;
    */
   session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -576,7 +618,7 @@ export declare const SessionService: GenService<{
    * ListOwnSessions lists the caller's active sessions, newest first, the current one included.
    *
    * Access: session.
-   * Errors: as GetCurrentSession.
+   * Errors: as GetCurrentSession, and PAGE_TOKEN_INVALID.
    *
    * @generated from rpc ostiary.session.v1.SessionService.ListOwnSessions
    */

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ShownWhile } from "./field.ts";
 
-/** The attribute of an element that is drawn only while another control holds one of some texts. */
-export const conditionAttribute = "data-shown-while";
+/** Of an element that is drawn only while another control holds one of some texts. */
+const attribute = "data-shown-while";
 
-/** The value of that attribute. */
-export function conditionText(condition: ShownWhile): string {
-  return JSON.stringify(condition);
+/** The attributes of an element that depends on another control; none for one that does not. */
+export function conditionAttributes(condition: ShownWhile | undefined): Readonly<Record<string, string>> {
+  return condition === undefined ? {} : { [attribute]: JSON.stringify(condition) };
 }
 
 /** Hides and shows what depends on other controls of a form, by what these hold now. What is hidden is sent, and not read. */
 export function applyConditions(form: HTMLFormElement): void {
   const data = new FormData(form);
-  for (const element of form.querySelectorAll<HTMLElement>(`[${conditionAttribute}]`)) {
-    const { name, values } = JSON.parse(element.getAttribute(conditionAttribute) ?? "{}") as ShownWhile;
+  for (const element of form.querySelectorAll<HTMLElement>(`[${attribute}]`)) {
+    const { name, values } = JSON.parse(element.getAttribute(attribute) ?? "{}") as ShownWhile;
     const control = form.elements.namedItem(name);
     // A list that is disabled is not in the data.
     const disabled = control instanceof HTMLSelectElement && control.disabled ? control.value : undefined;

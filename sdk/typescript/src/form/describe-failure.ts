@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-import { userMessageOf } from "../errors.ts";
+import { retryAfterOf, userMessageOf } from "../errors.ts";
 import type { FormOptions } from "./message-view.ts";
-import { englishFormTexts } from "./texts.ts";
+import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** How a form says that its submit has failed. */
 export interface FailureOptions extends FormOptions {
-  /** What to say if `onSubmit` throws. Default: what the server has for people to read, else that it did not work. */
-  describeError?: ((error: unknown) => string) | undefined;
+  /** What to say if `onSubmit` throws. Default: `describeFailure`. */
+  readonly describeError?: ((error: unknown) => string) | undefined;
 }
 
-/** What a form says when its submit has failed. */
-export function describeFailure(error: unknown, options: FailureOptions): string {
+/** What a form says when its submit has failed: the server's sentence for people, else that it did not work; and when to try again. */
+export function describeFailure(error: unknown, options: FailureOptions = {}): string {
   if (options.describeError !== undefined) return options.describeError(error);
+  const texts = { ...englishFormTexts, ...options.texts };
   const message = userMessageOf(error);
-  if (message === undefined) return { ...englishFormTexts, ...options.texts }.failed;
-  return options.translate?.(message) ?? message.text;
+  const text = message === undefined ? texts.failed : (options.translate?.(message) ?? message.text);
+  const retryAfterMs = retryAfterOf(error);
+  const time = retryAfterMs === undefined ? undefined : spanOf(retryAfterMs, options.language ?? "en");
+  const again = time === undefined ? undefined : fillIn(texts.tryAgainIn, { time });
+  return again === undefined ? text : `${text} ${again}`;
+}
+
+/** A span of time in words; undefined in a language that is none, since this is said where something has failed already. */
+function spanOf(milliseconds: number, language: string): string | undefined {
+  const seconds = Math.max(1, Math.ceil(milliseconds / 1000));
+  const [count, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  try {
+    return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(count);
+  } catch {
+    return undefined;
+  }
 }

@@ -407,6 +407,100 @@ describe("keepTyped", () => {
     expect(JSON.stringify(keepTyped(fresh, typed, of("2")).form)).toContain("ada@example.com");
   });
 
+  describe("of a list", () => {
+    const settings = (...items: string[]): Flow => ({
+      ...flowOf([list("traits.phones", items), button("profile", "Save")]),
+      kind: FlowKind.SETTINGS,
+    });
+    const filledIn = (...texts: string[]) => {
+      const data = new FormData();
+      for (const [index, value] of texts.entries()) data.append(`traits.phones.${index}`, value);
+      return data;
+    };
+    /** The names and values of the items that are drawn, and the list that is sent if nobody touches them. */
+    const outcomeOf = (fresh: Flow, data: FormData, former: Flow) => {
+      const kept = keepTyped(fresh, data, former);
+      const drawn = [...valuesOf(kept)].map(([name, value]) => [name.replace("traits.phones.", ""), value]);
+      return { drawn, ...sentForm(kept, valuesOf(kept), "profile").traits };
+    };
+
+    test("takes an item out that was emptied", () => {
+      expect(outcomeOf(settings("a", "b"), filledIn("a", ""), settings("a", "b"))).toEqual({
+        drawn: [
+          ["0", "a"],
+          ["1", ""],
+        ],
+        phones: ["a"],
+      });
+    });
+
+    test("names items that were added by their places, so that the next one gets a name of its own", () => {
+      expect(outcomeOf(settings("a", "b"), filledIn("a", "b", "", "new"), settings("a", "b"))).toEqual({
+        drawn: [
+          ["0", "a"],
+          ["1", "b"],
+          ["2", "new"],
+        ],
+        phones: ["a", "b", "new"],
+      });
+    });
+
+    test("leaves items that were added elsewhere, and puts those that were added here after them", () => {
+      const fresh = settings("a", "b", "c");
+      expect(outcomeOf(fresh, filledIn("a", "b", "x"), settings("a", "b"))).toMatchObject({
+        phones: ["a", "b", "c", "x"],
+      });
+      expect(outcomeOf(fresh, filledIn("a", "B"), settings("a", "b"))).toMatchObject({
+        phones: ["a", "B", "c"],
+      });
+      // Nothing of what is newer in the account is put back.
+      expect(keepTyped(fresh, filledIn("a", "b", ""), settings("a", "b"))).toEqual(fresh);
+    });
+
+    test("finds an item again that has another place by now, and overwrites no other one", () => {
+      const [fresh, former] = [settings("b"), settings("a", "b")];
+      expect(outcomeOf(fresh, filledIn("a", "B"), former)).toMatchObject({ phones: ["B"] });
+      expect(outcomeOf(fresh, filledIn("A", "b"), former)).toMatchObject({ phones: ["b", "A"] });
+      expect(outcomeOf(fresh, filledIn("b", "c"), former)).toMatchObject({ phones: ["c", "b"] });
+    });
+
+    test("keeps all of an item that is gone, and not only what was changed of it", () => {
+      const people = (...names: string[]): Flow => {
+        const nodesOf = (item: string, name?: string) => [
+          input(`${item}.name`, InputType.TEXT, name === undefined ? {} : { value: protoValue(name) }),
+          input(`${item}.age`, InputType.NUMBER),
+        ];
+        const items = names.map((name, index) => ({ nodes: nodesOf(`traits.people.${index}`, name) }));
+        const value = { template: nodesOf(""), items };
+        const node: NodeInit = { name: "traits.people", kind: { case: "list", value } };
+        return { ...flowOf([node, button("profile", "Save")]), kind: FlowKind.SETTINGS };
+      };
+      const data = new FormData();
+      for (const [name, value] of [
+        ["0.name", "Ada"],
+        ["0.age", "36"],
+        ["1.name", "Eve"],
+        ["1.age", ""],
+      ] as const) {
+        data.append(`traits.people.${name}`, value);
+      }
+      expect(outcomeOf(people("Eve"), data, people("Ada", "Eve"))).toMatchObject({
+        people: [{ name: "Eve" }, { name: "Ada", age: 36 }],
+      });
+    });
+
+    test("keeps what the server had not accepted yet, and what was typed into an item that is gone", () => {
+      const rejected: Flow = {
+        ...flowOf([list("traits.phones", ["a", "x"], true), button("profile", "Save")]),
+        kind: FlowKind.SETTINGS,
+      };
+      expect(outcomeOf(settings("a"), filledIn("a", "x"), rejected)).toMatchObject({ phones: ["a", "x"] });
+      expect(outcomeOf(settings("a"), filledIn("a", "B"), settings("a", "b"))).toMatchObject({
+        phones: ["a", "B"],
+      });
+    });
+  });
+
   test("changes nothing of the flow that it is given", () => {
     const flow = flowOf(nodes);
     const before = JSON.stringify(flow);
@@ -484,6 +578,14 @@ function fieldOfNode(node: NodeInit): FormField {
 function input(name: string, type: InputType = InputType.TEXT, more: InputInit = {}): NodeInit {
   const step = /^(password|code)\./.exec(name)?.[1] ?? "";
   return { name, step, kind: { case: "input", value: { ...more, type } } };
+}
+
+/** A list of texts. */
+function list(name: string, values: readonly string[], unsaved = false): NodeInit {
+  const items = values.map((value, index) => ({
+    nodes: [input(`${name}.${index}`, InputType.TEXT, { value: protoValue(value) })],
+  }));
+  return { name, kind: { case: "list", value: { template: [input("")], items, unsaved } } };
 }
 
 function button(step: string, text: string, value: ButtonInit = {}): NodeInit {

@@ -4,8 +4,8 @@ import { ButtonImportance, type FormNode, InputType } from "../../../../gen/osti
 import { assertFlowClient } from "../client-kind.ts";
 import { hasRoom, itemNodes } from "../form-list.ts";
 import { textOf } from "../form-value.ts";
-import { type FormField, fieldOf, idOf, type ShownWhile, shownWhile } from "./field.ts";
-import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
+import { describedBy, type FormField, fieldOf, hintIn, idOf, type ShownWhile, shownWhile } from "./field.ts";
+import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
 import { englishFormTexts } from "./texts.ts";
 
 /** A form as it is drawn. */
@@ -65,6 +65,8 @@ export interface FormList {
   readonly errors: readonly FormMessageView[];
   readonly shownWhile: ShownWhile | undefined;
   readonly ids: { readonly list: string; readonly hint: string; readonly errors: string };
+  /** The attributes of the element around the list. One with errors can get the focus. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** The fields of the items that there are. */
   readonly items: readonly (readonly FormField[])[];
   /** Whether another item can be added to so many. */
@@ -180,7 +182,7 @@ function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
   return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
-/** A node as an element of the page; undefined for a node that is not drawn, and for kinds that are newer. */
+/** The element of a node. Undefined for hidden inputs and unknown kinds. */
 function elementOf(node: FormNode, step: string | undefined, options: FormOptions): FormElement | undefined {
   const { name, kind } = node;
   switch (kind.case) {
@@ -214,21 +216,26 @@ function elementOf(node: FormNode, step: string | undefined, options: FormOption
 function listOf(node: FormNode, step: string | undefined, options: FormOptions): FormList | undefined {
   if (node.kind.case !== "list") return undefined;
   const { items } = node.kind.value;
-  const messages = node.messages.map((message) => viewMessage(message, options));
-  const help = node.help === undefined ? [] : [viewMessage(node.help, options)];
-  const hints = [...help, ...messages.filter(({ kind }) => kind !== "error")].map(({ text }) => text);
-  if (!node.kind.value.readOnly) hints.push(options.texts?.takeOut ?? englishFormTexts.takeOut);
+  const { hints, errors } = saidOf(node, options);
+  const takeOut = node.kind.value.readOnly ? [] : [options.texts?.takeOut ?? englishFormTexts.takeOut];
+  const hint = hintIn([...hints, ...takeOut]);
   const id = idOf(node.name, options);
+  const ids = { list: id, hint: `${id}_hint`, errors: `${id}_errors` };
   const item = (index: number) =>
     itemNodes(node, index).flatMap((each) => fieldOf(each, step, options) ?? []);
   return {
     kind: "list",
     name: node.name,
     label: labelOf(node, options),
-    hint: hints.length === 0 ? undefined : hints.join(" "),
-    errors: messages.filter(({ kind }) => kind === "error"),
+    hint,
+    errors,
     shownWhile: shownWhile(node),
-    ids: { list: id, hint: `${id}_hint`, errors: `${id}_errors` },
+    ids,
+    attributes: {
+      id,
+      ...describedBy({ hint, errors, ids }),
+      ...(errors.length > 0 && { tabindex: "-1", "data-invalid": "true" }),
+    },
     items: items.map((_, index) => item(index)),
     canAdd: (count) => hasRoom(node, count),
     item,
@@ -250,10 +257,9 @@ function buttonOf(node: FormNode, options: FormOptions): FormButton | undefined 
 }
 
 function hintOf(node: FormNode, options: FormOptions): FormButton["hint"] {
-  const said = [...(node.help === undefined ? [] : [node.help]), ...node.messages];
-  if (said.length === 0) return undefined;
-  const text = said.map((message) => viewMessage(message, options).text).join(" ");
-  return { id: `${idOf(node.name, options)}_hint`, text };
+  const { hints, errors } = saidOf(node, options);
+  const text = hintIn([...hints, ...errors.map((error) => error.text)]);
+  return text === undefined ? undefined : { id: `${idOf(node.name, options)}_hint`, text };
 }
 
 function labelOf(node: FormNode, options: FormOptions): string {

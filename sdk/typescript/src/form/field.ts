@@ -2,7 +2,7 @@
 import { type FormNode, type InputNode, InputType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import { parseNodeName } from "../form-path.ts";
 import { inputTextOf, textOf } from "../form-value.ts";
-import { type FormMessageView, type FormOptions, viewMessage } from "./message-view.ts";
+import { type FormMessageView, type FormOptions, saidOf, viewMessage } from "./message-view.ts";
 import { englishFormTexts, fillIn } from "./texts.ts";
 
 /** A field as it is drawn: everything that an HTML page needs, with all texts translated. */
@@ -60,10 +60,8 @@ export function fieldOf(
 ): FormField | undefined {
   if (node.kind.case !== "input" || node.kind.value.type === InputType.HIDDEN) return undefined;
   const input = node.kind.value;
-  const messages = node.messages.map((message) => viewMessage(message, options));
-  const errors = messages.filter(({ kind }) => kind === "error");
-  const help = node.help === undefined ? [] : [viewMessage(node.help, options)];
-  const hint = hintOf(input, [...help, ...messages.filter(({ kind }) => kind !== "error")], options);
+  const { hints, errors } = saidOf(node, options);
+  const hint = hintIn([...lengthHints(input, options), ...hints]);
   const control = idOf(node.name, options);
   const ids = { control, hint: `${control}_hint`, errors: `${control}_errors` };
   const value = inputTextOf(input);
@@ -91,7 +89,8 @@ export function fieldOf(
       name: node.name,
       ...attributesOf(input),
       ...(input.placeholder && { placeholder: viewMessage(input.placeholder, options).text }),
-      ...describedBy(hint === undefined ? "" : ids.hint, errors.length === 0 ? "" : ids.errors),
+      ...describedBy({ hint, errors, ids }),
+      ...(errors.length > 0 && { "aria-invalid": "true" }),
     },
   };
 }
@@ -170,26 +169,29 @@ function typeAttributes(type: InputType): FormField["attributes"] {
   }
 }
 
-function describedBy(...ids: readonly [hint: string, errors: string]): FormField["attributes"] {
-  const [, errors] = ids;
-  const attributes: Record<string, string> = {};
-  const present = ids.filter((id) => id !== "");
-  if (present.length > 0) attributes["aria-describedby"] = present.join(" ");
-  if (errors !== "") attributes["aria-invalid"] = "true";
-  return attributes;
+/** Ties a field or a list to what is said of it. */
+export function describedBy({
+  hint,
+  errors,
+  ids,
+}: {
+  readonly hint: string | undefined;
+  readonly errors: readonly FormMessageView[];
+  readonly ids: { readonly hint: string; readonly errors: string };
+}): Readonly<Record<string, string>> {
+  const present = [hint === undefined ? [] : ids.hint, errors.length === 0 ? [] : ids.errors].flat();
+  return present.length === 0 ? {} : { "aria-describedby": present.join(" ") };
 }
 
-function hintOf(
-  input: InputNode,
-  messages: readonly FormMessageView[],
-  { texts }: FormOptions,
-): string | undefined {
-  const hints = messages.map(({ text }) => text);
-  if (input.autocomplete === "new-password" && input.minLength > 0) {
-    const template = texts?.minLength ?? englishFormTexts.minLength;
-    hints.unshift(fillIn(template, { min_length: input.minLength }) ?? template);
-  }
+/** Several hints as one; undefined for none. */
+export function hintIn(hints: readonly string[]): string | undefined {
   return hints.length === 0 ? undefined : hints.join(" ");
+}
+
+function lengthHints({ autocomplete, minLength }: InputNode, { texts }: FormOptions): readonly string[] {
+  if (autocomplete !== "new-password" || minLength === 0) return [];
+  const template = texts?.minLength ?? englishFormTexts.minLength;
+  return [fillIn(template, { min_length: minLength }) ?? template];
 }
 
 /** A control without a name cannot be used with a screen reader: the last part of the path is better than none. */

@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Moves the focus to what somebody must know or do after a submit: the first field with an error; where the form only says
- * what comes next, the first field that is to be filled in, since the messages are read out by themselves; else the messages.
+ * Moves the focus to what somebody must know or do after a submit: the first field or list with an error; where the form only
+ * says what comes next, the first field that is to be filled in, since the messages are read out by themselves; else the messages.
  * Returns false if there is none of these; the page then focuses its heading.
  */
 export function focusFirstProblem(form: HTMLElement): boolean {
-  const field = form.querySelector<HTMLElement>('[aria-invalid="true"]');
+  const wrong = firstInSight<HTMLElement>(form, '[aria-invalid="true"], .ostiary-list[data-invalid]');
   const messages = form.querySelector<HTMLElement>(".ostiary-messages:not(:empty)");
-  // A form that says whose account it is about has gone on from one that did not know.
+  // A form without messages that names the account, as the one for the password after the name, only asks for more.
   const saysNext =
     messages === null
       ? form.dataset.account !== undefined
       : messages.querySelector(':not([data-kind="info"])') === null;
-  const next = saysNext
-    ? Array.from(form.querySelectorAll<HTMLInputElement>("input")).find(isToFillIn)
-    : undefined;
-  const target = field ?? next ?? messages;
+  const next = saysNext ? firstInSight<HTMLInputElement>(form, "input", isToFillIn) : undefined;
+  const target = wrong ?? next ?? messages;
   target?.focus();
   return target !== null;
 }
 
-/** Not a field that is hidden, out of sight or filled in already. */
-function isToFillIn({ type, hidden, tabIndex, value }: HTMLInputElement): boolean {
-  return type !== "hidden" && !hidden && tabIndex !== -1 && value === "";
+/** Moves the focus to the first control of an item that was added to a list. */
+export function focusFirstControl(item: HTMLElement): void {
+  firstInSight<HTMLElement>(item, "input, select, textarea")?.focus();
+}
+
+/** The first element that a selector finds and that is not hidden, nor within something that is. */
+function firstInSight<Found extends HTMLElement>(
+  within: HTMLElement,
+  selector: string,
+  isMeant: (found: Found) => boolean = () => true,
+): Found | undefined {
+  const found = Array.from(within.querySelectorAll<Found>(selector));
+  return found.find((each) => each.closest("[hidden]") === null && isMeant(each));
+}
+
+/** Not a field that people do not see, cannot change or have filled in already. */
+function isToFillIn({ type, readOnly, disabled, tabIndex, value }: HTMLInputElement): boolean {
+  return type !== "hidden" && !readOnly && !disabled && tabIndex !== -1 && value === "";
 }
 
 /**

@@ -4,13 +4,12 @@ import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Flow, FlowKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormNode,
-  type InputNode,
   InputType,
   ListItemSchema,
   type ListNode,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import { allNodes, listItems } from "../form-list.ts";
-import { readInput, textsOf } from "../form-value.ts";
+import { itemNodes, listItems } from "../form-list.ts";
+import { readInput, textOf, textsOf } from "../form-value.ts";
 import { isSecret } from "./field.ts";
 
 /**
@@ -24,43 +23,70 @@ import { isSecret } from "./field.ts";
 export function keepTyped(flow: Flow, data: FormData, former: Flow): Flow {
   const isSame = flow.kind === former.kind && flow.account?.identityId === former.account?.identityId;
   if (flow.form === undefined || !isSame) return flow;
-  const old = former.kind === FlowKind.SETTINGS ? (former.form?.nodes ?? []) : [];
-  const before = new Map(
-    allNodes(old).flatMap(({ name, kind }) => (kind.case === "input" ? [[name, kind.value] as const] : [])),
+  // Only in settings what was drawn counts: nothing but this form adds to what a flow of another kind has kept.
+  const drawn = former.kind === FlowKind.SETTINGS ? (former.form?.nodes ?? []) : [];
+  const before = new Map(drawn.map((node) => [node.name, node] as const));
+  const nodes = flow.form.nodes.map((node) =>
+    node.kind.case === "list"
+      ? listWithTyped(node, node.kind.value, data, before.get(node.name) ?? node)
+      : withTyped(node, textsOf(data, node.name), before.get(node.name)),
   );
-  const nodes = flow.form.nodes.map((node) => withTyped(node, data, before));
   return { ...flow, form: { ...flow.form, nodes } };
 }
 
-function withTyped(node: FormNode, data: FormData, former: ReadonlyMap<string, InputNode>): FormNode {
-  if (node.kind.case === "list") return listWithTyped(node, node.kind.value, data, former);
+/** A node with what was typed into the one in its place in the former form. */
+function withTyped(node: FormNode, texts: readonly string[], former: FormNode | undefined): FormNode {
   if (node.kind.case !== "input" || node.kind.value.readOnly || isSecret(node.kind.value)) return node;
   const input = node.kind.value;
-  const before = former.get(node.name);
-  const texts = textsOf(data, node.name);
   // The old form did not ask for it: what the server kept of an earlier one stands. A box that is not ticked sends nothing.
   if (texts.length === 0 && input.type !== InputType.CHECKBOX) return node;
-  if (before !== undefined && !before.unsaved && readInput(before, texts).kind === "untouched") return node;
+  if (former !== undefined && isUntouched(former, texts)) return node;
   const filledIn = readInput(input, texts);
   if (filledIn.kind === "untouched") return node;
   const value = filledIn.kind === "value" ? fromJson(ValueSchema, filledIn.value) : undefined;
   return { ...node, kind: { case: "input", value: { ...input, value, unsaved: true } } };
 }
 
-/** A list with what was typed into its items, and with those that were added. */
-function listWithTyped(
-  node: FormNode,
-  list: ListNode,
-  data: FormData,
-  former: ReadonlyMap<string, InputNode>,
-): FormNode {
+/** Whether nobody filled in a field of the former form: it holds what the server has. */
+function isUntouched({ kind }: FormNode, texts: readonly string[]): boolean {
+  if (kind.case !== "input" || kind.value.readOnly) return true;
+  return !kind.value.unsaved && readInput(kind.value, texts).kind === "untouched";
+}
+
+/**
+ * A list with what was typed into its items. Elsewhere items may have been added and taken out meanwhile, so an item that was
+ * changed is looked for by what it held. One that is gone, and one that was added, comes after all others.
+ */
+function listWithTyped(node: FormNode, list: ListNode, data: FormData, former: FormNode): FormNode {
   if (list.readOnly) return node;
-  const items = listItems(node, [...data.keys()]).flatMap(({ nodes, isNew }) => {
-    const typed = nodes.map((each) => withTyped(each, data, former));
+  // The items of a list that was not accepted are not what the server has, so only their index tells them apart.
+  const isSaved = former.kind.case === "list" && !former.kind.value.unsaved;
+  const items = [...list.items];
+  const isAt = (place: number, nodes: readonly FormNode[]) =>
+    items[place] === list.items[place] && isSameItem(items[place]?.nodes ?? [], nodes);
+  for (const { index, nodes: before, isNew } of listItems(former, [...data.keys()])) {
+    let place = isNew ? items.length : Math.min(index, items.length);
+    if (isSaved && !isNew) {
+      if (before.every((each) => isUntouched(each, textsOf(data, each.name)))) continue;
+      place = [index, ...list.items.keys()].find((each) => isAt(each, before)) ?? items.length;
+    }
+    const nodes = itemNodes(node, place);
+    const typed = nodes.map((each) => {
+      const name = `${node.name}.${index}${each.name.slice(`${node.name}.${place}`.length)}`;
+      return withTyped(each, textsOf(data, name), undefined);
+    });
     const isChanged = typed.some((each, at) => each !== nodes[at]);
-    return isNew && !isChanged ? [] : [{ typed, isChanged }];
-  });
-  if (!items.some(({ isChanged }) => isChanged)) return node;
-  const drawn = items.map(({ typed }) => create(ListItemSchema, { nodes: typed }));
-  return { ...node, kind: { case: "list", value: { ...list, items: drawn, unsaved: true } } };
+    if (isChanged) items[place] = create(ListItemSchema, { nodes: typed });
+  }
+  if (items.every((item, at) => item === list.items[at])) return node;
+  return { ...node, kind: { case: "list", value: { ...list, items, unsaved: true } } };
+}
+
+/** Whether two items hold the same. */
+function isSameItem(one: readonly FormNode[], other: readonly FormNode[]): boolean {
+  return one.length === other.length && one.every((node, at) => heldBy(node) === heldBy(other[at]));
+}
+
+function heldBy(node: FormNode | undefined): string {
+  return node?.kind.case === "input" ? textOf(node.kind.value.value) : "";
 }

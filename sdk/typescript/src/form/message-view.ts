@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ClientKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
-import { type FormMessage, FormMessageType } from "../../../../gen/ostiary/flow/v1/form_pb.js";
+import { type FormMessage, FormMessageType, type FormNode } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type { FormTexts, Translate } from "./texts.ts";
 
 /** How a form is drawn. */
 export interface FormOptions {
   /** Default: the server's own sentences, which are in English. */
   readonly translate?: Translate | undefined;
-  /** The language of the page (BCP 47): titles that an identity schema has in it are shown in it. Default: as they come. */
+  /**
+   * The language of the page (BCP 47): titles that an identity schema has in it are shown in it, and spans of time. Default: titles
+   * as they come, and English.
+   */
   readonly language?: string | undefined;
   /** Words in place of `englishFormTexts`. */
   readonly texts?: Partial<FormTexts> | undefined;
@@ -32,6 +35,18 @@ export interface FormMessageView {
 export function viewMessage(message: FormMessage, { translate, language }: FormOptions): FormMessageView {
   const text = inLanguage(message, language) ?? translate?.(message) ?? message.text;
   return { id: message.id, kind: kindOf(message.type), text };
+}
+
+/** What is said of a node: what helps, and what is wrong with its value. */
+export function saidOf(
+  { help, messages }: FormNode,
+  options: FormOptions,
+): { readonly hints: readonly string[]; readonly errors: readonly FormMessageView[] } {
+  const said = [help ?? [], messages].flat().map((message) => viewMessage(message, options));
+  return {
+    hints: said.filter(({ kind }) => kind !== "error").map(({ text }) => text),
+    errors: said.filter(({ kind }) => kind === "error"),
+  };
 }
 
 /** What the server has in the language of the page, or in the same language elsewhere. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Flow } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { type OptionNames, refuseUnknownOptions } from "../options.ts";
-import { applyConditions, conditionAttribute, conditionText } from "./conditions.ts";
+import { applyConditions, conditionAttributes } from "./conditions.ts";
+import { canCopy, copyText } from "./copy-text.ts";
 import { describeFailure, type FailureOptions } from "./describe-failure.ts";
 import {
   describeForm,
@@ -12,8 +13,9 @@ import {
   type HiddenField,
 } from "./describe-form.ts";
 import type { FormField } from "./field.ts";
-import { buttonForEnter, focusFirstProblem } from "./focus.ts";
+import { buttonForEnter, focusFirstControl, focusFirstProblem } from "./focus.ts";
 import type { FormMessageView, FormOptions } from "./message-view.ts";
+import { type Confirm, readPressed } from "./read-pressed.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "./texts.ts";
 
 /** A form that was sent. */
@@ -29,7 +31,7 @@ export interface FormHandlers extends FailureOptions {
   /** Sends the form; resolves with the flow to draw next, or undefined if this was the last. */
   onSubmit(submitted: SubmittedForm): Promise<Flow | undefined>;
   /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
-  confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
+  readonly confirm?: Confirm | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabindex="-1"`. */
   readonly heading?: HTMLElement | undefined;
 }
@@ -88,17 +90,14 @@ export function renderForm(element: HTMLElement, flow: Flow, handlers: FormHandl
   }
 
   async function send(sent: HTMLFormElement, button: HTMLButtonElement): Promise<void> {
-    const { step, question } = button.dataset;
-    if (step === undefined) return;
-    const ask = handlers.confirm ?? ((text: string) => window.confirm(text));
-    if (question !== undefined && !(await ask(question))) return;
-    const data = new FormData(sent);
-    if (button.name !== "") data.append(button.name, button.value);
+    const flow = current;
     setBusy(sent, true, texts);
     try {
-      const next = await handlers.onSubmit({ flow: current, data, step });
+      const pressed = await readPressed(sent, button, handlers.confirm);
+      if (pressed === undefined) return setBusy(sent, false, texts);
+      const next = await handlers.onSubmit({ flow, ...pressed });
       if (next === undefined || sent !== form) return;
-      const replaced = next.id !== current.id && next.kind === current.kind;
+      const replaced = next.id !== flow.id && next.kind === flow.kind;
       show(next, replaced ? [{ id: 0, kind: "error", text: texts.expired }] : []);
     } catch (error) {
       setBusy(sent, false, texts);
@@ -162,7 +161,7 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
     case "text": {
       const label = element.label === undefined ? [] : [make("p", "ostiary-label", {}, element.label)];
       const text = make("p", "ostiary-text", {}, element.text);
-      return [...label, text, ...(element.copyable ? [drawCopy(element.text, texts)] : [])];
+      return [...label, text, ...(element.copyable && canCopy() ? drawCopy(element.text, texts) : [])];
     }
     case "image":
       return [make("img", "ostiary-image", { src: element.source, alt: element.alternativeText })];
@@ -176,14 +175,9 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
 }
 
 function drawList(list: FormList, texts: FormTexts): HTMLElement {
-  const described = [list.hint && list.ids.hint, list.errors.length > 0 && list.ids.errors].filter(Boolean);
-  const element = make("fieldset", "ostiary-list", {
-    id: list.ids.list,
-    ...(described.length > 0 && { "aria-describedby": described.join(" ") }),
-    ...(list.shownWhile && { [conditionAttribute]: conditionText(list.shownWhile) }),
-  });
-  element.append(make("legend", "ostiary-label", {}, list.label));
-  if (list.hint !== undefined) element.append(make("p", "ostiary-hint", { id: list.ids.hint }, list.hint));
+  const attributes = { ...list.attributes, ...conditionAttributes(list.shownWhile) };
+  const element = make("fieldset", "ostiary-list", attributes);
+  element.append(make("legend", "ostiary-label", {}, list.label), ...drawHint(list.ids.hint, list.hint));
   const items = make("div", "ostiary-items");
   const addItem = (fields: readonly FormField[]) => {
     const item = make("div", "ostiary-item");
@@ -200,27 +194,36 @@ function drawList(list: FormList, texts: FormTexts): HTMLElement {
       const added = addItem(list.item(items.childElementCount));
       button.hidden = !list.canAdd(items.childElementCount);
       if (button.form !== null) applyConditions(button.form);
-      added.querySelector<HTMLElement>("input, select, textarea")?.focus();
+      focusFirstControl(added);
     });
     element.append(button);
   }
-  if (list.errors.length > 0) {
-    const text = list.errors.map((error) => error.text).join(" ");
-    element.append(make("p", "ostiary-error", { id: list.ids.errors }, text));
-  }
+  element.append(...drawErrors(list.ids.errors, list.errors));
   return element;
 }
 
-function drawCopy(text: string, texts: FormTexts): HTMLElement {
+function drawCopy(text: string, texts: FormTexts): readonly HTMLElement[] {
   const button = make("button", "ostiary-copy", { type: "button" }, texts.copy);
-  button.addEventListener("click", () => void navigator.clipboard.writeText(text));
-  return button;
+  const status = make("p", "ostiary-status", { role: "status" });
+  button.addEventListener("click", async () => {
+    status.textContent = (await copyText(text)) ? texts.copied : texts.notCopied;
+  });
+  return [button, status];
+}
+
+function drawHint(id: string, text: string | undefined): readonly HTMLElement[] {
+  return text === undefined ? [] : [make("p", "ostiary-hint", { id }, text)];
+}
+
+function drawErrors(id: string, errors: readonly FormMessageView[]): readonly HTMLElement[] {
+  if (errors.length === 0) return [];
+  return [make("p", "ostiary-error", { id }, errors.map(({ text }) => text).join(" "))];
 }
 
 function drawField(field: FormField, texts: FormTexts): HTMLElement {
   const element = make("div", "ostiary-field", {
     "data-control": field.control,
-    ...(field.shownWhile && { [conditionAttribute]: conditionText(field.shownWhile) }),
+    ...conditionAttributes(field.shownWhile),
   });
   const label = make("label", "ostiary-label", { for: field.ids.control }, field.label);
   if (!field.required && !field.readOnly && field.control !== "checkbox") {
@@ -228,11 +231,7 @@ function drawField(field: FormField, texts: FormTexts): HTMLElement {
   }
   const control = drawControl(field, texts);
   element.append(...(field.control === "checkbox" ? [control, label] : [label, control]));
-  if (field.hint !== undefined) element.append(make("p", "ostiary-hint", { id: field.ids.hint }, field.hint));
-  if (field.errors.length > 0) {
-    const text = field.errors.map((error) => error.text).join(" ");
-    element.append(make("p", "ostiary-error", { id: field.ids.errors }, text));
-  }
+  element.append(...drawHint(field.ids.hint, field.hint), ...drawErrors(field.ids.errors, field.errors));
   return element;
 }
 
@@ -296,18 +295,16 @@ function drawButton({
     ...(danger && { "data-danger": true as const }),
     ...(confirmation !== undefined && { "data-question": confirmation }),
     ...sent,
+    ...(hint && { "aria-describedby": hint.id }),
   };
-  if (hint === undefined) return [make("button", "ostiary-button", attributes, label)];
-  return [
-    make("p", "ostiary-hint", { id: hint.id }, hint.text),
-    make("button", "ostiary-button", { ...attributes, "aria-describedby": hint.id }, label),
-  ];
+  const button = make("button", "ostiary-button", attributes, label);
+  return [...(hint === undefined ? [] : drawHint(hint.id, hint.text)), button];
 }
 
 /** Nothing is disabled, so that the focus stays where it is. */
 function setBusy(form: HTMLFormElement, busy: boolean, texts: FormTexts): void {
   form.setAttribute("aria-busy", String(busy));
-  const status = form.querySelector(".ostiary-status");
+  const status = form.querySelector(":scope > .ostiary-status");
   if (status !== null) status.textContent = busy ? texts.busy : "";
   if (!busy) return;
   // A browser keeps what is typed into fields of text; a shown password must not be one when it is sent.

@@ -38,12 +38,17 @@ export interface FormTexts {
   readonly takeOut: string;
   /** On the button that copies a text. */
   readonly copy: string;
+  /** Beside that button, once it was pressed. */
+  readonly copied: string;
+  readonly notCopied: string;
   /** While the server is asked. */
   readonly busy: string;
   /** The form was filled in for too long; what was typed is in a fresh one. */
   readonly expired: string;
   /** The server could not be asked. */
   readonly failed: string;
+  /** After what went wrong; `{time}` is a span such as "3 minutes". */
+  readonly tryAgainIn: string;
 }
 
 /** The words in English. */
@@ -60,9 +65,12 @@ export const englishFormTexts: FormTexts = {
   addTo: "Add to {list}",
   takeOut: "What you leave empty is taken out.",
   copy: "Copy",
+  copied: "Copied.",
+  notCopied: "This could not be copied. Select the text and copy it yourself.",
   busy: "One moment…",
   expired: "This form was open for too long. Check what you filled in, and send it again.",
   failed: "That did not work. Try again in a moment.",
+  tryAgainIn: "Try again in {time}.",
 };
 
 /** Translates by number, and falls back to the server's own sentence for numbers that the table does not have. */

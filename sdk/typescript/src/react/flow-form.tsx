@@ -6,9 +6,11 @@ import { describeFailure, type FailureOptions } from "../form/describe-failure.t
 import { describeForm } from "../form/describe-form.ts";
 import { buttonForEnter, focusFirstProblem } from "../form/focus.ts";
 import type { FormMessageView } from "../form/message-view.ts";
+import { type Confirm, readPressed } from "../form/read-pressed.ts";
 import type { SubmittedForm } from "../form/render-form.ts";
 import { englishFormTexts } from "../form/texts.ts";
 import { FormElementView } from "./form-element-view.tsx";
+import { HintView } from "./said-view.tsx";
 
 /** The properties of `FlowForm`. */
 export interface FlowFormProps extends FailureOptions {
@@ -17,7 +19,7 @@ export interface FlowFormProps extends FailureOptions {
   /** Sends the form. What it throws is shown above the form. */
   onSubmit(submitted: SubmittedForm): Promise<void>;
   /** Asks before something is done that cannot be undone. Default: `window.confirm`. */
-  confirm?: ((question: string) => boolean | Promise<boolean>) | undefined;
+  readonly confirm?: Confirm | undefined;
   /** Something to say above the form, for example that it had expired. */
   readonly notice?: FormMessageView | undefined;
   /** What gets the focus after a submit that brought no error. It needs `tabIndex={-1}`. */
@@ -36,26 +38,28 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
   const answered = useRef(revision);
   const sending = useRef(false);
 
+  // Before the focus moves, since it goes to no field that is hidden.
+  useEffect(() => {
+    if (form.current !== null) applyConditions(form.current);
+  });
   useEffect(() => {
     if (answered.current === revision) return;
     answered.current = revision;
     if (form.current !== null && !focusFirstProblem(form.current)) heading?.current?.focus();
   }, [revision, heading]);
   useEffect(() => {
-    if (form.current !== null) applyConditions(form.current);
-  });
-  useEffect(() => {
     if (failure !== undefined && form.current !== null) focusFirstProblem(form.current);
   }, [failure]);
 
-  const send = async (data: FormData, step: string) => {
+  const press = async (sent: HTMLFormElement, button: HTMLButtonElement) => {
     // One submit at a time: a second press of the button would be answered that the flow is completed.
     if (sending.current) return;
     sending.current = true;
     setBusy(true);
     setFailure(undefined);
     try {
-      await props.onSubmit({ flow, data, step });
+      const pressed = await readPressed(sent, button, props.confirm);
+      if (pressed !== undefined) await props.onSubmit({ flow, ...pressed });
     } catch (error) {
       setFailure(describeFailure(error, props));
     } finally {
@@ -67,15 +71,6 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
     event.preventDefault();
     const { submitter } = event.nativeEvent;
     if (submitter instanceof HTMLButtonElement) void press(event.currentTarget, submitter);
-  };
-  const press = async (sent: HTMLFormElement, button: HTMLButtonElement) => {
-    const { step, question } = button.dataset;
-    if (step === undefined || sending.current) return;
-    const ask = props.confirm ?? ((text: string) => window.confirm(text));
-    if (question !== undefined && !(await ask(question))) return;
-    const data = new FormData(sent);
-    if (button.name !== "") data.append(button.name, button.value);
-    await send(data, step);
   };
   const failed: FormMessageView[] = failure === undefined ? [] : [{ id: 0, kind: "error", text: failure }];
   const messages = [...failed, ...(notice === undefined ? [] : [notice]), ...view.messages];
@@ -129,11 +124,7 @@ export function FlowForm(props: FlowFormProps): JSX.Element {
             ))}
             {part.buttons.map(({ step, label, sent, primary, danger, confirmation, hint }) => (
               <Fragment key={`${step} ${label}`}>
-                {hint === undefined ? null : (
-                  <p id={hint.id} className="ostiary-hint">
-                    {hint.text}
-                  </p>
-                )}
+                {hint === undefined ? null : <HintView {...hint} />}
                 <button
                   type="submit"
                   className="ostiary-button"

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type JSX, useEffect, useRef, useState } from "react";
-import { conditionAttribute, conditionText } from "../form/conditions.ts";
+import { type JSX, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { applyConditions, conditionAttributes } from "../form/conditions.ts";
+import { canCopy, copyText } from "../form/copy-text.ts";
 import type { FormElement, FormList } from "../form/describe-form.ts";
+import { focusFirstControl } from "../form/focus.ts";
 import { englishFormTexts, type FormTexts, fillIn } from "../form/texts.ts";
-import { FormFieldView } from "./form-field-view.tsx";
+import { FormFieldView, propertiesOf } from "./form-field-view.tsx";
+import { ErrorsView, HintView } from "./said-view.tsx";
 
 /** The properties of `FormElementView`. */
 export interface FormElementViewProps<Element = FormElement> {
@@ -30,15 +33,7 @@ export function FormElementView({
         <>
           {element.label === undefined ? null : <p className="ostiary-label">{element.label}</p>}
           <p className="ostiary-text">{element.text}</p>
-          {element.copyable ? (
-            <button
-              type="button"
-              className="ostiary-copy"
-              onClick={() => void navigator.clipboard.writeText(element.text)}
-            >
-              {texts.copy}
-            </button>
-          ) : null}
+          {element.copyable ? <CopyButton text={element.text} texts={texts} /> : null}
         </>
       );
     case "image":
@@ -61,22 +56,20 @@ function ListView({
   texts = englishFormTexts,
   concealed,
 }: FormElementViewProps<FormList>): JSX.Element {
-  const { label, hint, errors, ids, items, shownWhile } = element;
+  const { label, hint, errors, ids, items, attributes, shownWhile } = element;
   const [count, setCount] = useState(items.length);
   const last = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (count > items.length) last.current?.querySelector<HTMLElement>("input, select, textarea")?.focus();
+    if (count === items.length || last.current === null) return;
+    // The form is not drawn again, so what the new item hides is hidden here.
+    const form = last.current.closest("form");
+    if (form !== null) applyConditions(form);
+    focusFirstControl(last.current);
   }, [count, items.length]);
-  const described = [hint && ids.hint, errors.length > 0 && ids.errors].filter(Boolean).join(" ");
-  const condition = shownWhile && { [conditionAttribute]: conditionText(shownWhile) };
   return (
-    <fieldset className="ostiary-list" id={ids.list} aria-describedby={described || undefined} {...condition}>
+    <fieldset className="ostiary-list" {...propertiesOf(attributes)} {...conditionAttributes(shownWhile)}>
       <legend className="ostiary-label">{label}</legend>
-      {hint === undefined ? null : (
-        <p className="ostiary-hint" id={ids.hint}>
-          {hint}
-        </p>
-      )}
+      <HintView id={ids.hint} text={hint} />
       <div className="ostiary-items">
         {Array.from({ length: count }, (_, index) => index).map((index) => (
           <div key={index} className="ostiary-item" ref={index === count - 1 ? last : undefined}>
@@ -96,11 +89,36 @@ function ListView({
           {texts.add}
         </button>
       ) : null}
-      {errors.length === 0 ? null : (
-        <p className="ostiary-error" id={ids.errors}>
-          {errors.map(({ text }) => text).join(" ")}
-        </p>
-      )}
+      <ErrorsView id={ids.errors} errors={errors} />
     </fieldset>
   );
+}
+
+function CopyButton({
+  text,
+  texts,
+}: {
+  readonly text: string;
+  readonly texts: FormTexts;
+}): JSX.Element | null {
+  const [said, setSaid] = useState("");
+  // A page that a server has drawn offers it as soon as the browser takes over.
+  const isOffered = useSyncExternalStore(never, canCopy, () => false);
+  if (!isOffered) return null;
+  const copy = async () => setSaid((await copyText(text)) ? texts.copied : texts.notCopied);
+  return (
+    <>
+      <button type="button" className="ostiary-copy" onClick={() => void copy()}>
+        {texts.copy}
+      </button>
+      <p className="ostiary-status" role="status">
+        {said}
+      </p>
+    </>
+  );
+}
+
+/** Subscribes to what never changes. */
+function never(): () => void {
+  return () => {};
 }

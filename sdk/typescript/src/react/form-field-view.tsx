@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type JSX, useState } from "react";
-import { conditionAttribute, conditionText } from "../form/conditions.ts";
+import { conditionAttributes } from "../form/conditions.ts";
 import type { FormField } from "../form/field.ts";
 import { englishFormTexts, type FormTexts } from "../form/texts.ts";
+import { ErrorsView, HintView } from "./said-view.tsx";
 
 /** The properties of `FormFieldView`. */
 export interface FormFieldViewProps {
@@ -30,23 +31,11 @@ export function FormFieldView({
   );
   const control = <Control field={field} texts={texts} concealed={concealed ?? false} />;
   return (
-    <div
-      className="ostiary-field"
-      data-control={field.control}
-      {...(field.shownWhile && { [conditionAttribute]: conditionText(field.shownWhile) })}
-    >
+    <div className="ostiary-field" data-control={field.control} {...conditionAttributes(field.shownWhile)}>
       {isCheckbox ? control : label}
       {isCheckbox ? label : control}
-      {field.hint === undefined ? null : (
-        <p className="ostiary-hint" id={field.ids.hint}>
-          {field.hint}
-        </p>
-      )}
-      {field.errors.length === 0 ? null : (
-        <p className="ostiary-error" id={field.ids.errors}>
-          {field.errors.map((error) => error.text).join(" ")}
-        </p>
-      )}
+      <HintView id={field.ids.hint} text={field.hint} />
+      <ErrorsView id={field.ids.errors} errors={field.errors} />
     </div>
   );
 }
@@ -116,9 +105,11 @@ const reactNames: Readonly<Record<string, string>> = {
   inputmode: "inputMode",
   readonly: "readOnly",
   spellcheck: "spellCheck",
+  tabindex: "tabIndex",
 };
 
-function propertiesOf(attributes: FormField["attributes"]): Record<string, string | true> {
+/** The attributes of an element as React calls them. */
+export function propertiesOf(attributes: FormField["attributes"]): Record<string, string | true> {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, value]) => [reactNames[name] ?? name, value]),
   );

@@ -9,7 +9,8 @@ import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protob
 import { expect, test } from "vitest";
 import { DemandSchema, FreshnessSchema } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import {
-  type AccessSchema,
+  AccessSchema,
+  AnyoneAccessSchema,
   type MethodOption,
   MethodOptionSchema,
   method as methodOption,
@@ -92,7 +93,15 @@ test.each([
   expect(ruleOf({ case: "session", value })).toEqual({ kind: "undeclared" });
 });
 
-test("is undeclared with something newer beside the demands", () => {
-  const value = Object.assign(create(SessionAccessSchema), newer);
-  expect(ruleOf({ case: "session", value })).toEqual({ kind: "undeclared" });
+// Security rule: the same where it stands beside the demands, beside the caller, or in what is said of anyone.
+test("is undeclared with something newer beside what it declares", () => {
+  const undeclared = { kind: "undeclared" };
+  const session = { case: "session", value: Object.assign(create(SessionAccessSchema), newer) } as const;
+  expect(ruleOf(session)).toEqual(undeclared);
+  const anyone = { case: "anyone", value: Object.assign(create(AnyoneAccessSchema), newer) } as const;
+  expect(ruleOf(anyone)).toEqual(undeclared);
+  for (const caller of [{ case: "anyone", value: {} } as const, { case: "session", value: {} } as const]) {
+    const access = Object.assign(create(AccessSchema, { caller }), newer);
+    expect(accessRuleOf(methodWith(create(MethodOptionSchema, { access })))).toEqual(undeclared);
+  }
 });

@@ -17,13 +17,17 @@ const undeclared: AccessRule = { kind: "undeclared" };
  *
  * Security rule: default deny. Nobody may call a method without the option, with an empty one, or with one for holders of a flow
  * or of an API key, whom only Ostiary itself can recognise.
+ *
+ * Security rule: a field that a newer contract adds to a demand, beside it or beside the caller may let fewer people in. So nobody
+ * can call a method whose access has a field that this package does not know.
  */
 export function accessRuleOf(method: DescMethod): AccessRule {
   if (!hasOption(method, methodOption)) return undeclared;
   const { access } = getOption(method, methodOption);
-  switch (access?.caller.case) {
+  if (access === undefined || hasUnknownField(access)) return undeclared;
+  switch (access.caller.case) {
     case "anyone":
-      return { kind: "anyone" };
+      return hasUnknownField(access.caller.value) ? undeclared : { kind: "anyone" };
     case "session":
       return sessionRule(access.caller.value);
     default:
@@ -31,10 +35,6 @@ export function accessRuleOf(method: DescMethod): AccessRule {
   }
 }
 
-/**
- * Security rule: a field that a newer contract adds to a demand, or beside it, may let fewer people in. So nobody can call a
- * method whose option has a field that this package does not know.
- */
 function sessionRule(access: SessionAccess): AccessRule {
   const isKnown = !hasUnknownField(access) && access.demands.every(isKnownDemand);
   return isKnown ? { kind: "session", demands: access.demands } : undeclared;

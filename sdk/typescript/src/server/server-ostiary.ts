@@ -123,7 +123,10 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   };
 }
 
-/** Refuses an empty key, which comes from an environment variable that is not set. The error never shows the value. */
+/**
+ * Refuses a text that cannot be a key, also an empty one. An environment variable that is not set is undefined, so it looks like no
+ * key at all: the app itself must check for that. The error never shows the value.
+ */
 function checkApiKey(apiKey: unknown): void {
   if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[!-~]+$/.test(apiKey))) {
     throw new TypeError("apiKey must be an API key, as ApiKeyService made it");

@@ -45,7 +45,7 @@ export interface SignedIn<View extends GuardView = GuardView> {
 type Shown = Extract<Credential, { readonly kind: "bearer" | "cookie" }>;
 
 /** One condition that a session must meet, as it is sent. */
-export type Demand = MessageInitShape<typeof DemandSchema>;
+type DemandInit = MessageInitShape<typeof DemandSchema>;
 
 /** Finds out whose request it is. Rejects with a SessionRefusedError, and nothing else, unless that is certain. */
 export type CheckRequest<View extends GuardView> = (
@@ -56,12 +56,11 @@ export type CheckRequest<View extends GuardView> = (
 /** The same for demands that are given with each request. */
 export type CheckDemands<View extends GuardView> = (
   readHead: () => RequestHead,
-  demands: readonly Demand[],
+  demands: readonly DemandInit[],
   signal?: AbortSignal,
 ) => Promise<SignedIn<View>>;
 
 const levels = {
-  any: AssuranceLevel.UNSPECIFIED,
   aal1: AssuranceLevel.AAL1,
   aal2: AssuranceLevel.AAL2,
 };
@@ -97,7 +96,7 @@ export function createDemandsCheck<View extends GuardView>(
 
   async function ask(
     shown: Shown,
-    demands: readonly Demand[],
+    demands: readonly DemandInit[],
     signal: AbortSignal | undefined,
   ): Promise<SignedIn<View>> {
     const asked = shown.kind === "bearer" ? { token: shown.text } : { cookies: [...shown.pairs] };
@@ -124,7 +123,7 @@ export function createDemandsCheck<View extends GuardView>(
       if (refusal.reason === "SESSION_COOKIE_AMBIGUOUS" && head !== undefined) {
         throw refusal.withCookies(removePlantedCookies(head, settings.cookies.cookieName));
       }
-      // Whoever has hung up gets no answer, and says nothing about Ostiary's health.
+      // A caller that has hung up gets no answer, and that says nothing about Ostiary's health.
       if (refusal.status === 503 && signal?.aborted !== true) void tell(settings.onUnavailable, refusal);
       throw refusal;
     }
@@ -144,9 +143,9 @@ async function inTime<Answer>(call: Promise<Answer>, timeoutMs: number): Promise
   }
 }
 
-function demandsOf(settings: GuardSettings): readonly Demand[] {
+function demandsOf(settings: GuardSettings): readonly DemandInit[] {
   const { assuranceLevel, maxAgeMs, methodProperties, verifiedAddress, noPendingActions } = settings;
-  const demands: Demand["demand"][] = [];
+  const demands: DemandInit["demand"][] = [];
   if (assuranceLevel !== undefined) demands.push({ case: "assuranceLevel", value: levels[assuranceLevel] });
   if (maxAgeMs !== undefined) {
     const within =
@@ -166,7 +165,7 @@ function demandsOf(settings: GuardSettings): readonly Demand[] {
 }
 
 /** The highest level that is demanded. */
-function leastLevel(demands: readonly Demand[]): AssuranceLevel {
+function leastLevel(demands: readonly DemandInit[]): AssuranceLevel {
   const demanded = demands.map(({ demand }) =>
     demand?.case === "assuranceLevel" ? demand.value : AssuranceLevel.UNSPECIFIED,
   );

@@ -1,6 +1,6 @@
 // The main journey with connect-go, over each of the three protocols that it speaks. Arguments: the URL of the public
-// listener, an e-mail for each protocol. The stubs below gen/ are made by the test, from the proto files alone; errors.go is the
-// example of docs/errors.md.
+// listener, an e-mail for each protocol. The stubs are made by buf.gen.yaml, from the proto files alone; errors.go is the example of
+// docs/errors.md.
 package main
 
 import (
@@ -13,11 +13,12 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	errorv1 "ostiary.example/journey/gen/ostiary/error/v1"
-	flowv1 "ostiary.example/journey/gen/ostiary/flow/v1"
-	"ostiary.example/journey/gen/ostiary/flow/v1/flowv1connect"
-	sessionv1 "ostiary.example/journey/gen/ostiary/session/v1"
-	"ostiary.example/journey/gen/ostiary/session/v1/sessionv1connect"
+	errorv1 "ostiary.example/go/ostiary/error/v1"
+	flowv1 "ostiary.example/go/ostiary/flow/v1"
+	"ostiary.example/go/ostiary/flow/v1/flowv1connect"
+	optionv1 "ostiary.example/go/ostiary/option/v1"
+	sessionv1 "ostiary.example/go/ostiary/session/v1"
+	"ostiary.example/go/ostiary/session/v1/sessionv1connect"
 )
 
 const password = "correct horse battery"
@@ -38,52 +39,93 @@ func main() {
 func journey(client *http.Client, url, email string, options ...connect.ClientOption) error {
 	ctx := context.Background()
 	registration := flowv1connect.NewRegistrationServiceClient(client, url, options...)
-	login := flowv1connect.NewLoginServiceClient(client, url, options...)
-	sessions := sessionv1connect.NewSessionServiceClient(client, url, options...)
-
-	traits, err := structpb.NewStruct(map[string]any{"email": email})
+	owner, err := register(ctx, registration, email)
 	if err != nil {
 		return err
 	}
+	login := flowv1connect.NewLoginServiceClient(client, url, options...)
+	forms := flowv1connect.NewFlowServiceClient(client, url, options...)
+	token, err := logIn(ctx, login, forms, email)
+	if err != nil {
+		return err
+	}
+	return look(ctx, sessionv1connect.NewSessionServiceClient(client, url, options...), token, owner)
+}
+
+// register makes an account by the typed service, and gives the identity's id.
+func register(ctx context.Context, registration flowv1connect.RegistrationServiceClient, email string) (string, error) {
 	begun, err := registration.CreateRegistrationFlow(ctx, connect.NewRequest(&flowv1.CreateRegistrationFlowRequest{
 		Client: flowv1.ClientKind_CLIENT_KIND_NATIVE,
 	}))
 	if err != nil {
-		return err
+		return "", err
 	}
-	registered, err := registration.SubmitRegistrationFlow(ctx, connect.NewRequest(&flowv1.SubmitRegistrationFlowRequest{
+	answer, err := registration.SubmitRegistrationFlow(ctx, connect.NewRequest(&flowv1.SubmitRegistrationFlowRequest{
 		FlowId: begun.Msg.GetFlow().GetId(),
-		Traits: traits,
+		Traits: &structpb.Struct{Fields: map[string]*structpb.Value{"email": structpb.NewStringValue(email)}},
 		Step: &flowv1.SubmitRegistrationFlowRequest_Password{
 			Password: &flowv1.RegistrationPasswordStep{Password: password},
 		},
 	}))
 	if err != nil {
-		return err
+		return "", err
 	}
+	if answer.Msg.GetCompleted() == nil {
+		return "", fmt.Errorf("the registration was not completed: %v", answer.Msg)
+	}
+	return answer.Msg.GetCompleted().GetSignedIn().GetIdentity().GetId(), nil
+}
 
-	flow, err := login.CreateLoginFlow(ctx, connect.NewRequest(&flowv1.CreateLoginFlowRequest{
+// logIn signs in, first with a wrong password, then by sending the form that is to be drawn now. It gives the session's token.
+func logIn(ctx context.Context, login flowv1connect.LoginServiceClient, forms flowv1connect.FlowServiceClient, email string) (string, error) {
+	begun, err := login.CreateLoginFlow(ctx, connect.NewRequest(&flowv1.CreateLoginFlowRequest{
 		Client: flowv1.ClientKind_CLIENT_KIND_NATIVE,
 	}))
 	if err != nil {
-		return err
+		return "", err
 	}
-	done, err := login.SubmitLoginFlow(ctx, connect.NewRequest(&flowv1.SubmitLoginFlowRequest{
-		FlowId:     flow.Msg.GetFlow().GetId(),
+	tried, err := login.SubmitLoginFlow(ctx, connect.NewRequest(&flowv1.SubmitLoginFlowRequest{
+		FlowId:     begun.Msg.GetFlow().GetId(),
 		Identifier: email,
-		Step:       &flowv1.SubmitLoginFlowRequest_Password{Password: &flowv1.LoginPasswordStep{Password: password}},
+		Step:       &flowv1.SubmitLoginFlowRequest_Password{Password: &flowv1.LoginPasswordStep{Password: "wrong horse"}},
+	}))
+	if err != nil {
+		return "", err
+	}
+	if reason := tried.Msg.GetRejected().GetReason(); reason != flowv1.RejectionReason_REJECTION_REASON_CREDENTIALS_INVALID {
+		return "", fmt.Errorf("wanted wrong credentials, got %v", reason)
+	}
+
+	answer, err := forms.SubmitForm(ctx, connect.NewRequest(&flowv1.SubmitFormRequest{
+		// Whatever came of it: what to draw now.
+		FlowId: tried.Msg.GetFlow().GetId(),
+		Step:   "password",
+		Values: map[string]*structpb.Value{
+			"identifier":        structpb.NewStringValue(email),
+			"password.password": structpb.NewStringValue(password),
+		},
+	}))
+	if err != nil {
+		return "", err
+	}
+	if answer.Msg.GetCompleted() == nil {
+		return "", fmt.Errorf("the login was not completed: %v", answer.Msg)
+	}
+	return answer.Msg.GetCompleted().GetSignedIn().GetSessionToken(), nil
+}
+
+// look looks at the session as a service does that was sent its token, and at what is refused.
+func look(ctx context.Context, sessions sessionv1connect.SessionServiceClient, token, owner string) error {
+	checked, err := sessions.CheckSession(ctx, connect.NewRequest(&sessionv1.CheckSessionRequest{
+		Token:   token,
+		Demands: []*optionv1.Demand{atLeast(optionv1.AssuranceLevel_ASSURANCE_LEVEL_AAL1), recent},
+		View:    sessionv1.SessionView_SESSION_VIEW_FULL,
 	}))
 	if err != nil {
 		return err
 	}
-	token := done.Msg.GetCompleted().GetSignedIn().GetSessionToken()
-
-	checked, err := sessions.CheckSession(ctx, checkOf(token))
-	if err != nil {
-		return err
-	}
-	if owner := registered.Msg.GetCompleted().GetSignedIn().GetIdentity().GetId(); owner == "" || checked.Msg.GetSession().GetIdentityId() != owner {
-		return fmt.Errorf("the session is of %q, not of %q", checked.Msg.GetSession().GetIdentityId(), owner)
+	if id := checked.Msg.GetIdentity().GetId(); owner == "" || id != owner {
+		return fmt.Errorf("the session is of %q, not of %q", id, owner)
 	}
 
 	request := connect.NewRequest(&sessionv1.GetCurrentSessionRequest{})
@@ -96,12 +138,14 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 		return errors.New("GetCurrentSession and CheckSession speak of different sessions")
 	}
 
-	_, err = sessions.CheckSession(ctx, checkOf("nonsense"))
-	if code, reason := connect.CodeOf(err), reasonOf(err); code != connect.CodeUnauthenticated ||
-		reason != errorv1.ErrorReason_ERROR_REASON_SESSION_TOKEN_MALFORMED {
-		return fmt.Errorf("wanted a malformed token, got %v: %w", reason, err)
+	_, err = sessions.CheckSession(ctx, connect.NewRequest(&sessionv1.CheckSessionRequest{
+		Token:   token,
+		Demands: []*optionv1.Demand{atLeast(optionv1.AssuranceLevel_ASSURANCE_LEVEL_AAL2)},
+	}))
+	if reason := reasonOf(err); reason != errorv1.ErrorReason_ERROR_REASON_SESSION_ASSURANCE_TOO_LOW {
+		return fmt.Errorf("wanted a second factor to be missing, got %v: %w", reason, err)
 	}
-	if message := userMessageOf(err); message.GetId() == 0 || message.GetText() == "" {
+	if message := userMessageOf(err); message.GetId() != 9000517 || message.GetText() == "" {
 		return fmt.Errorf("nothing to tell a person: %w", err)
 	}
 
@@ -115,11 +159,13 @@ func journey(client *http.Client, url, email string, options ...connect.ClientOp
 	return nil
 }
 
-func checkOf(token string) *connect.Request[sessionv1.CheckSessionRequest] {
-	return connect.NewRequest(&sessionv1.CheckSessionRequest{
-		Token: token,
-	})
+func atLeast(level optionv1.AssuranceLevel) *optionv1.Demand {
+	return &optionv1.Demand{Demand: &optionv1.Demand_AssuranceLevel{AssuranceLevel: level}}
 }
+
+var recent = &optionv1.Demand{Demand: &optionv1.Demand_Freshness{Freshness: &optionv1.Freshness{
+	Within: &optionv1.Freshness_FreshnessClass{FreshnessClass: optionv1.FreshnessClass_FRESHNESS_CLASS_PRIVILEGED},
+}}}
 
 func check(err error) {
 	if err != nil {

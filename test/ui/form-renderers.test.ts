@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
-import type { DrawnPage } from "./clients/rendered-form.ts";
+import type { Answer, Asked, DrawnPage } from "./clients/drawn-page.ts";
 
 const identifier = {
   name: "identifier",
@@ -47,7 +47,42 @@ function flow(nodes: JsonObject[], more: JsonObject = {}): JsonObject {
 
 const wrong = (text: string) => [{ id: 4000006, type: "FORM_MESSAGE_TYPE_ERROR", text }];
 
-describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
+/** A list, an item of which is drawn by the template, and has the nodes of `item` by itself. */
+const list = (name: string, template: JsonObject[], items: JsonObject[][], more: JsonObject = {}) => ({
+  name,
+  label: { id: 1070002, text: "Phones" },
+  list: { template, items: items.map((nodes) => ({ nodes })), ...more },
+});
+const phone = (name: string, more: JsonObject = {}) => ({
+  name,
+  label: { id: 1070002, text: "Phone" },
+  input: { type: "INPUT_TYPE_PHONE", ...more },
+});
+/** What tells two variants apart, and a field of each. */
+const variants = (prefix: string, chosen?: string): JsonObject[] => {
+  const choices = ["card", "bank"].map((value) => ({ value, label: { text: value } }));
+  const of = (value: string, text: string) => ({
+    name: `${prefix}${text}`,
+    label: { id: 1070002, text },
+    condition: { name: `${prefix}kind`, values: [value], clears: `${prefix}${text}` },
+    input: { type: "INPUT_TYPE_TEXT" },
+  });
+  const kind: JsonObject = { type: "INPUT_TYPE_TEXT", choices };
+  if (chosen !== undefined) kind.value = chosen;
+  return [
+    { name: `${prefix}kind`, label: { id: 1070002, text: "Kind" }, input: kind },
+    of("bank", "Account"),
+    of("card", "Number"),
+  ];
+};
+
+// Both draw the same markup, and behave alike.
+const renderers = [
+  ["renderForm", "test/ui/clients/render-form.ts"],
+  ["FlowForm", "test/ui/clients/flow-form.tsx"],
+] as const;
+
+describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry) => {
   let browser: Browser;
   let script: string;
 
@@ -55,11 +90,8 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
     const result = await build({
       configFile: false,
       logLevel: "silent",
-      build: {
-        write: false,
-        minify: false,
-        lib: { entry: "test/ui/clients/rendered-form.ts", formats: ["iife"], name: "client" },
-      },
+      define: { "process.env.NODE_ENV": JSON.stringify("development") },
+      build: { write: false, minify: false, lib: { entry, formats: ["iife"], name: "client" } },
     });
     const [output] = Array.isArray(result) ? result : [result];
     if (output === undefined || !("output" in output)) throw new Error("the page could not be bundled");
@@ -69,27 +101,51 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
 
   afterAll(() => browser.close());
 
-  async function draw(first: JsonObject, ...answers: (JsonObject | "end" | "failure")[]): Promise<Page> {
+  const draw = (first: JsonObject, ...answers: Answer[]) => drawIn({}, first, ...answers);
+
+  /** Draws a flow in a page of its own. */
+  async function drawIn(
+    { asked = "browser", origin = "https://app.example" }: { asked?: Asked; origin?: string },
+    first: JsonObject,
+    ...answers: Answer[]
+  ): Promise<Page> {
     const page = await browser.newPage();
-    await page.setContent('<h1 tabindex="-1">Sign in</h1><main></main>');
+    const body = '<!doctype html><title>A</title><h1 tabindex="-1">Sign in</h1><main></main>';
+    await page.route(`${origin}/`, (route) => route.fulfill({ contentType: "text/html", body }));
+    await page.goto(`${origin}/`);
     await page.addScriptTag({ content: script });
     await page.evaluate(
-      ([flow, rest]) => {
+      ([flow, rest, how]) => {
         // Less exact than DrawnPage: the compiler gives up on JSON that goes through page.evaluate.
         interface Client {
-          readonly page: { draw(flow: object, answers: readonly (object | string)[]): void };
+          readonly page: { draw(flow: object, answers: readonly (object | string)[], asked: string): void };
         }
-        (window as unknown as { client: Client }).client.page.draw(flow, rest);
+        (window as unknown as { client: Client }).client.page.draw(flow, rest, how);
       },
-      [first, answers] as readonly [object, readonly (object | string)[]],
+      [first, answers, asked] as readonly [object, readonly (object | string)[], string],
     );
     return page;
   }
 
   const sentBy = (page: Page) =>
     page.evaluate(() => (window as unknown as { client: { page: DrawnPage } }).client.page.sent);
+  const questionsOf = (page: Page) =>
+    page.evaluate(() =>
+      (window as unknown as { client: { page: DrawnPage } }).client.page.questions.map(({ text }) => text),
+    );
+  const answerQuestion = (page: Page, confirmed: boolean) =>
+    page.evaluate(
+      (answer) =>
+        (window as unknown as { client: { page: DrawnPage } }).client.page.questions.pop()?.answer(answer),
+      confirmed,
+    );
   const focused = (page: Page) =>
-    page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.tagName);
+    page.evaluate(() => {
+      const element = document.activeElement;
+      return element?.getAttribute("name") ?? (element?.className || element?.tagName);
+    });
+  /** Where the focus goes: React moves it shortly after it has drawn. */
+  const expectFocus = (page: Page, expected: string) => expect.poll(() => focused(page)).toBe(expected);
 
   test("draws labels, values and buttons, and sends what was filled in with the step that was pressed", async () => {
     const page = await draw(flow([identifier, password, button("password", "Sign in"), colour, news]), "end");
@@ -152,13 +208,13 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
     );
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Fill this in.");
-    await expect.poll(() => focused(page)).toBe("identifier");
+    await expectFocus(page, "identifier");
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Wrong.");
-    await expect.poll(() => page.evaluate(() => document.activeElement?.className)).toBe("ostiary-messages");
+    await expectFocus(page, "ostiary-messages");
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForSelector("text=Continue");
-    await expect.poll(() => focused(page)).toBe("H1");
+    await expectFocus(page, "H1");
   });
 
   test("says that a form had expired, and that a submit has failed without taking away what was typed", async () => {
@@ -174,19 +230,10 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
   });
 
   test("adds an item to a list, with the focus in it, until there is no room", async () => {
-    const phone = { label: { id: 1070002, text: "Phone" }, input: { type: "INPUT_TYPE_PHONE" } };
-    const list = {
-      name: "traits.phones",
-      label: { id: 1070002, text: "Phones" },
-      list: {
-        template: [{ ...phone, name: "" }],
-        items: [{ nodes: [{ ...phone, name: "traits.phones.0" }] }],
-        maxItems: 2,
-      },
-    };
-    const page = await draw(flow([list, button("password", "Save")]), "end");
+    const phones = list("traits.phones", [phone("")], [[phone("traits.phones.0")]], { maxItems: 2 });
+    const page = await draw(flow([phones, button("password", "Save")]), "end");
     await page.getByRole("button", { name: "Add to Phones" }).click();
-    expect(await focused(page)).toBe("traits.phones.1");
+    await expectFocus(page, "traits.phones.1");
     expect(await page.locator(".ostiary-add").isVisible()).toBe(false);
     await page.keyboard.type("+41");
     await page.getByRole("button", { name: "Save" }).click();
@@ -196,29 +243,68 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
   });
 
   test("shows the fields of the variant that is chosen, and no others", async () => {
-    const kind = {
-      name: "traits.kind",
-      label: { id: 1070002, text: "Kind" },
-      input: {
-        type: "INPUT_TYPE_TEXT",
-        value: "card",
-        choices: ["card", "bank"].map((value) => ({ value, label: { text: value } })),
-      },
-    };
-    const of = (value: string, text: string) => ({
-      name: `traits.${text}`,
-      label: { id: 1070002, text },
-      condition: { name: "traits.kind", values: [value], clears: `traits.${text}` },
-      input: { type: "INPUT_TYPE_TEXT" },
-    });
-    const page = await draw(
-      flow([kind, of("card", "Number"), of("bank", "Account"), button("password", "Save")]),
-    );
+    const page = await draw(flow([...variants("traits.", "card"), button("password", "Save")]));
     expect(await page.getByLabel("Number").isVisible()).toBe(true);
     expect(await page.getByLabel("Account").isVisible()).toBe(false);
     await page.getByLabel("Kind").selectOption("bank");
     expect(await page.getByLabel("Number").isVisible()).toBe(false);
     expect(await page.getByLabel("Account").isVisible()).toBe(true);
+  });
+
+  test("shows of an item that is added the fields of the variant that is chosen", async () => {
+    const cards = list("traits.cards", variants("."), []);
+    const page = await draw(flow([cards, button("password", "Save")]));
+    await page.getByRole("button", { name: "Add to Phones" }).click();
+    await expectFocus(page, "traits.cards.0.kind");
+    expect(await page.locator(".ostiary-field:visible").count()).toBe(1);
+    await page.getByLabel("Kind").selectOption("bank");
+    expect(await page.getByLabel("Account").isVisible()).toBe(true);
+    expect(await page.getByLabel("Number").isVisible()).toBe(false);
+  });
+
+  test("moves the focus to what is to be filled in, and not to what is hidden or read only", async () => {
+    const known = { ...identifier, input: { type: "INPUT_TYPE_TEXT", readOnly: true } };
+    const save = button("password", "Save");
+    const messages = [{ id: 1, type: "FORM_MESSAGE_TYPE_INFO", text: "Go on." }];
+    const page = await draw(flow([save]), {
+      ...flow([]),
+      form: { nodes: [known, ...variants("traits.", "card"), save], messages },
+    });
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForSelector("text=Go on.");
+    await expectFocus(page, "traits.Number");
+  });
+
+  test("moves the focus past an error that nobody can see", async () => {
+    const save = button("password", "Save");
+    const [kind, account, number] = variants("traits.", "card").map((node) => ({
+      ...node,
+      messages: wrong(`Wrong ${node.name}`),
+    }));
+    const page = await draw(flow([save]), flow([account ?? {}, number ?? {}, kind ?? {}, save]));
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForSelector("text=Wrong traits.Number");
+    await expectFocus(page, "traits.Number");
+  });
+
+  test("moves the focus to a list that is wrong as a whole, before fields that are wrong after it", async () => {
+    const phones = list("traits.phones", [phone("")], []);
+    const save = button("password", "Save");
+    const page = await draw(
+      flow([phones, save]),
+      flow([
+        { ...phones, messages: wrong("At least one.") },
+        { ...identifier, messages: wrong("No.") },
+        save,
+      ]),
+    );
+    expect(await page.getAttribute("fieldset", "tabindex")).toBeNull();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForSelector("text=At least one.");
+    await expectFocus(page, "ostiary-list");
+    const described = await page.getAttribute("fieldset", "aria-describedby");
+    const ids = (described ?? "").split(" ").map((id) => page.locator(`#${id}`).textContent());
+    expect(await Promise.all(ids)).toEqual(["What you leave empty is taken out.", "At least one."]);
   });
 
   test("asks before a button does what it says is dangerous, and sends its value with it", async () => {
@@ -241,6 +327,65 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
       .poll(() => sentBy(page))
       .toEqual([{ step: "password", values: { "password.password": "all" } }]);
     expect(questions).toEqual(["Really?", "Really?"]);
+  });
+
+  const dangerous = {
+    name: "password.password",
+    step: "password",
+    label: { id: 1, text: "Delete" },
+    button: { danger: true, confirmation: { id: 9000207, text: "Really?" } },
+  };
+
+  test("asks once, however often the button is pressed, and can be asked again", async () => {
+    const page = await drawIn({ asked: "test" }, flow([dangerous]), "end");
+    const remove = page.getByRole("button", { name: "Delete" });
+    await remove.click();
+    await remove.click();
+    expect(await questionsOf(page)).toEqual(["Really?"]);
+    await answerQuestion(page, false);
+    await expect.poll(() => page.getAttribute("form", "aria-busy")).toBe("false");
+    await remove.click();
+    await answerQuestion(page, true);
+    await expect.poll(async () => (await sentBy(page)).map(({ step }) => step)).toEqual(["password"]);
+  });
+
+  test("says that it did not work where nobody can be asked", async () => {
+    const page = await drawIn({ asked: "broken" }, flow([dangerous]), "end");
+    const errors: Error[] = [];
+    page.on("pageerror", (error) => errors.push(error));
+    await page.getByRole("button", { name: "Delete" }).click();
+    await page.waitForSelector("text=That did not work.");
+    expect([await sentBy(page), errors]).toEqual([[], []]);
+  });
+
+  describe("of a text to copy", () => {
+    const recovery = { name: "t", text: { text: { id: 1, text: "one two" }, copyable: true } };
+
+    test("copies it, and says so", async () => {
+      const page = await draw(flow([recovery]));
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await page.getByRole("button", { name: "Copy" }).click();
+      await expect.poll(() => page.getByRole("status").allTextContents()).toContain("Copied.");
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("one two");
+    });
+
+    test("says where it could not be copied", async () => {
+      const page = await draw(flow([recovery]));
+      const errors: Error[] = [];
+      page.on("pageerror", (error) => errors.push(error));
+      await page.evaluate(() => {
+        navigator.clipboard.writeText = () => Promise.reject(new Error("not allowed"));
+      });
+      await page.getByRole("button", { name: "Copy" }).click();
+      await page.waitForSelector("text=could not be copied");
+      expect(errors).toEqual([]);
+    });
+
+    test("offers nothing where there is no clipboard, as in a page over http", async () => {
+      const page = await drawIn({ origin: "http://app.example" }, flow([recovery]));
+      expect(await page.getByText("one two").isVisible()).toBe(true);
+      expect(await page.getByRole("button").count()).toBe(0);
+    });
   });
 
   // Security rule: whatever a schema or a person has written becomes text, never markup.
@@ -267,7 +412,7 @@ describe.skipIf(!chromiumInstalled)("renderForm in Chromium", () => {
       },
     });
     expect(await page.locator("main img, main script").count()).toBe(0);
-    expect(await page.title()).toBe("");
+    expect(await page.title()).toBe("A");
     expect(await page.getByRole("button", { name: markup }).count()).toBe(1);
   });
 });

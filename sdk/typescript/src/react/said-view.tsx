@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { JSX } from "react";
+import type { FormMessageView } from "../form/message-view.ts";
+
+/** What helps with a field, a list or a button; nothing where there is nothing to say. */
+export function HintView({
+  id,
+  text,
+}: {
+  readonly id: string;
+  readonly text: string | undefined;
+}): JSX.Element | null {
+  if (text === undefined) return null;
+  return (
+    <p className="ostiary-hint" id={id}>
+      {text}
+    </p>
+  );
+}
+
+/** What is wrong with a field or a list; nothing where nothing is. */
+export function ErrorsView({
+  id,
+  errors,
+}: {
+  readonly id: string;
+  readonly errors: readonly FormMessageView[];
+}): JSX.Element | null {
+  if (errors.length === 0) return null;
+  return (
+    <p className="ostiary-error" id={id}>
+      {errors.map(({ text }) => text).join(" ")}
+    </p>
+  );
+}
