@@ -2,6 +2,9 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { sdkSources } from "./ui/vite.config.ts";
 
+/** Long enough for a busy machine; what is there sooner is found sooner. */
+const pollTimeout = 10_000;
+
 export default defineConfig({
   test: {
     // More than there are cores: many tests wait for processes that start, stop or are killed.
@@ -14,6 +17,7 @@ export default defineConfig({
           include: ["src/**/*.test.ts", "sdk/typescript/src/**/*.test.ts", "ui/src/**/*.test.ts"],
           environment: "node",
           testTimeout: 30_000,
+          expect: { poll: { timeout: pollTimeout } },
         },
       },
       {
@@ -22,8 +26,10 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/global-setup.ts"],
-          testTimeout: 30_000,
+          // Several times what any takes on an idle machine: those that guess a hundred times are slow on a busy one.
+          testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: pollTimeout } },
         },
       },
     ],

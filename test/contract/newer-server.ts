@@ -2,10 +2,8 @@ import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import {
-  clone,
   create,
   createFileRegistry,
-  type DescFile,
   type DescMessage,
   type DescMethodUnary,
   fromBinary,
@@ -19,7 +17,6 @@ import {
   FieldDescriptorProto_Type,
   FieldDescriptorProtoSchema,
   type FileDescriptorProto,
-  FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
@@ -31,6 +28,7 @@ import {
   LoginService,
 } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { Protocol, TestApp } from "../support/app.ts";
+import { copiesOf } from "../support/descriptors.ts";
 
 /*
  * A server of a later version, made up: the real one with a method before its password that no client of today knows. The login
@@ -132,9 +130,7 @@ function newerContract() {
 
 /** The contract of a later version: what there is, and more. */
 function makeContract() {
-  const files = new Map<string, FileDescriptorProto>();
-  collect(file_ostiary_flow_v1_flow_service, files);
-  collect(file_ostiary_flow_v1_login_service, files);
+  const files = copiesOf(file_ostiary_flow_v1_flow_service, file_ostiary_flow_v1_login_service);
   const flows = "ostiary/flow/v1/";
   addVariant(files.get(`${flows}form.proto`), "FormNode", "telepathy", [
     "channel",
@@ -166,12 +162,6 @@ function makeContract() {
       return method as DescMethodUnary;
     },
   };
-}
-
-function collect(file: DescFile, into: Map<string, FileDescriptorProto>): void {
-  if (into.has(file.proto.name)) return;
-  for (const dependency of file.dependencies) collect(dependency, into);
-  into.set(file.proto.name, clone(FileDescriptorProtoSchema, file.proto));
 }
 
 /** Gives the first oneof of a message one more case: a message with a single field. */

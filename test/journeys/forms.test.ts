@@ -1,13 +1,15 @@
 import { toJson } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind, type Flow, FlowSchema } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { ButtonImportance, InputType } from "../../gen/ostiary/flow/v1/form_pb.js";
 import { LoginPurpose, LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
-import { freshEmail, register } from "../support/accounts.ts";
+import { toValue } from "../../src/transport/rpc/convert/value.ts";
+import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 
@@ -162,6 +164,16 @@ test("a list has the template of an item and its bounds, and takes one that was 
   expect(template.map(({ name, kind: of }) => [name, of.case === "input" && of.value.type])).toEqual([
     ["", InputType.PHONE],
   ]);
+  const values = {
+    "traits.email": toValue(freshEmail()),
+    "traits.phones.0": toValue("+49 170 1234567"),
+    "password.password": toValue(goodPassword),
+  };
+  const { outcome } = await app
+    .client(FlowService)
+    .submitForm({ flowId: flow?.id ?? "", step: "password", values });
+  if (outcome.case !== "completed") throw new Error(`the registration was ${outcome.case}`);
+  expect(outcome.value.signedIn?.identity?.traits?.phones).toEqual(["+49 170 1234567"]);
 });
 
 // A renderer that believes the node would cut a pasted "123 456".

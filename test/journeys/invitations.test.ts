@@ -7,7 +7,7 @@ import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { Browser } from "../support/browser.ts";
@@ -112,8 +112,8 @@ test("admin metadata reaches the identity, and no public answer", async () => {
   const done = await completed(flow.id);
   const session = await app
     .client(SessionService, { bearer: done.signedIn?.sessionToken })
-    .getCurrentSession({})
-    .then(({ identity }) => identity);
+    .getCurrentSession({ view: SessionView.FULL });
+  expect(session.identity?.id).toBe(done.signedIn?.identity?.id);
   const plain = JSON.stringify([flow, got, done, session], (_key, value: unknown) =>
     typeof value === "bigint" ? String(value) : value,
   );

@@ -18,7 +18,7 @@ import { type Answer, Browser } from "../support/browser.ts";
 import { defaultTestOptions } from "../support/database.ts";
 import { refusal } from "../support/errors.ts";
 import { origin } from "../support/records.ts";
-import { guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
+import { freshAddress, guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
 
 const login = "/ostiary.flow.v1.LoginService";
 
@@ -27,9 +27,6 @@ beforeAll(async () => {
   app = await startThrottledApp();
 });
 afterAll(() => app.stop());
-
-let lastAddress = 0;
-const freshAddress = () => `203.0.${Math.floor(++lastAddress / 250)}.${(lastAddress % 250) + 1}`;
 
 /** Whether each attempt was refused, twenty at a time. */
 async function outcomesOf(

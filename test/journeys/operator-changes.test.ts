@@ -5,13 +5,13 @@ import { RejectionReason } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, sessionTokenOf } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { deletePassword } from "../support/credentials.ts";
 import { refusal } from "../support/errors.ts";
 import { settingsAfter } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
+import { isLive } from "../support/sessions.ts";
 
 const password = { value: { case: "password", value: "chosen by an operator" } } as const;
 let app: TestApp;
@@ -67,16 +67,6 @@ async function recovered({ email }: Account) {
   return () => app.client(SettingsService).submitSettingsFlow({ flowId: settingsAfter(used), step });
 }
 
-async function isActive(token: string): Promise<boolean> {
-  return app
-    .client(SessionService)
-    .checkSession({ token: token })
-    .then(
-      () => true,
-      () => false,
-    );
-}
-
 async function templatesTo(email: string): Promise<readonly string[]> {
   return (await app.messages(email)).map(({ template }) => template);
 }
@@ -126,7 +116,7 @@ describe("what was begun before an operator changes an account", () => {
       await make(account, false);
       expect(await enterCode()).toMatchObject(deadCode);
       expect((await refusal(setSecret())).reason).toBe("FLOW_COMPLETED");
-      expect(await isActive(token)).toBe(false);
+      expect(await isLive(app, token)).toBe(false);
       const told = (await app.messages(account.email)).filter(({ template }) => template === notice);
       expect(told.map(({ suppressed }) => suppressed)).toEqual([false]);
     },
@@ -139,7 +129,7 @@ describe("what was begun before an operator changes an account", () => {
     const token = await sessionTokenOf(app, account.email);
     const enterCode = await awaitedLogin(account);
     await make(account, true);
-    expect(await isActive(token)).toBe(true);
+    expect(await isLive(app, token)).toBe(true);
     expect(await enterCode()).toMatchObject(deadCode);
     expect(await templatesTo(account.email)).toContain(notice);
   });
@@ -157,7 +147,7 @@ describe("an operator who changes", () => {
       publicMetadataChange: { case: "publicMetadata", value: { plan: "x" } },
     });
     expect((await enterCode()).outcome.case).toBe("completed");
-    expect(await isActive(token)).toBe(true);
+    expect(await isLive(app, token)).toBe(true);
     expect(await templatesTo(email)).toEqual(["login_code"]);
   });
 
@@ -167,7 +157,7 @@ describe("an operator who changes", () => {
     const enterCode = await awaitedLogin(other);
     await identities().setPassword({ identityId: one.id, password });
     expect((await enterCode()).outcome.case).toBe("completed");
-    expect(await isActive(token)).toBe(true);
+    expect(await isLive(app, token)).toBe(true);
   });
 
   test("an unverified address writes to nobody: it might be anybody's", async () => {

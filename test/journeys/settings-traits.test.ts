@@ -215,7 +215,9 @@ describe("the traits of a settings submit", () => {
         value: { reason: RejectionReason.TRAITS_INVALID },
       });
       // The form shows the list as it is saved, with the message at what was to be changed.
-      for (const { form } of [outcome.flow, answer.flow].flatMap((each) => each ?? [])) {
+      const drawn = [outcome.flow, answer.flow].flatMap((each) => each ?? []);
+      expect(drawn).toHaveLength(2);
+      for (const { form } of drawn) {
         const list = form?.nodes.find((node) => node.name === "traits.parcels")?.kind;
         const nodes = list?.case === "list" ? list.value.items.flatMap((item) => item.nodes) : [];
         expect(nodes.flatMap((node) => node.messages.map(({ id }) => [node.name, id]))).toEqual([

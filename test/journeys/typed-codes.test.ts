@@ -113,7 +113,8 @@ describe.each(Object.entries(waiting))("in a flow of the kind %s", (_kind, begin
     for (const text of noCodes) {
       const outcome = await enter(text);
       const said = JSON.stringify(outcome, (_key, value) => (typeof value === "bigint" ? `${value}` : value));
-      expect(said).toContain(`"reason":${RejectionReason.CODE_MALFORMED}`);
+      const value = { reason: RejectionReason.CODE_MALFORMED };
+      expect(outcome).toMatchObject({ case: "rejected", value });
       expect(said).toContain('"id":9000120');
     }
     expect(await failures()).toEqual(before);

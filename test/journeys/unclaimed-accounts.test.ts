@@ -21,6 +21,7 @@ import { refusal } from "../support/errors.ts";
 import { tokenOf } from "../support/links.ts";
 import { personSchemas } from "../support/person.ts";
 import { administer } from "../support/postgres.ts";
+import { isLive } from "../support/sessions.ts";
 
 /*
  * Accounts that somebody made for an address of somebody else.
@@ -155,15 +156,6 @@ function rowsOf(statement: string): Promise<readonly object[]> {
   return administer(app.databaseUrl, (query) => query(statement));
 }
 
-async function isActive(token: string): Promise<boolean> {
-  const sessions = app.client(SessionService);
-  const check = sessions.checkSession({ token: token });
-  return check.then(
-    () => true,
-    () => false,
-  );
-}
-
 async function verifiedOf(id: string): Promise<readonly string[]> {
   const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
   return (identity?.addresses ?? [])
@@ -201,11 +193,11 @@ describe.each(everyWay)("an unverified address that is proven by a $kind over $p
     const attacker = await register();
     const { email, id } = attacker;
     const proving = await (await Proving.begin(kind, using)).asked(email);
-    expect(await isActive(attacker.sessionToken)).toBe(true);
+    expect(await isLive(app, attacker.sessionToken)).toBe(true);
     expect(await verifiedOf(id)).toEqual([]);
 
     const settings = await disowned(proving);
-    expect(await isActive(attacker.sessionToken)).toBe(false);
+    expect(await isLive(app, attacker.sessionToken)).toBe(false);
     expect((await logIn(app, email, attackersPassword)).case).toBe("rejected");
     expect(await verifiedOf(id)).toEqual([email]);
     const { credentials } = await app.client(IdentityService).listCredentials({ identityId: id });
@@ -213,7 +205,7 @@ describe.each(everyWay)("an unverified address that is proven by a $kind over $p
 
     const set = await setPassword(settings);
     if (set.case !== "completed") throw new Error(`it was ${set.case}`);
-    expect(await isActive(set.value.signedIn?.sessionToken ?? "")).toBe(true);
+    expect(await isLive(app, set.value.signedIn?.sessionToken ?? "")).toBe(true);
     expect((await logIn(app, email, ownersPassword)).case).toBe("completed");
     expect((await logIn(app, email, attackersPassword)).case).toBe("rejected");
   });
@@ -237,7 +229,7 @@ describe.each(everyWay)("an unverified address that is proven by a $kind over $p
     if (kept.case !== "completed") throw new Error(`it was ${kept.case}`);
     expect(kept.value.continueWith).toEqual([]);
     expect(await verifiedOf(id)).toEqual([email]);
-    expect([await isActive(sessionToken), await isActive(bearer)]).toEqual([true, true]);
+    expect([await isLive(app, sessionToken), await isLive(app, bearer)]).toEqual([true, true]);
     expect((await logIn(app, email)).case).toBe("completed");
   });
 });
@@ -277,7 +269,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     expect((await proving.get())?.stage.case).toBe("chooseMethod");
     expect((await refusal(proving.submit(disown))).reason).toBe("STEP_NOT_OFFERED");
     expect(await verifiedOf(attacker.id)).toEqual([]);
-    expect(await isActive(attacker.sessionToken)).toBe(true);
+    expect(await isLive(app, attacker.sessionToken)).toBe(true);
   });
 
   test("has buttons for both answers and the way back, and says what they do", async () => {
@@ -317,7 +309,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     expect(changed.outcome.case).toBe("saved");
     await disowned(proving);
     expect((await logIn(app, attacker.email, "another pass of theirs")).case).toBe("rejected");
-    expect(await isActive(attacker.sessionToken)).toBe(false);
+    expect(await isLive(app, attacker.sessionToken)).toBe(false);
   });
 
   test("has no answer any more once another address is verified: nothing is done, and the way back leads on", async () => {
@@ -331,7 +323,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     if (outcome.case !== "rejected") throw new Error(`it was ${outcome.case}`);
     expect(RejectionReason[outcome.value.reason]).toBe("CLAIM_ENDED");
     expect(outcome.flow?.form?.messages.map(({ id }) => id)).toEqual([9000093]);
-    expect(await isActive(attacker.sessionToken)).toBe(true);
+    expect(await isLive(app, attacker.sessionToken)).toBe(true);
     expect(await verifiedOf(attacker.id)).toEqual([spare]);
     expect((await proving.submit(back)).case).toBe("nextStep");
   });
@@ -372,7 +364,8 @@ describe("what was set up in an account that is disowned", () => {
       flowId: deleting?.id ?? "",
       step: { case: "deleteAccount", value: {} },
     });
-    expect(outcome.case).toBe("completed");
+    // It is scheduled, so that something can be taken back.
+    expect(outcome).toMatchObject({ case: "completed", value: { purgeTime: expect.anything() } });
     const again = await logIn(app, email, attackersPassword);
     expect(again.case).toBe("completed");
 
@@ -380,7 +373,7 @@ describe("what was set up in an account that is disowned", () => {
     const { identity } = await app.client(IdentityService).getIdentity({ identityId: id });
     expect(identity?.purgeTime).toBeUndefined();
     const token = again.case === "completed" ? (again.value.signedIn?.sessionToken ?? "") : "";
-    expect(await isActive(token)).toBe(false);
+    expect(await isLive(app, token)).toBe(false);
     const late = app.client(SettingsService, { bearer: token }).submitSettingsFlow({
       flowId: open?.id ?? "",
       step: { case: "password", value: { password: "back again 12345" } },
@@ -491,7 +484,7 @@ describe("nothing is asked", () => {
     expect((await app.messages(spare)).filter(({ suppressed }) => !suppressed)).toEqual([]);
     expect((await (await Proving.begin("verification")).prove(spare)).case).toBe("completed");
     expect(await verifiedOf(id)).toEqual(expect.arrayContaining([email, spare]));
-    expect(await isActive(sessionToken)).toBe(true);
+    expect(await isLive(app, sessionToken)).toBe(true);
   });
 });
 

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
-import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { goodPassword, register } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { openSettings, verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
-import { administer } from "../support/postgres.ts";
+import { countOf } from "../support/postgres.ts";
+import { isLive } from "../support/sessions.ts";
 
 const sixteen = Array.from({ length: 16 }, (_, index) => index);
 const overAll = (index: number) => protocols[index % protocols.length] ?? "gRPC";
@@ -18,19 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => app.stop());
 
-const countOf = async (of: string, parameters: readonly unknown[] = []) => {
-  const [row] = await administer(app.databaseUrl, (query) =>
-    query<{ count: number }>(`SELECT count(*)::int AS count FROM ostiary.${of}`, [...parameters]),
-  );
-  return row?.count ?? 0;
-};
-
-const live = async (tokens: readonly string[]) => {
-  const checks = await Promise.allSettled(
-    tokens.map((token) => app.client(SessionService).checkSession({ token })),
-  );
-  return checks.filter(({ status }) => status === "fulfilled").length;
-};
+/** How many of the sessions of these tokens still count. */
+const live = async (tokens: readonly string[]) =>
+  (await Promise.all(tokens.map((token) => isLive(app, token)))).filter(Boolean).length;
 
 /** What was refused of many calls, by its reason. */
 async function reasonsOf(results: readonly PromiseSettledResult<unknown>[]) {
@@ -45,14 +35,14 @@ describe("sixteen at once", () => {
   test("look for a flow that has expired: one takes its place, and all get it", async () => {
     const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.NATIVE });
     app.clock.advance(3_600_000);
-    const before = await countOf("flow");
+    const before = await countOf(app.databaseUrl, "flow");
     const found = await Promise.all(
       sixteen.map((index) =>
         app.client(FlowService, { protocol: overAll(index) }).getFlow({ flowId: flow?.id ?? "" }),
       ),
     );
     expect(new Set(found.map((answer) => answer.flow?.id)).size).toBe(1);
-    expect((await countOf("flow")) - before).toBe(1);
+    expect((await countOf(app.databaseUrl, "flow")) - before).toBe(1);
   });
 
   test("submits with one request id: one login, and one token that is alive", async () => {
@@ -76,7 +66,7 @@ describe("sixteen at once", () => {
     expect(new Set(answers.map((signedIn) => signedIn?.session?.id)).size).toBe(1);
     expect(await live(answers.map((signedIn) => signedIn?.sessionToken ?? ""))).toBe(1);
     const sessions = "event WHERE session_id = $1 AND type = 'session.created'";
-    expect(await countOf(sessions, [answers[0]?.session?.id])).toBe(1);
+    expect(await countOf(app.databaseUrl, sessions, [answers[0]?.session?.id])).toBe(1);
   });
 
   test("submits of a change of settings with one request id: one change", async () => {

@@ -94,11 +94,17 @@ describe.each(protocols)("an update over %s", (protocol) => {
   });
 
   test("by an old patch of names that JavaScript gives a meaning to changes nothing else", async () => {
-    const { id: identityId } = await created();
+    const before = await created();
+    const { id: identityId } = before;
     const value = JSON.parse('{"__proto__": {"admin": true}}') as JsonObject;
     const patch = { case: "adminMetadataPatch", value } as const;
     const refused = client().updateIdentity({ identityId, adminMetadataChange: patch });
-    expect((await refusal(refused)).code).toBe("InvalidArgument");
+    expect(await refusal(refused)).toMatchObject({
+      code: "InvalidArgument",
+      reason: "REQUEST_INVALID",
+      fields: ["adminMetadataPatch.__proto__"],
+    });
+    expect((await client().getIdentity({ identityId })).identity).toEqual(before);
   });
 });
 

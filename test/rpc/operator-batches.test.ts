@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ApiKeyService } from "../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { VerificationService } from "../../gen/ostiary/flow/v1/verification_service_pb.js";
@@ -145,21 +145,40 @@ test("a client that goes away is worked for no longer, and can send the rest aga
   const people = await accounts(3);
   const requestId = randomUUID();
   const identityIds = [...people.map(({ id }) => id), ...Array.from({ length: 900 }, () => nobody)];
-  app.statements.length = 0;
   const gone = new AbortController();
+  const linesBefore = app.log.length;
+  app.statements.length = 0;
   const lost = identities().batchSendRecoveryMessages({ requestId, identityIds }, { signal: gone.signal });
   const sending = lost.catch((error: unknown) => error);
-  while (app.statements.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await vi.waitUntil(() => app.statements.length > 0, { interval: 1, timeout: 20_000 });
   gone.abort();
   await sending;
+  // A client that goes away is no failure of the server's.
+  const ended = () =>
+    app.log
+      .slice(linesBefore)
+      .find(({ message, fields }) => message === "call" && JSON.stringify(fields).includes("/BatchSend"));
+  const call = await vi.waitUntil(ended, { timeout: 20_000 });
+  expect(call.fields).toMatchObject({ code: "canceled", reason: "REQUEST_CANCELED" });
+  expect(app.log.filter(({ message }) => message === "call failed")).toEqual([]);
+  expect(app.statements.length).toBeLessThan(identityIds.length);
+  // Nor does it go on unseen: batches take turns, and another one has them to itself.
+  expect(await statementsFor(100)).toBe(await statementsFor(100));
+
   const { results } = await identities().batchSendRecoveryMessages({
     requestId,
     identityIds: identityIds.slice(0, 3),
   });
   expect(results.map(outcomeOf)).toEqual(people.map(({ id, email }) => [id, email]));
   for (const { email } of people) expect(await sentTo(email)).toEqual(["recovery_link"]);
-  expect(app.statements.length).toBeLessThan(900);
 });
+
+/** How many statements are sent while a batch to this many identities runs of which none exists. */
+async function statementsFor(count: number): Promise<number> {
+  const before = app.statements.length;
+  await identities().batchSendRecoveryMessages({ identityIds: Array.from({ length: count }, () => nobody) });
+  return app.statements.length - before;
+}
 
 test("links that are switched off, or lead nowhere, stop all of it", async () => {
   const off = await startTestApp();

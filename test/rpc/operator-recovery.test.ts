@@ -333,6 +333,8 @@ describe("what operators begin", () => {
         client.createRecoveryLink({ identityId: id }),
         client.sendRecoveryMessage({ identityId: id }),
         client.sendVerificationMessage({ identityId: id }),
+        client.batchSendRecoveryMessages({ identityIds: [id] }),
+        client.batchSendVerificationMessages({ identityIds: [id] }),
       ].map(refusal),
     );
     for (const one of refused) {
@@ -342,8 +344,14 @@ describe("what operators begin", () => {
         metadata: { scope: "identity:recover" },
       });
     }
-    const { createRecoveryLink, sendRecoveryMessage, sendVerificationMessage } = IdentityService.method;
-    for (const method of [createRecoveryLink, sendRecoveryMessage, sendVerificationMessage]) {
+    const { method: methods } = IdentityService;
+    for (const method of [
+      methods.createRecoveryLink,
+      methods.sendRecoveryMessage,
+      methods.sendVerificationMessage,
+      methods.batchSendRecoveryMessages,
+      methods.batchSendVerificationMessages,
+    ]) {
       expect(hasOption(method, methodOption) && getOption(method, methodOption).access?.rateClass).toBe(
         RateClass.ADMIN_WRITE,
       );

@@ -3,6 +3,7 @@ import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { InvitationService } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
@@ -203,4 +204,19 @@ test("what a browser flow keeps of a submit that was not accepted costs one, and
   expect(inBrowser).toBe(native);
   const [without = 0, withOne] = await ofBoth("Registration", { traits: {}, password: { password: "x" } });
   expect(withOne).toBe(without + 1);
+});
+
+// `statements` leaves these writes out, so that a batch of them does not count for the call that runs at that moment.
+test("no call writes that its session or its key was used", async () => {
+  const { sessionToken } = await register(app);
+  const before = app.uses.length;
+  const begun = performance.now();
+  for (let count = 0; count < 40; count++) {
+    app.clock.advance(61_000);
+    await app.client(SessionService).checkSession({ token: sessionToken });
+    await app.client(IdentityService).listIdentities({});
+  }
+  const rounds = 1 + Math.ceil((performance.now() - begun) / 15_000);
+  // A batch of sessions and one of keys, every 15 seconds.
+  expect(app.uses.length - before).toBeLessThanOrEqual(2 * rounds);
 });

@@ -8,8 +8,10 @@ import {
   TenantProfileSchema,
 } from "../../gen/ostiary/flow/v1/tenant_profile_pb.js";
 import { IdentifierKind } from "../../gen/ostiary/identity/v1/identity_pb.js";
-import { register, sessionTokenOf } from "../support/accounts.ts";
+import { createTokens } from "../../src/crypto/tokens.ts";
+import { goodPassword, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
+import { Browser } from "../support/browser.ts";
 
 const path = "/ostiary.flow.v1.FlowService/GetTenantProfile";
 const getPath = `${path}?connect=v1&encoding=json&message=%7B%7D`;
@@ -204,6 +206,7 @@ describe("by GET", () => {
     const headers = { "content-type": "application/json", "if-none-match": etag };
     const response = await fetch(app.localUrl + path, { method: "POST", headers, body: "{}" });
     expect(response.status).toBe(200);
+    expect(await response.text()).toBe(await (await fetch(app.localUrl + getPath)).text());
   });
 
   test("an error is never kept", async () => {
@@ -216,11 +219,17 @@ describe("by GET", () => {
   test("security rule: no credential changes a byte of the answer, and no cookie comes with it", async () => {
     const { email } = await register(app);
     const token = await sessionTokenOf(app, email);
+    const [browser, former] = [await signedIn(email), await signedIn(email)];
+    const ended = cookieOf(former);
+    await former.post("/ostiary.session.v1.SessionService/Logout", {});
     const plain = await (await fetch(app.localUrl + getPath)).text();
+    const wrong = createTokens().issue("session_cookie", "default").token.reveal();
     const callers: readonly Record<string, string>[] = [
       { authorization: `Bearer ${token}` },
       { authorization: "Bearer ost_ses_wrong" },
-      { cookie: "__Host-ostiary_session=ost_coo_wrong; ostiary_session=ost_coo_wrong" },
+      { cookie: cookieOf(browser) },
+      { cookie: ended },
+      { cookie: `__Host-ostiary_session=${wrong}; ostiary_session=${wrong}` },
       { authorization: `Bearer ${app.apiKey}` },
       { "accept-language": "de" },
       { origin },
@@ -242,3 +251,19 @@ describe("by GET", () => {
     expect(await allow("https://elsewhere.example.com")).toBeNull();
   });
 });
+
+/** A browser in which somebody has signed in. */
+async function signedIn(identifier: string): Promise<Browser> {
+  const browser = new Browser(app.publicUrl, app.localUrl);
+  const service = "/ostiary.flow.v1.LoginService";
+  const { body } = await browser.post(`${service}/CreateLoginFlow`, { client: "CLIENT_KIND_BROWSER" });
+  const { id: flowId, csrfToken } = body.flow;
+  const step = { password: { password: goodPassword } };
+  await browser.post(`${service}/SubmitLoginFlow`, { flowId, csrfToken, identifier, ...step });
+  expect(cookieOf(browser)).toContain("ostiary_session=ost_cki_");
+  return browser;
+}
+
+function cookieOf({ cookies }: Browser): string {
+  return [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+}

@@ -12,7 +12,7 @@ import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { readMessages, type TestApp } from "../support/app.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
-import { guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
+import { freshAddress, guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
 
 let app: TestApp;
 beforeAll(async () => {
@@ -23,9 +23,6 @@ beforeAll(async () => {
   );
 });
 afterAll(() => app.stop());
-
-let lastAddress = 0;
-const freshAddress = () => `203.0.${Math.floor(++lastAddress / 250)}.${(lastAddress % 250) + 1}`;
 
 const kinds = ["login", "recovery", "verification"] as const;
 type Kind = (typeof kinds)[number];

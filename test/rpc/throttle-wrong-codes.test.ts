@@ -8,7 +8,7 @@ import { readMessages, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { administer } from "../support/postgres.ts";
-import { guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
+import { freshAddress, guess, sealingSecret, startThrottledApp } from "../support/throttled.ts";
 
 const wide = ["recipient", "recipient_daily", "recipient_total", "sending", "account"];
 
@@ -21,9 +21,6 @@ beforeAll(async () => {
   );
 });
 afterAll(() => app.stop());
-
-let lastAddress = 0;
-const freshAddress = () => `203.0.${Math.floor(++lastAddress / 250)}.${(lastAddress % 250) + 1}`;
 
 interface Shown {
   readonly deviceToken?: string;

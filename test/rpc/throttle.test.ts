@@ -15,20 +15,13 @@ import { freshEmail, goodPassword, register, sessionTokenOf } from "../support/a
 import { protocols, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
 import { administer } from "../support/postgres.ts";
-import { guess, startThrottledApp } from "../support/throttled.ts";
+import { freshAddress, guess, startThrottledApp } from "../support/throttled.ts";
 
 let app: TestApp;
 beforeAll(async () => {
   app = await startThrottledApp();
 });
 afterAll(() => app.stop());
-
-let lastAddress = 0;
-/** An address that no other test has. */
-function freshAddress(): string {
-  lastAddress++;
-  return `198.51.${Math.floor(lastAddress / 250)}.${(lastAddress % 250) + 1}`;
-}
 
 /** Uses up the ten tries that an unknown device has at once. */
 async function useUp(identifier: string, password?: string): Promise<string[]> {

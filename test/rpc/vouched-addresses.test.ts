@@ -1,5 +1,7 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
+import { RecoveryService } from "../../gen/ostiary/flow/v1/recovery_service_pb.js";
 import { type Identity, IdentityState } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService, SessionView } from "../../gen/ostiary/session/v1/session_service_pb.js";
@@ -7,12 +9,21 @@ import { freshEmail, goodPassword, logIn, register } from "../support/accounts.t
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { links, nobody } from "../support/batches.ts";
 import { refusal } from "../support/errors.ts";
+import { tokenOf } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
 
 let app: TestApp;
 
+const anAddress = () => ({
+  ...{ type: "string", format: "email" },
+  ostiary: { identifier: "email", verifiable: "email", recovery: "email" },
+});
+const properties = { email: anAddress(), second: anAddress() };
+const document = { type: "object", properties, required: ["email"] };
+
 beforeAll(async () => {
-  app = await startTestApp({ config: links });
+  const identity = { schemas: [{ id: "default", document }] };
+  app = await startTestApp({ config: { tenant_defaults: { ...links.tenant_defaults, identity } } });
 });
 
 afterAll(() => app.stop());
@@ -113,8 +124,29 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
+// Security rule: no link outlives the address that it rests on, and the owner is told at every address that was verified.
+test("the owner is told at their other address, and the link that was sent is dead", async () => {
+  const [email, second] = [freshEmail(), freshEmail()];
+  const client = app.client(IdentityService);
+  const { identity } = await client.createIdentity({
+    traits: { email, second },
+    verifiedAddresses: [{ value: email }, { value: second }],
+  });
+  const identityId = identity?.id ?? "";
+  await client.batchSendRecoveryMessages({ identityIds: [identityId] });
+  const [sent] = await app.messages(email);
+  const linkToken = tokenOf(sent?.url ?? "");
+  const open = () => app.client(RecoveryService).createRecoveryFlow({ client: ClientKind.NATIVE, linkToken });
+  expect((await open()).flow?.stage.case).toBe("confirmLink");
+
+  await client.unverifyAddress({ identityId, address: email });
+  expect(await templates(second)).toEqual(["address_removed"]);
+  expect(await templates(email)).toEqual(["address_removed", "recovery_link"]);
+  expect((await refusal(open())).reason).toBe("LINK_INVALID");
+});
+
 // Security rule: no session outlives the address that it may rest on, unless the operator says that it does.
-test("sessions go on where the operator says so, and the owner is told at the other addresses when one is added", async () => {
+test("sessions go on where the operator says so", async () => {
   const { email, identity, sessionToken } = await register(app);
   const identityId = identity?.id ?? "";
   const client = app.client(IdentityService);

@@ -323,6 +323,8 @@ describe("list", () => {
         ...anIdentityNamed(name, `${name}-second`),
         traits: structuredClone(traits) as unknown as Identity["traits"],
         schemaId: "listed",
+        publicMetadata: { plan: "gold" },
+        adminMetadata: { note: "a" },
         createdAt: afterNoon(index % 2),
       });
     }
@@ -388,7 +390,10 @@ describe("list", () => {
       { size: 10 },
       { documents: false },
     );
-    expect(items.map(({ traits }) => traits)).toEqual(Array(5).fill({}));
+    const documents = items.map(({ traits, publicMetadata, adminMetadata }) => ({
+      ...{ traits, publicMetadata, adminMetadata },
+    }));
+    expect(documents).toEqual(Array(5).fill({ traits: {}, publicMetadata: {}, adminMetadata: {} }));
   });
 
   test("shows nothing of another tenant, and refuses a position that is none", async () => {

@@ -67,6 +67,10 @@ describe("a reason stands for", () => {
     .flatMap((path) => [...readFileSync(`src/domain/${path}`, "utf8").matchAll(/\brule: "([^"]+)"/g)])
     .map(([, rule = ""]) => rule);
 
+  test("the limits of our own are found", () => {
+    expect(new Set(domain).size).toBeGreaterThan(10);
+  });
+
   test.each([...new Set(domain)].sort())("the limit %s that holds for all traits or passwords", (rule) => {
     expect(knownViolationReason(rule)).toBeDefined();
   });

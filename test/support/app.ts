@@ -59,6 +59,8 @@ export interface TestApp {
   readonly log: readonly LogLine[];
   /** The statements of calls that were sent since it was last emptied; not what the server does by itself. */
   readonly statements: string[];
+  /** Those in which it is noted when sessions and keys were used, in batches. */
+  readonly uses: readonly string[];
   /** What was sent, oldest first; to one recipient if one is given. */
   messages(recipient?: string): Promise<readonly SentMessage[]>;
   /** A client of a service of the contract, over one of the protocols. */
@@ -124,6 +126,7 @@ export async function startTestApp(
   await writeFile(file, stringify(merge(defaults, options.config ?? {})), { mode: 0o600 });
   const log: LogLine[] = [];
   const statements: string[] = [];
+  const uses: string[] = [];
   const clock = options.clock ?? new TestClock();
   const appOptions = {
     config: loadConfig({ file, environment: {}, flags: {} }),
@@ -132,7 +135,8 @@ export async function startTestApp(
     clock,
     environment: options.environment,
     onStatement: (text: string) => {
-      if (!isOfNoCall(text)) statements.push(text);
+      if (isUse(text)) uses.push(text);
+      else if (!isOfNoCall(text)) statements.push(text);
     },
   };
   const app = await startApp(appOptions);
@@ -149,6 +153,7 @@ export async function startTestApp(
     clock,
     log,
     statements,
+    uses,
     messages: (recipient) => readMessages(database.url, secret, recipient),
     client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
       const isAdmin = /ApiKey|Identity|Invitation|Admin|Courier|Throttle/.test(service.typeName);
@@ -165,16 +170,13 @@ export async function startTestApp(
   };
 }
 
-/**
- * Whether it is a statement of the courier's workers, of the health check of the database, or of the writer that stores in
- * batches when sessions and keys were last used.
- */
+/** Whether it is a statement of the courier's workers, or of the check whether the database is there. */
 function isOfNoCall(text: string): boolean {
-  return (
-    text === "SELECT 1" ||
-    /(FROM|UPDATE) ostiary\.message\b/.test(text) ||
-    /^UPDATE ostiary\.\w+ target SET last_used_at/.test(text)
-  );
+  return text === "SELECT 1" || /(FROM|UPDATE) ostiary\.message\b/.test(text);
+}
+
+function isUse(text: string): boolean {
+  return /^UPDATE ostiary\.\w+ target SET last_used_at/.test(text);
 }
 
 /** A transport of a protocol, with headers for each call, and what Node's TLS takes for its connections. */

@@ -1,3 +1,4 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Flow } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { SettingsService } from "../../gen/ostiary/flow/v1/settings_service_pb.js";
@@ -38,11 +39,13 @@ export async function openSettings(app: TestApp, bearer: string, protocol: Proto
   };
 }
 
-/** Has an account deleted, and gives when that will be. */
+/** Has an account deleted, and gives when that will be. Throws if nothing says when. */
 export async function deleteAccount(app: TestApp, bearer: string, protocol?: Protocol): Promise<Date> {
   const { outcome } = await (await openSettings(app, bearer, protocol)).submit("deleteAccount");
   if (outcome.case !== "completed") throw new Error(`it was ${outcome.case}`);
-  return new Date(Number(outcome.value.purgeTime?.seconds) * 1000);
+  const { purgeTime } = outcome.value;
+  if (purgeTime === undefined) throw new Error("it was completed without a time to delete the account at");
+  return timestampDate(purgeTime);
 }
 
 /** The steps that a form has buttons for, in their order. */

@@ -21,6 +21,14 @@ export async function administer<T>(url: string, work: (query: Query) => Promise
   }
 }
 
+/** How many rows of ours there are: `of` is a table, and what may follow its name in a statement. */
+export async function countOf(url: string, of: string, values: readonly unknown[] = []): Promise<number> {
+  const [row] = await administer(url, (query) =>
+    query<{ count: number }>(`SELECT count(*)::int AS count FROM ostiary.${of}`, values),
+  );
+  return row?.count ?? 0;
+}
+
 /** The URL of another database of the same server. */
 export function databaseUrl(url: string, name: string): string {
   const other = new URL(url);

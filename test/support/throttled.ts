@@ -18,6 +18,14 @@ export function startThrottledApp(throttle: object = {}, settings: object = {}):
   });
 }
 
+let lastAddress = 0;
+
+/** An address of the network that no other test of the file has. */
+export function freshAddress(): string {
+  lastAddress++;
+  return `203.0.${Math.floor(lastAddress / 250)}.${(lastAddress % 250) + 1}`;
+}
+
 /** A try to sign in. */
 export interface Guess {
   readonly identifier: string;

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
 import {
   allowedOrigin,
@@ -14,6 +15,7 @@ import {
   type Running,
   sessionClient,
   startListener,
+  testAccess,
   testTenant,
 } from "./harness.ts";
 
@@ -186,6 +188,34 @@ describe.each(protocols)("an API key over %s", (protocol) => {
   test("without the scope is told which one", async () => {
     const error = await errorOf(get({ authorization: "Bearer ost_key_identity:create" }));
     expect(detailOf(error, ErrorInfoSchema)?.metadata).toEqual({ scope: "identity:read" });
+  });
+});
+
+// Security rule: a key counts for the users of its own tenant.
+describe.each(protocols)("a key by which a server calls for its users, over %s", (protocol) => {
+  const headers = { "ostiary-api-key": "ost_key_client:forward", "ostiary-client-address": "203.0.113.7" };
+  const check = (at: Running) => sessionClient(protocol, at.baseUrl, headers).checkSession({ token: "x" });
+
+  test("is unknown to another tenant, and the call does not go on as the server's own", async () => {
+    const tenant = testTenant();
+    const other: Tenant = { ...tenant, id: "other" as Tenant["id"] };
+    const foreign = await startListener({ access: testAccess(tenant, [], undefined, other) });
+    try {
+      const error = await errorOf(check(foreign));
+      expect([Code[error.code], detailOf(error, ErrorInfoSchema)?.reason]).toEqual([
+        "Unauthenticated",
+        "API_KEY_UNKNOWN",
+      ]);
+      expect(foreign.seen.calls).toBe(0);
+      await vi.waitUntil(() => foreign.log.length > 0, 10_000);
+      expect(foreign.log.map(({ fields }) => [fields.address, fields.forwardedBy])).toEqual([
+        ["127.0.0.1", undefined],
+      ]);
+    } finally {
+      await foreign.close();
+    }
+    // The control: the same key of the tenant itself.
+    expect((await check(running)).session?.id).toBe("x");
   });
 });
 

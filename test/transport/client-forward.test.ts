@@ -9,6 +9,7 @@ import { createTokens } from "../../src/crypto/tokens.ts";
 import { freshEmail, goodPassword, register } from "../support/accounts.ts";
 import { type Protocol, protocols, startTestApp, type TestApp } from "../support/app.ts";
 import { refusal } from "../support/errors.ts";
+import { freshAddress } from "../support/throttled.ts";
 
 const keyHeader = "ostiary-api-key";
 const agent = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0";
@@ -17,7 +18,6 @@ const unknownKey = createTokens().issue("api_key", "default").token.reveal();
 
 let app: TestApp;
 let key: string;
-let addresses = 0;
 
 beforeAll(async () => {
   app = await startTestApp({
@@ -26,10 +26,6 @@ beforeAll(async () => {
   key = (await makeKey("client:forward")).secret;
 });
 afterAll(() => app.stop());
-
-function freshAddress(): string {
-  return `203.0.113.${++addresses}`;
-}
 
 async function makeKey(...scopes: string[]): Promise<{ readonly id: string; readonly secret: string }> {
   const { apiKey, secret } = await app.client(ApiKeyService).createApiKey({ name: "app", scopes });

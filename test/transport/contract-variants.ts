@@ -1,23 +1,20 @@
 import {
   create,
   createFileRegistry,
-  type DescFile,
   type DescService,
   type FileRegistry,
-  fromBinary,
   setExtension,
-  toBinary,
 } from "@bufbuild/protobuf";
 import {
   FieldDescriptorProto_Label,
   FieldDescriptorProto_Type,
   FieldDescriptorProtoSchema,
   type FileDescriptorProto,
-  FileDescriptorProtoSchema,
   MethodOptionsSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { SessionAccess } from "../../gen/ostiary/option/v1/option_pb.js";
 import { method as methodOption, RateClass } from "../../gen/ostiary/option/v1/option_pb.js";
+import { copiesOf } from "../support/descriptors.ts";
 
 /** The number and the name that `newerContract` gives to the field that only it has. */
 export const newerField = { number: 60, name: "newer" };
@@ -71,15 +68,7 @@ function registryOf(
   services: readonly DescService[],
   change: (file: FileDescriptorProto) => void,
 ): FileRegistry {
-  const files = new Map<string, FileDescriptorProto>();
-  const add = ({ proto, dependencies }: DescFile) => {
-    if (files.has(proto.name)) return;
-    // What a file imports comes before it.
-    for (const dependency of dependencies) add(dependency);
-    const copy = fromBinary(FileDescriptorProtoSchema, toBinary(FileDescriptorProtoSchema, proto));
-    files.set(proto.name, copy);
-    change(copy);
-  };
-  for (const { file } of services) add(file);
+  const files = copiesOf(...services.map(({ file }) => file));
+  for (const file of files.values()) change(file);
   return createFileRegistry({ $typeName: "google.protobuf.FileDescriptorSet", file: [...files.values()] });
 }

@@ -111,7 +111,7 @@ describe("a stream with a deadline that is far away goes on", () => {
     running.readiness.report("database", true);
     expect(stream.closed).toBe(false);
     client.destroy();
-    await vi.waitUntil(() => running.log.length > 0);
+    await vi.waitUntil(() => running.log.length > 0, 10_000);
     expect(running.log[0]?.fields).toMatchObject({ code: "canceled" });
     expect(warnings).toEqual([]);
   });

@@ -104,11 +104,15 @@ const session: Session = {
   device: { ipAddress: undefined, userAgent: undefined },
 };
 
-/** Access whose keys and sessions are spelled out: `ost_key_<scope>,<scope>` is a key of these scopes. */
+/**
+ * Access whose keys and sessions are spelled out: `ost_key_<scope>,<scope>` is a key of these scopes. All keys are those of one
+ * tenant, which may be another one than that of the pages.
+ */
 export function testAccess(
   tenant: Tenant,
   certificates: readonly CertificateGrant[] = [],
   clock: Clock = systemClock,
+  keyTenant: Tenant = tenant,
 ): Access {
   return createAccess({
     tenants: { byName: () => tenant, byHost: () => tenant },
@@ -146,7 +150,7 @@ export function testAccess(
           bootstrap: false,
           maker: undefined,
         };
-        return { tenant, apiKey };
+        return { tenant: keyTenant, apiKey };
       },
     },
   });

@@ -208,7 +208,7 @@ describe("an HTTP/2 connection", () => {
   test("whose answers are not read is closed after the idle time", async () => {
     const noWindow = frame(frameTypes.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
     await closedBy([noWindow, frame(frameTypes.headers, endHeaders | endStream, 1, head)]);
-    await vi.waitUntil(() => running.log.length === 1);
+    await vi.waitUntil(() => running.log.length === 1, 10_000);
   });
 
   test("that resets each of 20,000 calls is closed, and the server answers others", async () => {
@@ -245,7 +245,7 @@ describe("a server stream", () => {
     const status = headers["grpc-status"] ?? (await once(stream, "trailers"))[0]["grpc-status"];
     expect(status).toBe("4");
     client.destroy();
-    await vi.waitUntil(() => running.log.length === 1);
+    await vi.waitUntil(() => running.log.length === 1, 10_000);
   });
 
   test("whose client goes away before it asked is canceled, and no error of the server", async () => {
@@ -254,7 +254,7 @@ describe("a server stream", () => {
     stream.on("error", () => {});
     await once(client, "remoteSettings");
     client.destroy();
-    await vi.waitUntil(() => running.log.length > 0);
+    await vi.waitUntil(() => running.log.length > 0, 10_000);
     expect(running.log).toHaveLength(1);
     expect(running.log[0]?.fields).toMatchObject({ code: "canceled" });
   });

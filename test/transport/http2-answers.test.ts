@@ -207,7 +207,7 @@ describe("a client that resets a call", () => {
     }
     expect(problemsOf(running)).toEqual([]);
     // Whatever was begun is told to have ended.
-    await vi.waitUntil(() => running.log.some(({ fields }) => fields.reason === "METHOD_UNKNOWN"));
+    await vi.waitUntil(() => running.log.some(({ fields }) => fields.reason === "METHOD_UNKNOWN"), 10_000);
   });
 
   test("after the first part of an answer ends that call alone", async () => {
@@ -218,7 +218,7 @@ describe("a client that resets a call", () => {
     stream.end(envelope(0, ""));
     await once(stream, "data");
     stream.close(8);
-    await vi.waitUntil(() => running.log.length === 1);
+    await vi.waitUntil(() => running.log.length === 1, 10_000);
     expect(running.log[0]).toMatchObject({ level: "debug", fields: { code: "canceled" } });
     client.destroy();
   });

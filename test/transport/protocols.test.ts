@@ -193,7 +193,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     abort.abort();
     expect(await pending).toBeInstanceOf(ConnectError);
     await told;
-    await vi.waitUntil(() => running.log.length > 0);
+    await vi.waitUntil(() => running.log.length > 0, 10_000);
     expect(running.log[0]?.fields.code).toBe("canceled");
   });
 });
@@ -201,7 +201,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
 /** The context of the call that is under way, once the service has it. */
 async function nextContext(): Promise<HandlerContext> {
   running.seen.context = undefined;
-  return vi.waitUntil(() => running.seen.context, { interval: 1 });
+  return vi.waitUntil(() => running.seen.context, { interval: 1, timeout: 10_000 });
 }
 
 function protocolName(protocol: string): string {

@@ -1,8 +1,24 @@
 import { once } from "node:events";
 import { connect, constants } from "node:http2";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { createClient, type HandlerContext } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { maxRequestBytes, type Running, startListener } from "./harness.ts";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
+import { domainError } from "../../src/domain/errors.ts";
+import type { Access } from "../../src/transport/rpc/access.ts";
+import {
+  detailOf,
+  errorOf,
+  maxRequestBytes,
+  protocols,
+  type Running,
+  startListener,
+  testAccess,
+  testTenant,
+  transportOf,
+} from "./harness.ts";
 import { open } from "./raw.ts";
 
 const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -96,7 +112,7 @@ describe("a stream in both directions", () => {
       stream.on("error", () => {});
       return { client, stream };
     };
-    const logged = () => vi.waitUntil(() => impatient.log.at(-1)?.fields.reason);
+    const logged = () => vi.waitUntil(() => impatient.log.at(-1)?.fields.reason, 10_000);
 
     test("for the next message ends with the reason", async () => {
       const { client, stream } = begin();
@@ -152,6 +168,60 @@ describe("a stream in both directions", () => {
     expect(answer).toContain('"reason":"SERVER_STOPPING"');
   });
 });
+
+// Security rule: a stream does not outlive what opened it.
+describe.each(protocols)("a stream whose key is revoked, over %s,", (protocol) => {
+  test.each(["ends quietly", "throws why", "takes no notice"])(
+    "ends with the reason if its service %s",
+    async (ends) => {
+      const sound = testAccess(testTenant());
+      let revoked = false;
+      const access: Access = {
+        ...sound,
+        admit: async (...call) => {
+          if (revoked) throw domainError("API_KEY_REVOKED", {});
+          return sound.admit(...call);
+        },
+      };
+      const implementation = {
+        async *watchSessions(_request: object, { signal }: HandlerContext) {
+          do {
+            yield { event: { case: "heartbeat" as const, value: {} } };
+            await (ends === "takes no notice" ? setImmediate() : aborted(signal));
+          } while (ends === "takes no notice");
+          if (ends === "throws why") signal.throwIfAborted();
+        },
+      };
+      const watched = await startListener({
+        access,
+        services: [{ service: SessionFeedService, implementation }],
+        limits: { streamAccessIntervalMs: 20 },
+      });
+      try {
+        const headers = { authorization: "Bearer ost_key_session:watch" };
+        const client = createClient(SessionFeedService, transportOf(protocol, watched.baseUrl, headers));
+        const messages = client.watchSessions({})[Symbol.asyncIterator]();
+        expect((await messages.next()).value?.event.case).toBe("heartbeat");
+        revoked = true;
+        const error = await errorOf(restOf(messages));
+        expect(detailOf(error, ErrorInfoSchema)?.reason).toBe("API_KEY_REVOKED");
+        await vi.waitUntil(() => watched.log.length > 0, 10_000);
+        expect(watched.log.map(({ fields }) => fields.reason)).toEqual(["API_KEY_REVOKED"]);
+      } finally {
+        await watched.close();
+      }
+    },
+  );
+});
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Reads a stream to its end. */
+async function restOf(messages: AsyncIterator<unknown>): Promise<void> {
+  while ((await messages.next()).done !== true);
+}
 
 /** Reads a connection up to a mark, and gives what came before it. */
 function answersOf(socket: Socket): (mark: string) => Promise<string> {

@@ -6,7 +6,7 @@ import { freshEmail, goodPassword, logIn, register } from "../support/accounts.t
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled } from "../support/chromium.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
-import { email, identifier, password, submit, Visitors } from "./visitors.ts";
+import { email, identifier, password, settled, submit, Visitors } from "./visitors.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -52,10 +52,10 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       "Sign in",
       "Send sign in code",
     ]);
-    await page.focus(password);
-    await page.keyboard.press("Enter");
+    await page.press(password, "Enter");
     await page.waitForURL("**/ui/sessions");
     await page.waitForSelector(".facts");
+    await settled(page);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.waitForSelector(identifier);
@@ -77,13 +77,19 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
       expect(await violationsOf(page)).toEqual([]);
       expect(await overflowOf(page)).toBe(0);
 
-      for (const path of ["login", "registration", "example-login", "nothing-here"]) {
+      // What each page has, and the one before it has not.
+      for (const [path, mark] of [
+        ["login", identifier],
+        ["registration", email],
+        ["example-login", "#identifier"],
+        ["nothing-here", "text=There is no page"],
+      ] as const) {
         // Within the app, since the server itself has no page for the last of them.
         await page.evaluate((to) => {
           window.history.pushState(null, "", `/ui/${to}`);
           window.dispatchEvent(new PopStateEvent("popstate"));
         }, path);
-        await page.waitForSelector(path === "nothing-here" ? "text=There is no page" : submit);
+        await page.waitForSelector(mark);
         expect(await violationsOf(page), path).toEqual([]);
         expect(await overflowOf(page), path).toBe(0);
         if (path !== "login" && path !== "registration") continue;

@@ -1,11 +1,10 @@
-import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { deletionConfig } from "../support/deletion.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
-import { email, identifier, password, submit, Visitors } from "./visitors.ts";
+import { email, focused, identifier, password, settled, submit, Visitors } from "./visitors.ts";
 
 describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => {
   let app: TestApp;
@@ -28,16 +27,13 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     return message?.code ?? "";
   };
 
-  const focused = (page: Page) =>
-    page.evaluate(() => document.activeElement?.getAttribute("name") ?? document.activeElement?.className);
-
   test("lead a stranger from the door to the login, and from there to a new account", async () => {
     const page = await visitors.open("/ui/");
     await page.waitForSelector(identifier);
-    expect(await page.title()).toBe("Sign in · Ostiary");
+    await expect.poll(() => page.title()).toBe("Sign in · Ostiary");
     await page.click("text=Create one");
     await page.waitForSelector(email);
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+    await expect.poll(() => focused(page)).toBe("H1");
 
     const address = freshEmail();
     await page.fill(email, address);
@@ -60,7 +56,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, "not the password");
     await page.click(submit);
     await page.waitForSelector("[role='alert'] [data-kind='error']");
-    expect(await focused(page)).toBe("ostiary-messages");
+    await expect.poll(() => focused(page)).toBe("ostiary-messages");
     expect(await page.inputValue(identifier)).toBe(address);
     expect(await page.inputValue(password)).toBe("");
     await page.fill(password, goodPassword);
@@ -74,7 +70,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(password, "short");
     await page.click(submit);
     await page.waitForSelector("[aria-invalid='true']");
-    expect(await focused(page)).toBe("traits.email");
+    await expect.poll(() => focused(page)).toBe("traits.email");
     const described = await page.getAttribute(email, "aria-describedby");
     expect(await page.textContent(`#${described}`)).toContain("valid email");
     expect(await page.inputValue(email)).toBe("no address");
@@ -161,7 +157,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.click(".small-button >> nth=0");
     await page.waitForSelector("text=The session was ended.");
     expect(await others.count()).toBe(2);
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+    await expect.poll(() => focused(page)).toBe("H1");
 
     await page.click("text=End all others");
     await page.waitForSelector("text=Other sessions ended: 2.");
@@ -325,7 +321,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     });
     await page.click(button);
     await page.waitForSelector("dialog >> text=Delete your account?");
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("No, leave it");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("No, leave it");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog", { state: "detached" });
     expect(submits).toEqual([]);
@@ -341,8 +337,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.goto(`${app.publicUrl}/ui/settings`);
     await page.waitForSelector("[role='alert'] >> text=/This account will be deleted on 2\\d December 2026/");
     // Enter in a field saves the fields: it is not the first button that is meant.
-    await page.focus(email);
-    await page.keyboard.press("Enter");
+    await page.press(email, "Enter");
     await page.waitForSelector("text=Your changes have been saved!");
     await page.click("[data-step='keepAccount']");
     await page.waitForSelector(button);
@@ -356,17 +351,16 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await page.getAttribute(email, "autocomplete")).toBe("email");
     expect(await page.getAttribute(password, "type")).toBe("password");
     await page.click("button:has-text('Show')");
-    expect(await page.getAttribute(password, "type")).toBe("text");
+    await expect.poll(() => page.getAttribute(password, "type")).toBe("text");
     await page.click("button:has-text('Hide')");
-    expect(await page.getAttribute(password, "type")).toBe("password");
+    await expect.poll(() => page.getAttribute(password, "type")).toBe("password");
     const long = `${"a long pass phrase, pasted whole ".repeat(8)}`.slice(0, 250);
     await page.fill(email, long);
-    await page.focus(email);
-    await page.keyboard.press("Control+A");
-    await page.keyboard.press("Control+X");
-    await page.focus(password);
-    await page.keyboard.press("Control+V");
-    expect(await page.inputValue(password)).toBe(long);
+    await page.press(email, "Control+A");
+    await page.press(email, "Control+X");
+    await expect.poll(() => page.inputValue(email)).toBe("");
+    await page.press(password, "Control+V");
+    await expect.poll(() => page.inputValue(password)).toBe(long);
   });
 
   test("speak German to a German browser, and whatever is chosen from then on", async () => {
@@ -380,7 +374,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     expect(await page.textContent(".ostiary-error")).toBe("Füllen Sie dieses Feld aus.");
     await page.selectOption("header select", "en");
     // What is on the page is translated where it stands, and what was typed stays.
-    expect(await page.textContent(".ostiary-error")).toBe("Fill this in.");
+    await expect.poll(() => page.textContent(".ostiary-error")).toBe("Fill this in.");
     expect(await page.inputValue(identifier)).toBe("niemand@example.com");
     await page.reload();
     await page.waitForSelector(identifier);
@@ -424,7 +418,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
     await page.click("[data-step='profile']");
     await page.waitForSelector(password);
     await page.click("[data-step='back']");
-    await page.waitForSelector(email);
+    await page.waitForSelector("[data-step='profile']");
     expect(await page.inputValue(email)).toBe(address);
     await page.click("[data-step='profile']");
     await page.click("[data-step='sendLink']");
@@ -478,11 +472,12 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     await page.fill(identifier, "nobody-at-all");
     await page.click(submit);
     await page.waitForSelector("text=This account does not exist");
+    await settled(page);
     await page.fill(identifier, name);
-    await page.keyboard.press("Enter");
+    await page.press(identifier, "Enter");
     await page.waitForSelector(`text=Signing in as ${name}.`);
     // Whoever uses the keyboard types on.
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("password.password");
+    await expect.poll(() => focused(page)).toBe("password.password");
     // Where programs that keep passwords look for it, out of everybody else's sight.
     expect(await page.getAttribute(identifier, "type")).toBe("text");
     expect(await page.getAttribute(identifier, "autocomplete")).toBe("username");
@@ -495,7 +490,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
     await page.waitForSelector(`text=Signing in as ${address}.`);
     await page.reload();
     await page.fill(password, "not the password");
-    await page.keyboard.press("Enter");
+    await page.press(password, "Enter");
     await page.waitForSelector("[role='alert'] [data-kind='error']");
     await page.fill(password, goodPassword);
     await page.click(submit);
@@ -543,7 +538,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       await page.waitForSelector(identifier);
       // What nobody can do is not offered.
       await page.waitForSelector("text=Acme");
-      expect(await page.title()).toBe("Sign in · Acme");
+      await expect.poll(() => page.title()).toBe("Sign in · Acme");
       expect(await page.locator("main a").count()).toBe(0);
     } finally {
       await browser.close();

@@ -9,6 +9,24 @@ export const identifier = "[name='identifier']";
 export const password = "[name='password.password']";
 export const submit = "button[type='submit']";
 
+/** What has the focus: the name of a field, else the class or the tag. To be polled: the focus moves after a drawing. */
+export function focused(page: Page): Promise<string | undefined> {
+  return page.evaluate(() => {
+    const element = document.activeElement;
+    return element?.getAttribute("name") ?? (element?.className || element?.tagName);
+  });
+}
+
+/** Waits until what follows the last drawing is done, above all that the focus was moved: what is typed then stays where it is. */
+export function settled(page: Page): Promise<void> {
+  return page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+      }),
+  );
+}
+
 /** People who visit the pages of one server, each with a browser of their own. */
 export class Visitors {
   readonly #browser: Browser;
@@ -57,7 +75,7 @@ export class Visitors {
     await page.fill(password, goodPassword);
     await page.click(submit);
     await page.waitForURL("**/ui/verification*");
-    await page.click(".aside a");
+    await page.click(".aside a[href='/ui/sessions']");
     await page.waitForURL("**/ui/sessions");
     await page.waitForSelector(".facts");
     return { page, address };

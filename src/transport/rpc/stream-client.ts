@@ -47,14 +47,17 @@ export function readNext<T>(
 /** Why a stream was ended from outside, in our own words. */
 export function endOf(signal: AbortSignal): unknown {
   const { reason } = signal;
-  if (reason instanceof DomainError || isDeadline(signal)) return reason;
+  if (isEnded(signal)) return reason;
   // A reset, with whatever code the client chose, or a connection that is gone.
   return domainError("REQUEST_CANCELED", {}, { cause: reason });
 }
 
-/** Whether a stream was ended by the deadline of its caller. */
-export function isDeadline({ reason }: AbortSignal): boolean {
-  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
+/** Whether a stream was ended by the server or by the deadline of its caller, so that the caller is there to be told. */
+export function isEnded({ reason }: AbortSignal): boolean {
+  return (
+    reason instanceof DomainError ||
+    (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
+  );
 }
 
 /** Ends a stream whose client does not read, without another word: it would not read that either. */

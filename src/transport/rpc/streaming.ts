@@ -28,7 +28,7 @@ import { protocolError, reasonOf, toConnectError } from "./errors.ts";
 import { createCall, type Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 import { watchAccess } from "./stream-access.ts";
-import { capDeadline, cutOff, endOf, isDeadline, readNext } from "./stream-client.ts";
+import { capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
 import { binaryOptionsFor, jsonOptions } from "./unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "./unary/negotiate.ts";
 import type { CallResult } from "./unary/serve.ts";
@@ -262,12 +262,14 @@ async function* validated<T>(
 async function* sent<T>(messages: AsyncIterable<T>, stream: Stream, signal: AbortSignal) {
   try {
     for await (const message of messages) {
+      // A service may not look at the signal.
+      if (isEnded(signal)) break;
       stream.awaitReader();
       yield message;
       stream.readerCame();
     }
-    // A service may end quietly when it is told of the deadline; the caller is told why it ended.
-    if (signal.aborted && isDeadline(signal)) throw endOf(signal);
+    // A service may end quietly when the server ends the stream, or its deadline; the caller is told why it ended.
+    if (isEnded(signal)) throw endOf(signal);
   } catch (error) {
     throw remember(stream, signal.aborted && error === signal.reason ? endOf(signal) : error);
   } finally {

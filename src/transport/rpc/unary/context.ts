@@ -1,5 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { domainError } from "../../../domain/errors.ts";
 import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
 import type { SharedAnswer } from "./shared-answer.ts";
 import type { ProtocolName } from "./wire.ts";
@@ -56,7 +57,7 @@ export class UnaryContext implements HandlerContext {
     if (this.#abortController === undefined) {
       this.#abortController = new AbortController();
       if (this.#abortReason !== undefined) this.#abortController.abort(this.#abortReason);
-      else this.#exchange.onGone(() => this.abort(new Error("the caller went away")));
+      else this.#exchange.onGone(() => this.abort(domainError("REQUEST_CANCELED", {})));
     }
     return this.#abortController.signal;
   }
