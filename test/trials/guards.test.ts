@@ -392,7 +392,7 @@ describe("a header full of cookies costs a guarded app little", () => {
   });
 });
 
-describe("a demand that is misspelt is no guard without it", () => {
+describe("a demand that is misspelt", () => {
   let ostiary: SessionServer;
   beforeAll(async () => {
     ostiary = await startSessionServer();
@@ -474,9 +474,9 @@ describe("a demand that is misspelt is no guard without it", () => {
 
   // A guard by the methods' own option has the same options, but for what is demanded.
   test.each([
-    ["by options", requireSession],
-    ["by the methods' own option", requireAccess],
-  ] as const)("of a guard %s, but is refused when it is made", (_, make) => {
+    ["requireSession", requireSession],
+    ["requireAccess", requireAccess],
+  ] as const)("is refused when %s makes the guard", (_, make) => {
     const taken = options.filter(
       ([, odd]) => !isRefused(() => make({ baseUrl: ostiary.url, ...odd } as never)),
     );
@@ -492,7 +492,7 @@ describe("a demand that is misspelt is no guard without it", () => {
     }
   }
 
-  test("and what is not set is no demand", async () => {
+  test("is not taken for one that is not set", async () => {
     const none = { maxAge: undefined, assuranceLevel: undefined, methodProperties: undefined };
     const guard = requireSession({ baseUrl: ostiary.url, ...none });
     const request = new Request("http://x.example/", { headers: withToken(goodToken) });
