@@ -220,22 +220,25 @@ describe("names of traits", () => {
 });
 
 describe("the form helpers of the SDK, with names of a hostile server", () => {
-  test.each([
-    "__proto__.polluted",
-    "traits.__proto__.polluted",
-    "traits.constructor.prototype.polluted",
-    "constructor.prototype.polluted",
-    "a[__proto__][polluted]",
-    "toString",
-    "hasOwnProperty.call",
-    `${"a.".repeat(20_000)}a`,
-    "traits.".repeat(5_000),
-    "0".repeat(30_000),
-    "traits.4294967295",
-    "traits.1e9",
-    "\\".repeat(20_000),
-    "[".repeat(20_000),
-  ])("pollute nothing and take no time: %.40s", (name) => {
+  test.each(
+    [
+      "__proto__.polluted",
+      "traits.__proto__.polluted",
+      "traits.constructor.prototype.polluted",
+      "constructor.prototype.polluted",
+      "a[__proto__][polluted]",
+      "toString",
+      "hasOwnProperty.call",
+      `${"a.".repeat(20_000)}a`,
+      `traits.${"a.".repeat(20_000)}a`,
+      "traits.".repeat(5_000),
+      "0".repeat(30_000),
+      "traits.4294967295",
+      "traits.1e9",
+      "\\".repeat(20_000),
+      "[".repeat(20_000),
+    ].map((name) => [name.length > 60 ? `${name.slice(0, 20)}… of ${name.length} letters` : name, name]),
+  )("pollute nothing and take no time: %s", (_, name = "") => {
     const data = new FormData();
     for (let count = 0; count < 3; count++) data.append(name, "x");
     const label = { id: 1, text: "L" };
@@ -249,9 +252,10 @@ describe("the form helpers of the SDK, with names of a hostile server", () => {
     });
     const before = process.threadCpuUsage();
     try {
-      formDataToValues(flow, data, "password");
+      const { values } = formDataToValues(flow, data, "password");
+      expect(Object.keys(values).filter((each) => each.split(".").includes("__proto__"))).toEqual([]);
     } catch (error) {
-      expect(error).not.toBeInstanceOf(RangeError);
+      expect(error).toBeInstanceOf(TypeError);
     }
     const described = describeForm(flow, {});
     const { user } = process.threadCpuUsage(before);
