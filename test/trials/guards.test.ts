@@ -518,7 +518,7 @@ describe("with a server", () => {
   test("checks of many at once are never mixed, and none outlives its session", async () => {
     const people: Awaited<ReturnType<typeof register>>[] = [];
     for (let index = 0; index < 8; index++) people.push(await register(app));
-    const guard = requireSession({ baseUrl: app.localUrl });
+    const guard = requireSession({ baseUrl: app.localUrl, checkTimeout: "1m" });
     const asking = (token: string, signal?: AbortSignal) =>
       guard.check(new Request("http://x.example/", { headers: withToken(token), ...(signal && { signal }) }));
     let admitted = 0;
