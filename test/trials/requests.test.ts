@@ -344,8 +344,8 @@ describe.runIf(isLinux)("bodies that strangers never finish", () => {
 });
 
 describe.runIf(isLinux)("bodies that cost much to decode", () => {
-  /** 380 ms is what was found; what is left is below 5 ms. */
-  const mostMs = 30;
+  /** 380 ms is what was found; what is left is below 5 ms, and several times that on a busy machine. */
+  const mostMs = 100;
   const ticksInSecond = 100;
   /** What the process has used of its processors so far, in milliseconds. */
   const usedMs = async () => {
