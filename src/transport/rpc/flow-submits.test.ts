@@ -13,7 +13,6 @@ test("what is kept of an answer has no token of a session or device, and all els
     requestOf: (requestId: string, body: string) => ({ requestId, id: requestId, body }),
     keep: async (...[, , , { bytes }]: Parameters<FlowAnswers["keep"]>) => void kept.push(bytes),
   } as unknown as FlowAnswers;
-  const profiles = { in: () => () => undefined } as unknown as IdentityProfiles;
   const answer: MessageInitShape<typeof SubmitLoginFlowResponseSchema> = {
     flow: { id: "flow" },
     outcome: {
@@ -24,6 +23,8 @@ test("what is kept of an answer has no token of a session or device, and all els
       },
     },
   };
+  // Nobody's profile is in the answer.
+  const profiles = { in: () => undefined } as unknown as IdentityProfiles;
   const answered = await new FlowSubmits({ answers, profiles }).run(
     {} as Call,
     { flowId: "flow", csrfToken: "", requestId: "request" },
