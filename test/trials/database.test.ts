@@ -1,6 +1,8 @@
 // What operators did to the database: operations/load and full (it is away, full, read-only, out of connections), mig and
-// miglock (upgrades).
+// miglock (upgrades), pgbouncer (a pooler in between).
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { migrations } from "../../src/storage/migrations/index.ts";
@@ -271,4 +273,33 @@ describe("an upgrade", () => {
     expect(resultOf(await callerOf(again).submit("Login", flowId, fields))).toBe("completed");
     await again.stop();
   });
+});
+
+// That a pooler which takes them and forgets them is found out comes with the issue on what operators met.
+test("a pooler that refuses the settings of a connection is one line at the start, without the password", async () => {
+  // What PgBouncer takes without being told to.
+  const known = new Set(["user", "database", "client_encoding", "datestyle", "timezone", "application_name"]);
+  const pooler = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (packet) => {
+      // Its length and the protocol's version come first; then names and values, each with a zero at its end.
+      const names = packet.toString("latin1", 8).split("\0");
+      const refused = names.find(
+        (name, index) => index % 2 === 0 && name !== "" && !known.has(name.toLowerCase()),
+      );
+      const fields = `SFATAL\0C08P01\0Munsupported startup parameter: ${refused ?? "nothing"}\0\0`;
+      const head = Buffer.from("E\0\0\0\0", "latin1");
+      head.writeInt32BE(fields.length + 4, 1);
+      socket.end(Buffer.concat([head, Buffer.from(fields, "latin1")]));
+    });
+  });
+  await once(pooler.listen(0, "127.0.0.1"), "listening");
+  const { port } = pooler.address() as AddressInfo;
+  const starting = startTestApp({ databaseUrl: `postgresql://ada:hunter2@127.0.0.1:${port}/ostiary` });
+  const error = await starting.catch((thrown: unknown) => thrown);
+  pooler.close();
+  const message = error instanceof Error ? error.message : "it started";
+  expect(message).toContain("unsupported startup parameter: statement_timeout");
+  expect(message).toContain(`ostiary at 127.0.0.1:${port}`);
+  expect(message).not.toMatch(/hunter2|\n/);
 });
