@@ -321,7 +321,6 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
   test.each([
     ["SIGTERM", "SIGTERM"],
     ["SIGINT", "SIGTERM"],
-    ["SIGTERM", "SIGINT"],
   ] as const)(
     "cuts off what is left after %s and then %s, and nothing that was answered is lost",
     async (first, second) => {
