@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import argon2 from "argon2";
+import { connect, logIn, password } from "./journey.ts";
 import { startMeasured } from "./server-process.ts";
 
 const pairs = Number(process.env.BENCH_PAIRS ?? 1000);
 const directory = mkdtempSync(join(tmpdir(), "ostiary-bench-"));
 const wrong = { password: "not the right password" };
-const right = { password: "correct horse battery" };
 
 const server = await startMeasured("bin/ostiary", [
   ...["serve", "--config", writeConfig(), "--data-directory", directory],
@@ -18,7 +18,7 @@ const server = await startMeasured("bin/ostiary", [
 ]);
 try {
   await createAccounts();
-  const sessionToken = await logIn(known(0));
+  const sessionToken = await logIn(connect(server.publicUrl), known(0));
   const probes: Record<string, Probe> = {
     "login with a wrong password": probe("Login", known, (identifier) => ({ identifier, password: wrong })),
     "code to sign in": probe("Login", known, (identifier) => ({ identifier, sendCode: {} })),
@@ -117,7 +117,7 @@ function probe(
 async function createAccounts(): Promise<void> {
   const key = readFileSync(join(directory, "admin-api-key"), "utf8").trim();
   const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
-  const hash = await argon2.hash(right.password, cost);
+  const hash = await argon2.hash(password, cost);
   const requests = Array.from({ length: pairs + 1 }, (_, index) => [
     {
       traits: { email: known(index) },
@@ -132,18 +132,8 @@ async function createAccounts(): Promise<void> {
   }
 }
 
-async function logIn(identifier: string): Promise<string> {
-  const service = `${server.publicUrl}/ostiary.flow.v1.LoginService`;
-  const { flow } = await call(`${service}/CreateLoginFlow`, { client: "CLIENT_KIND_NATIVE" });
-  const submission = { flowId: flow?.id, identifier, password: right };
-  const { completed } = await call(`${service}/SubmitLoginFlow`, submission);
-  if (completed === undefined) throw new Error("the login was not completed");
-  return completed.sessionToken;
-}
-
 interface Answer {
   readonly flow?: { readonly id: string };
-  readonly completed?: { readonly sessionToken: string };
 }
 
 async function call(url: string, message: object, bearer?: string): Promise<Answer> {

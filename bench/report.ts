@@ -6,7 +6,7 @@ import { join } from "node:path";
 import argon2 from "argon2";
 import { startEmbeddedPostgres } from "../src/storage/embedded-postgres.ts";
 import { openStorage } from "../src/storage/storage.ts";
-import { createCall, logIn, password, register } from "./journey.ts";
+import { connect, logIn, password, register } from "./journey.ts";
 import { type LoadResult, runLoad } from "./load.ts";
 import { countRoundTrips } from "./round-trips.ts";
 import { type MeasuredServer, startMeasured } from "./server-process.ts";
@@ -38,7 +38,7 @@ try {
 }
 
 async function reportChecks(server: MeasuredServer): Promise<void> {
-  const token = await register(createCall(server.publicUrl), email);
+  const token = await register(connect(server.publicUrl), email);
   const url = `${server.publicUrl}/ostiary.session.v1.SessionService/CheckSession`;
   const floor = await startMeasured(process.execPath, ["bench/floor.ts"]);
   try {
@@ -64,10 +64,10 @@ async function reportLogins(server: MeasuredServer): Promise<void> {
   const used = process.cpuUsage(before);
   const perHash = (used.user + used.system) / 1e6 / count;
 
-  const call = createCall(server.publicUrl);
+  const ostiary = connect(server.publicUrl);
   const cpu = server.cpuSeconds();
   const logins = 60;
-  for (let index = 0; index < logins; index++) await logIn(call, email);
+  for (let index = 0; index < logins; index++) await logIn(ostiary, email);
   const perLogin = (server.cpuSeconds() - cpu) / logins;
   console.log(
     `password login (two calls): ${(1 / perLogin).toFixed(0)} per CPU-s; the hash alone ${(1 / perHash).toFixed(0)}; ` +

@@ -1,6 +1,6 @@
 import { startApp } from "../src/app.ts";
 import { loadConfig } from "../src/config/load-config.ts";
-import { type Call, createCall, logIn, register } from "./journey.ts";
+import { connect, logIn, register } from "./journey.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -26,17 +26,17 @@ export async function countRoundTrips(dataDirectory: string): Promise<ReadonlyMa
   });
   try {
     const counts = new Map<string, number>();
-    const send = createCall(`http://127.0.0.1:${app.publicPort}`);
-    const counted: Call = async (method, message) => {
+    const ostiary = connect(`http://127.0.0.1:${app.publicPort}`, async (input, init) => {
       const before = statements;
-      const answer = await send(method, message);
-      counts.set(method.slice(method.indexOf("/") + 1), statements - before);
-      return answer;
-    };
+      const response = await fetch(input, init);
+      const method = new URL(input instanceof Request ? input.url : input).pathname.split("/").at(-1) ?? "";
+      counts.set(method, statements - before);
+      return response;
+    });
     const email = "round-trips@example.com";
-    const token = await register(counted, email);
-    await logIn(counted, email);
-    await counted("session.v1.SessionService/CheckSession", { token });
+    const token = await register(ostiary, email);
+    await logIn(ostiary, email);
+    await ostiary.sessions.checkSession({ token });
     return counts;
   } finally {
     await app.stop();

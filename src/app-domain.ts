@@ -1,4 +1,4 @@
-/** The wiring of the rules: what decides, on what is stored. A new method of signing in is a line here. */
+/** Wires the classes of the domain to the stores. A new method of signing in is a line here. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
@@ -63,7 +63,7 @@ import type { Storage } from "./storage/storage.ts";
 /** The real time. */
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Everything that decides, on everything that is stored. `languages` are those of the templates. */
+/** Makes the classes of the domain on top of the stores. `languages` are the languages of the templates. */
 export function createDomain(
   options: AppOptions,
   storage: Storage,

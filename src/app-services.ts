@@ -21,6 +21,7 @@ import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
 import { CourierService } from "./transport/rpc/courier-service.ts";
 import { FlowService } from "./transport/rpc/flow-service.ts";
 import { FlowSubmits } from "./transport/rpc/flow-submits.ts";
+import { IdentityProfiles } from "./transport/rpc/identity-profiles.ts";
 import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
 import { IdentityService } from "./transport/rpc/identity-service.ts";
 import { InvitationService } from "./transport/rpc/invitation-service.ts";
@@ -63,7 +64,8 @@ export const knownScopes: ReadonlySet<string> = new Set([
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
-  const submits = new FlowSubmits({ answers: domain.flowAnswers });
+  const profiles = new IdentityProfiles({ schemas });
+  const submits = new FlowSubmits({ answers: domain.flowAnswers, profiles });
   return [
     {
       service: FlowContract,
@@ -86,7 +88,10 @@ export function createServices(domain: Domain) {
       service: SettingsContract,
       implementation: new SettingsService({ flows: domain.settingsFlows, submits }),
     },
-    { service: SessionContract, implementation: new SessionService({ sessions, logins: domain.logins }) },
+    {
+      service: SessionContract,
+      implementation: new SessionService({ sessions, logins: domain.logins, profiles }),
+    },
     { service: SessionFeedContract, implementation: new SessionFeedService() },
     { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
     {

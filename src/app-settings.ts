@@ -108,7 +108,7 @@ export function toTenantSettings(
   });
 }
 
-/** Paths are at the public URL. */
+/** The branding with whole URLs; a path is below the public URL. */
 function brandingOf(branding: CompleteConfig["tenantDefaults"]["branding"], publicUrl: string): Branding {
   const urlOf = (text: string) => (text === "" ? "" : new URL(text, publicUrl).href);
   return {

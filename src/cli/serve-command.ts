@@ -22,7 +22,7 @@ export async function serve(options: CommandOptions, context: CommandContext): P
     };
     void app.failed.then(giveUp).catch(giveUp);
     lifetime.onServing(() => app.reload());
-    // In one write: who waits for the addresses then has the rest of what is printed as well.
+    // In one write, so that a program that waits for the URLs gets the other lines at the same time.
     if (!lifetime.isEnding()) context.print(readyLines(app, appOptions, context).join("\n"));
     const end = await lifetime.ended;
     if (end.kind === "failed") {

@@ -42,7 +42,7 @@ function checkDatabase({ database }: ResolvedSecrets, rules: DatabaseRules): Pro
   return [{ key: "database.url", message, insecure: true }];
 }
 
-/** Whether what the server calls is one place each, reached by encryption. */
+/** Checks the URLs that the server calls: each must be well formed and encrypted. */
 function checkCalledUrls({ mailUrl, smsUrl, breachedPasswordsUrl: service }: ResolvedSecrets): Problem[] {
   const endpoints = [mailUrl, smsUrl].filter((url) => url !== undefined);
   return [

@@ -33,7 +33,7 @@ export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem
   ];
 }
 
-/** What pages show: every address of the branding leads to one place, and colours are colours. */
+/** Checks the branding, which pages show: its URLs and colours. */
 function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): Problem[] {
   const prefix = "tenant_defaults.branding";
   const addresses = {
@@ -58,8 +58,8 @@ function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): 
 }
 
 /**
- * An address or a path of this host. Security rule: pages make links and pictures of these, so neither a script (javascript:)
- * nor, as a path, another host (//…) can be meant.
+ * A URL, or a path of this host. Security rule: pages make links and pictures of these, so a script (`javascript:`) and a path
+ * that leads to another host (`//…`) are refused.
  */
 function checkShown(key: string, text: string): Problem[] {
   if (text === "") return [];
@@ -68,7 +68,7 @@ function checkShown(key: string, text: string): Problem[] {
   return result.kind === "wrong" ? [{ key, message: result.message }] : [];
 }
 
-/** Security rule: pages put colours into style sheets, so nothing else can stand there. */
+/** Security rule: pages put colours into style sheets, so nothing but a colour is allowed. */
 function checkColor(key: string, color: string): Problem[] {
   if (/^#[0-9a-f]{6}$/i.test(color)) return [];
   return [{ key, message: 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes' }];
@@ -115,7 +115,7 @@ function checkPage(key: string, text: string): Problem[] {
   return checkEncrypted(key, url);
 }
 
-/** A service of the server's own choice, to whose address a path is added. */
+/** The URL of a service to which the server adds a path. */
 export function checkService(key: string, text: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];
@@ -125,7 +125,7 @@ export function checkService(key: string, text: string): Problem[] {
   return checkEncrypted(key, url);
 }
 
-/** A place of its own, such as one that the server posts to. */
+/** A complete URL, such as one that the server posts to. */
 export function checkEndpoint(key: string, text: string): Problem[] {
   const result = parseExact(text);
   if (result.kind === "wrong") return [{ key, message: result.message }];

@@ -27,7 +27,7 @@ type CompleteField<T> =
           ? Complete<NonNullable<T>>
           : CompleteChoice<T>;
 
-/** A oneof: whichever part of it is there is complete. */
+/** A oneof: the member that is set is complete. */
 type CompleteChoice<T> = T extends { readonly case: infer Case extends string; readonly value: infer Value }
   ? { readonly case: Case; readonly value: Value extends Message ? Complete<Value> : Value }
   : T;

@@ -1,6 +1,6 @@
 import { choicesOf, configKeys, variableOf } from "./keys.ts";
 
-/** Keys of earlier versions, and the key or section that says it now. */
+/** Keys of earlier versions, and the key or section that replaces each. */
 const formerKeys: ReadonlyMap<string, string> = new Map(
   Object.entries({
     "tenant_defaults.flows.registration.enabled": "tenant_defaults.flows.registration.mode",
@@ -14,7 +14,7 @@ const formerKeys: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** What to write instead of a key that there was once, with the words it takes; undefined if there never was one. */
+/** What to write instead of a key of an earlier version, with the values it takes; undefined if there was no such key. */
 export function insteadOfFormerKey(path: string): string | undefined {
   const now = formerKeys.get(path);
   if (now === undefined) return undefined;
@@ -26,7 +26,7 @@ export function insteadOfFormerKey(path: string): string | undefined {
     .join(", ")})`;
 }
 
-/** The same for a variable, also for one of a key below a section that has moved. */
+/** The same for a variable, also if its key is below a section that has moved. */
 export function insteadOfFormerVariable(name: string): string | undefined {
   for (const [before, now] of formerKeys) {
     const [oldName, newName] = [variableOf(before), variableOf(now)];

@@ -17,16 +17,19 @@ export interface ConfigKey {
   readonly kind: "section" | "leaf";
   /** `OSTIARY_SERVER_PUBLIC_PORT` */
   readonly variable: string;
-  /** A section that means something by being there (`tls`, `smtp`): it is left out unless one of its keys is set. */
+  /**
+   * Whether the presence of the section means something (`tls`, `smtp`); such a section is left out unless one of its keys is
+   * set.
+   */
   readonly optional: boolean;
-  /** The paths of the sections before it that can only be there without it: `….smtp` for `….http`. */
+  /** The paths of the earlier sections that exclude it: `….smtp` for `….http`. */
   readonly alternatives: readonly string[];
 }
 
 /** The prefix of the variables that set keys. */
 export const variablePrefix = "OSTIARY_";
 
-/** The variable that sets the key of a path. */
+/** The name of the variable that sets the key at a path. */
 export function variableOf(path: string): string {
   return variablePrefix + path.replaceAll(".", "_").toUpperCase();
 }

@@ -77,12 +77,12 @@ export class Layers {
     }
   }
 
-  /** Refuses two sections of which only one can be there, whichever places they come from. */
+  /** Refuses two sections that exclude each other, also if they come from different layers. */
   checkAlternatives(): void {
     for (const { path, alternatives } of configKeys) {
       const other = alternatives.find((candidate) => this.#sections.has(candidate));
       if (other === undefined || !this.#sections.has(path)) continue;
-      // A section that a variable of one of its keys has made has no source of its own.
+      // A section that exists because a variable sets one of its keys has no source of its own.
       const [, source] = [...this.sources].find(([known]) => isWithin(known, path)) ?? [];
       const message = `must not be there together with ${other}`;
       this.problems.push({ key: path, message, ...(source && { source }) });

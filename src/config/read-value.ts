@@ -210,7 +210,7 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
   return entries;
 }
 
-/** What an unknown key was probably meant to be: what there is instead of it, one beside it, or one of its name elsewhere. */
+/** What an unknown key was probably meant to be: its replacement, a similar key beside it, or a key of its name elsewhere. */
 function hintFor(name: string, path: string, siblings: readonly string[]): string {
   const instead = insteadOfFormerKey(path === "" ? name : `${path}.${name}`);
   if (instead !== undefined) return `; did you mean ${instead}?`;

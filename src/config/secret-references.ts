@@ -81,7 +81,7 @@ export function hidePassword(text: string): string {
   return url.href.replaceAll(placeholder, hidden);
 }
 
-/** The host of an endpoint for people: providers put tokens into path and query. */
+/** The host of an endpoint, to show to people, because providers put tokens into path and query. */
 function hideBehindHost(text: string): string {
   if (!URL.canParse(text)) return hidden;
   const { origin } = new URL(text);

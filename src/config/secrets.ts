@@ -17,9 +17,11 @@ export interface SecretSource {
   databaseUrl(): Secret | undefined;
   /** The SMTP server with its password; undefined if none is configured. */
   smtpServer(): SmtpServer | undefined;
-  /** Where mail and text messages are posted to; undefined where they are not. Ask each time: `reload` changes it. */
+  /**
+   * The URL that mail or text messages are posted to; undefined if none is configured. Read it each time: `reload` changes it.
+   */
   messageUrl(channel: "email" | "sms"): Secret | undefined;
-  /** Where breached passwords are looked up. Ask each time: `reload` changes it. */
+  /** The URL at which breached passwords are looked up. Read it each time: `reload` changes it. */
   breachedPasswordsUrl(): Secret;
   /** What signs mail and text messages that go out over HTTP. Ask each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];

@@ -81,7 +81,8 @@ describe("an issued token", () => {
     }
   });
 
-  // Security rule: what only slows guesses less is never the permission to skip a second factor, nor the other way round.
+  // Security rule: the token of a known device is never taken for the permission to skip a second factor, nor the other way
+  // round.
   test("of a known device is refused as that of a trusted one, and the other way round", () => {
     const known = tokens.issue("known_device", "default").token.reveal();
     const trusted = tokens.issue("trusted_device", "default").token.reveal();

@@ -53,8 +53,8 @@ function issueToken(kind: TokenKind, tenantName: string): IssuedToken {
   return tokenOf(kind, tenantName, randomBytes(secretBytes));
 }
 
-// The key is the token, of 256 random bits: whoever does not hold it cannot tell what follows, not even from the database, and
-// a rotation of the sealing secrets changes nothing.
+// The key is the token itself, of 256 random bits. So without the token nobody can derive the following one, not even with the
+// database. A rotation of the sealing secrets changes nothing.
 function followingToken(kind: TokenKind, token: string, tenantName: string): IssuedToken {
   return tokenOf(kind, tenantName, createHmac("sha256", token).update("ostiary following token").digest());
 }

@@ -13,7 +13,7 @@ interface ErrorText {
   readonly remedy: string;
   /** The metadata keys that every error of this reason carries. */
   readonly metadata: readonly string[];
-  /** What a person is told who meets it; missing where only programs do, or their developers can help. */
+  /** The sentence for a person who meets the error; missing if only programs meet it, or only their developers can help. */
   readonly user?: UserSentence;
 }
 
@@ -145,8 +145,8 @@ const texts = {
     user: { id: 9000511, text: "This page is not up to date. Load it again." },
   },
   RETURN_TO_NOT_ALLOWED: {
-    message: "The address to return to is not on the list.",
-    remedy: "Add the exact address to tenant_defaults.allowed_return_urls.",
+    message: "The URL to return to is not on the list.",
+    remedy: "Add the exact URL to tenant_defaults.allowed_return_urls.",
     metadata: ["returnTo"],
     user: { id: 9000512, text: "The link that led here names an address that is not allowed." },
   },
@@ -209,7 +209,7 @@ const texts = {
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_MALFORMED: {
-    message: "What was sent is not a session token: its form or checksum is wrong.",
+    message: "The text is not a session token: its form or checksum is wrong.",
     remedy: "Send the token exactly as it was issued.",
     metadata: [],
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
@@ -265,7 +265,7 @@ const texts = {
     metadata: [],
   },
   API_KEY_MALFORMED: {
-    message: "What was sent is not an API key: its form or checksum is wrong.",
+    message: "The text is not an API key: its form or checksum is wrong.",
     remedy: "Send the key exactly as it was issued.",
     metadata: [],
   },
@@ -334,7 +334,7 @@ const texts = {
   },
   FLOW_CHANGED: {
     message: "Another submit changed the flow at the same moment.",
-    remedy: "Get the flow again and go on with the step that it is at.",
+    remedy: "Get the flow again and go on from the stage that it is at.",
     metadata: [],
     user: {
       id: 9000522,
@@ -418,7 +418,7 @@ const texts = {
   },
   INVITATION_INVALID: {
     message: "The invitation is wrong, has expired, was used or revoked.",
-    remedy: "Ask whoever sent it for another one.",
+    remedy: "Ask the sender for another one.",
     metadata: [],
     user: {
       id: 9000528,

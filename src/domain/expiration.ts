@@ -1,17 +1,17 @@
 import { domainError } from "./errors.ts";
 import { type Instant, instantOf } from "./instant.ts";
 
-/** When something is to end, as a caller says it: at a time, or some time after it was made. */
+/** The end that a caller asks for: a time, or a lifetime. */
 export type Expiration =
   | { readonly kind: "time"; readonly time: Date }
   | { readonly kind: "lifetime"; readonly milliseconds: number };
 
-/** Between which times an end may lie. */
+/** The earliest and latest end that is allowed. */
 export interface ExpirationLimits {
-  /** How long after now at the earliest. Default 1 ms: any time that is still to come. */
+  /** The least time from now. Default 1 ms: any time in the future. */
   readonly atLeastMs?: number;
   readonly latest: Date;
-  /** The sentence that says both. */
+  /** The sentence for the error, with both limits. */
   readonly description: string;
 }
 
@@ -23,7 +23,7 @@ export function endOfExpiration(
 ): Instant {
   if (expiration.kind === "lifetime") return instantOf(new Date(now.getTime() + expiration.milliseconds));
   const { time } = expiration;
-  // Not by "not earlier": every comparison with an invalid date is false.
+  // Positive comparisons, because every comparison with an invalid date is false.
   if (time.getTime() - now.getTime() >= atLeastMs && time <= latest) return instantOf(time);
   throw domainError(
     "REQUEST_INVALID",

@@ -10,7 +10,7 @@ export function joinFieldPath(parts: readonly string[]): string {
   return parts.map((part) => part.replace(/[\\.]/g, "\\$&")).join(".");
 }
 
-/** The parts of a joined path; what a backslash precedes is taken as it stands. */
+/** The parts of a joined path. A character after a backslash is taken literally. */
 export function splitFieldPath(path: string): readonly string[] {
   const parts = [""];
   for (const [piece, escaped] of path.matchAll(/\\(.)|./gsu)) {

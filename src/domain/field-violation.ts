@@ -18,7 +18,7 @@ export interface FieldViolation {
   readonly reason: FieldViolationReason;
 }
 
-/** The rules of each reason. What is after the dot of protovalidate's ids stands for all types: `max_len` for `string.max_len`. */
+/** The rules of each reason. Ids of protovalidate stand here without their type: `max_len` for `string.max_len`. */
 const rules: Readonly<Record<FieldViolationReason, readonly string[]>> = {
   REQUIRED: [
     ...["required", "dependentRequired", "dependencies"],
@@ -34,7 +34,7 @@ const rules: Readonly<Record<FieldViolationReason, readonly string[]>> = {
   ],
   TOO_LONG: [
     ...["max_len", "max_bytes", "max_items", "max_pairs"],
-    // `items` is broken only by items that are too many, after `prefixItems`.
+    // `items` is broken only by too many items, after `prefixItems`.
     ...["maxLength", "maxItems", "maxProperties", "items", "additionalItems", "unevaluatedItems", "too_long"],
     ...["max_depth", "max_values"],
   ],
@@ -58,15 +58,15 @@ const reasons: ReadonlyMap<string, FieldViolationReason> = new Map(
 );
 
 /**
- * The reason for a rule that is broken, whatever has checked it: an id of protovalidate (`string.max_len`), a keyword of JSON
- * Schema, or a limit that holds for all traits or passwords. So that no client comes to depend on the words of a library.
- * Undefined for a rule that the table does not have.
+ * The reason for a broken rule: an id of protovalidate (`string.max_len`), a keyword of JSON Schema, or a limit of all traits
+ * or passwords. Clients get these reasons so that none comes to depend on the words of a library. Undefined for a rule that is
+ * not in the table.
  */
 export function knownViolationReason(rule: string): FieldViolationReason | undefined {
   return reasons.get(rule) ?? reasons.get(rule.slice(rule.lastIndexOf(".") + 1));
 }
 
-/** The reason for a rule that is broken; VALUE says the least. */
+/** The reason for a broken rule; VALUE, the most general one, for a rule that is not in the table. */
 export function violationReasonOf(rule: string): FieldViolationReason {
   return knownViolationReason(rule) ?? "VALUE";
 }

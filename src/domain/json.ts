@@ -15,7 +15,7 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
 export function valueAt(document: JsonObject, path: readonly string[]): JsonValue | undefined {
   let value: JsonValue | undefined = document;
   for (const part of path) {
-    // Not what every object inherits.
+    // Own members only, not those that every object inherits.
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
     value = Array.isArray(value) ? value[Number(part)] : value[part];
   }

@@ -40,7 +40,7 @@ export type TokenKind =
   | "flow"
   | "browser"
   | "link"
-  /** Tells the throttle that the device has signed in to the account before. It is worth nothing else. */
+  /** Tells the throttle that the account has been signed in to on this device before. It allows nothing else. */
   | "known_device"
   /** Reserved: the permission to skip the second factor on a device. Nothing issues or takes one yet. */
   | "trusted_device"
@@ -62,7 +62,7 @@ export type ParsedToken =
 /** Makes and reads tokens. Implemented in src/crypto. */
 export interface Tokens {
   issue(kind: TokenKind, tenantName: string): IssuedToken;
-  /** The one token of the same kind that follows a valid one: the same each time, and known to nobody who does not hold that. */
+  /** The token of the same kind that is derived from a valid one: the same each time, and known only to holders of that one. */
   following(kind: TokenKind, token: string, tenantName: string): IssuedToken;
   /** Checks form and checksum without any I/O; does not know whether the token was ever issued. */
   parse(expected: TokenKind, text: string): ParsedToken;
@@ -179,6 +179,6 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** The position to go on from; undefined on the last page. */
   readonly next?: readonly string[] | undefined;
-  /** The position of an item, to go on from where a page is cut short. */
+  /** The position of an item, from which the next page goes on if a page is cut short. */
   readonly positionOf: (item: T) => readonly string[];
 }

@@ -5,7 +5,7 @@ import type { Clock, Logger, OutgoingHttp } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 
 interface BreachedPasswordsOptions {
-  /** Where the range service is, without `/range`. Asked at each look-up. */
+  /** The URL of the range service, without `/range`. Read at each look-up. */
   readonly url: () => Secret;
   readonly timeoutMs: number;
   readonly cacheLifetimeMs: number;
@@ -150,7 +150,7 @@ class Outage {
     this.#pausedUntil = 0;
   }
 
-  /** The host alone: the rest of the address may hold a token. */
+  /** The host alone, because the rest of the URL may hold a token. */
   #service(): string {
     return new URL(this.#url().reveal()).host;
   }

@@ -4,7 +4,7 @@ import type { Clock, OutgoingHttp } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 
 interface HttpTransportOptions {
-  /** Where messages are posted to. Asked at each message. */
+  /** The URL that messages are posted to. Read for each message. */
   readonly url: () => Secret;
   /** Each of them signs, so that the receiver can be told a new one before the old one goes. Asked at each message. */
   readonly signingSecrets: () => readonly Secret[];

@@ -111,7 +111,10 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** That a login or encryption is missing or was refused (RFC 4954, section 6), also where it is said of the sender. */
+/**
+ * The replies that say that a login or encryption is missing or was refused (RFC 4954, section 6), also to the sender's
+ * command.
+ */
 const aboutLogin: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /**

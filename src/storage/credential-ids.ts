@@ -1,6 +1,7 @@
 /**
- * The id of a new credential, as SQL: a UUIDv7 (RFC 9562, section 5.7), which is a random UUID with the time in its first 48 bits
- * and version 7 where it says 4. `at` is a parameter. By the statement, since not each of its rows becomes a credential.
+ * The id of a new credential, as SQL: a UUIDv7 (RFC 9562, section 5.7), which is a random UUID with the time in its first 48
+ * bits and the version 7 in place of 4. `at` is a parameter. The statement makes the id, because not every row of it becomes a
+ * credential.
  */
 export function newCredentialId(at: string): string {
   const milliseconds = `substring(int8send(floor(extract(epoch FROM ${at}::timestamptz) * 1000)::bigint) FROM 3)`;
@@ -8,7 +9,9 @@ export function newCredentialId(at: string): string {
   return `encode(set_bit(set_bit(${timed}, 52, 1), 53, 1), 'hex')::uuid`;
 }
 
-/** The id of the credential in a row. What a release without ids wrote goes by that of its identity: it was the only one. */
+/**
+ * The id of the credential in a row. A credential of a release without ids has the id of its identity, whose only one it was.
+ */
 export function credentialIdOf(table: string): string {
   return `coalesce(${table}.id, ${table}.identity_id)`;
 }

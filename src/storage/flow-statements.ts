@@ -100,7 +100,7 @@ export const findWithIdentityStatement: Statement = {
 
 /**
  * $1 tenant, $2 digest, $3 identifier or null, $4 kind of credential or null, $5 whether the flow may be of any kind. Always
- * one row. What the flow remembers as its identifier counts before $3; neither counts for flows of other kinds.
+ * one row. The identifier that the flow remembers counts before $3; neither counts for flows of other kinds.
  */
 export const findForLoginStatement: Statement = {
   name: "find_for_login",
@@ -142,7 +142,7 @@ export const advanceStatement: Statement = {
   SELECT digest FROM moved`,
 };
 
-/** $1 tenant, $2 digest, $3 revision, $4 what is kept or null, $5 events. It takes no step, so the revision stays. */
+/** $1 tenant, $2 digest, $3 revision, $4 the kept outcome or null, $5 events. No step is taken, so the revision stays. */
 export const keepOutcomeStatement: Statement = {
   name: "keep_flow_outcome",
   text: `WITH always AS (SELECT), kept AS (

@@ -1,17 +1,21 @@
-import type { IdentityFilter } from "../domain/identity/store.ts";
+import type { IdentityFilter, IdentityTake } from "../domain/identity/store.ts";
 import type { JsonValue } from "../domain/json.ts";
 import type { PageRequest, Scope } from "../domain/ports.ts";
-import { afterPosition, positionOf } from "./keyset.ts";
+import { basicIdentityColumns, identityColumns } from "./identity-row.ts";
+import { afterPosition, bytesOf, positionOf, rowsThatFit } from "./keyset.ts";
 
 /** The greatest code point: no identifier that begins with a prefix sorts after the prefix followed by it. */
 const greatest = "\u{10ffff}";
 
-/** The query of one page of identities. Its conditions are put together here, its values are parameters. */
+/**
+ * The query of one page of identities, with their documents as far as an answer may hold them, or without. Its conditions are put
+ * together here, its values are parameters.
+ */
 export function listIdentitiesQuery(
   scope: Scope,
   filter: IdentityFilter,
   page: PageRequest,
-  columns: string,
+  { documents }: IdentityTake,
 ): { readonly text: string; readonly values: readonly unknown[] } {
   const { createdAt, id } = positionOf(page);
   const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
@@ -34,12 +38,13 @@ export function listIdentitiesQuery(
       conditions.push(`i.traits @> ${parameter(JSON.stringify(containing))}::jsonb`);
     }
   }
-  return {
-    text: `SELECT ${columns} FROM ostiary.identity i
-      WHERE ${conditions.join(" AND ")}
-      ORDER BY i.created_at DESC, i.id DESC LIMIT $4`,
-    values,
-  };
+  const columns = documents
+    ? `${identityColumns}, ${bytesOf("i.traits", "i.public_metadata", "i.admin_metadata")}`
+    : basicIdentityColumns;
+  const text = `SELECT ${columns} FROM ostiary.identity i
+    WHERE ${conditions.join(" AND ")}
+    ORDER BY i.created_at DESC, i.id DESC LIMIT $4`;
+  return { text: documents ? rowsThatFit(text, "i_created_at DESC, i_id DESC") : text, values };
 }
 
 /** Traits with this value at this path; undefined if a part of the path may be the place in a list. */

@@ -31,7 +31,7 @@ export const identityColumns = `
     FROM ostiary.identity_recovery_address r
     WHERE r.tenant_id = i.tenant_id AND r.identity_id = i.id) AS i_recovery_addresses`;
 
-/** The same without traits and metadata, which are empty then: they are most of a row, and not read. */
+/** The same without traits and metadata, which are most of a row. They are empty and not read. */
 export const basicIdentityColumns = identityColumns.replace(
   /i\.(?:traits|public_metadata|admin_metadata)(?= AS )/g,
   "'{}'::jsonb",

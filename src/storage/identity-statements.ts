@@ -191,8 +191,8 @@ export const endPendingStatement: Statement = {
 
 /**
  * $1 tenant, $2 identity, $3 kind and $4 value of the address, $5 since when it is verified or null, $6 now, $7 messages, $8
- * events. A row if that changed. Raises the revision, so that a change which read the address before does not put that back, and
- * `login_sequence`, so that no login completes by an address that lost it.
+ * events. A row if that changed. Raises the revision, so that a concurrent change does not restore the former state of the
+ * address, and `login_sequence`, so that no login under way completes by an address that is no longer verified.
  */
 export const setVerificationStatement: Statement = {
   text: `WITH owner AS MATERIALIZED (

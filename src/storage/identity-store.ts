@@ -18,7 +18,6 @@ import { eventsParameter } from "./event-sql.ts";
 import { listIdentitiesQuery } from "./identity-list.ts";
 import {
   addressesParameter,
-  basicIdentityColumns,
   type IdentityRow,
   identifiersParameter,
   identityColumns,
@@ -38,7 +37,7 @@ import {
   setVerificationStatement,
   updateIdentityStatement,
 } from "./identity-statements.ts";
-import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
+import { afterPosition, byCreation, type FittingRow, positionOf, toPage } from "./keyset.ts";
 import { messagesParameter } from "./message-sql.ts";
 
 /** Thrown to roll a change back, once it is known that identifiers of it are somebody else's. */
@@ -107,12 +106,11 @@ export class PostgresIdentityStore implements IdentityStore {
     scope: Scope,
     filter: IdentityFilter,
     page: PageRequest,
-    { documents }: IdentityTake,
+    take: IdentityTake,
   ): Promise<Page<Identity>> {
-    const columns = documents ? identityColumns : basicIdentityColumns;
-    const { text, values } = listIdentitiesQuery(scope, filter, page, columns);
-    const rows = await this.#database.query<IdentityRow>(scope, { text }, values);
-    return toPage(rows.map(identityFromRow), page.size, byCreation);
+    const { text, values } = listIdentitiesQuery(scope, filter, page, take);
+    const rows = await this.#database.query<IdentityRow & Partial<FittingRow>>(scope, { text }, values);
+    return toPage(rows.map(identityFromRow), page.size, byCreation, rows[0]?.is_cut);
   }
 
   async update(

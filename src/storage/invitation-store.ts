@@ -10,7 +10,15 @@ import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { endColumn, endOf } from "./ends.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
-import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
+import {
+  afterPosition,
+  byCreation,
+  bytesOf,
+  type FittingRow,
+  positionOf,
+  rowsThatFit,
+  toPage,
+} from "./keyset.ts";
 import { insertMessages, messagesParameter } from "./message-sql.ts";
 
 interface InvitationRow {
@@ -63,7 +71,8 @@ const revokeStatement: Statement = {
 
 /** $1 tenant, $2 and $3 position, $4 count, $5 state or null, $6 now, $7 address or null. */
 const listStatement: Statement = {
-  text: `SELECT ${columns} FROM ostiary.invitation
+  text: rowsThatFit(
+    `SELECT ${columns}, ${bytesOf("traits", "public_metadata", "admin_metadata")} FROM ostiary.invitation
     WHERE tenant_id = $1 AND ${afterPosition("invitation", "$2", "$3")}
       AND ($7::text IS NULL OR address = $7)
       AND ($5::text IS NULL OR $5 = CASE
@@ -73,6 +82,8 @@ const listStatement: Statement = {
         ELSE 'pending'
       END)
     ORDER BY created_at DESC, id DESC LIMIT $4`,
+    "created_at DESC, id DESC",
+  ),
 };
 
 /** Invitations on PostgreSQL. */
@@ -115,11 +126,11 @@ export class PostgresInvitationStore implements InvitationStore {
 
   async list(scope: Scope, filter: InvitationFilter, page: PageRequest): Promise<Page<Invitation>> {
     const { createdAt, id } = positionOf(page);
-    const rows = await this.#database.query<InvitationRow>(scope, listStatement, [
+    const rows = await this.#database.query<InvitationRow & FittingRow>(scope, listStatement, [
       ...[scope.tenantId, createdAt, id, page.size + 1],
       ...[filter.state, filter.now, filter.address],
     ]);
-    return toPage(rows.map(invitationFromRow), page.size, byCreation);
+    return toPage(rows.map(invitationFromRow), page.size, byCreation, rows[0]?.is_cut);
   }
 
   async revoke(scope: Scope, id: InvitationId, at: Date, event: Event): Promise<Invitation | undefined> {

@@ -1,4 +1,5 @@
 import { domainError } from "../domain/errors.ts";
+import { maxPageBytes } from "../domain/paging/page-bytes.ts";
 import type { Page, PageRequest } from "../domain/ports.ts";
 
 /** A page's position in a list that is ordered by time of creation and id, newest first. */
@@ -21,15 +22,41 @@ export function positionOf(page: PageRequest): Position {
   return { createdAt: time, id };
 }
 
-/** Makes a page of one row more than was asked for: if it is there, there is a next page. */
+/**
+ * The rows of a page as far as an answer may hold them, and one that goes beyond it, so that the documents of all others are not
+ * sent to us only to be thrown away. `rows` selects the page with its length in `bytes`; `order` is by its columns.
+ */
+export function rowsThatFit(rows: string, order: string): string {
+  return `SELECT *, found > count(*) OVER () AS is_cut
+    FROM (
+      SELECT p.*, count(*) OVER () AS found,
+        sum(p.bytes) OVER (ORDER BY ${order} ROWS UNBOUNDED PRECEDING) - p.bytes AS bytes_before
+      FROM (${rows}) p
+    ) page
+    WHERE bytes_before < ${maxPageBytes} ORDER BY ${order}`;
+}
+
+/** The length of documents as text, which is about what they need in an answer. */
+export function bytesOf(...columns: readonly string[]): string {
+  return `${columns.map((column) => `octet_length(${column}::text)`).join(" + ")} AS bytes`;
+}
+
+/** A row of `rowsThatFit`. */
+export interface FittingRow {
+  /** Whether rows were left out. */
+  readonly is_cut: boolean;
+}
+
+/** Makes a page of one row more than was asked for: if it is there, or rows were left out, there is a next page. */
 export function toPage<T>(
   rows: readonly T[],
   size: number,
   positionOf: (item: T) => readonly string[],
+  isCut = false,
 ): Page<T> {
   const items = rows.slice(0, size);
   const last = items.at(-1);
-  const next = rows.length > size && last !== undefined ? positionOf(last) : undefined;
+  const next = (rows.length > size || isCut) && last !== undefined ? positionOf(last) : undefined;
   return { items, next, positionOf };
 }
 

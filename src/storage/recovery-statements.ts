@@ -7,8 +7,8 @@ import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * Completes a recovery. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 settings flow, $6 session or null, $7 its
- * digest, $8 now, $9 messages, $10 events, $11 to $15 those of `throttleParts`. Raises `login_sequence`, as all does that changes
- * what can sign in.
+ * digest, $8 now, $9 messages, $10 events, $11 to $15 those of `throttleParts`. Raises `login_sequence`, as every change of a
+ * credential does.
  */
 export const completeRecoveryStatement: Statement = {
   name: "complete_recovery",

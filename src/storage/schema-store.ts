@@ -5,7 +5,7 @@ import type { SchemaStore } from "../domain/identity/store.ts";
 import { canonicalJson, type JsonObject } from "../domain/json.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
-import { toPage } from "./keyset.ts";
+import { bytesOf, type FittingRow, rowsThatFit, toPage } from "./keyset.ts";
 
 /** How often a version number is tried that another server takes first. */
 const maxAttempts = 20;
@@ -65,16 +65,20 @@ export class PostgresSchemaStore implements SchemaStore {
     if (page.after !== undefined && (id === undefined || !Number.isSafeInteger(number))) {
       throw domainError("PAGE_TOKEN_INVALID", {});
     }
-    const rows = await this.#database.query<SchemaRow>(
+    const rows = await this.#database.query<SchemaRow & FittingRow>(
       scope,
       {
-        text: `SELECT ${columns} FROM ostiary.identity_schema
+        text: rowsThatFit(
+          `SELECT ${columns}, ${bytesOf("document")} FROM ostiary.identity_schema
           WHERE tenant_id = $1 AND ($2::text IS NULL OR id > $2 OR (id = $2 AND version < $3::int))
           ORDER BY id, version DESC LIMIT $4`,
+          "id, version DESC",
+        ),
       },
       [scope.tenantId, id, number, page.size + 1],
     );
-    return toPage(rows.map(schemaFromRow), page.size, (schema) => [schema.id, String(schema.version)]);
+    const positionOf = (schema: StoredSchema) => [schema.id, String(schema.version)];
+    return toPage(rows.map(schemaFromRow), page.size, positionOf, rows[0]?.is_cut);
   }
 
   async #findNewest(scope: Scope, id: string): Promise<SchemaRow | undefined> {

@@ -27,20 +27,26 @@ const findByTokenDigestsStatement: Statement = {
     WHERE s.tenant_id = $1 AND s.token_digest = ANY ($2::bytea[])`,
 };
 
-/** $1 tenant, $2 session, $3 now, $4 owner or null, $5 event. */
+/**
+ * $1 tenant, $2 session, $3 now, $4 owner or null, $5 event. The row is locked first, so that one that another call ends at the
+ * same moment is returned as that call left it.
+ */
 const revokeStatement: Statement = {
   name: "revoke_session",
   text: `WITH target AS (
-    SELECT id FROM ostiary.session
+    SELECT * FROM ostiary.session
     WHERE tenant_id = $1 AND id = $2 AND ($4::uuid IS NULL OR identity_id = $4)
+    FOR UPDATE
   ), ended AS (
     UPDATE ostiary.session SET revoked_at = $3, updated_at = $3
     WHERE tenant_id = $1 AND id = (SELECT id FROM target) AND revoked_at IS NULL AND expires_at > $3
-    RETURNING id, identity_id
+    RETURNING *
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "ended", sessionId: "ended.id", identityId: "ended.identity_id" })}
   )
-  SELECT id FROM target`,
+  SELECT ${sessionColumns} FROM ended s
+  UNION ALL
+  SELECT ${sessionColumns} FROM target s WHERE NOT EXISTS (SELECT FROM ended)`,
 };
 
 /** $1 tenant, $2 identity, $3 now, $4 the session that stays or null, $5 event. */
@@ -73,7 +79,7 @@ const extendStatement: Statement = {
   WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
 };
 
-/** $1 tenant, $2 session, $3 now, $4 and $5 the digests of the token that goes and of the one that comes, $6 event. */
+/** $1 tenant, $2 session, $3 now, $4 and $5 the digests of the former and the new token, $6 event. */
 const replaceTokenStatement: Statement = {
   text: `WITH replaced AS (
     UPDATE ostiary.session SET token_digest = $5, updated_at = $3
@@ -159,9 +165,10 @@ export class PostgresSessionStore implements SessionStore {
     scope: Scope,
     id: SessionId,
     change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
-  ): Promise<boolean> {
+  ): Promise<Session | undefined> {
     const values = [scope.tenantId, id, change.at, change.owner, eventsParameter([change.event])];
-    return (await this.#database.query(scope, revokeStatement, values)).length > 0;
+    const [row] = await this.#database.query<SessionRow>(scope, revokeStatement, values);
+    return row && sessionFromRow(row);
   }
 
   async revokeAll(

@@ -11,9 +11,9 @@ import { throttleParts } from "./throttle-statements.ts";
 
 /**
  * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
- * $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its way ends, $10 messages, $11 events,
- * $12 the event of the sessions that ended, $13 what the flow keeps of it or null, $14 what it remembers from then on, or null for
- * its language alone.
+ * $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its way ends, $10 messages, $11 events, $12
+ * the event of the sessions that ended, $13 the outcome that the flow keeps or null, $14 the flow's data after the change, or
+ * null for its language alone.
  */
 const followingParts = `moved AS (
     UPDATE ostiary.flow SET revision = revision + 1, kept = $13,

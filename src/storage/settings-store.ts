@@ -115,7 +115,7 @@ export class PostgresSettingsStore implements SettingsStore {
   }
 }
 
-/** What the flow keeps and remembers after a change, as two parameters. */
+/** The kept outcome and the data of the flow after a change, as two parameters. */
 function memoryParameters({
   kept,
   data,

@@ -127,7 +127,7 @@ export function createCallTracer(tracer: Tracer, parentOf: (exchange: Exchange) 
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parentOf(exchange));
       return {
         end: (error) => {
-          // By now a server with a key may have said for whom it calls.
+          // Set at the end, because a server with a key may have said for whom it calls.
           span.setAttribute("client.address", inbound.address);
           endSpan(span, protocol, error);
         },

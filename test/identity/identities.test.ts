@@ -348,6 +348,12 @@ describe("finding identities", () => {
     expect(await ids({ traits: [{ path: "name", value: name }] })).toEqual([identity.id]);
     expect(await ids({ traits: [{ path: "name", value: name }], state: "active" })).toEqual([]);
     expect(await ids({ traits: [{ path: "name.first", value: name }] })).toEqual([]);
+    // As in the names of form nodes.
+    const dotted = await create(
+      newIdentity({ username: `dotted-${name}`, "favourite.colour": name }, { schemaId: "names" }),
+    );
+    expect(await ids({ traits: [{ path: "favourite\\.colour", value: name }] })).toEqual([dotted.id]);
+    expect(await ids({ traits: [{ path: "favourite.colour", value: name }] })).toEqual([]);
     expect(await ids({ identifierPrefix: "a\u200b" })).toEqual([]);
     expect(await ids({ schemaId: "\0" })).toEqual([]);
     expect(await ids({ traits: [{ path: "\0", value: 1 }] })).toEqual([]);

@@ -38,7 +38,7 @@ async function registerVerified(): Promise<{ email: string; sessionToken: string
     flowId: action.value.flow?.id ?? "",
     step: { case: "code", value: { code: await codeFor(account.email) } },
   });
-  expect(outcome.case).toBe("completed");
+  expect(outcome).toMatchObject({ case: "completed", value: { verifiedAddress: account.email } });
   app.clock.advance(1);
   return { email: account.email, sessionToken: account.sessionToken, id: account.identity?.id ?? "" };
 }
@@ -88,7 +88,7 @@ describe.each(protocols)("over %s", (protocol) => {
     });
     if (set.outcome.case !== "completed") throw new Error(`it was ${set.outcome.case}`);
     expect(set.outcome.value.signedIn?.sessionToken).toMatch(/^ost_ses_/);
-    // The device of whoever came back in is known from then on, as after a login.
+    // The device of the person who came back in is known from then on, as after a login.
     expect(set.outcome.value.signedIn?.deviceToken).toMatch(/^ost_dev_/);
     expect(set.outcome.value.signedIn?.session?.authenticationMethods).toMatchObject([
       { kind: MethodKind.CODE, purpose: AuthenticationPurpose.RECOVERY },

@@ -174,8 +174,9 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     expect((extended.session?.expireTime?.seconds ?? 0n) - before).toBe(60n);
 
     const newest = listed.sessions[0]?.id ?? "";
-    await client.revokeOwnSession({ sessionId: newest });
-    await client.revokeOwnSession({ sessionId: newest });
+    const revoked = await client.revokeOwnSession({ sessionId: newest });
+    expect(revoked.session).toMatchObject({ id: newest, state: SessionState.REVOKED, current: false });
+    expect(await client.revokeOwnSession({ sessionId: newest })).toEqual(revoked);
     const check = (token: string) => client.checkSession({ token });
     expect(await refusal(check(third))).toMatchObject({ code: "Unauthenticated", reason: "SESSION_REVOKED" });
 

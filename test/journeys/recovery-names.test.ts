@@ -157,7 +157,7 @@ describe("a recovery", () => {
     for (const address of [...names, freshEmail(), "nobody", "+41446681800"]) {
       const recovery = await Recovery.begin(app);
       app.statements.length = 0;
-      // There is no choice here, so the id of one is refused, whoever is named.
+      // There is no choice here, so the id of an address is refused for every name.
       const chosen = await refusal(recovery.submit(codeTo("2"), { address }));
       expect(chosen).toMatchObject({ reason: "FEATURE_OFF", metadata: { field: "sendCode.addressId" } });
       const { id: _id, ...flow } = toJson(FlowSchema, await recovery.after(code, { address })) as {

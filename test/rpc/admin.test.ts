@@ -13,6 +13,7 @@ import { IdentitySchemaService } from "../../gen/ostiary/identity/v1/identity_sc
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { AddressKind } from "../../gen/ostiary/option/v1/demand_pb.js";
 import { SessionAdminService } from "../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import { SessionState } from "../../gen/ostiary/session/v1/session_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { freshEmail, goodPassword, logIn, register, sessionTokenOf } from "../support/accounts.ts";
 import { protocols, startTestApp, type TestApp } from "../support/app.ts";
@@ -316,7 +317,10 @@ describe.each(protocols)("sessions of others over %s", (protocol) => {
     expect((await client.getSession({ sessionId: newest })).session?.identityId).toBe(identityId);
     app.clock.advance(5000);
     expect((await client.extendSession({ sessionId: newest })).session?.id).toBe(newest);
-    await client.revokeSession({ sessionId: newest });
+    const revoked = await client.revokeSession({ sessionId: newest });
+    expect(revoked).toMatchObject({ session: { id: newest, identityId, state: SessionState.REVOKED } });
+    expect(await client.revokeSession({ sessionId: newest })).toEqual(revoked);
+    expect((await client.getSession({ sessionId: newest })).session).toEqual(revoked.session);
     const checker = app.client(SessionService, { protocol });
     const ended = checker.checkSession({ token: token });
     expect(await refusal(ended)).toMatchObject({ reason: "SESSION_REVOKED" });

@@ -19,6 +19,13 @@ const schema = {
     nickname: { type: "string", minLength: 3 },
     pin: { type: "string", writeOnly: true },
     inner: { type: "object", properties: { answer: { type: "string", writeOnly: true } } },
+    devices: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { name: { type: "string" }, key: { type: "string", writeOnly: true } },
+      },
+    },
   },
 };
 
@@ -105,7 +112,10 @@ describe("a page that is loaded again after a submit that was not accepted", () 
 
   test("the traits, but for those that are only written, until the next step is taken: registration", async () => {
     const page = await begin("Registration", new Browser(app.publicUrl, app.localUrl));
-    const traits = { email: freshEmail(), nickname: "x", pin: "pin-0815", inner: { answer: "answer-0815" } };
+    const traits = {
+      ...{ email: freshEmail(), nickname: "x", pin: "pin-0815", inner: { answer: "answer-0815" } },
+      devices: [{ name: "telephone", key: "key-0815" }],
+    };
     const answered = await page.submit({ traits, password: { password: secretPassword } });
     expect(answered.rejected.reason).toBe("REJECTION_REASON_TRAITS_INVALID");
     const drawn = await page.reload();
@@ -117,7 +127,10 @@ describe("a page that is loaded again after a submit that was not accepted", () 
       1,
     );
     const text = JSON.stringify(drawn);
-    for (const secret of [secretPassword, "pin-0815", "answer-0815"]) expect(text).not.toContain(secret);
+    expect(text).toContain("telephone");
+    for (const secret of [secretPassword, "pin-0815", "answer-0815", "key-0815"]) {
+      expect(text).not.toContain(secret);
+    }
 
     const asked = await page.submit({ traits: { ...traits, nickname: "Ada" }, sendCode: {} });
     expect(asked.nextStep).toBeDefined();

@@ -79,10 +79,17 @@ describe.each(protocols)("over %s", (protocol) => {
       metadata: { field },
     });
     const atLeast = { epoch: 1n, sequence: 1n };
-    expect(await refusal(client().getIdentity({ identityId: nobody, atLeast }))).toMatchObject(
-      off("atLeast"),
-    );
-    expect(await refusal(client().listIdentities({ atLeast }))).toMatchObject(off("atLeast"));
+    const keys = app.client(ApiKeyService, { protocol });
+    for (const call of [
+      () => client().getIdentity({ identityId: nobody, atLeast }),
+      () => client().lookUpIdentity({ by: { case: "externalId", value: nobody }, atLeast }),
+      () => client().listIdentities({ atLeast }),
+      () => client().listCredentials({ identityId: nobody, atLeast }),
+      () => keys.getApiKey({ apiKeyId: nobody, atLeast }),
+      () => keys.listApiKeys({ atLeast }),
+    ]) {
+      expect(await refusal(call())).toMatchObject(off("atLeast"));
+    }
     const kind = { case: "kind", value: RequiredActionKind.SET_PASSWORD } as const;
     const set = { identityId: nobody, requiredActions: [{ action: kind }] };
     expect(await refusal(client().setRequiredActions(set))).toMatchObject(off("requiredActions"));

@@ -68,7 +68,7 @@ describe.each(protocols)("an answer that got lost, over %s", (protocol) => {
     expect(again.identity?.id).toBe(lost.identity?.id);
     expect(again.sessionToken).toMatch(/^ost_ses_/);
     expect([await isLive(lost.sessionToken), await isLive(again.sessionToken)]).toEqual([false, true]);
-    // Once: whoever comes third could not be told from whoever came second.
+    // Once: the third caller could not be told from the second.
     expect((await refusal(submit())).reason).toBe("REQUEST_ID_REUSED");
     expect(await isLive(again.sessionToken)).toBe(true);
     const ofSession = "event WHERE session_id = $1 AND type = $2";

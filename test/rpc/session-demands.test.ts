@@ -143,6 +143,7 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
       () => holder.getCurrentSession({ atLeast: {} }),
       () => admin.listSessions({ atLeast }),
       () => admin.getSession({ sessionId, atLeast }),
+      () => holder.listOwnSessions({ atLeast }),
     ]) {
       expect(await refusal(call())).toMatchObject(off("atLeast"));
     }

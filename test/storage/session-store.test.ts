@@ -148,10 +148,11 @@ describe("revoke", () => {
   test("ends a session once, with one event that says whose it was", async () => {
     const { storage, scope } = tenants;
     const session = await store(await newIdentity());
-    expect(await storage.sessions.revoke(scope, session.id, revocation())).toBe(true);
+    const revoked = await storage.sessions.revoke(scope, session.id, revocation());
+    expect(revoked).toMatchObject({ id: session.id, revokedAt: afterNoon(1) });
     const again = { ...revocation(), at: afterNoon(2) };
-    expect(await storage.sessions.revoke(scope, session.id, again)).toBe(true);
-    expect((await storage.sessions.find(scope, session.id))?.revokedAt).toEqual(afterNoon(1));
+    expect(await storage.sessions.revoke(scope, session.id, again)).toEqual(revoked);
+    expect(await storage.sessions.find(scope, session.id)).toEqual(revoked);
     const events = await tenants.rows("SELECT identity_id FROM ostiary.event WHERE session_id = $1", [
       session.id,
     ]);
@@ -164,7 +165,8 @@ describe("revoke", () => {
     const results = await Promise.all(
       Array.from({ length: 16 }, () => storage.sessions.revoke(scope, session.id, revocation())),
     );
-    expect(results).toEqual(Array(16).fill(true));
+    // Nobody is told that it goes on.
+    expect(results.map((result) => result?.revokedAt)).toEqual(Array(16).fill(afterNoon(1)));
     const events = await tenants.rows("SELECT FROM ostiary.event WHERE session_id = $1", [session.id]);
     expect(events).toHaveLength(1);
   });
@@ -174,12 +176,12 @@ describe("revoke", () => {
     const { storage, scope, other } = tenants;
     const session = await store(await newIdentity());
     const owner = await newIdentity();
-    expect(await storage.sessions.revoke(scope, session.id, { ...revocation(), owner })).toBe(false);
-    expect(await storage.sessions.revoke(other, session.id, revocation())).toBe(false);
-    expect(await storage.sessions.revoke(scope, newId<SessionId>(noon), revocation())).toBe(false);
+    expect(await storage.sessions.revoke(scope, session.id, { ...revocation(), owner })).toBeUndefined();
+    expect(await storage.sessions.revoke(other, session.id, revocation())).toBeUndefined();
+    expect(await storage.sessions.revoke(scope, newId<SessionId>(noon), revocation())).toBeUndefined();
     expect((await storage.sessions.find(scope, session.id))?.revokedAt).toBe(never);
     const own = { ...revocation(), owner: session.identityId };
-    expect(await storage.sessions.revoke(scope, session.id, own)).toBe(true);
+    expect(await storage.sessions.revoke(scope, session.id, own)).toMatchObject({ id: session.id });
   });
 
   test("of all but one leaves that one, and writes one event if any ended", async () => {

@@ -1,6 +1,12 @@
 import { globSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { type DescExtension, type DescFile, fromBinary } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescFile,
+  type DescMessage,
+  fromBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 
@@ -35,18 +41,41 @@ describe("every proto of ours", () => {
   });
 });
 
-// Programs of other teams import these options beside their own: two with one number end both at start.
-test("the options that other teams import have one number, of those that are registered, and no round one", async () => {
-  const generated = await Promise.all(
-    globSync("gen/ostiary/option/v1/*_pb.js").map((path) => {
-      const url = pathToFileURL(path).href;
-      return import(url);
-    }),
-  );
-  const values = generated.flatMap((module): unknown[] => Object.values(module));
+/** The descriptors of the contract's files, or of those of one area. */
+async function generatedFiles(area = "*"): Promise<readonly DescFile[]> {
+  const paths = globSync(`gen/ostiary/${area}/v1/*_pb.js`).filter((path) => !path.includes("/config/"));
+  const modules = await Promise.all(paths.map((path) => import(pathToFileURL(path).href)));
   const isFile = (value: unknown): value is DescFile =>
     typeof value === "object" && value !== null && "kind" in value && value.kind === "file";
-  const extensions = values.filter(isFile).flatMap((file): readonly DescExtension[] => file.extensions);
+  return modules.flatMap((module): unknown[] => Object.values(module)).filter(isFile);
+}
+
+test("the numbers of each message and enum have no hole that is not reserved", async () => {
+  const within = (message: DescMessage): readonly (DescMessage | DescEnum)[] => [
+    message,
+    ...message.nestedEnums,
+    ...message.nestedMessages.flatMap(within),
+  ];
+  const types = (await generatedFiles()).flatMap((file) => [...file.enums, ...file.messages.flatMap(within)]);
+  expect(types.length).toBeGreaterThan(150);
+  const holes = types.flatMap((type) => {
+    const members: readonly { readonly number: number }[] = type.kind === "enum" ? type.values : type.fields;
+    const numbers = new Set(members.map(({ number }) => number));
+    // The end of a range belongs to it in an enum alone.
+    const beyond = type.kind === "enum" ? 1 : 0;
+    for (const { start, end } of type.proto.reservedRange)
+      for (let number = start; number < end + beyond; number++) numbers.add(number);
+    return Array.from({ length: Math.max(0, ...numbers) }, (_, index) => index + 1)
+      .filter((number) => !numbers.has(number))
+      .map((number) => `${type.typeName} ${number}`);
+  });
+  expect(holes).toEqual([]);
+});
+
+// Programs of other teams import these options beside their own: two with one number end both at start.
+test("the options that other teams import have one number, of those that are registered, and no round one", async () => {
+  const options = await generatedFiles("option");
+  const extensions = options.flatMap((file): readonly DescExtension[] => file.extensions);
   expect(extensions.map(({ extendee }) => extendee.name).toSorted()).toEqual([
     "MessageOptions",
     "MethodOptions",

@@ -14,7 +14,7 @@ export function freshEmail(): string {
   return `person${++count}-${process.pid}@example.com`;
 }
 
-/** Registers a native account, and gives what it gave. */
+/** Registers a native account, and returns what the registration gave. */
 export async function register(
   app: TestApp,
   account: { readonly email?: string; readonly password?: string; readonly protocol?: Protocol } = {},
@@ -33,7 +33,7 @@ export async function register(
   return Object.assign(outcome.value.signedIn, { email, continueWith: outcome.value.continueWith });
 }
 
-/** Submits a native login, and gives its outcome beside the flow to draw. */
+/** Submits a native login, and returns its outcome and the flow to draw. */
 export async function logIn(
   app: TestApp,
   identifier: string,

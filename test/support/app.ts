@@ -79,7 +79,7 @@ export interface SentMessage {
   /** What it says; empty where the template has no data of that name. */
   readonly code: string;
   readonly url: string;
-  /** As the sender opens it. */
+  /** The content, as the sender opens it. */
   readonly content: MessageContent | undefined;
 }
 
@@ -100,7 +100,7 @@ export async function startTestApp(
     readonly defaultThrottle?: boolean;
     readonly databaseUrl?: string;
     readonly clock?: TestClock;
-    /** Variables of the environment that are no keys of the configuration. */
+    /** Environment variables that are no keys of the configuration. */
     readonly environment?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<TestApp> {
@@ -166,8 +166,8 @@ export async function startTestApp(
 }
 
 /**
- * Whether it is a statement of the courier's workers, of the check whether the database is there, or of the uses that are
- * written in batches.
+ * Whether it is a statement of the courier's workers, of the health check of the database, or of the writer that stores in
+ * batches when sessions and keys were last used.
  */
 function isOfNoCall(text: string): boolean {
   return (

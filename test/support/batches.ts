@@ -5,7 +5,7 @@ import {
 import { freshEmail } from "./accounts.ts";
 import type { TestApp } from "./app.ts";
 
-/** A configuration in which operators can have links sent. */
+/** A configuration in which operators can send links. */
 export const links = {
   tenant_defaults: {
     link: { enabled: true },
@@ -39,7 +39,7 @@ export function makeAccounts(app: TestApp, count: number, verified = true): Prom
   );
 }
 
-/** Each identity with where its message goes, or why there is none. */
+/** The identity of a result with the address of its message, or with the reason why there is none. */
 export function outcomeOf({ identityId, result }: SendMessageResult): [string, string | undefined] {
   return [identityId, result.case === "sent" ? result.value.address : result.value?.errorInfo?.reason];
 }

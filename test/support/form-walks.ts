@@ -34,23 +34,23 @@ import { tokenOf } from "./links.ts";
 import { createPerson, type Person, personSchemas } from "./person.ts";
 
 /*
- * Every step of every kind of flow, in whatever way forms are sent.
+ * Walks through every step of every kind of flow, with one of the ways to send a form.
  */
 
-/** What a person fills in and presses, by the names of the nodes. */
+/** The values that a person fills in, by the names of the nodes, and the step of the button that is pressed. */
 export interface Filled {
   readonly flow: Pick<Flow, "id" | "csrfToken" | "kind">;
   readonly step: string;
   readonly values: Readonly<Record<string, JsonValue>>;
 }
 
-/** What came of it; of all kinds of flows alike. */
+/** The answer, which is the same message for all kinds of flows. */
 export type Answer = Pick<SubmitFormResponse, "flow" | "outcome">;
 
 /** A way to send a form. */
 export type Way = (app: TestApp, filled: Filled, shown?: Shown) => Promise<Answer>;
 
-/** By the nodes' names. */
+/** Sends a form by the names of its nodes. */
 export const bySubmitForm: Way = (app, { flow, step, values }, shown = {}) =>
   app.client(FlowService, using(shown)).submitForm({
     flowId: flow.id,
@@ -59,7 +59,7 @@ export const bySubmitForm: Way = (app, { flow, step, values }, shown = {}) =>
     values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toValue(value)])),
   });
 
-/** By the typed Submit of the flow's kind, whose fields the names are the paths of. */
+/** Sends a form by the typed Submit of the flow's kind. The names of the nodes are the paths of its fields. */
 export const byTypedSubmit: Way = async (app, { flow, step, values }, shown = {}) => {
   const lists = listsOf(values);
   let request: JsonObject = { flowId: flow.id, csrfToken: flow.csrfToken, [step]: {} };
@@ -97,7 +97,7 @@ function using({ protocol = "Connect JSON", bearer, headers = {} }: Shown) {
   return { protocol, headers, ...(bearer !== undefined && { bearer }) };
 }
 
-/** A list is sent as a whole by typed submits: its items, in their order. */
+/** The lists among the values: a typed submit has a list as a whole, with its items in their order. */
 function listsOf(values: Filled["values"]): JsonObject {
   return Object.fromEntries(
     Object.entries(values).filter((entry): entry is [string, JsonValue[]] => Array.isArray(entry[1])),
@@ -110,7 +110,7 @@ function put(object: JsonObject, [name = "", ...rest]: readonly string[], value:
   return { ...object, [name]: rest.length === 0 ? value : put(isObject ? inner : {}, rest, value) };
 }
 
-/** The configuration that the walks need: every method, every kind of flow, an answer that tells who has an account. */
+/** The configuration that the walks need: every method, every kind of flow, and answers that tell who has an account. */
 export const walkConfig = {
   tenant_defaults: {
     enumeration_safe: false,
@@ -128,7 +128,7 @@ export const walkConfig = {
   },
 };
 
-/** The same, where the identifier and the profile come first. */
+/** The same, with the identifier and the profile as a stage of their own. */
 export const stagedConfig = {
   tenant_defaults: {
     ...walkConfig.tenant_defaults,
@@ -140,18 +140,18 @@ export const stagedConfig = {
   },
 };
 
-/** One thing that was done on a walk, and what came of it, without anything that differs from walk to walk. */
+/** A step of a walk with its result, without anything that differs from walk to walk. */
 export interface Seen {
   readonly kind: FlowKind;
   readonly step: string;
-  /** The outcome, the reason of a rejection, or that of an error. */
+  /** The outcome, the reason of a rejection, or the reason of an error. */
   readonly result: string;
   readonly stage: string | undefined;
   readonly nodes: readonly string[];
   readonly messages: readonly number[];
 }
 
-/** Walks through flows in one way, and notes what it saw. */
+/** Walks through flows with one way to send forms, and records the results. */
 export class Walker {
   readonly seen: Seen[] = [];
   readonly #app: TestApp;
@@ -159,7 +159,7 @@ export class Walker {
   readonly #onForm: (flow: Flow, shown: Shown) => Promise<void>;
   readonly #onAnswer: (answer: Answer) => void;
 
-  /** `onForm` is told of each form before anything is done with it. */
+  /** `onForm` gets each form before it is used. */
   constructor(
     app: TestApp,
     way: Way,
@@ -183,14 +183,14 @@ export class Walker {
     shown: Shown = {},
     start: Partial<Parameters<FlowKindCalls["create"]>[1]> = {},
   ) {
-    // What is sent at the same moment has no order.
+    // Messages that are sent at the same moment have no order.
     this.#app.clock.advance(1);
     const flow = await flowKinds[name].create(this.#app, { client: ClientKind.NATIVE, ...start }, shown);
     await this.#onForm(flow, shown);
     return new Walk(flow, (filled) => this.#send(filled, shown));
   }
 
-  /** Goes on with a flow that another one led to. */
+  /** Goes on with a flow that another flow led to. */
   async goOn(flow: Flow | undefined, shown: Shown = {}): Promise<Walk> {
     if (flow === undefined) throw new Error("there is no flow to go on with");
     await this.#onForm(flow, shown);
@@ -248,14 +248,14 @@ export class Walk {
     this.#send = send;
   }
 
-  /** Fills in and presses; the flow that comes of it is the one to go on with. */
+  /** Fills in the form and presses a button. The walk goes on with the flow of the answer. */
   async press(step: string, values: Filled["values"] = {}): Promise<Answer> {
     const answer = await this.#send({ flow: this.flow, step, values });
     if (answer.flow !== undefined && answer.outcome.case !== "loginRequired") this.flow = answer.flow;
     return answer;
   }
 
-  /** Presses what is refused. */
+  /** Presses a button whose submit is refused. */
   async refused(step: string, values: Filled["values"] = {}): Promise<void> {
     await refusal(this.#send({ flow: this.flow, step, values }));
   }
@@ -264,7 +264,7 @@ export class Walk {
 const password = (value: string) => ({ "password.password": value });
 const another = "another harbour lantern";
 
-/** Signs in: by password, code and link, with what goes wrong on the way. */
+/** Signs in by password, code and link, with mistakes on the way. */
 export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   const person = await createPerson(app);
   const identifier = person.email;
@@ -300,7 +300,7 @@ export async function walkLogin(app: TestApp, walker: Walker): Promise<void> {
   await refresh.press("password", password(goodPassword));
 }
 
-/** As `walkLogin`, where the identifier comes first. */
+/** The same as `walkLogin`, with the identifier first. */
 export async function walkStagedLogin(app: TestApp, walker: Walker): Promise<void> {
   const person = await createPerson(app);
   const identifier = person.email;
@@ -349,7 +349,7 @@ export async function walkRegistration(app: TestApp, walker: Walker): Promise<vo
   await opened.press("confirmLink");
 }
 
-/** As `walkRegistration`, where the profile comes first. */
+/** The same as `walkRegistration`, with the profile first. */
 export async function walkStagedRegistration(_app: TestApp, walker: Walker): Promise<void> {
   const email = freshEmail();
   const registration = await walker.begin("registration");
@@ -361,7 +361,7 @@ export async function walkStagedRegistration(_app: TestApp, walker: Walker): Pro
   await registration.press("password", password(goodPassword));
 }
 
-/** Somebody who registered by a password, and has verified nothing. */
+/** An account that was registered with a password, and has no verified address. */
 async function unclaimed(app: TestApp) {
   const email = freshEmail();
   const walk = await new Walker(app, byTypedSubmit).begin("registration");

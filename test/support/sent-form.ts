@@ -5,7 +5,7 @@ import { JsonTree, parseNodeName } from "../../sdk/typescript/src/form-path.ts";
 import type { JsonObject, JsonValue } from "../../src/domain/json.ts";
 import { fromValue } from "../../src/transport/rpc/convert/value.ts";
 
-/** What the SDK sends for a form, as the fields of the typed submit that it stands for. */
+/** A form as the SDK sends it, as the fields of the corresponding typed submit. */
 export interface SentForm {
   readonly step: { readonly case: string; readonly value: JsonValue };
   readonly identifier?: JsonValue;

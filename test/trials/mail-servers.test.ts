@@ -33,7 +33,7 @@ async function aServer(onConnection: (socket: Socket) => void): Promise<number> 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    // Whoever hangs up first is what is tried here.
+    // What is tried here is which side hangs up first.
     socket.on("error", () => {});
     onConnection(socket);
   });

@@ -29,7 +29,7 @@ function go(route: Route, flowId: string | undefined, state: object | null): voi
 /** The number of the message that says that a browser's sessions were removed. */
 export const sessionsRemoved = 9000531;
 
-/** What the login page is to say to somebody who was sent there, as the number of a message of the server. */
+/** The number of the server's message that the login page shows to a person who was sent there. */
 export interface SignedOutBy {
   readonly signedOutBy: typeof sessionsRemoved;
 }

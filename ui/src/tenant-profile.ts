@@ -3,18 +3,21 @@ import type { TenantProfile } from "@ostiary/sdk/v1/flow";
 import { createContext, useContext, useEffect, useState } from "react";
 import { ostiary } from "./ostiary.ts";
 
-/** What is known of the server. Where its profile cannot be had, the pages offer everything, and the server refuses what it must. */
+/**
+ * The tenant's profile as far as it is known. If it cannot be loaded, the pages offer everything, and the server refuses what
+ * it must.
+ */
 export type KnownProfile = TenantProfile | "loading" | "unknown";
 
-/** What is known of the server, for the pages within. */
+/** Passes the profile to the pages within. */
 export const ProfileContext = createContext<KnownProfile>("loading");
 
-/** What is known of the server. */
+/** The profile from the context. */
 export function useProfile(): KnownProfile {
   return useContext(ProfileContext);
 }
 
-/** Asks for the profile, once. */
+/** Loads the profile once. */
 export function useLoadedProfile(): KnownProfile {
   const [profile, setProfile] = useState<KnownProfile>("loading");
   useEffect(() => {

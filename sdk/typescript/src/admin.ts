@@ -39,8 +39,8 @@ export interface OstiaryAdmin {
   /** What throttling has counted, and setting it back. */
   readonly throttle: Client<typeof ThrottleService>;
   /**
-   * Sends a link to recover each of any number of identities. One that nothing can be sent to has an `error` as its
-   * result; what is thrown has stopped all of it. The ids go in batches, under one request id.
+   * Sends a link to recover each of any number of identities. One that nothing can be sent to has an `error` as its result; an
+   * error that is thrown has stopped the whole list. The ids go in batches, under one request id.
    */
   readonly sendRecoveryMessages: SendMessages;
   /** Sends a link to verify an address of each of any number of identities, in the same way. */

@@ -22,7 +22,7 @@ export type FieldViolationReasonName = Exclude<keyof typeof FieldViolationReason
 /** What is wrong with one field of a request. */
 export interface FieldViolation {
   /**
-   * The path of the field in the JSON form of the request, as the name of a form node is written: `traits.email`,
+   * The path of the field in the JSON form of the request, written like the name of a form node: `traits.email`,
    * `requests.0.traits`. Empty for the request as a whole.
    */
   readonly field: string;
@@ -49,7 +49,7 @@ export function isErrorReason(text: string): text is ErrorReasonName {
   return isNameOf(ErrorReason, text);
 }
 
-/** Whether a text is a name of one of our enums, other than that of what is never sent. */
+/** Whether a text is the name of a value of one of our enums, other than UNSPECIFIED, which is never sent. */
 function isNameOf(names: object, text: string): boolean {
   // The enum object maps numbers to names as well; only a name leads to a number.
   const known = typeof text === "string" && Object.hasOwn(names, text);
@@ -73,8 +73,8 @@ export function remedyOf(error: unknown): string | undefined {
 }
 
 /**
- * What to tell the person who uses your client. Undefined where only a developer can help: then say that it did not work. Where
- * `retryAfterOf` says something, add when to try again.
+ * What to tell the person who uses your client. Undefined if only a developer can help; then say that it did not work. If
+ * `retryAfterOf` is defined, add when to try again.
  */
 export function userMessageOf(error: unknown): NumberedMessage | undefined {
   const message = detailOf(error, UserMessageSchema);

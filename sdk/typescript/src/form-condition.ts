@@ -13,7 +13,7 @@ export function holds({ condition }: FormNode, nodes: readonly FormNode[], data:
   return condition.values.some((each) => textOf(each) === text);
 }
 
-/** Whether it was drawn at first. */
+/** Whether a node was drawn before anything was filled in. */
 export function heldAsDrawn({ condition }: FormNode, nodes: readonly FormNode[]): boolean {
   if (condition === undefined) return true;
   const chooser = nodes.find(({ name }) => name === condition.name);

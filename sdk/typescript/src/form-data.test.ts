@@ -258,7 +258,7 @@ describe("formDataToValues", () => {
     expect(submitted([node], values).traits?.x).toEqual(expected);
   });
 
-  test("sends nothing of what is read-only, whatever a page makes of it", () => {
+  test("sends no read-only trait, also if a page has a field for it", () => {
     const nodes = [text("a", { readOnly: true }), list("traits.y", ["a"], { readOnly: true })];
     expect(
       submitted(nodes, { "traits.x": "b", "traits.y.0": "b", "traits.y.1": "c" }).traits,
@@ -362,7 +362,7 @@ function input(
   return { name, step: stepOf(name), kind: { case: "input", value: { ...more, type } } };
 }
 
-/** What the server says of nodes below a step. */
+/** The step that the server gives to a node of this name. */
 function stepOf(name: string): string {
   return /^(password|code|telepathy)\./.exec(name)?.[1] ?? "";
 }

@@ -19,13 +19,13 @@ export interface FormValues {
  * the pressed button's step. `pressed` is the button's node or the name of its step. It needs to know neither the kind of the
  * flow nor the step.
  *
- * Only what the flow's form offers is read from the data; everything else in it is ignored. Values get the types that
- * their nodes ask for: numbers are numbers, choices are what they were on the server. What was left empty is left out.
+ * Only what the flow's form offers is read from the data; everything else in it is ignored. Values get the types that their
+ * nodes ask for: a number is sent as a number, a choice as the server's value. Empty fields are left out.
  *
- * Of traits only what changed is sent: a field that was emptied is null, a box whose tick was taken away is false, a list of
- * which an item changed is sent whole, without those that were emptied, so `[]` when the last one went. A box that had no value
- * and gets no tick is false if it is required, and else left out. A form that nobody touched changes nothing, whatever browsers
- * make of values that their controls cannot hold. Throws a TypeError if the flow has no such button.
+ * Of the traits only changes are sent: an emptied field as null, a checkbox whose tick was taken away as false, and a list with
+ * a changed item as a whole, without emptied items (`[]` when the last item went). A checkbox that had no value and gets no
+ * tick is false if it is required, and is left out otherwise. A form that nobody touched changes nothing, even if a browser's
+ * control cannot hold a value. Throws a TypeError if the flow has no such button.
  */
 export function formDataToValues(flow: Flow, data: FormData, pressed: FormNode | string): FormValues {
   const step = stepOf(flow, pressed);
@@ -49,7 +49,7 @@ function isTrait({ name, kind }: FormNode): boolean {
 
 function sentValue(kind: FormNode["kind"], texts: readonly string[]) {
   if (kind.case === "input") return valueOfInput(kind.value, texts);
-  // Of several buttons of one step the page sends the value of the one that was pressed.
+  // If a step has several buttons, the page sends the value of the button that was pressed.
   const isPressed =
     kind.case === "button" && kind.value.value !== undefined && texts.includes(textOf(kind.value.value));
   return isPressed ? jsonOf(kind.value.value) : undefined;

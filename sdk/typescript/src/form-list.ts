@@ -14,7 +14,7 @@ export function itemNodes({ name, kind }: FormNode, index: number): readonly For
   if (kind.case !== "list") return [];
   const own = kind.value.items[index];
   if (own !== undefined) return own.nodes;
-  // Names within the template are relative: what an item is called stands before them.
+  // Names within the template are relative to the name of the item.
   const prefix = `${name}.${index}`;
   return kind.value.template.map((node) => ({
     ...node,
@@ -23,13 +23,13 @@ export function itemNodes({ name, kind }: FormNode, index: number): readonly For
   }));
 }
 
-/** Whether another item can be added to a list that has so many. */
+/** Whether another item can be added to a list with this number of items. */
 export function hasRoom({ kind }: FormNode, count: number): boolean {
   if (kind.case !== "list" || kind.value.readOnly || kind.value.template.length === 0) return false;
   return kind.value.maxItems === 0 || count < kind.value.maxItems;
 }
 
-/** All items of a list: those that it was drawn with, and those that the names of a filled-in form tell of. */
+/** All items of a list: the items that it was drawn with, and the added items that the names of a filled-in form show. */
 export function listItems(list: FormNode, names: readonly string[]): readonly ListItemNodes[] {
   if (list.kind.case !== "list") return [];
   const drawn = list.kind.value.items.length;
@@ -37,14 +37,14 @@ export function listItems(list: FormNode, names: readonly string[]): readonly Li
   const added = new Set<number>();
   for (const name of names) {
     const index = name.startsWith(`${list.name}.`) ? parseNodeName(name)?.[depth] : undefined;
-    // Security: an index is a small number, whatever a page has among its fields.
+    // Security: only a small number is an index; a page may have other fields with such names.
     if (index !== undefined && /^\d{1,4}$/.test(index) && Number(index) >= drawn) added.add(Number(index));
   }
   const indices = [...Array(drawn).keys(), ...[...added].sort((left, right) => left - right)];
   return indices.map((index) => ({ nodes: itemNodes(list, index), isNew: index >= drawn }));
 }
 
-/** Nodes, and those of the items of their lists. */
+/** Nodes, with the nodes of the items of their lists. */
 export function allNodes(nodes: readonly FormNode[]): readonly FormNode[] {
   return nodes.flatMap((node) =>
     node.kind.case === "list"

@@ -7,9 +7,9 @@ import { JsonTree, parseNodeName } from "./form-path.ts";
 import { drawnValueOf, type FilledIn, readInput, textsOf } from "./form-value.ts";
 
 /**
- * What somebody changed of traits, by the names of the nodes: null for what was emptied, nothing for what is as it was drawn, a
- * list whole or not at all. What the server could not save (`unsaved`) is sent again as it stands. Of a variant that was left
- * nothing is sent: the server empties it.
+ * The traits that somebody changed, by the names of the nodes. An emptied trait is null. A trait that is as it was drawn is
+ * left out. A list is whole or left out. A trait that the server could not save (`unsaved`) is sent again as it stands. Traits
+ * of a former variant are not sent, because the server empties them.
  */
 export function traitChanges(
   nodes: readonly FormNode[],
@@ -58,7 +58,7 @@ function changedList(node: FormNode, data: FormData): JsonValue[] | undefined {
   return items.flatMap(({ value }) => (value === undefined ? [] : [value]));
 }
 
-/** What an item holds now; undefined if nothing, so that it is taken out. */
+/** The present value of an item; undefined if it is empty, so that it is taken out. */
 function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew: boolean) {
   const tree = new JsonTree();
   let isTouched = false;
@@ -72,13 +72,13 @@ function itemOf(nodes: readonly FormNode[], depth: number, data: FormData, isNew
     if (heldAsDrawn(node, nodes) && !holds(node, nodes, data)) continue;
     const value = filledIn.kind === "value" ? filledIn.value : drawnValueOf(node.kind.value);
     if (value === undefined || filledIn.kind === "emptied") continue;
-    // A box without a tick makes no item.
+    // A checkbox without a tick is not enough to make an item.
     isFilledIn ||= value !== false;
     const [first, ...rest] = path;
     if (first === undefined) only = value;
     else tree.set([first, ...rest], value);
   }
-  // What nobody touched is there as it was, even if nothing is in it.
+  // An item that nobody touched stays as it was, even if it is empty.
   const isGone = isTouched ? !isFilledIn : isNew;
   return { isTouched, value: isGone ? undefined : (only ?? tree.toObject()) };
 }

@@ -11,13 +11,13 @@ export function textOf(value: Value | undefined): string {
   return valueText(jsonOf(value));
 }
 
-/** As `textOf`, of a value of JSON. */
+/** The same as `textOf`, for a JSON value. */
 export function valueText(json: JsonValue | undefined): string {
   if (json === undefined || json === null) return "";
   return typeof json === "string" ? json : JSON.stringify(json);
 }
 
-/** What a filled-in form has for a name. */
+/** The texts that a filled-in form has under a name. */
 export function textsOf(data: FormData, name: string): readonly string[] {
   return data.getAll(name).filter((entry) => typeof entry === "string");
 }

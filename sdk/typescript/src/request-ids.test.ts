@@ -6,7 +6,7 @@ import { createOstiaryAdmin } from "./index.ts";
 
 const uuid = /^[0-9a-f-]{36}$/;
 
-/** An admin listener that only notes the request ids of what it is sent. */
+/** An admin listener that only notes the request ids that it gets. */
 function noting() {
   const ids: string[] = [];
   const note = ({ requestId }: { readonly requestId: string }) => {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Transport } from "@connectrpc/connect";
 
-/** A request id that nobody else has; empty in a browser over plain HTTP, where there is no such thing. */
+/** A random request id; empty in a browser over plain HTTP, which has no `randomUUID`. */
 export function newRequestId(): string {
   return globalThis.crypto?.randomUUID?.() ?? "";
 }
 
 /**
- * Gives each call that can have a request id one of its own, unless the caller gives it: a proxy or transport that repeats the
- * call after a lost answer then makes nothing twice. A caller that repeats calls itself gives the same id each time.
+ * Gives each call that can have a request id a random one, unless the caller gives an id. So a proxy or transport that repeats
+ * the call after a lost answer makes nothing twice. A caller that repeats calls itself must give the same id each time.
  */
 export function withRequestIds(transport: Transport): Transport {
   return {

@@ -14,9 +14,9 @@ const idsPerCall = 100;
 /** How messages are sent to many identities. */
 export interface SendMessagesOptions {
   /**
-   * Makes it safe to begin again for a day, after a lost connection for example: an identity that a message went to under this id
-   * gets no other one. The same for the whole list; at most 128 characters. Default: a random one, so that at least a call that is
-   * repeated on its way sends nothing twice.
+   * Makes it safe to send the list again within a day, for example after a lost connection: an identity that got a message
+   * under this id gets no second one. One id serves the whole list; at most 128 characters. Default: a random id, so that at
+   * least a call that is repeated on its way sends nothing twice.
    */
   readonly requestId?: string | undefined;
   /** Stops it. What was sent by then stays sent. */
@@ -28,7 +28,7 @@ const optionNames: OptionNames<SendMessagesOptions> = { requestId: true, signal:
 /** Identities' ids: a list, or a stream of any length, which is read only as fast as results are taken. */
 export type IdentityIds = Iterable<string> | AsyncIterable<string>;
 
-/** What came of one identity. */
+/** The result for one identity. */
 export type SendMessageResult = MessageShape<typeof SendMessageResultSchema>;
 
 /** Sends to any number of identities, with a result for each in the order of the ids. */
@@ -37,10 +37,10 @@ export type SendMessages = (
   options?: SendMessagesOptions,
 ) => AsyncIterable<SendMessageResult>;
 
-/** The method of IdentityService that a batch is sent by. */
+/** The method of IdentityService that sends a batch. */
 type SendMethod = "batchSendRecoveryMessages" | "batchSendVerificationMessages";
 
-/** Makes it of a method that takes a bounded list: the ids go in batches, one after the other, under one request id. */
+/** Makes it from a method that takes a bounded list. The ids go in batches, one after the other, under one request id. */
 export function createSendMessages(
   client: Client<typeof IdentityService>,
   method: SendMethod,

@@ -39,9 +39,9 @@ export type SubmitOutcome =
   | { readonly kind: "expired"; readonly flow: Flow };
 
 /**
- * Submits a filled-in HTML form, whatever its flow is for: `formDataToValues`, `FlowService.SubmitForm`, and its answer in one
- * shape. Throws what these throw; a wrong password is an outcome, not an error. Steps that are newer than this SDK are submitted
- * like any other, and an outcome that is newer is a next step: the flow that came with it is to be drawn.
+ * Submits a filled-in HTML form of any kind of flow with `formDataToValues` and `FlowService.SubmitForm`, and gives the answer
+ * in one shape. Throws the errors of these two. A wrong password is an outcome, not an error. A step that is newer than this
+ * SDK is submitted like any other. An outcome that is newer is given as a next step, with the flow to draw.
  */
 export async function submit(
   ostiary: Pick<Ostiary, "flows">,
@@ -51,12 +51,12 @@ export async function submit(
 ): Promise<SubmitOutcome> {
   const { id: flowId, csrfToken, traitsEtag } = flow;
   const filled = formDataToValues(flow, data, pressed);
-  // What the page sends decides nothing but the values of the fields that the form offers.
+  // The page decides only the values of the fields that the form offers.
   const { flow: next = flow, outcome } = await ostiary.flows.submitForm({
     ...filled,
     flowId,
     csrfToken,
-    // So that nothing is put back that was changed elsewhere since the form was drawn.
+    // So that nothing is overwritten that was changed elsewhere since the form was drawn.
     traitsEtag,
   });
   switch (outcome.case) {

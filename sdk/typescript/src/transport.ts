@@ -71,10 +71,10 @@ export function openTransport(
   return sharedByGet(asOneself, createConnectTransport({ ...options, useHttpGet: true }));
 }
 
-/** The methods whose answer is the same for everybody, so that browsers and caches in between may keep it. */
+/** The methods whose answer is the same for everybody, so that browsers and other caches may keep it. */
 const sharedMethods: ReadonlySet<string> = new Set(["ostiary.flow.v1.FlowService.GetTenantProfile"]);
 
-/** Calls those by GET, without a token: it would say who asks, and change nothing. */
+/** Calls these methods by GET, without the token, which would tell who asks and change nothing. */
 function sharedByGet(asOneself: Transport, byGet: Transport): Transport {
   return {
     unary: (method, ...call) =>

@@ -90,7 +90,7 @@ export class ApiKeys {
     wanted: {
       readonly name: string;
       readonly scopes: readonly string[];
-      /** Undefined: with its maker. */
+      /** Undefined: the key ends with its maker. */
       readonly expiration: Expiration | undefined;
     },
   ): Promise<CreatedApiKey> {

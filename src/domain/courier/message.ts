@@ -64,7 +64,7 @@ export type MessageContent = {
   readonly [Template in MessageTemplate]: {
     readonly template: Template;
     readonly data: TemplateData[Template];
-    /** What the client of the flow that it is from wants templates to see. Anybody's words: see docs/templates.md. */
+    /** The client data of the flow that the message is from, for templates. Anybody can send it: see docs/templates.md. */
     readonly clientData?: JsonObject | undefined;
   };
 }[MessageTemplate];

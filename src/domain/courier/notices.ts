@@ -13,7 +13,7 @@ interface NoticeOptions {
   readonly clientData?: JsonObject | undefined;
 }
 
-/** How the notices of what happens in a flow are sent. */
+/** The options of the notices that a flow sends. */
 export function noticeOf({ data }: Pick<FlowRecord, "data">, at: Date): NoticeOptions {
   return { at, language: data.language ?? "", clientData: data.clientData };
 }

@@ -164,7 +164,7 @@ export class AccountClaims {
   ): Promise<LoginComesFirst | FlowOutcome<never>> {
     const { shape, record, flowId } = answer;
     const scope = { tenantId: caller.tenant.id };
-    // An account has few; more than these would offer nothing else.
+    // An account has few credentials; the offers would be the same with more than these.
     const credentials = await this.#identities.listCredentials(scope, identityId, { size: 200 });
     const loginFlow = await this.#logins.createForOwner(caller, {
       client: record.client,

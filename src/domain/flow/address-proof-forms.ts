@@ -24,7 +24,7 @@ export class AddressProofForms {
     return kinds.filter((kind) => this.#methods.has(kind));
   }
 
-  /** They as a stage offers them; with the addresses to choose from where there is a choice. */
+  /** The offers of a stage for codes and links, with the addresses to choose from if there is a choice. */
   offers(tenant: Tenant, flow: FlowKind, addresses?: readonly OfferedAddress[]): readonly MethodOffer[] {
     return this.offered(tenant, flow).map((kind) => ({ kind, ...(addresses && { addresses }) }));
   }

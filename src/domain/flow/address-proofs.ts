@@ -115,7 +115,7 @@ export class AddressProofs {
     const strength = strengthAgainst(caller.tenant, ticket);
     const issued = this.#issue(caller.tenant, flow, request, { at, isWithheld, strength });
     const { pending, sealed } = issued;
-    // What is not sent does not kill the secret that was: its holder goes on with it.
+    // A secret that is not sent does not end the one that was sent before, so its holder can go on.
     const alive = isWithheld && isAlive(flow, caller.tenant, at) ? flow.challenge : undefined;
     const challenge =
       alive?.kind === issued.challenge.kind
@@ -177,7 +177,10 @@ export class AddressProofs {
     };
   }
 
-  /** The kind of proof that a step asks for. Throws STEP_NOT_OFFERED, and FEATURE_OFF for a choice that there is not. */
+  /**
+   * The kind of proof that a step asks for. Throws STEP_NOT_OFFERED, and FEATURE_OFF for a chosen address where there is no
+   * choice.
+   */
   requested(
     tenant: Tenant,
     flow: FlowKind,
@@ -367,7 +370,7 @@ export class AddressProofs {
   }
 }
 
-/** What a step asks for; undefined if it asks for neither a code nor a link. */
+/** The kind of proof that a step asks for; undefined if it asks for neither a code nor a link. */
 export function requestedProof({ name }: SubmittedStep): ProofKind | undefined {
   if (name === "sendCode") return "code";
   return name === "sendLink" ? "link" : undefined;

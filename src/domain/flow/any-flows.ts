@@ -10,7 +10,7 @@ import type { SettingsFlows } from "./settings-flows.ts";
 import type { FlowStore } from "./store.ts";
 import type { VerificationFlows } from "./verification-flows.ts";
 
-/** A flow as it was read, with the identity that it is about, if there is one. */
+/** A flow as it was read, with its identity if it has one. */
 export interface ReadFlow {
   readonly flow: FlowRecord;
   readonly identity: Identity | undefined;
@@ -18,7 +18,7 @@ export interface ReadFlow {
   readonly credentialKinds: readonly CredentialKind[];
 }
 
-/** What each kind of flow does with one that was found by its id alone. */
+/** The flows of each kind, for a flow that was found by its id alone. */
 interface FlowsByKind {
   readonly login: LoginFlows;
   readonly registration: RegistrationFlows;
@@ -27,7 +27,7 @@ interface FlowsByKind {
   readonly settings: SettingsFlows;
 }
 
-/** What came of a form, by the kind of its flow. */
+/** The outcome of a form, by the kind of its flow. */
 export type FormOutcome = {
   readonly [Kind in FlowKind]: {
     readonly kind: Kind;
@@ -53,7 +53,7 @@ export class AnyFlows {
     this.#kinds = kinds;
   }
 
-  /** The flow with this id, as its holder sees it. One round trip, and one more where a fresh one is made in its place. */
+  /** The flow with this id, as its holder sees it. One round trip, and one more if a fresh flow is made in its place. */
   async get(caller: FlowCaller, flowId: string): Promise<FlowFound> {
     const digest = this.#keeper.digestOf(caller.tenant, flowId);
     const { flow, ...owner } = await this.#flows.findWithIdentity(
@@ -66,8 +66,8 @@ export class AnyFlows {
   }
 
   /**
-   * Carries out what was filled into the form of a flow, as the submit of its kind does. As many round trips as there: one read
-   * gives what each kind needs.
+   * Carries out a filled-in form, as the submit of that kind of flow does. It takes as many round trips as that submit, because
+   * one read serves all kinds.
    */
   async submit(caller: FlowCaller, filled: FilledForm): Promise<FormOutcome> {
     const kinds = this.#kinds;

@@ -3,10 +3,10 @@ import { toFieldViolation } from "../identity/identity-input.ts";
 import { checkJsonLimits, type JsonLimits } from "../identity/json-limits.ts";
 import type { JsonObject } from "../json.ts";
 
-/** What a client may want mail templates to see: 8 KiB as JSON. */
+/** The limits of client data, which mail templates see: 8 KiB as JSON. */
 const clientDataLimits: JsonLimits = { maxBytes: 8 * 1024, maxStringLength: 8 * 1024 };
 
-/** Client data as a flow remembers it; undefined where none came. Throws REQUEST_INVALID for data beyond the limits. */
+/** Client data as a flow remembers it; undefined if none was sent. Throws REQUEST_INVALID for data beyond the limits. */
 export function toClientData(data: JsonObject | undefined): JsonObject | undefined {
   if (data === undefined) return undefined;
   const violation = checkJsonLimits(data, clientDataLimits);

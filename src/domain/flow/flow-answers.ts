@@ -9,21 +9,21 @@ import type { Tenant } from "../tenant/tenant.ts";
 import type { FlowClient, FlowData, FlowRecord } from "./flow.ts";
 import type { FlowStore } from "./store.ts";
 
-/** How long the answer to a submit is kept for whoever did not get it: ten minutes. */
+/** How long the answer to a submit is kept, in case it gets lost: ten minutes. */
 export const answerLifetimeMs = 10 * 60 * 1000;
 
-/** What tells one submit with a request id from another. What is kept are digests: a request may hold a password. */
+/** What tells one submit with a request id from another. Both are digests, because a request may hold a password. */
 export interface SubmittedRequest {
   readonly requestId: string;
-  /** Of the request id. */
+  /** The digest of the request id. */
   readonly id: string;
-  /** Of the whole request. */
+  /** The digest of the whole request. */
   readonly body: string;
 }
 
-/** What a submit was answered, without its tokens. */
+/** The answer to a submit, without its tokens. */
 export interface KeptAnswer {
-  /** As the one who kept it has written it. */
+  /** The encoded answer, as it was given to `keep`. */
   readonly bytes: Uint8Array;
   readonly client: FlowClient;
   /** The session that it gave. */
@@ -37,7 +37,7 @@ interface AnsweredSession {
   readonly tokenDigest: Uint8Array;
 }
 
-/** As it is sealed; bytes as base64url. */
+/** The answer as it is sealed; bytes are base64url. */
 interface SealedAnswer {
   readonly flow: string;
   readonly id: string;
@@ -61,11 +61,12 @@ interface FlowAnswersDependencies {
 }
 
 /**
- * Answers to submits that may have got lost: of the last submit of each flow, if it had a request id, sealed in the flow's row.
+ * Keeps answers that may get lost: the answer to the last submit of each flow, if it had a request id, sealed in the flow's
+ * row.
  *
- * What makes a submit single-use is the flow's own revision, as without a request id. Beside that a flow remembers the request
- * ids of the steps that it took, written with the step itself: between the step and its answer, or once another answer is
- * kept, the same request is refused instead of being taken as another step.
+ * The flow's revision makes a submit single-use, as without a request id. In addition a flow remembers the request ids of the
+ * steps that it took, written together with the step. So the same request is refused, and not taken as another step, while the
+ * first call has no answer yet, and once another answer is kept.
  */
 export class FlowAnswers {
   readonly #flows: FlowAnswersDependencies["flows"];
@@ -93,8 +94,8 @@ export class FlowAnswers {
 
   /**
    * The answer to the same submit, if it was answered; undefined if it was not made yet. Only for the holder of the flow.
-   * Throws REQUEST_ID_REUSED where another request has the same id, FLOW_CHANGED where the step was taken and its answer is not,
-   * or no longer, to be had.
+   * Throws REQUEST_ID_REUSED if another request has the same id, and FLOW_CHANGED if the step was taken and its answer is not
+   * there yet or no longer.
    */
   find(flow: FlowRecord, request: SubmittedRequest | undefined): KeptAnswer | undefined {
     if (request === undefined) return undefined;
@@ -105,7 +106,7 @@ export class FlowAnswers {
       }
       return undefined;
     }
-    // Security rule: only who has sent the whole request before, with the secret in it, gets its answer.
+    // Security rule: only a caller who sends the whole request again, with the secret in it, gets its answer.
     if (kept.body !== request.body) throw domainError("REQUEST_ID_REUSED", { requestId: request.requestId });
     const { session } = kept;
     return {
@@ -145,10 +146,10 @@ export class FlowAnswers {
   }
 
   /**
-   * Gives a session whose token got lost a new one; the lost one is dead. Throws REQUEST_ID_REUSED if that was done already, or
-   * the session is over. One round trip.
+   * Gives a session whose token got lost a new token; the lost token is dead. Throws REQUEST_ID_REUSED if that was done
+   * already, or if the session is over. One round trip.
    *
-   * Security rule: of all who send the same request one gets a token, and never are two tokens of one session alive.
+   * Security rule: of several calls with the same request one gets a token, and two tokens of one session are never alive.
    */
   async reissue(
     tenant: Tenant,
@@ -173,7 +174,7 @@ export class FlowAnswers {
     if (flow.answer === undefined) return undefined;
     const plain = this.#sealer.open(purpose, flow.answer);
     if (plain === undefined) return undefined;
-    // Sealed by us, so its form needs no checking. It names its flow: in another row it says nothing.
+    // Sealed by us, so its form needs no checking. It names its flow, so it is ignored in the row of another flow.
     const answer = JSON.parse(Buffer.from(plain).toString()) as SealedAnswer;
     const isOwn = answer.flow === Buffer.from(flow.digest).toString("base64url");
     return isOwn && this.#clock.now().getTime() - answer.at < answerLifetimeMs ? answer : undefined;
@@ -185,7 +186,7 @@ const purpose = "flow answer";
 /** How many request ids a flow remembers. */
 const mostRequests = 8;
 
-/** What a flow remembers once it takes a step: the submit's request id, and its client data in the place of earlier ones. */
+/** The data of a flow after a step: with the submit's request id, and its client data in the place of earlier client data. */
 export function dataWith(
   data: FlowData,
   {

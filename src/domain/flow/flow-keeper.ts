@@ -35,13 +35,13 @@ export interface FlowShape {
   lifetimeMs(tenant: Tenant): number;
   /** Where an active flow stands. */
   stage(tenant: Tenant, flow: FlowRecord): FlowStage;
-  /** The form of an active flow, without the form token; filled in with what was typed, if that is given. */
+  /** The form of an active flow, without the form token. If `typed` is given, it is filled in with that. */
   form(tenant: Tenant, flow: FlowRecord, typed?: Typed): Form;
   /** Whose account the flow changes, where its holder is shown that. */
   account?(flow: FlowRecord): FlowAccount | undefined;
-  /** Names the traits that the form is drawn from. */
+  /** The etag of the traits that the form is drawn from. */
   traitsEtag?(tenant: Tenant, flow: FlowRecord): string | undefined;
-  /** The traits that were typed, without those that are only written. */
+  /** The traits that were typed, without write-only traits. */
   readable?(tenant: Tenant, flow: FlowRecord, traits: JsonObject): JsonObject;
 }
 
@@ -68,13 +68,13 @@ interface FlowKeeperDependencies {
 export interface FlowSubmission {
   readonly flowId: string;
   readonly csrfToken: string;
-  /** For an answer that gets lost. */
+  /** The submit's request id and body, if it has an id. */
   readonly request?: SubmittedRequest | undefined;
-  /** In the place of what the flow has. */
+  /** Replaces the client data of the flow. */
   readonly clientData?: JsonObject | undefined;
 }
 
-/** The most replacements of one flow that follow each other, each of the one before. */
+/** The greatest number of replacements that follow each other, each in the place of the one before. */
 const mostReplacements = 8;
 
 /** How far a flow has come when its holder turns up with it. */
@@ -158,10 +158,10 @@ export class FlowKeeper {
   }
 
   /**
-   * As `replace`, with what the fresh flow begins with. Two round trips where the flow was replaced before, else one.
+   * The same as `replace`, with a given start of the fresh flow. Two round trips if the flow was replaced before, else one.
    *
-   * Security rule: the id of the flow that takes the place follows from the id that was shown, so whoever holds the one holds the
-   * other, and nobody else. Of many calls at the same moment one stores it, and all get it.
+   * Security rule: the id of the fresh flow is derived from the id that was shown, so only the holder of the former id holds
+   * the new one. Of many calls at the same moment one stores the flow, and all get it.
    */
   async replaceBy(
     caller: FlowCaller,
@@ -188,7 +188,7 @@ export class FlowKeeper {
     return this.create(caller, shape, next);
   }
 
-  /** A flow that was read, as its holder sees it; a fresh one in the place of one that has expired. */
+  /** A flow that was read, as its holder sees it; if it has expired, a fresh flow in its place. */
   async show(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Promise<FlowFound> {
     const held = this.hold(caller, record);
     if (held.kind === "expired") {
@@ -203,8 +203,8 @@ export class FlowKeeper {
   }
 
   /**
-   * Lets a submit through to an active flow: whoever makes it holds the flow, and the form was drawn for them. Otherwise
-   * throws, or answers that the flow has expired.
+   * Lets a submit through to an active flow, after checking that the caller holds the flow and that its form was drawn for
+   * them. Otherwise as `admit`.
    */
   async enter(
     caller: FlowCaller,
@@ -221,7 +221,10 @@ export class FlowKeeper {
     return this.admit(held, submission, () => this.replace(caller, shape, submission.flowId, held.record));
   }
 
-  /** Lets the submit of somebody through who was found to hold the flow, or says how it was answered, or that it is too late. */
+  /**
+   * Lets a submit of the flow's holder through to an active flow. Otherwise gives the answer that it got before, or the
+   * replacement of an expired flow. Throws FLOW_COMPLETED.
+   */
   async admit(
     held: HeldFlow,
     submission: FlowSubmission,
@@ -237,7 +240,7 @@ export class FlowKeeper {
     if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
     if (held.kind === "expired") {
       const replacement = await replace();
-      // What took its place has done what both were for.
+      // The replacement has done already what both flows were for.
       if (replacement.flow.state === "completed") throw domainError("FLOW_COMPLETED", {});
       return { kind: "expired", replacement };
     }
@@ -250,8 +253,8 @@ export class FlowKeeper {
   }
 
   /**
-   * The outcome of a step that was not accepted: the form with what is wrong with it, filled in as it was sent. Records the
-   * events, if there are any. A browser flow keeps it until the next step, for a page that is loaded again. One round trip, none
+   * The outcome of a step that was not accepted: the form with its mistakes, filled in as it was sent. Records the events, if
+   * there are any. A browser flow keeps the outcome until the next step, for a page that is loaded again. One round trip; none
    * for a native flow without events.
    */
   async rejected(
@@ -274,15 +277,18 @@ export class FlowKeeper {
     return { kind: "rejected", rejection: { reason, passwordRule }, flow };
   }
 
-  /** What a browser flow keeps, once a step has worked that leaves it where it is, of the sentence that says so. */
+  /**
+   * Seals the message of a step that worked and left the flow at its stage, for a browser flow to keep; undefined for a native
+   * one.
+   */
   keepSuccess(tenant: Tenant, shape: FlowShape, record: FlowRecord, message: Message): string | undefined {
     const problems = { fields: [], form: [message] };
     return this.#keepable(tenant, shape, record, { typed: {}, problems, isBeside: true });
   }
 
   /**
-   * Security rules: what was typed goes into no native flow, whose id alone would show it. No step's own fields are kept, so no
-   * password and no code; nor a trait that is only written.
+   * Security rules: a native flow keeps nothing that was typed, because its id alone would show it. The fields of a step, such
+   * as a password or code, are not kept, and no write-only trait is.
    */
   #keepable(tenant: Tenant, shape: FlowShape, record: FlowRecord, outcome: KeptOutcome): string | undefined {
     if (record.client !== "browser") return undefined;
@@ -294,7 +300,7 @@ export class FlowKeeper {
     return sealOutcome(this.#sealer, record, { ...outcome, typed });
   }
 
-  /** A flow that is looked at again, with what the last submit was answered. */
+  /** A flow that is read again, with the messages of its last submit. */
   #shown(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Flow {
     const kept = record.state === "active" ? openOutcome(this.#sealer, record) : undefined;
     if (kept === undefined) return this.presentTo(caller, shape, flowId, record);
@@ -413,7 +419,7 @@ export class FlowKeeper {
   }
 }
 
-/** What the flow in the place of an expired one begins with. */
+/** The start of the flow in the place of an expired one. */
 function startAgain(expired: FlowRecord): FlowStart {
   const { client, returnTo, identityId } = expired;
   const { schemaId, invitation, traits, refreshes, stepsUpTo, ofOwner, identifier, choice, clientData } =

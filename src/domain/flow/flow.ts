@@ -50,7 +50,7 @@ export interface FlowRecord {
   readonly challenge: Challenge | undefined;
   /** What the flow's kind and methods remember. */
   readonly data: FlowData;
-  /** Of browser flows: what the last submit was answered, sealed, until the next step is taken. */
+  /** Browser flows only: the outcome of the last submit, sealed, until the next step is taken. */
   readonly kept?: string | undefined;
   /** The answer to the last submit that had a request id, sealed. */
   readonly answer?: string | undefined;
@@ -70,7 +70,7 @@ export interface Challenge {
 export interface FlowData {
   /** The language of the messages that the flow sends. */
   readonly language?: string;
-  /** What the client wants mail templates to see. */
+  /** Data of the client for mail templates. */
   readonly clientData?: JsonObject;
   /** The request ids of the last steps, as digests. */
   readonly requests?: readonly string[];
@@ -97,7 +97,7 @@ export interface FlowData {
   readonly session?: SessionId;
   /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
   readonly refreshes?: SessionId;
-  /** Login: what the session that comes of it must be worth at least. */
+  /** Login: the least assurance level of the session that it gives. */
   readonly stepsUpTo?: AssuranceLevel;
   /**
    * Recovery, verification: begun by an operator, who had a link sent to an address of the identity, or vouches for the
@@ -218,7 +218,7 @@ export interface Flow {
   readonly csrfToken: Secret | undefined;
   /** Of settings: whose account it is. Not after a recovery, which shows nothing of the account. */
   readonly account: FlowAccount | undefined;
-  /** Of settings, where the account is shown: the traits that the form was drawn from. */
+  /** Settings, if the account is shown: the etag of the traits that the form was drawn from. */
   readonly traitsEtag: string | undefined;
 }
 
@@ -252,10 +252,10 @@ export type FlowStage =
   | { readonly kind: "change_settings"; readonly offers: readonly SettingsOffer[] }
   | { readonly kind: "set_new_secret"; readonly offers: readonly MethodOffer[] };
 
-/** One way to go on. */
+/** One method on offer. */
 export interface MethodOffer {
   readonly kind: MethodKind;
-  /** Of codes and links: the addresses to choose from, where there is a choice. */
+  /** For codes and links: the addresses to choose from, if there is a choice. */
   readonly addresses?: readonly OfferedAddress[];
 }
 
@@ -273,7 +273,7 @@ export type FlowOutcome<Completed> =
   | { readonly kind: "expired"; readonly replacement: CreatedFlow }
   | AnsweredBefore;
 
-/** The same submit was made before: its answer again. */
+/** The same submit was made before; this is its answer. */
 export interface AnsweredBefore {
   readonly kind: "answered";
   readonly answer: KeptAnswer;
@@ -292,7 +292,7 @@ export type LoginOutcome =
   /** The browser goes on at this address, and comes back to the flow. */
   | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow };
 
-/** A flow that its holder asked for again: as it stands, or a fresh one in the place of one that has expired. */
+/** The flow that its holder asked for, or a fresh flow in its place if it has expired. */
 export type FlowFound =
   | { readonly kind: "found"; readonly flow: Flow }
   | { readonly kind: "replaced"; readonly replacement: CreatedFlow };

@@ -6,32 +6,32 @@ import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { ButtonKind, InputKind, ListKind, Node } from "./form.ts";
 import { isSameChoice, readFormValue, sizeProblem } from "./form-value.ts";
 
-/** A value, and where it belongs in the request that the form stands for. */
+/** A value, and its path in the request that the form stands for. */
 interface ReadValue {
   readonly path: readonly string[];
   readonly value: JsonValue;
 }
 
-/** A field, in every variant that it has; conditions tell which one counts. */
+/** The nodes of a field, one for each variant that has it. Their conditions decide which one counts. */
 type Field = readonly InputNode[];
 type InputNode = Node & { readonly element: InputKind };
 type ListNode = Node & { readonly element: ListKind };
 type ButtonNode = Node & { readonly element: ButtonKind };
 
-/** What was sent of a list: the whole, or values of the nodes of items by their indices. */
+/** The values that were sent for a list: the whole list, or values for single nodes by the index of their item. */
 interface SentList {
   whole?: JsonValue;
   readonly items: Map<number, Map<string, JsonValue>>;
 }
 
-/** Reads what was filled into one form, and notes what is wrong with it. */
+/** Reads the values that were filled into one form, and collects the violations. */
 export class FormReader {
   readonly #pressed: string;
-  /** Those that are sent with the step that was pressed. */
+  /** The nodes that are sent with the step that was pressed. */
   readonly #nodes: readonly Node[];
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #buttons: readonly ButtonNode[];
-  /** In every variant, too. */
+  /** The lists by name, one node for each variant that has the list. */
   readonly #lists: ReadonlyMap<string, readonly ListNode[]>;
   readonly #violations: FieldViolation[] = [];
 
@@ -57,7 +57,7 @@ export class FormReader {
     return documentOf([...this.#leftVariants(read, given), ...read]);
   }
 
-  /** What a name is of, if the form has it. */
+  /** Finds the field, list or button of a name, if the form has one. */
   #sort(
     name: string,
     value: JsonValue,
@@ -94,7 +94,7 @@ export class FormReader {
     const value = this.#readValue(name, node.element, given);
     if (value === undefined) return [];
     if (path[0] === "traits") {
-      // To empty what is empty would make the objects around it.
+      // Null for an empty field would create the objects around it.
       return value === null && isEmpty(node) ? [] : [{ path, value }];
     }
     if (value === null) return [];
@@ -104,7 +104,7 @@ export class FormReader {
     return [{ path, value }];
   }
 
-  /** Of several buttons of one step the value says which was pressed. */
+  /** Reads the value that says which of several buttons of one step was pressed. */
   #readButton(name: string, path: readonly string[], given: JsonValue): readonly ReadValue[] {
     const own = this.#buttons.filter((button) => button.name === name && this.#isSent(button));
     const values = own.flatMap(({ element }) =>
@@ -128,7 +128,7 @@ export class FormReader {
     return value === null && isEmpty(list) ? [] : [{ path: splitFieldPath(name), value }];
   }
 
-  /** The list as it was drawn, with what was sent of its items; undefined where that changes nothing. */
+  /** The list as it was drawn, with the values that were sent for its items; undefined if nothing changes. */
   #readItems(
     list: ListNode,
     sent: ReadonlyMap<number, ReadonlyMap<string, JsonValue>>,
@@ -160,7 +160,7 @@ export class FormReader {
       const value = given.get(node.name);
       if (value === undefined || !holds(node, nodes, given)) continue;
       const typed = this.#readValue(node.name, node.element, value);
-      // What comes as it was drawn was not touched.
+      // A value that comes back as it was drawn was not touched.
       const isChanged = typed !== undefined && !isSameJson(typed, node.element.value ?? null);
       if (isChanged) read.set(node.name, typed);
     }
@@ -179,7 +179,7 @@ export class FormReader {
 
   #readWholeItem(list: ListNode, index: number, item: JsonValue): JsonValue | undefined {
     const name = `${list.name}.${index}`;
-    // Also what can only be read: it is part of the whole.
+    // Read-only nodes as well: they are part of the whole.
     const nodes = itemNodes(list, index)
       .filter(isInput)
       .filter((node) => isHarmless(node.name));
@@ -205,20 +205,20 @@ export class FormReader {
     return isScalar ? read[0]?.value : documentOf(read);
   }
 
-  /** A value with the type of its node, null for none; undefined if it is refused. */
+  /** A value in the type of its node; null for an empty field, undefined if the value is refused. */
   #readValue(name: string, input: InputKind, given: JsonValue, isWhole = false): JsonValue | undefined {
     const value = readFormValue(input, given, isWhole);
     if (value === undefined) this.#refuse(name, "TYPE", `is no value for a field of the type ${input.type}`);
     return value;
   }
 
-  /** Of a variant that somebody left nothing stays. */
+  /** Empties the former variant, if another one was chosen. */
   #leftVariants(read: readonly ReadValue[], given: ReadonlyMap<string, JsonValue>): readonly ReadValue[] {
     const nobody = new Map<string, JsonValue>();
     return this.#nodes.flatMap((node) => {
       const { condition } = node;
       const wasDrawn = condition !== undefined && holds(node, this.#nodes, nobody);
-      // Also where it holds nothing: an empty object or list may be there all the same.
+      // Also if the node has no value: an empty object or list may be stored there.
       if (!wasDrawn || holds(node, this.#nodes, given) || condition.clears === undefined) return [];
       const path = splitFieldPath(condition.clears);
       const isGiven = read.some((each) => path.every((part, index) => each.path[index] === part));
@@ -226,7 +226,7 @@ export class FormReader {
     });
   }
 
-  /** Security rule: no place is given twice, as a whole and by something within it: one of them would count unseen. */
+  /** Security rule: no value is given twice, as a whole and by a part of it, because one of the two would silently win. */
   #refuseOverlaps(read: readonly ReadValue[]): void {
     const given = new Set(read.map(({ path }) => joinFieldPath(path)));
     for (const { path } of read) {
@@ -256,7 +256,7 @@ function byName<Kind extends Node>(nodes: readonly Kind[]): ReadonlyMap<string, 
   return named;
 }
 
-/** The nodes of an item of a list, with whole names; of one that is added those of the template. */
+/** The nodes of an item of a list, with whole names. An added item has the nodes of the template. */
 function itemNodes({ name, element }: ListNode, index: number): readonly Node[] {
   const own = element.items[index];
   if (own !== undefined) return own;
@@ -269,8 +269,8 @@ function itemNodes({ name, element }: ListNode, index: number): readonly Node[] 
 }
 
 /**
- * What an item holds: what was changed of it, else what it was drawn with. Undefined if nothing is left of it, or it was never
- * anything. A box without a tick makes no item.
+ * The value of an item: as it was drawn, with its changes. Undefined if the item was emptied, or an added one was not filled
+ * in. A checkbox without a tick is not enough to make an item.
  */
 function itemOf(
   list: ListNode,
@@ -291,7 +291,9 @@ function itemOf(
   return only?.path.length === 0 ? only.value : documentOf(values);
 }
 
-/** Whether a node belongs to the form as it was filled in: without a condition, or if the node that it names has one of its values. */
+/**
+ * Whether a node belongs to the form as it was filled in: it has no condition, or the node that it names has one of its values.
+ */
 function holds({ condition }: Node, nodes: readonly Node[], given: ReadonlyMap<string, JsonValue>): boolean {
   if (condition === undefined) return true;
   const chooser = nodes.find(({ name }) => name === condition.name);
@@ -301,7 +303,7 @@ function holds({ condition }: Node, nodes: readonly Node[], given: ReadonlyMap<s
   return condition.values.some((each) => isSameJson(each, value ?? null));
 }
 
-/** The values of an object that are no objects, by their names. */
+/** The values in an object that are not objects themselves, by their names. */
 function leavesOf(name: string, value: JsonValue): readonly (readonly [string, JsonValue])[] {
   if (!isObject(value)) return [[name, value]];
   return Object.entries(value).flatMap(([member, inner]) =>
@@ -309,7 +311,7 @@ function leavesOf(name: string, value: JsonValue): readonly (readonly [string, J
   );
 }
 
-/** A JSON object of values at their places. */
+/** Puts values at their paths in a JSON object. */
 function documentOf(read: readonly ReadValue[]): JsonObject {
   const members = new Map<string, ReadValue[]>();
   for (const {
@@ -338,7 +340,7 @@ function isInput(node: Node): node is InputNode {
   return node.element.kind === "input";
 }
 
-/** Security rule: a name that JavaScript gives a meaning to is no field, whatever a schema calls its traits. */
+/** Security rule: a name with a meaning in JavaScript is no field, even if a schema has a trait of this name. */
 function isField(node: Node): node is InputNode {
   return isInput(node) && node.element.readOnly !== true && isHarmless(node.name);
 }

@@ -9,7 +9,7 @@ function field(name: string, input: Partial<InputKind> = {}, more: Partial<Node>
   return { name, messages: [], element: { kind: "input", type: "text", ...input }, ...more };
 }
 
-/** A list of values; `of` is what its items are like. */
+/** A list of values; `of` is the field of an item. */
 function list(
   name: string,
   values: readonly (JsonValue | undefined)[],
@@ -126,7 +126,7 @@ describe("a form's names", () => {
     "traits.phones.0.",
     "traits.phones.99999999999",
     "traits.phones.0.x",
-    // What can only be read is not filled in.
+    // A read-only node is not filled in.
     "traits.number",
   ])("that the form does not have are refused: %s", (name) => {
     expect(refused({ [name]: "x" })).toEqual([`${name} UNKNOWN_FIELD`]);
@@ -153,7 +153,7 @@ describe("a form's names", () => {
     ]);
   });
 
-  test("of a step that was not pressed are ignored, whatever they hold", () => {
+  test("of a step that was not pressed are ignored, also if they are wrong", () => {
     const values = { "password.password": "secret", "code.code": "x".repeat(100) };
     expect(read(values, "profile").step).toEqual({ name: "profile", fields: {} });
     expect(read({ ...values, "code.code": "1" }, "code").step).toEqual({
@@ -214,7 +214,7 @@ describe("texts", () => {
   test("are no longer than in a typed submit", () => {
     expect(refused({ identifier: "x".repeat(11) }, "password")).toEqual(["identifier TOO_LONG"]);
     expect(refused({ identifier: "😀".repeat(10) }, "password")).toEqual([]);
-    // The method says itself what is too long for a password or a code.
+    // The method decides on the length of a password or a code.
     expect(refused({ "password.password": "x".repeat(4096) }, "password")).toEqual([]);
     expect(refused({ "password.password": "x".repeat(4097) }, "password")).toEqual([
       "password.password TOO_LONG",
@@ -271,7 +271,7 @@ describe("lists", () => {
   test("may be sent as a whole", () => {
     expect(traitsOf({ "traits.counts": ["5", 6, "", null] })).toEqual({ counts: [5, 6] });
     expect(traitsOf({ "traits.counts": [] })).toEqual({ counts: [] });
-    // A text without characters is an item where it comes from a program, not from a field.
+    // An empty text is an item if a program sends the whole list, and no item if it comes from a field.
     expect(traitsOf({ "traits.phones": ["", "two"] })).toEqual({ phones: ["", "two"] });
     expect(traitsOf({ "traits.counts": null })).toEqual({ counts: null });
     expect(refused({ "traits.counts": "5" })).toEqual(["traits.counts TYPE"]);
@@ -310,7 +310,7 @@ describe("lists", () => {
         { name: "Eve", friend: false },
       ],
     });
-    // A box without a tick makes no item, and what is left of one that was emptied is none.
+    // A checkbox without a tick is not enough to make an item, nor to keep one that was emptied.
     expect(traitsOf({ "traits.people.0.name": "", "traits.people.0.friend": false }, form)).toEqual({
       people: [{ name: "Bob" }, { friend: false }],
     });
@@ -355,7 +355,7 @@ describe("variants", () => {
     field("traits.pay.by", { value: "card", choices: choices("card", "bank") }),
     field("traits.pay.card", { value: "4111" }, when("card", "traits.pay.card")),
     field("traits.pay.iban", {}, when("bank")),
-    // The same name means something else in each.
+    // The name has another type in each variant.
     field("traits.pay.note", { type: "number", value: 1 }, when("card", "traits.pay.note")),
     field("traits.pay.note", { type: "text" }, when("bank")),
     button("profile", saveLabel()),
@@ -372,7 +372,7 @@ describe("variants", () => {
     });
   });
 
-  test("that are not chosen take nothing, whatever a page sends for them", () => {
+  test("that are not chosen take nothing, also if a page sends values for them", () => {
     const all = {
       "traits.pay.by": "card",
       "traits.pay.card": "4222",

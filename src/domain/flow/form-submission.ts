@@ -5,16 +5,16 @@ import type { FlowSubmission } from "./flow-keeper.ts";
 import type { Node } from "./form.ts";
 import { FormReader } from "./form-reader.ts";
 
-/** A form as somebody filled it in, whatever kind of flow it is of: values by the names of its nodes. */
+/** A filled-in form of any kind of flow: values by the names of its nodes. */
 export interface FilledForm extends FlowSubmission {
   /** The step of the button that was pressed. */
   readonly pressed: string;
-  /** Of settings: the traits that the form was drawn from; empty where nobody knows. */
+  /** Settings only: the etag of the traits that the form was drawn from; empty if the client sent none. */
   readonly traitsEtag: string;
   readonly values: ReadonlyMap<string, JsonValue>;
 }
 
-/** What a filled-in form says: the fields that the typed submits of all kinds have together. */
+/** A filled-in form that was read: the fields that the typed submits of all kinds have. */
 export interface FormSubmission extends FlowSubmission {
   readonly step: SubmittedStep;
   readonly identifier: string;
@@ -25,10 +25,10 @@ export interface FormSubmission extends FlowSubmission {
 }
 
 /**
- * What was submitted: as it is, or read from a form.
+ * The submission as it is, or read from a form.
  *
- * Security rule: only to be asked for once the caller has shown that the flow is theirs. What is wrong with a form tells what is
- * in it, and a stranger learns nothing of that.
+ * Security rule: call it only once the caller has shown that the flow is theirs. The violations tell what is in the form, which
+ * a stranger must not learn.
  */
 export function submissionOf<Submission extends FlowSubmission>(
   submitted: Submission | FilledForm,
@@ -37,7 +37,7 @@ export function submissionOf<Submission extends FlowSubmission>(
   return isFilledForm(submitted) ? readForm(submitted, nodes()) : submitted;
 }
 
-/** Whether it is a form, which nobody has judged yet. */
+/** Whether it is a form that was not read yet. */
 export function isFilledForm(submitted: object): submitted is FilledForm {
   return "pressed" in submitted;
 }
@@ -47,16 +47,16 @@ export function stepNameOf(submitted: { readonly step: SubmittedStep } | FilledF
   return isFilledForm(submitted) ? submitted.pressed : submitted.step.name;
 }
 
-/** What was typed to sign in with, in a form that nobody has judged yet; empty if that is no text. */
+/** The identifier that was typed into a form that was not read yet; empty if it is no text. */
 export function typedIdentifierOf({ values }: FilledForm): string {
   const typed = values.get("identifier");
   return typeof typed === "string" ? typed : "";
 }
 
 /**
- * Reads a form by the nodes that it has now. A value is taken only for a node that is there, or for the next items of a list;
- * those of a step that was not pressed are left out. Throws STEP_NOT_OFFERED, REQUEST_INVALID with a violation at each name
- * that is wrong.
+ * Reads a form by its present nodes. A value is taken only for a node that the form has, or for an added item of a list. Values
+ * of a step that was not pressed are left out. Throws STEP_NOT_OFFERED, and REQUEST_INVALID with a violation at each name that
+ * is wrong.
  */
 export function readForm(filled: FilledForm, nodes: readonly Node[]): FormSubmission {
   const { pressed, values, ...common } = filled;

@@ -3,17 +3,17 @@ import type { JsonValue } from "../json.ts";
 import type { InputKind } from "./form.ts";
 
 /**
- * What was filled into a field, with the type that the field asks for: clients may send as text whatever was typed. Null where
- * it is empty, an empty text included unless `isWhole`, which says that it comes from a program that has types; undefined for what
- * no such field can hold. A text that is not what the field asks for stays a text: the rules of
- * traits then say what is wrong with it, beside the field.
+ * The value of a field, in the type that the field asks for, because clients may send everything as text. Null for an empty
+ * field. An empty text counts as empty, unless `isWhole` says that it is an item of a list that a program sent as a whole.
+ * Undefined for a value that the field cannot hold. A text that is not of the field's type stays a text; the validation of
+ * traits then has a message for it, beside the field.
  */
 export function readFormValue(input: InputKind, given: JsonValue, isWhole = false): JsonValue | undefined {
   if (given === null) return null;
   if (typeof given === "object") return undefined;
   if (input.choices !== undefined && input.choices.length > 0) return chosenValue(input, given);
   if (typeof given !== "string") return given;
-  // What was drawn and comes back as it was is no change.
+  // A value that comes back as it was drawn is no change.
   if (given === input.value) return given;
   switch (input.type) {
     case "checkbox":
@@ -25,7 +25,7 @@ export function readFormValue(input: InputKind, given: JsonValue, isWhole = fals
   }
 }
 
-/** What is wrong with a value that is not of the traits: the typed submits have such limits in the contract. */
+/** The violation of a value outside the traits that is too large; the contract has the same limits for the typed submits. */
 export function sizeProblem(
   input: InputKind,
   value: JsonValue,
@@ -43,7 +43,9 @@ export function sizeProblem(
     : { reason: "TYPE", description: `is no value for a field of the type ${input.type}` };
 }
 
-/** Beyond these nothing is read at all. What is shorter and still too long for a password or a code has its own message. */
+/**
+ * Longer values are refused unread. A password or code that is shorter than this and still too long has a message of its own.
+ */
 const mostBytes: Partial<Record<InputKind["type"], number>> = { password: 4096, code: 64 };
 const mostBytesOfOthers = 4096;
 
@@ -55,7 +57,9 @@ function measure({ type, maxLength }: InputKind, text: string) {
   return { size: Buffer.byteLength(text), limit: bytes ?? mostBytesOfOthers, unit: "bytes" };
 }
 
-/** One of the choices, also by its text. What is none of them is passed on: whoever offers them says so. */
+/**
+ * The choice that a value or its text stands for. Any other value is passed on; the step that offers the choices refuses it.
+ */
 function chosenValue({ choices = [], value: drawn }: InputKind, given: JsonValue): JsonValue {
   const chosen =
     choices.find(({ value }) => value === given) ?? choices.find(({ value }) => isSameChoice(value, given));
@@ -74,7 +78,7 @@ function boxValue(given: string): boolean | undefined {
   return ["", "false", "off", "0"].includes(text) ? false : undefined;
 }
 
-/** A whole number that a double cannot hold would become another one, so it stays the text that it is. */
+/** Reads a number. A whole number that a double cannot hold stays a text, because it would become another number. */
 function numberValue(text: string): JsonValue {
   if (text === "") return null;
   if (!/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text)) return text;

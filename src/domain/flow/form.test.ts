@@ -137,7 +137,7 @@ describe("one button is the primary one", () => {
     expect(ranks([back])).toEqual(["primary"]);
   });
 
-  test("of each section, unless a button says it of itself", () => {
+  test("of each section, unless a button has an importance of its own", () => {
     const danger = {
       ...plain("deleteAccount", "end"),
       element: { kind: "button", importance: "secondary" },

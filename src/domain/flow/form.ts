@@ -22,14 +22,14 @@ export interface InputKind {
   readonly kind: "input";
   readonly type: InputType;
   readonly value?: JsonValue | undefined;
-  /** Whether the value is not what is saved: it is sent also if nobody changes it. */
+  /** Whether the value differs from the saved one. Then it is sent also if nobody changes it. */
   readonly unsaved?: boolean | undefined;
   readonly required?: boolean | undefined;
   /** Whether it is shown and not filled in. */
   readonly readOnly?: boolean | undefined;
   readonly autocomplete?: string | undefined;
   readonly placeholder?: Message | undefined;
-  /** What the schema proposes where nothing is given. */
+  /** The value that the schema proposes if none is given. */
   readonly default?: JsonValue | undefined;
   /** Lengths are in Unicode code points. */
   readonly minLength?: number | undefined;
@@ -49,29 +49,29 @@ export interface InputChoice {
 /** A list of traits, with all its items. */
 export interface ListKind {
   readonly kind: "list";
-  /** The nodes of one item, their names relative to it; none if nothing can be added. */
+  /** The nodes of one item, with names relative to the item; empty if nothing can be added. */
   readonly template: readonly Node[];
-  /** The items that there are, with whole names. */
+  /** The items, with whole names. */
   readonly items: readonly (readonly Node[])[];
   readonly minItems: number;
-  /** Undefined: no bound but those of traits. */
+  /** Undefined: only the limits of traits hold. */
   readonly maxItems: number | undefined;
-  /** Whether it is shown and not changed, since an item of it cannot be drawn whole. */
+  /** Whether the list is shown and cannot be changed, because an item cannot be drawn whole or only an operator sets it. */
   readonly readOnly: boolean;
-  /** Whether the items are not what is saved: they are sent also if nobody changes them. */
+  /** Whether the items differ from the saved ones. Then they are sent also if nobody changes them. */
   readonly unsaved: boolean;
 }
 
 /** A button that submits the form with the step of its node. */
 export interface ButtonKind {
   readonly kind: "button";
-  /** What it gives to the field that its node's name says. */
+  /** The value that it gives to the field of its node's name. */
   readonly value?: JsonValue | undefined;
   /** Undefined: the first button of the form or section that needs its fields is the primary one. */
   readonly importance?: ButtonImportance | undefined;
   /** Whether it destroys something. */
   readonly danger?: boolean | undefined;
-  /** What to ask before. */
+  /** The question to ask first. */
   readonly confirmation?: Message | undefined;
   /** Whether the form may be sent although required fields are empty. */
   readonly skipsRequired?: boolean | undefined;
@@ -89,26 +89,26 @@ export interface AnchorKind {
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
 export interface Node {
   readonly name: string;
-  /** The step that sends it, by its JSON name; of a button the one that it submits. Undefined: every step sends it. */
+  /** The step that sends the node, or that a button submits, by its JSON name. Undefined: every step sends it. */
   readonly step?: string | undefined;
   /** The section that it is drawn in. */
   readonly section?: string | undefined;
   readonly label?: Message | undefined;
   readonly help?: Message | undefined;
   readonly messages: readonly Message[];
-  /** What the schema says of how it is drawn. */
+  /** The annotation `ostiary.ui` of the schema. */
   readonly ui?: JsonObject | undefined;
   readonly condition?: NodeCondition | undefined;
   readonly element: InputKind | ListKind | ButtonKind | AnchorKind;
 }
 
-/** Ties a node to what another one holds: it belongs to one of several variants, and the other node says which. */
+/** Ties a node to the value of another node, which says which of several variants is filled in. */
 export interface NodeCondition {
   /** The name of the other node. */
   readonly name: string;
-  /** With these values of it the node is drawn. */
+  /** The values of the other node with which the node is drawn. */
   readonly values: readonly JsonValue[];
-  /** The path of what is sent as null where the node is not drawn. */
+  /** The path that is sent as null if the node is not drawn. */
   readonly clears: string | undefined;
 }
 
@@ -122,7 +122,7 @@ export interface Section {
 export interface Form {
   readonly title?: Message | undefined;
   readonly subtitle?: Message | undefined;
-  /** Whose account it is about. */
+  /** The sentence that says whose account the form is about. */
   readonly account?: Message | undefined;
   readonly sections?: readonly Section[] | undefined;
   readonly nodes: readonly Node[];
@@ -136,9 +136,9 @@ export interface FormProblems {
 }
 
 /**
- * Puts messages where they belong. What is said of an object that has no node of its own is said at a field within: that it is
- * missing, at each field that must be filled in there. What is said of an item that is not drawn is said of its list. What finds
- * no place goes to the form.
+ * Puts each message at its node. A message about an object, which has no node of its own, goes to a field within; that an
+ * object is missing, to each of its required fields. A message about an item that is not drawn goes to its list. A message
+ * without a node goes to the form.
  */
 export function withProblems(form: Form, problems: FormProblems): Form {
   const drawn = allNodes(form.nodes).filter(isDrawn);
@@ -208,14 +208,14 @@ export function button(step: string, label: Message, skipsRequired = false): Nod
   return { name: step, step, label, messages: [], element: { kind: "button", skipsRequired } };
 }
 
-/** Says of each button how prominent it is: of a form, or of each section of it, one is primary. */
+/** Gives each button an importance: one button of the form, or of each section, is primary. */
 export function withImportance(nodes: readonly Node[]): readonly Node[] {
   const primary = new Map<string | undefined, Node>();
   for (const node of nodes) {
     const { section, element } = node;
     if (element.kind !== "button") continue;
     const first = primary.get(section);
-    // Buttons that need no field are beside the point, unless there are no others.
+    // A button that needs no field is primary only if there is no other.
     const needsFields =
       first?.element.kind === "button" && first.element.skipsRequired && !element.skipsRequired;
     if (first === undefined || needsFields) primary.set(section, node);

@@ -73,8 +73,8 @@ export class IdentifierStage {
 }
 
 /**
- * Security rule: no stage is skipped. Where a flow asks first who signs in, nothing can be tried before, and after it only
- * what it offers then. `kind`: the method that the step is of, or that it asks for. Throws STEP_NOT_OFFERED.
+ * Security rule: no stage is skipped. Where a flow asks first who signs in, nothing can be tried before, and after it only what
+ * it offers then. `kind`: the method that the step belongs to or asks for. Throws STEP_NOT_OFFERED.
  */
 export function assertOffered(
   tenant: Tenant,

@@ -3,30 +3,30 @@ import type { Sealer } from "../ports.ts";
 import type { FlowRecord } from "./flow.ts";
 import type { FormProblems } from "./form.ts";
 
-/** What was typed into a form, apart from secrets. */
+/** The values that were typed into a form, without secrets. */
 export interface Typed {
-  /** Who signs in, or the address. */
+  /** The identifier or address that was typed. */
   readonly text?: string | undefined;
   /** A merge patch of the traits. */
   readonly traits?: JsonObject | undefined;
 }
 
-/** What the last submit of a flow was answered, as its form shows it. */
+/** The outcome of the last submit of a flow, as its form shows it. */
 export interface KeptOutcome {
   readonly typed: Typed;
   readonly problems: FormProblems;
-  /** Whether it stands beside the form's own messages: something has worked. */
+  /** Whether its messages are added to the form's own messages, as after a step that worked. */
   readonly isBeside?: boolean;
 }
 
 const purpose = "flow outcome";
 
-/** The most that is kept of one flow, as JSON. Beyond it what was typed is left out. */
+/** The greatest length of a kept outcome as JSON. Beyond it the typed values are left out. */
 const mostLength = 96 * 1024;
 
 /**
- * Seals what a flow keeps of its last submit. The flow and the revision are sealed with it, so that it says nothing in another
- * row, nor once a step was taken.
+ * Seals the outcome that a flow keeps. The flow and its revision are sealed with it, so that it cannot be read in another row,
+ * nor after another step.
  */
 export function sealOutcome(
   sealer: Sealer,
@@ -40,7 +40,7 @@ export function sealOutcome(
   return sealer.seal(purpose, Buffer.from(plain));
 }
 
-/** What a flow keeps of its last submit; undefined if there is nothing, or it can no longer be read. */
+/** Opens the outcome that a flow keeps; undefined if there is none, or it can no longer be read. */
 export function openOutcome(sealer: Sealer, flow: FlowRecord): KeptOutcome | undefined {
   if (flow.kept === undefined) return undefined;
   const plain = sealer.open(purpose, flow.kept);

@@ -71,7 +71,7 @@ export class LoginCompletions {
     throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
   }
 
-  /** What is recorded of a failure; of an unknown identifier as well, so that the time of the answer does not tell them apart. */
+  /** The event of a failed login, also for an unknown identifier, so that the time of the answer does not tell them apart. */
   failureOf(
     caller: FlowCaller,
     candidate: LoginCandidate | undefined,

@@ -5,8 +5,8 @@ import { type Demand, hasVerifiedAddress } from "../session/demands.ts";
 import type { AssuranceLevel } from "../session/session.ts";
 
 /**
- * The assurance that a login must end with to meet the demands. Throws STEP_UP_IMPOSSIBLE for one that no login here can meet, so
- * that nobody is led through a login for nothing; FEATURE_OFF for what is not served yet.
+ * The assurance level that a login must reach to meet the demands. Throws STEP_UP_IMPOSSIBLE for a demand that no login here
+ * can meet, so that nobody is led through a login in vain, and FEATURE_OFF for a demand that is not served yet.
  */
 export function assuranceToReach(
   demands: readonly Demand[],
@@ -16,7 +16,7 @@ export function assuranceToReach(
   let level: AssuranceLevel | undefined;
   for (const [index, demand] of demands.entries()) {
     switch (demand.kind) {
-      // Any login is fresh.
+      // Every login is fresh.
       case "freshness":
         break;
       case "assurance_level":
@@ -26,7 +26,7 @@ export function assuranceToReach(
         if (level !== "aal2") level = demand.level;
         break;
       case "verified_address":
-        // A login verifies none.
+        // A login verifies no address.
         if (!hasVerifiedAddress(identity, demand.addressKind)) {
           throw domainError("STEP_UP_IMPOSSIBLE", { demand: "verifiedAddress" });
         }

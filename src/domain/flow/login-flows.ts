@@ -72,13 +72,13 @@ export interface LoginStart {
   readonly client: FlowClient;
   readonly returnTo: string;
   readonly purpose: LoginPurpose;
-  /** To step up: what the session that comes of it must show. */
+  /** For a step-up: what the new session must show. */
   readonly demands?: readonly Demand[] | undefined;
   readonly linkToken: string;
   readonly clientData?: FlowData["clientData"];
 }
 
-/** What a login is for: signing in, or to prove again who one is, or more of it. */
+/** What a login is for: to sign in, to show again who one is, or to show more than before. */
 export type LoginPurpose = "sign_in" | "refresh" | "step_up";
 
 interface LoginFlowsDependencies {
@@ -106,7 +106,7 @@ interface Attempt {
   /** Who it is by now. */
   readonly readAgain: () => Promise<LoginCandidate | undefined>;
   readonly moved: (record: FlowRecord) => FlowOutcome<never>;
-  /** `failure`: what is recorded of it. */
+  /** `failure`: the event to record. */
   readonly reject: (rejected: StepRejected, failure?: Event) => Promise<FlowOutcome<never>>;
 }
 
@@ -135,8 +135,8 @@ export class LoginFlows {
   }
 
   /**
-   * Begins a login. To refresh or step up it is for the holder of the session, who proves again who they are. Throws
-   * LINK_INVALID, RETURN_TO_NOT_ALLOWED, and to refresh or step up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
+   * Begins a login. A refresh or step-up is for the holder of the session, who shows again who they are. Throws LINK_INVALID,
+   * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
     const { client, returnTo, purpose, demands = [], linkToken } = start;
@@ -260,7 +260,7 @@ export class LoginFlows {
     });
   }
 
-  /** A flow of any kind, found by a form whose kind of flow is not known yet, with what a login by it needs. One round trip. */
+  /** A flow of any kind, for a form whose kind of flow is not known yet, with what a login needs. One round trip. */
   findForForm({ tenant }: FlowCaller, filled: FilledForm): Promise<FoundForLogin> {
     const digest = this.#keeper.digestOf(tenant, filled.flowId);
     const method = this.#methods.get(filled.pressed);
@@ -275,9 +275,9 @@ export class LoginFlows {
     return this.#flows.findForLogin({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
   }
 
-  /** What was typed to sign in with. Beside a code or a click that has no meaning: the flow knows whose it is. */
+  /** The identifier that was typed. With a code or a click it has no meaning, because the flow has its identifier already. */
   #typedOf(submitted: LoginSubmission | FilledForm): EnteredIdentifier | undefined {
-    // A form that asks for none has no place for one, and is refused with it.
+    // If the form does not ask for an identifier, it is refused with one.
     if (isFilledForm(submitted)) return enteredIdentifier(typedIdentifierOf(submitted));
     const { step, identifier } = submitted;
     const isNamed =
@@ -411,7 +411,8 @@ export class LoginFlows {
       if (methods.length > 0) {
         return moved(await this.#secondFactors.begin(caller.tenant, record, given, methods));
       }
-      // Security rule: a login to step up never ends with less than it was for. The account may have lost its second factor.
+      // Security rule: a step-up never gives less than what was demanded. The account may have lost its second factor
+      // meanwhile.
       if (record.data.stepsUpTo === "aal2" && given.authentication.assuranceLevel !== "aal2") {
         throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
       }
@@ -461,7 +462,7 @@ export class LoginFlows {
   }
 }
 
-/** A flow that goes on elsewhere, with a link to there: a client that does not know the outcome draws it. */
+/** Adds a link to the form of a flow that goes on elsewhere, for clients that do not know the outcome `redirect`. */
 function withAnchor(flow: Flow, url: string): Flow {
   const anchor: Node = {
     name: "goOn",

@@ -210,7 +210,7 @@ export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {
   assertPage(tenant, kind);
 }
 
-/** When a link that is handed over ends. Throws REQUEST_INVALID for less than a minute and more than a day from now. */
+/** The end of a link that is handed over. Throws REQUEST_INVALID for less than a minute and more than a day from now. */
 function endOfLink({ settings }: Tenant, expiration: Expiration | undefined, now: Date): Instant {
   const configured = { kind: "lifetime", milliseconds: settings.link.lifetimeMs } as const;
   return endOfExpiration(expiration ?? configured, now, {

@@ -77,7 +77,7 @@ describe("sendEach", () => {
     expect(begun.at(-1)).toBe("5");
   });
 
-  test("sends four at a time for all batches together, whichever ends first", async () => {
+  test("sends four at a time for all batches together, in every order of ends", async () => {
     const sends = new OperatorSends();
     let [running, most] = [0, 0];
     const send = async ({ identityId }: SendOrder) => {

@@ -7,7 +7,7 @@ import { assertSendsLinks, type LinkKind } from "./operator-flows.ts";
 export interface SendBatch {
   readonly tenant: Tenant;
   readonly flow: LinkKind;
-  /** Aborted when nobody waits for the results any more: the client is gone, its deadline has passed, the server stops. */
+  /** Aborted when the results are no longer wanted: the client is gone, its deadline has passed, or the server stops. */
   readonly signal: AbortSignal;
 }
 
@@ -37,14 +37,14 @@ const ownFailures: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
  */
 const concurrency = 4;
 
-/** What operators send to many identities, one by one: what fails for one is no matter of the others. */
+/** Sends messages of operators to many identities, one by one. A failure for one does not stop the others. */
 export class OperatorSends {
   #free = concurrency;
   readonly #waiting: (() => void)[] = [];
 
   /**
-   * Carries out `send` for each order, and gives the results in their order. After `signal` is aborted, or something failed that
-   * would fail for the others as well, nothing is begun any more, and that is thrown once what was begun has ended. Throws
+   * Carries out `send` for each order, and gives the results in their order. Once `signal` is aborted, or an error occurs that
+   * the others would have as well, no further order is begun, and the error is thrown when those under way have ended. Throws
    * LINKS_DISABLED, UI_URL_MISSING before anything is sent.
    */
   async sendEach<Sent>(
@@ -56,7 +56,7 @@ export class OperatorSends {
     const results: SendResult<Sent>[] = [];
     const left = orders.entries();
     let failure: { readonly error: unknown } | undefined;
-    // A few at a time of each batch: they take turns with those of others, so that a long list keeps no short one waiting.
+    // Each batch sends a few at a time and takes turns with other batches, so that a short list does not wait for a long one.
     const worker = async () => {
       for (const [index, order] of left) {
         try {

@@ -85,8 +85,8 @@ export class ProfileSettings {
   }
 
   /**
-   * What in a patch was changed elsewhere since its form was drawn, and the traits with the rest of the patch, as the form shows
-   * them again; undefined if nothing was, or the patch cannot even be read.
+   * The paths of a patch that were changed elsewhere since its form was drawn, and the traits with the rest of the patch, as
+   * the form shows them again. Undefined if there are none, or if the patch cannot be read.
    */
   conflictOf(
     tenant: Tenant,

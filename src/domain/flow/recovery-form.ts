@@ -112,7 +112,7 @@ function refused({ name }: SubmittedStep, message: messages.Message): StepReject
   return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
 }
 
-/** Each way to send something has its own choice, since not every address takes everything. */
+/** The choices of addresses, apart for codes and links, because not every address can get both. */
 function choiceNodes(tenant: Tenant, proofs: AddressProofs, choice: AddressChoice): readonly Node[] {
   const ways = proofs.forms.requestNodes(tenant, "recovery").flatMap((way) => {
     const name = nodeName(way.step ?? "", "addressId");

@@ -19,13 +19,15 @@ export function registrationShape(
   schemaOf: (tenant: Tenant, flow: FlowRecord) => CompiledSchema,
 ): FlowShape {
   const profileNodes = (tenant: Tenant, flow: FlowRecord, typed: Typed): readonly Node[] => {
-    const saved = givenTraits(flow);
-    const submitted = typed.traits && mergeTraits(saved, typed.traits).merged;
-    // What the schema proposes stands there once, and not again after it was taken out.
+    const schema = schemaOf(tenant, flow);
+    const given = givenTraits(flow);
+    const saved = withoutWriteOnly(schema, given);
+    const submitted = typed.traits && withoutWriteOnly(schema, mergeTraits(given, typed.traits).merged);
+    // A default of the schema is filled in once, and not again after the person has taken it out.
     const isNew = submitted === undefined && flow.data.traits === undefined;
     return flow.data.profileGiven
       ? []
-      : traitNodes(schemaOf(tenant, flow).fields, submitted ?? saved, { saved, isNew });
+      : traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
   };
   const methodNodes = (tenant: Tenant, flow: FlowRecord): readonly Node[] =>
     awaitsProfile(tenant, flow)

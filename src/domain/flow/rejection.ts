@@ -18,9 +18,9 @@ export type RejectionReason =
 /** The rule that a new password breaks. */
 export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";
 
-/** Why, and what programs may want to know beside it. */
+/** The reason of a rejection, with details for programs. */
 export interface Rejection {
   readonly reason: RejectionReason;
-  /** Of PASSWORD_REJECTED: the rule that the password breaks. */
+  /** For PASSWORD_REJECTED: the rule that the password breaks. */
   readonly passwordRule?: PasswordRule | undefined;
 }

@@ -32,7 +32,7 @@ import type { FlowStore } from "./store.ts";
 export interface SettingsSubmission extends FlowSubmission {
   /** A merge patch of the traits. */
   readonly traits: JsonObject;
-  /** The traits that the form was drawn from; empty where nobody knows. */
+  /** The etag of the traits that the form was drawn from; empty if the client sent none. */
   readonly traitsEtag: string;
   readonly step: SubmittedStep;
 }
@@ -180,8 +180,8 @@ export class SettingsFlows {
   }
 
   /**
-   * Changes traits as they were filled in, unless something that changes was changed elsewhere since the form was drawn: then
-   * its new value is shown first, with what was typed beside it.
+   * Changes traits as they were filled in. If a trait in the patch was changed elsewhere since the form was drawn, nothing is
+   * saved: the form shows its new value, with the typed value beside it.
    */
   async #submitProfile(
     caller: FlowCaller,

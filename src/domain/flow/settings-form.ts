@@ -27,11 +27,12 @@ export function settingsShape(
   const profileNodes = ({ data }: FlowRecord, typed: Typed): readonly Node[] => {
     if (schema === undefined || identity === undefined) return [];
     const { traits } = identity;
+    const saved = withoutWriteOnly(schema, traits);
     const waiting = data.interrupted?.kind === "profile" ? data.interrupted.change : undefined;
     const patch = typed.traits ?? (waiting && changeableNow(waiting, traits));
-    const wanted = patch && mergeTraits(traits, patch).merged;
-    const save = button("profile", messages.saveLabel());
-    return [...traitNodes(schema.fields, wanted ?? traits, { saved: traits, step: "profile" }), save];
+    const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
+    const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
+    return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", messages.saveLabel())];
   };
   const deletionOf = (tenant: Tenant) => identity && deletionStep(tenant, identity);
   const secretNodes = (tenant: Tenant) => methods.flatMap((method) => method.settingsNodes(tenant));
@@ -98,13 +99,13 @@ export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): 
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
 }
 
-/** Traits that were changed elsewhere since the form was drawn, with what was typed for them beside the new values. */
+/** The messages for traits that were changed elsewhere since the form was drawn: beside each new value, the typed value. */
 export function traitsChangedElsewhere(
   schema: CompiledSchema,
   paths: readonly (readonly string[])[],
   patch: JsonObject,
 ): StepRejected {
-  // Security rule: what is write-only is not said again either.
+  // Security rule: a write-only trait is not shown in a message either.
   const shown = withoutWriteOnly(schema, patch);
   const fields = paths.map((path) => ({
     name: nodeName("traits", ...path),

@@ -15,9 +15,9 @@ interface OwnChange {
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
-  /** What a browser flow keeps of it. */
+  /** The outcome that a browser flow keeps, sealed. */
   readonly kept?: string | undefined;
-  /** What the flow remembers from then on; undefined: its language. */
+  /** The flow's data after the change; undefined: its language alone. */
   readonly data?: FlowData | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface PasswordChange extends OwnChange {
   readonly password: PasswordRecord;
   /** A new session, after a recovery. */
   readonly session: NewSession | undefined;
-  /** The device that is known from then on, with that session. */
+  /** The device that becomes known with that session. */
   readonly throttle?: ThrottleCompletion | undefined;
   /** Which of the other sessions stay: one, or all. */
   readonly keep: SessionId | "all" | undefined;

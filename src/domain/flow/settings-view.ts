@@ -104,14 +104,14 @@ export class SettingsView {
     });
   }
 
-  /** The flow after a change that was made: what it remembers, and keeps for a page that is loaded again. */
+  /** The flow after a change: its data, and the outcome that it keeps for a page that is loaded again. */
   afterChange(
     { tenant }: FlowCaller,
     { record, identity }: SettingsHolder,
   ): Pick<PasswordChange, "kept" | "data"> {
     const next = { ...record, revision: record.revision + 1, data: remainingData(record) };
     const shape = this.shapeOf(tenant, identity);
-    // After a recovery the flow is over with it.
+    // After a recovery the change completes the flow.
     const isOver = record.data.recovery !== undefined;
     const kept = isOver ? undefined : this.#keeper.keepSuccess(tenant, shape, next, messages.settingsSaved());
     return { kept, data: next.data };
@@ -146,14 +146,14 @@ export class SettingsView {
   }
 }
 
-/** What stays of what a settings flow remembers once a change is made. */
+/** The data that a settings flow keeps after a change. */
 function remainingData({ data }: FlowRecord): FlowData {
   const { language, clientData, requests, recovery } = data;
   return {
     ...(language !== undefined && { language }),
     ...(clientData && { clientData }),
     ...(requests && { requests }),
-    // Its holder has no other proof that the flow was theirs, should its answer get lost.
+    // If the answer gets lost, its holder has no other proof that the flow was theirs.
     ...(recovery && { recovery }),
   };
 }

@@ -20,7 +20,7 @@ export interface LoginCandidate {
   readonly loginSequence: number;
 }
 
-/** What a login is tried on. */
+/** What a login needs to be tried. */
 export interface FoundForLogin {
   readonly flow: FlowRecord | undefined;
   readonly candidate: LoginCandidate | undefined;
@@ -129,7 +129,7 @@ export interface RecoveryCompletion {
   readonly settingsFlow: FlowRecord;
   /** Only where the session comes at once. */
   readonly session: NewSession | undefined;
-  /** The device that is known from then on, with that session. */
+  /** The device that becomes known with that session. */
   readonly throttle?: ThrottleCompletion | undefined;
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
@@ -157,7 +157,7 @@ export type Completion = "completed" | "flow_taken";
 export interface FlowStore {
   /** Stores a new flow, and what it sends. */
   create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
-  /** Stores a new flow unless there is one with its digest; says whether it was stored. */
+  /** Stores a new flow unless there is one with its digest; returns whether it was stored. */
   createOnce(scope: Scope, flow: FlowRecord): Promise<boolean>;
   /**
    * Stores a flow that an operator begins for an identity, and what it sends; ends the flows of its kind that an operator
@@ -169,8 +169,8 @@ export interface FlowStore {
   /** The flow that waits for this link; undefined if there is none. */
   findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
   /**
-   * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. Of any kind where
-   * none is given.
+   * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. If no kind is given,
+   * a flow of any kind is found.
    */
   findWithIdentity(
     scope: Scope,
@@ -192,7 +192,9 @@ export interface FlowStore {
     identifier: string | undefined,
     credential: CredentialKind | undefined,
   ): Promise<FoundForLogin>;
-  /** As `findForLogin`, of a flow of any kind; the candidate of one that is no login is the identity that it belongs to. */
+  /**
+   * The same as `findForLogin`, for a flow of any kind. For flows other than logins the candidate is the identity of the flow.
+   */
   findForForm(
     scope: Scope,
     digest: Uint8Array,
@@ -213,8 +215,8 @@ export interface FlowStore {
   /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
   advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
   /**
-   * Keeps what a submit was answered that took no step, if the flow is still as it was read, and records events in any case.
-   * `kept` undefined: events alone.
+   * Keeps the outcome of a submit that took no step, if the flow is still as it was read, and records events in any case.
+   * Without `kept` it only records events.
    */
   keepOutcome(
     scope: Scope,

@@ -65,7 +65,7 @@ describe("a list", () => {
     });
   });
 
-  // Rule: a list is replaced whole, so nothing may be in it that the form does not have.
+  // Rule: a list is replaced whole, so it is shown read-only if it holds something that the form does not have.
   test.each<[string, JsonObject, JsonValue]>([
     ["an object among values", list(), ["a", {}]],
     ["a list among values", list(), [["a"]]],

@@ -1,5 +1,6 @@
 import type { TraitViolation } from "../identity/compiled-schema.ts";
 import { isSameJson } from "../identity/merge-patch.ts";
+import { listOf } from "../identity/schema-document.ts";
 import type { TraitCondition, TraitField, TraitList } from "../identity/trait-fields.ts";
 import { type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import * as messages from "../message/message.ts";
@@ -13,20 +14,22 @@ import {
   nodeName,
 } from "./form.ts";
 
-/** What traits are drawn for. */
+/** How traits are drawn. */
 export interface TraitFormOptions {
-  /** The traits that what is sent will be merged with: what differs from them is sent again. By default the same. */
+  /** The traits that the patch will be merged with; values that differ from them are sent again. Default: the traits drawn. */
   readonly saved?: JsonObject | undefined;
-  /** Whether nothing was saved yet: what the schema proposes then stands in the fields that have no value. */
+  /** Where those hold what their owner is not shown again; `saved` is without it. */
+  readonly hidden?: readonly (readonly string[])[];
+  /** Whether nothing was saved yet. Then fields without a value have the default of the schema. */
   readonly isNew?: boolean;
   /** The step that sends them. Undefined: every step. */
   readonly step?: string | undefined;
 }
 
 /**
- * One node for each trait that a person can fill in, with the values given so far, and for each that they can only read, if
- * there is one. Rule: a list is drawn with all its items, and each of them whole, or it is shown read-only, since it is
- * replaced whole.
+ * One node for each trait that a person can fill in, with its present value, and one for each read-only trait that has a value.
+ * Rule: a list is drawn with all its items, each of them whole, or else it is shown read-only, because a list is replaced
+ * whole.
  */
 export function traitNodes(
   fields: readonly (TraitField | TraitList)[],
@@ -35,7 +38,7 @@ export function traitNodes(
 ): readonly Node[] {
   let room = mostItemNodes;
   return fields.flatMap((field) => {
-    // What people cannot change is shown as it is saved, whatever they sent.
+    // A trait that people cannot change is shown as it is saved, also if they sent another value.
     const shown = field.readOnly ? (options.saved ?? traits) : traits;
     const value = valueAt(shown, field.path);
     if (field.readOnly && (value === undefined || value === null)) return [];
@@ -57,7 +60,7 @@ const mostItemNodes = 200;
 function scalarNode(
   field: TraitField,
   value: JsonValue | undefined,
-  { saved, isNew = false }: TraitFormOptions,
+  { saved, hidden = [], isNew = false }: TraitFormOptions,
   traits: JsonObject,
 ): Node {
   const name = nodeName("traits", ...field.path);
@@ -65,25 +68,30 @@ function scalarNode(
     saved !== undefined && saved !== traits && !isSameJson(value ?? null, valueAt(saved, field.path) ?? null);
   const isProposed =
     isNew && value === undefined && field.default !== undefined && field.condition === undefined;
-  return traitNode(field, name, name, {
+  // What is there and not shown need not be typed again.
+  const required = field.required && !isHidden(hidden, field.path);
+  return traitNode({ ...field, required }, name, name, {
     value: isProposed ? field.default : value,
     unsaved: isChanged || isProposed,
-    condition: conditionOf(field.condition, "traits", saved ?? traits),
+    condition: conditionOf(field.condition, "traits", { traits: saved ?? traits, hidden }),
   });
 }
 
-/** A list with its items; undefined if there is none, but something else. */
+/** A list with its items; undefined if the value is something other than a list. */
 function listNode(
   list: TraitList,
   value: JsonValue | undefined,
   traits: JsonObject,
-  { saved }: TraitFormOptions,
+  { saved, hidden = [] }: TraitFormOptions,
 ): Node | undefined {
+  if (hidden.some((path) => isSameJson([...path], [...list.path]))) return undefined;
   if (value !== undefined && value !== null && !Array.isArray(value)) return undefined;
   const name = nodeName("traits", ...list.path);
   const before = saved === undefined || saved === traits ? value : valueAt(saved, list.path);
-  const items = itemsShown(list, value ?? [], before);
-  const readOnly = list.readOnly || !items.every((item) => isDrawnWhole(list.item, item));
+  // It is replaced whole, which would take with it what is not shown.
+  const isPartlyHidden = isHidden(hidden, list.path);
+  const items = itemsShown(list, isPartlyHidden ? listOf(before) : (value ?? []), before);
+  const readOnly = list.readOnly || isPartlyHidden || !items.every((item) => isDrawnWhole(list.item, item));
   const isNeeded = (index: number) => list.required && index < list.minItems;
   const element: ListKind = {
     kind: "list",
@@ -106,18 +114,21 @@ function listNode(
     help: list.description && messages.traitHelp(list.description, name),
     messages: [],
     ui: list.ui,
-    condition: conditionOf(list.condition, "traits", saved ?? traits),
+    condition: conditionOf(list.condition, "traits", { traits: saved ?? traits, hidden }),
     element,
   };
 }
 
-/** What people cannot change is shown as it is saved: the whole list, since items are told apart by their index. */
+/**
+ * The items to show. If a read-only member differs from the saved one, the whole list is shown as it is saved, because items
+ * are told apart by their index.
+ */
 function itemsShown(
   list: TraitList,
   items: readonly JsonValue[],
   saved: JsonValue | undefined,
 ): readonly JsonValue[] {
-  const before = Array.isArray(saved) ? saved : [];
+  const before = listOf(saved);
   const indexes = [...Array(Math.max(items.length, before.length)).keys()];
   const isKept = list.item
     .filter((field) => field.readOnly)
@@ -129,7 +140,7 @@ function itemsShown(
   return isKept ? items : before;
 }
 
-/** The fields of an item that somebody adds: not those that only an operator sets, nor what depends on them. */
+/** The fields of an added item: without those that only an operator sets, and those that depend on them. */
 function addedFields({ item }: TraitList): readonly TraitField[] {
   const isOwn = (path: readonly string[]) =>
     !item.some((field) => field.readOnly && nodeName(...field.path) === nodeName(...path));
@@ -138,19 +149,24 @@ function addedFields({ item }: TraitList): readonly TraitField[] {
   );
 }
 
-/** The node of an item or of a member of it. `item` is what the item is called; of the one that is copied nothing. */
+/** The node of an item or of a member of it. `item` is the item's name; empty in the template. */
 function itemNode(list: TraitList, field: TraitField, item: string, value?: JsonValue): Node {
   const known = nodeName("traits", ...list.path, ...field.path);
   const condition = conditionOf(field.condition, item);
   return traitNode(field, item + nameWithin(field.path), known, { value, unsaved: false, condition });
 }
 
-/** What stands after the name of an object or item in the name of something within; of the whole nothing. */
+/** Whether what is at a path is there and not shown, or something within it. */
+function isHidden(hidden: readonly (readonly string[])[], path: readonly string[]): boolean {
+  return hidden.some((place) => path.every((part, index) => index >= place.length || part === place[index]));
+}
+
+/** The part of a name that follows the name of the object or item around it; empty for the item itself. */
 function nameWithin(path: readonly string[]): string {
   return path.length === 0 ? "" : `.${nodeName(...path)}`;
 }
 
-/** Whether all that an item holds stands in its fields. */
+/** Whether the fields show everything that an item holds. */
 function isDrawnWhole(fields: readonly TraitField[], item: JsonValue): boolean {
   const drawn = new Set(fields.map(({ path }) => JSON.stringify(path)));
   const isWhole = (value: JsonValue, path: readonly string[]): boolean => {
@@ -169,17 +185,17 @@ function memberOf(item: JsonValue | undefined, path: readonly string[]): JsonVal
   return typeof item === "object" && item !== null && !Array.isArray(item) ? valueAt(item, path) : undefined;
 }
 
-/** The condition of a trait. What it clears is there if its variant is the one that is saved. */
+/** The condition of a trait. It has `clears` only if its variant is the one that is saved. */
 function conditionOf(
   condition: TraitCondition | undefined,
   within: string,
-  saved?: JsonObject,
+  saved?: { readonly traits: JsonObject; readonly hidden: readonly (readonly string[])[] },
 ): NodeCondition | undefined {
   if (condition === undefined) return undefined;
   const { path, values, clears } = condition;
-  const chosen = saved && valueAt(saved, path);
+  const chosen = saved && valueAt(saved.traits, path);
   const isSaved = chosen !== undefined && values.includes(chosen) && saved !== undefined;
-  const isThere = isSaved && valueAt(saved, clears) !== undefined;
+  const isThere = isSaved && (valueAt(saved.traits, clears) !== undefined || isHidden(saved.hidden, clears));
   return {
     name: within + nameWithin(path),
     values,

@@ -36,7 +36,7 @@ import type { FlowStore } from "./store.ts";
 /** What a completed verification gives. */
 export interface VerificationCompleted {
   readonly returnTo: string | undefined;
-  /** The address that was verified, as its holder is told. */
+  /** The address that was verified, as it is shown to the holder of the flow. */
   readonly verifiedAddress: string | undefined;
   /** The flow in which a new secret is set, where the account was set up by somebody else. */
   readonly settings?: Flow | undefined;

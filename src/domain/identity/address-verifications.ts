@@ -9,7 +9,7 @@ import type { Identity, VerifiableAddress } from "./identity.ts";
 import { normaliseIdentifier } from "./normalise.ts";
 import type { IdentityStore } from "./store.ts";
 
-/** Which address of whom. */
+/** An address of an identity. */
 interface WantedAddress {
   readonly id: IdentityId;
   /** As a person would type it. */
@@ -22,7 +22,7 @@ interface Dependencies {
   readonly clock: Clock;
 }
 
-/** What operators say of addresses: that one is an identity's, or is not. */
+/** Verifies addresses because an operator vouches for them, and takes that back. */
 export class AddressVerifications {
   readonly #store: Dependencies["store"];
   readonly #outbox: Outbox;
@@ -58,8 +58,8 @@ export class AddressVerifications {
   /**
    * Takes back that an address is verified. Does nothing if it is not. Throws IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
    *
-   * Security rule: no code, link or session outlives the address that it rests on, and the owner is told at every address
-   * that was verified, also at this one (ASVS V6.3.7). Sessions go on where the operator says so.
+   * Security rule: the codes, links and sessions of the identity end, and the owner is told at every address that was verified,
+   * also at this one (ASVS V6.3.7). Sessions go on only if the operator asks for that.
    */
   async unverify(
     tenant: Tenant,

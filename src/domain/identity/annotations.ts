@@ -35,7 +35,7 @@ const addressKinds: readonly AddressKind[] = ["email", "phone"];
 
 const purposeKeys = ["identifier", "verifiable", "recovery", "display_name"];
 
-/** Undefined if only its drawing is described: then it is for nothing of ours. */
+/** Undefined if the annotation only says how the trait is drawn. */
 function readOwn(value: JsonValue, pointer: string): Annotation | undefined {
   const keys = objectAt(value, pointer);
   const known: readonly string[] = [...purposeKeys, ...drawingKeys];

@@ -208,6 +208,9 @@ describe("a schema made for Kratos", () => {
       definitions: { short: { type: "string", maxLength: 3 } },
     });
     expect(rules(own.validate({ trait: "long" }))).toEqual(["trait maxLength"]);
+    // Of code points, as `max_length` of a node says.
+    expect(rules(own.validate({ trait: "😀😀😀" }))).toEqual([]);
+    expect(rules(own.validate({ trait: "😀😀😀😀" }))).toEqual(["trait maxLength"]);
   });
 
   test.each<[string, JsonObject, string]>([

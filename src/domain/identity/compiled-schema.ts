@@ -15,7 +15,7 @@ import type { StoredSchema } from "./schema.ts";
 import { entriesOf, type SchemaDialect, SchemaDocument, type Subschema } from "./schema-document.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 import { type TraitField, type TraitList, traitFields, undrawnTraits } from "./trait-fields.ts";
-import { readOnlyPaths, type TraitPath, writeOnlyPaths } from "./trait-paths.ts";
+import { TraitMarks } from "./trait-marks.ts";
 
 /** A version of a schema, ready to validate. */
 export interface CompiledSchema {
@@ -28,10 +28,10 @@ export interface CompiledSchema {
   readonly fields: readonly (TraitField | TraitList)[];
   /** The traits that people sign in with. */
   readonly identifiers: readonly IdentifierTrait[];
-  /** The traits that their owner does not change: `readOnly`. */
-  readonly readOnly: readonly TraitPath[];
-  /** The traits that nobody is shown again once they were sent: `writeOnly`. */
-  readonly writeOnly: readonly (readonly string[])[];
+  /** Where in traits is what their owner does not change: `readOnly`. */
+  readOnlyIn(traits: JsonObject): readonly (readonly string[])[];
+  /** Where in traits is what their owner is not shown again once it was sent: `writeOnly`. */
+  writeOnlyIn(traits: JsonObject): readonly (readonly string[])[];
   /** What its annotations speak about in traits that are valid, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
@@ -68,6 +68,7 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
   const validators = new Validators(document);
   const validateTraits = validators.of(document.traits);
   const fields = traitFields(document);
+  const marks = new TraitMarks(document);
   const collector = new AnnotationCollector(document, (schema, value) => validators.holds(schema, value));
   return {
     id: stored.id,
@@ -75,12 +76,12 @@ export function compileSchema(stored: StoredSchema): CompiledSchema {
     document: stored.document,
     // Only asked of what is configured, not of each version that was stored.
     get warnings() {
-      return warningsOf(document, validators);
+      return warningsOf(document, validators, marks);
     },
     fields,
     identifiers: identifierTraits(document, fields),
-    readOnly: readOnlyPaths(document),
-    writeOnly: writeOnlyPaths(document),
+    readOnlyIn: (traits) => marks.placesIn(traits, "readOnly"),
+    writeOnlyIn: (traits) => marks.placesIn(traits, "writeOnly"),
     annotatedIn: (traits) => collector.collect(traits),
     validate(traits, owns = ownsNothing) {
       // Before the schema: its patterns and comparisons are only as cheap as the values are small.
@@ -196,7 +197,7 @@ function newAjv(dialect: SchemaDialect, options: Options): Ajv {
   return dialect === "draft-07" ? new Ajv(options) : (new Ajv2020(options) as unknown as Ajv);
 }
 
-function warningsOf(document: SchemaDocument, validators: Validators): readonly string[] {
+function warningsOf(document: SchemaDocument, validators: Validators, marks: TraitMarks): readonly string[] {
   const warnings = [...document.formats]
     .filter((format) => !validators.knowsFormat(format))
     .map((format) => `the format ${JSON.stringify(format)} is unknown, so nothing checks it`);
@@ -214,6 +215,14 @@ function warningsOf(document: SchemaDocument, validators: Validators): readonly 
       `null is allowed at ${nullable.join(", ")}, but settings and registrations cannot store it: there null removes a trait`,
     );
   }
+  warnings.push(
+    ...marks.withoutEffect
+      .slice(0, 10)
+      .map(
+        (pointer) =>
+          `readOnly at ${pointer} has no effect, since it depends on other values (anyOf, oneOf, if)`,
+      ),
+  );
   const undrawn = undrawnTraits(document);
   warnings.push(
     ...undrawn

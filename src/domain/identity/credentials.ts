@@ -37,7 +37,7 @@ export class Credentials {
     this.#clock = dependencies.clock;
   }
 
-  /** What an identity can sign in with, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
+  /** The credentials of an identity, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
   async list(tenant: Tenant, id: IdentityId, page: PageAsk): Promise<PageAnswer<Credential>> {
     await this.#get(tenant, id);
     const list = { tenantId: tenant.id, name: "credentials", filters: { identityId: id } };

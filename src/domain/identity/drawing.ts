@@ -2,7 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { annotationKeyword } from "./annotations.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
-/** What a schema says of how a trait is drawn, beside the keywords of JSON Schema. */
+/** The annotations that say how a trait is drawn, beside the keywords of JSON Schema. */
 export interface Drawing {
   /** The title in other languages, by their tags (BCP 47). */
   readonly titles: Readonly<Record<string, string>>;
@@ -10,7 +10,7 @@ export interface Drawing {
   readonly descriptions: Readonly<Record<string, string>>;
   /** Whether a text may have several lines. */
   readonly multiLine: boolean;
-  /** Handed on to clients as it stands. */
+  /** Passed on to clients unchanged. */
   readonly ui: JsonObject | undefined;
 }
 
@@ -20,7 +20,7 @@ export const drawingKeys = ["titles", "descriptions", "multi_line", "ui"] as con
 /** The greatest `ui`, as compact JSON in UTF-8: it is part of every form. */
 const maxUiBytes = 4096;
 
-/** What a subschema says of how its value is drawn; undefined if it says nothing. Throws SchemaDocumentError. */
+/** Reads the drawing annotations of a subschema; undefined if it has none. Throws SchemaDocumentError. */
 export function readDrawing(schema: JsonObject, pointer: string): Drawing | undefined {
   const own = schema[annotationKeyword];
   if (!isObject(own) || !drawingKeys.some((key) => Object.hasOwn(own, key))) return undefined;

@@ -11,8 +11,8 @@ export interface IdentifierTrait {
 }
 
 /**
- * The traits of a schema that people sign in with: those that a form draws, then those that none can draw whose kind is not
- * among them.
+ * The traits of a schema that people sign in with: first those that a form can draw, then the others whose kind is not among
+ * the first.
  */
 export function identifierTraits(
   document: SchemaDocument,

@@ -176,7 +176,10 @@ export class Identities {
     return found(await this.#store.findByIdentifier(scope, identifier));
   }
 
-  /** Identities, newest first; 50 a page, at most 500, and what `take` says. Throws PAGE_TOKEN_INVALID, REQUEST_INVALID. */
+  /**
+   * Identities, newest first; 50 a page, at most 500. `take` says how much of each is read. Throws PAGE_TOKEN_INVALID,
+   * REQUEST_INVALID.
+   */
   async list(
     tenant: Tenant,
     query: IdentityQuery,
@@ -199,11 +202,11 @@ export class Identities {
   }
 
   /**
-   * Changes an identity. New traits are validated with the current version of the schema. Without an etag a change that
-   * somebody else makes at the same moment is built upon: a patch is merged into what the row holds when it is written. With
-   * other identifiers or addresses what is on its way for the identity ends, its sessions too unless `keepSessions`, and the
-   * owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID,
-   * SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN, EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
+   * Changes an identity. New traits are validated with the current version of the schema. Without an etag a concurrent change
+   * of somebody else is kept: a patch is merged into the traits that the row holds when it is written. If identifiers or
+   * addresses change, the codes, links and flows of the identity end, its sessions as well unless `keepSessions` is set, and
+   * the owner is told. Throws IDENTITY_NOT_FOUND, TRAITS_INVALID, SCHEMA_NOT_FOUND, REQUEST_INVALID, IDENTIFIER_TAKEN,
+   * EXTERNAL_ID_TAKEN, ETAG_MISMATCH.
    */
   async update(tenant: Tenant, origin: CallOrigin, change: IdentityChange): Promise<Identity> {
     if (change.schemaId !== undefined && change.traits === undefined) {

@@ -29,7 +29,7 @@ export interface NewIdentity {
   /** Whether a user name may be an address that is not among those. */
   readonly allowUnverifiedAddressAsUserName: boolean;
   readonly state: IdentityState;
-  /** When it was made elsewhere; undefined: now. */
+  /** When the identity was made elsewhere; undefined: now. */
   readonly createdAt: Date | undefined;
 }
 
@@ -43,9 +43,9 @@ export interface VouchedAddress {
 
 /** New traits or metadata. */
 export type DocumentChange =
-  /** All of them: what they do not hold goes. */
+  /** The whole document; members that it does not hold are deleted. */
   | { readonly kind: "whole"; readonly document: JsonObject }
-  /** A merge patch (RFC 7396) of what is there at the moment of the change. */
+  /** A merge patch (RFC 7396), merged at the moment of the change. */
   | { readonly kind: "patch"; readonly patch: JsonObject };
 
 /** What to change of an identity; undefined stays as it is. */
@@ -72,7 +72,7 @@ export interface IdentityQuery {
   readonly identifierPrefix: string;
   readonly state: IdentityState | undefined;
   readonly schemaId: string;
-  /** All must hold. A path is written as the names of form nodes are. */
+  /** All of them must match. A path is written like the name of a form node. */
   readonly traits: readonly { readonly path: string; readonly value: JsonValue }[];
 }
 
@@ -116,8 +116,8 @@ export function toExternalId(text: string): string | undefined {
 }
 
 /**
- * The addresses of traits, those verified that somebody vouches for. Throws REQUEST_INVALID for any other, and for one that was
- * verified in the future.
+ * The verifiable addresses in traits. Those that an operator vouches for (`verified`) are verified. Throws REQUEST_INVALID for
+ * a vouched address that the traits do not have, and for a time in the future.
  */
 export function vouchedAddresses(
   derived: DerivedTraits,
@@ -145,7 +145,7 @@ export function vouchedAddresses(
   }));
 }
 
-/** When an identity was made. Throws REQUEST_INVALID for a moment that is yet to come. */
+/** When an identity was made. Throws REQUEST_INVALID for a time in the future. */
 export function creationTime({ createdAt }: Pick<NewIdentity, "createdAt">, now: Date): Date {
   if (createdAt !== undefined && createdAt > now) throw invalid(inTheFuture("createTime"));
   return createdAt ?? now;
@@ -155,7 +155,7 @@ function inTheFuture(field: string): FieldViolation {
   return { field, description: "must not be in the future", reason: "RANGE" };
 }
 
-/** Throws REQUEST_INVALID for a patch that is larger than what it changes may be: its work is bounded before it is done. */
+/** Throws REQUEST_INVALID for a patch that is larger than the document may be, so that merging it is bounded work. */
 export function assertPatches({ traits, publicMetadata, adminMetadata }: IdentityChange): void {
   const patches = [
     { field: "traitsPatch", change: traits, limits: traitLimits },
@@ -169,7 +169,7 @@ export function assertPatches({ traits, publicMetadata, adminMetadata }: Identit
   if (violations.length > 0) throw invalid(...violations);
 }
 
-/** What a document is after a change of it. */
+/** A document after its change. */
 export function changedDocument(before: JsonObject, change: DocumentChange | undefined): JsonObject {
   if (change === undefined) return before;
   return change.kind === "whole" ? change.document : mergePatch(before, change.patch);

@@ -24,7 +24,7 @@ export interface VerifiableAddress {
   readonly kind: AddressKind;
   /** Normalised. */
   readonly value: string;
-  /** The JSON path of the trait that it comes from; empty where that was not recorded yet. */
+  /** The path of the trait that the address comes from; empty if it was not recorded yet. */
   readonly path: string;
   readonly verifiedAt: Date | undefined;
 }
@@ -43,7 +43,7 @@ export interface Identity {
   readonly id: IdentityId;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Counts changes, from 1; the etag stands for it. */
+  /** Counts changes, from 1. The etag is made from it. */
   readonly revision: number;
   readonly externalId: string | undefined;
   readonly schemaId: string;
@@ -75,7 +75,7 @@ export type CredentialKind = "password";
 
 /** A credential without its secret. */
 export interface Credential {
-  /** A password keeps it when it is replaced. */
+  /** A password keeps its id when it is replaced. */
   readonly id: CredentialId;
   readonly kind: CredentialKind;
   readonly createdAt: Date;

@@ -30,9 +30,10 @@ export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitVi
     const violation = checkValue(value, path, limits);
     if (violation !== undefined) return violation;
     if (typeof value !== "object" || value === null) continue;
-    // The names alone: of thousands, the pairs take five times as long.
+    // The names alone, because for thousands of members `Object.entries` takes five times as long.
     const names = Object.keys(value);
-    // Security rule: each value is looked at several times, and a stranger may send as many as fit into the bytes.
+    // Security rule: the number of values is limited, because each is read several times, and a stranger may send as many as
+    // fit into the bytes.
     found += names.length;
     if (found > maxValues) {
       const params = { limit: maxValues };
@@ -46,7 +47,7 @@ export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitVi
       toVisit.push({ value: inner, path: innerPath });
     }
   }
-  // Last: writing an object as JSON goes as deep as it does.
+  // Last, because writing JSON recurses as deep as the object.
   const bytes = Buffer.byteLength(JSON.stringify(object));
   if (bytes <= limits.maxBytes) return undefined;
   const params = { limit: limits.maxBytes, actual: bytes };
@@ -54,14 +55,14 @@ export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitVi
 }
 
 interface Visit {
-  /** Undefined where a decoder left a hole; JSON has no such value. */
+  /** Undefined if a decoder left a hole; JSON has no such value. */
   readonly value: JsonValue | undefined;
   readonly path: readonly string[];
 }
 
 const maxDepth = 32;
 const maxItems = 1000;
-/** In the whole object, the objects and arrays within it included. */
+/** The most values in the whole object, including those within its objects and arrays. */
 const maxValues = 2000;
 const maxNameLength = 255;
 // Assigning to them changes what an object is, in this process and in every JavaScript client that copies traits.

@@ -41,7 +41,7 @@ test("the traits are shown as they are where a patch cannot be read", () => {
   expect(checked).toMatchObject({ valid: false, merged: { email: "a" } });
 });
 
-// Security rule: what a schema calls read-only is the operator's to set.
+// Security rule: only an operator sets a read-only trait.
 test("what is read-only is neither set, changed nor removed, nor is an object around it", () => {
   const traits = { account: { number: 7, name: "x" }, fixed: { a: 1 } };
   expect(broken({ account: { number: 8 } }, traits)).toEqual(["account.number readOnly"]);
@@ -57,7 +57,7 @@ test("what is read-only is neither set, changed nor removed, nor is an object ar
 
 const ordered: JsonObject = { orders: [{ status: "open" }, { note: "n" }], pair: ["a", 2] };
 
-// Security rule: what a schema calls read-only is the operator's to set.
+// Security rule: only an operator sets a read-only trait.
 test.each<[string, JsonObject, readonly string[]]>([
   ["changed", { orders: [{ status: "paid" }, { note: "n" }] }, ["orders.0.status readOnly"]],
   ["left out", { orders: [{ note: "x" }, { note: "n" }] }, ["orders.0.status readOnly"]],
@@ -82,7 +82,7 @@ test.each<[string, JsonObject, readonly string[]]>([
     ["orders.0.parts.0.price readOnly"],
   ],
   ["changed in a place of a tuple", { pair: ["a", 3] }, ["pair.1 readOnly"]],
-])("what is read-only in an item of a list is not %s", (_, patch, violations) => {
+])("a read-only trait in an item of a list is not %s", (_, patch, violations) => {
   expect(broken(patch, ordered)).toEqual(violations);
 });
 

@@ -1,9 +1,8 @@
-import { isObject, type JsonObject, valueAt } from "../json.ts";
+import { isObject, type JsonObject, type JsonValue, valueAt } from "../json.ts";
 import type { OwnsAddress } from "./address-claims.ts";
 import type { CompiledSchema, TraitValidation, TraitViolation } from "./compiled-schema.ts";
 import { checkJsonLimits, traitLimits } from "./json-limits.ts";
 import { isSameJson, mergePatch } from "./merge-patch.ts";
-import { placesOf } from "./trait-paths.ts";
 
 /**
  * Traits as their owner wants to change them: a merge patch of what there is, checked as a whole. `merged` is what a form then
@@ -32,12 +31,38 @@ export function mergeTraits(
   return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
 }
 
-/** Traits or a patch of them without what the schema calls write-only: that is not shown again once it was sent. */
-export function withoutWriteOnly({ writeOnly }: CompiledSchema, traits: JsonObject): JsonObject {
-  return writeOnly.reduce(withoutPath, traits);
+/**
+ * Traits or a patch of them as their owner sees them. Security rule: what the schema calls write-only is not shown again once it
+ * was sent, wherever it stands.
+ */
+export function withoutWriteOnly(schema: CompiledSchema, traits: JsonObject): JsonObject {
+  const hidden = schema.writeOnlyIn(traits);
+  if (hidden.length === 0) return traits;
+  return hidden.some((path) => path.length === 0) ? {} : (withoutPlaces(traits, hidden) as JsonObject);
 }
 
-/** An object without what is at a path; never within a list. */
+/** A value without what is at these places; of an item of a list null is left, so that the others stay where they are. */
+function withoutPlaces(value: JsonValue, places: readonly (readonly string[])[]): JsonValue {
+  const within = Map.groupBy(places, ([name = ""]) => name);
+  const rest = (name: string) => within.get(name)?.map((path) => path.slice(1));
+  const shown = (
+    inner: JsonValue,
+    paths: readonly (readonly string[])[] | undefined,
+  ): JsonValue | undefined => {
+    if (paths === undefined) return inner;
+    return paths.some((path) => path.length === 0) ? undefined : withoutPlaces(inner, paths);
+  };
+  if (Array.isArray(value)) return value.map((item, index) => shown(item, rest(String(index))) ?? null);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, inner]) => {
+      const left = shown(inner, rest(name));
+      return left === undefined ? [] : [[name, left]];
+    }),
+  );
+}
+
+/** An object without the value at a path. The path never leads into a list. */
 export function withoutPath(object: JsonObject, [name = "", ...path]: readonly string[]): JsonObject {
   return Object.fromEntries(
     Object.entries(object).flatMap(([key, value]) => {
@@ -48,16 +73,16 @@ export function withoutPath(object: JsonObject, [name = "", ...path]: readonly s
 }
 
 /**
- * Security rule: what the schema calls read-only is the operator's to set, for example a customer number. Items of lists are
- * told apart by their index, so none that holds such a value can be moved, removed or added.
+ * Security rule: only an operator sets a read-only trait, for example a customer number. Items of lists are told apart by their
+ * index, so an item that holds such a value can be neither moved, removed nor added.
  */
 function readOnlyChanges(
-  { readOnly }: CompiledSchema,
+  schema: CompiledSchema,
   before: JsonObject,
   after: JsonObject,
 ): readonly TraitViolation[] {
-  return readOnly
-    .flatMap((path) => placesOf(path, [before, after]))
+  const places = [...schema.readOnlyIn(before), ...schema.readOnlyIn(after)];
+  return [...new Map(places.map((path) => [JSON.stringify(path), path])).values()]
     .filter((path) => !isSameJson(valueAt(before, path) ?? null, valueAt(after, path) ?? null))
     .map((path) => ({ path, rule: "readOnly", message: "is read-only", params: {} }));
 }

@@ -90,7 +90,7 @@ export class SchemaDocument {
     return this.#annotations.get(schema);
   }
 
-  /** What a subschema itself says of how a trait is drawn. */
+  /** The drawing annotations of a subschema itself. */
   drawingOf(schema: JsonObject): Drawing | undefined {
     return this.#drawings.get(schema);
   }
@@ -271,7 +271,7 @@ export function entriesOf(value: JsonValue | undefined): readonly [string, JsonV
   return isObject(value) ? Object.entries(value) : [];
 }
 
-/** The items of a value that is a list; none of any other. */
+/** The items of a list; empty for any other value. */
 export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? value : [];
 }

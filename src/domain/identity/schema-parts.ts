@@ -1,10 +1,10 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
-/** How deep traits are looked at for what a form draws, and for what their owner does not change. */
+/** How deep a schema is searched for the fields of a form. */
 export const maxTraitDepth = 8;
 
-/** A schema together with what it refers to and what its `allOf` adds; all of it applies. */
+/** A schema with the schemas that it refers to and those of its `allOf`; all of them apply. */
 export function partsOf(document: SchemaDocument, schema: Subschema): readonly JsonObject[] {
   if (typeof schema === "boolean") return [];
   const allOf = schema.allOf;
@@ -30,7 +30,7 @@ export function requiredIn(parts: readonly JsonObject[]): ReadonlySet<JsonValue>
   return new Set(parts.flatMap((part) => listOf(part.required)));
 }
 
-/** What applies to the items of a list that is no tuple. */
+/** The schemas that apply to the items of a list that is no tuple. */
 export function itemsOf(document: SchemaDocument, parts: readonly JsonObject[]): readonly JsonObject[] {
   return parts.flatMap(({ items }) => (isObject(items) ? partsOf(document, items) : []));
 }

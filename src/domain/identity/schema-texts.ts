@@ -4,7 +4,7 @@ import type { SchemaDocument } from "./schema-document.ts";
 /** A text of a schema for people to read, in its own language and in others. */
 export interface SchemaText {
   readonly text: string;
-  /** By the tags of the languages. */
+  /** The text in other languages, by their tags. */
   readonly translations: Readonly<Record<string, string>>;
 }
 
@@ -40,7 +40,7 @@ export function descriptionOf(
     : undefined;
 }
 
-/** What is said first counts. */
+/** The translations of all parts; if several have a language, the first counts. */
 function translationsIn(
   document: SchemaDocument,
   parts: readonly JsonObject[],

@@ -5,6 +5,8 @@ import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../pag
 import type { Clock, Scope } from "../ports.ts";
 import { assertSchemaDocument, type CompiledSchema, compileSchema } from "./compiled-schema.ts";
 import { defaultSchemaDocument } from "./default-schema.ts";
+import type { Identity } from "./identity.ts";
+import { withoutWriteOnly } from "./own-traits.ts";
 import type { StoredSchema } from "./schema.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 import type { SchemaText } from "./schema-texts.ts";
@@ -70,7 +72,7 @@ export class IdentitySchemas {
     return schema.compiled;
   }
 
-  /** What the current schemas call what people sign in with, each title once, in the order of the schemas. */
+  /** The titles of the traits that people sign in with, in all current schemas, each title once. */
   identifierTitles({ tenantId }: Pick<Scope, "tenantId">): readonly SchemaText[] {
     const titles = new Map<string, SchemaText>();
     for (const { compiled } of this.#current.get(tenantId)?.values() ?? []) {
@@ -93,6 +95,20 @@ export class IdentitySchemas {
     const [oldest] = this.#others.keys();
     if (this.#others.size > maxKept && oldest !== undefined) this.#others.delete(oldest);
     return kept;
+  }
+
+  /**
+   * Traits as their owner sees them. Security rule: what the version that they follow calls write-only is hidden, and what the
+   * current one does.
+   */
+  async traitsForOwner(
+    scope: Scope,
+    { schemaId, schemaVersion, traits }: Pick<Identity, "schemaId" | "schemaVersion" | "traits">,
+  ): Promise<JsonObject> {
+    const own = await this.version(scope, schemaId, schemaVersion);
+    const current = this.#current.get(scope.tenantId)?.get(schemaId)?.compiled ?? own;
+    const shown = withoutWriteOnly(own, traits);
+    return current === own ? shown : withoutWriteOnly(current, shown);
   }
 
   /** Any version, as it is stored; version 0 is the current one. Throws SCHEMA_NOT_FOUND. */

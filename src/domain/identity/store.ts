@@ -14,21 +14,21 @@ export interface IdentityFilter {
   readonly traits?: readonly { readonly path: readonly string[]; readonly value: JsonValue }[] | undefined;
 }
 
-/** How much of the identities of a page is taken. */
+/** How much of each identity of a page is read. */
 export interface IdentityTake {
-  /** Whether with traits and metadata; without, they are empty. */
+  /** Whether traits and metadata are read; otherwise they are empty. */
   readonly documents: boolean;
 }
 
 /** An address of an identity whose verification an operator changes. */
 export interface VerificationChange {
   readonly address: Pick<VerifiableAddress, "kind" | "value">;
-  /** Undefined: it is not verified any more. */
+  /** Undefined: the address is no longer verified. */
   readonly verifiedAt: Date | undefined;
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
-  /** What ends by it. */
+  /** What ends with the verification. */
   readonly end: PendingEnd | undefined;
 }
 

@@ -96,8 +96,18 @@ describe("fields", () => {
     expect(schema.fields.flatMap((field) => (field.readOnly ? [field.path.join(".")] : []))).toEqual([
       ...["customer", "account.number", "log"],
     ]);
-    const readOnly = schema.readOnly.map((path) => path.join("."));
+    const traits = { customer: "C", account: { number: 1 }, log: ["a"] };
+    const readOnly = schema.readOnlyIn(traits).map((path) => path.join("."));
     expect(readOnly).toEqual(["customer", "account.number", "log"]);
+  });
+
+  test("are not there for lists within items, however deep a schema refers to itself", () => {
+    const tree = { properties: { name: { type: "string" }, of: { items: { $ref: "#/$defs/tree" } } } };
+    const { fields } = compile({
+      properties: { tree: { items: { $ref: "#/$defs/tree" } } },
+      $defs: { tree },
+    });
+    expect(fields).toMatchObject([{ kind: "list", item: [{ path: ["name"] }] }]);
   });
 
   test("are not there for the places of a tuple of draft-07", () => {

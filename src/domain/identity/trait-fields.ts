@@ -6,17 +6,17 @@ import { descriptionOf, type SchemaText, titleIn, titleOf } from "./schema-texts
 import { addsProperties, membersOf, variantsOf } from "./trait-variants.ts";
 
 interface DrawnTrait {
-  /** Within the item of a list relative to it. */
+  /** The path of the trait; within an item of a list it is relative to the item. */
   readonly path: readonly string[];
   /** The schema's title, else the last part of the path. */
   readonly title: SchemaText;
   readonly description: SchemaText | undefined;
-  /** Whether traits without it are invalid; of a variant, where that was chosen. */
+  /** Whether traits without it are invalid; for a trait of a variant, if that variant is chosen. */
   readonly required: boolean;
   /** Whether only an operator sets it. */
   readonly readOnly: boolean;
   readonly condition: TraitCondition | undefined;
-  /** Handed on to clients. */
+  /** Passed on to clients unchanged. */
   readonly ui: JsonObject | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface TraitField extends DrawnTrait {
   readonly type: "string" | "number" | "integer" | "boolean";
   readonly format: string | undefined;
   readonly multiLine: boolean;
-  /** The values to choose from; empty: any. */
+  /** The values to choose from; empty: any value. */
   readonly choices: readonly TraitChoice[];
   readonly minLength: number | undefined;
   readonly maxLength: number | undefined;
@@ -35,7 +35,7 @@ export interface TraitField extends DrawnTrait {
   readonly maximum: number | undefined;
   readonly default: JsonValue | undefined;
   readonly example: string | undefined;
-  /** What kind of identifier it is; undefined: nobody signs in with it. */
+  /** The kind of identifier; undefined if nobody signs in with the trait. */
   readonly identifier: Annotation["identifier"];
   readonly autocomplete: string | undefined;
 }
@@ -43,27 +43,27 @@ export interface TraitField extends DrawnTrait {
 /** One value to choose. */
 export interface TraitChoice {
   readonly value: JsonValue;
-  /** Undefined: the value says it. */
+  /** Undefined: the value itself is shown. */
   readonly title: SchemaText | undefined;
 }
 
 /** A list that a form can draw. */
 export interface TraitList extends DrawnTrait {
   readonly kind: "list";
-  /** The fields of an item; one with an empty path where the items are values. */
+  /** The fields of an item. If the items are plain values, it is one field with an empty path. */
   readonly item: readonly TraitField[];
-  /** Whether a form can fill in all that an item must have: not what only an operator sets. */
+  /** Whether an item can be added: a form can fill in all its required members, and an operator sets none of them. */
   readonly canAdd: boolean;
   readonly minItems: number;
   /** Undefined: no bound. */
   readonly maxItems: number | undefined;
 }
 
-/** One of several variants of an object (`oneOf`): the trait belongs to it, and another one says which it is. */
+/** Ties a trait to one of several variants of an object (`oneOf`). Another trait says which variant it is. */
 export interface TraitCondition {
   readonly path: readonly string[];
   readonly values: readonly JsonValue[];
-  /** What goes when the variant is left. */
+  /** The path that is emptied when another variant is chosen. */
   readonly clears: readonly string[];
 }
 
@@ -75,15 +75,15 @@ export interface UndrawnTrait {
 
 /**
  * The fields of a form that fills in traits: scalars in document order, nested objects flattened, lists of scalars and of
- * objects of scalars. References and `allOf` are looked into, and a `oneOf` whose variants one property tells apart by its
- * `const`. What else depends on other values (`anyOf`, `if`), what has no fixed name, and lists of anything else and of fixed
- * length (tuples) are not: a form that has no field for something leaves it as it is.
+ * objects of scalars. References and `allOf` are followed, and so is a `oneOf` whose variants one property tells apart by its
+ * `const`. There are no fields for other traits that depend on values (`anyOf`, `if`), for traits without a fixed name, for
+ * other lists and for tuples. A form leaves a trait without a field as it is.
  */
 export function traitFields(document: SchemaDocument): readonly (TraitField | TraitList)[] {
   return collect(document).drawn;
 }
 
-/** The fields of what a form draws: of a list those of an item. */
+/** The field itself, or the fields of an item of a list. */
 export function fieldsIn(drawn: TraitField | TraitList): readonly TraitField[] {
   return drawn.kind === "list" ? drawn.item : [drawn];
 }
@@ -99,7 +99,7 @@ function collect(document: SchemaDocument): Collector {
   return collector;
 }
 
-/** What holds for a value because of what is around it. */
+/** What a value inherits from the objects around it. */
 interface Place {
   readonly required: boolean;
   readonly readOnly: boolean;
@@ -108,11 +108,13 @@ interface Place {
 
 class Collector {
   readonly #document: SchemaDocument;
+  readonly #within: "traits" | "item";
   readonly #found = new Map<string, TraitField | TraitList>();
   readonly undrawn: UndrawnTrait[] = [];
 
-  constructor(document: SchemaDocument) {
+  constructor(document: SchemaDocument, within: "traits" | "item" = "traits") {
     this.#document = document;
+    this.#within = within;
   }
 
   get drawn(): readonly (TraitField | TraitList)[] {
@@ -138,7 +140,7 @@ class Collector {
 
   #add(schema: Subschema, path: readonly string[], place: Place): void {
     const key = JSON.stringify(path);
-    // Several parts may speak of one property: the first that can be drawn is.
+    // Several parts may describe one property; the first that can be drawn counts.
     if (this.#found.has(key)) return;
     if (this.#found.size >= maxFields) {
       this.#leaveOut(path, `more than ${maxFields} fields`);
@@ -146,8 +148,7 @@ class Collector {
     }
     const parts = partsOf(this.#document, schema);
     const here = { ...place, readOnly: place.readOnly || parts.some(isReadOnly) };
-    const field =
-      fieldOf(this.#document, parts, path, here) ?? listFieldOf(this.#document, parts, path, here);
+    const field = fieldOf(this.#document, parts, path, here) ?? this.#listFieldOf(parts, path, here);
     if (field !== undefined) this.#found.set(key, field);
     else if (
       parts.some(
@@ -160,7 +161,12 @@ class Collector {
     else this.#leaveOut(path, obstacleIn(parts));
   }
 
-  /** The fields of the variants of an object, where one property tells which it is. */
+  /** A list within an item is not even looked at: it may hold items of its own kind, and so on. */
+  #listFieldOf(parts: readonly JsonObject[], path: readonly string[], place: Place): TraitList | undefined {
+    return this.#within === "item" ? undefined : listFieldOf(this.#document, parts, path, place);
+  }
+
+  /** Adds the fields of the variants of an object, if one property tells the variants apart. */
   #addVariants(parts: readonly JsonObject[], path: readonly string[], place: Place): void {
     for (const keyword of ["anyOf", "then", "else", "dependentSchemas"] as const) {
       if (parts.some((part) => part[keyword] !== undefined && addsProperties(part[keyword]))) {
@@ -210,8 +216,8 @@ class Collector {
 const maxFields = 200;
 
 /**
- * A list of scalars, or of objects of scalars; undefined for any other list, and what is none. A tuple's places are not for
- * filling in one by one.
+ * A list of scalars, or of objects of scalars; undefined for other lists and for values that are no list. A tuple has no
+ * template, so it has no field.
  */
 function listFieldOf(
   document: SchemaDocument,
@@ -251,14 +257,14 @@ function listFieldOf(
   };
 }
 
-/** The fields of an object in a list; none if it is something else. A list within a list has none. */
+/** The fields of an object in a list; empty for anything else. A list within a list has no fields. */
 function itemFieldsOf(
   document: SchemaDocument,
   items: readonly JsonObject[],
   readOnly: boolean,
 ): readonly TraitField[] {
   if (!items.some((part) => isObject(part.properties))) return [];
-  const collector = new Collector(document);
+  const collector = new Collector(document, "item");
   collector.addObject(items, [], { required: true, readOnly });
   return collector.drawn.filter((each) => each.kind === "field");
 }
@@ -335,7 +341,7 @@ function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObjec
   return parts.map((part) => document.drawingOf(part)?.ui).find((ui) => ui !== undefined);
 }
 
-/** The keyword for which a value cannot be drawn. */
+/** The keyword because of which a value cannot be drawn. */
 function obstacleIn(parts: readonly JsonObject[]): string {
   const keywords = [
     ...["oneOf", "anyOf", "if", "prefixItems", "items", "contains", "const"],

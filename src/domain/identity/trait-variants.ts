@@ -4,7 +4,7 @@ import { partsOf, propertyParts, requiredIn } from "./schema-parts.ts";
 import { titleIn } from "./schema-texts.ts";
 import type { TraitChoice } from "./trait-fields.ts";
 
-/** Whether alternatives describe properties, and do not only say which are required. */
+/** Whether alternatives describe properties, instead of only requiring some. */
 export function addsProperties(alternatives: JsonValue | undefined): boolean {
   const each = Array.isArray(alternatives) ? alternatives : [alternatives];
   return each.some((one) => isObject(one) && (one.properties !== undefined || one.$ref !== undefined));
@@ -57,7 +57,10 @@ function differ(branches: readonly (readonly JsonObject[])[], chooser: string): 
   return false;
 }
 
-/** The properties of all variants but the one that tells them apart, each with the values of that one that it belongs to. */
+/**
+ * The properties of all variants, without the one that tells the variants apart. Each has the values of that one for which it
+ * is drawn.
+ */
 export function membersOf(branches: readonly Branch[], chooser: string) {
   const members = new Map<
     string,
@@ -76,7 +79,7 @@ export function membersOf(branches: readonly Branch[], chooser: string) {
   return members;
 }
 
-/** The only values that a schema allows; none if it allows others. */
+/** The only values that a schema allows; empty if it allows others. */
 function constantsOf(parts: readonly JsonObject[]): readonly JsonValue[] {
   const constant = parts.map((part) => part.const).find((value) => value !== undefined);
   const values =

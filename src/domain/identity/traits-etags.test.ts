@@ -22,7 +22,7 @@ const leaves = fc.constantFrom<JsonValue>("x", 0, [], ["x"]);
 const traits = documents(leaves);
 const patches = documents(fc.oneof(leaves, fc.constant(null)));
 
-/** The paths of everything that is no object. */
+/** The paths of all values that are not objects. */
 function leavesIn(
   value: JsonValue | undefined,
   path: readonly string[] = [],
@@ -47,10 +47,10 @@ describe("an etag of traits", () => {
         const merged = mergePatch(now, patch);
         for (const path of [...leavesIn(now), ...leavesIn(then)]) {
           const [was, is] = [valueAt(then, path) ?? null, valueAt(now, path) ?? null];
-          // An object is looked at by what is in it.
+          // An object is compared by its members.
           if (isSameJson(was, is) || (is !== null && typeof is === "object" && !Array.isArray(is))) continue;
           if (valueAt(patch, path) !== undefined && isSameJson(valueAt(patch, path) ?? null, is)) continue;
-          // Where nothing is any more, what is set within is new.
+          // If the object is gone, a value that the patch sets within it is new.
           if (is === null && typeof valueAt(merged, path) === "object") continue;
           expect([path, valueAt(merged, path) ?? null]).toEqual([path, is]);
         }

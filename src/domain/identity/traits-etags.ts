@@ -2,7 +2,7 @@ import { canonicalJson, isObject, type JsonObject, type JsonValue, valueAt } fro
 import type { KeyedDigests } from "../ports.ts";
 import { isSameJson } from "./merge-patch.ts";
 
-/** Whose traits, and what they are. */
+/** The traits of an identity. */
 interface TraitsOf {
   readonly id: string;
   readonly traits: JsonObject;
@@ -12,19 +12,22 @@ const pathLength = 6;
 const valueLength = 8;
 const entryLength = pathLength + valueLength;
 
-/** The most values that an etag tells apart. Where there are more it knows the traits at the top alone, or else only the whole. */
+/**
+ * The most values that an etag tells apart. Beyond that it tells apart only the traits at the top, and beyond that only the
+ * whole.
+ */
 const mostEntries = 192;
 
-/** What an etag tells apart, in its first byte. */
+/** The first byte of an etag: what it tells apart. */
 const layouts = { values: 1, top: 2, whole: 3 } as const;
 type Layout = keyof typeof layouts;
 
 /**
- * Names what traits were, value by value, so that a change of them can be compared with what they are by then: it knows which of
- * them changed. Nothing is stored for it, so a form that was drawn twice has two of them, and both are good.
+ * Makes etags of traits, which hold a digest of each value. So a later change can be compared with the traits at that time,
+ * trait by trait. Nothing is stored, so a form that was drawn twice has two etags, and both are valid.
  *
- * Security rule: the digests are keyed, so that an etag tells nobody what a trait is. It protects people from each other's
- * changes by mistake, not from their own: whoever leaves it out changes what there is.
+ * Security rule: the digests are keyed, so that nobody can find out a trait from an etag. An etag protects from accidental
+ * overwriting and is no access check: without an etag a change is made to the present traits.
  */
 export class TraitsEtags {
   readonly #digests: KeyedDigests;
@@ -33,7 +36,7 @@ export class TraitsEtags {
     this.#digests = digests;
   }
 
-  /** Names the traits as they are. The same each time, until the sealing secrets rotate. */
+  /** The etag of the traits. The same each time, until the sealing secrets rotate. */
   make(of: TraitsOf): string {
     const { layout, entries } = entriesOf(of.traits);
     const digests = entries.map(([path, value]) => {
@@ -44,8 +47,8 @@ export class TraitsEtags {
   }
 
   /**
-   * The paths of a merge patch at which the traits are no longer what an etag names, and not what the patch makes of them either.
-   * An etag that cannot be read names nothing: then it is all of them.
+   * The paths of a merge patch at which the traits have changed since the etag was made, unless they have already the value
+   * that the patch sets. With an etag that cannot be read it is every path of the patch.
    */
   changedSince(etag: string, of: TraitsOf, patch: JsonObject): readonly (readonly string[])[] {
     const then = readEtag(etag);
@@ -90,8 +93,8 @@ function readEtag(etag: string): { layout: Layout; values: ReadonlyMap<string, s
 }
 
 /**
- * Where traits must be what an etag names for a patch to change what is at a path: there, and on the way to it where something
- * is that is no object, which the patch would put an end to.
+ * The paths that must be unchanged for a patch to set a path: the path itself, and a value on the way to it that is no object,
+ * because the patch would replace that value.
  */
 function placesToCompare(
   layout: Layout,
@@ -103,7 +106,7 @@ function placesToCompare(
   return [...replacedBy(path, traits), path];
 }
 
-/** Where on the way to a path something is that is no object: what is set within takes its place. */
+/** The path of a value on the way to a path that is no object; setting the path replaces that value. */
 function replacedBy(path: readonly string[], traits: JsonObject): readonly (readonly string[])[] {
   const onTheWay = path.slice(1).map((_, index) => path.slice(0, index + 1));
   return onTheWay.filter((place) => {
@@ -122,7 +125,7 @@ function entriesOf(traits: JsonObject): { layout: Layout; entries: readonly Entr
   return { layout: "whole", entries: [[[], traits]] };
 }
 
-/** Every value, the objects among them with all within, but nothing within lists: a patch replaces those whole. */
+/** Every value with its path, also objects and their members, but not the items of lists, which a patch replaces whole. */
 function entriesIn(object: JsonObject, path: readonly string[] = []): readonly Entry[] {
   return Object.entries(object).flatMap(([name, value]): readonly Entry[] => {
     const inner = [...path, name];
@@ -130,7 +133,10 @@ function entriesIn(object: JsonObject, path: readonly string[] = []): readonly E
   });
 }
 
-/** What a merge patch sets or removes. An object without members makes one of what is none. */
+/**
+ * The values that a merge patch sets or removes. An object without members counts, because it replaces a value that is no
+ * object.
+ */
 function leavesOf(patch: JsonObject, path: readonly string[] = []): readonly Entry[] {
   return Object.entries(patch).flatMap(([name, value]): readonly Entry[] => {
     const inner = [...path, name];

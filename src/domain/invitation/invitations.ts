@@ -23,7 +23,7 @@ import {
 import { invitedTraits } from "./invited-traits.ts";
 import type { InvitationStore } from "./store.ts";
 
-/** What the contract allows as a lifetime. */
+/** The longest lifetime that the contract allows. */
 const maxLifetimeMs = 30 * 24 * 60 * 60 * 1000;
 
 /** An invitation to make. */
@@ -35,7 +35,7 @@ export interface InvitationInput {
   readonly traits: JsonObject;
   readonly publicMetadata: JsonObject;
   readonly adminMetadata: JsonObject;
-  /** Undefined: after the configured lifetime. */
+  /** Undefined: the invitation ends after the configured lifetime. */
   readonly expiration: Expiration | undefined;
   /** Of the message. Empty: the courier's default. */
   readonly language: string;

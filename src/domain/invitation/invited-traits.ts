@@ -5,15 +5,14 @@ import { traitNodes } from "../flow/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";
-import { placesOf } from "../identity/trait-paths.ts";
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { InvitedAccount } from "./invitation.ts";
 
 /**
- * The traits that the form is filled in with: those given, and the address where the schema has a field for it and nothing
- * is given for that. Throws TRAITS_INVALID for what breaks the schema whatever is added to it, and for what no form
- * shows, since the person who registers could neither see nor change it. What is missing is no mistake: the registration validates
- * the whole.
+ * The traits that the form is filled in with: the given traits, and the address if the schema has a field for it that was not
+ * given. Throws TRAITS_INVALID for traits that break the schema and cannot become valid by further traits, and for traits that
+ * no form shows, because the person who registers could neither see nor change it. A missing trait is no mistake: the
+ * registration validates the whole.
  */
 export function invitedTraits(
   schema: CompiledSchema,
@@ -38,17 +37,17 @@ const incomplete = new Set(["required", "minProperties", "minItems", "contains",
 /** Rules whose parts may be broken without harm: with more in the document another part of them may hold. */
 const alternatives = new Set(["anyOf", "oneOf", "if", "not", "dependencies", "dependentSchemas"]);
 
-/** What stays wrong whatever is added. Where that cannot be told nothing is. */
+/** The violations that further traits cannot mend. A violation that may be mended is left out. */
 function lasting(violations: readonly TraitViolation[]): readonly TraitViolation[] {
   if (violations.some(({ rule }) => alternatives.has(rule))) return [];
   return violations.filter(({ rule }) => !incomplete.has(rule));
 }
 
 /** What a form has no field for, and that is not for the operator alone to set. */
-function hidden({ fields, readOnly }: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
-  const given = new Set(readOnly.flatMap((path) => placesOf(path, [traits])).map((path) => keyOf(path)));
+function hidden(schema: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
+  const given = new Set(schema.readOnlyIn(traits).map((path) => keyOf(path)));
   const shown = new Set(
-    allNodes(traitNodes(fields, traits)).flatMap(({ name, element }) =>
+    allNodes(traitNodes(schema.fields, traits)).flatMap(({ name, element }) =>
       element.kind === "input" && !element.readOnly ? [name] : [],
     ),
   );

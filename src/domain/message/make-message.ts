@@ -7,7 +7,7 @@ export interface Message {
   readonly text: string;
   /** The values within the sentence. */
   readonly context: JsonObject;
-  /** The sentence in other languages, by their tags, where the schema has them. */
+  /** The sentence in other languages, by their tags, if the schema has them. */
   readonly translations?: Readonly<Record<string, string>> | undefined;
 }
 

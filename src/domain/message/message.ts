@@ -26,27 +26,27 @@ export function passwordLabel(): Message {
   return info(1070001, "Password");
 }
 
-/** A label taken from the identity schema. `name` is that of the node, without the indices of lists. */
+/** A label from the identity schema. `name` is the name of the node, without the indices of lists. */
 export function titleLabel({ text, translations }: SchemaText, name: string): Message {
   return { ...info(1070002, text, { title: text, name }), translations };
 }
 
-/** What to show for a value to choose. */
+/** The label of a choice. */
 export function choiceLabel({ text, translations }: SchemaText, name: string, value: JsonValue): Message {
   return { ...info(9000201, text, { title: text, name, value }), translations };
 }
 
-/** What helps to fill a trait in, as the identity schema describes it. */
+/** The help for a trait: its description in the identity schema. */
 export function traitHelp({ text, translations }: SchemaText, name: string): Message {
   return { ...info(9000202, text, { description: text, name }), translations };
 }
 
-/** An example of a trait, out of the identity schema. */
+/** An example of a trait, from the identity schema. */
 export function traitExample(example: string, name: string): Message {
   return info(9000203, example, { example, name });
 }
 
-/** The label of the field for whatever somebody signs in with: what the schemas call it. */
+/** The label of the identifier of a login: the titles of the traits that people sign in with. */
 export function identifierLabel(titles: readonly SchemaText[]): Message {
   const title = titles.map(({ text }) => text).join(" or ") || "E-mail, phone number or user name";
   const [only] = titles.length === 1 ? titles : [];
@@ -58,7 +58,7 @@ export function invalidValue(reason: string): Message {
   return error(4000001, reason, { reason });
 }
 
-/** A required field is empty or missing. `name` is that of its node. */
+/** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): Message {
   const property = splitFieldPath(name).at(-1) ?? "";
   return error(4000002, `Property ${property} is missing.`, { property, name });
@@ -455,7 +455,7 @@ export function invalidAddress(): Message {
 
 /** The invitation was used, revoked or too old when the registration completed. */
 export function invitationGone(): Message {
-  return error(9000060, "This invitation is no longer valid. Ask whoever sent it for another one.");
+  return error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
 }
 
 /** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
@@ -579,7 +579,7 @@ export function claimEnded(): Message {
   );
 }
 
-/** Whose account settings change. */
+/** The account that the settings change. */
 export function accountOf(name: string): Message {
   return info(9000208, `Account of ${name}`, { name });
 }
@@ -605,14 +605,14 @@ export function deletionTitle(): Message {
   return info(9000206, "Delete your account");
 }
 
-/** Asked before an account is deleted. */
+/** The question before an account is deleted. */
 export function deletionQuestion(): Message {
   const text =
     "Delete your account? You are signed out on all your devices, and everything in your account will be lost.";
   return info(9000207, text);
 }
 
-/** On the link to where a flow goes on. */
+/** The label of the link to where a flow goes on. */
 export function goOnLabel(): Message {
   return info(9000209, "Go on");
 }

@@ -9,27 +9,27 @@ export function signInTitle(): Message {
   return info(9000210, "Sign in");
 }
 
-/** Below it, where who signs in is asked first. */
+/** Its subtitle, if the identifier is asked for first. */
 export function signInIdentifier(): Message {
   return info(9000211, "Say who you are. How you show it comes next.");
 }
 
-/** Below it, where the methods are on offer. */
+/** Its subtitle, if the methods are on offer. */
 export function signInMethod(): Message {
   return info(9000212, "Show that it is you.");
 }
 
-/** The heading where somebody who is known shows again, or by a second factor, who they are. */
+/** The heading of a refresh, a step-up and a second factor. */
 export function confirmTitle(): Message {
   return info(9000213, "Confirm that it is you");
 }
 
-/** Below it, where a second factor is wanted. */
+/** Its subtitle, if a second factor is asked for. */
 export function confirmSecond(): Message {
   return info(9000214, "Your account is protected by something beside your first proof.");
 }
 
-/** Below it, for somebody who is signed in. */
+/** Its subtitle, for somebody who is signed in. */
 export function confirmAgain(): Message {
   return info(9000215, "What you are about to do needs a fresh sign-in.");
 }
@@ -39,7 +39,7 @@ export function codeTitle(): Message {
   return info(9000216, "Enter the code");
 }
 
-/** Below it. It does not say that a code was sent: maybe none was. */
+/** Its subtitle. It does not say that a code was sent, because perhaps none was. */
 export function lookForCode(sentTo: string): Message {
   const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
   return info(9000217, `Look for it among ${where}.`, { sent_to: sentTo });
@@ -50,13 +50,13 @@ export function linkTitle(): Message {
   return info(9000218, "Open the link");
 }
 
-/** Below it. It does not say that a link was sent either. */
+/** Its subtitle. It does not say that a link was sent either. */
 export function lookForLink(sentTo: string): Message {
   const where = sentTo === "" ? "your messages" : `the messages to ${sentTo}`;
   return info(9000219, `Look for it among ${where}, on this device or another one.`, { sent_to: sentTo });
 }
 
-/** Below the heading of a flow that began with a link. */
+/** The subtitle of a flow that began with a link. */
 export function oneMoreClick(): Message {
   return info(9000220, "One click more: programs that look into mail open links as well.");
 }
@@ -66,17 +66,17 @@ export function signUpTitle(): Message {
   return info(9000221, "Create an account");
 }
 
-/** Below it, where the traits come first. */
+/** Its subtitle, if the traits come first. */
 export function signUpProfile(): Message {
   return info(9000222, "Say something about yourself. How you sign in comes next.");
 }
 
-/** Below it, where everything is asked at once. */
+/** Its subtitle, if everything is asked at once. */
 export function signUpMethod(): Message {
   return info(9000223, "Fill this in, and choose how you sign in.");
 }
 
-/** Below it, once the traits were given. */
+/** Its subtitle, once the traits were given. */
 export function signUpMethodNext(): Message {
   return info(9000224, "Choose how you sign in.");
 }
@@ -86,7 +86,7 @@ export function verifyTitle(): Message {
   return info(9000225, "Verify your address");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function verifyAddress(): Message {
   return info(9000226, "A message to it shows that it is yours.");
 }
@@ -96,7 +96,7 @@ export function recoverTitle(): Message {
   return info(9000227, "Recover your account");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function recoverName(): Message {
   return info(9000228, "Say who you are. A message leads you back in.");
 }
@@ -106,7 +106,7 @@ export function chooseAddressTitle(): Message {
   return info(9000229, "Choose an address");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function chooseAddressHelp(): Message {
   return info(9000230, "The message goes to the one that you choose.");
 }
@@ -116,7 +116,7 @@ export function claimTitle(): Message {
   return info(9000231, "Is this your account?");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function claimHelp(): Message {
   return info(9000232, "Nobody has confirmed yet that it is theirs.");
 }
@@ -126,7 +126,7 @@ export function settingsTitle(): Message {
   return info(9000233, "Your account");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function settingsHelp(): Message {
   return info(9000234, "Change what you like. Each part is saved by itself.");
 }
@@ -136,7 +136,7 @@ export function newSecretTitle(): Message {
   return info(9000235, "Set a new password");
 }
 
-/** Below it. */
+/** Its subtitle. */
 export function newSecretHelp(): Message {
   return info(9000236, "It takes the place of the one that was lost, and signs you in.");
 }

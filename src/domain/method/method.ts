@@ -162,7 +162,7 @@ export interface AddressProofMethod {
   readonly kind: ProofKind;
   /** What a proof is worth in a session. */
   readonly authentication: Authentication;
-  /** The step that uses the secret; of a link in the flow that it began when it was opened. */
+  /** The step that uses the secret. For a link it is a step of the flow that begins when the link is opened. */
   readonly useStep: "code" | "confirmLink";
   /** The button that asks for the secret. */
   requestNodes(purpose: ProofPurpose): readonly Node[];

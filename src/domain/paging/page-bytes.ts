@@ -1,13 +1,12 @@
 /**
- * Where a page ends, however many items were asked for: gRPC clients refuse an answer of more than 4 MiB unless they are
- * told otherwise.
+ * The most bytes of a page, independent of the page size, because gRPC clients refuse an answer of more than 4 MiB by default.
  */
 export const maxPageBytes = 3 * 1024 * 1024;
 
 /**
- * How many bytes an item may need in an answer, encoded as Protobuf, so that a page is not encoded twice: as if all of it were a
- * `google.protobuf.Value`, which is what traits and metadata are, and which our own messages are smaller than, since their
- * fields have numbers for names. The length as JSON would be too small: 0 is one byte there, and nine in a Value.
+ * An upper bound of the bytes that an item needs in an answer, encoded as Protobuf, so that a page is not encoded twice. The
+ * item is counted as a `google.protobuf.Value`, as traits and metadata are. Our own messages are smaller, because their fields
+ * have numbers for names. The length as JSON would be too small: 0 is one byte there, and nine in a Value.
  */
 export function encodedBytes(value: unknown): number {
   switch (typeof value) {
@@ -37,12 +36,12 @@ function objectBytes(value: object | null): number {
   return delimited(entries.reduce((sum, bytes) => sum + bytes, 0));
 }
 
-/** With its tag and its length before it. */
+/** The bytes of a field with a length: tag, length and content. */
 function delimited(bytes: number): number {
   return bytes + (bytes < 0x80 ? 2 : bytes < 0x4000 ? 3 : bytes < 0x200000 ? 4 : 6);
 }
 
-/** How many of the items fit into a page: always the first, so that a walk through the list comes to its end. */
+/** The number of items that fit into a page: at least one, so that each page goes on in the list. */
 export function countThatFits<T>(items: readonly T[], bytesOf: (item: T) => number): number {
   let total = 0;
   for (const [index, item] of items.entries()) {

@@ -63,8 +63,8 @@ export class PageTokens {
 }
 
 /**
- * Reads one page of a list as a caller asks for it; more than `maxSize` items is taken as that. A page that would be larger than
- * a client may receive ends earlier: `bytesOf` says what an item needs where not all of it is shown. Throws PAGE_TOKEN_INVALID.
+ * Reads one page of a list as a caller asks for it, with at most `maxSize` items. A page that would be larger than a client can
+ * receive ends earlier. `bytesOf` counts the bytes of an item if not all of it is shown. Throws PAGE_TOKEN_INVALID.
  */
 export async function readPage<T>(
   pageTokens: PageTokens,

@@ -21,7 +21,7 @@ const shown: AuthenticatedSession = { session: aSession(identity.id), identity }
 const strong = { ...shown, session: aSession(identity.id, { assuranceLevel: "aal2" }) };
 const unverified = { ...shown, identity: anIdentity() };
 
-/** What is missing a time after the login; undefined if nothing is. */
+/** The reason of the refusal at a time after the login; undefined if the demands are met. */
 function missing(demands: readonly Demand[], of = shown, afterMs = 0) {
   try {
     assertMeets(of, demands, { tenant, now: new Date(noon.getTime() + afterMs) });
@@ -67,7 +67,7 @@ describe("a session", () => {
     });
   });
 
-  // No method that exists has either property; to say so is better than to let somebody in.
+  // No method that exists has either property, so a demand for one refuses everybody.
   test.each(["phishing_resistant", "user_verified"] as const)("is never %s, by any proof", (property) => {
     const kinds = ["password", "code", "link"] as const;
     const authenticationMethods = kinds.map(

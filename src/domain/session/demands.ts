@@ -4,20 +4,20 @@ import type { MethodKind } from "../method/method.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AssuranceLevel, AuthenticatedSession } from "./session.ts";
 
-/** What can be asked of the way in which somebody signed in. */
+/** A property that a proof of a session can be asked for. */
 export type MethodProperty = "phishing_resistant" | "user_verified";
 
-/** One thing that a session must show to be let in: a caller's, or one of the method that is called. */
+/** One condition that a session must meet: of the caller's request, or of the method that is called. */
 export type Demand =
   | { readonly kind: "assurance_level"; readonly level: AssuranceLevel }
-  /** How long ago the holder may have proved who they are; `privileged` as long as for what changes an account. */
+  /** The longest time since the holder last proved who they are; `privileged`: as for changes of secrets and addresses. */
   | { readonly kind: "freshness"; readonly maxAgeMs: number | "privileged" }
   | { readonly kind: "method_property"; readonly property: MethodProperty }
-  /** A verified address; undefined: of any kind. */
+  /** A verified address. Undefined: of any kind. */
   | { readonly kind: "verified_address"; readonly addressKind: AddressKind | undefined }
   | { readonly kind: "no_pending_actions" };
 
-/** What a proof of each kind can claim. None of the methods that exist can claim any. */
+/** The properties that a proof of each kind has. No method that exists has any. */
 const propertiesOf: Readonly<Record<MethodKind, readonly MethodProperty[]>> = {
   password: [],
   code: [],
@@ -26,7 +26,7 @@ const propertiesOf: Readonly<Record<MethodKind, readonly MethodProperty[]>> = {
 
 const levels: Readonly<Record<AssuranceLevel, number>> = { aal1: 1, aal2: 2 };
 
-/** Throws the SESSION_ reason of the first demand that a session does not meet, which says what is missing. */
+/** Throws the SESSION_ reason of the first demand that a session does not meet. */
 export function assertMeets(
   shown: AuthenticatedSession,
   demands: readonly Demand[],
@@ -69,7 +69,7 @@ function refusalOf(
         ? undefined
         : domainError("SESSION_ADDRESS_UNVERIFIED", { kind: addressKind ?? "any" });
     }
-    // Nothing is asked of identities yet, so nothing can be left to do.
+    // There are no required actions yet, so none can be pending.
     case "no_pending_actions":
       return undefined;
     default: {
@@ -79,7 +79,7 @@ function refusalOf(
   }
 }
 
-/** Whether an identity has a verified address; of any kind where none is given. */
+/** Whether an identity has a verified address, of the given kind if there is one. */
 export function hasVerifiedAddress(
   { verifiableAddresses }: Identity,
   wanted: AddressKind | undefined,

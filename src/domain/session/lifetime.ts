@@ -18,7 +18,7 @@ export function sessionEnd(session: Session, settings: SessionSettings, now: Dat
 /** Whether a session counts, or why it does not. */
 export type SessionState = "active" | "expired" | "revoked";
 
-/** What a session is at a time. */
+/** The state of a session at a time. */
 export function sessionState(session: Session, settings: SessionSettings, now: Date): SessionState {
   switch (sessionEnd(session, settings, now)) {
     case undefined:

@@ -6,7 +6,7 @@ import type { MethodKind } from "../method/method.ts";
 /** How strongly somebody has signed in. */
 export type AssuranceLevel = "aal1" | "aal2";
 
-/** What a proof is given for. */
+/** The purpose of a proof. */
 export type AuthenticationPurpose = "sign_in" | "registration" | "recovery";
 
 /** One proof that was given. */

@@ -82,7 +82,7 @@ export class Sessions {
     this.#uses.note(tenant.id, session.id, session.lastUsedAt);
   }
 
-  /** As `authenticate`, of a session that meets every demand. */
+  /** The same as `authenticate`, for a session that must meet every demand. */
   async check(
     tenant: Tenant,
     credential: SessionCredential | { readonly kind: "session_cookies"; readonly values: readonly string[] },
@@ -124,22 +124,23 @@ export class Sessions {
     return session;
   }
 
-  /** Ends a session; with an owner, only theirs: someone else's is answered as an unknown one. */
+  /** Ends a session, and returns it; with an owner, only theirs: someone else's is answered as an unknown one. */
   async revoke(
     tenant: Tenant,
     origin: CallOrigin,
     id: SessionId,
     owner: IdentityId | undefined,
     reason: "revoked" | "logout" | "replaced" = "revoked",
-  ): Promise<void> {
+  ): Promise<Session> {
     const at = this.#clock.now();
     const event = newEvent("session.revoked", at, origin, {
       sessionId: id,
       identityId: owner,
       data: { reason },
     });
-    const found = await this.#store.revoke({ tenantId: tenant.id }, id, { at, owner, event });
-    if (!found) throw domainError("SESSION_NOT_FOUND", {});
+    const session = await this.#store.revoke({ tenantId: tenant.id }, id, { at, owner, event });
+    if (session === undefined) throw domainError("SESSION_NOT_FOUND", {});
+    return session;
   }
 
   /** Ends all sessions of an identity but one; says how many ended. */

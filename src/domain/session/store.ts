@@ -34,14 +34,14 @@ export interface SessionStore {
   /** Sessions, newest first. */
   list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
-   * Ends a session and writes the event, unless it had ended already. False if there is no such session, or,
-   * where an owner is given, it is not theirs.
+   * Ends a session and writes the event, unless it had ended already; returns it as it is then. Undefined if there is no such
+   * session, or, where an owner is given, it is not theirs.
    */
   revoke(
     scope: Scope,
     id: SessionId,
     change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
-  ): Promise<boolean>;
+  ): Promise<Session | undefined>;
   /** Ends all unrevoked sessions of an identity but one, writes one event if any ended, returns how many did. */
   revokeAll(
     scope: Scope,
@@ -58,8 +58,8 @@ export interface SessionStore {
     change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
   ): Promise<Session | undefined>;
   /**
-   * Puts another token in the place of one of a session that goes on, and writes the event. False if it does not have that one
-   * any more, or has ended.
+   * Replaces the token of a live session, and writes the event. False if the session no longer has the former token, or has
+   * ended.
    */
   replaceToken(
     scope: Scope,

@@ -1,4 +1,4 @@
-/** What a service is called and looks like. Texts are empty where nothing is configured; addresses are absolute. */
+/** The name and look of a service. Texts that are not configured are empty; URLs are absolute. */
 export interface Branding {
   readonly name: string;
   readonly logoUrl: string;

@@ -9,7 +9,7 @@ import type { Tenant, TenantSettings } from "./tenant.ts";
 /** What a page has to know of a tenant before it begins a flow. */
 export interface TenantProfile {
   readonly branding: Branding;
-  /** Of mail and text messages, the default first. */
+  /** The languages of mail and text messages, the default first. */
   readonly languages: readonly string[];
   readonly identifiers: readonly IdentifierTrait[];
   readonly defaultSchemaId: string;
@@ -37,20 +37,20 @@ interface TenantProfilesDependencies {
   readonly loginMethods: readonly { readonly kind: MethodKind; readonly factor: MethodFactor }[];
   readonly registrationMethods: readonly { readonly kind: MethodKind }[];
   readonly settingsMethods: readonly { readonly kind: MethodKind }[];
-  /** Codes and links, by the kind of flow. */
+  /** Tells which of codes and links a kind of flow offers. */
   readonly proofs: { offered(tenant: Tenant, flow: FlowKind): readonly MethodKind[] };
   readonly languages: readonly string[];
 }
 
 /**
- * Says what a page has to know of a tenant.
+ * Makes the profiles of tenants.
  *
- * Security rule: everybody may ask, so it is made of the configuration alone: no account, session or caller is looked at, and a
- * schema that people cannot choose is left out, unless it is the default one.
+ * Security rule: everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
+ * caller. A schema that people cannot choose is left out, unless it is the default one.
  */
 export class TenantProfiles {
   readonly #dependencies: TenantProfilesDependencies;
-  /** By the settings, so that each is made once for a configuration that was loaded. */
+  /** The profiles by settings, so that each is made once for a loaded configuration. */
   readonly #known = new WeakMap<TenantSettings, TenantProfile>();
 
   constructor(dependencies: TenantProfilesDependencies) {

@@ -17,7 +17,7 @@ import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 export interface ThrottleSubject {
   /** As somebody would type it; empty: none. */
   readonly identifier: string;
-  /** Empty: none. */
+  /** The IP address; empty: none. */
   readonly ipAddress: string;
 }
 
@@ -168,10 +168,10 @@ interface Counted {
   readonly own?: Uint8Array;
 }
 
-/** All that may have been counted of a name and an IP address. */
+/** All counters that a name and an IP address can have. */
 function countedBy(about: {
   readonly name: string | undefined;
-  /** Empty: none. */
+  /** The IP address; empty: none. */
   readonly ipAddress: string;
   readonly identity: Identity | undefined;
   /** What shows the owner. */

@@ -187,7 +187,7 @@ export class Throttle {
     return { completion: { releases: ticket.releases, device: record, maxDevices }, device: kept };
   }
 
-  /** The device that is known from now on, of somebody who was signed in without a counted attempt: one of its own. */
+  /** A new known device, for a person who was signed in without a counted attempt. */
   known(tenant: Tenant, client: "browser" | "native", shown: string | undefined): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
     const { record, kept } = this.#devices.keep(tenant, client, this.#devices.read(tenant, shown), undefined);

@@ -31,7 +31,7 @@ interface LiquidRendererOptions {
 interface Engines {
   readonly text: Liquid;
   readonly html: Liquid;
-  /** Client data as templates see it: what is not there is nothing, not a mistake, since each client sends its own. */
+  /** Client data for templates. A missing member is empty and no mistake, because each client sends its own data. */
   readonly clientData: (value: JsonValue | undefined) => unknown;
 }
 
@@ -52,7 +52,7 @@ export class LiquidRenderer implements MessageRenderer {
     this.#languages = languagesOf(options.files);
   }
 
-  /** The languages that there are templates in, the default first. */
+  /** The languages of the templates, the default first. */
   get languages(): readonly string[] {
     const { defaultLanguage } = this.#options;
     const distance = (language: string) =>

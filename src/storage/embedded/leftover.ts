@@ -27,7 +27,7 @@ export async function stopLeftover(
       throw new Error(`Another PostgreSQL, process ${pid}, runs on ${cluster} and does not stop`);
     }
   }
-  // Also after that: one that was being killed at this moment leaves children and lock files like any other.
+  // Also after that, because a server that was being killed at this moment leaves children and lock files like any other.
   await endOrphans(cluster, logger);
   // PostgreSQL itself refuses to start while the number in a lock file is any process of its account, even a dead one
   // that nobody has waited for. So the files go, if it is certain that no process of this cluster is left.

@@ -1,8 +1,8 @@
 import { Migration } from "@mikro-orm/migrations";
 
 /**
- * What a proof was given for is beside its kind: `code_recovery` becomes `code` with the purpose `recovery`. Of a proof that is
- * there already nothing tells a registration from a login; it counts as a login.
+ * Moves the purpose of a proof into a member of its own: `code_recovery` becomes `code` with the purpose `recovery`. In
+ * existing proofs a registration cannot be told from a login; they count as logins.
  */
 export class ProofPurposes extends Migration {
   override up(): void {

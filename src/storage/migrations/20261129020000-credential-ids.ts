@@ -1,8 +1,8 @@
 import { Migration } from "@mikro-orm/migrations";
 
 /**
- * An id for each credential, by which it is named and deleted: random, UUIDv7, of the time of its making for those that are
- * there already. Null: a release before this one wrote the credential.
+ * Adds an id to each credential, by which it is named and deleted: a random UUIDv7. An existing credential has the time of its
+ * creation in it. Null: an earlier release wrote the credential.
  */
 export class CredentialIds extends Migration {
   override up(): void {
@@ -15,7 +15,7 @@ export class CredentialIds extends Migration {
   }
 }
 
-/** A UUIDv7 (RFC 9562, section 5.7): a random UUID with the time in its first 48 bits, and version 7 where it says 4. */
+/** A UUIDv7 (RFC 9562, section 5.7): a random UUID with the time in its first 48 bits, and the version 7 in place of 4. */
 function uuidV7(time: string): string {
   const milliseconds = `substring(int8send(floor(extract(epoch FROM ${time}) * 1000)::bigint) FROM 3)`;
   const timed = `overlay(uuid_send(gen_random_uuid()) PLACING ${milliseconds} FROM 1 FOR 6)`;

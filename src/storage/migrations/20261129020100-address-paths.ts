@@ -1,8 +1,9 @@
 import { Migration } from "@mikro-orm/migrations";
 
 /**
- * Which trait each address comes from. Of what is there already the identifiers tell, as far as an address is one; of the others
- * the next change of the traits does, and until then it is empty, also where a release before this one writes an address.
+ * Adds the path of the trait that each address comes from. If an existing address is an identifier as well, its path is taken
+ * from there. Otherwise the path is empty until the next change of the traits. It is empty, too, if an earlier release writes
+ * an address.
  */
 export class AddressPaths extends Migration {
   override up(): void {

@@ -1,4 +1,4 @@
-/** Whether a client has the representation with this tag already: If-None-Match, RFC 9110, section 13.1.2. */
+/** Whether a client has the representation with this etag already: If-None-Match, RFC 9110, section 13.1.2. */
 export function matchesEtag(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   return ifNoneMatch

@@ -77,8 +77,8 @@ export function isInternal(address: string): boolean {
 }
 
 /**
- * An address as it is kept: IPv4-mapped IPv6 as IPv4, and without a zone, which means something on one machine only.
- * Undefined if the text is none.
+ * An IP address as it is stored: IPv4-mapped IPv6 as IPv4, and without a zone, which has a meaning on one machine only.
+ * Undefined if the text is no IP address.
  */
 export function plainAddress(text: string): string | undefined {
   return parseAddress(text.replace(/%[0-9a-z]+$/i, ""))?.toString();

@@ -48,7 +48,7 @@ export function accessRuleOf(method: DescMethod): AccessRule {
   }
 }
 
-/** Security rule: a method that demands what this server does not know, or nothing in particular, can be called by nobody. */
+/** Security rule: nobody can call a method with a demand that is empty or that this server does not know. */
 function sessionRule(declared: SessionAccess["demands"]): AccessRule {
   const demands = declared.map(fromDemand).filter((demand) => demand !== undefined);
   return demands.length === declared.length ? { kind: "session", demands } : { kind: "undeclared" };

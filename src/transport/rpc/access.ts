@@ -50,8 +50,8 @@ export interface Access {
    */
   admit(exchange: Exchange, rule: AccessRule, method: string, setCookies?: string[]): Promise<Admission>;
   /**
-   * The API key by which a server says for whom it calls, beside what authenticates the call itself. Throws an API_KEY_ reason
-   * unless the text is that of a live key of the tenant with the scope.
+   * The API key with which a server says for whom it calls, beside the credential of the call itself. Throws an API_KEY_ reason
+   * unless the text is a live key of the tenant with the scope.
    */
   forwardingKey(exchange: Exchange, text: string): Promise<ApiKey>;
 }

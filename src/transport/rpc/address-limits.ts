@@ -133,7 +133,7 @@ export class AddressLimits {
   #limitedAddress(inbound: Inbound, { rateClass }: LimitedRoute): LimitedAddress | undefined {
     const { exchange, address, forwardedBy } = inbound;
     if (address === "") return undefined;
-    // A server with a key says for whom it calls: it is no proxy, and tells nothing of one.
+    // A server with a key says for whom it calls. It is no proxy, so its calls do not count for finding one.
     if (forwardedBy !== undefined) return { address, isShared: false };
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };

@@ -12,8 +12,8 @@ interface AdmissionDependencies {
 }
 
 /**
- * Lets a call through by its address, before its body is read. Throws RATE_LIMITED. Nothing to wait for, unless a server says
- * by its key for whom it calls, or the address is beyond its limit and a session may be shown with the call.
+ * Lets a call through by its IP address, before its body is read. Throws RATE_LIMITED. It is synchronous, unless a server says
+ * by its key for whom it calls, or the IP address is beyond its limit and a session may be shown with the call.
  */
 export function admitAddress(
   dependencies: AdmissionDependencies,
@@ -27,11 +27,11 @@ export function admitAddress(
 }
 
 /**
- * Believes a server that says for whom it calls, and lets the call through by that address. Throws an API_KEY_ reason,
- * REQUEST_INVALID, RATE_LIMITED.
+ * Checks the key of a server that says for whom it calls, and lets the call through by that IP address. Throws an API_KEY_
+ * reason, REQUEST_INVALID, RATE_LIMITED.
  *
- * Security rule: until its key is found live and with the scope, the caller is a stranger. What fails is counted for the
- * address that it comes from, not for the one that it names, and is refused: it never goes on as the peer
+ * Security rule: until its key is found live and with the scope, the caller is a stranger. A failed key is counted for the IP
+ * address that the call comes from, not for the one that it names. The call is refused and never goes on as a call of the peer
  * (test/transport/client-forward.test.ts).
  */
 async function admitForwarded(

@@ -16,6 +16,7 @@ import type { ApiKeyId } from "../../domain/ids.ts";
 import { type Caller, callOf } from "./call.ts";
 import { fromExpiration, toTimestamp } from "./convert/common.ts";
 import { runOnce } from "./idempotent.ts";
+import { refuseUnserved } from "./unserved.ts";
 
 /** ostiary.access.v1.ApiKeyService. */
 export class ApiKeyService implements ServiceImpl<typeof Contract> {
@@ -48,11 +49,13 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
 
   async getApiKey(request: GetApiKeyRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
+    refuseUnserved(request, "atLeast");
     return { apiKey: toApiKey(await this.#apiKeys.get(tenant, request.apiKeyId as ApiKeyId)) };
   }
 
   async listApiKeys(request: ListApiKeysRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
+    refuseUnserved(request, "atLeast");
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#apiKeys.list(tenant, request.includeEnded, page);
     return { apiKeys: items.map(toApiKey), nextPageToken: nextToken };

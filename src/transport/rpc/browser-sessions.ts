@@ -28,7 +28,7 @@ export interface CookieSessions {
     id: SessionId,
     owner: IdentityId | undefined,
     reason: "revoked" | "logout" | "replaced",
-  ): Promise<void>;
+  ): Promise<unknown>;
 }
 
 /**
@@ -103,7 +103,10 @@ export class BrowserSessions {
     this.#setCookies.push(cookie);
   }
 
-  /** Ends all that the browser shows, and removes the cookies, also of what has ended already. Throws ORIGIN_NOT_ALLOWED. */
+  /**
+   * Ends all sessions that the browser shows, and removes their cookies, also those of ended sessions. Throws
+   * ORIGIN_NOT_ALLOWED.
+   */
   async signOut(origin: CallOrigin): Promise<void> {
     if (this.#values.length === 0) return;
     // Security rule: no page of elsewhere signs a browser out.
@@ -150,7 +153,7 @@ export class BrowserSessions {
     return wanted.flatMap((value) => this.#looked.get(value) ?? []);
   }
 
-  /** Each is ended by its own holder, who showed its secret. */
+  /** The caller has shown the secret of each session, so each is recorded as ended by its own holder. */
   async #endLive(origin: CallOrigin, reason: "logout" | "replaced"): Promise<void> {
     for (const { session } of await this.live()) {
       const actor = { kind: "identity", identityId: session.identityId } as const;

@@ -2,10 +2,10 @@ import { type DescField, type DescMessage, getOption, type Message } from "@bufb
 import { message as messageOption } from "../../../gen/ostiary/option/v1/message_option_pb.js";
 import { malformed } from "./unary/decode.ts";
 
-/** Throws REQUEST_MALFORMED if a message that was read from binary holds an unknown field where none may be. */
+/** Throws REQUEST_MALFORMED if a message that was read from binary has an unknown field in a closed message. */
 export type AssertClosed = (message: Message) => void;
 
-/** An unknown field: where the message is that holds it, and what it is. */
+/** An unknown field: the path of the message that has it, and its number. */
 interface UnknownField {
   readonly path: string;
   readonly typeName: string;
@@ -16,12 +16,12 @@ interface UnknownField {
 type Find = (message: Message) => UnknownField | undefined;
 
 /**
- * The check of a request in which the contract closes a message: `(ostiary.option.v1.message).closed`. Undefined where it
- * closes none, so that most requests are read without their unknown fields. JSON needs none: there all that is unknown is
- * refused.
+ * The check of a request that is a closed message or has one within it: `(ostiary.option.v1.message).closed`. Undefined for all
+ * other requests, which are read without their unknown fields. JSON needs no check, because all unknown fields are refused
+ * there.
  *
- * Security rule: what an older server does not know must not let more through than was asked for, so it is refused there:
- * in the closed message and in all that lie within it.
+ * Security rule: a field that an older server does not know must not let more through than was asked for. So it is refused, in
+ * the closed message and in all messages within it.
  */
 export function closedCheckOf(schema: DescMessage): AssertClosed | undefined {
   if (!reachesClosed(schema)) return undefined;
@@ -47,7 +47,7 @@ function reachesClosed(schema: DescMessage, seen = new Set<DescMessage>()): bool
   return schema.fields.some(({ message }) => message !== undefined && reachesClosed(message, seen));
 }
 
-/** Made once for each method, so that a call only looks at the fields that hold messages. */
+/** Makes the search once for each method, so that a call visits only the fields that hold messages. */
 function finderOf(schema: DescMessage, within: boolean, made: Map<string, Find>): Find {
   const closed = within || isClosed(schema);
   const key = `${closed} ${schema.typeName}`;
@@ -63,7 +63,7 @@ function finderOf(schema: DescMessage, within: boolean, made: Map<string, Find>)
     }
     return undefined;
   };
-  // Before its fields: a message may hold itself.
+  // Before its fields are visited, because a message may contain itself.
   made.set(key, find);
   for (const field of schema.fields) {
     if (field.message === undefined || !(closed || reachesClosed(field.message))) continue;
@@ -83,7 +83,7 @@ function findInField(message: Message, field: DescField, find: Find): UnknownFie
   return undefined;
 }
 
-/** What a field holds, as Protobuf-ES keeps it: of a oneof, only the alternative that is set. */
+/** The value of a field as Protobuf-ES stores it; of a oneof, only the alternative that is set. */
 function setValueOf(message: Message, { oneof, localName }: DescField): object | undefined {
   const fields = message as unknown as Record<string, object | undefined>;
   if (oneof === undefined) return fields[localName];
@@ -92,7 +92,7 @@ function setValueOf(message: Message, { oneof, localName }: DescField): object |
 }
 
 function findAt(value: object, name: string, find: Find): UnknownField | undefined {
-  // A google.protobuf.Struct is kept as the JSON that it is; nothing can be unknown in it.
+  // A google.protobuf.Struct is stored as JSON, which has no unknown fields.
   if (typeof value !== "object" || !("$typeName" in value)) return undefined;
   const found = find(value as Message);
   return found && { ...found, path: found.path === "" ? name : `${name}.${found.path}` };

@@ -111,9 +111,9 @@ export function codeOf(reason: ErrorReason): Code {
 }
 
 /**
- * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo, UserMessage and Remedy
- * where there is something to say. What is not a DomainError or ConnectError becomes INTERNAL with the original as
- * `cause`, which is for the log and never sent.
+ * The error as it is sent: code, message, and google.rpc.ErrorInfo, with BadRequest, RetryInfo, UserMessage and Remedy where
+ * they apply. Any error that is not a DomainError or ConnectError becomes INTERNAL with the original as `cause`, which is for
+ * the log and never sent.
  */
 export function toConnectError(error: unknown, requestId: string): ConnectError {
   if (error instanceof DomainError) return fromDomainError(error, codeOf(error.reason), requestId);
@@ -233,8 +233,8 @@ function toDuration(milliseconds: number) {
 }
 
 /**
- * Security rule: no half of a surrogate pair is left, whatever a client has sent: neither Protobuf nor a trailer can hold one, and
- * the error could not be sent.
+ * Security rule: no half of a surrogate pair is left in the text. Neither Protobuf nor a trailer can hold one, so the error
+ * could not be sent.
  */
 function clip(text: string): string {
   const short = text.length <= maxTextLength ? text : `${text.slice(0, maxTextLength - 1)}\u2026`;

@@ -16,37 +16,37 @@ import { deviceCookie, sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toTimestamp } from "./convert/common.ts";
 import { toFlow } from "./convert/flow.ts";
-import { toIdentityProfile } from "./convert/identity.ts";
 import { toRejected } from "./convert/rejection.ts";
 import { toSession } from "./convert/session.ts";
 import { acceptCreated } from "./flow-caller.ts";
+import type { ProfileOf } from "./identity-profiles.ts";
 
 /** An outcome that was not answered before. */
 type Fresh<Outcome> = Exclude<Outcome, AnsweredBefore>;
 
-/** What came of a form that was not answered before. */
+/** The outcome of a form that was not answered before. */
 export type FreshForm = FormOutcome extends infer Form
   ? Form extends { readonly kind: infer Kind; readonly outcome: infer Result }
     ? { readonly kind: Kind; readonly outcome: Fresh<Result> }
     : never
   : never;
 
-/** Settings know every outcome. */
+/** Every outcome; a settings flow can have each of them. */
 type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
 type Completed = Extract<Outcome, { case: "completed" }>["value"];
 
-/** What a form of any kind of flow answers. */
-export function answerForm(call: Call, { kind, outcome }: FreshForm) {
+/** The answer to a form of any kind of flow. */
+export function answerForm(call: Call, { kind, outcome }: FreshForm, profileOf: ProfileOf) {
   switch (kind) {
     case "login":
     case "registration":
-      return answerSignIn(call, outcome);
+      return answerSignIn(call, outcome, profileOf);
     case "verification":
       return answerVerification(call, outcome);
     case "recovery":
-      return answerRecovery(call, outcome);
+      return answerRecovery(call, outcome, profileOf);
     case "settings":
-      return answerSettings(call, outcome);
+      return answerSettings(call, outcome, profileOf);
     default: {
       const unreachable: never = kind;
       return unreachable;
@@ -54,8 +54,12 @@ export function answerForm(call: Call, { kind, outcome }: FreshForm) {
   }
 }
 
-/** What a submit to a login or a registration answers. */
-export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>) {
+/** The answer to a submit of a login or a registration. */
+export async function answerSignIn(
+  call: Call,
+  outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>,
+  profileOf: ProfileOf,
+) {
   if (outcome.kind === "redirect") {
     return {
       flow: toFlow(outcome.flow),
@@ -65,13 +69,13 @@ export async function answerSignIn(call: Call, outcome: Fresh<LoginOutcome | Flo
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { returnTo = "", verification } = outcome.completed;
   return completed({
-    signedIn: await signIn(call, outcome.completed),
+    signedIn: await signIn(call, outcome.completed, profileOf),
     returnTo,
     continueWith: toContinueWith({ verification }),
   });
 }
 
-/** What a submit to a verification answers. */
+/** The answer to a submit of a verification. */
 export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
@@ -79,22 +83,22 @@ export function answerVerification(call: Call, outcome: Fresh<VerificationOutcom
   return completed({ returnTo, verifiedAddress, continueWith: toContinueWith({ settings }) });
 }
 
-/** What a submit to a recovery answers. */
-export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>) {
+/** The answer to a submit of a recovery. */
+export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>, profileOf: ProfileOf) {
   if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { settings, session } = outcome.completed;
   return completed({
-    ...(session !== undefined && { signedIn: await signIn(call, session) }),
+    ...(session !== undefined && { signedIn: await signIn(call, session, profileOf) }),
     continueWith: toContinueWith({ settings }),
   });
 }
 
-/** What a submit to settings answers. */
-export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>) {
+/** The answer to a submit of settings. */
+export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>, profileOf: ProfileOf) {
   switch (outcome.kind) {
     case "saved": {
-      const value = { identity: toIdentityProfile(outcome.identity) };
+      const value = { identity: await profileOf(outcome.identity) };
       return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
     }
     case "login_required":
@@ -106,7 +110,7 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
     }
     case "completed": {
       const { identity, session, returnTo = "" } = outcome.completed;
-      return completed({ signedIn: await signIn(call, { ...session, identity }), returnTo });
+      return completed({ signedIn: await signIn(call, { ...session, identity }, profileOf), returnTo });
     }
     default:
       return answerUnfinished(call, outcome);
@@ -144,7 +148,7 @@ function answerLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst) {
 }
 
 /**
- * What signing in gives, as it is handed over: a browser gets cookies, in the place of all that it had, everyone else tokens.
+ * Hands over the new session: a browser gets cookies, which replace all session cookies that it had; other clients get tokens.
  */
 async function signIn(
   call: Call,
@@ -155,6 +159,7 @@ async function signIn(
     identity,
     device,
   }: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device">,
+  profileOf: ProfileOf,
 ) {
   if (client === "browser") {
     const span = { now: call.now, expiresAt: session.expiresAt };
@@ -165,7 +170,7 @@ async function signIn(
   return {
     session: toSession(session, call, session.id),
     sessionToken: isNative ? token.reveal() : "",
-    identity: toIdentityProfile(identity),
+    identity: await profileOf(identity),
     deviceToken: (isNative && device?.reveal()) || "",
   };
 }

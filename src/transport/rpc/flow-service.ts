@@ -19,7 +19,7 @@ import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
 import type { FlowSubmits } from "./flow-submits.ts";
 import { SharedAnswer, share } from "./unary/shared-answer.ts";
 
-/** How long a page may go by a profile that it has. It only changes with a restart. */
+/** How long a page may use a cached profile. It only changes with a restart. */
 const profileMaxAgeSeconds = 300;
 
 /** ostiary.flow.v1.FlowService. */
@@ -62,7 +62,7 @@ export class FlowService implements ServiceImpl<typeof Contract> {
         kind = form.kind;
         return form.outcome;
       },
-      (outcome) => answerForm(call, { kind, outcome } as FreshForm),
+      (outcome, profileOf) => answerForm(call, { kind, outcome } as FreshForm, profileOf),
     );
   }
 

@@ -15,8 +15,9 @@ import { sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { bodyOf } from "./idempotent.ts";
+import type { IdentityProfiles, ProfileOf } from "./identity-profiles.ts";
 
-/** What every request of a submit holds. */
+/** The fields that the requests of all submits have. */
 interface SubmitRequest {
   readonly flowId: string;
   readonly csrfToken: string;
@@ -24,28 +25,29 @@ interface SubmitRequest {
   readonly clientData?: ProtoJsonObject | undefined;
 }
 
-/** What the answer to a submit looks like, whatever the kind of flow. */
+/** The part of the answer to a submit that all kinds of flows have. */
 interface SubmitAnswer {
   readonly outcome?: { readonly case?: string | undefined; readonly value?: unknown } | undefined;
 }
 
-/** What came of a submit, as far as it matters here. */
+/** The outcome of a submit, as far as it matters here. */
 type Outcome = { readonly kind: string; readonly completed?: { readonly session?: unknown } | object };
 
 /**
- * Submits to flows of all kinds, and their answers once more for whoever did not get them: the same request with the same
- * request id.
+ * Runs the submits of all kinds of flows. The same request with the same request id gets its answer again, in case it got lost.
  */
 export class FlowSubmits {
   readonly #answers: FlowAnswers;
+  readonly #profiles: IdentityProfiles;
 
-  constructor({ answers }: { readonly answers: FlowAnswers }) {
+  constructor({ answers, profiles }: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles }) {
     this.#answers = answers;
+    this.#profiles = profiles;
   }
 
   /**
-   * Hands a submit over, and answers it. With a request id the answer is kept, one round trip more; if it was kept before, it is
-   * given again, with a new token in the place of the one that got lost.
+   * Runs a submit and makes its answer. With a request id the answer is kept, which is one round trip more. If it was kept
+   * before, it is given again, with a new token in the place of the lost one.
    */
   async run<Response extends DescMessage, O extends Outcome>(
     call: Call,
@@ -54,6 +56,7 @@ export class FlowSubmits {
     submit: (submission: FlowSubmission) => Promise<O>,
     answer: (
       outcome: Exclude<O, AnsweredBefore>,
+      profileOf: ProfileOf,
     ) => MessageInitShape<Response> | Promise<MessageInitShape<Response>>,
   ): Promise<MessageInitShape<Response>> {
     const { flowId, csrfToken } = request;
@@ -62,8 +65,8 @@ export class FlowSubmits {
       request.requestId === "" ? undefined : this.#answers.requestOf(request.requestId, bodyOf(request));
     const outcome = await submit({ flowId, csrfToken, request: submitted, clientData });
     if (isAnsweredBefore(outcome)) return this.#again(call, response, outcome.answer);
-    const answered = await answer(outcome as Exclude<O, AnsweredBefore>);
-    // What comes too late is answered the same each time without being kept: the flow in its place is.
+    const answered = await answer(outcome as Exclude<O, AnsweredBefore>, this.#profiles.in(call));
+    // A submit to an expired flow need not be kept: it gets the same replacement each time.
     if (submitted !== undefined && outcome.kind !== "expired") {
       const bytes = toBinary(response, create(response, withoutTokens(answered)));
       await this.#answers.keep(call.tenant, flowId, submitted, { bytes, session: sessionOf(outcome) });
@@ -96,7 +99,7 @@ function isAnsweredBefore(outcome: Outcome): outcome is AnsweredBefore {
   return outcome.kind === "answered";
 }
 
-/** Security rule: no token of a session or device lies in the database, not even sealed. */
+/** Removes the tokens. Security rule: no token of a session or device is in the database, not even sealed. */
 function withoutTokens<Init>(answer: Init): Init {
   const { outcome } = answer as SubmitAnswer;
   if (outcome?.case !== "completed") return answer;

@@ -4,8 +4,8 @@ import type { Exchange } from "../http/exchange.ts";
 import { plainAddress } from "../http/peers.ts";
 
 /**
- * The API key of a server that calls for its users: a header of its own, because Authorization may hold the user's session
- * token. None of the three is in the list of CORS, so no page of another origin can send them.
+ * The header with the API key of a server that calls for its users. It is not `Authorization`, which may hold the user's
+ * session token. CORS allows none of the three headers, so no page of another origin can send them.
  */
 export const forwardingKeyHeader = "ostiary-api-key";
 const addressHeader = "ostiary-client-address";
@@ -14,16 +14,17 @@ const userAgentHeader = "ostiary-client-user-agent";
 /** The scope that such a key needs. */
 export const forwardingScope = "client:forward";
 
-/** For whom a server calls. */
+/** The user for whom a server calls. */
 export interface ForwardedClient {
   readonly address: string;
   readonly userAgent: string | undefined;
 }
 
 /**
- * What a call with a key of such a server says of its user. Throws REQUEST_INVALID, which names the header.
+ * Reads the user of a call with the key of such a server. Throws REQUEST_INVALID, which names the header.
  *
- * Security rule: users never share the address of the app by mistake. With a key the address must be there and be one.
+ * Security rule: users never share the IP address of the app by mistake. With a key the header must be there and be one IP
+ * address.
  */
 export function readForwardedClient(exchange: Exchange): ForwardedClient {
   const text = exchange.header(addressHeader);

@@ -55,7 +55,7 @@ function digestOf(request: object): Uint8Array {
   return createHash("sha256").update(bodyOf(request)).digest();
 }
 
-/** A request as a text that is the same for the same request. It holds its secrets: it is only to be digested. */
+/** A request as a text, the same for the same request. It has the secrets of the request, so use it only to make a digest. */
 export function bodyOf(request: object): string {
   const plain = JSON.stringify(request, (_key, value: unknown) =>
     typeof value === "bigint" ? String(value) : value,

@@ -126,8 +126,10 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
   }
 
-  async lookUpIdentity({ by }: LookUpIdentityRequest, context: HandlerContext) {
+  async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
+    const { by } = request;
     const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
     return { identity: toIdentity(await this.#identities.lookUp(tenant, key)) };
   }
@@ -207,6 +209,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   }
 
   async listCredentials(request: ListCredentialsRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#credentials.list(tenant, idOf(request), page);
@@ -316,7 +319,7 @@ function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
   };
 }
 
-/** A change of traits or metadata, whole or as a patch: the patches are the cases whose names say so. */
+/** A change of traits or metadata: a patch if the name of the case ends in `Patch`, else the whole. */
 function fromChange(
   change: { readonly case: string; readonly value: ProtoJsonObject } | { readonly case: undefined },
 ): DocumentChange | undefined {

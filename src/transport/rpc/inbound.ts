@@ -15,13 +15,13 @@ import type { Call, Caller } from "./call.ts";
 export interface Inbound {
   readonly exchange: Exchange;
   readonly requestId: string;
-  /** The client's address: the peer's, or the one that a trusted proxy or a server with a key (admit-call.ts) names. */
+  /** The client's IP address: the peer's, or the one that a trusted proxy or a server with a key (admit-call.ts) names. */
   address: string;
-  /** The client's User-Agent, or what a server with a key says that it is. */
+  /** The client's User-Agent, or the one that a server with a key names. */
   userAgent: string | undefined;
-  /** The unread API key by which a server says for whom it calls; undefined if there is none. */
+  /** The unchecked API key with which a server says for whom it calls; undefined if there is none. */
   readonly forwardingKey: string | undefined;
-  /** The key by which the server that calls for somebody was believed. Set by admit-call.ts. */
+  /** The checked key of a server that calls for somebody. Set by admit-call.ts. */
   forwardedBy: ApiKeyId | undefined;
   /** The address that limits count the call for; undefined where it is not known. Set by address-limits.ts. */
   limitedAddress: LimitedAddress | undefined;

@@ -51,12 +51,12 @@ export class LoginService implements ServiceImpl<typeof Contract> {
           identifier: request.identifier,
           step: stepOf(request.step),
         }),
-      (outcome) => answerSignIn(call, outcome),
+      (outcome, profileOf) => answerSignIn(call, outcome, profileOf),
     );
   }
 }
 
-/** What a login is for; signing in where nothing is stated. */
+/** The purpose of a login; unspecified: to sign in. */
 function fromPurpose(purpose: ProtoLoginPurpose): LoginPurpose {
   if (purpose === ProtoLoginPurpose.REFRESH) return "refresh";
   return purpose === ProtoLoginPurpose.STEP_UP ? "step_up" : "sign_in";

@@ -47,7 +47,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
           address: request.address,
           step: stepOf(request.step),
         }),
-      (outcome) => answerRecovery(call, outcome),
+      (outcome, profileOf) => answerRecovery(call, outcome, profileOf),
     );
   }
 }

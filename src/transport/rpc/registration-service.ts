@@ -49,7 +49,7 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
           traits: fromStruct(request.traits) ?? {},
           step: stepOf(request.step),
         }),
-      (outcome) => answerSignIn(call, outcome),
+      (outcome, profileOf) => answerSignIn(call, outcome, profileOf),
     );
   }
 }

@@ -33,7 +33,7 @@ export interface Route {
   readonly rateClass: RateClass;
   /** The largest request that is read, of a stream the largest message. */
   readonly maxRequestBytes: number;
-  /** Refuses what is unknown in requests of which the contract closes a part; undefined where it closes none. */
+  /** Refuses unknown fields in closed messages of the request; undefined if it has none. */
   readonly closed: AssertClosed | undefined;
   /** Whether Connect may call it by GET. */
   readonly allowsGet: boolean;

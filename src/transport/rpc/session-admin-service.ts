@@ -45,9 +45,10 @@ export class SessionAdminService implements ServiceImpl<typeof Contract> {
   }
 
   async revokeSession(request: RevokeSessionRequest, context: HandlerContext) {
-    const { tenant, origin } = callOf(context);
-    await this.#sessions.revoke(tenant, origin, request.sessionId as SessionId, undefined);
-    return {};
+    const call = callOf(context);
+    const id = request.sessionId as SessionId;
+    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, undefined);
+    return { session: toSession(revoked, call) };
   }
 
   async revokeIdentitySessions(request: RevokeIdentitySessionsRequest, context: HandlerContext) {

@@ -8,7 +8,7 @@ import { unservedMethod } from "./unserved.ts";
 
 /** ostiary.session.v1.SessionFeedService: in the contract, and not served yet. */
 export class SessionFeedService implements ServiceImpl<typeof Contract> {
-  // biome-ignore lint/correctness/useYield: there is nothing to tell yet.
+  // biome-ignore lint/correctness/useYield: the feed is not served yet.
   async *watchSessions(
     _request: WatchSessionsRequest,
     context: HandlerContext,

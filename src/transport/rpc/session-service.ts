@@ -23,22 +23,24 @@ import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../http/cookies.ts";
 import { type Call, callOf } from "./call.ts";
 import { fromDemands } from "./convert/demand.ts";
-import { toIdentityProfile } from "./convert/identity.ts";
 import { toLoginRecord } from "./convert/login-record.ts";
 import { toSession } from "./convert/session.ts";
+import type { IdentityProfiles } from "./identity-profiles.ts";
 import { refuseUnserved, unservedMethod } from "./unserved.ts";
 
 /** ostiary.session.v1.SessionService. */
 export class SessionService implements ServiceImpl<typeof Contract> {
   readonly #sessions: Sessions;
   readonly #logins: LoginHistory;
+  readonly #profiles: IdentityProfiles;
 
-  constructor({ sessions, logins }: { sessions: Sessions; logins: LoginHistory }) {
-    this.#sessions = sessions;
-    this.#logins = logins;
+  constructor(dependencies: { sessions: Sessions; logins: LoginHistory; profiles: IdentityProfiles }) {
+    this.#sessions = dependencies.sessions;
+    this.#logins = dependencies.logins;
+    this.#profiles = dependencies.profiles;
   }
 
-  getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
+  async getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     refuseUnserved(request, "atLeast");
     const holder = holderOf(call);
@@ -51,7 +53,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
       call.browser.tidy(sessionCookieOf(call, cookie.value, session));
     return {
       session: toSession(session, call, session.id),
-      identity: profileOf(identity, request.view),
+      identity: await this.#profileOf(call, identity, request.view),
       otherIdentityShown,
     };
   }
@@ -62,11 +64,13 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const credential = credentialOf(call.tenant, request);
     const demands = fromDemands(request.demands);
     const { session, identity } = await this.#sessions.check(call.tenant, credential, demands);
-    return { session: toSession(session, call), identity: profileOf(identity, request.view) };
+    const profile = await this.#profileOf(call, identity, request.view);
+    return { session: toSession(session, call), identity: profile };
   }
 
   async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
     const call = callOf(context);
+    refuseUnserved(request, "atLeast");
     const { session: current } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
     const { items, nextToken } = await this.#sessions.listOwn(call.tenant, current.identityId, page);
@@ -80,9 +84,9 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { session } = holderOf(call);
     const id = request.sessionId as SessionId;
-    await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
+    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
     if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
-    return {};
+    return { session: toSession(revoked, call, session.id) };
   }
 
   async revokeOtherSessions(_request: RevokeOtherSessionsRequest, context: HandlerContext) {
@@ -108,7 +112,12 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     throw unservedMethod(context);
   }
 
-  /** The holder of a session that no longer counts is signed out already, which is what was wanted. */
+  /** The identity of a session. Traits are personal data, so they are only in an answer to a request for them. */
+  async #profileOf(call: Call, identity: Identity, view: SessionView) {
+    return view === SessionView.FULL ? this.#profiles.in(call)(identity) : undefined;
+  }
+
+  /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
   async #endBearer(call: Call): Promise<void> {
     try {
       const { session } = await call.session();
@@ -149,11 +158,6 @@ function cookieOf({ caller }: Call): { readonly value: string; readonly otherIde
 
 function sessionCookieOf(call: Call, value: string, { expiresAt }: Session): string {
   return sessionCookie(call.tenant, value, { now: call.now, expiresAt });
-}
-
-/** Traits are personal data, so they are in no answer that did not ask for them. */
-function profileOf(identity: Identity, view: SessionView) {
-  return view === SessionView.FULL ? toIdentityProfile(identity) : undefined;
 }
 
 function credentialOf(tenant: Tenant, { token, cookies }: CheckSessionRequest) {

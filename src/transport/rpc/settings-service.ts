@@ -47,7 +47,7 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
           traitsEtag: request.traitsEtag,
           step: stepOf(request.step),
         }),
-      (outcome) => answerSettings(call, outcome),
+      (outcome, profileOf) => answerSettings(call, outcome, profileOf),
     );
   }
 }

@@ -8,7 +8,7 @@ import { watchAccess } from "./stream-access.ts";
 const inbound = {} as Inbound;
 const route = (kind: string) => ({ access: { kind }, name: "Service/Watch" }) as Route;
 
-/** Admits as often as it is told to, and then says that the key was revoked. */
+/** Admits the given number of times, and then refuses because the key was revoked. */
 function admitting(times: number) {
   let asked = 0;
   const access = {
@@ -19,7 +19,7 @@ function admitting(times: number) {
   return { access, asked: () => asked };
 }
 
-// Security rule: a stream does not outlive what opened it.
+// Security rule: a stream does not outlive the credential that opened it.
 test.each(["api_key", "session"])(
   "a stream that a caller with access by %s opened ends with it",
   async (kind) => {

@@ -3,8 +3,8 @@ import type { Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 
 /**
- * Looks again and again whether whoever opened a stream still may, and says so once they may not, or once that cannot be
- * told. Returns what ends the watch.
+ * Checks the permission of an open stream at each interval, and calls back once it is gone, or cannot be checked. Returns a
+ * function that ends the watch.
  *
  * Security rule: a stream does not outlive what opened it. A key that is revoked, a session or certificate that ends, stops
  * the stream within the interval.

@@ -40,12 +40,18 @@ function toFieldViolation(schema: DescMessage, violation: Violation): FieldViola
   };
 }
 
-/** Of fields that exclude each other, none or several are set: one rule, which only its sentence tells apart. */
+/**
+ * The reason of a violation. For fields that exclude each other, "none is set" and "several are set" are one rule; only its
+ * sentence tells them apart.
+ */
 function reasonOf({ ruleId, message }: Violation): FieldViolationReason {
   return ruleId === "message.oneof" && message.startsWith("one of ") ? "REQUIRED" : violationReasonOf(ruleId);
 }
 
-/** A rule about fields of which one is needed is one of the whole message; the name of the first of them says more. */
+/**
+ * The name of the first field of a rule by which one of several fields is needed. The rule is on the whole message, and a field
+ * says more.
+ */
 function oneOfFields(schema: DescMessage, { ruleId }: Violation): string {
   if (ruleId !== "message.oneof") return "";
   const [rule] = getOption(schema, messageRules).oneof;

@@ -26,7 +26,7 @@ export const english: Words = {
     9000103: "Fill in a time with its zone, for example 18:30:00Z.",
     9000104: "Fill in a full address, for example https://example.com/page.",
     9000105: "This does not have the format {format}.",
-    // Also said where no error is at hand.
+    // Also shown without an error.
     9000531:
       "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
   },

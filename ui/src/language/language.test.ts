@@ -24,7 +24,7 @@ const ofErrors = Object.values(errorTexts).flatMap(({ user }) =>
 );
 const all: readonly NumberedMessage[] = [...ofForms, ...ofErrors];
 
-/** A value for each name in a sentence of an error. */
+/** A value for each placeholder in a sentence of an error. */
 function contextOf(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => [name, "x"]));
 }

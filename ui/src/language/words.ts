@@ -7,7 +7,10 @@ export interface Words {
   /** The language's name in itself. */
   readonly name: string;
   readonly form: FormTexts;
-  /** The server's messages, of forms and errors, by their permanent numbers. What is not here is said in the server's own words. */
+  /**
+   * The server's messages, of forms and errors, by their permanent numbers. A message that is not here is shown in the server's
+   * words.
+   */
   readonly messages: MessageTexts;
   /** `{time}` is a span such as "3 minutes". */
   readonly tryAgainIn: string;
@@ -20,10 +23,10 @@ export interface Words {
   readonly verification: FlowWords;
   readonly recovery: FlowWords;
   readonly settings: FlowWords;
-  /** In place of the link to the registration, where only who is invited can register. */
+  /** In place of the link to the registration, if people need an invitation to register. */
   readonly invitationOnly: string;
   readonly account: AccountWords;
-  /** Below a question that is asked before something is done. */
+  /** The buttons below a question. */
   readonly question: { readonly confirm: string; readonly cancel: string };
   readonly deletion: DeletionWords;
   readonly sessions: SessionWords;

@@ -14,7 +14,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_access_v1_api_key: GenFile;
 
 /**
- * ApiKey is a credential of a service or an operator for the admin API. Its secret is shown once, at creation.
+ * ApiKey is the key of a service or an operator. Its secret is shown once, at creation.
  *
  * @generated from message ostiary.access.v1.ApiKey
  */

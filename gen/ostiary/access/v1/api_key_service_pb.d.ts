@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ApiKey } from "./api_key_pb.js";
+import type { Position } from "../../common/v1/position_pb.js";
 
 /**
  * Describes the file ostiary/access/v1/api_key_service.proto.
@@ -36,9 +37,9 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
   name: string;
 
   /**
-   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it needs. Two
-   * more are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server that calls for its
-   * users and says their IP address and user agent.
+   * What the key may do, as `service:verb`, `service:*` or `*`. Each method of the admin API names the scope that it
+   * needs. Two scopes are for the public listener: `session:watch` for WatchSessions, and `client:forward` for a server
+   * that calls for its users and sends their IP address and user agent.
    *
    * @generated from field: repeated string scopes = 3;
    */
@@ -59,7 +60,7 @@ export declare type CreateApiKeyRequest = Message<"ostiary.access.v1.CreateApiKe
     case: "expireTime";
   } | {
     /**
-     * So long after it was made: from a minute to 100 years.
+     * This long after the key was made: from a minute to 100 years.
      *
      * @generated from field: google.protobuf.Duration lifetime = 5;
      */
@@ -93,6 +94,13 @@ export declare type CreateApiKeyResponse = Message<"ostiary.access.v1.CreateApiK
    * @generated from field: string secret = 2;
    */
   secret: string;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 3;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -113,6 +121,14 @@ export declare type GetApiKeyRequest = Message<"ostiary.access.v1.GetApiKeyReque
    * @generated from field: string api_key_id = 1;
    */
   apiKeyId: string;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 2;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -168,6 +184,14 @@ export declare type ListApiKeysRequest = Message<"ostiary.access.v1.ListApiKeysR
    * @generated from field: bool include_ended = 3;
    */
   includeEnded: boolean;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 4;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -250,6 +274,13 @@ export declare type RevokeApiKeyResponse = Message<"ostiary.access.v1.RevokeApiK
    * @generated from field: repeated ostiary.access.v1.ApiKey revoked_descendants = 2;
    */
   revokedDescendants: ApiKey[];
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 3;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -282,7 +313,7 @@ export declare const ApiKeyService: GenService<{
    * GetApiKey returns a key by its id, ended or not, without its secret.
    *
    * Access: API key with `api_key:read`.
-   * Errors: API_KEY_NOT_FOUND.
+   * Errors: API_KEY_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.access.v1.ApiKeyService.GetApiKey
    */
@@ -295,7 +326,7 @@ export declare const ApiKeyService: GenService<{
    * ListApiKeys lists the keys, newest first, without their secrets.
    *
    * Access: API key with `api_key:read`.
-   * Errors: PAGE_TOKEN_INVALID.
+   * Errors: PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.access.v1.ApiKeyService.ListApiKeys
    */

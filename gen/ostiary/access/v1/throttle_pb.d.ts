@@ -20,16 +20,17 @@ export declare const file_ostiary_access_v1_throttle: GenFile;
  */
 export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter"> & {
   /**
-   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`. `mailbox` is what `recipient_total`
-   * lets through to one address, whatever it was found by; `registration_mailbox` what `recipient_daily` lets through to
-   * all addresses that differ by what stands behind a `+`; `own_…` is what the owner's device or session has for itself.
+   * The limit, by its key below `tenant_defaults.throttle`, for example `account_daily`. Some have no key of their own.
+   * `mailbox` counts the messages to one address, over all names that lead to it, by `recipient_total`.
+   * `registration_mailbox` counts the messages of registrations to all addresses that differ only behind a `+`, by
+   * `recipient_daily`. `own_…` counts the messages that the owner asks for on a known device or in a session.
    *
    * @generated from field: string limit = 1;
    */
   limit: string;
 
   /**
-   * What is counted, as the metadata of RATE_LIMITED says it: `account`, `device`, `address`, `recipient`.
+   * What is counted, as in the metadata of RATE_LIMITED: `account`, `device`, `address` (an IP address), `recipient`.
    *
    * @generated from field: string scope = 2;
    */
@@ -43,7 +44,7 @@ export declare type ThrottleCounter = Message<"ostiary.access.v1.ThrottleCounter
   maxCount: number;
 
   /**
-   * In how long they are given back.
+   * The time in which they are given back.
    *
    * @generated from field: google.protobuf.Duration period = 4;
    */

@@ -21,14 +21,15 @@ export declare const file_ostiary_access_v1_throttle_service: GenFile;
  */
 export declare type ExplainThrottleRequest = Message<"ostiary.access.v1.ExplainThrottleRequest"> & {
   /**
-   * An identifier, as a person would type it; it may also be where codes are sent to.
+   * An identifier, or an address that codes are sent to, as a person would type it.
    *
    * @generated from field: string identifier = 1;
    */
   identifier: string;
 
   /**
-   * A client's IP address. Of an IPv6 address the /64 counts. With both, also what is counted by the pair of them.
+   * A client's IP address. An IPv6 address counts by its /64. With both fields the counters of the pair are listed as
+   * well.
    *
    * @generated from field: string ip_address = 2;
    */

@@ -12,8 +12,8 @@ import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
 export declare const file_ostiary_common_v1_method_kind: GenFile;
 
 /**
- * MethodKind names the ways to show who one is: on offer in a flow, in a session, among the credentials of an identity, in the
- * login history. Each is served once it can be configured.
+ * MethodKind names the ways to show who one is. Offers of flows, sessions, credentials and the login history use it. A
+ * kind is served once it can be configured.
  *
  * @generated from enum ostiary.common.v1.MethodKind
  */
@@ -54,7 +54,7 @@ export enum MethodKind {
   TOTP = 4,
 
   /**
-   * One of the codes that were written down for the day on which the other factors are lost.
+   * A backup code: one of a list of codes for when the other factors are lost.
    *
    * @generated from enum value: METHOD_KIND_BACKUP_CODE = 5;
    */

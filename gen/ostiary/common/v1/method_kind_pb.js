@@ -19,8 +19,8 @@ export const MethodKindSchema = /*@__PURE__*/
   enumDesc(file_ostiary_common_v1_method_kind, 0);
 
 /**
- * MethodKind names the ways to show who one is: on offer in a flow, in a session, among the credentials of an identity, in the
- * login history. Each is served once it can be configured.
+ * MethodKind names the ways to show who one is. Offers of flows, sessions, credentials and the login history use it. A
+ * kind is served once it can be configured.
  *
  * @generated from enum ostiary.common.v1.MethodKind
  */

@@ -13,8 +13,8 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_ostiary_common_v1_position: GenFile;
 
 /**
- * Position says where the log of changes stands. Within an epoch positions are compared by `sequence`; of two epochs neither is
- * before the other, and whoever has followed one begins again.
+ * Position says where the log of changes stands. Within an epoch positions are compared by `sequence`. Positions of two
+ * epochs have no order: a client that has followed the former epoch begins again.
  *
  * @generated from message ostiary.common.v1.Position
  */
@@ -27,7 +27,7 @@ export declare type Position = Message<"ostiary.common.v1.Position"> & {
   epoch: bigint;
 
   /**
-   * The number of the last change that is included. It grows; numbers may be left out.
+   * The number of the last change that is included. It grows, and numbers may be skipped.
    *
    * @generated from field: int64 sequence = 2;
    */

@@ -63,7 +63,7 @@ export declare type Config = Message<"ostiary.config.v1.Config"> & {
   log?: Log | undefined;
 
   /**
-   * Everything that belongs to a tenant. There is one tenant, `default`, and these are its settings.
+   * The settings of the one tenant, `default`.
    *
    * @generated from field: ostiary.config.v1.TenantSettings tenant_defaults = 7;
    */
@@ -127,7 +127,7 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
   maxRequestBytes: number;
 
   /**
-   * What the server itself calls.
+   * The HTTP requests that the server itself makes.
    *
    * @generated from field: ostiary.config.v1.Outbound outbound = 6;
    */
@@ -208,8 +208,8 @@ export declare type CourierWorkers = Message<"ostiary.config.v1.CourierWorkers">
 export declare const CourierWorkersSchema: GenMessage<CourierWorkers>;
 
 /**
- * Outbound configures the HTTP requests that the server makes. They reach public addresses only, checked after
- * names are resolved and at each redirect, at the ports 80 and 443.
+ * Outbound configures the HTTP requests that the server makes. They reach public IP addresses only, checked after names
+ * are resolved and at each redirect, at the ports 80 and 443.
  *
  * @generated from message ostiary.config.v1.Outbound
  */
@@ -251,8 +251,8 @@ export declare const OutboundSchema: GenMessage<Outbound>;
  */
 export declare type BreachedPasswords = Message<"ostiary.config.v1.BreachedPasswords"> & {
   /**
-   * The address of Have I Been Pwned's range service, or of a mirror that speaks its protocol. Only the first five
-   * hexadecimal digits of a password's SHA-1 digest are sent there. A mirror's address may hold a token, so it is a secret.
+   * The URL of Have I Been Pwned's range service, or of a mirror that speaks its protocol. Only the first five
+   * hexadecimal digits of a password's SHA-1 digest are sent there. A mirror's URL may hold a token, so it is a secret.
    *
    * @generated from field: ostiary.config.v1.Secret url = 1;
    */
@@ -286,7 +286,7 @@ export declare const BreachedPasswordsSchema: GenMessage<BreachedPasswords>;
  */
 export declare type PublicListener = Message<"ostiary.config.v1.PublicListener"> & {
   /**
-   * The address to bind to. Beyond loopback it needs `tenant_defaults.public_url`.
+   * The IP address or host name to bind to. Beyond loopback it needs `tenant_defaults.public_url`.
    *
    * @generated from field: string host = 1;
    */
@@ -320,7 +320,7 @@ export declare const PublicListenerSchema: GenMessage<PublicListener>;
  */
 export declare type AdminListener = Message<"ostiary.config.v1.AdminListener"> & {
   /**
-   * The address to bind to. Beyond loopback it needs TLS, or `allow_plain_text_beyond_loopback`.
+   * The IP address or host name to bind to. Beyond loopback it needs TLS, or `allow_plain_text_beyond_loopback`.
    *
    * @generated from field: string host = 1;
    */
@@ -666,21 +666,21 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
   allowedOrigins: string[];
 
   /**
-   * Addresses that `return_to` may name. Exact; no wildcards.
+   * URLs that `return_to` may name. Exact; no wildcards.
    *
    * @generated from field: repeated string allowed_return_urls = 3;
    */
   allowedReturnUrls: string[];
 
   /**
-   * Where browsers go after a flow without `return_to`. Empty: nowhere in particular.
+   * The URL that browsers go to after a flow without `return_to`. Empty: none.
    *
    * @generated from field: string default_return_url = 4;
    */
   defaultReturnUrl: string;
 
   /**
-   * What the service is called and looks like.
+   * The name and look of the service.
    *
    * @generated from field: ostiary.config.v1.BrandingConfig branding = 5;
    */
@@ -736,9 +736,10 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
   courier?: CourierConfig | undefined;
 
   /**
-   * Whether answers hide who has an account: codes, recovery, verification, logins that ask for the identifier first, and
-   * registration where it proves the address. Switched off, these say that there is no such account, or that an address is
-   * taken, what an account signs in with and how its recovery addresses begin and end; and whoever asks can find out.
+   * Whether answers hide who has an account: codes, recovery, verification, logins that ask for the identifier first,
+   * and registration where it proves the address. Switched off, these say that there is no such account, or that an
+   * address is taken, what an account signs in with and how its recovery addresses begin and end, to everybody who
+   * asks.
    *
    * @generated from field: bool enumeration_safe = 13;
    */
@@ -759,9 +760,9 @@ export declare type TenantSettings = Message<"ostiary.config.v1.TenantSettings">
 export declare const TenantSettingsSchema: GenMessage<TenantSettings>;
 
 /**
- * BrandingConfig says what the service is called and looks like. GetTenantProfile shows all of it to everybody; the name is also
- * in mail and text messages. Addresses begin with `https://`, with `http://` on this machine, or are paths at `public_url` such
- * as `/logo.svg`.
+ * BrandingConfig is the name and look of the service. GetTenantProfile shows all of it to everybody; the name is also
+ * in mail and text messages. URLs begin with `https://`, or with `http://` on this machine, or are paths at
+ * `public_url` such as `/logo.svg`.
  *
  * @generated from message ostiary.config.v1.BrandingConfig
  */
@@ -774,21 +775,21 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   name: string;
 
   /**
-   * The address of the logo.
+   * The URL of the logo.
    *
    * @generated from field: string logo_url = 2;
    */
   logoUrl: string;
 
   /**
-   * The address of the logo on a dark background. Empty: `logo_url` will do.
+   * The URL of the logo on a dark background. Empty: `logo_url` is used.
    *
    * @generated from field: string logo_dark_url = 3;
    */
   logoDarkUrl: string;
 
   /**
-   * The address of the small picture that browsers show beside the title.
+   * The URL of the small picture that browsers show beside the title.
    *
    * @generated from field: string favicon_url = 4;
    */
@@ -802,35 +803,35 @@ export declare type BrandingConfig = Message<"ostiary.config.v1.BrandingConfig">
   colors?: BrandColorsConfig | undefined;
 
   /**
-   * The colours on a dark background. What is not set is as in `colors`.
+   * The colours on a dark background. A colour that is not set is as in `colors`.
    *
    * @generated from field: ostiary.config.v1.BrandColorsConfig dark_colors = 6;
    */
   darkColors?: BrandColorsConfig | undefined;
 
   /**
-   * The address of the terms of use.
+   * The URL of the terms of use.
    *
    * @generated from field: string terms_url = 7;
    */
   termsUrl: string;
 
   /**
-   * The address of the privacy notice.
+   * The URL of the privacy notice.
    *
    * @generated from field: string privacy_url = 8;
    */
   privacyUrl: string;
 
   /**
-   * The address of a page that helps.
+   * The URL of the support page.
    *
    * @generated from field: string support_url = 9;
    */
   supportUrl: string;
 
   /**
-   * The e-mail address of those who help.
+   * The e-mail address of the support.
    *
    * @generated from field: string support_email = 10;
    */
@@ -850,28 +851,28 @@ export declare const BrandingConfigSchema: GenMessage<BrandingConfig>;
  */
 export declare type BrandColorsConfig = Message<"ostiary.config.v1.BrandColorsConfig"> & {
   /**
-   * Of buttons and links. Empty: the page's own.
+   * The colour of buttons and links. Empty: the page's own.
    *
    * @generated from field: string primary = 1;
    */
   primary: string;
 
   /**
-   * Of text on `primary`. Empty: the page's own.
+   * The colour of text on `primary`. Empty: the page's own.
    *
    * @generated from field: string on_primary = 2;
    */
   onPrimary: string;
 
   /**
-   * Of the page. Empty: the page's own.
+   * The colour of the page. Empty: the page's own.
    *
    * @generated from field: string background = 3;
    */
   background: string;
 
   /**
-   * Of text on `background`. Empty: the page's own.
+   * The colour of text on `background`. Empty: the page's own.
    *
    * @generated from field: string text = 4;
    */
@@ -892,7 +893,7 @@ export declare const BrandColorsConfigSchema: GenMessage<BrandColorsConfig>;
  */
 export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> & {
   /**
-   * The address that mail comes from. Needed with `email`.
+   * The e-mail address that mail comes from. Needed with `email`.
    *
    * @generated from field: string from_address = 1;
    */
@@ -920,7 +921,7 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
   templateDirectory: string;
 
   /**
-   * The language where there are no templates for the one of the flow: `en` and `de` are built in.
+   * The language of messages if there are no templates for the language of the flow: `en` and `de` are built in.
    *
    * @generated from field: string default_language = 5;
    */
@@ -934,7 +935,7 @@ export declare type CourierConfig = Message<"ostiary.config.v1.CourierConfig"> &
   retry?: CourierRetryConfig | undefined;
 
   /**
-   * How long messages are kept after they were sent or given up. What they said is forgotten as soon as they are sent.
+   * How long messages are kept after they were sent or given up. Their content is deleted as soon as they are sent.
    *
    * @generated from field: google.protobuf.Duration retention = 7;
    */
@@ -1105,7 +1106,8 @@ export declare const SmtpConfigSchema: GenMessage<SmtpConfig>;
  */
 export declare type HttpDeliveryConfig = Message<"ostiary.config.v1.HttpDeliveryConfig"> & {
   /**
-   * Where each message is posted to: `https://`, or `http://` on this machine. Providers put tokens into it, so it is a secret.
+   * The URL that each message is posted to: `https://`, or `http://` on this machine. Providers put tokens into it, so
+   * it is a secret.
    *
    * @generated from field: ostiary.config.v1.Secret url = 1;
    */
@@ -1270,8 +1272,8 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
   lifetime?: Duration | undefined;
 
   /**
-   * Who can make an account. In YAML: `open`, anybody; `invitation`, only who holds an invitation of `InvitationService`;
-   * `closed`, nobody.
+   * Who can make an account. In YAML: `open`, anybody; `invitation`, only holders of an invitation of
+   * `InvitationService`; `closed`, nobody.
    *
    * @generated from field: ostiary.config.v1.RegistrationMode mode = 3;
    */
@@ -1279,23 +1281,23 @@ export declare type RegistrationFlowConfig = Message<"ostiary.config.v1.Registra
 
   /**
    * Whether an address is proven by a code before there is an account. In YAML: `none`, `before_session`. With the
-   * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched off);
-   * it needs a courier or the development mailbox. Recommended wherever anybody can register: with `none` people can make
-   * accounts for addresses of others, and the start warns of that on a public URL.
+   * latter a taken address is answered like a free one, and its owner is told (unless `enumeration_safe` is switched
+   * off); it needs a courier or the development mailbox. Recommended if anybody can register: with `none` people can
+   * make accounts with addresses of others, and the start warns of that on a public URL.
    *
    * @generated from field: ostiary.config.v1.AddressProof address_proof = 4;
    */
   addressProof: AddressProof;
 
   /**
-   * Whether traits and method are asked for at once or one after the other. In YAML: `one_step`, `profile_first`.
+   * Whether traits and method are asked for in one form or one after the other. In YAML: `one_step`, `profile_first`.
    *
    * @generated from field: ostiary.config.v1.RegistrationStyle style = 5;
    */
   style: RegistrationStyle;
 
   /**
-   * How long an invitation works, unless it is made for another time. At most 30 days.
+   * The lifetime of an invitation that is made with neither `expire_time` nor `lifetime`. At most 30 days.
    *
    * @generated from field: google.protobuf.Duration invitation_lifetime = 6;
    */
@@ -1448,8 +1450,8 @@ export declare type AccountDeletionConfig = Message<"ostiary.config.v1.AccountDe
   enabled: boolean;
 
   /**
-   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s deletes it at
-   * once; whoever gets hold of a session that is just fresh then deletes the account for good.
+   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s
+   * deletes it at once; then somebody who gets hold of a fresh session can delete the account for good.
    *
    * @generated from field: google.protobuf.Duration grace_period = 2;
    */
@@ -1527,7 +1529,7 @@ export declare const CodeConfigSchema: GenMessage<CodeConfig>;
  */
 export declare type LinkConfig = Message<"ostiary.config.v1.LinkConfig"> & {
   /**
-   * Whether they are. Needs a courier or the development mailbox.
+   * Whether links are offered. Needs a courier or the development mailbox.
    *
    * @generated from field: bool enabled = 1;
    */
@@ -1649,7 +1651,7 @@ export declare type PasswordConfig = Message<"ostiary.config.v1.PasswordConfig">
   minLength: number;
 
   /**
-   * The greatest length of a new password in characters. At login 1024 characters are taken, whatever this says, so that
+   * The greatest length of a new password in characters. At login 1024 characters are taken in any case, so that
    * lowering it locks nobody out.
    *
    * @generated from field: uint32 max_length = 2;
@@ -1749,7 +1751,7 @@ export declare type Argon2 = Message<"ostiary.config.v1.Argon2"> & {
 export declare const Argon2Schema: GenMessage<Argon2>;
 
 /**
- * ThrottleConfig configures throttling. Accounts are slowed down, never locked. Limits by address stand aside where all
+ * ThrottleConfig configures throttling. Accounts are slowed down, never locked. Limits by IP address are wider if all
  * traffic comes from one proxy that `server.trusted_proxies` does not list.
  *
  * @generated from message ostiary.config.v1.ThrottleConfig
@@ -1800,8 +1802,8 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   deviceDaily?: Limit | undefined;
 
   /**
-   * How many failed tries may come from one address (IPv6: from one /64), whatever the account. A successful one
-   * does not count.
+   * How many failed tries may come from one IP address (IPv6: from one /64), for all accounts together. A successful
+   * one does not count.
    *
    * @generated from field: ostiary.config.v1.Limit address = 7;
    */
@@ -1815,93 +1817,97 @@ export declare type ThrottleConfig = Message<"ostiary.config.v1.ThrottleConfig">
   flow?: Limit | undefined;
 
   /**
-   * How many registrations may be tried from one address.
+   * How many registrations may be tried from one IP address.
    *
    * @generated from field: ostiary.config.v1.Limit registration = 9;
    */
   registration?: Limit | undefined;
 
   /**
-   * How many codes and links may be asked for by one e-mail address, telephone number or user name, from one address, in one
-   * kind of flow. On a device that the account knows, or in a session of it, as many are counted apart: what strangers ask
-   * for does not use them up.
+   * How many codes and links may be asked for by one e-mail address, telephone number or user name, from one IP
+   * address, in one kind of flow. A known device and a session of the account have the same limit for themselves, which
+   * strangers do not use up.
    *
    * @generated from field: ostiary.config.v1.Limit recipient = 10;
    */
   recipient?: Limit | undefined;
 
   /**
-   * The same over a longer time, in all kinds of flows together. As many messages of registrations go from everywhere
-   * to `name+…@host`, whatever stands behind the `+`; what goes beyond is not sent.
+   * The same over a longer time, in all kinds of flows together. The same number of messages of registrations may go to
+   * all addresses of a `name+…@host` together; messages beyond it are not sent.
    *
    * @generated from field: ostiary.config.v1.Limit recipient_daily = 11;
    */
   recipientDaily?: Limit | undefined;
 
   /**
-   * How many codes and links may be sent at the request of one address, those that follow a registration included.
+   * How many codes and links may be sent at the request of one IP address, including those that follow a registration.
    *
    * @generated from field: ostiary.config.v1.Limit sending = 12;
    */
   sending?: Limit | undefined;
 
   /**
-   * How many flows may be created or read from one address, in each server process.
+   * How many flows may be created or read from one IP address, in each server process.
    *
    * @generated from field: ostiary.config.v1.Limit flow_create = 13;
    */
   flowCreate?: Limit | undefined;
 
   /**
-   * How many flows may be submitted from one address, in each server process: what is refused by it costs no query.
+   * How many flows may be submitted from one IP address, in each server process. A submit that is refused by it costs
+   * no query.
    *
    * @generated from field: ostiary.config.v1.Limit flow_submit = 14;
    */
   flowSubmit?: Limit | undefined;
 
   /**
-   * How many calls about what is their own may be made in one session, in each server process.
+   * How many calls about their own sessions people may make in one session, in each server process.
    *
    * @generated from field: ostiary.config.v1.Limit self_service = 15;
    */
   selfService?: Limit | undefined;
 
   /**
-   * How many tokens that nobody has, and as many API keys, are looked up for one address before they wait for each other, in
-   * each server process. Valid ones are served beyond it; malformed ones are refused unread, and count for nobody.
+   * How many tokens that nobody has, and as many API keys, are looked up for one IP address before the look-ups wait
+   * for each other, in each server process. Valid ones are served beyond it; malformed ones are refused without a
+   * look-up and not counted.
    *
    * @generated from field: ostiary.config.v1.Limit failed_authentication = 16;
    */
   failedAuthentication?: Limit | undefined;
 
   /**
-   * How often the secrets of one account may be tried by all of its names together, from devices that it does not know. What
-   * goes beyond is answered like a wrong secret, since a refusal would tell which names belong together.
+   * How often the secrets of one account may be tried by all of its names together, from devices that it does not know.
+   * Tries beyond it are answered like a wrong secret, because a refusal would tell which names belong together.
    *
    * @generated from field: ostiary.config.v1.Limit identity_daily = 17;
    */
   identityDaily?: Limit | undefined;
 
   /**
-   * How many codes and links may be asked for by one name from everywhere, and how many are sent to one mailbox, whatever they
-   * were asked for by. What goes beyond for a mailbox is not sent, in silence.
+   * How many codes and links may be asked for by one name, from all IP addresses together, and how many are sent to one
+   * mailbox, over all names that lead to it. Messages beyond the limit of a mailbox are not sent, and the answer does
+   * not say so.
    *
    * @generated from field: ostiary.config.v1.Limit recipient_total = 18;
    */
   recipientTotal?: Limit | undefined;
 
   /**
-   * How many wrong codes may be entered in a row for one account, and as many on one device that it knows or in one session
-   * of it (NIST SP 800-63B-4, section 3.2.2). From half of them on its owner is told, and codes have 20 digits, so that
-   * nobody is locked out; beyond all of them codes of the usual length are wrong, whatever they are. A right one sets it back.
+   * How many wrong codes may be entered in a row for one account, and as many on one device that it knows or in one
+   * session of it (NIST SP 800-63B-4, section 3.2.2). From half of them on its owner is told, and codes have 20 digits,
+   * so that nobody is locked out; beyond all of them codes of the usual length are answered as wrong, also right ones.
+   * A right code sets it back.
    *
    * @generated from field: ostiary.config.v1.Limit wrong_codes = 19;
    */
   wrongCodes?: Limit | undefined;
 
   /**
-   * How many times a limit by address holds for the clients of a proxy together that does not say, or is not believed, for
-   * whom it calls: see "Behind a proxy" in docs/throttling.md.
+   * How many times as wide a limit by IP address is for all clients of a proxy together, if the proxy does not say for
+   * whom it calls or is not believed: see "Behind a proxy" in docs/throttling.md.
    *
    * @generated from field: uint32 unlisted_proxy_factor = 20;
    */
@@ -2039,21 +2045,21 @@ export enum LogLevel {
   DEBUG = 1,
 
   /**
-   * What happened.
+   * Events of normal operation.
    *
    * @generated from enum value: LOG_LEVEL_INFO = 2;
    */
   INFO = 2,
 
   /**
-   * What somebody should look at.
+   * Things that somebody should look at.
    *
    * @generated from enum value: LOG_LEVEL_WARN = 3;
    */
   WARN = 3,
 
   /**
-   * What went wrong.
+   * Failures.
    *
    * @generated from enum value: LOG_LEVEL_ERROR = 4;
    */
@@ -2119,7 +2125,7 @@ export enum RegistrationMode {
   OPEN = 1,
 
   /**
-   * Only who is invited.
+   * Only people who are invited.
    *
    * @generated from enum value: REGISTRATION_MODE_INVITATION = 2;
    */
@@ -2253,8 +2259,8 @@ export declare const default_yaml: GenExtension<FieldOptions, string>;
 export declare const path: GenExtension<FieldOptions, boolean>;
 
 /**
- * Whether a section means something by being there: it is left out unless one of its keys is set. The members of a oneof
- * are so as well.
+ * Whether the presence of a section means something. Such a section is left out unless one of its keys is set. The
+ * members of a oneof are treated in the same way.
  *
  * @generated from extension: bool optional_section = 51904;
  */

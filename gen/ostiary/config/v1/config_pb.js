@@ -417,8 +417,8 @@ export const path = /*@__PURE__*/
   extDesc(file_ostiary_config_v1_config, 1);
 
 /**
- * Whether a section means something by being there: it is left out unless one of its keys is set. The members of a oneof
- * are so as well.
+ * Whether the presence of a section means something. Such a section is left out unless one of its keys is set. The
+ * members of a oneof are treated in the same way.
  *
  * @generated from extension: bool optional_section = 51904;
  */

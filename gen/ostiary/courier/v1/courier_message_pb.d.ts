@@ -14,7 +14,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_courier_v1_courier_message: GenFile;
 
 /**
- * CourierMessage is a mail or text message on its way to a person. What it says is never shown: it may hold a code or link.
+ * CourierMessage is a mail or text message on its way to a person. Its content is never shown, because it may hold a
+ * code or link.
  *
  * @generated from message ostiary.courier.v1.CourierMessage
  */

@@ -42,7 +42,7 @@ export declare type ListMessagesRequest = Message<"ostiary.courier.v1.ListMessag
   state: CourierMessageState;
 
   /**
-   * Only messages to this address or telephone number. Empty: to all.
+   * Only messages to this e-mail address or telephone number. Empty: to all.
    *
    * @generated from field: string recipient = 4;
    */
@@ -190,7 +190,7 @@ export declare type ReaddressMessageRequest = Message<"ostiary.courier.v1.Readdr
   messageId: string;
 
   /**
-   * Where it is to go: an e-mail address for mail, a telephone number with country code for a text message.
+   * The new recipient: an e-mail address for mail, a telephone number with country code for a text message.
    *
    * @generated from field: string recipient = 2;
    */
@@ -224,8 +224,8 @@ export declare type ReaddressMessageResponse = Message<"ostiary.courier.v1.Readd
 export declare const ReaddressMessageResponseSchema: GenMessage<ReaddressMessageResponse>;
 
 /**
- * CourierService lets operators see what became of mail and text messages, and send failed ones again. What messages
- * say is never shown.
+ * CourierService lets operators see whether mail and text messages were sent, and send failed ones again. The content
+ * of messages is never shown.
  *
  * @generated from service ostiary.courier.v1.CourierService
  */

@@ -73,8 +73,8 @@ export const ReaddressMessageResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_courier_v1_courier_service, 7);
 
 /**
- * CourierService lets operators see what became of mail and text messages, and send failed ones again. What messages
- * say is never shown.
+ * CourierService lets operators see whether mail and text messages were sent, and send failed ones again. The content
+ * of messages is never shown.
  *
  * @generated from service ostiary.courier.v1.CourierService
  */

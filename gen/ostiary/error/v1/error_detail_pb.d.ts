@@ -35,15 +35,16 @@ export declare type Remedy = Message<"ostiary.error.v1.Remedy"> & {
 export declare const RemedySchema: GenMessage<Remedy>;
 
 /**
- * UserMessage is an error detail with what to tell the person who uses the client: each error that a flow or a session can
- * end in for a person carries one. What only a developer can put right has none; then say that it did not work.
+ * UserMessage is an error detail with the sentence for the person who uses the client. Each error in which a flow or a
+ * session can end for a person carries one. An error that only a developer can put right has none; then say that it did
+ * not work.
  *
  * @generated from message ostiary.error.v1.UserMessage
  */
 export declare type UserMessage = Message<"ostiary.error.v1.UserMessage"> & {
   /**
-   * The message's number, from the same table as the numbers of FormMessage: those of errors begin at 9000500. It never changes
-   * its meaning, so a client translates by it.
+   * The message's number, from the same table as the numbers of FormMessage. Errors have the numbers from 9000500 on,
+   * and 9000401. A number never changes its meaning, so a client translates by it.
    *
    * @generated from field: int32 id = 1;
    */
@@ -71,21 +72,21 @@ export declare type UserMessage = Message<"ostiary.error.v1.UserMessage"> & {
 export declare const UserMessageSchema: GenMessage<UserMessage>;
 
 /**
- * CallError says why one part of a call failed while others went through: one identity of a batch, one row of an import. It
- * holds what the error of a call of its own would say.
+ * CallError says why one part of a call failed while others succeeded, such as one identity of a batch. It holds what
+ * the error of a call for this part alone would hold, except UserMessage.
  *
  * @generated from message ostiary.error.v1.CallError
  */
 export declare type CallError = Message<"ostiary.error.v1.CallError"> & {
   /**
-   * The code, as google.rpc.Code numbers them.
+   * The code, a number of google.rpc.Code.
    *
    * @generated from field: int32 code = 5;
    */
   code: number;
 
   /**
-   * A sentence for people, in English.
+   * The message of the error, in English.
    *
    * @generated from field: string message = 1;
    */

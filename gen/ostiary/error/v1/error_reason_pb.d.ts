@@ -12,9 +12,10 @@ import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
 export declare const file_ostiary_error_v1_error_reason: GenFile;
 
 /**
- * ErrorReason lists all reasons that google.rpc.ErrorInfo.reason carries, there without the prefix. Together
- * with the domain `ostiary` a reason is permanent: it is never given another meaning and never reused. What a person filled in
- * wrongly is no error but the outcome `rejected` of a submit, whose reasons are ostiary.flow.v1.RejectionReason.
+ * ErrorReason lists all reasons that google.rpc.ErrorInfo.reason carries, there without the prefix. Together with the
+ * domain `ostiary` a reason is permanent: it is never given another meaning and never reused. A form that a person
+ * filled in wrongly is no error: it is the outcome `rejected` of a submit, whose reasons are
+ * ostiary.flow.v1.RejectionReason.
  *
  * @generated from enum ostiary.error.v1.ErrorReason
  */
@@ -171,7 +172,7 @@ export enum ErrorReason {
   CSRF_TOKEN_INVALID = 18,
 
   /**
-   * The address to return to is not on the list.
+   * The URL to return to is not on the list.
    * Code: INVALID_ARGUMENT. Metadata: returnTo.
    *
    * @generated from enum value: ERROR_REASON_RETURN_TO_NOT_ALLOWED = 19;
@@ -267,7 +268,7 @@ export enum ErrorReason {
   SESSION_CREDENTIAL_MISSING = 30,
 
   /**
-   * What was sent is not a session token: its form or checksum is wrong.
+   * The text is not a session token: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SESSION_TOKEN_MALFORMED = 31;
@@ -339,7 +340,7 @@ export enum ErrorReason {
   API_KEY_MISSING = 39,
 
   /**
-   * What was sent is not an API key: its form or checksum is wrong.
+   * The text is not an API key: its form or checksum is wrong.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_API_KEY_MALFORMED = 40;
@@ -419,7 +420,7 @@ export enum ErrorReason {
   API_KEY_NOT_FOUND = 49,
 
   /**
-   * New passwords must not be known from breaches, and the service that knows cannot be asked at the moment.
+   * New passwords must not be known from breaches, and the service that knows these cannot be reached at the moment.
    * Code: UNAVAILABLE. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_BREACH_CHECK_UNAVAILABLE = 50;
@@ -443,7 +444,7 @@ export enum ErrorReason {
   FLOW_CHANGED = 52,
 
   /**
-   * Verification is switched off, because nothing can be sent.
+   * Verification is switched off.
    * Code: FAILED_PRECONDITION. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_VERIFICATION_DISABLED = 53;
@@ -523,8 +524,8 @@ export enum ErrorReason {
   LINKS_DISABLED = 62,
 
   /**
-   * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was
-   * counted: `account`, `device`, `address`, `flow` or `recipient`. The answer is the same whether or not the
+   * There were too many attempts. RetryInfo says when the next one is let through; the metadata says what was counted:
+   * `account`, `device`, `address` (an IP address), `flow` or `recipient`. The answer is the same whether or not the
    * account exists.
    * Code: RESOURCE_EXHAUSTED. Metadata: scope.
    *
@@ -565,7 +566,7 @@ export enum ErrorReason {
   INVITATION_NOT_PENDING = 67,
 
   /**
-   * The server is stopping and ends its streams; what came of the messages before was said.
+   * The server is stopping and ends its streams. The messages before were answered.
    * Code: UNAVAILABLE. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SERVER_STOPPING = 68;
@@ -606,8 +607,8 @@ export enum ErrorReason {
   SESSION_COOKIE_AMBIGUOUS = 72,
 
   /**
-   * The request asks for something that the server does not do: it is switched off, or not served yet. Where that is the whole
-   * method, the metadata has its name.
+   * The request asks for something that is switched off, or not served yet. The metadata names the field, or the method
+   * where no call of it is served.
    * Code: FAILED_PRECONDITION. Metadata: field.
    *
    * @generated from enum value: ERROR_REASON_FEATURE_OFF = 73;
@@ -615,7 +616,7 @@ export enum ErrorReason {
   FEATURE_OFF = 73,
 
   /**
-   * None of the proofs of the session has a property that is demanded, such as that no page of an impostor can pass it on.
+   * None of the proofs of the session has the property that is demanded, such as resistance to phishing.
    * Code: UNAUTHENTICATED. Metadata: property (`phishing_resistant` or `user_verified`).
    *
    * @generated from enum value: ERROR_REASON_SESSION_METHOD_INSUFFICIENT = 74;
@@ -623,7 +624,7 @@ export enum ErrorReason {
   SESSION_METHOD_INSUFFICIENT = 74,
 
   /**
-   * The identity has no verified address of a kind that is demanded.
+   * The identity has no verified address of the kind that is demanded.
    * Code: UNAUTHENTICATED. Metadata: kind (`email`, `phone` or `any`).
    *
    * @generated from enum value: ERROR_REASON_SESSION_ADDRESS_UNVERIFIED = 75;
@@ -631,7 +632,7 @@ export enum ErrorReason {
   SESSION_ADDRESS_UNVERIFIED = 75,
 
   /**
-   * The identity was asked to do something that is not done yet, and a session without such a rest is demanded.
+   * The demand is that no required action is pending, and the identity has one that is not done yet.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 76;
@@ -639,7 +640,7 @@ export enum ErrorReason {
   SESSION_ACTIONS_PENDING = 76,
 
   /**
-   * A login to step up was asked for something that no way to sign in here, or none that the account has, can show.
+   * A login to step up has a demand that no way to sign in here can meet, or none that the account has.
    * Code: FAILED_PRECONDITION. Metadata: demand.
    *
    * @generated from enum value: ERROR_REASON_STEP_UP_IMPOSSIBLE = 77;

@@ -19,9 +19,10 @@ export const ErrorReasonSchema = /*@__PURE__*/
   enumDesc(file_ostiary_error_v1_error_reason, 0);
 
 /**
- * ErrorReason lists all reasons that google.rpc.ErrorInfo.reason carries, there without the prefix. Together
- * with the domain `ostiary` a reason is permanent: it is never given another meaning and never reused. What a person filled in
- * wrongly is no error but the outcome `rejected` of a submit, whose reasons are ostiary.flow.v1.RejectionReason.
+ * ErrorReason lists all reasons that google.rpc.ErrorInfo.reason carries, there without the prefix. Together with the
+ * domain `ostiary` a reason is permanent: it is never given another meaning and never reused. A form that a person
+ * filled in wrongly is no error: it is the outcome `rejected` of a submit, whose reasons are
+ * ostiary.flow.v1.RejectionReason.
  *
  * @generated from enum ostiary.error.v1.ErrorReason
  */

@@ -7,15 +7,15 @@
 // What google.rpc.BadRequest.FieldViolation holds in the errors of Ostiary.
 //
 // `field` is the path of the field in the JSON form of the request: the names in lowerCamelCase, separated by dots
-// (`password.password`). The grammar is that of FormNode.name, so that a violation is found at the node that it is about:
+// (`password.password`). The grammar is that of FormNode.name, so a client finds the node that a violation is about:
 //
 //     path = part *( "." part )
 //     part = *( character | "\." | "\\" )
 //
 // A dot or a backslash within a part is written with a backslash before it: the trait `favourite.colour` is
-// `traits.favourite\.colour`. The item of a list is its index, which counts from 0, without brackets:
-// `requests.0.traits.emails.1`. (google.rpc's own comment writes `requests[0]`; Ostiary never does.) The empty path is the
-// request as a whole. Where one of several fields must be set, the path ends in the name of the oneof.
+// `traits.favourite\.colour`. The item of a list is its index, counted from 0 and without brackets:
+// `requests.0.traits.emails.1`. (google.rpc's own comment writes `requests[0]`; Ostiary never does.) The empty path is
+// the request as a whole. Where one of several fields must be set, the path ends in the name of the oneof.
 //
 // `reason` is a name of FieldViolationReason without its prefix. `description` is a sentence for a developer, in English.
 
@@ -34,8 +34,9 @@ export const FieldViolationReasonSchema = /*@__PURE__*/
   enumDesc(file_ostiary_error_v1_field_violation, 0);
 
 /**
- * FieldViolationReason lists all that google.rpc.BadRequest.FieldViolation.reason carries, there without the prefix. A
- * reason is permanent, as those of ErrorReason are. More may come: take one that you do not know as VALUE.
+ * FieldViolationReason lists the values of google.rpc.BadRequest.FieldViolation.reason, which has them without the
+ * prefix. Reasons are permanent, as those of ErrorReason are. More may come: take a reason that you do not know as
+ * VALUE.
  *
  * @generated from enum ostiary.error.v1.FieldViolationReason
  */

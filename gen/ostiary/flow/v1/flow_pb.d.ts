@@ -25,7 +25,7 @@ export declare const file_ostiary_flow_v1_flow: GenFile;
  */
 export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   /**
-   * The flow's id, `ost_flw_…`. It is a secret: whoever holds a native flow's id can go on with the flow.
+   * The flow's id, `ost_flw_…`. It is a secret: everybody who has the id of a native flow can go on with the flow.
    *
    * @generated from field: string id = 1;
    */
@@ -95,22 +95,22 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
   form?: Form | undefined;
 
   /**
-   * Settings only: names the traits that the form was drawn from. Sent back as `traits_etag` of the submit. Unset after a
-   * recovery.
+   * Settings only: names the traits that the form was drawn from. The submit sends it back as `traits_etag`. Empty
+   * after a recovery.
    *
    * @generated from field: string traits_etag = 11;
    */
   traitsEtag: string;
 
   /**
-   * Where the flow stands, for hand-written forms. Where it goes from there is a step, of Submit requests. Not set: it is
-   * completed, or at a stage that is newer than the client, which draws `form`.
+   * Where the flow stands, for hand-written forms. A step of the Submit request leads on from there. Not set: the flow
+   * is completed, or its stage is newer than the client; then draw `form`.
    *
    * @generated from oneof ostiary.flow.v1.Flow.stage
    */
   stage: {
     /**
-     * Login: say who signs in, with the step `identify`. Only where the configuration asks for that first.
+     * Login: say who signs in, with the step `identify`. Only if the configuration asks for that first.
      *
      * @generated from field: ostiary.flow.v1.EnterIdentifierStage enter_identifier = 12;
      */
@@ -174,7 +174,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     case: "claimAccount";
   } | {
     /**
-     * Settings: change what is to be changed.
+     * Settings: choose what to change.
      *
      * @generated from field: ostiary.flow.v1.ChangeSettingsStage change_settings = 20;
      */
@@ -190,7 +190,7 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
     case: "setNewSecret";
   } | {
     /**
-     * Do what the account is asked to do, before it goes on. Not served yet.
+     * Do the required action before the flow goes on. Not served yet.
      *
      * @generated from field: ostiary.flow.v1.RequiredActionStage required_action = 22;
      */
@@ -206,8 +206,8 @@ export declare type Flow = Message<"ostiary.flow.v1.Flow"> & {
 export declare const FlowSchema: GenMessage<Flow>;
 
 /**
- * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another flow: in
- * one browser somebody else may have signed in meanwhile.
+ * FlowAccount says whose account a flow changes. A page compares it before it fills in what was typed into another
+ * flow, because somebody else may have signed in meanwhile in the same browser.
  *
  * @generated from message ostiary.flow.v1.FlowAccount
  */
@@ -220,7 +220,7 @@ export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
   identityId: string;
 
   /**
-   * What its owner knows it by: the display name, else what they sign in with.
+   * The name of the account for its owner: the display name, or else an identifier.
    *
    * @generated from field: string display_name = 2;
    */
@@ -234,13 +234,14 @@ export declare type FlowAccount = Message<"ostiary.flow.v1.FlowAccount"> & {
 export declare const FlowAccountSchema: GenMessage<FlowAccount>;
 
 /**
- * EnterIdentifierStage waits for what somebody signs in with; what they prove it by comes next.
+ * EnterIdentifierStage waits for the identifier. The method is chosen at the next stage.
  *
  * @generated from message ostiary.flow.v1.EnterIdentifierStage
  */
 export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentifierStage"> & {
   /**
-   * What needs no identifier: a passkey that the browser fills in, another provider. None of them is served yet.
+   * Methods that need no identifier, such as a passkey that the browser fills in or another provider. None is served
+   * yet.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -254,13 +255,13 @@ export declare type EnterIdentifierStage = Message<"ostiary.flow.v1.EnterIdentif
 export declare const EnterIdentifierStageSchema: GenMessage<EnterIdentifierStage>;
 
 /**
- * FillProfileStage waits for the traits, where `registration.style` is `profile_first`: submit `profile` with them.
+ * FillProfileStage waits for the traits, if `registration.style` is `profile_first`: submit `profile` with them.
  *
  * @generated from message ostiary.flow.v1.FillProfileStage
  */
 export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage"> & {
   /**
-   * What fills the profile in by itself, another provider for example. None of them is served yet.
+   * Methods that fill in the profile, such as another provider. None is served yet.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -274,7 +275,7 @@ export declare type FillProfileStage = Message<"ostiary.flow.v1.FillProfileStage
 export declare const FillProfileStageSchema: GenMessage<FillProfileStage>;
 
 /**
- * ChooseMethodStage waits for a method: any of those on offer will do.
+ * ChooseMethodStage waits for one of the methods on offer.
  *
  * @generated from message ostiary.flow.v1.ChooseMethodStage
  */
@@ -287,7 +288,7 @@ export declare type ChooseMethodStage = Message<"ostiary.flow.v1.ChooseMethodSta
   offers: MethodOffer[];
 
   /**
-   * Whether a first proof was given, and one of these is wanted beside it.
+   * Whether a first proof was given, and one of these methods is asked for as the second factor.
    *
    * @generated from field: bool second_factor = 2;
    */
@@ -308,7 +309,7 @@ export declare const ChooseMethodStageSchema: GenMessage<ChooseMethodStage>;
  */
 export declare type ChooseAddressStage = Message<"ostiary.flow.v1.ChooseAddressStage"> & {
   /**
-   * What can be sent, and to which addresses: codes, links.
+   * What can be sent, a code or a link, and to which addresses.
    *
    * @generated from field: repeated ostiary.flow.v1.MethodOffer offers = 1;
    */
@@ -349,14 +350,15 @@ export declare type EnterCodeStage = Message<"ostiary.flow.v1.EnterCodeStage"> &
   resendTime?: Timestamp | undefined;
 
   /**
-   * How many digits it has, unless many wrong codes were tried for the account.
+   * The usual number of digits.
    *
    * @generated from field: int32 code_length = 4;
    */
   codeLength: number;
 
   /**
-   * How many digits it has then. Which of the two was sent is said by the message alone, so let people type or paste either.
+   * The number of digits after many wrong codes were tried for the account. The flow does not say which of the two was
+   * sent, so let people type or paste either.
    *
    * @generated from field: int32 long_code_length = 5;
    */
@@ -405,8 +407,8 @@ export declare type LinkSentStage = Message<"ostiary.flow.v1.LinkSentStage"> & {
 export declare const LinkSentStageSchema: GenMessage<LinkSentStage>;
 
 /**
- * ConfirmLinkStage waits for the one click that uses a link. Opening a link uses nothing, since programs that look into
- * mail open links as well.
+ * ConfirmLinkStage waits for the one click that uses a link. Opening a link does not use it, because programs that look
+ * into mail open links as well.
  *
  * @generated from message ostiary.flow.v1.ConfirmLinkStage
  */
@@ -426,10 +428,11 @@ export declare type ConfirmLinkStage = Message<"ostiary.flow.v1.ConfirmLinkStage
 export declare const ConfirmLinkStageSchema: GenMessage<ConfirmLinkStage>;
 
 /**
- * ClaimAccountStage waits for an answer: the address was proven, and the account has no verified address yet, so nobody knows
- * whether the person who set it up is the one who has the address. `resume` signs in with what was set up, and everything
- * stays; `disown` says that it was somebody else, ends everything that was set up, and leads to a new secret. Until one of
- * them is answered nothing changes, and the address is not verified. The flow remembers the proof for as long as it lasts.
+ * ClaimAccountStage waits for the answer to whose account it is. The address was proven, and the account has no
+ * verified address yet, so somebody else may have set it up. `resume` signs in with what was set up, and everything
+ * stays. `disown` says that somebody else set it up: everything that was set up ends, and a new secret is set next.
+ * Until one of them is answered nothing changes, and the address is not verified. The flow remembers the proof for as
+ * long as it lasts.
  *
  * @generated from message ostiary.flow.v1.ClaimAccountStage
  */
@@ -449,7 +452,7 @@ export declare type ClaimAccountStage = Message<"ostiary.flow.v1.ClaimAccountSta
 export declare const ClaimAccountStageSchema: GenMessage<ClaimAccountStage>;
 
 /**
- * ChangeSettingsStage is the only stage of most settings flows; any part can be submitted, as often as needed.
+ * ChangeSettingsStage is the only stage of most settings flows. Any part can be submitted, as often as needed.
  *
  * @generated from message ostiary.flow.v1.ChangeSettingsStage
  */
@@ -489,8 +492,8 @@ export declare type SetNewSecretStage = Message<"ostiary.flow.v1.SetNewSecretSta
 export declare const SetNewSecretStageSchema: GenMessage<SetNewSecretStage>;
 
 /**
- * RequiredActionStage waits for something that the account is asked to do: to set a password, to verify an address, to accept a
- * document. The form has what it takes. Not served yet.
+ * RequiredActionStage waits for a required action, such as setting a password, verifying an address or accepting a
+ * document. The form has its fields. Not served yet.
  *
  * @generated from message ostiary.flow.v1.RequiredActionStage
  */
@@ -510,13 +513,14 @@ export declare type RequiredActionStage = Message<"ostiary.flow.v1.RequiredActio
 export declare const RequiredActionStageSchema: GenMessage<RequiredActionStage>;
 
 /**
- * MethodOffer is one way to go on, with what a hand-written form needs for it. Unknown ones are to be skipped.
+ * MethodOffer is one method on offer, with what a hand-written form needs for it. Offers that a client does not know
+ * are to be skipped.
  *
  * @generated from message ostiary.flow.v1.MethodOffer
  */
 export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
   /**
-   * Which way.
+   * The method.
    *
    * @generated from oneof ostiary.flow.v1.MethodOffer.method
    */
@@ -586,7 +590,7 @@ export declare type MethodOffer = Message<"ostiary.flow.v1.MethodOffer"> & {
 export declare const MethodOfferSchema: GenMessage<MethodOffer>;
 
 /**
- * PasswordOffer offers a password. It has room for what a form may want to know.
+ * PasswordOffer offers a password. It has no fields yet.
  *
  * @generated from message ostiary.flow.v1.PasswordOffer
  */
@@ -646,7 +650,7 @@ export declare const LinkOfferSchema: GenMessage<LinkOffer>;
  */
 export declare type OfferedAddress = Message<"ostiary.flow.v1.OfferedAddress"> & {
   /**
-   * What stands for it in this flow.
+   * The id of the address in this flow.
    *
    * @generated from field: string id = 1;
    */
@@ -688,7 +692,7 @@ export declare type TotpOffer = Message<"ostiary.flow.v1.TotpOffer"> & {
 export declare const TotpOfferSchema: GenMessage<TotpOffer>;
 
 /**
- * BackupCodeOffer offers one of the codes that were written down.
+ * BackupCodeOffer offers a backup code.
  *
  * @generated from message ostiary.flow.v1.BackupCodeOffer
  */
@@ -708,8 +712,8 @@ export declare const BackupCodeOfferSchema: GenMessage<BackupCodeOffer>;
  */
 export declare type PasskeyOffer = Message<"ostiary.flow.v1.PasskeyOffer"> & {
   /**
-   * What to hand to the browser, as the JSON form of PublicKeyCredentialRequestOptions (WebAuthn level 3), or where one is set
-   * up of PublicKeyCredentialCreationOptions. Its challenge is good for this flow alone.
+   * What to hand to the browser: the JSON form of PublicKeyCredentialRequestOptions (WebAuthn level 3), or of
+   * PublicKeyCredentialCreationOptions where a passkey is set up. The challenge is good for this flow alone.
    *
    * @generated from field: google.protobuf.Struct options = 1;
    */
@@ -750,7 +754,8 @@ export declare type OidcOffer = Message<"ostiary.flow.v1.OidcOffer"> & {
 export declare const OidcOfferSchema: GenMessage<OidcOffer>;
 
 /**
- * SettingsOffer is one part of the settings, with what a hand-written form needs for it. Unknown ones are to be skipped.
+ * SettingsOffer is one part of the settings, with what a hand-written form needs for it. Offers that a client does not
+ * know are to be skipped.
  *
  * @generated from message ostiary.flow.v1.SettingsOffer
  */

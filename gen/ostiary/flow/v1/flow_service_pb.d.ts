@@ -50,8 +50,8 @@ export declare type GetFlowResponse = Message<"ostiary.flow.v1.GetFlowResponse">
   flow?: Flow | undefined;
 
   /**
-   * Whether the flow that was asked for had expired, and this is a fresh one in its place: of the same kind and client, with what
-   * was filled in but never a secret. In place of the settings after a recovery it is a recovery.
+   * Whether the flow that was asked for had expired, and this is a fresh one in its place. It has the same kind and
+   * client, and what was filled in, without secrets. In place of the settings after a recovery it is a recovery.
    *
    * @generated from field: bool replaced = 2;
    */
@@ -92,16 +92,16 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
   step: string;
 
   /**
-   * What was filled in, by the names of the nodes (`FormNode.name` has their grammar). Only names that the form has now are
-   * taken, as it would be drawn now, and none that is read-only. Of a list each item has its name, and another item may be added
-   * with the next index; or the list as a whole has the name of the list, with a list as its value. Not both.
+   * What was filled in, by the names of the nodes (`FormNode.name` has their grammar). Only names in the present form
+   * are taken, and no name of a read-only node. A list is sent by its items, each under its own name, and an added item
+   * has the next index. Or it is sent as a whole, under the name of the list with a list as its value. Not both.
    *
-   * What is left out stays as it is, and null empties it. The values of nodes of a step that was not pressed are ignored, so
-   * that a page may send all that it drew. A text is read by the type of its node, so a client may send all that was typed
-   * as texts: a number (whole ones beyond ±9007199254740991 stay texts, and only traits that are texts can hold them),
-   * `true`, `on`, `1` or `false`, `off`, `0` or an empty text for a box, one of the choices for a list to choose from. An
-   * empty text empties. A moment needs its offset (RFC 3339): only the client knows its time zone. Limits as for the fields
-   * of the typed Submit.
+   * What is left out stays as it is. Null empties a field, and so does an empty text. The values of nodes of a step
+   * that was not pressed are ignored, so a page may send all that it drew. A text is read by the type of its node, so a
+   * client may send everything as texts. For a checkbox `true`, `on` and `1` mean yes; `false`, `off`, `0` and an empty
+   * text mean no. For a list of choices it is one of the choices. A whole number beyond ±9007199254740991 stays a text,
+   * and only a trait that is a text can hold it. A date with a time needs its offset (RFC 3339), because only the
+   * client knows its time zone. The limits are those of the typed Submit.
    *
    * @generated from field: map<string, google.protobuf.Value> values = 4;
    */
@@ -123,16 +123,17 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
   traitsEtag: string;
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 7;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 8;
    */
@@ -146,22 +147,22 @@ export declare type SubmitFormRequest = Message<"ostiary.flow.v1.SubmitFormReque
 export declare const SubmitFormRequestSchema: GenMessage<SubmitFormRequest>;
 
 /**
- * SubmitFormResponse is the response of SubmitForm. The typed Submit responses have the same fields, as far as their kind of flow
- * knows them.
+ * SubmitFormResponse is the response of SubmitForm. The response of a typed Submit has the fields that its kind of flow
+ * needs.
  *
  * @generated from message ostiary.flow.v1.SubmitFormResponse
  */
 export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitFormResponse.outcome
    */
@@ -199,7 +200,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     case: "nextStep";
   } | {
     /**
-     * It goes on elsewhere.
+     * The method goes on elsewhere.
      *
      * @generated from field: ostiary.flow.v1.Redirect redirect = 6;
      */
@@ -215,7 +216,7 @@ export declare type SubmitFormResponse = Message<"ostiary.flow.v1.SubmitFormResp
     case: "loginRequired";
   } | {
     /**
-     * Settings: it was saved; the flow goes on, for more changes.
+     * Settings: the change was saved. The flow goes on, for more changes.
      *
      * @generated from field: ostiary.flow.v1.Saved saved = 8;
      */
@@ -265,19 +266,20 @@ export declare type GetTenantProfileResponse = Message<"ostiary.flow.v1.GetTenan
 export declare const GetTenantProfileResponseSchema: GenMessage<GetTenantProfileResponse>;
 
 /**
- * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.
+ * FlowService serves flows of every kind. Five other services, one for each kind, begin flows and take typed submits.
  *
  * @generated from service ostiary.flow.v1.FlowService
  */
 export declare const FlowService: GenService<{
   /**
-   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again; in the place of one that has
-   * expired a fresh one, the same each time. A browser flow also shows what the last submit was answered, its messages and
-   * what was typed but never a secret, until the next step is taken: a page may answer a post with a redirect to itself.
+   * GetFlow returns a flow of any kind by its id, for example after a page was loaded again. In the place of a flow
+   * that has expired it returns a fresh one, the same each time. A browser flow shows the messages of the last submit
+   * and what was typed, without secrets, until the next step is taken. So a page may answer a post with a redirect to
+   * itself.
    *
    * Access: the flow's holder; for settings the session of their owner as well.
    * Errors: FLOW_NOT_FOUND, FLOW_CLIENT_MISMATCH, FLOW_IDENTITY_MISMATCH, ORIGIN_NOT_ALLOWED, RATE_LIMITED, those of
-   * sessions, and where a fresh one is wanted REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
+   * sessions, and if a fresh flow is made REGISTRATION_DISABLED, INVITATION_REQUIRED, RECOVERY_DISABLED,
    * VERIFICATION_DISABLED.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.GetFlow
@@ -288,14 +290,14 @@ export declare const FlowService: GenService<{
     output: typeof GetFlowResponseSchema;
   },
   /**
-   * SubmitForm sends a form that was drawn from its nodes, whatever kind of flow it is of and whatever its steps are: those that
-   * are newer than the client as well. It does what the typed Submit of that kind of flow does with the same fields, under
-   * the same limits and demands. What came of it is a normal response; an error means that the call itself was wrong or not
+   * SubmitForm sends a form that was drawn from its nodes. It takes flows of every kind, and also steps that are newer
+   * than the client. It does what the typed Submit of that kind of flow does with the same fields, under the same
+   * limits and demands. The outcome comes in a normal response; an error means that the call itself was wrong or not
    * allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well; for settings the session of their owner.
    * Errors: those of the typed Submit of the flow's kind, STEP_NOT_OFFERED for a step that the form has no button for, and
-   * REQUEST_INVALID, whose violations are at the names that are wrong: UNKNOWN_FIELD for one that the form does not have.
+   * REQUEST_INVALID, whose violations are at the wrong names: UNKNOWN_FIELD for a name that the form does not have.
    *
    * @generated from rpc ostiary.flow.v1.FlowService.SubmitForm
    */
@@ -306,8 +308,8 @@ export declare const FlowService: GenService<{
   },
   /**
    * GetTenantProfile returns what a page has to know before it begins a flow: methods, identifiers, who can register,
-   * branding. The answer is the same for everybody. It may be kept for as long as `cache-control` says, and by Connect's GET
-   * it is asked for again with its `etag`.
+   * branding. The answer is the same for everybody. It may be kept for as long as `cache-control` says. A later GET by
+   * Connect sends its `etag` as `If-None-Match`.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED.

@@ -61,7 +61,7 @@ export const GetTenantProfileResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_flow_service, 5);
 
 /**
- * FlowService serves flows of every kind. The five services beside it begin them, and take typed submits.
+ * FlowService serves flows of every kind. Five other services, one for each kind, begin flows and take typed submits.
  *
  * @generated from service ostiary.flow.v1.FlowService
  */

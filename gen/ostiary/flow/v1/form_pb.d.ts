@@ -14,43 +14,45 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_flow_v1_form: GenFile;
 
 /**
- * Form is what a user interface draws. Nodes of kinds that are newer than the client are to be skipped; all others are drawn
- * from what stands in them, and what they hold is sent with FlowService.SubmitForm, so that a renderer needs to know no step.
+ * Form is what a user interface draws. Nodes of kinds that are newer than the client are to be skipped. All others are
+ * drawn from their fields alone. What was filled in is sent with FlowService.SubmitForm, so a renderer needs to know no
+ * step.
  *
  * @generated from message ostiary.flow.v1.Form
  */
 export declare type Form = Message<"ostiary.flow.v1.Form"> & {
   /**
-   * What the stage is called, for a heading: "Enter the code".
+   * The name of the stage, for a heading: "Enter the code".
    *
    * @generated from field: ostiary.flow.v1.FormMessage title = 1;
    */
   title?: FormMessage | undefined;
 
   /**
-   * What is to be done, in a sentence. Unset: the title says it.
+   * A sentence that says what to do. Unset: the title is enough.
    *
    * @generated from field: ostiary.flow.v1.FormMessage subtitle = 2;
    */
   subtitle?: FormMessage | undefined;
 
   /**
-   * Whose account it is about: "Account of Ada", "Signing in as ada@example.com". Unset where that is not known yet, or not told.
+   * Whose account it is about: "Account of Ada", "Signing in as ada@example.com". Unset if it is not known yet or must
+   * not be told.
    *
    * @generated from field: ostiary.flow.v1.FormMessage account = 3;
    */
   account?: FormMessage | undefined;
 
   /**
-   * The groups that nodes are drawn in, in their order. Empty: there is one group, without a heading.
+   * The groups that nodes are drawn in, in this order. Empty: there is one group, without a heading.
    *
    * @generated from field: repeated ostiary.flow.v1.FormSection sections = 4;
    */
   sections: FormSection[];
 
   /**
-   * The fields, buttons and whatever else is drawn, in the order to draw them. A client may draw them in another order, by their
-   * `step` or `section`.
+   * The fields, buttons and other elements, in the order to draw them. A client may draw them in another order, by
+   * their `step` or `section`.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 5;
    */
@@ -77,7 +79,7 @@ export declare const FormSchema: GenMessage<Form>;
  */
 export declare type FormSection = Message<"ostiary.flow.v1.FormSection"> & {
   /**
-   * What nodes name it by in `section`; the same whenever the form is drawn: `profile`, `password`, `deletion`.
+   * The id that nodes have in `section`. It is the same whenever the form is drawn: `profile`, `password`, `deletion`.
    *
    * @generated from field: string id = 1;
    */
@@ -106,19 +108,20 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   /**
    * The JSON path of the field of the Submit request that the node fills: `identifier`, `traits.email`,
    * `password.password`. Parts are separated by dots; a dot or backslash within a part is written with a backslash
-   * before it. A part may be empty, and it may be a number: only within a list node a number is the index of an item. A button
-   * without a value, a text, an image and an anchor fill nothing: their names tell them apart.
-   * The same grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
-   * filters. A name is written in one way only: a backslash stands before nothing else, an index has no leading zeros and
-   * begins with 0. No part is `__proto__`, `constructor` or `prototype`.
+   * before it. A part may be empty. A part may be a number, which is the index of an item only within a list node. A
+   * button without a value, a text, an image and an anchor fill nothing; their names only tell them apart. The same
+   * grammar holds for the names in `SubmitFormRequest.values`, the fields of google.rpc.BadRequest and the paths of
+   * filters. A name is written in one way only: a backslash stands before nothing else, and an index counts from 0
+   * without leading zeros. No part is `__proto__`, `constructor` or `prototype`.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The step that sends the node, by its JSON name (`sendCode`, `deleteAccount`); of a button the one that it submits. A node
-   * counts, its `required` included, only when its step is submitted. Empty: every step sends it.
+   * The step that sends the node, by its JSON name (`sendCode`, `deleteAccount`). Of a button it is the step that the
+   * button submits. A node counts, and so does its `required`, only when its step is submitted. Empty: every step sends
+   * it.
    *
    * @generated from field: string step = 2;
    */
@@ -132,14 +135,14 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   section: string;
 
   /**
-   * What to write beside it; on a button or an anchor.
+   * The text beside the node, or on it if it is a button or an anchor.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 4;
    */
   label?: FormMessage | undefined;
 
   /**
-   * What helps to fill it in.
+   * A sentence that helps to fill it in.
    *
    * @generated from field: ostiary.flow.v1.FormMessage help = 5;
    */
@@ -153,7 +156,7 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
   messages: FormMessage[];
 
   /**
-   * What the identity schema says of how the trait is drawn (`ostiary.ui`), as it stands there. The server reads nothing of it.
+   * The annotation `ostiary.ui` of the identity schema, unchanged. The server does not read it.
    *
    * @generated from field: google.protobuf.Struct ui = 7;
    */
@@ -229,28 +232,30 @@ export declare type FormNode = Message<"ostiary.flow.v1.FormNode"> & {
 export declare const FormNodeSchema: GenMessage<FormNode>;
 
 /**
- * FormCondition ties a node to what another one holds: of several variants one is filled in, and the other node says which.
+ * FormCondition ties a node to the value of another node. Of several variants one is filled in, and the other node says
+ * which.
  *
  * @generated from message ostiary.flow.v1.FormCondition
  */
 export declare type FormCondition = Message<"ostiary.flow.v1.FormCondition"> & {
   /**
-   * The name of the other node, an input of the same form; within the template of a list relative, as the node's own.
+   * The name of the other node, an input of the same form. Within the template of a list it is relative, as the node's
+   * own name is.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The values of it with which the node is drawn.
+   * The values of the other node with which this one is drawn.
    *
    * @generated from field: repeated google.protobuf.Value values = 2;
    */
   values: Value[];
 
   /**
-   * The path of what is sent as null if the node is not drawn when the form is submitted, because another variant was chosen:
-   * nothing of the variant that was left stays. Empty: nothing is sent for it.
+   * The path that is sent as null if the node is not drawn when the form is submitted. Then another variant was chosen,
+   * and nothing of the former one stays. Empty: nothing is sent.
    *
    * @generated from field: string clears = 3;
    */
@@ -270,7 +275,7 @@ export declare const FormConditionSchema: GenMessage<FormCondition>;
  */
 export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   /**
-   * What is filled in, and how.
+   * The type of the value.
    *
    * @generated from field: ostiary.flow.v1.InputType type = 1;
    */
@@ -284,8 +289,8 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   value?: Value | undefined;
 
   /**
-   * Whether `value` was sent and not accepted, or is proposed, so that it is not what the server has. A trait that nobody changes
-   * in the form is sent where this is set, and left out where it is not. Without a value: the trait was emptied.
+   * Whether `value` differs from what the server has: it was sent and not accepted, or is proposed. A trait that nobody
+   * changes in the form is sent if this is set, and left out otherwise. Set without a value: the trait was emptied.
    *
    * @generated from field: bool unsaved = 3;
    */
@@ -299,7 +304,7 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   required: boolean;
 
   /**
-   * Whether it is shown and not filled in. It is not sent; sent all the same it is refused.
+   * Whether it is shown and not filled in. A client sends no value for it; the server refuses one.
    *
    * @generated from field: bool read_only = 5;
    */
@@ -313,14 +318,14 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   autocomplete: string;
 
   /**
-   * What to show in the field while it is empty, as an example.
+   * An example to show in the field while it is empty.
    *
    * @generated from field: ostiary.flow.v1.FormMessage placeholder = 7;
    */
   placeholder?: FormMessage | undefined;
 
   /**
-   * The value that the identity schema proposes where none is given. A new account's form begins with it.
+   * The default of the identity schema. The form of a new account begins with it.
    *
    * @generated from field: google.protobuf.Value default = 8;
    */
@@ -362,7 +367,7 @@ export declare type InputNode = Message<"ostiary.flow.v1.InputNode"> & {
   maximum?: number | undefined;
 
   /**
-   * The values to choose from. Empty: free.
+   * The values to choose from. Empty: any value.
    *
    * @generated from field: repeated ostiary.flow.v1.InputChoice choices = 14;
    */
@@ -389,7 +394,7 @@ export declare type InputChoice = Message<"ostiary.flow.v1.InputChoice"> & {
   value?: Value | undefined;
 
   /**
-   * What to show for it. Its context has the node's `name` and the `value`.
+   * The text to show for it. Its context has the node's `name` and the `value`.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
@@ -403,53 +408,54 @@ export declare type InputChoice = Message<"ostiary.flow.v1.InputChoice"> & {
 export declare const InputChoiceSchema: GenMessage<InputChoice>;
 
 /**
- * ListNode is a list of traits, of any length. All its items are drawn, so that what is sent is the whole list: with the items
- * that were added, without those that were left empty or taken out, `[]` once the last one is gone; null or nothing is never sent
- * for it. If nobody has changed it, and `unsaved` is not set, nothing of it is sent.
+ * ListNode is a list of traits, of any length. All its items are drawn, so a changed list is sent whole: with the items
+ * that were added, and without those that were left empty or taken out. Without items it is `[]`, never null. A list
+ * that nobody has changed is not sent, unless `unsaved` is set.
  *
  * @generated from message ostiary.flow.v1.ListNode
  */
 export declare type ListNode = Message<"ostiary.flow.v1.ListNode"> & {
   /**
-   * The nodes of one item, to add one: copy them, and put the list's name, a dot and the next index before their names, and
-   * before those in their conditions. A list of values has one node, whose own name is empty: `traits.phones` and `2` make
-   * `traits.phones.2`. A list of objects has one for each member, whose own name begins with a dot: `traits.people`, `0` and
-   * `.name` make `traits.people.0.name`. No template: nothing can be added.
+   * The nodes of an item, for adding one. Copy them, and put the list's name, a dot and the next index before their
+   * names and before the names in their conditions. A list of values has one node, whose own name is empty:
+   * `traits.phones` and `2` make `traits.phones.2`. A list of objects has a node for each member, whose own name begins
+   * with a dot: `traits.people`, `0` and `.name` make `traits.people.0.name`. Empty: nothing can be added.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode template = 1;
    */
   template: FormNode[];
 
   /**
-   * The items that there are, with whole names.
+   * The present items, with whole names.
    *
    * @generated from field: repeated ostiary.flow.v1.ListItem items = 2;
    */
   items: ListItem[];
 
   /**
-   * How many items there must be.
+   * The least number of items.
    *
    * @generated from field: int32 min_items = 3;
    */
   minItems: number;
 
   /**
-   * How many there can be. 0: no bound but those of traits.
+   * The greatest number of items. 0: only the limits of traits hold.
    *
    * @generated from field: int32 max_items = 4;
    */
   maxItems: number;
 
   /**
-   * Whether the list is shown and not changed: what its items hold cannot be drawn whole, and a list is replaced whole.
+   * Whether the list is shown and cannot be changed. Either only an operator sets it, or an item cannot be drawn whole,
+   * and a list is replaced whole.
    *
    * @generated from field: bool read_only = 5;
    */
   readOnly: boolean;
 
   /**
-   * Whether the list was sent and not accepted, so that it is not what the server has. It is sent again as it stands.
+   * Whether the list was sent and not accepted, so it differs from what the server has. It is sent again as it stands.
    *
    * @generated from field: bool unsaved = 6;
    */
@@ -469,7 +475,7 @@ export declare const ListNodeSchema: GenMessage<ListNode>;
  */
 export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
   /**
-   * Its nodes, as the template has them.
+   * Its nodes, with whole names. They include read-only members, which the template does not have.
    *
    * @generated from field: repeated ostiary.flow.v1.FormNode nodes = 1;
    */
@@ -483,14 +489,14 @@ export declare type ListItem = Message<"ostiary.flow.v1.ListItem"> & {
 export declare const ListItemSchema: GenMessage<ListItem>;
 
 /**
- * ButtonNode is a button that submits the form with the node's `step`: what every step sends and what belongs to this one.
+ * ButtonNode is a button that submits the form with the node's `step`: the nodes of this step, and those of every step.
  *
  * @generated from message ostiary.flow.v1.ButtonNode
  */
 export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   /**
-   * The value that the button gives to the field that the node's name says: of several buttons of one step it tells which was
-   * pressed. Unset: the step alone is submitted.
+   * The value that the button gives to the field that the node's name says. It tells which of several buttons of one
+   * step was pressed. Unset: the step alone is submitted.
    *
    * @generated from field: google.protobuf.Value value = 1;
    */
@@ -511,14 +517,14 @@ export declare type ButtonNode = Message<"ostiary.flow.v1.ButtonNode"> & {
   danger: boolean;
 
   /**
-   * What to ask before the form is submitted with it; it is submitted once somebody says yes. Unset: ask nothing.
+   * The question to ask first. The form is submitted only after a yes. Unset: ask nothing.
    *
    * @generated from field: ostiary.flow.v1.FormMessage confirmation = 4;
    */
   confirmation?: FormMessage | undefined;
 
   /**
-   * Whether the form may be sent although required fields of it are empty: `resend` and `back` need none of them.
+   * Whether the form may be sent although required fields are empty. `resend` and `back` need none of them.
    *
    * @generated from field: bool skips_required = 5;
    */
@@ -538,14 +544,14 @@ export declare const ButtonNodeSchema: GenMessage<ButtonNode>;
  */
 export declare type TextNode = Message<"ostiary.flow.v1.TextNode"> & {
   /**
-   * What it says. It may be a secret that is shown once.
+   * The text. It may be a secret that is shown once.
    *
    * @generated from field: ostiary.flow.v1.FormMessage text = 1;
    */
   text?: FormMessage | undefined;
 
   /**
-   * Whether people copy it, for example into an app: offer a button for that.
+   * Whether people copy it, for example into an app. Offer a button for that.
    *
    * @generated from field: bool copyable = 2;
    */
@@ -565,13 +571,13 @@ export declare const TextNodeSchema: GenMessage<TextNode>;
  */
 export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
   /**
-   * Where it is.
+   * The source of the image.
    *
    * @generated from oneof ostiary.flow.v1.ImageNode.source
    */
   source: {
     /**
-     * At an address.
+     * The URL of the image.
      *
      * @generated from field: string url = 1;
      */
@@ -579,7 +585,7 @@ export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
     case: "url";
   } | {
     /**
-     * Here.
+     * The image itself.
      *
      * @generated from field: bytes data = 2;
      */
@@ -595,7 +601,7 @@ export declare type ImageNode = Message<"ostiary.flow.v1.ImageNode"> & {
   mediaType: string;
 
   /**
-   * What to say in its place to those who do not see it.
+   * The text for people who do not see the image.
    *
    * @generated from field: ostiary.flow.v1.FormMessage alternative_text = 4;
    */
@@ -615,7 +621,7 @@ export declare const ImageNodeSchema: GenMessage<ImageNode>;
  */
 export declare type AnchorNode = Message<"ostiary.flow.v1.AnchorNode"> & {
   /**
-   * Where it leads. It may carry state, so it belongs into no log.
+   * The URL of the link. It may carry state, so it belongs in no log.
    *
    * @generated from field: string url = 1;
    */
@@ -635,8 +641,8 @@ export declare const AnchorNodeSchema: GenMessage<AnchorNode>;
  */
 export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   /**
-   * The message's number; it never changes its meaning. Those of Ory Kratos are kept where the meaning is
-   * the same; Ostiary's own begin at 9000000.
+   * The message's number; it never changes its meaning. The numbers of Ory Kratos are kept if the meaning is the same;
+   * Ostiary's own begin at 9000000.
    *
    * @generated from field: int32 id = 1;
    */
@@ -657,16 +663,16 @@ export declare type FormMessage = Message<"ostiary.flow.v1.FormMessage"> & {
   text: string;
 
   /**
-   * The values within the sentence, for translations. Whatever is said of a trait (1070002, 4000002, 9000201, 9000202,
-   * 9000203) has the name of its node as `name` here, without the indices of lists, so that it can be translated by number and
-   * name; a choice (9000201) its `value` as well.
+   * The values within the sentence, for translations. A message about a trait (1070002, 4000002, 9000201, 9000202,
+   * 9000203) has the name of the trait's node as `name`, without the indices of lists. So it can be translated by
+   * number and name. The label of a choice (9000201) has its `value` as well.
    *
    * @generated from field: google.protobuf.Struct context = 4;
    */
   context?: JsonObject | undefined;
 
   /**
-   * The sentence in other languages, by their tags (BCP 47), where the configuration has them: titles of an identity schema.
+   * The sentence in other languages, by their tags (BCP 47), if the identity schema has them, as for titles.
    *
    * @generated from field: map<string, string> translations = 5;
    */
@@ -693,7 +699,7 @@ export enum ButtonImportance {
   UNSPECIFIED = 0,
 
   /**
-   * What most people are here for. A form has one, a section as well.
+   * The main button. Each section has one, and so have the buttons without a section.
    *
    * @generated from enum value: BUTTON_IMPORTANCE_PRIMARY = 1;
    */
@@ -754,7 +760,7 @@ export enum InputType {
   PHONE = 4,
 
   /**
-   * A web address.
+   * A URL.
    *
    * @generated from enum value: INPUT_TYPE_URL = 5;
    */
@@ -804,8 +810,8 @@ export enum InputType {
   HIDDEN = 11,
 
   /**
-   * A one-time code. People paste it with blanks, hyphens or a whole sentence around it, and the server reads that, so the node
-   * has no lengths and no pattern, and a client limits nothing.
+   * A one-time code. People paste it with blanks, hyphens or a whole sentence around it, and the server reads that. So
+   * the node has no lengths and no pattern, and a client limits nothing.
    *
    * @generated from enum value: INPUT_TYPE_CODE = 12;
    */

@@ -45,8 +45,8 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   purpose: LoginPurpose;
 
   /**
-   * To step up, and only then: what the session that comes of the login must show. A demand that no way to sign in
-   * here can meet is refused (STEP_UP_IMPOSSIBLE). A login is fresh by itself.
+   * The conditions that the new session must meet. Needed to step up, and refused for other purposes. A demand that no
+   * way to sign in here can meet is refused (STEP_UP_IMPOSSIBLE). Every login is fresh.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 4;
    */
@@ -60,9 +60,9 @@ export declare type CreateLoginFlowRequest = Message<"ostiary.flow.v1.CreateLogi
   linkToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
-   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
-   * submit takes its place.
+   * What mail templates see as `client_data`, for example where the person came from. At most 8 KiB as JSON; otherwise
+   * the limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. The client
+   * data of a later submit replaces it.
    *
    * @generated from field: google.protobuf.Struct client_data = 6;
    */
@@ -203,16 +203,17 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 13;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 14;
    */
@@ -226,8 +227,8 @@ export declare type SubmitLoginFlowRequest = Message<"ostiary.flow.v1.SubmitLogi
 export declare const SubmitLoginFlowRequestSchema: GenMessage<SubmitLoginFlowRequest>;
 
 /**
- * LoginIdentifyStep says who signs in: `identifier` does. It is taken whether or not anybody has the identifier, unless
- * `enumeration_safe` is switched off.
+ * LoginIdentifyStep says who signs in, by the field `identifier`. It is taken whether or not anybody has the
+ * identifier, unless `enumeration_safe` is switched off.
  *
  * @generated from message ostiary.flow.v1.LoginIdentifyStep
  */
@@ -267,15 +268,15 @@ export declare const LoginPasswordStepSchema: GenMessage<LoginPasswordStep>;
  */
 export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLoginFlowResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitLoginFlowResponse.outcome
    */
@@ -306,7 +307,7 @@ export declare type SubmitLoginFlowResponse = Message<"ostiary.flow.v1.SubmitLog
     case: "expired";
   } | {
     /**
-     * A code or link was sent, the identifier was taken, a second factor is wanted, or the flow went back.
+     * A code or link was sent, the identifier was taken, a second factor is asked for, or the flow went back.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
      */
@@ -358,14 +359,14 @@ export enum LoginPurpose {
   SIGN_IN = 1,
 
   /**
-   * The holder of a session proves again who they are, and nobody else can. The session that comes of it replaces theirs.
+   * The holder of a session proves again who they are, and nobody else can. The new session replaces theirs.
    *
    * @generated from enum value: LOGIN_PURPOSE_REFRESH = 2;
    */
   REFRESH = 2,
 
   /**
-   * As a refresh, for a session that does not show enough for something: `demands` say what the new one must show.
+   * A refresh whose new session must show more: `demands` say what.
    *
    * @generated from enum value: LOGIN_PURPOSE_STEP_UP = 3;
    */
@@ -384,8 +385,9 @@ export declare const LoginPurposeSchema: GenEnum<LoginPurpose>;
  */
 export declare const LoginService: GenService<{
   /**
-   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With the purpose to refresh or
-   * step up the holder of a session proves again who they are; with `link_token` it goes on from a link that was opened.
+   * CreateLoginFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With the purpose to
+   * refresh or step up, the holder of a session proves again who they are. With `link_token` it goes on from a link
+   * that was opened.
    *
    * Access: anyone; to refresh or step up the holder of a session.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, LINK_INVALID, and to refresh or step
@@ -399,13 +401,13 @@ export declare const LoginService: GenService<{
     output: typeof CreateLoginFlowResponseSchema;
   },
   /**
-   * SubmitLoginFlow sends the filled-in form. What came of it is a normal response; an error means that the call itself was
-   * wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a browser shows by its
-   * cookie ends when its own identity signs in again.
+   * SubmitLoginFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
+   * itself was wrong or not allowed. A flow completes once: of many submits at once, one wins. The session that a
+   * browser shows by its cookie ends when its own identity signs in again.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING, CSRF_TOKEN_INVALID, ORIGIN_NOT_ALLOWED,
-   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF, REQUEST_ID_REUSED, and of a login to step up
+   * SERVER_OVERLOADED, RATE_LIMITED, FLOW_CHANGED, STEP_NOT_OFFERED, FEATURE_OFF, REQUEST_ID_REUSED, and for a step-up
    * STEP_UP_IMPOSSIBLE.
    *
    * @generated from rpc ostiary.flow.v1.LoginService.SubmitLoginFlow

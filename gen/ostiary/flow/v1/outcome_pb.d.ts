@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Position } from "../../common/v1/position_pb.js";
 import type { Session } from "../../session/v1/session_pb.js";
 import type { IdentityProfile } from "../../identity/v1/identity_pb.js";
 import type { Flow } from "./flow_pb.js";
@@ -23,7 +24,7 @@ export declare const file_ostiary_flow_v1_outcome: GenFile;
  */
 export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
   /**
-   * What signing in gives. Unset where nobody was signed in.
+   * The new session. Unset if nobody was signed in.
    *
    * @generated from field: ostiary.flow.v1.SignedIn signed_in = 1;
    */
@@ -37,27 +38,36 @@ export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
   returnTo: string;
 
   /**
-   * What to go on with before that, in this order. Unknown ones are to be skipped.
+   * What to do before that, in this order. Actions that a client does not know are to be skipped.
    *
    * @generated from field: repeated ostiary.flow.v1.ContinueWith continue_with = 3;
    */
   continueWith: ContinueWith[];
 
   /**
-   * Settings: when the account will be deleted, because that was asked for. Where the configuration leaves no period of grace it
-   * is now, and the account is gone. Every session of it is over, and a browser's cookie is cleared. Until then its owner can
-   * sign in as always, and keep it with the step `keep_account`. Unset: nothing was asked for.
+   * Settings: when the account will be deleted, after the step `delete_account`. Without a period of grace in the
+   * configuration it is now, and the account is gone. Every session of the account is over, and a browser's cookie is
+   * cleared. Until this time the owner can sign in as always, and keep the account with the step `keep_account`. Unset:
+   * no deletion was asked for.
    *
    * @generated from field: google.protobuf.Timestamp purge_time = 4;
    */
   purgeTime?: Timestamp | undefined;
 
   /**
-   * Verification: the address that was verified, as it was typed, or masked where nobody typed it. Else empty.
+   * Verification: the address that was verified, as it was typed, or masked where nobody typed it. Empty in other
+   * flows.
    *
    * @generated from field: string verified_address = 5;
    */
   verifiedAddress: string;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 6;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -67,7 +77,7 @@ export declare type FlowCompleted = Message<"ostiary.flow.v1.FlowCompleted"> & {
 export declare const FlowCompletedSchema: GenMessage<FlowCompleted>;
 
 /**
- * SignedIn is what signing in gives, by whatever kind of flow.
+ * SignedIn is the result of signing in, by any kind of flow.
  *
  * @generated from message ostiary.flow.v1.SignedIn
  */
@@ -94,10 +104,10 @@ export declare type SignedIn = Message<"ostiary.flow.v1.SignedIn"> & {
   identity?: IdentityProfile | undefined;
 
   /**
-   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the session token,
-   * also after a logout, and send it as `device_token` of later submits. It signs nobody in; it keeps somebody else's wrong
-   * guesses from slowing this device down. A browser gets a cookie instead. Empty if throttling is switched off, and where no
-   * device is made known.
+   * Native flows only: names this device to later logins of the same account, `ost_dev_…`. Keep it beside the session
+   * token, also after a logout, and send it as `device_token` of later submits. It signs nobody in. It keeps the wrong
+   * guesses of others from slowing this device down. A browser gets a cookie instead. Empty if throttling is switched
+   * off, and where no device is made known.
    *
    * @generated from field: string device_token = 4;
    */
@@ -118,20 +128,20 @@ export declare const SignedInSchema: GenMessage<SignedIn>;
  */
 export declare type Rejected = Message<"ostiary.flow.v1.Rejected"> & {
   /**
-   * Why. Unspecified where the reason is newer than the client; the messages of the form say it in any case.
+   * The reason. Unspecified if it is newer than the client; the messages of the form say it in any case.
    *
    * @generated from field: ostiary.flow.v1.RejectionReason reason = 1;
    */
   reason: RejectionReason;
 
   /**
-   * More of it, for programs.
+   * Details for programs.
    *
    * @generated from oneof ostiary.flow.v1.Rejected.detail
    */
   detail: {
     /**
-     * Of PASSWORD_REJECTED.
+     * For PASSWORD_REJECTED.
      *
      * @generated from field: ostiary.flow.v1.PasswordRejection password = 2;
      */
@@ -153,7 +163,7 @@ export declare const RejectedSchema: GenMessage<Rejected>;
  */
 export declare type PasswordRejection = Message<"ostiary.flow.v1.PasswordRejection"> & {
   /**
-   * The rule. Unspecified where it is newer than the client.
+   * The rule. Unspecified if it is newer than the client.
    *
    * @generated from field: ostiary.flow.v1.PasswordRule rule = 1;
    */
@@ -167,8 +177,8 @@ export declare type PasswordRejection = Message<"ostiary.flow.v1.PasswordRejecti
 export declare const PasswordRejectionSchema: GenMessage<PasswordRejection>;
 
 /**
- * Expired is the outcome of a submit that came too late. `flow` is a fresh one of the same kind and client, ready to fill in; in
- * place of the settings after a recovery it is a recovery, since the proof was given too long ago.
+ * Expired is the outcome of a submit that came too late. `flow` is a fresh one of the same kind and client, ready to
+ * fill in; in place of the settings after a recovery it is a recovery, because the proof was given too long ago.
  *
  * @generated from message ostiary.flow.v1.Expired
  */
@@ -203,7 +213,7 @@ export declare const NextStepSchema: GenMessage<NextStep>;
  */
 export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
   /**
-   * Where the browser goes now. It comes back to the flow's page. It may carry state, so it belongs into no log.
+   * Where the browser goes now. It comes back to the flow's page. It may carry state, so it belongs in no log.
    *
    * @generated from field: string url = 1;
    */
@@ -224,9 +234,9 @@ export declare type Redirect = Message<"ostiary.flow.v1.Redirect"> & {
 export declare const RedirectSchema: GenMessage<Redirect>;
 
 /**
- * LoginRequired asks for a login first: a fresh one before a change of the settings, the second factor after a recovery, a login
- * to the account at `claim_account`. `flow` is that login. Once it is completed, the step `resume` of the flow that waits
- * carries out what was submitted.
+ * LoginRequired asks for a login first: a fresh login before a change of the settings, the second factor after a
+ * recovery, or a login to the account at `claim_account`. `flow` is that login. Once it is completed, the step `resume`
+ * of the flow that waits carries out what was submitted.
  *
  * @generated from message ostiary.flow.v1.LoginRequired
  */
@@ -246,18 +256,25 @@ export declare type LoginRequired = Message<"ostiary.flow.v1.LoginRequired"> & {
 export declare const LoginRequiredSchema: GenMessage<LoginRequired>;
 
 /**
- * Saved is the outcome of a submit to settings that changed something. `flow` goes on, for more changes, its form filled with
- * what holds now.
+ * Saved is the outcome of a submit of settings that changed something. `flow` goes on, for more changes, and its form
+ * has the saved values.
  *
  * @generated from message ostiary.flow.v1.Saved
  */
 export declare type Saved = Message<"ostiary.flow.v1.Saved"> & {
   /**
-   * What the account looks like now.
+   * The account as it is now.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 1;
    */
   identity?: IdentityProfile | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -336,7 +353,7 @@ export enum RejectionReason {
   UNSPECIFIED = 0,
 
   /**
-   * A required field of the form is empty, or one has a value that it cannot have here.
+   * A required field of the form is empty, or a field has a value that it cannot have here.
    *
    * @generated from enum value: REJECTION_REASON_FORM_INCOMPLETE = 1;
    */
@@ -350,7 +367,7 @@ export enum RejectionReason {
   CREDENTIALS_INVALID = 2,
 
   /**
-   * Nobody has what was typed. Only where `enumeration_safe` is switched off.
+   * No account has the identifier or address that was typed. Only if `enumeration_safe` is switched off.
    *
    * @generated from enum value: REJECTION_REASON_IDENTITY_NOT_FOUND = 3;
    */
@@ -385,7 +402,7 @@ export enum RejectionReason {
   CODE_INVALID = 7,
 
   /**
-   * What was entered can be no code. It was compared with nothing, and no try was counted.
+   * The text that was entered cannot be a code. It was not compared, and no try was counted.
    *
    * @generated from enum value: REJECTION_REASON_CODE_MALFORMED = 8;
    */
@@ -420,7 +437,7 @@ export enum RejectionReason {
   INVITATION_INVALID = 12,
 
   /**
-   * Whose account it is can no longer be answered, and nothing was changed.
+   * The question whose account it is can no longer be answered. Nothing was changed.
    *
    * @generated from enum value: REJECTION_REASON_CLAIM_ENDED = 13;
    */
@@ -475,7 +492,7 @@ export enum PasswordRule {
   COMMON = 3,
 
   /**
-   * It is too much like something of the account: the address, the name.
+   * It resembles a trait of the account, such as an address or a name.
    *
    * @generated from enum value: PASSWORD_RULE_TOO_SIMILAR = 4;
    */

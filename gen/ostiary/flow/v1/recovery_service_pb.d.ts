@@ -45,9 +45,9 @@ export declare type CreateRecoveryFlowRequest = Message<"ostiary.flow.v1.CreateR
   linkToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
-   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
-   * submit takes its place.
+   * What mail templates see as `client_data`, for example where the person came from. At most 8 KiB as JSON; otherwise
+   * the limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. The client
+   * data of a later submit replaces it.
    *
    * @generated from field: google.protobuf.Struct client_data = 4;
    */
@@ -101,10 +101,10 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
   csrfToken: string;
 
   /**
-   * An address of the account, or whatever its owner signs in with, as a person would type it. The code or link goes to
-   * that address if it is a verified recovery address, else to the first one of the account. In an account without a verified
-   * address, whose credentials were set by itself, it goes to the recovery address that was typed. Only read with the steps
-   * that ask for a code or link.
+   * An address of the account, or an identifier that its owner signs in with, as a person would type it. The code or
+   * link goes to that address if it is a verified recovery address, else to the first one of the account. In an account
+   * without a verified address, whose credentials were set by itself, it goes to the recovery address that was typed.
+   * Only read with the steps that ask for a code or link.
    *
    * @generated from field: string address = 3;
    */
@@ -112,7 +112,7 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
 
   /**
    * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
-   * What strangers ask for does not use up what a known device may.
+   * A known device has limits of its own, which strangers do not use up.
    *
    * @generated from field: string device_token = 4;
    */
@@ -165,7 +165,7 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
     case: "resend";
   } | {
     /**
-     * Goes back to the choice of the address if there was one, and from there to what was typed.
+     * Goes back to the choice of the address if there was one, and from there to the address that was typed.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 10;
      */
@@ -190,16 +190,17 @@ export declare type SubmitRecoveryFlowRequest = Message<"ostiary.flow.v1.SubmitR
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 13;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 14;
    */
@@ -219,15 +220,15 @@ export declare const SubmitRecoveryFlowRequestSchema: GenMessage<SubmitRecoveryF
  */
 export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.SubmitRecoveryFlowResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRecoveryFlowResponse.outcome
    */
@@ -259,8 +260,8 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "expired";
   } | {
     /**
-     * A code or link was sent, if somebody has an address to send it to; the answer is the same if not. With
-     * `enumeration_safe: false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
+     * A code or link was sent, if an account has what was typed; the answer is the same if not. With `enumeration_safe:
+     * false` it may stand at `choose_address` first. Once an unverified address is proven the flow stands at
      * `claim_account`.
      *
      * @generated from field: ostiary.flow.v1.NextStep next_step = 5;
@@ -277,7 +278,8 @@ export declare type SubmitRecoveryFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "redirect";
   } | {
     /**
-     * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
+     * `resume` was submitted without a session of the account. `flow` is the login; after it submit `resume` to the
+     * flow that waits.
      *
      * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
@@ -316,7 +318,7 @@ export declare const RecoveryService: GenService<{
     output: typeof CreateRecoveryFlowResponseSchema;
   },
   /**
-   * SubmitRecoveryFlow sends the filled-in form. What came of it is a normal response; an error means that the call
+   * SubmitRecoveryFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
    * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

@@ -38,8 +38,7 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
 
   /**
    * The schema that the new identity follows. Empty: the default schema. With an invitation or a `link_token` it is
-   * ignored: the invitation decides for itself, and what was filled in where the link was asked for follows the schema of
-   * that flow.
+   * ignored: the schema is that of the invitation, or that of the flow that asked for the link.
    *
    * @generated from field: string schema_id = 3;
    */
@@ -53,7 +52,7 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   linkToken: string;
 
   /**
-   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed where `registration.mode` is `invitation`,
+   * The token of an invitation, `ost_inv_…`, which fills in the form. Needed if `registration.mode` is `invitation`,
    * except with a `link_token`. It is used once, by the registration that completes first.
    *
    * @generated from field: string invitation_token = 5;
@@ -61,9 +60,9 @@ export declare type CreateRegistrationFlowRequest = Message<"ostiary.flow.v1.Cre
   invitationToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
-   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
-   * submit takes its place.
+   * What mail templates see as `client_data`, for example where the person came from. At most 8 KiB as JSON; otherwise
+   * the limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. The client
+   * data of a later submit replaces it.
    *
    * @generated from field: google.protobuf.Struct client_data = 6;
    */
@@ -117,10 +116,11 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   csrfToken: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters a text,
-   * whatever the schema allows. A merge patch (RFC 7396) of what the flow has already, from its invitation or from before a
-   * step back: what is left out stays, null removes, a list is replaced whole. Once they were accepted, by `profile` or by
-   * asking for a code or link, they need not be sent again, and others are refused.
+   * The traits, which the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list,
+   * 4096 characters a text, even where the schema allows more. They are a merge patch (RFC 7396) of the traits that the
+   * flow has already, from its invitation or from before a step back: what is left out stays, null removes, a list is
+   * replaced whole. Once they were accepted, by `profile` or by asking for a code or link, they need not be sent again,
+   * and other traits are refused.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -133,7 +133,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
    */
   step: {
     /**
-     * Where `registration.style` is `profile_first`: hands in the traits, before a method is chosen.
+     * Hands in the traits before a method is chosen, if `registration.style` is `profile_first`.
      *
      * @generated from field: ostiary.flow.v1.RegistrationProfileStep profile = 4;
      */
@@ -157,7 +157,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "sendCode";
   } | {
     /**
-     * Without a password: asks for a link. The link proves one address; traits with several are refused.
+     * Asks for a link, for an account without a password. The link proves one address; traits with several are refused.
      *
      * @generated from field: ostiary.flow.v1.SendLinkStep send_link = 7;
      */
@@ -165,7 +165,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "sendLink";
   } | {
     /**
-     * Enters the code that was sent, also where `registration.address_proof` asked for the proof, whatever the method.
+     * Enters the code that was sent. Where `registration.address_proof` asks for it, a password needs one as well.
      *
      * @generated from field: ostiary.flow.v1.CodeStep code = 8;
      */
@@ -189,7 +189,7 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
     case: "resend";
   } | {
     /**
-     * Goes back: from what was sent to the choice of the method, from that to the traits where they come first.
+     * Goes back: from the code or link to the choice of the method, and from there to the traits if they come first.
      *
      * @generated from field: ostiary.flow.v1.BackStep back = 11;
      */
@@ -198,16 +198,17 @@ export declare type SubmitRegistrationFlowRequest = Message<"ostiary.flow.v1.Sub
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 12;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 13;
    */
@@ -262,15 +263,15 @@ export declare const RegistrationProfileStepSchema: GenMessage<RegistrationProfi
  */
 export declare type SubmitRegistrationFlowResponse = Message<"ostiary.flow.v1.SubmitRegistrationFlowResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitRegistrationFlowResponse.outcome
    */
@@ -344,8 +345,7 @@ export declare const RegistrationService: GenService<{
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, REGISTRATION_DISABLED,
-   * SCHEMA_NOT_FOUND,
-   * LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
+   * SCHEMA_NOT_FOUND, LINK_INVALID, INVITATION_REQUIRED, INVITATION_INVALID.
    *
    * @generated from rpc ostiary.flow.v1.RegistrationService.CreateRegistrationFlow
    */
@@ -355,7 +355,7 @@ export declare const RegistrationService: GenService<{
     output: typeof CreateRegistrationFlowResponseSchema;
   },
   /**
-   * SubmitRegistrationFlow sends the filled-in form. What came of it is a normal response; an error means that the
+   * SubmitRegistrationFlow sends the filled-in form. The outcome comes in a normal response; an error means that the
    * call itself was wrong or not allowed. A flow completes once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

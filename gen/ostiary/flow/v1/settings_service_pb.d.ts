@@ -37,9 +37,9 @@ export declare type CreateSettingsFlowRequest = Message<"ostiary.flow.v1.CreateS
   returnTo: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
-   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
-   * submit takes its place.
+   * What mail templates see as `client_data`, for example where the person came from. At most 8 KiB as JSON; otherwise
+   * the limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. The client
+   * data of a later submit replaces it.
    *
    * @generated from field: google.protobuf.Struct client_data = 3;
    */
@@ -93,10 +93,10 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   csrfToken: string;
 
   /**
-   * What changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged member
-   * by member, a list is replaced whole. It is merged with the traits that the account has at that moment (see
-   * `traits_etag`), and the whole is validated. Empty: nothing changes. Limits as for traits: 64 KiB as JSON, 2000 values, 32
-   * levels, before and after. Read with the step `profile`.
+   * The changes of the traits, as a merge patch (RFC 7396): what is left out stays, null removes, an object is merged
+   * member by member, a list is replaced whole. Only the step `profile` reads it. It is merged with the traits that the
+   * account has at that moment (see `traits_etag`), and the whole is validated. Empty: nothing changes. The limits of
+   * traits (64 KiB as JSON, 2000 values, 32 levels) hold for the patch and for the whole.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
@@ -110,7 +110,7 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   step: {
     /**
      * Changes the traits. A new address counts once it is proven: a code is sent to it, and the change is made when the
-     * code is entered. What somebody else has changed by then stays as they left it.
+     * code is entered. Traits that somebody else has changed by then stay as they left them.
      *
      * @generated from field: ostiary.flow.v1.SettingsProfileStep profile = 4;
      */
@@ -177,25 +177,26 @@ export declare type SubmitSettingsFlowRequest = Message<"ostiary.flow.v1.SubmitS
   } | { case: undefined; value?: undefined };
 
   /**
-   * The `traits_etag` of the flow that the form was drawn from. If the account has changed since, `traits` are applied where
-   * nothing that they change was changed by somebody else; otherwise the outcome is `rejected` with TRAITS_CHANGED. Empty:
-   * they are applied to what the account has.
+   * The `traits_etag` of the flow that the form was drawn from. If the account has changed since, the patch is applied
+   * only if nothing that it changes was changed elsewhere; otherwise the outcome is `rejected` with TRAITS_CHANGED.
+   * Empty: the patch is applied to the traits that the account has.
    *
    * @generated from field: string traits_etag = 12;
    */
   traitsEtag: string;
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 13;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 14;
    */
@@ -236,7 +237,7 @@ export declare type SettingsPasswordStep = Message<"ostiary.flow.v1.SettingsPass
   password: string;
 
   /**
-   * Whether one's other sessions stay. By default they end.
+   * Whether the other sessions of the account stay. By default they end.
    *
    * @generated from field: bool keep_other_sessions = 2;
    */
@@ -298,15 +299,15 @@ export declare const KeepAccountStepSchema: GenMessage<KeepAccountStep>;
  */
 export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.SubmitSettingsFlowResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitSettingsFlowResponse.outcome
    */
@@ -320,8 +321,8 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "completed";
   } | {
     /**
-     * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED,
-     * IDENTIFIER_TAKEN, FORM_INCOMPLETE, CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED.
+     * Something in the form was not accepted: TRAITS_INVALID, PASSWORD_REJECTED, IDENTIFIER_TAKEN, FORM_INCOMPLETE,
+     * CODE_INVALID, CODE_MALFORMED, CODE_TRIES_EXCEEDED, RESEND_TOO_EARLY, TRAITS_CHANGED.
      *
      * @generated from field: ostiary.flow.v1.Rejected rejected = 3;
      */
@@ -353,7 +354,7 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
     case: "redirect";
   } | {
     /**
-     * The session's last login is too long ago for this change, or a second factor is wanted after a recovery.
+     * The session's last login is too long ago for this change, or a second factor is asked for after a recovery.
      *
      * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
@@ -377,7 +378,8 @@ export declare type SubmitSettingsFlowResponse = Message<"ostiary.flow.v1.Submit
 export declare const SubmitSettingsFlowResponseSchema: GenMessage<SubmitSettingsFlowResponse>;
 
 /**
- * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.
+ * SettingsService changes the caller's own account: traits, addresses, password. It also deletes the account, if that
+ * is offered.
  *
  * @generated from service ostiary.flow.v1.SettingsService
  */
@@ -396,7 +398,7 @@ export declare const SettingsService: GenService<{
     output: typeof CreateSettingsFlowResponseSchema;
   },
   /**
-   * SubmitSettingsFlow sends the filled-in form. What came of it is a normal response; an error means that the call
+   * SubmitSettingsFlow sends the filled-in form. The outcome comes in a normal response; an error means that the call
    * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.

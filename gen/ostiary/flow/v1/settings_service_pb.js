@@ -82,7 +82,8 @@ export const SubmitSettingsFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_settings_service, 8);
 
 /**
- * SettingsService changes one's own account: traits, addresses, password. It also deletes it, where that is offered.
+ * SettingsService changes the caller's own account: traits, addresses, password. It also deletes the account, if that
+ * is offered.
  *
  * @generated from service ostiary.flow.v1.SettingsService
  */

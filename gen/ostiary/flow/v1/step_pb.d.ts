@@ -19,8 +19,8 @@ export declare const file_ostiary_flow_v1_step: GenFile;
  */
 export declare type SendCodeStep = Message<"ostiary.flow.v1.SendCodeStep"> & {
   /**
-   * Where it goes, where the flow's stage offers a choice: the `id` of one of the addresses there. Without a choice it stays
-   * empty; else FEATURE_OFF.
+   * The `id` of the address that the code goes to, if the flow's stage offers addresses. If it offers none, this must
+   * be empty; otherwise the call is refused with FEATURE_OFF.
    *
    * @generated from field: string address_id = 1;
    */
@@ -40,7 +40,7 @@ export declare const SendCodeStepSchema: GenMessage<SendCodeStep>;
  */
 export declare type SendLinkStep = Message<"ostiary.flow.v1.SendLinkStep"> & {
   /**
-   * As in SendCodeStep.
+   * The `id` of the address that the link goes to, as in SendCodeStep.
    *
    * @generated from field: string address_id = 1;
    */
@@ -60,9 +60,9 @@ export declare const SendLinkStepSchema: GenMessage<SendLinkStep>;
  */
 export declare type CodeStep = Message<"ostiary.flow.v1.CodeStep"> & {
   /**
-   * The code as it was sent. White space, hyphens and what cannot be seen are ignored, digits of other scripts are taken, and
-   * of a sentence the one group of digits that has the right length. What can be no code is rejected as CODE_MALFORMED, and
-   * costs no try. Empty is answered by a form message.
+   * The code as it was sent. White space, hyphens and invisible characters are ignored. Digits of other scripts are
+   * taken. In a pasted sentence the one group of digits that has the right length counts. Text that cannot be a code is
+   * rejected as CODE_MALFORMED, and costs no try. An empty code is answered by a form message.
    *
    * @generated from field: string code = 1;
    */
@@ -121,7 +121,7 @@ export declare type DisownStep = Message<"ostiary.flow.v1.DisownStep"> & {
 export declare const DisownStepSchema: GenMessage<DisownStep>;
 
 /**
- * BackStep goes back to the stage before; what was sent is dead then.
+ * BackStep goes back to the stage before. A code or link that was sent is dead then.
  *
  * @generated from message ostiary.flow.v1.BackStep
  */

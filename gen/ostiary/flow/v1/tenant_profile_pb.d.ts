@@ -16,14 +16,14 @@ import type { MethodKind } from "../../common/v1/method_kind_pb.js";
 export declare const file_ostiary_flow_v1_tenant_profile: GenFile;
 
 /**
- * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone: the
- * same for every caller, and it changes only when the server is started with another configuration.
+ * TenantProfile is what a page has to know of a tenant before it begins a flow. It is made of the configuration alone.
+ * It is the same for every caller, and changes only when the server starts with another configuration.
  *
  * @generated from message ostiary.flow.v1.TenantProfile
  */
 export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
   /**
-   * What the service is called and looks like.
+   * The name and look of the service.
    *
    * @generated from field: ostiary.flow.v1.Branding branding = 1;
    */
@@ -37,21 +37,22 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
   languages: string[];
 
   /**
-   * What people sign in with: of the default schema first, then of the others that people can choose when they register.
+   * The traits that people sign in with: those of the default schema first, then those of the others that people can
+   * choose when they register.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantIdentifier identifiers = 3;
    */
   identifiers: TenantIdentifier[];
 
   /**
-   * The id of the identity schema of those who name none.
+   * The id of the identity schema that is used if none is named.
    *
    * @generated from field: string default_schema_id = 4;
    */
   defaultSchemaId: string;
 
   /**
-   * What is asked of new passwords.
+   * The rules for new passwords.
    *
    * @generated from field: ostiary.flow.v1.PasswordRules password_rules = 5;
    */
@@ -100,8 +101,8 @@ export declare type TenantProfile = Message<"ostiary.flow.v1.TenantProfile"> & {
 export declare const TenantProfileSchema: GenMessage<TenantProfile>;
 
 /**
- * Branding says what a service is called and looks like. Its addresses begin with `https://`, or with `http://` on the
- * machine of the server; what is not configured is empty.
+ * Branding is the name and look of a service. URLs begin with `https://`, or with `http://` on the machine of the
+ * server. Fields that are not configured are empty.
  *
  * @generated from message ostiary.flow.v1.Branding
  */
@@ -114,21 +115,21 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   name: string;
 
   /**
-   * The address of the logo.
+   * The URL of the logo.
    *
    * @generated from field: string logo_url = 2;
    */
   logoUrl: string;
 
   /**
-   * The address of the logo on a dark background; if empty, `logo_url` will do.
+   * The URL of the logo on a dark background. Empty: `logo_url` is used.
    *
    * @generated from field: string logo_dark_url = 3;
    */
   logoDarkUrl: string;
 
   /**
-   * The address of the small picture that browsers show beside the title.
+   * The URL of the small picture that browsers show beside the title.
    *
    * @generated from field: string favicon_url = 4;
    */
@@ -142,35 +143,35 @@ export declare type Branding = Message<"ostiary.flow.v1.Branding"> & {
   colors?: BrandColors | undefined;
 
   /**
-   * The colours on a dark background; a colour that is empty is as in `colors`. Unset: the page's own.
+   * The colours on a dark background. A colour that is empty is as in `colors`. Unset: the page's own.
    *
    * @generated from field: ostiary.flow.v1.BrandColors dark_colors = 6;
    */
   darkColors?: BrandColors | undefined;
 
   /**
-   * The address of the terms of use.
+   * The URL of the terms of use.
    *
    * @generated from field: string terms_url = 7;
    */
   termsUrl: string;
 
   /**
-   * The address of the privacy notice.
+   * The URL of the privacy notice.
    *
    * @generated from field: string privacy_url = 8;
    */
   privacyUrl: string;
 
   /**
-   * The address of a page that helps.
+   * The URL of the support page.
    *
    * @generated from field: string support_url = 9;
    */
   supportUrl: string;
 
   /**
-   * The e-mail address of those who help.
+   * The e-mail address of the support.
    *
    * @generated from field: string support_email = 10;
    */
@@ -190,28 +191,28 @@ export declare const BrandingSchema: GenMessage<Branding>;
  */
 export declare type BrandColors = Message<"ostiary.flow.v1.BrandColors"> & {
   /**
-   * Of buttons and links.
+   * The colour of buttons and links.
    *
    * @generated from field: string primary = 1;
    */
   primary: string;
 
   /**
-   * Of text on `primary`.
+   * The colour of text on `primary`.
    *
    * @generated from field: string on_primary = 2;
    */
   onPrimary: string;
 
   /**
-   * Of the page.
+   * The colour of the page.
    *
    * @generated from field: string background = 3;
    */
   background: string;
 
   /**
-   * Of text on `background`.
+   * The colour of text on `background`.
    *
    * @generated from field: string text = 4;
    */
@@ -238,7 +239,7 @@ export declare type TenantIdentifier = Message<"ostiary.flow.v1.TenantIdentifier
   kind: IdentifierKind;
 
   /**
-   * What it is called: the title in the identity schema.
+   * Its name for people: the title in the identity schema.
    *
    * @generated from field: ostiary.flow.v1.FormMessage label = 2;
    */
@@ -252,7 +253,7 @@ export declare type TenantIdentifier = Message<"ostiary.flow.v1.TenantIdentifier
 export declare const TenantIdentifierSchema: GenMessage<TenantIdentifier>;
 
 /**
- * TenantMethod is a way to get through the flows of one kind. A page leaves out those whose kind it does not know.
+ * TenantMethod is a method of one kind of flow. A page leaves out methods whose kind it does not know.
  *
  * @generated from message ostiary.flow.v1.TenantMethod
  */
@@ -313,7 +314,7 @@ export declare const PasswordRulesSchema: GenMessage<PasswordRules>;
  */
 export declare type LoginProfile = Message<"ostiary.flow.v1.LoginProfile"> & {
   /**
-   * The methods on offer as the first factor. What an account offers may be less.
+   * The methods on offer as the first factor. An account may offer fewer.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantMethod methods = 1;
    */
@@ -340,21 +341,21 @@ export declare const LoginProfileSchema: GenMessage<LoginProfile>;
  */
 export declare type RegistrationProfile = Message<"ostiary.flow.v1.RegistrationProfile"> & {
   /**
-   * Who can make one.
+   * Who can make an account.
    *
    * @generated from field: ostiary.flow.v1.RegistrationMode mode = 1;
    */
   mode: RegistrationMode;
 
   /**
-   * The methods on offer. Empty where nobody can make one.
+   * The methods on offer. Empty where nobody can make an account.
    *
    * @generated from field: repeated ostiary.flow.v1.TenantMethod methods = 2;
    */
   methods: TenantMethod[];
 
   /**
-   * The ids of the identity schemas that people can choose. Empty where nobody can make one.
+   * The ids of the identity schemas that people can choose. Empty where nobody can make an account.
    *
    * @generated from field: repeated string schema_ids = 3;
    */
@@ -502,7 +503,7 @@ export enum RegistrationMode {
   OPEN = 1,
 
   /**
-   * Only who is invited.
+   * Only people who are invited.
    *
    * @generated from enum value: REGISTRATION_MODE_INVITATION = 2;
    */

@@ -45,9 +45,9 @@ export declare type CreateVerificationFlowRequest = Message<"ostiary.flow.v1.Cre
   linkToken: string;
 
   /**
-   * What mail templates see as `client_data`, for example where the person came from: at most 8 KiB as JSON, otherwise the
-   * limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. What comes with a later
-   * submit takes its place.
+   * What mail templates see as `client_data`, for example where the person came from. At most 8 KiB as JSON; otherwise
+   * the limits of metadata. It lasts as long as the flow, and is stored with no identity and no session. The client
+   * data of a later submit replaces it.
    *
    * @generated from field: google.protobuf.Struct client_data = 4;
    */
@@ -109,7 +109,7 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
 
   /**
    * Native flows only: the `device_token` of the last completed login or registration on this device, if there is one.
-   * What strangers ask for does not use up what a known device may.
+   * A known device has limits of its own, which strangers do not use up.
    *
    * @generated from field: string device_token = 4;
    */
@@ -187,16 +187,17 @@ export declare type SubmitVerificationFlowRequest = Message<"ostiary.flow.v1.Sub
   } | { case: undefined; value?: undefined };
 
   /**
-   * For an answer that got lost: within ten minutes the same id with the very same request gets the same answer again, and
-   * nothing is done twice; with another request it is refused (REQUEST_ID_REUSED). The answer is kept without its tokens: the
-   * session that it gave gets a new token once, and the lost one is dead. Empty: nothing is kept. Recommended: a random UUID.
+   * A name for the submit, in case its answer gets lost. Within ten minutes the same id with the very same request gets
+   * the same answer again, and nothing is done twice. With another request it is refused (REQUEST_ID_REUSED). The
+   * answer is kept without its tokens: a session that it gave gets a new token, once, and the lost token is dead.
+   * Empty: nothing is kept. Recommended: a random UUID.
    *
    * @generated from field: string request_id = 13;
    */
   requestId: string;
 
   /**
-   * Takes the place of the `client_data` that the flow has. The same limits. Unset: that stays.
+   * Replaces the flow's `client_data`, within the same limits. Unset: it stays.
    *
    * @generated from field: google.protobuf.Struct client_data = 14;
    */
@@ -216,15 +217,15 @@ export declare const SubmitVerificationFlowRequestSchema: GenMessage<SubmitVerif
  */
 export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.SubmitVerificationFlowResponse"> & {
   /**
-   * What to draw now. For an outcome that is newer than the client this is enough: its form can be submitted with SubmitForm.
-   * Unset when there is nothing left to draw.
+   * What to draw now. It is enough for an outcome that is newer than the client: its form can be submitted with
+   * SubmitForm. Unset when there is nothing left to draw.
    *
    * @generated from field: ostiary.flow.v1.Flow flow = 1;
    */
   flow?: Flow | undefined;
 
   /**
-   * What came of the submit.
+   * The outcome of the submit.
    *
    * @generated from oneof ostiary.flow.v1.SubmitVerificationFlowResponse.outcome
    */
@@ -272,7 +273,8 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
     case: "redirect";
   } | {
     /**
-     * `resume` was submitted without a session of the account. `flow` is the login; then submit `resume` to the one that waits.
+     * `resume` was submitted without a session of the account. `flow` is the login; after it submit `resume` to the
+     * flow that waits.
      *
      * @generated from field: ostiary.flow.v1.LoginRequired login_required = 7;
      */
@@ -288,15 +290,16 @@ export declare type SubmitVerificationFlowResponse = Message<"ostiary.flow.v1.Su
 export declare const SubmitVerificationFlowResponseSchema: GenMessage<SubmitVerificationFlowResponse>;
 
 /**
- * VerificationService shows that an address is one's own. It does not sign in. Where an account has no verified address, its
- * credentials were set by itself, and the proof is given outside a session of the account, `claim_account` comes first.
+ * VerificationService shows that an address is the caller's own. It does not sign in. `claim_account` comes first if
+ * the account has no verified address, its credentials were set by itself, and the proof is given outside a session of
+ * it.
  *
  * @generated from service ostiary.flow.v1.VerificationService
  */
 export declare const VerificationService: GenService<{
   /**
    * CreateVerificationFlow begins a flow. For browsers it also sets the cookie that the flow is bound to. With
-   * `link_token` it goes on from a link that was opened, on whichever device.
+   * `link_token` it goes on from a link that was opened, on any device.
    *
    * Access: anyone.
    * Errors: RATE_LIMITED, RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH, VERIFICATION_DISABLED,
@@ -310,8 +313,8 @@ export declare const VerificationService: GenService<{
     output: typeof CreateVerificationFlowResponseSchema;
   },
   /**
-   * SubmitVerificationFlow sends the filled-in form. What came of it is a normal response; an error means that the call
-   * itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
+   * SubmitVerificationFlow sends the filled-in form. The outcome comes in a normal response; an error means that the
+   * call itself was wrong or not allowed. A step is taken once: of many submits at once, one wins.
    *
    * Access: the flow's holder; for a browser flow its cookie and `csrf_token` as well.
    * Errors: FLOW_NOT_FOUND, FLOW_COMPLETED, FLOW_CHANGED, FLOW_CLIENT_MISMATCH, CSRF_TOKEN_MISSING,

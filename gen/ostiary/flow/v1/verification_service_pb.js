@@ -48,8 +48,9 @@ export const SubmitVerificationFlowResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_flow_v1_verification_service, 3);
 
 /**
- * VerificationService shows that an address is one's own. It does not sign in. Where an account has no verified address, its
- * credentials were set by itself, and the proof is given outside a session of the account, `claim_account` comes first.
+ * VerificationService shows that an address is the caller's own. It does not sign in. `claim_account` comes first if
+ * the account has no verified address, its credentials were set by itself, and the proof is given outside a session of
+ * it.
  *
  * @generated from service ostiary.flow.v1.VerificationService
  */

@@ -29,7 +29,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   id: string;
 
   /**
-   * When the identity was made; of an imported one, when it was made in the system that it comes from.
+   * When the identity was made. Of an imported identity: when it was made in the system that it comes from.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 2;
    */
@@ -85,8 +85,8 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   stateChangeTime?: Timestamp | undefined;
 
   /**
-   * What the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct: what needs more than
-   * 53 bits is a string.
+   * The traits, which the schema describes: e-mail, name, and the like. Numbers are doubles, as everywhere in Struct. A
+   * number that needs more than 53 bits is a string.
    *
    * @generated from field: google.protobuf.Struct traits = 10;
    */
@@ -107,14 +107,14 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   adminMetadata?: JsonObject | undefined;
 
   /**
-   * What the identity can sign in with; taken from the traits, in their order.
+   * The identifiers of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Identifier identifiers = 19;
    */
   identifiers: Identifier[];
 
   /**
-   * Where the identity can be reached; taken from the traits, in their order.
+   * The addresses of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Address addresses = 21;
    */
@@ -143,7 +143,7 @@ export declare type Identity = Message<"ostiary.identity.v1.Identity"> & {
   purgeTime?: Timestamp | undefined;
 
   /**
-   * What the identity is asked to do, oldest first. Empty: nothing; nothing sets them yet.
+   * The required actions, oldest first. Always empty: required actions are not served yet.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredAction required_actions = 18;
    */
@@ -205,7 +205,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   schemaId: string;
 
   /**
-   * What the schema describes: e-mail, name, and the like.
+   * The traits, which the schema describes: e-mail, name, and the like. Write-only traits (`writeOnly`) are left out.
    *
    * @generated from field: google.protobuf.Struct traits = 5;
    */
@@ -219,7 +219,7 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   publicMetadata?: JsonObject | undefined;
 
   /**
-   * Where the identity can be reached, and what of it is verified; taken from the traits, in their order.
+   * The addresses of the identity, taken from the traits, in their order.
    *
    * @generated from field: repeated ostiary.identity.v1.Address addresses = 10;
    */
@@ -235,12 +235,12 @@ export declare type IdentityProfile = Message<"ostiary.identity.v1.IdentityProfi
   /**
    * When the identity will be deleted because its owner asked for it. Unset: it stays.
    *
-   * @generated from field: google.protobuf.Timestamp purge_time = 20;
+   * @generated from field: google.protobuf.Timestamp purge_time = 12;
    */
   purgeTime?: Timestamp | undefined;
 
   /**
-   * The kinds of what the identity is asked to do, each once. Empty: nothing; nothing sets them yet.
+   * The kinds of the required actions, each once. Always empty: required actions are not served yet.
    *
    * @generated from field: repeated ostiary.identity.v1.RequiredActionKind required_actions = 11;
    */
@@ -308,14 +308,14 @@ export declare type Address = Message<"ostiary.identity.v1.Address"> & {
   kind: AddressKind;
 
   /**
-   * When it was verified, or since when an operator vouches for it. Unset: it is not verified.
+   * When it was verified, or when an operator vouched for it. Unset: it is not verified.
    *
    * @generated from field: google.protobuf.Timestamp verify_time = 3;
    */
   verifyTime?: Timestamp | undefined;
 
   /**
-   * Whether the schema lets its ownership be shown.
+   * Whether the schema lets its owner verify it.
    *
    * @generated from field: bool verifiable = 4;
    */
@@ -329,25 +329,26 @@ export declare type Address = Message<"ostiary.identity.v1.Address"> & {
   recovers: boolean;
 
   /**
-   * The path of the trait that it comes from, as in TraitFilter. Empty where that is not known: the identity has not changed
-   * since a version of the server that did not record it.
+   * The path of the trait that it comes from, as in TraitFilter. Empty where that is not known, because the identity
+   * has not changed since an earlier version of the server, which did not record it.
    *
    * @generated from field: string path = 6;
    */
   path: string;
 
   /**
-   * Whether messages go here where nobody chooses: the first verified address that recovers, without one the first verified
-   * address. At most one address is primary. Notices about changes of the account go to every verified address.
+   * Whether messages go here if no address is chosen. That is the first verified address that recovers, or else the
+   * first verified address. At most one address is primary. Notices about changes of the account go to every verified
+   * address.
    *
    * @generated from field: bool primary = 7;
    */
   primary: boolean;
 
   /**
-   * Whether a change waits for it to be verified. Never set in answers of the admin API and of session checks: until the
-   * change is made the address is none of the identity. It belongs to the settings flow, whose stage says where the code or
-   * link went.
+   * Whether a change waits for it to be verified. Never set in answers of the admin API and of session checks, because
+   * the identity has the address only once the change is made. Until then the settings flow has it, and its stage says
+   * where the code or link went.
    *
    * @generated from field: bool pending = 8;
    */
@@ -395,27 +396,27 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
   kind: MethodKind;
 
   /**
-   * A name that its owner gave it. Empty: none; a password has none.
+   * A name that its owner gave it. Empty: it has none, as a password.
    *
    * @generated from field: string label = 6;
    */
   label: string;
 
   /**
-   * When it was last used. Unset: never, or not recorded; of passwords it is not.
+   * When it was last used. Unset: never, or not recorded. The use of passwords is not recorded.
    *
    * @generated from field: google.protobuf.Timestamp last_use_time = 7;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
-   * What there is to know of its kind. Newer than the client: none of them.
+   * The details of its kind. Not set: the kind is newer than the client.
    *
    * @generated from oneof ostiary.identity.v1.Credential.details
    */
   details: {
     /**
-     * Of a password.
+     * The details of a password.
      *
      * @generated from field: ostiary.identity.v1.PasswordCredential password = 4;
      */
@@ -431,7 +432,7 @@ export declare type Credential = Message<"ostiary.identity.v1.Credential"> & {
 export declare const CredentialSchema: GenMessage<Credential>;
 
 /**
- * PasswordCredential is what there is to know of a password.
+ * PasswordCredential holds the details of a password.
  *
  * @generated from message ostiary.identity.v1.PasswordCredential
  */
@@ -485,7 +486,7 @@ export declare type RequiredAction = Message<"ostiary.identity.v1.RequiredAction
   timing: RequiredActionTiming;
 
   /**
-   * Who asks for it. Unset: the server, by its configuration.
+   * Who asks for it. Not set: the server, by its configuration.
    *
    * @generated from oneof ostiary.identity.v1.RequiredAction.set_by
    */
@@ -508,13 +509,13 @@ export declare type RequiredAction = Message<"ostiary.identity.v1.RequiredAction
   } | { case: undefined; value?: undefined };
 
   /**
-   * What there is to know of its kind. Not set: nothing but the kind, or newer than the client.
+   * The details of its kind. Not set: the kind has none, or is newer than the client.
    *
    * @generated from oneof ostiary.identity.v1.RequiredAction.details
    */
   details: {
     /**
-     * Of ACCEPT_TERMS.
+     * For ACCEPT_TERMS.
      *
      * @generated from field: ostiary.identity.v1.TermsToAccept accept_terms = 7;
      */
@@ -704,7 +705,7 @@ export enum RequiredActionTiming {
   BEFORE_SESSION = 1,
 
   /**
-   * When it suits: the session is given out, and the action is offered.
+   * At any time: the session is given out, and the action is offered.
    *
    * @generated from enum value: REQUIRED_ACTION_TIMING_WHEN_CONVENIENT = 2;
    */

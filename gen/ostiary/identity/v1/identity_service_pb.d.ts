@@ -39,15 +39,16 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   schemaId: string;
 
   /**
-   * What the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list, 4096 characters a text,
-   * whatever the schema allows. A whole number beyond ±9007199254740991 is refused: write it as a string.
+   * The traits, which the schema describes. At most 64 KiB as JSON, 2000 values, 32 levels deep, 1000 items a list,
+   * 4096 characters a text, even where the schema allows more. A whole number beyond ±9007199254740991 is refused:
+   * write it as a string.
    *
    * @generated from field: google.protobuf.Struct traits = 3;
    */
   traits?: JsonObject | undefined;
 
   /**
-   * What the identity can sign in with at once.
+   * The credentials of the identity.
    *
    * @generated from field: ostiary.identity.v1.NewCredentials credentials = 4;
    */
@@ -84,9 +85,9 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   verifiedAddresses: VouchedAddress[];
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Only for
-   * identities of which another system knows that the address is theirs: its owner can then neither register nor sign in
-   * with it. Default: such a user name is refused.
+   * Whether a user name may be an e-mail address or telephone number that is not among `verified_addresses`. Use it
+   * only if another system has verified that the address is the identity's, because the owner of the address can then
+   * neither register nor sign in with it. Default: such a user name is refused.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 9;
    */
@@ -100,8 +101,8 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
   state: IdentityState;
 
   /**
-   * For an import: when the identity was made in the system that it comes from, from 1970 on and never in the future. Lists
-   * order it by this. Unset: now.
+   * For an import: when the identity was made in the system that it comes from, from 1970 on and never in the future.
+   * Lists are ordered by it. Unset: now.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
@@ -115,7 +116,7 @@ export declare type CreateIdentityRequest = Message<"ostiary.identity.v1.CreateI
 export declare const CreateIdentityRequestSchema: GenMessage<CreateIdentityRequest>;
 
 /**
- * VouchedAddress is an address that an operator says to be the identity's.
+ * VouchedAddress is an address that an operator vouches for.
  *
  * @generated from message ostiary.identity.v1.VouchedAddress
  */
@@ -213,7 +214,7 @@ export declare type CreateIdentityResponse = Message<"ostiary.identity.v1.Create
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -240,7 +241,8 @@ export declare type GetIdentityRequest = Message<"ostiary.identity.v1.GetIdentit
   identityId: string;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 2;
    */
@@ -286,7 +288,7 @@ export declare type LookUpIdentityRequest = Message<"ostiary.identity.v1.LookUpI
    */
   by: {
     /**
-     * What the identity signs in with, as a person would type it.
+     * An identifier, as a person would type it.
      *
      * @generated from field: string identifier = 1;
      */
@@ -301,6 +303,14 @@ export declare type LookUpIdentityRequest = Message<"ostiary.identity.v1.LookUpI
     value: string;
     case: "externalId";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -386,7 +396,8 @@ export declare type ListIdentitiesRequest = Message<"ostiary.identity.v1.ListIde
   view: IdentityView;
 
   /**
-   * Answers with what is at least as new as this position, which a write gave. Not served yet: refused with FEATURE_OFF.
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 8;
    */
@@ -406,8 +417,8 @@ export declare const ListIdentitiesRequestSchema: GenMessage<ListIdentitiesReque
  */
 export declare type TraitFilter = Message<"ostiary.identity.v1.TraitFilter"> & {
   /**
-   * The trait's path, in the grammar of the names of form nodes (ostiary.flow.v1.FormNode.name) and without `traits.` before
-   * it: `name.first`, `phones.0`, `favourite\.colour`.
+   * The trait's path, in the grammar of ostiary.flow.v1.FormNode.name, without `traits.` before it: `name.first`,
+   * `phones.0`, `favourite\.colour`.
    *
    * @generated from field: string path = 1;
    */
@@ -434,7 +445,7 @@ export declare const TraitFilterSchema: GenMessage<TraitFilter>;
  */
 export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListIdentitiesResponse"> & {
   /**
-   * The identities of this page; maybe fewer than asked for, also while more follow.
+   * The identities of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Identity identities = 1;
    */
@@ -455,9 +466,10 @@ export declare type ListIdentitiesResponse = Message<"ostiary.identity.v1.ListId
 export declare const ListIdentitiesResponseSchema: GenMessage<ListIdentitiesResponse>;
 
 /**
- * UpdateIdentityRequest is the request of UpdateIdentity. What is not set stays as it is. A patch is an RFC 7396 merge
- * patch: what it leaves out stays, null removes, an object is merged member by member, a list or anything else is replaced.
- * It is applied to what is there at the moment of the change, so that two patches of different members never undo each other.
+ * UpdateIdentityRequest is the request of UpdateIdentity. Fields that are not set stay as they are. A patch is an RFC
+ * 7396 merge patch: what it leaves out stays, null removes, an object is merged member by member, a list or anything
+ * else is replaced. It is merged into the present value at the moment of the change, so two patches of different
+ * members never undo each other.
  *
  * @generated from message ostiary.identity.v1.UpdateIdentityRequest
  */
@@ -470,8 +482,8 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   identityId: string;
 
   /**
-   * The revision that the change was made from; if it is no longer the current one, the call is refused with ETAG_MISMATCH.
-   * Empty: the change is made to what is current.
+   * The `etag` of the identity that the change was made from. If it is no longer the current one, the call is refused
+   * with ETAG_MISMATCH. Empty: the current identity is changed.
    *
    * @generated from field: string etag = 2;
    */
@@ -492,13 +504,13 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   externalId?: string | undefined;
 
   /**
-   * What becomes of the traits.
+   * The change of the traits.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.traits_change
    */
   traitsChange: {
     /**
-     * New traits, whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
+     * New traits, as a whole: every trait that they do not hold is deleted. Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct traits = 4;
      */
@@ -506,7 +518,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "traits";
   } | {
     /**
-     * A patch of the traits. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the traits. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct traits_patch = 9;
      */
@@ -515,14 +527,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   } | { case: undefined; value?: undefined };
 
   /**
-   * What becomes of the public metadata.
+   * The change of the public metadata.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.public_metadata_change
    */
   publicMetadataChange: {
     /**
-     * New public metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
-     * CreateIdentity.
+     * New public metadata, as a whole: every member that they do not hold is deleted. An empty object deletes all.
+     * Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct public_metadata = 6;
      */
@@ -530,7 +542,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "publicMetadata";
   } | {
     /**
-     * A patch of the public metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the public metadata. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct public_metadata_patch = 10;
      */
@@ -539,14 +551,14 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   } | { case: undefined; value?: undefined };
 
   /**
-   * What becomes of the admin metadata.
+   * The change of the admin metadata.
    *
    * @generated from oneof ostiary.identity.v1.UpdateIdentityRequest.admin_metadata_change
    */
   adminMetadataChange: {
     /**
-     * New admin metadata, whole: everything that they do not hold is deleted, and all with an empty object. Limited as in
-     * CreateIdentity.
+     * New admin metadata, as a whole: every member that they do not hold is deleted. An empty object deletes all.
+     * Limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct admin_metadata = 7;
      */
@@ -554,7 +566,7 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
     case: "adminMetadata";
   } | {
     /**
-     * A patch of the admin metadata. What comes out is limited as in CreateIdentity, and so is the patch itself.
+     * A patch of the admin metadata. The patch and its result are limited as in CreateIdentity.
      *
      * @generated from field: google.protobuf.Struct admin_metadata_patch = 11;
      */
@@ -570,8 +582,8 @@ export declare type UpdateIdentityRequest = Message<"ostiary.identity.v1.UpdateI
   keepSessions: boolean;
 
   /**
-   * Whether a user name may be an e-mail address or telephone number that is no verified one of the identity, as in
-   * CreateIdentity. One that the identity has already stays in any case.
+   * Whether a user name may be an e-mail address or telephone number that is no verified address of the identity, as in
+   * CreateIdentity. A user name that the identity has already stays in any case.
    *
    * @generated from field: bool allow_unverified_address_as_user_name = 12;
    */
@@ -598,7 +610,7 @@ export declare type UpdateIdentityResponse = Message<"ostiary.identity.v1.Update
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -645,7 +657,7 @@ export declare type ActivateIdentityResponse = Message<"ostiary.identity.v1.Acti
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -692,7 +704,7 @@ export declare type DeactivateIdentityResponse = Message<"ostiary.identity.v1.De
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -732,7 +744,7 @@ export declare const DeleteIdentityRequestSchema: GenMessage<DeleteIdentityReque
  */
 export declare type DeleteIdentityResponse = Message<"ostiary.identity.v1.DeleteIdentityResponse"> & {
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 1;
    */
@@ -779,7 +791,7 @@ export declare type CancelIdentityDeletionResponse = Message<"ostiary.identity.v
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -833,7 +845,7 @@ export declare type VerifyAddressResponse = Message<"ostiary.identity.v1.VerifyA
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -894,7 +906,7 @@ export declare type UnverifyAddressResponse = Message<"ostiary.identity.v1.Unver
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -921,7 +933,7 @@ export declare type SetRequiredActionsRequest = Message<"ostiary.identity.v1.Set
   identityId: string;
 
   /**
-   * What the identity is asked to do from now on, instead of what operators asked for before. Empty: nothing.
+   * The required actions from now on, in place of those that operators have set before. Empty: none.
    *
    * @generated from field: repeated ostiary.identity.v1.NewRequiredAction required_actions = 2;
    */
@@ -947,7 +959,7 @@ export declare type NewRequiredAction = Message<"ostiary.identity.v1.NewRequired
    */
   action: {
     /**
-     * Something of which there is nothing more to say; not ACCEPT_TERMS.
+     * An action without details: any kind but ACCEPT_TERMS.
      *
      * @generated from field: ostiary.identity.v1.RequiredActionKind kind = 1;
      */
@@ -1018,7 +1030,7 @@ export declare type SetRequiredActionsResponse = Message<"ostiary.identity.v1.Se
   identity?: Identity | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1052,8 +1064,8 @@ export declare type BatchCreateIdentitiesRequest = Message<"ostiary.identity.v1.
   requests: CreateIdentityRequest[];
 
   /**
-   * How much of each identity to return. Default: ID, so that the answer is small; with FULL it is about as large as the
-   * request, and more than 4 MiB are more than gRPC clients receive by default.
+   * How much of each identity to return. Default: ID, so that the answer is small. With FULL it is about as large as
+   * the request, and gRPC clients receive at most 4 MiB by default.
    *
    * @generated from field: ostiary.identity.v1.IdentityView view = 3;
    */
@@ -1080,7 +1092,7 @@ export declare type BatchCreateIdentitiesResponse = Message<"ostiary.identity.v1
   results: BatchCreateIdentitiesResult[];
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1094,13 +1106,13 @@ export declare type BatchCreateIdentitiesResponse = Message<"ostiary.identity.v1
 export declare const BatchCreateIdentitiesResponseSchema: GenMessage<BatchCreateIdentitiesResponse>;
 
 /**
- * BatchCreateIdentitiesResult is what came of one request of a batch.
+ * BatchCreateIdentitiesResult is the result of one request of a batch.
  *
  * @generated from message ostiary.identity.v1.BatchCreateIdentitiesResult
  */
 export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.BatchCreateIdentitiesResult"> & {
   /**
-   * What came of it.
+   * The result.
    *
    * @generated from oneof ostiary.identity.v1.BatchCreateIdentitiesResult.result
    */
@@ -1114,7 +1126,8 @@ export declare type BatchCreateIdentitiesResult = Message<"ostiary.identity.v1.B
     case: "identity";
   } | {
     /**
-     * Why none was made; invalid fields are relative to the request of the batch.
+     * The error, if none was made. The paths of invalid fields are those of CreateIdentity, without the place in the
+     * batch.
      *
      * @generated from field: ostiary.error.v1.CallError error = 2;
      */
@@ -1156,6 +1169,14 @@ export declare type ListCredentialsRequest = Message<"ostiary.identity.v1.ListCr
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 4;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -1171,7 +1192,7 @@ export declare const ListCredentialsRequestSchema: GenMessage<ListCredentialsReq
  */
 export declare type ListCredentialsResponse = Message<"ostiary.identity.v1.ListCredentialsResponse"> & {
   /**
-   * The credentials of this page; maybe fewer than asked for, also while more follow.
+   * The credentials of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.Credential credentials = 1;
    */
@@ -1225,7 +1246,7 @@ export declare const DeleteCredentialRequestSchema: GenMessage<DeleteCredentialR
  */
 export declare type DeleteCredentialResponse = Message<"ostiary.identity.v1.DeleteCredentialResponse"> & {
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 1;
    */
@@ -1286,7 +1307,7 @@ export declare type SetPasswordResponse = Message<"ostiary.identity.v1.SetPasswo
   credential?: Credential | undefined;
 
   /**
-   * Where the log of changes stands with this one in it. Not set yet: nothing serves it.
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
    *
    * @generated from field: ostiary.common.v1.Position revision = 2;
    */
@@ -1367,13 +1388,13 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
   identityId: string;
 
   /**
-   * How long the link works. Not set: `tenant_defaults.link.lifetime`.
+   * When the link ends. Unset: after `tenant_defaults.link.lifetime`.
    *
    * @generated from oneof ostiary.identity.v1.CreateRecoveryLinkRequest.expiration
    */
   expiration: {
     /**
-     * Until this moment, from a minute to a day from now.
+     * At this time: from a minute to a day from now.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 4;
      */
@@ -1381,7 +1402,7 @@ export declare type CreateRecoveryLinkRequest = Message<"ostiary.identity.v1.Cre
     case: "expireTime";
   } | {
     /**
-     * For this long, from a minute to a day.
+     * This long after the link was made: from a minute to a day.
      *
      * @generated from field: google.protobuf.Duration lifetime = 3;
      */
@@ -1403,8 +1424,8 @@ export declare const CreateRecoveryLinkRequestSchema: GenMessage<CreateRecoveryL
  */
 export declare type CreateRecoveryLinkResponse = Message<"ostiary.identity.v1.CreateRecoveryLinkResponse"> & {
   /**
-   * The page that draws recovery flows, with the token in the fragment, which browsers send to no server. Whoever opens it
-   * can take over the account.
+   * The page that draws recovery flows, with the token in the fragment, which browsers send to no server. A person who
+   * opens it can take over the account.
    *
    * @generated from field: string recovery_url = 1;
    */
@@ -1472,7 +1493,7 @@ export declare const SendRecoveryMessageRequestSchema: GenMessage<SendRecoveryMe
  */
 export declare type SendRecoveryMessageResponse = Message<"ostiary.identity.v1.SendRecoveryMessageResponse"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1533,7 +1554,7 @@ export declare const SendVerificationMessageRequestSchema: GenMessage<SendVerifi
  */
 export declare type SendVerificationMessageResponse = Message<"ostiary.identity.v1.SendVerificationMessageResponse"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1560,8 +1581,8 @@ export declare const SendVerificationMessageResponseSchema: GenMessage<SendVerif
  */
 export declare type BatchSendRecoveryMessagesRequest = Message<"ostiary.identity.v1.BatchSendRecoveryMessagesRequest"> & {
   /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
-   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * Makes it safe to send the same ids again for a day, in any order and split into calls in any way. An identity that
+   * a message went to under this id gets no second one, and its result is that of the first time. Recommended: a random
    * UUID, the same for the whole list.
    *
    * @generated from field: string request_id = 1;
@@ -1609,8 +1630,8 @@ export declare const BatchSendRecoveryMessagesResponseSchema: GenMessage<BatchSe
  */
 export declare type BatchSendVerificationMessagesRequest = Message<"ostiary.identity.v1.BatchSendVerificationMessagesRequest"> & {
   /**
-   * Makes it safe to send the same ids again for a day, in whatever order and however they are split into calls: an identity
-   * that a message went to under this id gets no other one, and its result is that of the first time. Recommended: a random
+   * Makes it safe to send the same ids again for a day, in any order and split into calls in any way. An identity that
+   * a message went to under this id gets no second one, and its result is that of the first time. Recommended: a random
    * UUID, the same for the whole list.
    *
    * @generated from field: string request_id = 1;
@@ -1652,7 +1673,7 @@ export declare type BatchSendVerificationMessagesResponse = Message<"ostiary.ide
 export declare const BatchSendVerificationMessagesResponseSchema: GenMessage<BatchSendVerificationMessagesResponse>;
 
 /**
- * SendMessageResult is what came of one identity of a batch.
+ * SendMessageResult is the result for one identity of a batch.
  *
  * @generated from message ostiary.identity.v1.SendMessageResult
  */
@@ -1665,7 +1686,7 @@ export declare type SendMessageResult = Message<"ostiary.identity.v1.SendMessage
   identityId: string;
 
   /**
-   * What came of it.
+   * The result.
    *
    * @generated from oneof ostiary.identity.v1.SendMessageResult.result
    */
@@ -1701,7 +1722,7 @@ export declare const SendMessageResultSchema: GenMessage<SendMessageResult>;
  */
 export declare type SentMessage = Message<"ostiary.identity.v1.SentMessage"> & {
   /**
-   * Where the message goes, normalised.
+   * The address that the message goes to, normalised.
    *
    * @generated from field: string address = 1;
    */
@@ -1763,7 +1784,7 @@ export declare const ListLoginHistoryRequestSchema: GenMessage<ListLoginHistoryR
  */
 export declare type ListLoginHistoryResponse = Message<"ostiary.identity.v1.ListLoginHistoryResponse"> & {
   /**
-   * The records of this page; maybe fewer than asked for, also while more follow.
+   * The records of this page. There may be fewer than asked for, even if more follow.
    *
    * @generated from field: repeated ostiary.identity.v1.LoginRecord records = 1;
    */
@@ -1857,10 +1878,10 @@ export declare const IdentityService: GenService<{
     output: typeof GetIdentityResponseSchema;
   },
   /**
-   * LookUpIdentity returns an identity by what it signs in with, or by its id in the caller's own system.
+   * LookUpIdentity returns an identity by an identifier, or by its id in the caller's own system.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND.
+   * Errors: IDENTITY_NOT_FOUND, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.LookUpIdentity
    */
@@ -1870,8 +1891,8 @@ export declare const IdentityService: GenService<{
     output: typeof LookUpIdentityResponseSchema;
   },
   /**
-   * ListIdentities lists identities, newest first. Filters are combined with and. A page may be shorter than asked for:
-   * `next_page_token` alone says whether more follow.
+   * ListIdentities lists identities, newest first. All filters that are set must match. A page may be shorter than
+   * asked for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
    * Errors: PAGE_TOKEN_INVALID, FEATURE_OFF.
@@ -1955,10 +1976,10 @@ export declare const IdentityService: GenService<{
     output: typeof CancelIdentityDeletionResponseSchema;
   },
   /**
-   * VerifyAddress says that an address is the identity's: the operator vouches for it, and nobody is asked. The address then
-   * recovers and signs in by code as one that its owner has verified. The account is a claimed one, with the credentials that
-   * it has: make sure that it was its owner who registered. The owner is told at every address that was verified before. Does
-   * nothing if it is verified already.
+   * VerifyAddress says that an address is the identity's: the operator vouches for it, and nobody is asked. The address
+   * then recovers and signs in by code, like an address that its owner has verified. The account is a claimed one, with
+   * the credentials that it has. Make sure that the owner of the address registered it. The owner is told at every
+   * address that was verified before. Does nothing if it is verified already.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
@@ -1971,10 +1992,10 @@ export declare const IdentityService: GenService<{
     output: typeof VerifyAddressResponseSchema;
   },
   /**
-   * UnverifyAddress takes back that an address is the identity's, for one that was lost or mistyped: it recovers and signs in by
-   * code no more until it is verified again. Codes and links that are on their way for the identity end, its sessions too unless
-   * asked to keep them. The owner is told at every address that was verified, also at this one. Does nothing if it is not
-   * verified.
+   * UnverifyAddress takes back that an address is the identity's, for an address that was lost or mistyped. It neither
+   * recovers nor signs in by code until it is verified again. Codes, links and open flows of the identity end, and so
+   * do its sessions unless asked to keep them. The owner is told at every address that was verified, also at this one.
+   * Does nothing if it is not verified.
    *
    * Access: API key with `identity:update`.
    * Errors: IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
@@ -1987,8 +2008,8 @@ export declare const IdentityService: GenService<{
     output: typeof UnverifyAddressResponseSchema;
   },
   /**
-   * SetRequiredActions replaces what operators ask an identity to do; what the configuration asks for stays. Not served yet:
-   * every call is refused.
+   * SetRequiredActions replaces the required actions that operators have set for an identity. Those of the
+   * configuration stay. Not served yet: every call is refused.
    *
    * Access: API key with `identity:update`.
    * Errors: FEATURE_OFF.
@@ -2002,8 +2023,8 @@ export declare const IdentityService: GenService<{
   },
   /**
    * BatchCreateIdentities makes up to 200 identities, each on its own: one that fails does not stop the others. Results
-   * are in the order of the requests. All of them together are limited by `server.max_request_bytes`; the answer is small unless
-   * a larger `view` is asked for.
+   * are in the order of the requests. All requests together are limited by `server.max_request_bytes`. The answer is
+   * small unless a larger `view` is asked for.
    *
    * Access: API key with `identity:create`.
    * Errors: REQUEST_ID_REUSED, BREACH_CHECK_UNAVAILABLE; the others of CreateIdentity come in the results.
@@ -2016,11 +2037,11 @@ export declare const IdentityService: GenService<{
     output: typeof BatchCreateIdentitiesResponseSchema;
   },
   /**
-   * ListCredentials lists what an identity can sign in with, without secrets, newest first. A page may be shorter than asked
-   * for: `next_page_token` alone says whether more follow.
+   * ListCredentials lists the credentials of an identity, without secrets, newest first. A page may be shorter than
+   * asked for: `next_page_token` alone says whether more follow.
    *
    * Access: API key with `identity:read`.
-   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID.
+   * Errors: IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID, FEATURE_OFF.
    *
    * @generated from rpc ostiary.identity.v1.IdentityService.ListCredentials
    */
@@ -2072,10 +2093,11 @@ export declare const IdentityService: GenService<{
     output: typeof CheckPasswordResponseSchema;
   },
   /**
-   * CreateRecoveryLink makes a link by which whoever gets it sets a new secret for the identity, for an operator who has made
-   * sure who that is; nothing is sent. The identity needs no verified address, and recovery by people themselves may be
-   * switched off. The link works once. It ends with its time, with a change of the password or an address, with another
-   * recovery, when the identity is deactivated or deleted, and when an operator begins another recovery of it.
+   * CreateRecoveryLink makes a link whose holder sets a new secret for the identity. It is for an operator who hands it
+   * over to a person whom they know to be the owner; nothing is sent. The identity needs no verified address, and
+   * recovery by people themselves may be switched off. The link works once. It ends with its time, with a change of the
+   * password or an address, with another recovery, when the identity is deactivated or deleted, and when an operator
+   * begins another recovery of it.
    *
    * Access: API key with `identity:recover`.
    * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, UI_URL_MISSING, REQUEST_ID_REUSED.
@@ -2088,8 +2110,8 @@ export declare const IdentityService: GenService<{
     output: typeof CreateRecoveryLinkResponseSchema;
   },
   /**
-   * SendRecoveryMessage sends a link to recover the identity to one of its verified addresses. It ends what an operator
-   * began before to recover the identity, and leaves alone what its owner began.
+   * SendRecoveryMessage sends a link to recover the identity to one of its verified addresses. It ends recoveries of
+   * the identity that an operator began before, and no recovery that its owner began.
    *
    * Access: API key with `identity:recover`.
    * Errors: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING, REQUEST_ID_REUSED.
@@ -2116,9 +2138,10 @@ export declare const IdentityService: GenService<{
     output: typeof SendVerificationMessageResponseSchema;
   },
   /**
-   * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to its first
-   * verified address. Results come in the order of the ids. An identity that none can be sent to stops nothing: its result says
-   * why. If the call fails or its answer is lost, some may have been sent: repeat with the same `request_id`.
+   * BatchSendRecoveryMessages sends a link to recover each of up to 1,000 identities, as SendRecoveryMessage does, to
+   * its first verified address. Results come in the order of the ids. An identity that no message can be sent to does
+   * not stop the others; its result has the error. If the call fails or its answer is lost, some messages may have been
+   * sent: repeat it with the same `request_id`.
    *
    * Access: API key with `identity:recover`.
    * Errors: LINKS_DISABLED, UI_URL_MISSING; in the results: IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE,

@@ -48,7 +48,7 @@ export declare type Invitation = Message<"ostiary.identity.v1.Invitation"> & {
   expireTime?: Timestamp | undefined;
 
   /**
-   * What can be done with it. Follows from the times; changed by RevokeInvitation and by a registration.
+   * Whether it can be used. It follows from the times, and is changed by RevokeInvitation and by a registration.
    *
    * @generated from field: ostiary.identity.v1.InvitationState state = 5;
    */
@@ -69,7 +69,7 @@ export declare type Invitation = Message<"ostiary.identity.v1.Invitation"> & {
   schemaId: string;
 
   /**
-   * What the form of the registration is filled in with.
+   * The traits that the form of the registration is filled in with.
    *
    * @generated from field: google.protobuf.Struct traits = 8;
    */

@@ -29,8 +29,8 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   requestId: string;
 
   /**
-   * The e-mail address or telephone number that the invitation is sent to, as a person would type it. Whoever registers
-   * with exactly this address need not verify it. Empty: the invitation is handed over instead.
+   * The e-mail address or telephone number that the invitation is sent to, as a person would type it. A person who
+   * registers with exactly this address need not verify it. Empty: the invitation is handed over instead.
    *
    * @generated from field: string address = 2;
    */
@@ -44,8 +44,8 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
   schemaId: string;
 
   /**
-   * What the form of the registration is filled in with; whoever registers can change it. What is missing is asked for.
-   * `address` is added where the schema has a field for it. Limited as in CreateIdentity.
+   * The traits that the form of the registration is filled in with. The person who registers can change them, and is
+   * asked for missing traits. `address` is added if the schema has a field for it. Limited as in CreateIdentity.
    *
    * @generated from field: google.protobuf.Struct traits = 4;
    */
@@ -80,7 +80,7 @@ export declare type CreateInvitationRequest = Message<"ostiary.identity.v1.Creat
     case: "expireTime";
   } | {
     /**
-     * So long after it was made: from a minute to 30 days.
+     * This long after the invitation was made: from a minute to 30 days.
      *
      * @generated from field: google.protobuf.Duration lifetime = 7;
      */
@@ -288,15 +288,15 @@ export declare type RevokeInvitationResponse = Message<"ostiary.identity.v1.Revo
 export declare const RevokeInvitationResponseSchema: GenMessage<RevokeInvitationResponse>;
 
 /**
- * InvitationService lets people register who are invited. With `flows.registration.mode: invitation` nobody else can.
+ * InvitationService lets invited people register. With `flows.registration.mode: invitation` nobody else can.
  *
  * @generated from service ostiary.identity.v1.InvitationService
  */
 export declare const InvitationService: GenService<{
   /**
-   * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds no
-   * token; without one the token is handed over, once. It works also while registration asks for no invitation; while
-   * `flows.registration.mode` is `closed` it cannot be used.
+   * CreateInvitation makes an invitation for one registration. With an address it is sent there, and the answer holds
+   * no token. Without an address the answer holds the token, to be handed over. An invitation works also if
+   * registration needs none; while `flows.registration.mode` is `closed` it cannot be used.
    *
    * Access: API key with `identity:invite`.
    * Errors: SCHEMA_NOT_FOUND; TRAITS_INVALID for traits that no form of the schema shows or that break it;
@@ -336,8 +336,8 @@ export declare const InvitationService: GenService<{
     output: typeof ListInvitationsResponseSchema;
   },
   /**
-   * RevokeInvitation ends an invitation at once, also for whoever has begun to register with it. Revoking one that was
-   * revoked or has expired changes nothing.
+   * RevokeInvitation ends an invitation at once, also for a person who has begun to register with it. Revoking an
+   * invitation that was revoked or has expired changes nothing.
    *
    * Access: API key with `identity:invite`.
    * Errors: INVITATION_NOT_FOUND; INVITATION_NOT_PENDING if somebody registered with it.

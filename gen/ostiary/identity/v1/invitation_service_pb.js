@@ -74,7 +74,7 @@ export const RevokeInvitationResponseSchema = /*@__PURE__*/
   messageDesc(file_ostiary_identity_v1_invitation_service, 7);
 
 /**
- * InvitationService lets people register who are invited. With `flows.registration.mode: invitation` nobody else can.
+ * InvitationService lets invited people register. With `flows.registration.mode: invitation` nobody else can.
  *
  * @generated from service ostiary.identity.v1.InvitationService
  */

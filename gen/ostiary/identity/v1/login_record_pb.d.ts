@@ -35,21 +35,21 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * What for.
+   * What the login was for.
    *
    * @generated from field: ostiary.identity.v1.LoginRecordPurpose purpose = 11;
    */
   purpose: LoginRecordPurpose;
 
   /**
-   * What came of it.
+   * The outcome.
    *
    * @generated from field: ostiary.identity.v1.LoginOutcome outcome = 4;
    */
   outcome: LoginOutcome;
 
   /**
-   * By which method. Unset for records that do not say.
+   * The method. Unset if it was not recorded.
    *
    * @generated from field: ostiary.common.v1.MethodKind method = 5;
    */
@@ -63,14 +63,14 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
   failureReason: LoginFailureReason;
 
   /**
-   * The session that came of it; not a secret. Empty if none did.
+   * The session that the login began; not a secret. Empty if it began none.
    *
    * @generated from field: string session_id = 8;
    */
   sessionId: string;
 
   /**
-   * The address that the call came from, IPv4 or IPv6. Empty if it is not known.
+   * The IP address that the call came from. Empty if it is not known.
    *
    * @generated from field: string ip_address = 9;
    */
@@ -91,7 +91,7 @@ export declare type LoginRecord = Message<"ostiary.identity.v1.LoginRecord"> & {
 export declare const LoginRecordSchema: GenMessage<LoginRecord>;
 
 /**
- * LoginRecordPurpose says what somebody got in, or tried to, for.
+ * LoginRecordPurpose says what a login, or the attempt at it, was for.
  *
  * @generated from enum ostiary.identity.v1.LoginRecordPurpose
  */
@@ -145,7 +145,7 @@ export enum LoginRecordPurpose {
 export declare const LoginRecordPurposeSchema: GenEnum<LoginRecordPurpose>;
 
 /**
- * LoginOutcome says what came of it.
+ * LoginOutcome says whether somebody got in.
  *
  * @generated from enum ostiary.identity.v1.LoginOutcome
  */
@@ -191,28 +191,28 @@ export enum LoginFailureReason {
   UNSPECIFIED = 0,
 
   /**
-   * What was shown does not fit the account, or the account may not sign in.
+   * The proof does not fit the account, or the account may not sign in.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CREDENTIALS_INVALID = 1;
    */
   CREDENTIALS_INVALID = 1,
 
   /**
-   * A code that is not the one that was sent.
+   * The code is not the one that was sent.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CODE_INVALID = 2;
    */
   CODE_INVALID = 2,
 
   /**
-   * Too many wrong codes; the code that was sent is dead.
+   * Too many wrong codes were entered; the code that was sent is dead.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_CODE_TRIES_EXCEEDED = 3;
    */
   CODE_TRIES_EXCEEDED = 3,
 
   /**
-   * A link that is not, or no longer, valid.
+   * The link is not valid, or no longer.
    *
    * @generated from enum value: LOGIN_FAILURE_REASON_LINK_INVALID = 4;
    */

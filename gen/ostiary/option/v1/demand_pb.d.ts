@@ -14,8 +14,8 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_option_v1_demand: GenFile;
 
 /**
- * Demand is one thing that a session must show to be let in. A list of them is met if all of them are. A server that does not
- * know a demand finds none in the message, and refuses the request: an old server never lets in whom a new one would stop.
+ * Demand is one condition that a session must meet. A list of demands is met if all of them are. A server refuses a
+ * request with a demand that it does not know, so an old server lets in nobody whom a new one would refuse.
  *
  * @generated from message ostiary.option.v1.Demand
  */
@@ -59,7 +59,7 @@ export declare type Demand = Message<"ostiary.option.v1.Demand"> & {
     case: "verifiedAddress";
   } | {
     /**
-     * That nothing is left which the identity was asked to do. Refused with SESSION_ACTIONS_PENDING.
+     * No pending required action. Refused with SESSION_ACTIONS_PENDING.
      *
      * @generated from field: ostiary.option.v1.NoPendingActions no_pending_actions = 5;
      */
@@ -75,19 +75,19 @@ export declare type Demand = Message<"ostiary.option.v1.Demand"> & {
 export declare const DemandSchema: GenMessage<Demand>;
 
 /**
- * Freshness says how long ago the holder may have proved who they are.
+ * Freshness demands that the holder has proved who they are within a span of time.
  *
  * @generated from message ostiary.option.v1.Freshness
  */
 export declare type Freshness = Message<"ostiary.option.v1.Freshness"> & {
   /**
-   * How long ago.
+   * The longest time since the last proof.
    *
    * @generated from oneof ostiary.option.v1.Freshness.within
    */
   within: {
     /**
-     * A span that the configuration gives a length.
+     * A configured span.
      *
      * @generated from field: ostiary.option.v1.FreshnessClass freshness_class = 1;
      */
@@ -95,7 +95,7 @@ export declare type Freshness = Message<"ostiary.option.v1.Freshness"> & {
     case: "freshnessClass";
   } | {
     /**
-     * Exactly this span; at least one second.
+     * This span; at least one second.
      *
      * @generated from field: google.protobuf.Duration max_age = 2;
      */
@@ -117,7 +117,7 @@ export declare const FreshnessSchema: GenMessage<Freshness>;
  */
 export declare type VerifiedAddress = Message<"ostiary.option.v1.VerifiedAddress"> & {
   /**
-   * Of which kind. Unspecified: of any.
+   * The kind of address. Unspecified: any kind.
    *
    * @generated from field: ostiary.option.v1.AddressKind kind = 1;
    */
@@ -131,7 +131,7 @@ export declare type VerifiedAddress = Message<"ostiary.option.v1.VerifiedAddress
 export declare const VerifiedAddressSchema: GenMessage<VerifiedAddress>;
 
 /**
- * NoPendingActions demands that no required action waits for the identity.
+ * NoPendingActions demands that the identity has no required action that is not done yet.
  *
  * @generated from message ostiary.option.v1.NoPendingActions
  */
@@ -178,7 +178,7 @@ export enum AssuranceLevel {
 export declare const AssuranceLevelSchema: GenEnum<AssuranceLevel>;
 
 /**
- * FreshnessClass names spans whose length is configuration.
+ * FreshnessClass names spans whose lengths are configured.
  *
  * @generated from enum ostiary.option.v1.FreshnessClass
  */
@@ -191,7 +191,7 @@ export enum FreshnessClass {
   UNSPECIFIED = 0,
 
   /**
-   * Recent enough for what changes an account: within `flows.settings.privileged_for`.
+   * Recent enough to change secrets and addresses: within `flows.settings.privileged_for`.
    *
    * @generated from enum value: FRESHNESS_CLASS_PRIVILEGED = 1;
    */
@@ -204,8 +204,8 @@ export enum FreshnessClass {
 export declare const FreshnessClassSchema: GenEnum<FreshnessClass>;
 
 /**
- * MethodProperty names what can be asked of the way in which somebody signed in. At least one of the proofs of the session
- * must have it.
+ * MethodProperty names the properties that can be demanded of a proof. At least one proof of the session must have the
+ * property.
  *
  * @generated from enum ostiary.option.v1.MethodProperty
  */
@@ -218,14 +218,15 @@ export enum MethodProperty {
   UNSPECIFIED = 0,
 
   /**
-   * No page of an impostor can pass the proof on (NIST SP 800-63B-4, section 3.2.5): a passkey is.
+   * Resistance to phishing: no page of an impostor can pass the proof on (NIST SP 800-63B-4, section 3.2.5). Passkeys
+   * have it.
    *
    * @generated from enum value: METHOD_PROPERTY_PHISHING_RESISTANT = 1;
    */
   PHISHING_RESISTANT = 1,
 
   /**
-   * The authenticator has made sure who holds it, by a PIN or a biometric feature.
+   * The authenticator has verified its user, by a PIN or a biometric feature.
    *
    * @generated from enum value: METHOD_PROPERTY_USER_VERIFIED = 2;
    */

@@ -64,7 +64,7 @@ export const FreshnessClassSchema = /*@__PURE__*/
   enumDesc(file_ostiary_option_v1_demand, 1);
 
 /**
- * FreshnessClass names spans whose length is configuration.
+ * FreshnessClass names spans whose lengths are configured.
  *
  * @generated from enum ostiary.option.v1.FreshnessClass
  */
@@ -78,8 +78,8 @@ export const MethodPropertySchema = /*@__PURE__*/
   enumDesc(file_ostiary_option_v1_demand, 2);
 
 /**
- * MethodProperty names what can be asked of the way in which somebody signed in. At least one of the proofs of the session
- * must have it.
+ * MethodProperty names the properties that can be demanded of a proof. At least one proof of the session must have the
+ * property.
  *
  * @generated from enum ostiary.option.v1.MethodProperty
  */

@@ -14,15 +14,15 @@ import type { MessageOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_option_v1_message_option: GenFile;
 
 /**
- * MessageOption is what Ostiary has to say of a message.
+ * MessageOption holds Ostiary's options of a message.
  *
  * @generated from message ostiary.option.v1.MessageOption
  */
 export declare type MessageOption = Message<"ostiary.option.v1.MessageOption"> & {
   /**
-   * Whether a request is refused that holds a field that the server does not know, in this message or in any within it: in
-   * every codec, with REQUEST_MALFORMED. For messages in which a field that is left out lets more through. In other messages
-   * the binary codecs ignore unknown fields, and JSON refuses them.
+   * Whether the server refuses unknown fields in this message and in all messages within it, in every codec, with
+   * REQUEST_MALFORMED. It is set where ignoring a field would let more through. In other messages JSON refuses unknown
+   * fields, and the binary codecs ignore them.
    *
    * @generated from field: bool closed = 1;
    */
@@ -36,7 +36,7 @@ export declare type MessageOption = Message<"ostiary.option.v1.MessageOption"> &
 export declare const MessageOptionSchema: GenMessage<MessageOption>;
 
 /**
- * What Ostiary has to say of a message.
+ * The options of a message.
  *
  * @generated from extension: ostiary.option.v1.MessageOption message = 78413;
  */

@@ -21,7 +21,7 @@ export const MessageOptionSchema = /*@__PURE__*/
   messageDesc(file_ostiary_option_v1_message_option, 0);
 
 /**
- * What Ostiary has to say of a message.
+ * The options of a message.
  *
  * @generated from extension: ostiary.option.v1.MessageOption message = 78413;
  */

@@ -15,8 +15,8 @@ import type { MethodOptions, ServiceOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_ostiary_option_v1_option: GenFile;
 
 /**
- * MethodOption is what Ostiary has to say of a method. Other teams may put it on methods of their own: the guards of the SDKs
- * then admit callers by it.
+ * MethodOption holds Ostiary's options of a method. Other teams may set it on methods of their own; the guards of the
+ * SDKs then admit callers by it.
  *
  * @generated from message ostiary.option.v1.MethodOption
  */
@@ -36,7 +36,7 @@ export declare type MethodOption = Message<"ostiary.option.v1.MethodOption"> & {
 export declare const MethodOptionSchema: GenMessage<MethodOption>;
 
 /**
- * ServiceOption is what Ostiary has to say of a service. Only Ostiary's own services need it.
+ * ServiceOption holds Ostiary's options of a service. Only Ostiary's own services need it.
  *
  * @generated from message ostiary.option.v1.ServiceOption
  */
@@ -68,7 +68,7 @@ export declare type Access = Message<"ostiary.option.v1.Access"> & {
    */
   caller: {
     /**
-     * Everyone, without credentials. What the request holds may be a credential in itself.
+     * Everyone, without a session or an API key. The request itself may hold a secret, such as a token.
      *
      * @generated from field: ostiary.option.v1.AnyoneAccess anyone = 1;
      */
@@ -76,7 +76,7 @@ export declare type Access = Message<"ostiary.option.v1.Access"> & {
     case: "anyone";
   } | {
     /**
-     * Whoever holds the flow's id and, for a browser flow, its cookie and form token.
+     * The holder of the flow's id and, for a browser flow, of its cookie and form token.
      *
      * @generated from field: ostiary.option.v1.FlowAccess flow = 2;
      */
@@ -121,7 +121,7 @@ export declare const AccessSchema: GenMessage<Access>;
  */
 export declare type AnyoneAccess = Message<"ostiary.option.v1.AnyoneAccess"> & {
   /**
-   * Whether the method looks at the caller's session where the request asks for it.
+   * Whether the method reads the caller's session if the request asks for it.
    *
    * @generated from field: bool with_session = 1;
    */
@@ -161,7 +161,7 @@ export declare const FlowAccessSchema: GenMessage<FlowAccess>;
  */
 export declare type SessionAccess = Message<"ostiary.option.v1.SessionAccess"> & {
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 1;
    */
@@ -175,7 +175,7 @@ export declare type SessionAccess = Message<"ostiary.option.v1.SessionAccess"> &
 export declare const SessionAccessSchema: GenMessage<SessionAccess>;
 
 /**
- * ApiKeyAccess admits callers of the admin listener whose key or certificate carries a scope.
+ * ApiKeyAccess admits callers whose key carries a scope; on the admin listener also those whose certificate does.
  *
  * @generated from message ostiary.option.v1.ApiKeyAccess
  */
@@ -230,7 +230,7 @@ export enum RateClass {
   FLOW_SUBMIT = 3,
 
   /**
-   * Actions of a signed-in person on what is theirs. Requests of at most 16 KiB.
+   * Actions of signed-in people on their own sessions. Requests of at most 16 KiB.
    *
    * @generated from enum value: RATE_CLASS_SELF_SERVICE = 4;
    */
@@ -290,14 +290,14 @@ export enum Listener {
 export declare const ListenerSchema: GenEnum<Listener>;
 
 /**
- * What Ostiary has to say of a method.
+ * The options of a method.
  *
  * @generated from extension: ostiary.option.v1.MethodOption method = 78413;
  */
 export declare const method: GenExtension<MethodOptions, MethodOption>;
 
 /**
- * What Ostiary has to say of a service.
+ * The options of a service.
  *
  * @generated from extension: ostiary.option.v1.ServiceOption service = 78413;
  */

@@ -93,7 +93,7 @@ export const Listener = /*@__PURE__*/
   tsEnum(ListenerSchema);
 
 /**
- * What Ostiary has to say of a method.
+ * The options of a method.
  *
  * @generated from extension: ostiary.option.v1.MethodOption method = 78413;
  */
@@ -101,7 +101,7 @@ export const method = /*@__PURE__*/
   extDesc(file_ostiary_option_v1_option, 0);
 
 /**
- * What Ostiary has to say of a service.
+ * The options of a service.
  *
  * @generated from extension: ostiary.option.v1.ServiceOption service = 78413;
  */

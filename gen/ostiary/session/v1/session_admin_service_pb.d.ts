@@ -50,8 +50,8 @@ export declare type ListSessionsRequest = Message<"ostiary.session.v1.ListSessio
   active?: boolean | undefined;
 
   /**
-   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
-   * the server keeps a feed; its answers include every change that was answered before.
+   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
+   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 5;
    */
@@ -105,8 +105,8 @@ export declare type GetSessionRequest = Message<"ostiary.session.v1.GetSessionRe
   sessionId: string;
 
   /**
-   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
-   * the server keeps a feed; its answers include every change that was answered before.
+   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
+   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 2;
    */
@@ -165,6 +165,19 @@ export declare const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest
  * @generated from message ostiary.session.v1.RevokeSessionResponse
  */
 export declare type RevokeSessionResponse = Message<"ostiary.session.v1.RevokeSessionResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -205,6 +218,13 @@ export declare type RevokeIdentitySessionsResponse = Message<"ostiary.session.v1
    * @generated from field: int32 revoked_count = 1;
    */
   revokedCount: number;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -245,6 +265,13 @@ export declare type ExtendSessionResponse = Message<"ostiary.session.v1.ExtendSe
    * @generated from field: ostiary.session.v1.Session session = 1;
    */
   session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**

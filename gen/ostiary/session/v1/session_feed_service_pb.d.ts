@@ -20,7 +20,8 @@ export declare const file_ostiary_session_v1_session_feed_service: GenFile;
  */
 export declare type WatchSessionsRequest = Message<"ostiary.session.v1.WatchSessionsRequest"> & {
   /**
-   * Where to go on: the position of the last message that was handled. Unset: with what happens from now on.
+   * The position of the last message that was handled; the stream goes on after it. Unset: the stream begins with what
+   * happens from now on.
    *
    * @generated from field: ostiary.common.v1.Position after = 1;
    */
@@ -48,8 +49,8 @@ export declare type WatchSessionsRequest = Message<"ostiary.session.v1.WatchSess
 export declare const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest>;
 
 /**
- * WatchSessionsResponse is one message of the stream of WatchSessions. One with nothing that the client knows says, by its
- * position, that something has happened: forget every answer that was kept from before.
+ * WatchSessionsResponse is one message of the stream of WatchSessions. A message whose event the client does not know
+ * still says, by its position, that something has happened. The client then forgets every answer that it has kept.
  *
  * @generated from message ostiary.session.v1.WatchSessionsResponse
  */
@@ -62,7 +63,7 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
   position?: Position | undefined;
 
   /**
-   * What it tells.
+   * What has happened.
    *
    * @generated from oneof ostiary.session.v1.WatchSessionsResponse.event
    */
@@ -76,7 +77,7 @@ export declare type WatchSessionsResponse = Message<"ostiary.session.v1.WatchSes
     case: "change";
   } | {
     /**
-     * Nothing has, up to the position.
+     * No session has changed, up to the position.
      *
      * @generated from field: ostiary.session.v1.SessionFeedHeartbeat heartbeat = 3;
      */
@@ -211,8 +212,8 @@ export enum SessionChangeKind {
 export declare const SessionChangeKindSchema: GenEnum<SessionChangeKind>;
 
 /**
- * SessionFeedService tells services that keep answers of CheckSession what has become of them. It is on the public listener,
- * where those services check sessions, and takes an API key all the same.
+ * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions. It is on the public
+ * listener, where those services check sessions, and needs an API key.
  *
  * @generated from service ostiary.session.v1.SessionFeedService
  */

@@ -66,8 +66,8 @@ export const SessionChangeKind = /*@__PURE__*/
   tsEnum(SessionChangeKindSchema);
 
 /**
- * SessionFeedService tells services that keep answers of CheckSession what has become of them. It is on the public listener,
- * where those services check sessions, and takes an API key all the same.
+ * SessionFeedService tells services that keep answers of CheckSession of changes to the sessions. It is on the public
+ * listener, where those services check sessions, and needs an API key.
  *
  * @generated from service ostiary.session.v1.SessionFeedService
  */

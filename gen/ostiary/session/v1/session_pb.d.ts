@@ -64,7 +64,7 @@ export declare type Session = Message<"ostiary.session.v1.Session"> & {
   assuranceLevel: AssuranceLevel;
 
   /**
-   * What the holder has shown, oldest first.
+   * The proofs that the holder has given, oldest first.
    *
    * @generated from field: repeated ostiary.session.v1.AuthenticationMethod authentication_methods = 6;
    */
@@ -140,7 +140,7 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   kind: MethodKind;
 
   /**
-   * What it was given for.
+   * The purpose of the proof.
    *
    * @generated from field: ostiary.session.v1.AuthenticationPurpose purpose = 4;
    */
@@ -154,22 +154,22 @@ export declare type AuthenticationMethod = Message<"ostiary.session.v1.Authentic
   assuranceLevel: AssuranceLevel;
 
   /**
-   * Whether the authenticator has made sure who holds it, by a PIN or a biometric feature.
+   * Whether the authenticator has verified its user, by a PIN or a biometric feature.
    *
    * @generated from field: bool user_verified = 5;
    */
   userVerified: boolean;
 
   /**
-   * The id of the provider that vouched, as the configuration names it. Empty: none did.
+   * The id that the configuration gives the provider that vouched. Empty: no provider did.
    *
    * @generated from field: string provider = 6;
    */
   provider: string;
 
   /**
-   * The id of the credential, where an identity can have several of the kind; not a secret. Empty: it has one, or none is
-   * stored.
+   * The id of the credential, if an identity can have several of its kind; not a secret. Empty: it can have only one,
+   * or none is stored.
    *
    * @generated from field: string credential_id = 7;
    */
@@ -196,7 +196,7 @@ export declare const AuthenticationMethodSchema: GenMessage<AuthenticationMethod
  */
 export declare type Device = Message<"ostiary.session.v1.Device"> & {
   /**
-   * The address that the login came from, IPv4 or IPv6.
+   * The IP address that the login came from.
    *
    * @generated from field: string ip_address = 1;
    */

@@ -25,7 +25,7 @@ export declare const file_ostiary_session_v1_session_service: GenFile;
  */
 export declare type GetCurrentSessionRequest = Message<"ostiary.session.v1.GetCurrentSessionRequest"> & {
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 1;
    */
@@ -39,8 +39,8 @@ export declare type GetCurrentSessionRequest = Message<"ostiary.session.v1.GetCu
   view: SessionView;
 
   /**
-   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
-   * the server keeps a feed; its answers include every change that was answered before.
+   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
+   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 3;
    */
@@ -67,7 +67,7 @@ export declare type GetCurrentSessionResponse = Message<"ostiary.session.v1.GetC
   session?: Session | undefined;
 
   /**
-   * Whose it is. Only with SESSION_VIEW_FULL.
+   * The identity of the session. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
@@ -102,16 +102,16 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   token: string;
 
   /**
-   * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone.
-   * With a name the server leaves out what it does not read itself, such as a cookie of its former configuration or one
-   * without a prefix where it is reached over https. Of what is left exactly one must be that of a live session.
+   * The session cookies of a request, at most four: each as in the Cookie header, `name=value`, or the value alone. The
+   * server ignores a cookie whose name it does not read itself, such as the name of a former configuration, or a name
+   * without a prefix if the server is reached over https. Exactly one of the others must be that of a live session.
    *
    * @generated from field: repeated string cookies = 2;
    */
   cookies: string[];
 
   /**
-   * What the session must show, all of it. Empty: any active session will do.
+   * The conditions that the session must meet, all of them. Empty: every active session will do.
    *
    * @generated from field: repeated ostiary.option.v1.Demand demands = 6;
    */
@@ -125,8 +125,8 @@ export declare type CheckSessionRequest = Message<"ostiary.session.v1.CheckSessi
   view: SessionView;
 
   /**
-   * The least that the answer must include: the `revision` of a change that the caller knows of. Refused with FEATURE_OFF until
-   * the server keeps a feed; its answers include every change that was answered before.
+   * The answer includes the change with this position, a `revision` that the caller knows. Refused with FEATURE_OFF
+   * until the server keeps a feed. Until then every answer includes all changes that were answered before it.
    *
    * @generated from field: ostiary.common.v1.Position at_least = 7;
    */
@@ -153,22 +153,23 @@ export declare type CheckSessionResponse = Message<"ostiary.session.v1.CheckSess
   session?: Session | undefined;
 
   /**
-   * Whose it is. Only with SESSION_VIEW_FULL.
+   * The identity of the session. Only with SESSION_VIEW_FULL.
    *
    * @generated from field: ostiary.identity.v1.IdentityProfile identity = 2;
    */
   identity?: IdentityProfile | undefined;
 
   /**
-   * The changes that the answer includes: a later one, which SessionFeedService tells of, may contradict it. Unset until the
-   * server keeps a feed.
+   * The position of the last change that the answer includes. A later change, which SessionFeedService tells of, may
+   * contradict it. Unset until the server keeps a feed.
    *
    * @generated from field: ostiary.common.v1.Position position = 3;
    */
   position?: Position | undefined;
 
   /**
-   * Until when the answer may be kept by a caller who follows the feed. Unset: not at all; so until the server keeps one.
+   * Until when a caller who follows the feed may keep the answer. Unset: it may not be kept. Always unset until the
+   * server keeps a feed.
    *
    * @generated from field: google.protobuf.Timestamp cache_until_time = 4;
    */
@@ -201,6 +202,14 @@ export declare type ListOwnSessionsRequest = Message<"ostiary.session.v1.ListOwn
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * The answer includes the change with this position, the `revision` that a write gave. Not served yet: refused with
+   * FEATURE_OFF.
+   *
+   * @generated from field: ostiary.common.v1.Position at_least = 3;
+   */
+  atLeast?: Position | undefined;
 };
 
 /**
@@ -262,6 +271,19 @@ export declare const RevokeOwnSessionRequestSchema: GenMessage<RevokeOwnSessionR
  * @generated from message ostiary.session.v1.RevokeOwnSessionResponse
  */
 export declare type RevokeOwnSessionResponse = Message<"ostiary.session.v1.RevokeOwnSessionResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: ostiary.session.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -296,6 +318,13 @@ export declare type RevokeOtherSessionsResponse = Message<"ostiary.session.v1.Re
    * @generated from field: int32 revoked_count = 1;
    */
   revokedCount: number;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -325,12 +354,19 @@ export declare const LogoutRequestSchema: GenMessage<LogoutRequest>;
  */
 export declare type LogoutResponse = Message<"ostiary.session.v1.LogoutResponse"> & {
   /**
-   * Where the browser goes next, to be signed out elsewhere as well, for example at the provider that it signed in with.
-   * Empty: nowhere; so until the server knows such providers.
+   * Where the browser goes next to be signed out elsewhere as well, for example at the provider that it signed in with.
+   * Empty: nowhere. Always empty until the server knows such providers.
    *
    * @generated from field: string redirect_url = 1;
    */
   redirectUrl: string;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -365,6 +401,13 @@ export declare type ExtendCurrentSessionResponse = Message<"ostiary.session.v1.E
    * @generated from field: ostiary.session.v1.Session session = 1;
    */
   session?: Session | undefined;
+
+  /**
+   * The position of the log of changes that includes this change. Not set yet: nothing serves it.
+   *
+   * @generated from field: ostiary.common.v1.Position revision = 2;
+   */
+  revision?: Position | undefined;
 };
 
 /**
@@ -435,21 +478,22 @@ export declare const ListOwnLoginHistoryResponseSchema: GenMessage<ListOwnLoginH
  */
 export declare type IssueTokenRequest = Message<"ostiary.session.v1.IssueTokenRequest"> & {
   /**
-   * Whom the token is for, the claim `aud`. Empty: the one that the configuration names.
+   * The audience of the token, the claim `aud`. Empty: the configured audience.
    *
    * @generated from field: string audience = 1;
    */
   audience: string;
 
   /**
-   * How long the token holds; never longer than the session. Unset: as the configuration says. From one second to an hour.
+   * How long the token is valid, from one second to an hour and never longer than the session. Unset: the configured
+   * lifetime.
    *
    * @generated from field: google.protobuf.Duration lifetime = 2;
    */
   lifetime?: Duration | undefined;
 
   /**
-   * Which claims it has, by the name that the configuration gives them. Empty: the default ones.
+   * The configured name of the set of claims that the token has. Empty: the default claims.
    *
    * @generated from field: string template = 3;
    */
@@ -525,8 +569,8 @@ export declare const SessionViewSchema: GenEnum<SessionView>;
 /**
  * SessionService is for the holders of sessions, and for the services that they call.
  *
- * The caller's own credential travels in headers: `Authorization: Bearer ost_ses_…`, or the session cookie. A
- * bearer token wins over a cookie.
+ * The caller shows a session in the headers: by `Authorization: Bearer ost_ses_…`, or by the session cookie. A bearer
+ * token wins over a cookie.
  *
  * A browser may send several values of the session cookie: of a domain that was configured before, of another
  * deployment below the same parent domain, or planted by a page of a sibling host. At most four distinct values are
@@ -537,7 +581,7 @@ export declare const SessionViewSchema: GenEnum<SessionView>;
  */
 export declare const SessionService: GenService<{
   /**
-   * GetCurrentSession returns the session whose credential is in the headers.
+   * GetCurrentSession returns the session that the headers show.
    *
    * Access: session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
@@ -553,11 +597,11 @@ export declare const SessionService: GenService<{
     output: typeof GetCurrentSessionResponseSchema;
   },
   /**
-   * CheckSession returns the session of a token or of cookies in the message: what a service calls for a request
-   * that it was sent. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about
-   * the session in the message; the call itself needs no credential.
+   * CheckSession returns the session of a token or of cookies in the message. A service calls it for a request that it
+   * got. It refuses by error, so that a caller who looks only at the status is safe. Its UNAUTHENTICATED is about the
+   * session in the message; the call itself needs no session and no API key.
    *
-   * Access: anyone; the token or the cookies in the message are the credential.
+   * Access: anyone; the token or the cookies in the message show the session.
    * Errors: SESSION_CREDENTIAL_MISSING, SESSION_COOKIE_AMBIGUOUS, SESSION_TOKEN_MALFORMED, SESSION_TOKEN_KIND_MISMATCH,
    * SESSION_TOKEN_UNKNOWN, SESSION_EXPIRED, SESSION_REVOKED, and with demands SESSION_ASSURANCE_TOO_LOW,
    * SESSION_AUTHENTICATION_TOO_OLD, SESSION_METHOD_INSUFFICIENT, SESSION_ADDRESS_UNVERIFIED, SESSION_ACTIONS_PENDING;
@@ -574,7 +618,7 @@ export declare const SessionService: GenService<{
    * ListOwnSessions lists the caller's active sessions, newest first, the current one included.
    *
    * Access: session.
-   * Errors: as GetCurrentSession.
+   * Errors: as GetCurrentSession, and PAGE_TOKEN_INVALID.
    *
    * @generated from rpc ostiary.session.v1.SessionService.ListOwnSessions
    */
@@ -611,9 +655,9 @@ export declare const SessionService: GenService<{
   },
   /**
    * Logout ends the session of the bearer token. Without one it ends every session that the browser's cookies show,
-   * under each name and domain that this server may have used, and removes these cookies; so it works as well where
-   * two of them are live and neither counts. It succeeds as well where no session is shown, or one that has ended, is unknown
-   * or malformed: afterwards nobody is signed in by what was shown.
+   * under each name and domain that this server may have used, and removes these cookies; so it works as well where two
+   * of them are live and neither counts. It succeeds as well without a session, and with a session that has ended, is
+   * unknown or malformed: afterwards nobody is signed in by what was sent.
    *
    * Access: anyone; a bearer token or cookies say which sessions end.
    * Errors: ORIGIN_NOT_ALLOWED.

@@ -180,7 +180,7 @@ function leadingStepsOf(nodes: readonly FormNode[]): ReadonlySet<string> {
   return first === -1 ? new Set() : stepsOf(nodes.slice(0, first));
 }
 
-/** What is drawn of a node; undefined for what is not, and for kinds that are newer. */
+/** A node as an element of the page; undefined for a node that is not drawn, and for kinds that are newer. */
 function elementOf(node: FormNode, step: string | undefined, options: FormOptions): FormElement | undefined {
   const { name, kind } = node;
   switch (kind.case) {

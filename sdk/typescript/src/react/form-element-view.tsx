@@ -10,11 +10,11 @@ export interface FormElementViewProps<Element = FormElement> {
   readonly element: Element;
   /** Default: English. */
   readonly texts?: FormTexts | undefined;
-  /** Hides a password that is shown; it is set while the form is sent. */
+  /** Whether a shown password is hidden again; true while the form is sent. */
   readonly concealed?: boolean | undefined;
 }
 
-/** Whatever stands in a form above its buttons, for pages that put a form together by hand. */
+/** Draws one element of a form above its buttons, for pages that put a form together by hand. */
 export function FormElementView({
   element,
   texts = englishFormTexts,

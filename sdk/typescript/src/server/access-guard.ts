@@ -15,14 +15,14 @@ export interface AccessGuard<View extends GuardView = "identity"> {
    * It rejects with a ConnectError for callers whom the method does not admit.
    */
   readonly requestGate: (context: HandlerContext) => Promise<void>;
-  /** Who calls, in a method that admits holders of a session. Throws in one that admits anyone: nobody was checked. */
+  /** The caller, in a method for holders of a session. Throws in a method for anyone, because nobody was checked there. */
   sessionOf(carrier: SessionCarrier): SignedIn<View>;
 }
 
 /**
- * Makes a guard of Connect services by what their methods declare in `(ostiary.option.v1.method).access`: `anyone` lets
- * everybody through, and `session` the holders of a session that meets all its demands. All other methods, and those without
- * the option, can be called by nobody. Throws a TypeError for options that cannot be meant.
+ * Makes a guard of Connect services that reads the option `(ostiary.option.v1.method).access` of their methods. `anyone` lets
+ * everybody through; `session` lets through the holders of a session that meets all its demands. Nobody can call any other
+ * method, nor a method without the option. Throws a TypeError for options that cannot be meant.
  */
 export function requireAccess<View extends GuardView = "identity">(
   options: AccessGuardOptions<View>,
@@ -41,7 +41,7 @@ export function requireAccess<View extends GuardView = "identity">(
     async requestGate(context) {
       const rule = ruleOf(context.method);
       if (rule.kind === "anyone") return;
-      // An answer for one person, or none, is not for a cache; the method can say otherwise.
+      // An answer for one person is not for a cache; the method can set another header.
       context.responseHeader.set("cache-control", "no-store");
       if (rule.kind === "undeclared") throw undeclaredRefusal(context.method).toConnectError();
       const { requestMethod: method, url, requestHeader: headers, signal } = context;

@@ -67,7 +67,7 @@ test("is undeclared without the option, and for callers whom the guard cannot re
   expect(ruleOf({ case: "apiKey", value: { scope: "notes:write" } })).toEqual(undeclared);
 });
 
-// Security rule: what a newer contract adds may let fewer in, so it never becomes no demand.
+// Security rule: an addition of a newer contract may let fewer people in, so it is never ignored.
 test.each([
   ["an empty demand", [{}]],
   ["a demand beside an empty one", [{ demand: { case: "noPendingActions", value: {} } }, {}]],

@@ -3,11 +3,11 @@ import { type DescMethod, getOption, hasOption, type Message } from "@bufbuild/p
 import { type Demand, FreshnessClass } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import { method as methodOption, type SessionAccess } from "../../../../gen/ostiary/option/v1/option_pb.js";
 
-/** Whom the guard lets call a method, as the `access` of its option `ostiary.option.v1.method` says. */
+/** Who may call a method, by the `access` of its option `ostiary.option.v1.method`. */
 export type AccessRule =
   | { readonly kind: "anyone" }
   | { readonly kind: "session"; readonly demands: readonly Demand[] }
-  /** Says nothing that a guard of sessions can decide by, so nobody may. */
+  /** The method declares nothing that a guard of sessions can check, so nobody may call it. */
   | { readonly kind: "undeclared" };
 
 const undeclared: AccessRule = { kind: "undeclared" };
@@ -32,15 +32,17 @@ export function accessRuleOf(method: DescMethod): AccessRule {
 }
 
 /**
- * Security rule: what a newer contract adds to a demand, or beside it, may let fewer in. So a method that declares what this
- * package does not know can be called by nobody.
+ * Security rule: a field that a newer contract adds to a demand, or beside it, may let fewer people in. So nobody can call a
+ * method whose option has a field that this package does not know.
  */
 function sessionRule(access: SessionAccess): AccessRule {
   const isKnown = !hasUnknownField(access) && access.demands.every(isKnownDemand);
   return isKnown ? { kind: "session", demands: access.demands } : undeclared;
 }
 
-/** Whether a demand demands something. A value that is newer than this package goes to Ostiary, which knows it or refuses. */
+/**
+ * Whether a demand is set and known. An enum value that is newer than this package goes to Ostiary, which knows or refuses it.
+ */
 function isKnownDemand(message: Demand): boolean {
   if (hasUnknownField(message)) return false;
   const { demand } = message;

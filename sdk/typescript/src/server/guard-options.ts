@@ -10,19 +10,19 @@ import { originSet } from "./origin.ts";
 import type { SessionRefusedError } from "./refusal.ts";
 import { type Span, spanMs } from "./span.ts";
 
-/** What can be asked of the way in which somebody signed in. */
+/** A property that a proof of a session can be asked for. */
 export type MethodPropertyName = "phishing_resistant" | "user_verified";
 
-/** How much is asked for: the session alone, or with whose it is. */
+/** How much is asked for: the session alone, or with the identity that it belongs to. */
 export type GuardView = "session" | "identity";
 
-/** What a guard demands, and where it asks. */
+/** The demands of a guard, and the server that it asks. */
 export type GuardOptions<View extends GuardView = "identity"> = GuardRules<View> & GuardReach;
 
-/** How a guard by the methods' own `access` option checks, and where it asks. What it demands is in the option. */
+/** How a guard by the methods' `access` option checks, and the server that it asks. The demands are in the option. */
 export type AccessGuardOptions<View extends GuardView = "identity"> = CheckRules<View> & GuardReach;
 
-/** Where a guard asks: the public listener, or clients of it that there are already. */
+/** The server that a guard asks: the URL of the public listener, or existing clients of it. */
 export type GuardReach =
   | (Reach & { readonly ostiary?: undefined })
   | { readonly ostiary: Pick<Ostiary, "sessions"> };
@@ -32,19 +32,23 @@ export interface GuardRules<View extends GuardView = "identity"> extends CheckRu
   /** The least assurance level that will do. Default: any. */
   readonly assuranceLevel?: "aal1" | "aal2" | undefined;
   /**
-   * How long ago the person may have proved who they are: from a second to 10,000 years, or `privileged`: as long as Ostiary
-   * lets them change secrets and addresses (`flows.settings.privileged_for`). Default: any time.
+   * The longest time since the person last proved who they are: from a second to 10,000 years, or `privileged`, the time in
+   * which Ostiary lets them change secrets and addresses (`flows.settings.privileged_for`). Default: no limit.
    */
   readonly maxAge?: Span | "privileged" | undefined;
-  /** Properties that a proof of the session must have, each; what Ostiary has no method for refuses everybody. Default: none. */
+  /**
+   * Properties that proofs of the session must have, each at least once. A property that no method of Ostiary has refuses
+   * everybody. Default: none.
+   */
   readonly methodProperties?: readonly MethodPropertyName[] | undefined;
-  /** The kind of which the person must have a verified address. Default: none is needed. */
+  /** The kind of verified address that the person must have. Default: none is needed. */
   readonly verifiedAddress?: "any" | "email" | "phone" | undefined;
-  /** Whether everything must be done that the person was asked to do. Default: no. */
+  /** Whether no required action may be pending. Default: no. */
   readonly noPendingActions?: boolean | undefined;
   /**
-   * Told what a handler of `node` threw or rejected with, after 500 was answered: node:http itself has no place for it. What
-   * it throws in turn is ignored. Default: `console.error`. Other frameworks have error handlers of their own.
+   * Gets the error that a handler of `node` threw or rejected with, after 500 was answered; node:http itself has no error
+   * handler. An error that this callback throws is ignored. Default: `console.error`. Other frameworks have error handlers of
+   * their own.
    */
   readonly onHandlerError?: ((error: unknown) => unknown) | undefined;
 }
@@ -124,7 +128,7 @@ export interface GuardSettings extends CheckSettings {
   readonly noPendingActions: boolean;
 }
 
-/** The options that every check uses, whatever is demanded. */
+/** The options that every check uses, for all demands. */
 export interface CheckSettings {
   readonly withIdentity: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
@@ -161,7 +165,7 @@ export function readGuardOptions(options: GuardOptions<GuardView>): GuardSetting
   };
 }
 
-/** Reads the options of a guard by the methods' own `access` option. Throws a TypeError for those that cannot be meant. */
+/** Reads the options of a guard by the methods' `access` option. Throws a TypeError for an option that makes no sense. */
 export function readAccessGuardOptions(options: AccessGuardOptions<GuardView>): CheckSettings {
   refuseUnknownOptions("requireAccess", options, accessOptionNames);
   return readCheckRules(options);

@@ -15,9 +15,10 @@ export function mayAct(head: RequestHead, allowedOrigins: ReadonlySet<string>, m
 }
 
 /**
- * By the contract's own idempotency level, but for the calls that a page makes to be drawn, to which any site may link: a new
- * flow changes nothing of anybody's before it is submitted, a token changes nothing at all, and reading a flow or checking a
- * session is no call without side effects only because its request holds a secret, which must not be in a URL.
+ * The contract's idempotency level decides, except for calls that a page makes in order to be drawn, because any site may link
+ * to such a page. These are safe too: a new flow changes nobody's data before it is submitted, and a token changes nothing at
+ * all. Reading a flow and checking a session are not marked as free of side effects only because their requests hold a secret,
+ * which must not be in a URL.
  */
 export function changesSomething(method: DescMethod): boolean {
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return false;

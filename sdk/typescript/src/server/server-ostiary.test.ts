@@ -36,7 +36,7 @@ describe("createServerOstiary", () => {
     expect(sent.get("x-forwarded-for")).toBe("203.0.113.9");
   });
 
-  // Security rule: with a key nothing depends on which proxies are trusted, so no header of theirs is sent.
+  // Security rule: with a key the list of trusted proxies does not matter, so no header of a proxy is sent.
   test("with an API key says for whom it calls in headers of its own", async () => {
     const sent = await headersOf({ request, clientAddress: "203.0.113.9", apiKey: "ost_key_default_1" });
     expect(sent.get("ostiary-api-key")).toBe("ost_key_default_1");
@@ -55,7 +55,7 @@ describe("createServerOstiary", () => {
     expect([...sent.keys()].filter((name) => name.startsWith("ostiary"))).toEqual([]);
   });
 
-  // Security rule: a key that is not set is no choice to go without; and no error shows what one is.
+  // Security rule: an empty key is a mistake, not a choice to go without; and no error shows a key.
   test.each(["", " ", "ost_key\r\nx: 1", null, 1, ["ost_key_1"]])("refuses %j as an API key", (apiKey) => {
     const all = { baseUrl: "https://auth.example", request, apiKey } as unknown as ServerOstiaryOptions;
     expect(() => createServerOstiary(all)).toThrow(

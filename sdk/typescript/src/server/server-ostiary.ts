@@ -20,9 +20,9 @@ export type ServerOstiaryOptions = Reach & {
   /** The server's `session.cookie.name`. Default: `ostiary_session`. */
   readonly cookieName?: string | undefined;
   /**
-   * An API key of your app with the scope `client:forward`: with it Ostiary believes your app what it says of its user's address
-   * and user agent, on any host and behind any proxy. Without it that depends on `server.trusted_proxies`.
-   * A secret: for code that runs on your server only.
+   * An API key of your app with the scope `client:forward`. With it Ostiary believes the IP address and user agent of the user
+   * that your app sends, on any host and behind any proxy. Without it that depends on `server.trusted_proxies`. A secret: for
+   * code that runs on your server only.
    */
   readonly apiKey?: string | undefined;
 } & (UserRequest | UserNodeRequest);
@@ -55,7 +55,7 @@ export interface UserNodeRequest {
 /** Clients that speak for the user of one request. Never keep it for another one. */
 export interface ServerOstiary extends Ostiary {
   /**
-   * The Set-Cookie headers that the user's browser must get, as of now. An app that sends them without `applyTo` also sends
+   * The Set-Cookie headers that the user's browser must get so far. An app that sends them without `applyTo` also sends
    * `Cache-Control: private, no-store`.
    */
   readonly setCookies: readonly string[];
@@ -123,7 +123,7 @@ export function createServerOstiary(options: ServerOstiaryOptions): ServerOstiar
   };
 }
 
-/** An empty one is a variable of the environment that is not set: the app would be believed by nobody. Never shows the value. */
+/** Refuses an empty key, which comes from an environment variable that is not set. The error never shows the value. */
 function checkApiKey(apiKey: unknown): void {
   if (apiKey !== undefined && (typeof apiKey !== "string" || !/^[!-~]+$/.test(apiKey))) {
     throw new TypeError("apiKey must be an API key, as ApiKeyService made it");

@@ -44,7 +44,7 @@ export interface SignedIn<View extends GuardView = GuardView> {
 /** What a credential is once there is one. */
 type Shown = Extract<Credential, { readonly kind: "bearer" | "cookie" }>;
 
-/** One thing that a session must show, as it is asked for. */
+/** One condition that a session must meet, as it is sent. */
 export type Demand = MessageInitShape<typeof DemandSchema>;
 
 /** Finds out whose request it is. Rejects with a SessionRefusedError, and nothing else, unless that is certain. */
@@ -53,7 +53,7 @@ export type CheckRequest<View extends GuardView> = (
   signal?: AbortSignal,
 ) => Promise<SignedIn<View>>;
 
-/** The same for demands that are told with each request. */
+/** The same for demands that are given with each request. */
 export type CheckDemands<View extends GuardView> = (
   readHead: () => RequestHead,
   demands: readonly Demand[],
@@ -84,8 +84,8 @@ export function createCheck<View extends GuardView>(options: GuardOptions<View>)
 }
 
 /**
- * Makes a check of demands that are told with each request. The head is read within the check: what a request of a stranger
- * makes it throw is a refusal as well.
+ * Makes a check of demands that are given with each request. The head is read within the check, so an error that a stranger's
+ * request causes there is a refusal as well.
  */
 export function createDemandsCheck<View extends GuardView>(
   reach: GuardReach,
@@ -165,7 +165,7 @@ function demandsOf(settings: GuardSettings): readonly Demand[] {
   return demands.map((demand) => ({ demand }));
 }
 
-/** The highest of the levels that are demanded. */
+/** The highest level that is demanded. */
 function leastLevel(demands: readonly Demand[]): AssuranceLevel {
   const demanded = demands.map(({ demand }) =>
     demand?.case === "assuranceLevel" ? demand.value : AssuranceLevel.UNSPECIFIED,
@@ -182,7 +182,7 @@ function presentOrRefuse(credential: Credential): Shown {
       throw new SessionRefusedError({
         status: 401,
         reason: "SESSION_TOKEN_MALFORMED",
-        message: "What was sent is not a session token: its form or checksum is wrong.",
+        message: "The text is not a session token: its form or checksum is wrong.",
         remedy: "Log in, and send the token unchanged.",
       });
     case "ambiguous":

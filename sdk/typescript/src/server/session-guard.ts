@@ -147,7 +147,7 @@ export function requireSession<View extends GuardView = "identity">(
 /** What guards of this package have made; nothing else counts, whatever it looks like. */
 const madeByGuards = new WeakSet<object>();
 
-/** Notes that a guard has made it; `made` is what that guard has made. */
+/** Notes in `made`, the results of one guard, that this guard has made the object. */
 export function markAsChecked<Checked extends object>(signedIn: Checked, made: WeakSet<object>): Checked {
   made.add(signedIn);
   madeByGuards.add(signedIn);

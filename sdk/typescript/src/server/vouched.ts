@@ -12,7 +12,7 @@ import { SessionRefusedError } from "./refusal.ts";
 
 /** What was asked for, and must be in the answer. */
 export interface Asked {
-  /** At least this one; unspecified: any. */
+  /** The least level; unspecified: any. */
   readonly assuranceLevel: AssuranceLevel;
   readonly view: SessionView;
 }

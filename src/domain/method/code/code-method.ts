@@ -28,7 +28,7 @@ export class CodeMethod implements AddressProofMethod {
     return [button("sendCode", messages.sendCode(purpose))];
   }
 
-  /** Without lengths and a pattern: they would cut what is pasted, which `readTypedCode` reads. */
+  /** The field has no lengths and no pattern, which would cut pasted text; `readTypedCode` reads it. */
   awaitNodes(purpose: ProofPurpose): readonly Node[] {
     return [
       {

@@ -8,7 +8,7 @@ import { type CallErrorSchema, RemedySchema } from "../../../../gen/ostiary/erro
 import type { DomainError } from "../../../domain/errors.ts";
 import { toConnectError } from "../errors.ts";
 
-/** Why one part of a call failed, with all that the error of a call of its own would say. */
+/** The error of one part of a call, with everything that the error of a separate call would say. */
 export function toCallError(error: DomainError, requestId: string): MessageInitShape<typeof CallErrorSchema> {
   const connectError = toConnectError(error, requestId);
   return {

@@ -10,7 +10,7 @@ import {
 } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import type { Demand } from "../../../domain/session/demands.ts";
 
-/** The demands of a request. Throws for one that is unknown: validation lets none through. */
+/** The demands of a request. Throws for an unknown demand, which validation should have refused. */
 export function fromDemands(demands: readonly ProtoDemand[]): readonly Demand[] {
   return demands.map((demand) => {
     const known = fromDemand(demand);
@@ -19,7 +19,7 @@ export function fromDemands(demands: readonly ProtoDemand[]): readonly Demand[] 
   });
 }
 
-/** A demand; undefined if it is empty, or newer than this server. Security rule: such a one is never met. */
+/** A demand; undefined if it is empty, or newer than this server. Security rule: such a demand is never met. */
 export function fromDemand({ demand }: ProtoDemand): Demand | undefined {
   switch (demand.case) {
     case "assuranceLevel":

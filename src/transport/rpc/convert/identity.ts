@@ -115,7 +115,10 @@ function isSame(one: KindAndValue, other: KindAndValue): boolean {
   return one.kind === other.kind && one.value === other.value;
 }
 
-/** An identity as its owner may see it: without admin metadata, and without what only operators need. */
+/**
+ * An identity as its owner may see it: without admin metadata, and without what only operators need. Its traits are those that
+ * `IdentityProfiles` leaves.
+ */
 export function toIdentityProfile(identity: Identity): MessageInitShape<typeof IdentityProfileSchema> {
   return {
     id: identity.id,
@@ -143,7 +146,7 @@ export function toCredential(credential: Credential): MessageInitShape<typeof Cr
   };
 }
 
-/** How much is asked for; unspecified is the method's default. */
+/** The view that is asked for; unspecified is the method's default. */
 export function fromIdentityView(view: ProtoIdentityView, byDefault: IdentityView): IdentityView {
   switch (view) {
     case ProtoIdentityView.ID:

@@ -29,7 +29,7 @@ const methods: Readonly<Record<string, MethodKind>> = {
   link_recovery: MethodKind.LINK,
 };
 
-/** By the reasons that events give. */
+/** The reasons of failures, by the reasons in events. */
 const failureReasons: Readonly<Record<string, LoginFailureReason>> = {
   CREDENTIALS_INVALID: LoginFailureReason.CREDENTIALS_INVALID,
   CODE_INVALID: LoginFailureReason.CODE_INVALID,

@@ -25,7 +25,7 @@ const states: Record<SessionState, ProtoSessionState> = {
   revoked: ProtoSessionState.REVOKED,
 };
 
-/** A session as the contract shows it, to a call of a tenant at a time. */
+/** A session as the contract shows it to a call. */
 export function toSession(
   session: Session,
   { tenant, now }: { readonly tenant: Tenant; readonly now: Date },

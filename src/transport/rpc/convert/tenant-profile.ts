@@ -29,7 +29,7 @@ const modes: Record<TenantProfile["registration"]["mode"], RegistrationMode> = {
   closed: RegistrationMode.CLOSED,
 };
 
-/** A tenant as its pages know it. */
+/** The profile of a tenant as the contract shows it. */
 export function toTenantProfile(profile: TenantProfile): MessageInitShape<typeof TenantProfileSchema> {
   const { branding, login, registration, verification, recovery, settings } = profile;
   return {
@@ -61,7 +61,7 @@ function toMethod(kind: MethodKind) {
   return { kind: methodKinds[kind] };
 }
 
-/** Unset where no colour is configured. */
+/** The colours; unset if none is configured. */
 function toColors(colors: BrandColors): MessageInitShape<typeof BrandColorsSchema> | undefined {
   return Object.values(colors).every((color) => color === "") ? undefined : colors;
 }

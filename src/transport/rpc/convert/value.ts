@@ -31,8 +31,8 @@ export function fromValues(values: Readonly<Record<string, Value>>): ReadonlyMap
 }
 
 /**
- * Names with their values, also `__proto__`: the decoder assigns names one by one, so that this one became the prototype. It is
- * put back for the rules to refuse.
+ * Names with their values, also `__proto__`. The decoder assigns names one by one, so this name has become the prototype. It is
+ * added again, for the validation to refuse it.
  */
 function entriesOf(fields: Readonly<Record<string, Value>>): readonly (readonly [string, JsonValue])[] {
   const entries = Object.entries(fields).map(([name, value]) => [name, fromValue(value)] as const);

@@ -36,7 +36,7 @@ export class UnaryContext implements HandlerContext {
 
   readonly timeoutMs: () => number | undefined;
 
-  /** What the handler answers with, where that is the same for every caller. Set by share(). */
+  /** The answer of the handler if it is the same for every caller. Set by share(). */
   shared: SharedAnswer | undefined;
 
   get service(): DescService {

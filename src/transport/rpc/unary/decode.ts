@@ -26,10 +26,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** How messages are read from binary: what is unknown is dropped. */
 const binaryOptions = { readUnknownFields: false, recursionLimit: maxNesting };
-/** The same where the contract closes a message: what is unknown is kept, to be found. */
+/** The same for requests with closed messages: unknown fields are kept, so that they can be found. */
 const closedBinaryOptions = { ...binaryOptions, readUnknownFields: true };
 
-/** How the requests of a method are read from binary; `closed` is the method's check, if it has one. */
+/** The options to read the requests of a method from binary; `closed` is the method's check, if it has one. */
 export function binaryOptionsFor(closed: AssertClosed | undefined) {
   return closed === undefined ? binaryOptions : closedBinaryOptions;
 }
@@ -37,11 +37,11 @@ export function binaryOptionsFor(closed: AssertClosed | undefined) {
 /** How messages are read from JSON: what is unknown is refused. */
 export const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
 
-/** What reading a message depends on. */
+/** The options for reading a message. */
 interface DecodeOptions {
-  /** What a google.protobuf.Any in JSON may hold. */
+  /** The message types that a google.protobuf.Any in JSON may hold. */
   readonly jsonTypes?: Registry | undefined;
-  /** The check for unknown fields, where the contract closes a message (closed-messages.ts). */
+  /** The check for unknown fields in closed messages (closed-messages.ts). */
   readonly closed?: AssertClosed | undefined;
 }
 

@@ -44,7 +44,7 @@ function* everSmaller(error: ConnectError): Generator<ConnectError> {
       ),
     );
   }
-  // What the client acts on and what a person is told.
+  // The details that a client acts on, and the sentence for a person.
   const kept: ReadonlySet<string> = new Set([
     ErrorInfoSchema.typeName,
     RetryInfoSchema.typeName,

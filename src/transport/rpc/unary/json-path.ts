@@ -72,7 +72,7 @@ function expectation(field: DescField): string {
     case "map":
       return "is not an object of the right values";
     case "enum": {
-      // The zero value means "not set": nobody is told to write it.
+      // The zero value means "not set", so it is not among the suggestions.
       const names = field.enum.values.filter(({ number }) => number !== 0).map(({ name }) => name);
       return `must be one of ${names.join(", ")}`.slice(0, 400);
     }

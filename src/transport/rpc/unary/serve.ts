@@ -120,7 +120,7 @@ async function carryOut(
   return encode(route.method.output, wire.codec, create(route.method.output, response), jsonTypes);
 }
 
-/** Whether a caller by GET has the answer already. */
+/** Whether the caller of a GET has the answer already. */
 function isKnown(exchange: Exchange, etag: string): boolean {
   return exchange.method === "GET" && matchesEtag(exchange.header("if-none-match"), etag);
 }

@@ -7,9 +7,9 @@ import type { Codec } from "./decode.ts";
 import type { EncodedMessage } from "./wire.ts";
 
 /**
- * An answer that is the same for every caller: it is encoded once, and browsers and caches in between may keep it for a while.
+ * An answer that is the same for every caller. It is encoded once, and browsers and other caches may keep it for a while.
  *
- * Security rule: nothing that a credential, a cookie or an address decides may be in it, and no cookie is set with it.
+ * Security rule: it must not depend on a credential, a cookie or an IP address, and no cookie is set with it.
  */
 export class SharedAnswer<Desc extends DescMessage = DescMessage> {
   readonly message: MessageShape<Desc>;
@@ -22,7 +22,7 @@ export class SharedAnswer<Desc extends DescMessage = DescMessage> {
     this.message = message;
     this.#schema = schema;
     this.#maxAgeSeconds = maxAgeSeconds;
-    // Each codec has a URL of its own, so one tag serves them all.
+    // Each codec has a URL of its own, so one etag serves them all.
     const digest = createHash("sha256").update(toBinary(schema, message)).digest("base64url");
     this.etag = `"${digest.slice(0, 22)}"`;
   }
@@ -38,14 +38,14 @@ export class SharedAnswer<Desc extends DescMessage = DescMessage> {
     return encoded;
   }
 
-  /** Adds what caches go by, in place of the header that forbids them to keep anything. */
+  /** Adds the headers for caches, in place of the one that forbids them to keep anything. */
   addHeadersTo(headers: ResponseHeaders): void {
     headers.etag = this.etag;
     headers["cache-control"] = `public, max-age=${this.#maxAgeSeconds}`;
   }
 }
 
-/** Answers a unary call with what is the same for every caller. Its handler returns what this returns. */
+/** Answers a unary call with a shared answer. The handler returns the result of this function. */
 export function share<Desc extends DescMessage>(
   context: HandlerContext,
   answer: SharedAnswer<Desc>,
