@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type JsonAnswer, JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 import { administer } from "../support/postgres.ts";
 
-const count = 5_000;
+const count = 2_000;
 const config = { secrets: { sealing: ["s".repeat(32)] } };
 let database: TestDatabase;
 let apiKey: string;
@@ -168,7 +168,7 @@ test.each<[string, (caller: JsonCaller) => Promise<unknown>, unknown]>([
         .messages.length,
     1,
   ],
-])("%s: no table of five thousand is read from end to end", async (_name, ask, expected) => {
+])("%s: no table of two thousand is read from end to end", async (_name, ask, expected) => {
   const before = await rowsRead();
   const app = await startTestApp({ databaseUrl: database.url, config });
   const caller = new JsonCaller({ publicUrl: app.localUrl, adminUrl: app.adminUrl, apiKey });
