@@ -55,8 +55,7 @@ export function endOf(signal: AbortSignal): unknown {
 /** Whether a stream was ended by the server or by the deadline of its caller, so that the caller is there to be told. */
 export function isEnded({ reason }: AbortSignal): boolean {
   return (
-    reason instanceof DomainError ||
-    (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
+    reason instanceof DomainError || (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
   );
 }
 
