@@ -9,6 +9,8 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Arguments for the server: make run ARGS="--public-port 5000"
 ARGS ?=
+# Another checkout, installed by `make`, for bench-compare.
+BASE ?=
 # Arguments for vitest: make test TEST_ARGS="test/race --bail=1"
 TEST_ARGS ?=
 
@@ -72,6 +74,10 @@ build: node_modules/.installed ui ## Compile the two published packages into dis
 .PHONY: bench
 bench: node_modules/.installed ## Print the figures: round trips, start-up, memory, throughput
 	node bench/report.ts
+
+.PHONY: bench-compare
+bench-compare: node_modules/.installed ## Measure a session check and a login against the checkout BASE
+	node bench/compare.ts $(BASE)
 
 .PHONY: bench-enumeration
 bench-enumeration: node_modules/.installed ## Measure whether answers take longer for accounts that exist
