@@ -42,9 +42,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(stepsOf(before.flow)).toEqual(["profile", "password", "deleteAccount"]);
 
     const purgeTime = await deleteAccount(app, sessionToken, protocol);
-    expect(purgeTime.getTime()).toBe(
-      app.clock.now().getTime() - (app.clock.now().getTime() % 1000) + 30 * dayMs,
-    );
+    expect(purgeTime.getTime()).toBe(app.clock.now().getTime() + 30 * dayMs);
     for (const token of [sessionToken, other]) {
       const check = app.client(SessionService).checkSession({ token });
       expect((await refusal(check)).reason).toBe("SESSION_REVOKED");
@@ -68,9 +66,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(offers.map(({ part }) => part.case)).toEqual(["profile", "password", "deletion"]);
     const [, , deletion] = offers;
     const scheduled = deletion?.part.case === "deletion" ? deletion.part.value.purgeTime : undefined;
-    expect(scheduled && Math.trunc(timestampDate(scheduled).getTime() / 1000) * 1000).toBe(
-      purgeTime.getTime(),
-    );
+    expect(scheduled && timestampDate(scheduled)).toEqual(purgeTime);
     expect((await refusal(submit("deleteAccount"))).reason).toBe("STEP_NOT_OFFERED");
     const { outcome, flow: drawn } = await submit("keepAccount");
     if (outcome.case !== "saved") throw new Error(`it was ${outcome.case}`);
