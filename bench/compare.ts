@@ -12,7 +12,6 @@ if (base === undefined)
   throw new Error("usage: node bench/compare.ts BASE, a checkout with its dependencies");
 const rounds = Number(process.env.BENCH_ROUNDS ?? 10);
 const directory = mkdtempSync(join(tmpdir(), "ostiary-bench-"));
-const email = "bench@example.com";
 
 /** The clients of a checkout's own journey, which speak its own contract. */
 interface Journey {
@@ -50,6 +49,7 @@ try {
 }
 
 async function start(tree: string): Promise<Side> {
+  const email = "login@example.com";
   const { connect, register, logIn }: Journey = await import(join(tree, "bench/journey.ts"));
   const data = join(directory, String(sides.length));
   const server = await startMeasured(join(tree, "bin/ostiary"), [
@@ -57,7 +57,9 @@ async function start(tree: string): Promise<Side> {
     ...["--public-port", "0", "--admin-port", "0"],
   ]);
   const clients = connect(server.publicUrl);
-  const token = await register(clients, email);
+  // Two accounts: an account keeps so many sessions, and the logins would end the one that is checked.
+  const token = await register(clients, "check@example.com");
+  await register(clients, email);
   return { server, token, logIn: () => logIn(clients, email), checks: [], logins: [] };
 }
 
