@@ -159,8 +159,8 @@ export class Layers {
   }
 
   /**
-   * A secret is never split and never read as anything else. So a list of secrets is one secret as it stands, or a list
-   * in JSON or YAML whose secrets are in quotes; a single one may also be a reference, `{file: …}` or `{env: …}`.
+   * Sets a secret from a text. The text is the secret as it stands, because a secret may hold any character. A list of secrets is
+   * one secret, or a list in JSON or YAML with each secret in quotes. One secret may also be a reference: `{file: …}`, `{env: …}`.
    */
   #addSecretText(
     { path, field }: ConfigKey,

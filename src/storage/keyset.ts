@@ -23,8 +23,8 @@ export function positionOf(page: PageRequest): Position {
 }
 
 /**
- * The rows of a page as far as an answer may hold them, and one that goes beyond it, so that the documents of all others are not
- * sent to us only to be thrown away. `rows` selects the page with its length in `bytes`; `order` is by its columns.
+ * The rows of a page up to the size of an answer, and one row more. The database does not send the documents of the others, which
+ * would be thrown away. `rows` selects the page with its length in `bytes`; `order` is by its columns.
  */
 export function rowsThatFit(rows: string, order: string): string {
   return `SELECT *, found > count(*) OVER () AS is_cut

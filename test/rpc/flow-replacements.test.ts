@@ -68,7 +68,7 @@ test("is followed by a bounded number, then by fresh ones, and never by nothing"
   expect(seen.size).toBe(8 + 2 * 4);
 });
 
-test("after a recovery it is one recovery, whatever session is shown with it", async () => {
+test("after a recovery it is one recovery, with any session or none", async () => {
   const { email } = await verifiedAccount(app);
   const recovery = app.client(RecoveryService);
   const { flow } = await recovery.createRecoveryFlow({ client: ClientKind.NATIVE });

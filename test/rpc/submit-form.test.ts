@@ -206,7 +206,7 @@ describe.each(states)("a stranger learns nothing of the form of a flow that is %
   });
 });
 
-test("whoever holds a flow that is over is told so, whatever names they send", async () => {
+test("the holder of a flow that is over is told so, for any names that they send", async () => {
   for (const name of ["identifier", "nothing"]) {
     const values = { [name]: "x" };
     const flow = await flowKinds.login.create(app, { client: ClientKind.NATIVE });

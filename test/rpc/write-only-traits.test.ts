@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterAll(() => app.stop());
 
 const nodeOf = (flow: Flow | undefined, name: string) => flow?.form?.nodes.find((node) => node.name === name);
-/** A message as text, whatever it holds. */
+/** The whole of a message as text. */
 const textOf = (message: unknown) =>
   JSON.stringify(message, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 const secrets = [marked("pin"), marked("answer"), marked("key"), marked("word")];

@@ -164,7 +164,7 @@ describe.each<Protocol>(["Connect JSON", "gRPC"])("another team's service over %
     expect(served).toEqual(["listNotes", "watchNotes"]);
   });
 
-  test("refuses whoever has none, in streams as well", async () => {
+  test("refuses callers that have none, in streams as well", async () => {
     const refused = { code: "Unauthenticated", reason: "SESSION_CREDENTIAL_MISSING" };
     expect(await refusal(stranger().listNotes({}))).toMatchObject(refused);
     const watching = stranger().watchNotes({})[Symbol.asyncIterator]();

@@ -18,7 +18,7 @@ const submits = allServices
 const fieldsOf = (message: DescMessage) =>
   Object.fromEntries(message.fields.map((field) => [field.name, `${field.number} ${typeOf(field)}`]));
 
-// Whoever knows one kind of flow knows all of them, and an outcome that is newer than the client leaves it a flow to draw.
+// A client that knows one kind of flow knows all of them, and an outcome that is newer than the client leaves it a flow to draw.
 describe("every submit", () => {
   const all = fieldsOf(FlowService.method.submitForm.output);
 

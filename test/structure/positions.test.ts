@@ -14,7 +14,7 @@ const methods = allServices
   .flatMap((service) => service.methods)
   .map((method) => [`${method.parent.name}.${method.name}`, method] as const);
 
-// A caller that has made a change hands its position to the next read, whatever the methods are.
+// A caller that has made a change hands its position to the next read, of any method.
 describe("where the log of changes stands", () => {
   const readers = methods.filter(([, { name, output }]) => reads.test(name) && shows(output));
   const writers = methods.filter(([, { name }]) => !reads.test(name) && !others.test(name));

@@ -64,7 +64,7 @@ describe("every request id", () => {
     input.fields.filter((field) => field.name === "request_id").map((field) => [name, field] as const),
   );
 
-  // Whoever leaves it out gets what they always got.
+  // A client that leaves it out gets what it always got.
   test.each(ids)("%s: has a limit and may be left out", (_name, field) => {
     expect(hasOption(field, fieldRules)).toBe(true);
     const rules = getOption(field, fieldRules);

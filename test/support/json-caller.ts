@@ -81,7 +81,7 @@ export function resultOf({ status, body, reason }: JsonAnswer): string {
 }
 
 /** The token of the session that a flow has made; empty if there is none. */
-export function tokenIn({ body }: JsonAnswer): string {
+export function tokenIn({ body }: Pick<JsonAnswer, "body">): string {
   return body.completed?.signedIn?.sessionToken ?? "";
 }
 

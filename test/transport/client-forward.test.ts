@@ -230,7 +230,7 @@ test("the log names the user's address and the key's id, and no key", async () =
   expect(text).not.toContain("203.0.113.252");
 });
 
-// Security rule: who guesses keys is counted by the address that they come from, not the one that they name; a live key is served.
+// Security rule: a client that guesses keys counts by its own IP address, not by the address that it names; a live key is served.
 test("guessed keys count for the peer's own address", async () => {
   const guarded = await startTestApp({
     config: {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { readMessages, startTestApp, type TestApp } from "../support/app.ts";
+import { tokenIn } from "../support/json-caller.ts";
 import { sealingSecret, startThrottledApp } from "../support/throttled.ts";
 import {
   bearer,
@@ -15,7 +16,6 @@ import {
   native,
   outcomeOf,
   type Sent,
-  tokenIn,
 } from "./by-name.ts";
 
 const attackersPassword = "attackers-Own-pass-4711";

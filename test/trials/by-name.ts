@@ -37,7 +37,7 @@ export class Caller extends Browser {
     return this.post(`/ostiary.flow.v1.${kind}Service/Submit${kind}Flow`, message, sent);
   }
 
-  /** The same by the form, whatever kind of flow it is. */
+  /** The same by the form, for any kind of flow. */
   press({ id, csrfToken }: HeldFlow, step: string, values: object = {}, sent: Sent = {}): Promise<Answer> {
     const message = { flowId: id, ...(csrfToken && { csrfToken }), step, values };
     return this.post("/ostiary.flow.v1.FlowService/SubmitForm", message, sent);
@@ -64,9 +64,4 @@ export function outcomeOf({ body, reason }: Answer): string {
   if (reason !== undefined) return reason;
   const name = Object.keys(body).find((field) => field !== "flow" && field !== "replaced") ?? "shown";
   return name === "rejected" ? body.rejected.reason : name;
-}
-
-/** The token in an answer that completed something. */
-export function tokenIn({ body }: Answer): string {
-  return body.completed?.signedIn?.sessionToken ?? "";
 }

@@ -5,17 +5,8 @@ import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import type { Answer } from "../support/browser.ts";
-import {
-  bearer,
-  browser,
-  Caller,
-  type HeldFlow,
-  type Kind,
-  kinds,
-  native,
-  outcomeOf,
-  tokenIn,
-} from "./by-name.ts";
+import { tokenIn } from "../support/json-caller.ts";
+import { bearer, browser, Caller, type HeldFlow, type Kind, kinds, native, outcomeOf } from "./by-name.ts";
 
 const hour = 3_600_000;
 const newPassword = "another harbour lantern";
@@ -87,7 +78,7 @@ async function codeFor(address: string): Promise<string> {
 const caller = () => new Caller(app);
 
 describe("the settings flow of somebody else, of which the id is known", () => {
-  /** What a settings flow takes, whatever it stands at. */
+  /** The steps of a settings flow, at any stage. */
   const steps: Readonly<Record<string, object>> = {
     password: { password: { password: "x" } },
     profile: { profile: {}, traits: { name: "Changed" } },

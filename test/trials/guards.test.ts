@@ -44,7 +44,7 @@ const refusalOf = async (checking: Promise<unknown>) => {
   return error instanceof SessionRefusedError ? error : { status: error === undefined ? 200 : 0, reason: "" };
 };
 
-describe("whatever stands at the address of Ostiary", () => {
+describe("any answer at the URL of Ostiary", () => {
   const binary = { "content-type": "application/proto" };
   const json = { "content-type": "application/json" };
   const field = (number: number, content: Buffer | string) => {

@@ -366,7 +366,7 @@ describe("formDataToValues", () => {
     expect(pressed.step).toMatchObject({ case: "sendCode", value: { addressId: "2" } });
     const other = sentForm(flow, form({ "sendCode.addressId": "3" }), "sendCode");
     expect(other.step).toEqual({ case: "sendCode", value: {} });
-    // The node says it by itself, whatever the data say.
+    // The node alone says it; the data do not count.
     for (const data of [form({}), form({ "sendCode.addressId": "1" })]) {
       expect(sentForm(flow, data, flow.form?.nodes[1] ?? "").step).toMatchObject({
         value: { addressId: "2" },

@@ -16,8 +16,8 @@ export interface FormValues {
 
 /**
  * Turns a filled-in HTML form into what `FlowService.SubmitForm` takes: the fields that every step sends, and those of
- * the pressed button's step. It needs to know neither the kind of the flow nor the step. `pressed` is the button's node, whose value
- * is sent along, or the name of its step; the button's name and value are then read from the data, if it has any.
+ * the pressed button's step. It works for any kind of flow and any step. `pressed` is the button's node, whose value is sent
+ * along, or the name of its step. With a name, the value of the button is read from the data.
  *
  * Only what the flow's form offers is read from the data; everything else in it is ignored. Values get the types that their
  * nodes ask for: a number is sent as a number, a choice as the server's value. Empty fields are left out.

@@ -17,7 +17,7 @@ export type Demand =
   | { readonly kind: "verified_address"; readonly addressKind: AddressKind | undefined }
   | { readonly kind: "no_pending_actions" };
 
-/** The properties that a proof of each kind has. No method that exists has any. */
+/** The properties of a proof of each kind. None of the methods so far has any. */
 const propertiesOf: Readonly<Record<MethodKind, readonly MethodProperty[]>> = {
   password: [],
   code: [],

@@ -1450,8 +1450,8 @@ export declare type AccountDeletionConfig = Message<"ostiary.config.v1.AccountDe
   enabled: boolean;
 
   /**
-   * How long an account stays after its owner asked for its deletion. Meanwhile they can sign in and keep it. 0s
-   * deletes it at once; then somebody who gets hold of a fresh session can delete the account for good.
+   * The time between an owner's request for deletion and the deletion of the account. Meanwhile the owner can sign in
+   * and keep the account. 0s deletes it at once, so anybody with a stolen fresh session can delete it for good.
    *
    * @generated from field: google.protobuf.Duration grace_period = 2;
    */

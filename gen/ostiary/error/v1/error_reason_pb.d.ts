@@ -632,7 +632,7 @@ export enum ErrorReason {
   SESSION_ADDRESS_UNVERIFIED = 75,
 
   /**
-   * The demand is that no required action is pending, and the identity has one that is not done yet.
+   * The identity has a pending required action, and the demand allows none.
    * Code: UNAUTHENTICATED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SESSION_ACTIONS_PENDING = 76;

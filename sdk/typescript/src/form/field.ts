@@ -169,7 +169,7 @@ function typeAttributes(type: InputType): FormField["attributes"] {
   }
 }
 
-/** Ties a field or a list to what is said of it. */
+/** The ids of the hint and of the errors of a field or a list, for `aria-describedby`. */
 export function describedBy({
   hint,
   errors,

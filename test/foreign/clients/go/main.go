@@ -97,7 +97,7 @@ func logIn(ctx context.Context, login flowv1connect.LoginServiceClient, forms fl
 	}
 
 	answer, err := forms.SubmitForm(ctx, connect.NewRequest(&flowv1.SubmitFormRequest{
-		// Whatever came of it: what to draw now.
+		// What to draw now, after any outcome.
 		FlowId: tried.Msg.GetFlow().GetId(),
 		Step:   "password",
 		Values: map[string]*structpb.Value{

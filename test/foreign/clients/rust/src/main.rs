@@ -110,7 +110,7 @@ async fn log_in(url: &str, email: &str) -> Result<String, Box<dyn Error>> {
     let mut forms = FlowServiceClient::connect(url.to_owned()).await?;
     let answer = forms
         .submit_form(SubmitFormRequest {
-            // Whatever came of it: what to draw now.
+            // What to draw now, after any outcome.
             flow_id: tried.flow.ok_or("nothing to draw")?.id,
             step: "password".to_owned(),
             values: HashMap::from([

@@ -102,7 +102,7 @@ public final class Journey {
         FlowServiceGrpc.newBlockingStub(channel)
             .submitForm(
                 SubmitFormRequest.newBuilder()
-                    // Whatever came of it: what to draw now.
+                    // What to draw now, after any outcome.
                     .setFlowId(tried.getFlow().getId())
                     .setStep("password")
                     .putValues("identifier", Values.of(email))
