@@ -11,12 +11,12 @@ import type {
   LoginCompletion,
   OperatorStart,
   RecoveryCompletion,
-  RecoveryOwner,
   RegistrationCompletion,
   VerificationCompletion,
 } from "../domain/flow/shared/store.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
+import type { RecoveryOwner } from "../domain/identity/recovery-addresses.ts";
 import type { FlowKind } from "../domain/kinds.ts";
 import type { Challenge, LoginCandidate } from "../domain/method/method.ts";
 import type { Scope } from "../domain/ports.ts";

@@ -6,7 +6,7 @@ import type {
   PasswordChange,
   ProfileChange,
   SettingsStore,
-} from "../domain/flow/settings/settings-store.ts";
+} from "../domain/flow/settings/store.ts";
 import type { FlowData } from "../domain/flow/shared/flow.ts";
 import type { Scope } from "../domain/ports.ts";
 import { changeAccount } from "./account-change.ts";
@@ -116,12 +116,6 @@ export class PostgresSettingsStore implements SettingsStore {
 }
 
 /** The kept outcome and the data of the flow after a change, as two parameters. */
-function memoryParameters({
-  kept,
-  data,
-}: {
-  readonly kept?: string | undefined;
-  readonly data?: FlowData | undefined;
-}) {
-  return [kept, data && JSON.stringify(data)];
+function memoryParameters({ kept, data }: { readonly kept?: string | undefined; readonly data: FlowData }) {
+  return [kept, JSON.stringify(data)];
 }

@@ -5,6 +5,16 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
 
+/** A flow in which a code or link is asked for or tried. */
+interface Challenged {
+  readonly caller: FlowCaller;
+  readonly flow: FlowRecord;
+  /** Whether what is typed in the flow decides nothing about whose it is. */
+  readonly isFixed: boolean;
+  readonly target: ProofTarget | undefined;
+  readonly sentTo: string;
+}
+
 /**
  * Counts a code or link that is asked for. Throws RATE_LIMITED.
  *
@@ -12,14 +22,10 @@ import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
  * (ASVS V6.3.8). Who need not type it shows no more than a mask. By where it leads it is counted as well, in silence: several
  * names of an account lead to one mailbox.
  */
-export function countSend(
-  throttle: Throttle,
-  caller: FlowCaller,
-  flow: FlowRecord,
-  { target, sentTo }: { readonly target: ProofTarget | undefined; readonly sentTo: string },
-): Promise<ThrottleTicket> {
-  const recipient = recipientOf(flow, target, sentTo);
-  const isNamed = fixedIdentity(flow) === undefined && (flow.kind === "login" || flow.kind === "recovery");
+export function countSend(throttle: Throttle, challenged: Challenged): Promise<ThrottleTicket> {
+  const { caller, flow, isFixed, target } = challenged;
+  const recipient = recipientOf(challenged);
+  const isNamed = !(isFixed && flow.identityId) && (flow.kind === "login" || flow.kind === "recovery");
   return throttle.take(caller.tenant, caller.origin, "code_send", {
     ...shownBy(caller, flow),
     recipient,
@@ -37,22 +43,18 @@ export function countSend(
  */
 export function countTry(
   throttle: Throttle,
-  caller: FlowCaller,
-  attempt: {
-    readonly flow: FlowRecord;
+  tried: Challenged & {
+    readonly action: "code_check" | "link_check";
     /** The flow that holds the challenge. */
     readonly holder: FlowRecord | undefined;
-    readonly target: ProofTarget | undefined;
     readonly now: Date;
   },
 ): Promise<ThrottleTicket> {
-  const { flow, holder, target, now } = attempt;
-  const { pending } = flow.data;
+  const { caller, flow, holder, target, now } = tried;
   const isAwaited = holder !== undefined && isAlive(holder, caller.tenant, now);
-  const action = pending?.kind === "code" ? "code_check" : "link_check";
-  return throttle.take(caller.tenant, caller.origin, isAwaited ? action : "late_check", {
+  return throttle.take(caller.tenant, caller.origin, isAwaited ? tried.action : "late_check", {
     ...shownBy(caller, flow),
-    recipient: recipientOf(flow, target, pending?.sentTo ?? ""),
+    recipient: recipientOf(tried),
     identityId: claimant(flow, target),
   });
 }
@@ -68,24 +70,14 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
   );
 }
 
-/** Whose a flow is whatever is typed in it from now on. */
-export function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  return isFixed(flow) ? flow.identityId : undefined;
-}
-
-/** Whether what is typed in a flow from now on decides nothing about whose it is. */
-export function isFixed({ kind, data }: FlowRecord): boolean {
-  return kind === "settings" || data.refreshes !== undefined || data.choice !== undefined;
-}
-
 /** Who proves a new address in settings is who the flow belongs to, whether or not somebody has the address. */
 function claimant(flow: FlowRecord, target: ProofTarget | undefined): IdentityId | undefined {
   return flow.kind === "settings" ? flow.identityId : target?.identityId;
 }
 
 /** What a message is counted as sent to. */
-function recipientOf(flow: FlowRecord, target: ProofTarget | undefined, sentTo: string): string {
-  const isMasked = fixedIdentity(flow) !== undefined;
+function recipientOf({ flow, isFixed, target, sentTo }: Challenged): string {
+  const isMasked = isFixed && flow.identityId !== undefined;
   const named = (isMasked ? target?.value : undefined) ?? sentTo;
   return normaliseForLogin(named) ?? named;
 }
