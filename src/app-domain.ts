@@ -23,11 +23,9 @@ import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
-import { CodeMethod } from "./domain/method/code/code-method.ts";
-import { LinkMethod } from "./domain/method/link/link-method.ts";
+import { createMethods } from "./domain/method/create-methods.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
-import { PasswordMethod } from "./domain/method/password/password-method.ts";
 import { createPasswordPolicy } from "./domain/method/password/policy.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
@@ -66,7 +64,6 @@ export function createDomain(
     commonPasswords: createCommonPasswords(),
     breachedPasswords: outbound.breachedPasswords,
   });
-  const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
     transactions: storage,
@@ -118,15 +115,8 @@ export function createDomain(
     outbox,
     clock,
   });
-  const methods = {
-    login: [passwordMethod],
-    registration: [passwordMethod],
-    settings: [passwordMethod],
-    challenges: [
-      new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
-      new LinkMethod({ tokens }),
-    ],
-  };
+  const codes = createOneTimeCodes(() => config.secrets.sealing());
+  const methods = createMethods({ hasher, policy, codes, tokens });
   const flows = createFlows({
     methods,
     stores: storage,

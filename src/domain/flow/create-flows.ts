@@ -4,7 +4,7 @@ import type { IdentitySchemas } from "../identity/schemas.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { TraitsEtags } from "../identity/traits-etags.ts";
 import type { Invitations } from "../invitation/invitations.ts";
-import type { ChallengeMethod, LoginMethod, RegistrationMethod, SettingsMethod } from "../method/method.ts";
+import type { Methods } from "../method/method.ts";
 import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
 import type { SessionStore } from "../session/store.ts";
 import type { Tenant } from "../tenant/tenant.ts";
@@ -21,7 +21,7 @@ import { LoginProofs } from "./login/proofs.ts";
 import { loginTable } from "./login/steps.ts";
 import { OperatorFlows } from "./operator/operator-flows.ts";
 import { RecoveryCompletions } from "./recovery/complete.ts";
-import { RecoveryFlows, recoveryView } from "./recovery/recovery-flows.ts";
+import { RecoveryFlows } from "./recovery/recovery-flows.ts";
 import { recoveryTable } from "./recovery/steps.ts";
 import { NewAccounts } from "./registration/complete.ts";
 import { RegistrationFlows } from "./registration/registration-flows.ts";
@@ -45,14 +45,7 @@ import { VerificationFlows } from "./verification/verification-flows.ts";
 
 /** What the flows are made of. */
 interface FlowParts {
-  /** The methods of each kind of flow, in the order to offer them. */
-  readonly methods: {
-    readonly login: readonly LoginMethod[];
-    readonly registration: readonly RegistrationMethod[];
-    readonly settings: readonly SettingsMethod[];
-    /** Codes and links, in flows of all kinds. */
-    readonly challenges: readonly ChallengeMethod[];
-  };
+  readonly methods: Methods;
   readonly stores: {
     readonly flows: FlowStore;
     readonly settings: SettingsStore;
@@ -86,50 +79,40 @@ export function createFlows(parts: FlowParts) {
 
   const completions = new LoginCompletions(deps);
   const proofs = new LoginProofs({ ...deps, completions });
-  const login = new LoginFlows({
-    ...deps,
-    methods: methods.login,
-    table: loginTable({ ...deps, methods: methods.login, proofs }),
-  });
+  const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
+  const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
 
   const changes = { ...deps, store: stores.settings };
+  const settingsRules = settingsTable({
+    ...deps,
+    methods: methods.settings,
+    profile: new ProfileSettings(changes),
+    secret: new SecretSettings(changes),
+    deletion: new AccountDeletion(changes),
+    logins: login,
+  });
   const settings: SettingsFlows = new SettingsFlows({
     ...deps,
-    table: settingsTable({
-      ...deps,
-      methods: methods.settings,
-      profile: new ProfileSettings(changes),
-      secret: new SecretSettings(changes),
-      deletion: new AccountDeletion(changes),
-      logins: login,
-    }),
-    recoveryView: () => views.recovery,
+    table: settingsRules,
+    recoveryView: () => recovery.view,
   });
 
   const disowning = new AccountDisowning({ ...deps, settings });
   const claims = new AccountClaims({ ...deps, logins: login, disowning });
-  const verification = new VerificationFlows({
-    ...deps,
-    table: verificationTable({ ...deps, claims, completions: new VerificationCompletions(deps) }),
-  });
+  const verifying = new VerificationCompletions(deps);
+  const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
+  const verification = new VerificationFlows({ ...deps, table: verificationRules });
 
   const schemaOf = ({ id: tenantId }: Tenant, { data }: RecordOf<RegistrationTypes>) =>
     schemas.current({ tenantId }, data.purpose.schemaId);
   const accounts = new NewAccounts({ ...deps, verifications: verification });
   const signUp = new SignUp({ ...deps, accounts, schemaOf });
-  const registration = new RegistrationFlows({
-    ...deps,
-    schemaOf,
-    table: registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf }),
-  });
+  const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
+  const registration = new RegistrationFlows({ ...deps, schemaOf, table: registrationRules });
 
-  const table = recoveryTable({
-    ...deps,
-    claims,
-    completions: new RecoveryCompletions({ ...deps, settings }),
-  });
-  const views = { recovery: recoveryView(table) };
-  const recovery = new RecoveryFlows({ ...deps, table, view: views.recovery });
+  const recovering = new RecoveryCompletions({ ...deps, settings });
+  const recoveryRules = recoveryTable({ ...deps, claims, completions: recovering });
+  const recovery = new RecoveryFlows({ ...deps, table: recoveryRules });
 
   const kinds = { login, registration, verification, recovery, settings };
   return {
@@ -137,6 +120,12 @@ export function createFlows(parts: FlowParts) {
     any: new AnyFlows({ ...deps, kinds }),
     operator: new OperatorFlows(deps),
     answers,
-    challenges,
+    tables: {
+      login: loginRules,
+      registration: registrationRules,
+      verification: verificationRules,
+      recovery: recoveryRules,
+      settings: settingsRules,
+    },
   };
 }

@@ -1,7 +1,7 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentifierTrait } from "../identity/identifier-traits.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
-import type { ChallengeMethod, MethodFactor } from "../method/method.ts";
+import type { Methods } from "../method/method.ts";
 import type { Scope } from "../ports.ts";
 import type { Branding } from "../tenant/branding.ts";
 import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
@@ -34,12 +34,7 @@ export interface TenantProfile {
 
 interface TenantProfilesDependencies {
   readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
-  readonly methods: {
-    readonly login: readonly { readonly kind: MethodKind; readonly factor: MethodFactor }[];
-    readonly registration: readonly { readonly kind: MethodKind }[];
-    readonly settings: readonly { readonly kind: MethodKind }[];
-    readonly challenges: readonly Pick<ChallengeMethod, "kind" | "isEnabled">[];
-  };
+  readonly methods: Methods;
   readonly languages: readonly string[];
 }
 

@@ -215,3 +215,12 @@ export interface ChallengeBinding {
   /** The digest of the link that was opened, as base64url. */
   readonly opened?: string | undefined;
 }
+
+/** The methods that there are, by what they can do, in the order to offer them. */
+export interface Methods {
+  readonly login: readonly LoginMethod[];
+  readonly registration: readonly RegistrationMethod[];
+  readonly settings: readonly SettingsMethod[];
+  /** Codes and links, in flows of all kinds. */
+  readonly challenges: readonly ChallengeMethod[];
+}

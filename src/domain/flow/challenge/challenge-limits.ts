@@ -2,13 +2,15 @@ import type { ProofTarget } from "../../identity/addresses.ts";
 import { normaliseForLogin } from "../../identity/normalise.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
-import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
+import type { ThrottleTicket } from "../../throttle/throttle.ts";
+import type { FlowRecord } from "../shared/flow.ts";
+import type { AttemptOf, KindTypes } from "../shared/table.ts";
 
-/** A flow in which a code or link is asked for or tried. */
+/** A step of a flow. */
+type Attempt = Pick<AttemptOf<KindTypes>, "caller" | "flow" | "count">;
+
+/** A code or link that is asked for or tried. */
 interface Challenged {
-  readonly caller: FlowCaller;
-  readonly flow: FlowRecord;
   /** Whether what is typed in the flow decides nothing about whose it is. */
   readonly isFixed: boolean;
   readonly target: ProofTarget | undefined;
@@ -22,12 +24,12 @@ interface Challenged {
  * (ASVS V6.3.8). Who need not type it shows no more than a mask. By where it leads it is counted as well, in silence: several
  * names of an account lead to one mailbox.
  */
-export function countSend(throttle: Throttle, challenged: Challenged): Promise<ThrottleTicket> {
-  const { caller, flow, isFixed, target } = challenged;
-  const recipient = recipientOf(challenged);
+export function countSend({ flow, count }: Attempt, challenged: Challenged): Promise<ThrottleTicket> {
+  const { isFixed, target } = challenged;
+  const recipient = recipientOf(flow, challenged);
   const isNamed = !(isFixed && flow.identityId) && (flow.kind === "login" || flow.kind === "recovery");
-  return throttle.take(caller.tenant, caller.origin, "code_send", {
-    ...shownBy(caller, flow),
+  return count("code_send", {
+    purpose: flow.kind,
     recipient,
     identityId: claimant(flow, target),
     mailbox: isNamed ? (target?.value ?? recipient) : undefined,
@@ -42,7 +44,7 @@ export function countSend(throttle: Throttle, challenged: Challenged): Promise<T
  * the account, apart from its owner's devices and sessions.
  */
 export function countTry(
-  throttle: Throttle,
+  { caller, flow, count }: Attempt,
   tried: Challenged & {
     readonly action: "code_check" | "link_check";
     /** The flow that holds the challenge. */
@@ -50,11 +52,11 @@ export function countTry(
     readonly now: Date;
   },
 ): Promise<ThrottleTicket> {
-  const { caller, flow, holder, target, now } = tried;
+  const { holder, target, now } = tried;
   const isAwaited = holder !== undefined && isAlive(holder, caller.tenant, now);
-  return throttle.take(caller.tenant, caller.origin, isAwaited ? tried.action : "late_check", {
-    ...shownBy(caller, flow),
-    recipient: recipientOf(tried),
+  return count(isAwaited ? tried.action : "late_check", {
+    purpose: flow.kind,
+    recipient: recipientOf(flow, tried),
     identityId: claimant(flow, target),
   });
 }
@@ -76,19 +78,8 @@ function claimant(flow: FlowRecord, target: ProofTarget | undefined): IdentityId
 }
 
 /** What a message is counted as sent to. */
-function recipientOf({ flow, isFixed, target, sentTo }: Challenged): string {
+function recipientOf(flow: FlowRecord, { isFixed, target, sentTo }: Challenged): string {
   const isMasked = isFixed && flow.identityId !== undefined;
   const named = (isMasked ? target?.value : undefined) ?? sentTo;
   return normaliseForLogin(named) ?? named;
-}
-
-/** What the call shows, as what an attempt in this flow is counted by. */
-function shownBy(caller: FlowCaller, flow: FlowRecord) {
-  return {
-    address: caller.limitedAddress,
-    flow: flow.digest,
-    purpose: flow.kind,
-    device: caller.shownDevice(flow.client),
-    session: caller.shownSession(flow.client),
-  };
 }

@@ -15,9 +15,9 @@ import type { Clock, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
-import type { FlowCaller, FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
+import type { FlowRecord, MethodOffer, OfferedAddress } from "../shared/flow.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
-import type { Moved } from "../shared/table.ts";
+import type { AttemptOf, KindTypes, Moved } from "../shared/table.ts";
 import { countSend, countTry, isAlive } from "./challenge-limits.ts";
 import type { Awaiting, Confirming } from "./state.ts";
 import { isGuessedOut, strengthAgainst, type WrongCodeNotices } from "./wrong-codes.ts";
@@ -52,14 +52,8 @@ export interface ChallengeRequest {
 /** A flow that waits for a secret. */
 export type Awaited = Moved<Awaiting>;
 
-/** A step that uses a secret. */
-interface Try {
-  readonly caller: FlowCaller;
-  readonly flow: FlowRecord;
-  readonly state: Awaiting | Confirming;
-  readonly step: SubmittedStep;
-  readonly isFixed: boolean;
-}
+/** A step of a flow that asks for a secret or uses one. */
+type ChallengeStep = Pick<AttemptOf<KindTypes>, "caller" | "flow" | "step" | "count">;
 
 interface ChallengesDependencies {
   readonly methods: readonly ChallengeMethod[];
@@ -120,10 +114,11 @@ export class Challenges {
   }
 
   /** Makes a secret, and the message that sends it. Throws RATE_LIMITED. */
-  async request(caller: FlowCaller, flow: FlowRecord, request: ChallengeRequest): Promise<Awaited> {
+  async request(attempt: ChallengeStep, request: ChallengeRequest): Promise<Awaited> {
+    const { caller, flow } = attempt;
     const { tenant } = caller;
     const { target, sentTo, events, isFixed = false } = request;
-    const ticket = await countSend(this.#deps.throttle, { caller, flow, isFixed, target, sentTo });
+    const ticket = await countSend(attempt, { isFixed, target, sentTo });
     const at = this.#deps.clock.now();
     // Security rule: what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
@@ -143,8 +138,8 @@ export class Challenges {
    * Counts an answer that shows where a secret could be sent: by the client's address and the flow, as if it were sent. The
    * recipient is counted when it is. Throws RATE_LIMITED.
    */
-  async countOffer({ tenant, origin, limitedAddress: address }: FlowCaller, flow: FlowRecord): Promise<void> {
-    await this.#deps.throttle.take(tenant, origin, "code_send", { address, flow: flow.digest });
+  async countOffer({ count }: ChallengeStep): Promise<void> {
+    await count("code_send", {});
   }
 
   /** A new flow's first secret, to be stored with the flow. */
@@ -185,14 +180,14 @@ export class Challenges {
    * Throws RATE_LIMITED.
    */
   async resend(
-    caller: FlowCaller,
-    flow: FlowRecord,
+    attempt: ChallengeStep,
     state: Awaiting,
     how: {
       readonly isFixed: boolean;
       readonly lookUp?: ((typed: string) => Promise<ProofTarget | undefined>) | undefined;
     },
   ): Promise<Awaited | StepRejected> {
+    const { caller, flow } = attempt;
     const now = this.#deps.clock.now();
     const problems = { fields: [], form: [messages.resendTooEarly()] };
     const tooEarly = { kind: "rejected", reason: "RESEND_TOO_EARLY", problems } as const;
@@ -202,7 +197,7 @@ export class Challenges {
     const target = lookUp !== undefined && !isFixed ? await lookUp(sentTo) : state.target;
     const kind = state.at === "enter_code" ? "code" : "link";
     try {
-      return await this.request(caller, flow, { kind, sentTo, target, isFixed });
+      return await this.request(attempt, { kind, sentTo, target, isFixed });
     } catch (error) {
       // Security rule: others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
       // enter it in.
@@ -240,8 +235,12 @@ export class Challenges {
   }
 
   /** Tries a secret. Throws RATE_LIMITED. */
-  async check(attempt: Try): Promise<ProvedAddress | StepRejected> {
-    const { caller, flow, state, step, isFixed } = attempt;
+  async check(
+    attempt: ChallengeStep,
+    state: Awaiting | Confirming,
+    isFixed: boolean,
+  ): Promise<ProvedAddress | StepRejected> {
+    const { caller, flow, step } = attempt;
     const { tenant } = caller;
     const method = this.method(state.at === "enter_code" ? "code" : "link");
     if (method.useStep === "code" && (step.fields.code ?? "") === "") return codeRequired();
@@ -252,9 +251,7 @@ export class Challenges {
     const { target, sentTo } = state;
     const now = this.#deps.clock.now();
     const action = method.kind === "code" ? "code_check" : "link_check";
-    const ticket = await countTry(this.#deps.throttle, {
-      ...{ caller, flow, isFixed, target, sentTo, action, holder, now },
-    });
+    const ticket = await countTry(attempt, { isFixed, target, sentTo, action, holder, now });
     if (holder === undefined) return invalid(flow.kind, method);
     const limit = tenant.settings.code.maxTries;
     const counted = await this.#deps.flows.countAttempt({ tenantId: tenant.id }, holder.digest, now, limit);

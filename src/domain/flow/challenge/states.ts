@@ -58,16 +58,17 @@ interface ChallengeRules<K extends KindTypes> {
 export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
   const { kind, challenges } = rules;
 
-  const use = (method: ChallengeKind, limit: ThrottledAction): StepRule<K, Awaits<K> | Confirms<K>> => ({
+  const use = (
+    method: ChallengeKind,
+    limits: readonly ThrottledAction[],
+  ): StepRule<K, Awaits<K> | Confirms<K>> => ({
     leadsTo: rules.leadsTo,
-    limit,
+    limits,
     nodes: () => challenges.method(method).useNodes(kind),
     take: async (attempt) => {
       const refused = rules.refuse?.(attempt);
       if (refused !== undefined) return refused;
-      const { caller, flow, state, step } = attempt;
-      const isFixed = rules.isFixed(attempt);
-      const result = await challenges.check({ caller, flow, state, step, isFixed });
+      const result = await challenges.check(attempt, attempt.state, rules.isFixed(attempt));
       if (result.kind === "proved") return rules.prove(attempt, result);
       return { ...result, event: rules.failure?.(attempt, result, method) };
     },
@@ -76,14 +77,14 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
   const waiting: StateRule<K, Awaits<K>>["steps"] = {
     resend: {
       leadsTo: [],
-      limit: "code_send",
+      limits: ["code_send"],
       nodes: () => [button("resend", messages.resendLabel(), true)],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);
         if (refused !== undefined) return refused;
-        const { caller, flow, state } = attempt;
+        const { state } = attempt;
         const { lookUp } = rules;
-        const sent = await challenges.resend(caller, flow, state, {
+        const sent = await challenges.resend(attempt, state, {
           isFixed: rules.isFixed(attempt),
           lookUp: lookUp && ((typed) => lookUp(attempt, typed)),
         });
@@ -112,16 +113,18 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
   });
 
   const enterCode: StateRule<K, Awaits<K>> = {
-    stage: (context) => ({ kind: "enter_code", ...awaited(context) }),
+    stage: "enter_code",
+    facts: awaited,
     texts: ({ state: { sentTo } }) => ({
       title: codeTitle(),
       subtitle: lookForCode(sentTo),
       messages: [messages.codeSent(kind, sentTo)],
     }),
-    steps: { code: use("code", "code_check"), ...waiting },
+    steps: { code: use("code", ["code_check", "late_check"]), ...waiting },
   };
   const linkSent: StateRule<K, Awaits<K>> = {
-    stage: (context) => ({ kind: "link_sent", ...awaited(context) }),
+    stage: "link_sent",
+    facts: awaited,
     texts: ({ state: { sentTo } }) => ({
       title: linkTitle(),
       subtitle: lookForLink(sentTo),
@@ -131,13 +134,14 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     steps: waiting,
   };
   const confirmLink: StateRule<K, Confirms<K>> = {
-    stage: ({ state }) => ({ kind: "confirm_link", address: state.sentTo }),
+    stage: "confirm_link",
+    facts: ({ state }) => ({ address: state.sentTo }),
     texts: ({ state: { sentTo } }) => ({
       title: titleOf(kind),
       subtitle: oneMoreClick(),
       messages: [messages.confirmLink(kind, sentTo)],
     }),
-    steps: { confirmLink: use("link", "link_check") },
+    steps: { confirmLink: use("link", ["link_check", "late_check"]) },
   };
   return { enter_code: enterCode, link_sent: linkSent, confirm_link: confirmLink };
 }
@@ -157,7 +161,7 @@ export function requestStep<K extends KindTypes, State>(
 ): StepRule<K, State> {
   return {
     leadsTo: [method === "code" ? "enter_code" : "link_sent"] as readonly At<K>[],
-    limit: "code_send",
+    limits: ["code_send"],
     nodes: () => challenges.method(method).requestNodes(kind),
     ...rule,
     isOffered: (context) =>

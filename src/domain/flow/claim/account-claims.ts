@@ -114,7 +114,7 @@ export class AccountClaims {
     // An account has few credentials; the offers would be the same with more than these.
     const credentials = await this.#deps.identities.listCredentials(scope, identityId, { size: 200 });
     const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
-    const login = await this.#deps.logins.createForOwner(caller, { client, identityId, credentialKinds });
+    const login = await this.#deps.logins.createForOwner(caller, client, identityId, credentialKinds);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
   }
 }

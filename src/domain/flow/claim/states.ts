@@ -26,7 +26,8 @@ export function claimState<K extends KindTypes>(rules: {
   const step = (rule: Pick<StepRule<K, Claims<K>>, "leadsTo" | "nodes" | "take">): StepRule<K, Claims<K>> =>
     rule;
   return {
-    stage: ({ state }) => ({ kind: "claim_account", address: state.sentTo }),
+    stage: "claim_account",
+    facts: ({ state }) => ({ address: state.sentTo }),
     texts: ({ state }) => ({
       title: claimTitle(),
       subtitle: claimHelp(),

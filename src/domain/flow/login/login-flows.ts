@@ -1,10 +1,4 @@
-import {
-  type FilledForm,
-  isFilledForm,
-  stepNameOf,
-  submissionOf,
-  typedIdentifierOf,
-} from "../../form/form-submission.ts";
+import { type FilledForm, isFilledForm, stepNameOf, typedIdentifierOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
@@ -22,7 +16,7 @@ import type {
   ReadFlow,
 } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
-import { type FlowView, viewOf } from "../shared/flow-view.ts";
+import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assuranceToReach } from "./demands.ts";
@@ -63,26 +57,21 @@ interface LoginFlowsDependencies {
 export class LoginFlows {
   readonly #deps: LoginFlowsDependencies;
   readonly #methods: ReadonlyMap<string, LoginMethod>;
-  readonly #view: FlowView;
+  readonly #flows: KindFlows<LoginTypes>;
 
   constructor(deps: LoginFlowsDependencies) {
     this.#deps = deps;
     this.#methods = new Map(deps.methods.map((method) => [method.kind, method]));
-    this.#view = viewOf<LoginTypes>(
-      deps.table,
-      (tenant, flow) => ({ tenant, flow: flow as LoginFlow, state: (flow as LoginFlow).data.state }),
-      {
-        kind: "login",
-        lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
-        again: (tenant, flow) => {
-          const { client, returnTo, identityId, data } = flow as LoginFlow;
-          const { purpose, state, clientData } = data;
-          const begun = firstState(tenant, purpose, typedAt(state));
-          const owner = purpose.kind === "sign_in" ? undefined : identityId;
-          return { client, returnTo, purpose, state: begun, clientData, identityId: owner };
-        },
-      },
-    );
+    this.#flows = new KindFlows(deps.keeper, {
+      kind: "login",
+      table: deps.table,
+      lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
+      again: (tenant, { identityId, data: { purpose, state } }) => ({
+        purpose,
+        state: firstState(tenant, purpose, typedAt(state)),
+        identityId: purpose.kind === "sign_in" ? undefined : identityId,
+      }),
+    });
   }
 
   /**
@@ -90,40 +79,26 @@ export class LoginFlows {
    * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
-    const { keeper, challenges } = this.#deps;
-    const { client, returnTo, demands = [], linkToken, clientData } = start;
-    keeper.assertClient(caller, client);
-    if (linkToken !== "") {
-      const { state, parent } = await challenges.open(caller.tenant, "login", linkToken);
-      return keeper.create(caller, this.#view, {
-        client,
-        returnTo: returnTo || parent.returnTo,
-        purpose: (parent as LoginFlow).data.purpose,
-        state,
-        clientData,
-        identityId: state.target.identityId,
-      });
-    }
-    if (start.purpose === "sign_in") {
-      return this.#begin(caller, { client, returnTo, purpose: { kind: "sign_in" }, clientData });
-    }
-    const { session, identity } = await caller.session(client);
-    const stepsUpTo = assuranceToReach(demands, identity, this.#deps.methods);
-    return this.createRefresh(caller, { client, returnTo, session, stepsUpTo, clientData });
+    const { keeper, challenges, methods } = this.#deps;
+    keeper.assertClient(caller, start.client);
+    if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
+    if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
+    const { session, identity } = await caller.session(start.client);
+    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, methods);
+    return this.createRefresh(caller, { ...start, session, stepsUpTo });
   }
 
   /** Begins a login in which the holder of a session proves again who they are. */
   createRefresh(
     caller: FlowCaller,
-    start: Pick<LoginStart, "client" | "clientData"> & {
-      readonly returnTo: string | undefined;
+    start: CallerStart & {
       readonly session: { readonly id: SessionId; readonly identityId: IdentityId };
       readonly stepsUpTo?: AssuranceLevel | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { session, stepsUpTo, ...rest } = start;
+    const { session, stepsUpTo } = start;
     const purpose = { kind: "refresh", session: session.id, ...(stepsUpTo && { stepsUpTo }) } as const;
-    return this.#begin(caller, { ...rest, purpose, identityId: session.identityId });
+    return this.#begin(caller, start, purpose, session.identityId);
   }
 
   /**
@@ -132,52 +107,40 @@ export class LoginFlows {
    */
   async createForOwner(
     caller: FlowCaller,
-    start: Pick<LoginStart, "client"> & {
-      readonly identityId: IdentityId;
-      readonly credentialKinds: LoginCandidate["credentialKinds"];
-    },
+    client: FlowClient,
+    identityId: IdentityId,
+    credentialKinds: LoginCandidate["credentialKinds"],
   ): Promise<CreatedFlow | undefined> {
-    const { client, identityId, credentialKinds } = start;
     const first = this.#deps.methods.filter(({ factor }) => factor !== "second");
     const methods = methodsFor(first, credentialKinds);
     if (methods.length === 0) return undefined;
-    return this.#begin(caller, {
-      client,
-      returnTo: undefined,
-      identityId,
-      purpose: { kind: "owner", methods },
-    });
+    return this.#begin(caller, { client, returnTo: undefined }, { kind: "owner", methods }, identityId);
   }
 
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
   createSecondFactor(
     caller: FlowCaller,
-    start: Pick<LoginStart, "client"> & {
-      readonly returnTo: string | undefined;
-      readonly identityId: IdentityId;
-      readonly firstFactor: FirstFactor;
-    },
+    start: CallerStart,
+    identityId: IdentityId,
+    firstFactor: FirstFactor,
   ): Promise<CreatedFlow> {
-    const { firstFactor, ...rest } = start;
     const state = { at: "choose_second_factor", firstFactor } as const;
-    return this.#deps.keeper.create(caller, this.#view, { ...rest, purpose: { kind: "sign_in" }, state });
+    return this.#flows.create(caller, start, { purpose: { kind: "sign_in" }, state, identityId });
   }
 
   #begin(
     caller: FlowCaller,
-    start: Pick<LoginStart, "client" | "clientData"> & {
-      readonly returnTo: string | undefined;
-      readonly purpose: LoginPurpose;
-      readonly identityId?: IdentityId;
-    },
+    start: CallerStart,
+    purpose: LoginPurpose,
+    identityId?: IdentityId,
   ): Promise<CreatedFlow> {
-    const state = firstState(caller.tenant, start.purpose);
-    return this.#deps.keeper.create(caller, this.#view, { ...start, state });
+    const state = firstState(caller.tenant, purpose);
+    return this.#flows.create(caller, start, { purpose, state, identityId });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */
-  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.#view, flowId, flow);
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /**
@@ -189,20 +152,13 @@ export class LoginFlows {
     submitted: LoginSubmission | FilledForm,
     read?: FoundForLogin,
   ): Promise<LoginOutcome> {
-    const { tenant } = caller;
-    const { keeper, table } = this.#deps;
-    const found = read ?? (await this.#find(caller, submitted));
-    const entered = await keeper.enter(caller, this.#view, found.flow, submitted);
-    if (entered.kind !== "entered") return entered;
-    const flow = entered.record as LoginFlow;
-    const submission = submissionOf(submitted, () => this.#view.form(tenant, flow).nodes);
-    const { flowId, step, identifier } = submission;
-    return keeper.take<LoginTypes>(table, this.#view, {
-      ...{ caller, tenant, flow, flowId, state: flow.data.state, step, identifier },
+    const { flow: found, candidate } = read ?? (await this.#find(caller, submitted));
+    return this.#flows.submit<LoginSubmission>(caller, submitted, found, (submission, flow) => ({
+      identifier: submission.identifier,
       typed: this.#typedOf(submission),
-      candidate: ownCandidate(flow, found.candidate),
+      candidate: ownCandidate(flow, candidate),
       readAgain: async () => ownCandidate(flow, (await this.#find(caller, submission)).candidate),
-    });
+    }));
   }
 
   /** A flow of any kind, for a form whose kind of flow is not known yet, with what a login needs. One round trip. */
@@ -232,8 +188,6 @@ export class LoginFlows {
   }
 }
 
-type LoginFlow = RecordOf<LoginTypes>;
-
 /** What was typed to sign in with, for a fresh flow to be filled in with. */
 function typedAt(state: LoginState): string | undefined {
   if ("identifier" in state && state.identifier !== undefined) return state.identifier.typed;
@@ -242,7 +196,7 @@ function typedAt(state: LoginState): string | undefined {
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */
 function ownCandidate(
-  { data, identityId }: LoginFlow,
+  { data, identityId }: RecordOf<LoginTypes>,
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
   const { purpose, state } = data;

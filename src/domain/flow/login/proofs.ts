@@ -4,7 +4,6 @@ import type { StepRejected } from "../../form/rejection.ts";
 import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
 import type { LoginCandidate, LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
-import type { Throttle } from "../../throttle/throttle.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import type { SecondFactors } from "../shared/second-factors.ts";
@@ -19,7 +18,6 @@ type Attempt = AttemptOf<LoginTypes>;
 interface LoginProofsDependencies {
   readonly completions: LoginCompletions;
   readonly secondFactors: SecondFactors;
-  readonly throttle: Throttle;
   readonly clock: Clock;
 }
 
@@ -39,13 +37,9 @@ export class LoginProofs {
   ): Promise<StepResult<LoginTypes>> {
     const { caller, tenant, flow, state, step, candidate } = attempt;
     // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
-    const ticket = await this.#deps.throttle.take(tenant, caller.origin, "login", {
-      address: caller.limitedAddress,
-      flow: flow.digest,
+    const ticket = await attempt.count("login", {
       accounts: countedNames(entered, candidate?.identity),
       identityId: candidate?.identity.id,
-      device: caller.shownDevice(flow.client),
-      session: caller.shownSession(flow.client),
     });
     // Security rule: beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
     const isWorthless = ticket.silenced.size > 0;

@@ -52,7 +52,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     among: (context: Context<State>) => readonly MethodKind[],
   ): StepRule<LoginTypes, State> => ({
     leadsTo: ["completed", "continue_method", "choose_second_factor"],
-    limit: "login",
+    limits: ["login"],
     isOffered: (context) => among(context).includes(method.kind),
     nodes: ({ tenant, state }) =>
       method.loginNodes(tenant, {
@@ -82,12 +82,12 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         if (entered.kind === "rejected") return entered;
         const { name } = entered;
         if (name === undefined && isUnknown(attempt)) return identifierRequired();
-        const { caller, flow, state, candidate, tenant } = attempt;
+        const { flow, state, candidate, tenant } = attempt;
         const target = candidate === undefined ? undefined : loginTarget(candidate.identity, name?.value);
         if (target === undefined && !tenant.settings.enumerationSafe) return nobodyToSendTo();
         const sentTo = name?.typed ?? (target === undefined ? "" : maskAddress(target));
         const isFixed = flow.data.purpose.kind === "refresh";
-        const sent = await challenges.request(caller, flow, { kind, sentTo, target, isFixed });
+        const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
         const { identifier } = state;
         return withState<LoginTypes>(sent, { ...sent.state, ...(identifier && { identifier }) });
       },
@@ -106,7 +106,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
 
   return {
     enter_identifier: {
-      stage: () => ({ kind: "enter_identifier" }),
+      stage: "enter_identifier",
       texts: () => ({ title: headings.signInTitle(), subtitle: headings.signInIdentifier() }),
       nodes: ({ tenant, state }, { text }) => [identifierNode(deps, tenant, text ?? state.typed ?? "")],
       typed: asTyped,
@@ -119,8 +119,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
     },
     choose_method: {
-      stage: (context) => ({
-        kind: "choose_method",
+      stage: "choose_method",
+      facts: (context) => ({
         offers: offered(context).map((kind) => ({ kind })),
         secondFactor: false,
       }),
@@ -150,8 +150,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
     },
     continue_method: {
-      stage: ({ state: { method, firstFactor } }) => ({
-        kind: "choose_method",
+      stage: "choose_method",
+      facts: ({ state: { method, firstFactor } }) => ({
         offers: [{ kind: method.kind }],
         secondFactor: firstFactor !== undefined,
       }),
@@ -176,8 +176,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       },
     },
     choose_second_factor: {
-      stage: ({ state }) => ({
-        kind: "choose_method",
+      stage: "choose_method",
+      facts: ({ state }) => ({
         offers: state.firstFactor.methods.map((kind) => ({ kind })),
         secondFactor: true,
       }),

@@ -1,86 +1,62 @@
 import { domainError } from "../../errors.ts";
-import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
+import type { FilledForm } from "../../form/form-submission.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
-import type {
-  CreatedFlow,
-  FlowCaller,
-  FlowFound,
-  FlowOutcome,
-  FlowRecord,
-  ReadFlow,
-} from "../shared/flow.ts";
+import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
-import { type FlowView, viewOf } from "../shared/flow-view.ts";
+import type { FlowView } from "../shared/flow-view.ts";
+import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore } from "../shared/store.ts";
-import type { FlowTable, RecordOf } from "../shared/table.ts";
+import type { FlowTable } from "../shared/table.ts";
 import type { AddressStart, AddressSubmission, OperatorPurpose } from "../shared/typed-address.ts";
 import type { RecoveryState, RecoveryTypes } from "./state.ts";
 
 /** What came of a submit to a recovery. */
 export type RecoveryOutcome = FlowOutcome | RecoveryTypes["Done"];
 
-type RecoveryFlow = RecordOf<RecoveryTypes>;
-
 interface RecoveryFlowsDependencies {
   readonly keeper: FlowKeeper;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<RecoveryTypes>;
-  readonly view: FlowView;
   readonly challenges: Challenges;
-}
-
-/** What the holder of a recovery sees. */
-export function recoveryView(table: FlowTable<RecoveryTypes>): FlowView {
-  return viewOf<RecoveryTypes>(
-    table,
-    (tenant, flow) => ({ tenant, flow: own(flow), state: own(flow).data.state }),
-    {
-      kind: "recovery",
-      lifetimeMs: ({ settings }) => settings.recovery.lifetimeMs,
-      again: (_tenant, flow) => {
-        const { client, returnTo, data } = own(flow);
-        const typed = typedAt(data.state);
-        const state = { at: "choose_method", ...(typed && { typed }) } as const;
-        return { client, returnTo, clientData: data.clientData, purpose: {}, state };
-      },
-    },
-  );
 }
 
 /** Getting back into an account whose secret is lost. What may be done, and when, is the table in steps.ts. */
 export class RecoveryFlows {
   readonly #deps: RecoveryFlowsDependencies;
+  readonly #flows: KindFlows<RecoveryTypes>;
 
   constructor(deps: RecoveryFlowsDependencies) {
     this.#deps = deps;
+    this.#flows = new KindFlows(deps.keeper, {
+      kind: "recovery",
+      table: deps.table,
+      lifetimeMs: ({ settings }) => settings.recovery.lifetimeMs,
+      again: (_tenant, { data: { state } }) => {
+        const typed = typedAt(state);
+        return { purpose: {}, state: { at: "choose_method", ...(typed && { typed }) } };
+      },
+      assertOpen,
+    });
+  }
+
+  /** What the holder of a recovery sees. */
+  get view(): FlowView {
+    return this.#flows.view;
   }
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { keeper, challenges, view } = this.#deps;
-    const { tenant } = caller;
-    const { client, returnTo, linkToken, clientData } = start;
-    keeper.assertClient(caller, client);
-    if (linkToken === "") {
-      assertEnabled(tenant, {});
-      const state = { at: "choose_method" } as const;
-      return keeper.create(caller, view, { client, returnTo, purpose: {}, state, clientData });
-    }
-    const { state, parent } = await challenges.open(tenant, "recovery", linkToken);
-    // What an operator began works also where people cannot begin it themselves.
-    const { purpose } = own(parent).data;
-    assertEnabled(tenant, purpose);
-    return keeper.create(caller, view, {
-      ...{ client, purpose, state, clientData },
-      returnTo: returnTo || parent.returnTo,
-      identityId: state.target.identityId,
-    });
+    const { keeper, challenges } = this.#deps;
+    keeper.assertClient(caller, start.client);
+    if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
+    assertOpen(caller.tenant, {});
+    return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */
   show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.#deps.view, flowId, flow);
+    return this.#deps.keeper.show(caller, this.view, flowId, flow);
   }
 
   /** Tries what was submitted. */
@@ -89,24 +65,16 @@ export class RecoveryFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RecoveryOutcome> {
-    const { keeper, flows, table, view } = this.#deps;
-    const { tenant } = caller;
-    const digest = keeper.digestOf(tenant, submitted.flowId);
-    const found = read ?? (await flows.findWithIdentity({ tenantId: tenant.id }, "recovery", digest));
-    assertEnabled(tenant, own(keeper.hold(caller, found.flow).record).data.purpose);
-    const entered = await keeper.enter(caller, view, found.flow, submitted);
-    if (entered.kind !== "entered") return entered;
-    const flow = own(entered.record);
-    const { flowId, step, address } = submissionOf(submitted, () => view.form(tenant, flow).nodes);
-    const { identity, credentialKinds } = found;
-    return keeper.take<RecoveryTypes>(table, view, {
-      ...{ caller, tenant, flow, flowId, state: flow.data.state, step, address, identity, credentialKinds },
-    });
+    const { keeper, flows } = this.#deps;
+    const digest = keeper.digestOf(caller.tenant, submitted.flowId);
+    const { flow, identity, credentialKinds } =
+      read ?? (await flows.findWithIdentity({ tenantId: caller.tenant.id }, "recovery", digest));
+    return this.#flows.submit<AddressSubmission>(caller, submitted, flow, ({ address }) => ({
+      address,
+      identity,
+      credentialKinds,
+    }));
   }
-}
-
-function own(flow: FlowRecord): RecoveryFlow {
-  return flow as RecoveryFlow;
 }
 
 /** What was typed, for a fresh flow to be filled in with. */
@@ -115,6 +83,7 @@ function typedAt(state: RecoveryState): string | undefined {
   return state.at === "choose_method" ? state.typed : undefined;
 }
 
-function assertEnabled({ settings }: Tenant, { operator }: OperatorPurpose): void {
+/** What an operator began works also where people cannot begin it themselves. */
+function assertOpen({ settings }: Tenant, { operator }: OperatorPurpose): void {
   if (operator === undefined && !settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
 }

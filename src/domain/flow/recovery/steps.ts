@@ -66,15 +66,16 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
 
   return {
     choose_method: {
-      stage: ({ tenant }) => ({ kind: "choose_method", offers: challenges.offers(tenant, "recovery") }),
+      stage: "choose_method",
+      facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "recovery") }),
       texts: () => ({ title: headings.recoverTitle(), subtitle: headings.recoverName() }),
       nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(messages.recoveryNameLabel(), text)],
       typed: ({ address }) => ({ text: address }),
       steps: { sendCode: nameStep("code"), sendLink: nameStep("link") },
     },
     choose_address: {
-      stage: ({ tenant, state }) => ({
-        kind: "choose_address",
+      stage: "choose_address",
+      facts: ({ tenant, state }) => ({
         offers: challenges.offers(tenant, "recovery", offeredAddresses(state.choice)),
       }),
       texts: () => ({ title: headings.chooseAddressTitle(), subtitle: headings.chooseAddressHelp() }),
@@ -117,9 +118,10 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
 /** Sends a code or link to whoever was named, or asks where to send it. */
 async function takeName(
   { flows, challenges }: RecoveryTableDependencies,
-  { caller, tenant, flow, address }: Attempt<"choose_method">,
+  attempt: Attempt<"choose_method">,
   kind: ChallengeKind,
 ): Result {
+  const { tenant, address } = attempt;
   const sentTo = address.trim();
   const name = toAccountName(address);
   if ("rejected" in name) return name.rejected;
@@ -131,20 +133,22 @@ async function takeName(
     const addresses = recoverableAddresses(owner);
     if (addresses.length > 1) {
       // Security rule: masks are not shown faster than messages are sent.
-      await challenges.countOffer(caller, flow);
+      await challenges.countOffer(attempt);
       const choice = choiceAmong(addresses, target, sentTo);
       return { kind: "moved", state: { at: "choose_address", choice }, identityId: owner.id };
     }
   }
-  return challenges.request(caller, flow, { kind, sentTo, target });
+  return challenges.request(attempt, { kind, sentTo, target });
 }
 
 /** Sends a code or link to the address that was chosen. */
 async function takeChoice(
   { challenges }: RecoveryTableDependencies,
-  { caller, flow, state: { choice }, step, identity }: Attempt<"choose_address">,
+  attempt: Attempt<"choose_address">,
   kind: ChallengeKind,
 ): Result {
+  const { step, identity } = attempt;
+  const { choice } = attempt.state;
   const { addressId } = step.fields;
   if (typeof addressId !== "string" || addressId === "") return addressIdRequired(step);
   const target = chosenAddress(choice, addressId);
@@ -156,7 +160,7 @@ async function takeChoice(
     isRecoverable(identity, target);
   if (!stands) return addressNotOffered(step);
   const sentTo = maskAddress(target);
-  const sent = await challenges.request(caller, flow, { kind, sentTo, target, isFixed: true });
+  const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed: true });
   return withState<RecoveryTypes>(sent, { ...sent.state, choice });
 }
 

@@ -1,4 +1,4 @@
-import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
+import type { FilledForm } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { withoutWriteOnly } from "../../identity/own-traits.ts";
@@ -9,7 +9,7 @@ import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
-import { type FlowView, viewOf } from "../shared/flow-view.ts";
+import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { assertOpen, registrationPurpose } from "./invited.ts";
 import type { RegistrationTypes } from "./state.ts";
@@ -38,42 +38,29 @@ export interface RegistrationStart {
   readonly clientData?: JsonObject | undefined;
 }
 
-type RegistrationFlow = RecordOf<RegistrationTypes>;
-
 interface RegistrationFlowsDependencies {
   readonly keeper: FlowKeeper;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
   readonly invitations: Pick<Invitations, "open">;
-  readonly schemaOf: (tenant: Tenant, flow: RegistrationFlow) => CompiledSchema;
+  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
 }
 
 /** Making an account. What may be done, and when, is the table in steps.ts. */
 export class RegistrationFlows {
   readonly #deps: RegistrationFlowsDependencies;
-  readonly #view: FlowView;
+  readonly #flows: KindFlows<RegistrationTypes>;
 
   constructor(deps: RegistrationFlowsDependencies) {
     this.#deps = deps;
-    this.#view = viewOf<RegistrationTypes>(
-      deps.table,
-      (tenant, flow) => ({
-        tenant,
-        flow: flow as RegistrationFlow,
-        state: (flow as RegistrationFlow).data.state,
-      }),
-      {
-        kind: "registration",
-        lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
-        readable: (tenant, flow, traits) =>
-          withoutWriteOnly(deps.schemaOf(tenant, flow as RegistrationFlow), traits),
-        again: (tenant, flow) => {
-          const { client, returnTo, data } = flow as RegistrationFlow;
-          const { purpose, state, clientData } = data;
-          return { client, returnTo, purpose, state: firstState(tenant, state), clientData };
-        },
-      },
-    );
+    this.#flows = new KindFlows(deps.keeper, {
+      kind: "registration",
+      table: deps.table,
+      lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
+      readable: (tenant, flow, traits) => withoutWriteOnly(deps.schemaOf(tenant, flow), traits),
+      again: (tenant, { data: { purpose, state } }) => ({ purpose, state: firstState(tenant, state) }),
+      assertOpen,
+    });
   }
 
   /**
@@ -84,28 +71,15 @@ export class RegistrationFlows {
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
     const { keeper, challenges, invitations } = this.#deps;
     const { tenant } = caller;
-    const { client, returnTo, linkToken, clientData } = start;
-    keeper.assertClient(caller, client);
-    if (linkToken === "") {
-      const purpose = await registrationPurpose(invitations, tenant, start);
-      const state = firstState(tenant);
-      return keeper.create(caller, this.#view, { client, returnTo, purpose, state, clientData });
-    }
-    const { state, parent } = await challenges.open(tenant, "registration", linkToken);
-    const { purpose } = (parent as RegistrationFlow).data;
-    assertOpen(tenant, purpose);
-    return keeper.create(caller, this.#view, {
-      ...{ client, purpose, state, clientData },
-      returnTo: returnTo || parent.returnTo,
-    });
+    keeper.assertClient(caller, start.client);
+    if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
+    const purpose = await registrationPurpose(invitations, tenant, start);
+    return this.#flows.create(caller, start, { purpose, state: firstState(tenant) });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws REGISTRATION_DISABLED, INVITATION_REQUIRED. */
-  async show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    const { keeper } = this.#deps;
-    const held = keeper.hold(caller, flow);
-    if (held.kind === "expired") assertOpen(caller.tenant, (held.record as RegistrationFlow).data.purpose);
-    return keeper.show(caller, this.#view, flowId, flow);
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /** Tries what was submitted. Two round trips where a password succeeds, beside the throttle's one. Throws RATE_LIMITED. */
@@ -114,18 +88,8 @@ export class RegistrationFlows {
     submitted: RegistrationSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RegistrationOutcome> {
-    const { keeper, table } = this.#deps;
-    const { tenant } = caller;
-    const found = read?.flow ?? (await keeper.find(tenant, "registration", submitted.flowId));
-    // Also for flows that began while registration was open; but not before the caller has shown that it is theirs.
-    assertOpen(tenant, (keeper.hold(caller, found).record as RegistrationFlow).data.purpose);
-    const entered = await keeper.enter(caller, this.#view, found, submitted);
-    if (entered.kind !== "entered") return entered;
-    const flow = entered.record as RegistrationFlow;
-    const { flowId, step, traits } = submissionOf(submitted, () => this.#view.form(tenant, flow).nodes);
-    const { state } = flow.data;
-    return keeper.take<RegistrationTypes>(table, this.#view, {
-      ...{ caller, tenant, flow, flowId, state, step, traits },
-    });
+    const { keeper } = this.#deps;
+    const found = read?.flow ?? (await keeper.find(caller.tenant, "registration", submitted.flowId));
+    return this.#flows.submit<RegistrationSubmission>(caller, submitted, found, ({ traits }) => ({ traits }));
   }
 }

@@ -3,7 +3,7 @@ import { ownsProven } from "../../identity/address-claims.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { ChallengeKind, RegistrationMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { withState } from "../challenge/states.ts";
 import type { FlowStore } from "../shared/store.ts";
@@ -33,7 +33,6 @@ type Result = StepResult<RegistrationTypes>;
 interface SignUpDependencies {
   readonly flows: FlowStore;
   readonly challenges: Challenges;
-  readonly throttle: Throttle;
   readonly accounts: NewAccounts;
   readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
 }
@@ -141,23 +140,19 @@ export class SignUp {
    * Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1). So is the
    * message that follows, before there is an account: afterwards it is too late to say so.
    */
-  #count({ tenant, caller, flow }: Attempt<Choosing>, mailbox: string | undefined): Promise<ThrottleTicket> {
+  #count({ count }: Attempt<Choosing>, mailbox: string | undefined): Promise<ThrottleTicket> {
     const action = mailbox === undefined ? "registration" : "registration_sending";
-    return this.#deps.throttle.take(tenant, caller.origin, action, {
-      address: caller.limitedAddress,
-      flow: flow.digest,
-      device: caller.shownDevice(flow.client),
-      registrationMailbox: mailbox,
-    });
+    return count(action, { session: undefined, registrationMailbox: mailbox });
   }
 
   /** Sends a code or link to the address that the account is to have. */
   async #requestProof(
-    { caller, tenant, flow, state }: Attempt<Choosing>,
+    attempt: Attempt<Choosing>,
     kind: ChallengeKind,
     { traits, derived }: Profile,
     account: NewAccount["proved"],
   ): Promise<Result> {
+    const { tenant, state } = attempt;
     const { flows, challenges } = this.#deps;
     const target = addressOf(derived);
     if (target === undefined) return noIdentifier();
@@ -170,7 +165,7 @@ export class SignUp {
     if (request.target === undefined && !tenant.settings.enumerationSafe) {
       return identifiersTaken(derived, new Set([target.value]));
     }
-    const sent = await challenges.request(caller, flow, request);
+    const sent = await challenges.request(attempt, request);
     return withState<RegistrationTypes>(sent, { ...sent.state, from: choiceOf(state), traits, account });
   }
 

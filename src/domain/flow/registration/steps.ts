@@ -58,7 +58,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
         method.kind,
         {
           leadsTo: ["completed", "continue_method", "enter_code"],
-          limit: "registration",
+          limits: ["registration", "registration_sending", "code_send"],
           ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
           nodes: ({ tenant, state }) =>
             method.registrationNodes(
@@ -71,7 +71,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     );
   const sendStep = (kind: ChallengeKind): StepRule<RegistrationTypes, Choosing> =>
     requestStep<RegistrationTypes, Choosing>({ kind: "registration", challenges }, kind, {
-      limit: "registration",
+      limits: ["registration", "code_send"],
       take: (attempt) => signUp.takeChallenge(attempt, kind),
     });
   const choices = {
@@ -79,17 +79,16 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     sendCode: sendStep("code"),
     sendLink: sendStep("link"),
   };
-  const stage = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
+  const offers = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
     const own = methods.map(({ kind }) => ({ kind }));
-    const offers = [...own, ...challenges.offers(tenant, "registration")];
-    return { kind: "choose_method", offers } as const;
+    return { offers: [...own, ...challenges.offers(tenant, "registration")] };
   };
   const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });
   const back = button("back", messages.backLabel("registration"), true);
 
   return {
     fill_profile: {
-      stage: () => ({ kind: "fill_profile" }),
+      stage: "fill_profile",
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpProfile() }),
       nodes: profileNodes,
       typed,
@@ -102,7 +101,8 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       },
     },
     choose_method: {
-      stage,
+      stage: "choose_method",
+      facts: offers,
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
       typed,
       steps: {
@@ -120,14 +120,16 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       },
     },
     fill_form: {
-      stage,
+      stage: "choose_method",
+      facts: offers,
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethod() }),
       nodes: profileNodes,
       typed,
       steps: choices,
     },
     continue_method: {
-      stage: ({ state: { method } }) => ({ kind: "choose_method", offers: [{ kind: method.kind }] }),
+      stage: "choose_method",
+      facts: ({ state: { method } }) => ({ offers: [{ kind: method.kind }] }),
       texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
       typed,
       steps: {

@@ -20,14 +20,9 @@ export function firstState({
 
 /** The state at which the changes of a settings flow are on offer. */
 export function choiceOf(state: SettingsState): "change_settings" | "set_new_secret" {
-  switch (state.at) {
-    case "continue_method":
-      return state.from;
-    case "enter_code":
-      return "change_settings";
-    default:
-      return state.at;
-  }
+  return state.at === "set_new_secret" || state.at === "continue_new_secret"
+    ? "set_new_secret"
+    : "change_settings";
 }
 
 /** Where a change comes from that the holder of a settings flow makes: nobody but the owner of the account. */

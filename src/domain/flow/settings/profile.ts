@@ -137,7 +137,7 @@ export class ProfileSettings {
     plan: ProfilePlan,
     added: Pick<ProofTarget, "kind" | "value">,
   ): Promise<StepResult<SettingsTypes>> {
-    const { caller, tenant, flow, state, identity } = attempt;
+    const { tenant, state, identity } = attempt;
     const { traits } = plan;
     const { flows, challenges } = this.#deps;
     const isTaken = (await flows.takenIdentifiers({ tenantId: tenant.id }, [added.value])).length > 0;
@@ -145,7 +145,7 @@ export class ProfileSettings {
       return filledIn(attempt, identifiersTaken(plan.derived, new Set([added.value])), traits);
     }
     const instead = { template: "registration_taken", data: {}, recipient: added } as const;
-    const sent = await challenges.request(caller, flow, {
+    const sent = await challenges.request(attempt, {
       kind: "code",
       sentTo: added.value,
       target: isTaken ? undefined : { ...added, identityId: identity.id },

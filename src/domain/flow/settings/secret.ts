@@ -55,7 +55,7 @@ export class SecretSettings {
     }
     const { traits } = identity;
     const account = { traits, identifiers: identity.identifiers.map(({ value }) => value) };
-    const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const memory = "method" in state ? state.method.memory : undefined;
     const result = await method.changeSecret({ tenant, step, account, memory });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
@@ -63,11 +63,12 @@ export class SecretSettings {
       return { kind: "password", password: result.password, keepOtherSessions };
     }
     const { interrupted } = state;
-    const from = choiceOf(state);
+    const isNew = choiceOf(state) === "set_new_secret";
+    const at = isNew ? "continue_new_secret" : "continue_method";
     const next = { kind: method.kind, memory: result.memory };
     return {
       kind: "moved",
-      state: { at: "continue_method", from, method: next, ...(interrupted && { interrupted }) },
+      state: { at, method: next, ...(interrupted && { interrupted }) },
       identityId: flow.identityId,
       url: result.kind === "redirects" ? result.url : undefined,
     };

@@ -33,8 +33,7 @@ export type SettingsState =
   | ({ readonly at: "set_new_secret" } & Interrupted)
   /** A method that asks more than once: it alone goes on. */
   | ({
-      readonly at: "continue_method";
-      readonly from: "change_settings" | "set_new_secret";
+      readonly at: "continue_method" | "continue_new_secret";
       readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
     } & Interrupted)
   /** The traits change once the new address among them is proven. */

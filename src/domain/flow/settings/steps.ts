@@ -23,7 +23,7 @@ import type { SecretSettings } from "./secret.ts";
 import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
 
 type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
-type Changing = State<"change_settings" | "set_new_secret" | "continue_method">;
+type Changing = Exclude<SettingsState, { readonly at: "enter_code" }>;
 type Result = Promise<StepResult<SettingsTypes>>;
 
 interface SettingsTableDependencies {
@@ -40,17 +40,19 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   const { methods, challenges, profile, secret, deletion } = deps;
 
   const secretSteps = <S extends Changing>(
+    base: "change_settings" | "set_new_secret",
     isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): Record<string, StepRule<SettingsTypes, S>> =>
     Object.fromEntries(
       methods.map((method): [string, StepRule<SettingsTypes, S>] => [
         method.kind,
         {
-          leadsTo: ["completed", "continue_method", "change_settings", "set_new_secret"],
-          needs: "fresh login",
+          leadsTo:
+            base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
+          needs: needsOf.password,
           ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
           nodes: ({ tenant, state }) => {
-            const memory = state.at === "continue_method" ? state.method.memory : undefined;
+            const memory = "method" in state ? state.method.memory : undefined;
             const nodes = method.settingsNodes(tenant, memory);
             return state.at === "change_settings" ? inSection("password", nodes) : nodes;
           },
@@ -61,9 +63,27 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         },
       ]),
     );
-  const resume = <S extends State<"change_settings" | "set_new_secret">>(): StepRule<SettingsTypes, S> => ({
-    leadsTo: ["completed", "enter_code"],
-    needs: "fresh login",
+  const continuedSteps = <S extends State<"continue_method" | "continue_new_secret">>(
+    base: "change_settings" | "set_new_secret",
+  ): Record<string, StepRule<SettingsTypes, S>> => ({
+    ...secretSteps<S>(base, ({ state }, kind) => "method" in state && state.method.kind === kind),
+    back: {
+      leadsTo: [base],
+      nodes: () => [button("back", messages.backLabel("settings"), true)],
+      take: async ({ flow, state }) => ({
+        kind: "moved",
+        state: { at: base, ...(state.interrupted && { interrupted: state.interrupted }) },
+        identityId: flow.identityId,
+      }),
+    },
+  });
+  const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
+    methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
+  const resume = <S extends State<"change_settings" | "set_new_secret">>(
+    leadsTo: StepRule<SettingsTypes>["leadsTo"],
+  ): StepRule<SettingsTypes, S> => ({
+    leadsTo,
+    limits: ["code_send"],
     isOffered: ({ state }) => state.interrupted !== undefined,
     nodes: () => [button("resume", messages.resumeLabel(), true)],
     take: async (attempt) => {
@@ -83,13 +103,14 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
 
   return {
     change_settings: {
-      stage: ({ tenant, account }) => {
+      stage: "change_settings",
+      facts: ({ tenant, account }) => {
         const offers: SettingsOffer[] = [{ kind: "profile" }, ...methods.map(({ kind }) => ({ kind }))];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
           const { deleteAt } = account.identity;
           offers.push({ kind: "deletion", deleteAt: deleteAt === never ? undefined : deleteAt });
         }
-        return { kind: "change_settings", offers };
+        return { offers };
       },
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
@@ -117,17 +138,18 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           nodes: () => [keepNode()],
           take: (attempt) => deletion.cancel(attempt),
         }),
-        resume: resume(),
+        resume: resume(["enter_code", "completed"]),
         profile: {
           leadsTo: ["enter_code"],
-          needs: "fresh login for addresses",
+          limits: ["code_send"],
+          needs: needsOf.profile,
           nodes: (context, typed) => inSection("profile", profileNodes(context, typed)),
           take: (attempt) => takeProfile(deps, attempt),
         },
-        ...secretSteps<State<"change_settings">>(),
+        ...secretSteps<State<"change_settings">>("change_settings"),
         deleteAccount: accountStep("deleteAccount", {
           leadsTo: ["completed"],
-          needs: "fresh login",
+          needs: needsOf.deletion,
           nodes: ({ tenant }) => [deleteNode(tenant)],
           take: (attempt) => apply(deps, attempt, { kind: "deletion" }),
         }),
@@ -135,37 +157,26 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     },
     // Security rule: what follows a recovery is a new secret, and nothing else before it.
     set_new_secret: {
-      stage: () => ({ kind: "set_new_secret", offers: methods.map(({ kind }) => ({ kind })) }),
+      stage: "set_new_secret",
+      facts: () => ({ offers: methods.map(({ kind }) => ({ kind })) }),
       texts: () => ({
         title: headings.newSecretTitle(),
         subtitle: headings.newSecretHelp(),
         messages: [messages.recoverySucceeded()],
       }),
-      steps: { ...secretSteps<State<"set_new_secret">>(), resume: resume() },
+      steps: { ...secretSteps<State<"set_new_secret">>("set_new_secret"), resume: resume(["completed"]) },
     },
     continue_method: {
-      stage: ({ state }) => {
-        const offers = methods.filter(({ kind }) => kind === state.method.kind).map(({ kind }) => ({ kind }));
-        return state.from === "set_new_secret"
-          ? { kind: "set_new_secret", offers }
-          : { kind: "change_settings", offers };
-      },
-      texts: ({ state: { from } }) =>
-        from === "set_new_secret"
-          ? { title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }
-          : { title: headings.settingsTitle(), subtitle: headings.settingsHelp() },
-      steps: {
-        ...secretSteps<State<"continue_method">>(({ state }, kind) => state.method.kind === kind),
-        back: {
-          leadsTo: ["change_settings", "set_new_secret"],
-          nodes: () => [button("back", messages.backLabel("settings"), true)],
-          take: async ({ flow, state: { from, interrupted } }) => ({
-            kind: "moved",
-            state: { at: from, ...(interrupted && { interrupted }) },
-            identityId: flow.identityId,
-          }),
-        },
-      },
+      stage: "change_settings",
+      facts: ({ state }) => ({ offers: underWay(state) }),
+      texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
+      steps: continuedSteps<State<"continue_method">>("change_settings"),
+    },
+    continue_new_secret: {
+      stage: "set_new_secret",
+      facts: ({ state }) => ({ offers: underWay(state) }),
+      texts: () => ({ title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }),
+      steps: continuedSteps<State<"continue_new_secret">>("set_new_secret"),
     },
     enter_code: challengeStates<SettingsTypes>({
       kind: "settings",
@@ -183,6 +194,15 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   };
 }
 
+/** What a change asks of the session in which it is made, at once or after it was interrupted. */
+const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
+  password: "fresh login",
+  // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
+  deletion: "fresh login",
+  // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
+  profile: "fresh login for addresses",
+};
+
 /** Carries out a change that was checked, or asks for a fresh login first, and keeps it until then. */
 async function apply(
   deps: SettingsTableDependencies,
@@ -190,15 +210,15 @@ async function apply(
   change: SettingsChange,
 ): Result {
   const { identity, isPrivileged } = attempt;
+  const isTooOld = needsOf[change.kind] === "fresh login" && !isPrivileged;
   switch (change.kind) {
     case "password":
-      return isPrivileged ? deps.secret.change(attempt, change) : loginFirst(deps, attempt, change);
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change);
     case "deletion":
       if (deletionStep(attempt.tenant, identity) !== "deleteAccount") {
         throw domainError("STEP_NOT_OFFERED", { step: "deleteAccount" });
       }
-      // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
-      return isPrivileged ? deps.deletion.request(attempt) : loginFirst(deps, attempt, change);
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.deletion.request(attempt);
     case "profile":
       return applyProfile(deps, attempt, changeableNow(change.change, identity.traits));
     default: {
@@ -230,7 +250,6 @@ async function applyProfile(
   const { tenant, identity, isPrivileged } = attempt;
   const { plan, merged } = deps.profile.plan(tenant, identity, patch);
   if (plan.kind === "rejected") return filledIn(attempt, plan, merged);
-  // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
   if (plan.isSensitive && !isPrivileged) {
     const change = changeBetween(identity.traits, plan.traits);
     return loginFirst(deps, attempt, { kind: "profile", change });
@@ -249,8 +268,7 @@ function loginFirst(
   const begin = (): Promise<CreatedFlow> => {
     // Those who were recovered show what is missing; the holder of a session proves again who they are.
     if (purpose.kind === "recovery") {
-      const firstFactor = purpose.recovery;
-      return logins.createSecondFactor(caller, { client, returnTo, identityId: identity.id, firstFactor });
+      return logins.createSecondFactor(caller, { client, returnTo }, identity.id, purpose.recovery);
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
     return logins.createRefresh(caller, { client, returnTo, session });

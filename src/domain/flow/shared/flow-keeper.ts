@@ -11,6 +11,8 @@ import { goOnLabel, type Message } from "../../message/message.ts";
 import type { Clock, FormTokens, Sealer, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { ThrottleSubjects } from "../../throttle/subjects.ts";
+import type { Throttle } from "../../throttle/throttle.ts";
 import type {
   AnsweredBefore,
   AnyState,
@@ -28,6 +30,7 @@ import { resolveReturnTo } from "./return-to.ts";
 import type { FlowStore } from "./store.ts";
 import {
   type AttemptOf,
+  type Count,
   type FlowTable,
   type KindTypes,
   type LoginFirst,
@@ -54,6 +57,7 @@ interface FlowKeeperDependencies {
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
   readonly sealer: Sealer;
+  readonly throttle: Throttle;
   readonly answers: Pick<FlowAnswers, "find">;
   readonly clock: Clock;
 }
@@ -235,11 +239,17 @@ export class FlowKeeper {
   async take<K extends KindTypes>(
     table: FlowTable<K>,
     view: FlowView,
-    attempt: AttemptOf<K>,
+    submitted: Omit<AttemptOf<K>, "count">,
   ): Promise<FlowOutcome | K["Done"]> {
-    const { caller, tenant, flow, flowId, state, step } = attempt;
+    const { caller, tenant, flow, flowId, state, step } = submitted;
     const { steps, typed } = stateRule(table, state);
     const rule = Object.hasOwn(steps, step.name) ? steps[step.name] : undefined;
+    const count: Count = (action, subjects) => {
+      if (!rule?.limits?.includes(action)) throw new Error(`${flow.kind}: ${step.name} counts no ${action}`);
+      const counted = { ...shownBy(caller, flow), ...subjects };
+      return this.#deps.throttle.take(tenant, caller.origin, action, counted);
+    };
+    const attempt = { ...submitted, count } as AttemptOf<K>;
     if (rule === undefined || rule.isOffered?.(attempt) === false) {
       throw domainError("STEP_NOT_OFFERED", { step: step.name });
     }
@@ -249,8 +259,9 @@ export class FlowKeeper {
       return this.rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
     }
     const moved = movedIn<K["State"]>(result);
-    if (moved !== undefined && moved.state.at !== state.at && !rule.leadsTo.includes(moved.state.at)) {
-      throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${moved.state.at}`);
+    const target = moved?.state.at ?? (staysAt(result) ? state.at : "completed");
+    if (target !== state.at && !rule.leadsTo.includes(target)) {
+      throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
     }
     const next = moved === undefined ? flow : await this.advance(tenant, flow, moved);
     if (isLoginFirst(result)) {
@@ -454,6 +465,21 @@ function isNotAccepted(result: { readonly kind: string }): result is NotAccepted
 
 function isLoginFirst(result: { readonly kind: string }): result is LoginFirst {
   return result.kind === "login_first";
+}
+
+/** What the call shows, as what a try in this flow is counted by. */
+function shownBy(caller: FlowCaller, flow: FlowRecord): ThrottleSubjects {
+  return {
+    address: caller.limitedAddress,
+    flow: flow.digest,
+    device: caller.shownDevice(flow.client),
+    session: caller.shownSession(flow.client),
+  };
+}
+
+/** Whether the flow goes on as it is: while a login comes first, or after a change of settings. */
+function staysAt({ kind }: { readonly kind: string }): boolean {
+  return kind === "login_first" || kind === "changed";
 }
 
 function movedIn<State>(result: { readonly kind: string }): Moved<State> | undefined {

@@ -35,7 +35,8 @@ export function viewOf<K extends KindTypes>(
     ...own,
     stage: (tenant, flow) => {
       const seen = context(tenant, flow);
-      return stateRule(table, seen.state).stage(seen);
+      const rule = stateRule(table, seen.state);
+      return { kind: rule.stage, ...("facts" in rule && rule.facts(seen)) } as FlowStage;
     },
     form: (tenant, flow, typed = {}) => {
       const seen = context(tenant, flow);

@@ -107,6 +107,15 @@ export interface FlowAccount {
   readonly displayName: string;
 }
 
+/** What a form for a code or link shows. */
+interface SentFacts {
+  readonly sentTo: string;
+  readonly expiresAt: Date;
+  readonly resendAt: Date;
+  readonly codeLength: number;
+  readonly longCodeLength: number;
+}
+
 /** Where a flow stands, for hand-written forms. */
 export type FlowStage =
   | { readonly kind: "enter_identifier" }
@@ -117,14 +126,8 @@ export type FlowStage =
       /** Whether a first proof was given, and one of these is wanted beside it. */
       readonly secondFactor?: boolean;
     }
-  | {
-      readonly kind: "enter_code" | "link_sent";
-      readonly sentTo: string;
-      readonly expiresAt: Date;
-      readonly resendAt: Date;
-      readonly codeLength: number;
-      readonly longCodeLength: number;
-    }
+  | ({ readonly kind: "enter_code" } & SentFacts)
+  | ({ readonly kind: "link_sent" } & SentFacts)
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "claim_account"; readonly address: string }

@@ -7,6 +7,8 @@ import type { IdentityId } from "../../ids.ts";
 import type { Challenge } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottledAction } from "../../throttle/limits.ts";
+import type { ThrottleSubjects } from "../../throttle/subjects.ts";
+import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { AnyState, CreatedFlow, FlowCaller, FlowRecord, FlowStage } from "./flow.ts";
 import type { Typed } from "./kept-outcome.ts";
 import type { HeldRevision } from "./store.ts";
@@ -38,7 +40,14 @@ export type AttemptOf<K extends KindTypes, State = K["State"]> = ContextOf<K, St
   readonly caller: FlowCaller;
   readonly flowId: string;
   readonly step: SubmittedStep;
+  readonly count: Count;
 } & K["Attempt"];
+
+/**
+ * Counts a try as one of the actions that the table names for the step, by what the call shows and by these subjects. Throws
+ * RATE_LIMITED.
+ */
+export type Count = (action: ThrottledAction, subjects: ThrottleSubjects) => Promise<ThrottleTicket>;
 
 /** Another state, and what is written together with it. */
 export interface Moved<State> {
@@ -82,8 +91,8 @@ export type StepResult<K extends KindTypes> =
 export interface StepRule<K extends KindTypes, State = K["State"]> {
   /** The states that the step may lead to, beside its own; `completed` ends the flow. */
   readonly leadsTo: readonly (K["State"]["at"] | "completed")[];
-  /** The limits that a try counts for. Undefined: none but those of every call. */
-  readonly limit?: ThrottledAction;
+  /** What a try is counted as. Undefined: nothing is counted but the call itself. */
+  readonly limits?: readonly ThrottledAction[];
   /** What the session must show. Undefined: nothing beside what the flow itself does. */
   readonly needs?: "fresh login" | "fresh login for addresses";
   /** Whether the step is on offer. Default: it is. */
@@ -94,9 +103,7 @@ export interface StepRule<K extends KindTypes, State = K["State"]> {
 }
 
 /** One state of a kind of flow: what its holder sees there, and what may be done. */
-export interface StateRule<K extends KindTypes, State = K["State"]> {
-  /** The stage, for forms that are written by hand. */
-  stage(context: ContextOf<K, State>): FlowStage;
+export type StateRule<K extends KindTypes, State = K["State"]> = ShownAs<K, State> & {
   /** The title of the form, the sentence below it, its messages, sections and account. */
   texts(context: ContextOf<K, State>): Omit<Partial<Form>, "nodes">;
   /** The nodes that belong to several steps, drawn first. */
@@ -105,7 +112,14 @@ export interface StateRule<K extends KindTypes, State = K["State"]> {
   typed?(attempt: AttemptOf<K, State>): Typed;
   /** By the step's name, in the order to draw them. */
   readonly steps: Readonly<Record<string, StepRule<K, State>>>;
-}
+};
+
+/** The stage that a state is shown as to forms that are written by hand, and what such a form needs there. */
+type ShownAs<K extends KindTypes, State> = {
+  readonly [Stage in FlowStage as Stage["kind"]]: {
+    readonly stage: Stage["kind"];
+  } & (keyof Stage extends "kind" ? unknown : { facts(context: ContextOf<K, State>): Omit<Stage, "kind"> });
+}[FlowStage["kind"]];
 
 /** All states of a kind of flow. The form, the stage, the offers and what is accepted derive from it. */
 export type FlowTable<K extends KindTypes> = {

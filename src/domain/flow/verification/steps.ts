@@ -31,13 +31,14 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       { kind: "verification", challenges },
       kind,
       {
-        take: async ({ caller, tenant, flow, address: typed }) => {
+        take: async (attempt) => {
+          const { tenant, address: typed } = attempt;
           const address = toAddress(typed);
           if ("rejected" in address) return address.rejected;
           const owner = await flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
           if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return nobodyHasIt();
           const target = targetOf(owner, address);
-          return challenges.request(caller, flow, { kind, sentTo: typed.trim(), target });
+          return challenges.request(attempt, { kind, sentTo: typed.trim(), target });
         },
       },
     );
@@ -48,7 +49,8 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
 
   return {
     choose_method: {
-      stage: ({ tenant }) => ({ kind: "choose_method", offers: challenges.offers(tenant, "verification") }),
+      stage: "choose_method",
+      facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "verification") }),
       texts: () => ({ title: verifyTitle(), subtitle: verifyAddress() }),
       nodes: (_context, { text = "" }) => [addressNode(messages.addressLabel(), text)],
       typed: ({ address }) => ({ text: address }),

@@ -1,5 +1,5 @@
 import { domainError } from "../../errors.ts";
-import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
+import type { FilledForm } from "../../form/form-submission.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { SessionId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
@@ -15,15 +15,13 @@ import type {
   ReadFlow,
 } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
-import { type FlowView, viewOf } from "../shared/flow-view.ts";
-import type { FlowTable, RecordOf } from "../shared/table.ts";
+import { KindFlows } from "../shared/kind-flows.ts";
+import type { FlowTable } from "../shared/table.ts";
 import type { AddressStart, AddressSubmission } from "../shared/typed-address.ts";
 import type { VerificationPurpose, VerificationTypes } from "./state.ts";
 
 /** What came of a submit to a verification. */
 export type VerificationOutcome = FlowOutcome | VerificationTypes["Done"];
-
-type VerificationFlow = RecordOf<VerificationTypes>;
 
 interface VerificationFlowsDependencies {
   readonly keeper: FlowKeeper;
@@ -34,50 +32,35 @@ interface VerificationFlowsDependencies {
 /** Showing that an address is one's own. It signs nobody in. What may be done, and when, is the table in steps.ts. */
 export class VerificationFlows {
   readonly #deps: VerificationFlowsDependencies;
-  readonly #view: FlowView;
+  readonly #flows: KindFlows<VerificationTypes>;
 
   constructor(deps: VerificationFlowsDependencies) {
     this.#deps = deps;
-    this.#view = viewOf<VerificationTypes>(
-      deps.table,
-      (tenant, flow) => ({ tenant, flow: own(flow), state: own(flow).data.state }),
-      {
-        kind: "verification",
-        lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
-        again: (_tenant, { client, returnTo, data: { clientData } }) => ({
-          ...{ client, returnTo, clientData, purpose: {} },
-          state: { at: "choose_method" },
-        }),
-      },
-    );
+    this.#flows = new KindFlows(deps.keeper, {
+      kind: "verification",
+      table: deps.table,
+      lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
+      again: () => ({ purpose: {}, state: { at: "choose_method" } }),
+      assertOpen,
+    });
   }
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
     const { keeper, challenges } = this.#deps;
-    const { tenant } = caller;
-    const { client, returnTo, linkToken, clientData } = start;
-    keeper.assertClient(caller, client);
-    if (linkToken === "") {
-      assertEnabled(tenant, {});
-      const state = { at: "choose_method" } as const;
-      return keeper.create(caller, this.#view, { client, returnTo, purpose: {}, state, clientData });
+    keeper.assertClient(caller, start.client);
+    if (start.linkToken !== "") {
+      return this.#flows.createByLink(caller, challenges, start, ({ operator }) =>
+        operator === undefined ? {} : { operator },
+      );
     }
-    const { state, parent } = await challenges.open(tenant, "verification", linkToken);
-    // What an operator began works also where people cannot begin it themselves.
-    const { operator } = own(parent).data.purpose;
-    const purpose = operator === undefined ? {} : { operator };
-    assertEnabled(tenant, purpose);
-    return keeper.create(caller, this.#view, {
-      ...{ client, purpose, state, clientData },
-      returnTo: returnTo || parent.returnTo,
-      identityId: state.target.identityId,
-    });
+    assertOpen(caller.tenant, {});
+    return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */
   show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.#view, flowId, flow);
+    return this.#deps.keeper.show(caller, this.#flows.view, flowId, flow);
   }
 
   /** Whether a registration with an address that is not proven sends a code or link to it. */
@@ -109,7 +92,7 @@ export class VerificationFlows {
     if (!wanted || kind === undefined || address === undefined) return undefined;
     const isWithheld = ticket.silenced.size > 0;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
-    const created = await keeper.create(caller, this.#view, {
+    const created = await keeper.create(caller, this.#flows.view, {
       ...{ client, returnTo, clientData },
       purpose: { session } satisfies VerificationPurpose,
       state: { at: "choose_method" },
@@ -126,26 +109,14 @@ export class VerificationFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<VerificationOutcome> {
-    const { keeper, table } = this.#deps;
-    const { tenant } = caller;
-    const found = read?.flow ?? (await keeper.find(tenant, "verification", submitted.flowId));
-    assertEnabled(tenant, own(keeper.hold(caller, found).record).data.purpose);
-    const entered = await keeper.enter(caller, this.#view, found, submitted);
-    if (entered.kind !== "entered") return entered;
-    const flow = own(entered.record);
-    const { flowId, step, address } = submissionOf(submitted, () => this.#view.form(tenant, flow).nodes);
-    const { state } = flow.data;
-    return keeper.take<VerificationTypes>(table, this.#view, {
-      ...{ caller, tenant, flow, flowId, state, step, address },
-    });
+    const { keeper } = this.#deps;
+    const found = read?.flow ?? (await keeper.find(caller.tenant, "verification", submitted.flowId));
+    return this.#flows.submit<AddressSubmission>(caller, submitted, found, ({ address }) => ({ address }));
   }
 }
 
-function own(flow: FlowRecord): VerificationFlow {
-  return flow as VerificationFlow;
-}
-
-function assertEnabled({ settings }: Tenant, { operator }: VerificationPurpose): void {
+/** What an operator began works also where people cannot begin it themselves. */
+function assertOpen({ settings }: Tenant, { operator }: VerificationPurpose): void {
   if (operator === undefined && !settings.verification.enabled)
     throw domainError("VERIFICATION_DISABLED", {});
 }
