@@ -19,7 +19,8 @@ import { PostgresFlowStore } from "./flow-store.ts";
 import { PostgresIdempotencyStore } from "./idempotency-store.ts";
 import { PostgresIdentityStore } from "./identity-store.ts";
 import { PostgresInvitationStore } from "./invitation-store.ts";
-import { type Jobs, type JobsOptions, startJobs } from "./jobs.ts";
+import { type JobWorker, startJobWorker } from "./job-worker.ts";
+import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
 import { PostgresMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
@@ -58,8 +59,8 @@ export interface Storage extends Transactions {
   ping(): Promise<void>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the clean-up of what has expired, and the deletion of accounts that are due. Returns at once; a database that is away is waited for. */
-  startJobs(options: Omit<JobsOptions, "database" | "url" | "logger">): Promise<Jobs>;
+  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
+  startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
    * is away or knows no NOTIFY it does not call: whoever listens must look by itself now and then.
@@ -75,6 +76,7 @@ export interface Storage extends Transactions {
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const where = describeUrl(options.url);
+  const { logger } = options;
   const database = new Database(options);
   try {
     await checkServer(database);
@@ -101,9 +103,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) => startJobs({ ...jobs, database, logger: options.logger } satisfies JobsOptions),
-    listenForMessages: (onMessages) =>
-      listenForMessages({ url: () => database.url, logger: options.logger, onMessages }),
+    startJobs: (jobs) =>
+      startJobWorker({ jobs: scheduledJobs({ ...jobs, database, logger }), url: () => database.url, logger }),
+    listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };
