@@ -4,36 +4,24 @@ import type { Event } from "../domain/event/event.ts";
 import type { ApiKeyId, TenantId } from "../domain/ids.ts";
 import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
-import { endColumn, endOf } from "./ends.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
+import { type ApiKeyRow, apiKeyRow, readApiKey, writeApiKey } from "./rows.generated.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
 
-interface ApiKeyRow {
-  readonly id: ApiKeyId;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-  readonly name: string;
-  readonly scopes: readonly string[];
-  readonly expires_at: Date | null;
-  readonly last_used_at: Date | null;
-  readonly revoked_at: Date | null;
-  readonly bootstrap: boolean;
-  readonly maker_api_key_id: ApiKeyId | null;
-  readonly maker_certificate: string | null;
-}
+/** The table with its alias. */
+const from = "ostiary.api_key k";
+const columns = apiKeyRow.selected;
+const maker = "($3::jsonb ->> 'maker_api_key_id')::uuid";
 
-const columns = `id, created_at, updated_at, name, scopes, expires_at, last_used_at, revoked_at, bootstrap,
-    maker_api_key_id, maker_certificate`;
-
-/** $1 tenant, $2 to $13 the key, $14 event. `from` decides whether it is written. */
-function insertApiKey(from: string): string {
+/** $1 tenant, $2 digest of the token, $3 key, $4 event. `when` decides whether it is written. */
+function insertApiKey(when: string): string {
   return `written AS (
-    INSERT INTO ostiary.api_key (tenant_id, token_digest, ${columns})
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::uuid, $13 FROM ${from}
+    INSERT INTO ostiary.api_key (tenant_id, token_digest, ${apiKeyRow.names})
+    SELECT $1, $2::bytea, ${apiKeyRow.given} FROM ${when}, jsonb_to_record($3::jsonb) ${apiKeyRow.record}
     RETURNING id
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$14", from: "written" })}
+    ${insertEvents({ tenant: "$1", events: "$4", from: "written" })}
   )
   SELECT id FROM written`;
 }
@@ -41,15 +29,16 @@ function insertApiKey(from: string): string {
 /** The key that it is made with is held until the end: its revocation waits, or was first and lets nothing be made. */
 const createStatement: Statement = {
   text: `WITH maker AS MATERIALIZED (
-    SELECT id FROM ostiary.api_key WHERE tenant_id = $1 AND id = $12::uuid AND revoked_at IS NULL FOR SHARE
+    SELECT id FROM ostiary.api_key WHERE tenant_id = $1 AND id = ${maker} AND revoked_at IS NULL FOR SHARE
   ), allowed AS (
-    SELECT WHERE $12::uuid IS NULL OR EXISTS (SELECT FROM maker)
+    SELECT WHERE ${maker} IS NULL OR EXISTS (SELECT FROM maker)
   ), ${insertApiKey("allowed")}`,
 };
 
 const createBootstrapStatement: Statement = {
   text: `WITH marker AS (
-    INSERT INTO ostiary.api_key_bootstrap (tenant_id, api_key_id, created_at) VALUES ($1, $3, $4)
+    INSERT INTO ostiary.api_key_bootstrap (tenant_id, api_key_id, created_at)
+    SELECT $1, given.id, given.created_at FROM jsonb_to_record($3::jsonb) ${apiKeyRow.record}
     ON CONFLICT (tenant_id) DO NOTHING
     RETURNING api_key_id
   ), ${insertApiKey("marker")}`,
@@ -58,21 +47,21 @@ const createBootstrapStatement: Statement = {
 /** $1 tenant, $2 key, $3 now, $4 event. `s` is the key as it is afterwards. */
 const revokeStatement: Statement = {
   text: `WITH ended AS (
-    UPDATE ostiary.api_key SET revoked_at = $3, updated_at = $3
+    UPDATE ${from} SET revoked_at = $3, updated_at = $3
     WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL
     RETURNING ${columns}
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$4", from: "ended" })}
   )
-  SELECT ${columns} FROM ended
+  SELECT * FROM ended
   UNION ALL
-  SELECT ${columns} FROM ostiary.api_key
+  SELECT ${columns} FROM ${from}
   WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS (SELECT FROM ended)`,
 };
 
 const findByTokenDigestStatement: Statement = {
   name: "find_api_key_by_token_digest",
-  text: `SELECT ${columns} FROM ostiary.api_key WHERE tenant_id = $1 AND token_digest = $2`,
+  text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND token_digest = $2`,
 };
 
 /** API keys on PostgreSQL. */
@@ -99,14 +88,14 @@ export class PostgresApiKeyStore implements ApiKeyStore {
   }
 
   async find(scope: Scope, id: ApiKeyId): Promise<ApiKey | undefined> {
-    const statement = { text: `SELECT ${columns} FROM ostiary.api_key WHERE tenant_id = $1 AND id = $2` };
+    const statement = { text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND id = $2` };
     const [row] = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
     return row && apiKeyFromRow(row);
   }
 
   async listMadeWith(scope: Scope, id: ApiKeyId): Promise<readonly ApiKey[]> {
     const statement = {
-      text: `SELECT ${columns} FROM ostiary.api_key WHERE tenant_id = $1 AND maker_api_key_id = $2 ORDER BY id`,
+      text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND maker_api_key_id = $2 ORDER BY id`,
     };
     const rows = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
     return rows.map(apiKeyFromRow);
@@ -127,8 +116,8 @@ export class PostgresApiKeyStore implements ApiKeyStore {
     const rows = await this.#database.query<ApiKeyRow>(
       scope,
       {
-        text: `SELECT ${columns} FROM ostiary.api_key
-          WHERE tenant_id = $1 AND ${afterPosition("api_key", "$2", "$3")}
+        text: `SELECT ${columns} FROM ${from}
+          WHERE tenant_id = $1 AND ${afterPosition("k", "$2", "$3")}
             AND ($5 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $6)))
           ORDER BY created_at DESC, id DESC LIMIT $4`,
       },
@@ -153,30 +142,21 @@ export class PostgresApiKeyStore implements ApiKeyStore {
 
 function values(scope: Scope, key: NewApiKey, event: Event): readonly unknown[] {
   const { maker } = key;
-  return [
-    ...[scope.tenantId, key.tokenDigest, key.id, key.createdAt, key.updatedAt, key.name, key.scopes],
-    ...[endColumn(key.expiresAt), key.lastUsedAt, endColumn(key.revokedAt), key.bootstrap],
-    ...[maker?.kind === "api_key" ? maker.apiKeyId : null, maker?.kind === "certificate" ? maker.name : null],
-    eventsParameter([event]),
-  ];
-}
-
-function makerFromRow(row: ApiKeyRow): ApiKeyMaker | undefined {
-  if (row.maker_api_key_id !== null) return { kind: "api_key", apiKeyId: row.maker_api_key_id };
-  return row.maker_certificate === null ? undefined : { kind: "certificate", name: row.maker_certificate };
+  const parameter = JSON.stringify({
+    ...writeApiKey(key),
+    maker_api_key_id: maker?.kind === "api_key" ? maker.apiKeyId : undefined,
+    maker_certificate: maker?.kind === "certificate" ? maker.name : undefined,
+  });
+  return [scope.tenantId, key.tokenDigest, parameter, eventsParameter([event])];
 }
 
 function apiKeyFromRow(row: ApiKeyRow): ApiKey {
-  return {
-    id: row.id,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    name: row.name,
-    scopes: row.scopes,
-    expiresAt: endOf(row.expires_at),
-    lastUsedAt: row.last_used_at ?? undefined,
-    revokedAt: endOf(row.revoked_at),
-    bootstrap: row.bootstrap,
-    maker: makerFromRow(row),
-  };
+  return { ...readApiKey(row), maker: makerFromRow(row) };
+}
+
+function makerFromRow(row: ApiKeyRow): ApiKeyMaker | undefined {
+  if (row.k_maker_api_key_id !== null) return { kind: "api_key", apiKeyId: row.k_maker_api_key_id };
+  return row.k_maker_certificate === null
+    ? undefined
+    : { kind: "certificate", name: row.k_maker_certificate };
 }

@@ -24,7 +24,7 @@ import { completeDisowningStatement, completeVerificationStatement } from "./cla
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
-import { type ChallengeRow, challengeFromRow, type FlowRow, flowFromRow, flowParameter } from "./flow-row.ts";
+import { type ChallengeRow, challengeFromRow, flowFromRow, flowParameter } from "./flow-row.ts";
 import * as statements from "./flow-statements.ts";
 import {
   addressesParameter,
@@ -36,6 +36,7 @@ import {
 import { messagesParameter } from "./message-sql.ts";
 import { findByAddressStatement, findForRecoveryStatement } from "./owner-statements.ts";
 import { completeRecoveryStatement } from "./recovery-statements.ts";
+import type { FlowRow } from "./rows.generated.ts";
 import { sessionParameter } from "./session-row.ts";
 import { throttleParameters } from "./throttle-statements.ts";
 

@@ -17,12 +17,12 @@ import {
   type ClaimedRow,
   claimedColumns,
   claimedFromRow,
+  type KeptRow,
+  keptColumns,
   keptFromRow,
-  type MessageRow,
-  messageColumns,
-  messageFromRow,
 } from "./message-row.ts";
 import { insertMessages, messageChannel, messagesParameter } from "./message-sql.ts";
+import { type MessageRow, messageRow, readMessage } from "./rows.generated.ts";
 
 const enqueueStatement: Statement = {
   name: "enqueue_messages",
@@ -87,7 +87,7 @@ const requeueStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "m" })}
   )
-  SELECT ${messageColumns}, pg_notify('${messageChannel}', '') FROM m`,
+  SELECT ${messageRow.selected}, pg_notify('${messageChannel}', '') FROM m`,
 };
 
 /** The queue of messages on PostgreSQL. It is never distributed, so workers may look at all tenants at once. */
@@ -159,19 +159,19 @@ export class PostgresMessageStore implements CourierStore {
     const rows = await this.#database.query<MessageRow>(
       scope,
       {
-        text: `SELECT ${messageColumns} FROM ostiary.message m
+        text: `SELECT ${messageRow.selected} FROM ostiary.message m
           WHERE ${conditions.join(" AND ")} ORDER BY m.created_at DESC, m.id DESC LIMIT $4`,
       },
       values,
     );
-    return toPage(rows.map(messageFromRow), page.size, byCreation);
+    return toPage(rows.map(readMessage), page.size, byCreation);
   }
 
   async listKept(scope: Scope, limit: number): Promise<readonly KeptMessage[]> {
-    const rows = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
+    const rows = await this.#database.query<KeptRow>(
       scope,
       {
-        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
+        text: `SELECT ${keptColumns} FROM ostiary.message m
           WHERE m.tenant_id = $1 AND m.state <> 'suppressed' ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
       },
       [scope.tenantId, limit],
@@ -180,10 +180,10 @@ export class PostgresMessageStore implements CourierStore {
   }
 
   async findKept(scope: Scope, id: MessageId): Promise<KeptMessage | undefined> {
-    const [row] = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
+    const [row] = await this.#database.query<KeptRow>(
       scope,
       {
-        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
+        text: `SELECT ${keptColumns} FROM ostiary.message m
           WHERE m.tenant_id = $1 AND m.id = $2 AND m.state <> 'suppressed'`,
       },
       [scope.tenantId, id],
@@ -198,7 +198,7 @@ export class PostgresMessageStore implements CourierStore {
   ): Promise<MessageRecord | undefined> {
     const values = [scope.tenantId, id, change.at, change.recipient, eventsParameter([change.event])];
     const [row] = await this.#database.query<MessageRow>(scope, requeueStatement, values);
-    return row && messageFromRow(row);
+    return row && readMessage(row);
   }
 
   async #record(

@@ -8,12 +8,12 @@ import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
-import { type SessionRow, sessionColumns, sessionFromRow } from "./session-row.ts";
+import { readSession, type SessionRow, sessionRow } from "./rows.generated.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
 
 const findByTokenDigestStatement: Statement = {
   name: "find_session_by_token_digest",
-  text: `SELECT ${sessionColumns}, ${identityColumns}
+  text: `SELECT ${sessionRow.selected}, ${identityColumns}
     FROM ostiary.session s
     JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
     WHERE s.tenant_id = $1 AND s.token_digest = $2`,
@@ -21,7 +21,7 @@ const findByTokenDigestStatement: Statement = {
 
 const findByTokenDigestsStatement: Statement = {
   name: "find_sessions_by_token_digests",
-  text: `SELECT s.token_digest AS digest, ${sessionColumns}, ${identityColumns}
+  text: `SELECT s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
     FROM ostiary.session s
     JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
     WHERE s.tenant_id = $1 AND s.token_digest = ANY ($2::bytea[])`,
@@ -44,9 +44,9 @@ const revokeStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "ended", sessionId: "ended.id", identityId: "ended.identity_id" })}
   )
-  SELECT ${sessionColumns} FROM ended s
+  SELECT ${sessionRow.selected} FROM ended s
   UNION ALL
-  SELECT ${sessionColumns} FROM target s WHERE NOT EXISTS (SELECT FROM ended)`,
+  SELECT ${sessionRow.selected} FROM target s WHERE NOT EXISTS (SELECT FROM ended)`,
 };
 
 /** $1 tenant, $2 identity, $3 now, $4 the session that stays or null, $5 event. */
@@ -73,9 +73,9 @@ const extendStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "s", sessionId: "s.id", identityId: "s.identity_id" })}
   )
-  SELECT ${sessionColumns} FROM s
+  SELECT ${sessionRow.selected} FROM s
   UNION ALL
-  SELECT ${sessionColumns} FROM ostiary.session s
+  SELECT ${sessionRow.selected} FROM ostiary.session s
   WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
 };
 
@@ -109,7 +109,7 @@ export class PostgresSessionStore implements SessionStore {
       findByTokenDigestStatement,
       values,
     );
-    return row && { session: sessionFromRow(row), identity: identityFromRow(row) };
+    return row && { session: readSession(row), identity: identityFromRow(row) };
   }
 
   async findByTokenDigests(
@@ -125,7 +125,7 @@ export class PostgresSessionStore implements SessionStore {
     );
     return rows.map((row) => ({
       digest: row.digest,
-      session: sessionFromRow(row),
+      session: readSession(row),
       identity: identityFromRow(row),
     }));
   }
@@ -133,10 +133,10 @@ export class PostgresSessionStore implements SessionStore {
   async find(scope: Scope, id: SessionId): Promise<Session | undefined> {
     const [row] = await this.#database.query<SessionRow>(
       scope,
-      { text: `SELECT ${sessionColumns} FROM ostiary.session s WHERE s.tenant_id = $1 AND s.id = $2` },
+      { text: `SELECT ${sessionRow.selected} FROM ostiary.session s WHERE s.tenant_id = $1 AND s.id = $2` },
       [scope.tenantId, id],
     );
-    return row && sessionFromRow(row);
+    return row && readSession(row);
   }
 
   async list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
@@ -153,12 +153,12 @@ export class PostgresSessionStore implements SessionStore {
     const rows = await this.#database.query<SessionRow>(
       scope,
       {
-        text: `SELECT ${sessionColumns} FROM ostiary.session s
+        text: `SELECT ${sessionRow.selected} FROM ostiary.session s
           WHERE ${conditions.join(" AND ")} ORDER BY s.created_at DESC, s.id DESC LIMIT $4`,
       },
       values,
     );
-    return toPage(rows.map(sessionFromRow), page.size, byCreation);
+    return toPage(rows.map(readSession), page.size, byCreation);
   }
 
   async revoke(
@@ -168,7 +168,7 @@ export class PostgresSessionStore implements SessionStore {
   ): Promise<Session | undefined> {
     const values = [scope.tenantId, id, change.at, change.owner, eventsParameter([change.event])];
     const [row] = await this.#database.query<SessionRow>(scope, revokeStatement, values);
-    return row && sessionFromRow(row);
+    return row && readSession(row);
   }
 
   async revokeAll(
@@ -188,7 +188,7 @@ export class PostgresSessionStore implements SessionStore {
   ): Promise<Session | undefined> {
     const values = [scope.tenantId, id, change.at, change.expiresAt, eventsParameter([change.event])];
     const [row] = await this.#database.query<SessionRow>(scope, extendStatement, values);
-    return row && sessionFromRow(row);
+    return row && readSession(row);
   }
 
   async replaceToken(
