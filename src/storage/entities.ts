@@ -2,10 +2,12 @@ import { defineEntity, p, Type } from "@mikro-orm/core";
 import type { MessageChannel, MessageTemplate } from "../domain/courier/message.ts";
 import type { MessageState } from "../domain/courier/store.ts";
 import type { EventActor, EventType } from "../domain/event/event.ts";
-import type { Challenge, FlowClient, FlowData, FlowKind, FlowState } from "../domain/flow/flow.ts";
+import type { FlowData, FlowState } from "../domain/flow/shared/flow.ts";
 import type { AddressKind, IdentityState } from "../domain/identity/identity.ts";
 import type { ApiKeyId, EventId, IdentityId, InvitationId, MessageId, SessionId } from "../domain/ids.ts";
 import type { JsonObject } from "../domain/json.ts";
+import type { FlowClient, FlowKind } from "../domain/kinds.ts";
+import type { Challenge } from "../domain/method/method.ts";
 import type { AssuranceLevel } from "../domain/session/session.ts";
 import { actorColumn, callerText, endColumn, endOf, instantOf, proofsOf } from "./column-values.ts";
 

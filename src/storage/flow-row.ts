@@ -1,4 +1,5 @@
-import type { Challenge, FlowRecord } from "../domain/flow/flow.ts";
+import type { FlowRecord } from "../domain/flow/shared/flow.ts";
+import type { Challenge } from "../domain/method/method.ts";
 import { hexadecimal } from "./column-values.ts";
 import { type FlowRow, readFlow, writeFlow } from "./rows.generated.ts";
 

@@ -1,5 +1,5 @@
 import { domainError } from "../../errors.ts";
-import type { PasswordRule } from "../../flow/rejection.ts";
+import type { PasswordRule } from "../../form/rejection.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import { passwordForm } from "../../password-form.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
