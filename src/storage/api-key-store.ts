@@ -1,8 +1,7 @@
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "../domain/access/api-key.ts";
 import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { Event } from "../domain/event/event.ts";
-import type { ApiKeyId, TenantId } from "../domain/ids.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
@@ -65,79 +64,67 @@ const findByTokenDigestStatement: Statement = {
 };
 
 /** API keys on PostgreSQL. */
-export class PostgresApiKeyStore implements ApiKeyStore {
-  readonly #database: Database;
+export function createApiKeyStore(database: Database): ApiKeyStore {
+  return {
+    async create(scope, key, event) {
+      return (await database.query(scope, createStatement, values(scope, key, event))).length > 0;
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
+    async createBootstrap(scope, key, event) {
+      return (await database.query(scope, createBootstrapStatement, values(scope, key, event))).length > 0;
+    },
 
-  async create(scope: Scope, key: NewApiKey, event: Event): Promise<boolean> {
-    return (await this.#database.query(scope, createStatement, values(scope, key, event))).length > 0;
-  }
+    async bootstrapped(scope) {
+      const statement = { text: "SELECT api_key_id FROM ostiary.api_key_bootstrap WHERE tenant_id = $1" };
+      return (await database.query(scope, statement, [scope.tenantId])).length > 0;
+    },
 
-  async createBootstrap(scope: Scope, key: NewApiKey, event: Event): Promise<boolean> {
-    return (
-      (await this.#database.query(scope, createBootstrapStatement, values(scope, key, event))).length > 0
-    );
-  }
+    async find(scope, id) {
+      const statement = { text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND id = $2` };
+      const [row] = await database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
+      return row && apiKeyFromRow(row);
+    },
 
-  async bootstrapped(scope: Scope): Promise<boolean> {
-    const statement = { text: "SELECT api_key_id FROM ostiary.api_key_bootstrap WHERE tenant_id = $1" };
-    return (await this.#database.query(scope, statement, [scope.tenantId])).length > 0;
-  }
+    async listMadeWith(scope, id) {
+      const statement = {
+        text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND maker_api_key_id = $2 ORDER BY id`,
+      };
+      const rows = await database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
+      return rows.map(apiKeyFromRow);
+    },
 
-  async find(scope: Scope, id: ApiKeyId): Promise<ApiKey | undefined> {
-    const statement = { text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND id = $2` };
-    const [row] = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
-    return row && apiKeyFromRow(row);
-  }
+    async findByTokenDigest(scope, digest) {
+      const statementValues = [scope.tenantId, digest];
+      const [row] = await database.query<ApiKeyRow>(scope, findByTokenDigestStatement, statementValues);
+      return row && apiKeyFromRow(row);
+    },
 
-  async listMadeWith(scope: Scope, id: ApiKeyId): Promise<readonly ApiKey[]> {
-    const statement = {
-      text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND maker_api_key_id = $2 ORDER BY id`,
-    };
-    const rows = await this.#database.query<ApiKeyRow>(scope, statement, [scope.tenantId, id]);
-    return rows.map(apiKeyFromRow);
-  }
+    async list(scope, filter, page) {
+      const { createdAt, id } = positionOf(page);
+      const rows = await database.query<ApiKeyRow>(
+        scope,
+        {
+          text: `SELECT ${columns} FROM ${from}
+            WHERE tenant_id = $1 AND ${afterPosition("k", "$2", "$3")}
+              AND ($5 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $6)))
+            ORDER BY created_at DESC, id DESC LIMIT $4`,
+        },
+        [scope.tenantId, createdAt, id, page.size + 1, filter.includeEnded, filter.now],
+      );
+      return toPage(rows.map(apiKeyFromRow), page.size, byCreation);
+    },
 
-  async findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<ApiKey | undefined> {
-    const statementValues = [scope.tenantId, digest];
-    const [row] = await this.#database.query<ApiKeyRow>(scope, findByTokenDigestStatement, statementValues);
-    return row && apiKeyFromRow(row);
-  }
+    async revoke(scope, id, at, event) {
+      const statementValues = [scope.tenantId, id, at, eventsParameter([event])];
+      const [row] = await database.query<ApiKeyRow>(scope, revokeStatement, statementValues);
+      return row && apiKeyFromRow(row);
+    },
 
-  async list(
-    scope: Scope,
-    filter: { readonly includeEnded: boolean; readonly now: Date },
-    page: PageRequest,
-  ): Promise<Page<ApiKey>> {
-    const { createdAt, id } = positionOf(page);
-    const rows = await this.#database.query<ApiKeyRow>(
-      scope,
-      {
-        text: `SELECT ${columns} FROM ${from}
-          WHERE tenant_id = $1 AND ${afterPosition("k", "$2", "$3")}
-            AND ($5 OR (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $6)))
-          ORDER BY created_at DESC, id DESC LIMIT $4`,
-      },
-      [scope.tenantId, createdAt, id, page.size + 1, filter.includeEnded, filter.now],
-    );
-    return toPage(rows.map(apiKeyFromRow), page.size, byCreation);
-  }
-
-  async revoke(scope: Scope, id: ApiKeyId, at: Date, event: Event): Promise<ApiKey | undefined> {
-    const statementValues = [scope.tenantId, id, at, eventsParameter([event])];
-    const [row] = await this.#database.query<ApiKeyRow>(scope, revokeStatement, statementValues);
-    return row && apiKeyFromRow(row);
-  }
-
-  async recordUse(
-    uses: readonly { readonly tenantId: TenantId; readonly id: ApiKeyId; readonly usedAt: Date }[],
-  ): Promise<void> {
-    if (uses.length === 0) return;
-    await this.#database.query(undefined, recordUseStatement("api_key"), latestUses(uses));
-  }
+    async recordUse(uses) {
+      if (uses.length === 0) return;
+      await database.query(undefined, recordUseStatement("api_key"), latestUses(uses));
+    },
+  };
 }
 
 function values(scope: Scope, key: NewApiKey, event: Event): readonly unknown[] {

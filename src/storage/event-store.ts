@@ -1,8 +1,5 @@
-import type { Event } from "../domain/event/event.ts";
 import type { LoginEvent, LoginEventType } from "../domain/event/login-history.ts";
-import type { EventCursor, EventStore, RecordedEvent } from "../domain/event/store.ts";
-import type { IdentityId } from "../domain/ids.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { EventStore } from "../domain/event/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
@@ -50,40 +47,31 @@ const listLoginsStatement: Statement = {
  * The event log on PostgreSQL. A cursor of another epoch reads from the beginning: the epoch in what comes back
  * tells the reader that what it knows is of another log.
  */
-export class PostgresEventStore implements EventStore {
-  readonly #database: Database;
+export function createEventStore(database: Database): EventStore {
+  return {
+    async append(scope, events) {
+      if (events.length === 0) return;
+      await database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
+    async readAfter(scope, cursor, limit) {
+      const values = [scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit];
+      const rows = await database.query<RecordedRow>(scope, readAfterStatement, values);
+      return rows.map((row) => ({
+        ...readEvent(row),
+        cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
+      }));
+    },
 
-  async append(scope: Scope, events: readonly Event[]): Promise<void> {
-    if (events.length === 0) return;
-    await this.#database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
-  }
-
-  async readAfter(
-    scope: Scope,
-    cursor: EventCursor | undefined,
-    limit: number,
-  ): Promise<readonly RecordedEvent[]> {
-    const rows = await this.#database.query<RecordedRow>(scope, readAfterStatement, [
-      ...[scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit],
-    ]);
-    return rows.map((row) => ({
-      ...readEvent(row),
-      cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
-    }));
-  }
-
-  async listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>> {
-    const { createdAt, id } = positionOf(page);
-    const rows = await this.#database.query<EventRow & { readonly e_type: LoginEventType }>(
-      scope,
-      listLoginsStatement,
-      [scope.tenantId, identityId, createdAt, id, page.size + 1],
-    );
-    const items = rows.map((row): LoginEvent => ({ ...readEvent(row), type: row.e_type }));
-    return toPage(items, page.size, byCreation);
-  }
+    async listLogins(scope, identityId, page) {
+      const { createdAt, id } = positionOf(page);
+      const rows = await database.query<EventRow & { readonly e_type: LoginEventType }>(
+        scope,
+        listLoginsStatement,
+        [scope.tenantId, identityId, createdAt, id, page.size + 1],
+      );
+      const items = rows.map((row): LoginEvent => ({ ...readEvent(row), type: row.e_type }));
+      return toPage(items, page.size, byCreation);
+    },
+  };
 }

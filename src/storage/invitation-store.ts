@@ -1,9 +1,5 @@
-import type { SealedMessage } from "../domain/courier/outbox.ts";
-import type { Event } from "../domain/event/event.ts";
-import type { InvitationId } from "../domain/ids.ts";
 import type { Invitation, NewInvitation } from "../domain/invitation/invitation.ts";
-import type { InvitationFilter, InvitationStore } from "../domain/invitation/store.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import {
@@ -70,54 +66,43 @@ const listStatement: Statement = {
 };
 
 /** Invitations on PostgreSQL. */
-export class PostgresInvitationStore implements InvitationStore {
-  readonly #database: Database;
+export function createInvitationStore(database: Database): InvitationStore {
+  return {
+    async create(scope, invitation, event, messages) {
+      await database.query(scope, createStatement, [
+        scope.tenantId,
+        invitation.tokenDigest,
+        invitationParameter(invitation),
+        eventsParameter([event]),
+        messagesParameter(messages),
+      ]);
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
+    async find(scope, id) {
+      const statement = { text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND id = $2` };
+      const [row] = await database.query<InvitationRow>(scope, statement, [scope.tenantId, id]);
+      return row && invitationFromRow(row);
+    },
 
-  async create(
-    scope: Scope,
-    invitation: NewInvitation,
-    event: Event,
-    messages: readonly SealedMessage[],
-  ): Promise<void> {
-    await this.#database.query(scope, createStatement, [
-      scope.tenantId,
-      invitation.tokenDigest,
-      invitationParameter(invitation),
-      eventsParameter([event]),
-      messagesParameter(messages),
-    ]);
-  }
+    async findByTokenDigest(scope, digest) {
+      const values = [scope.tenantId, digest];
+      const [row] = await database.query<InvitationRow>(scope, findByTokenDigestStatement, values);
+      return row && invitationFromRow(row);
+    },
 
-  async find(scope: Scope, id: InvitationId): Promise<Invitation | undefined> {
-    const statement = { text: `SELECT ${columns} FROM ${from} WHERE tenant_id = $1 AND id = $2` };
-    const [row] = await this.#database.query<InvitationRow>(scope, statement, [scope.tenantId, id]);
-    return row && invitationFromRow(row);
-  }
+    async list(scope, filter, page) {
+      const { createdAt, id } = positionOf(page);
+      const values = [scope.tenantId, createdAt, id, page.size + 1, filter.state, filter.now, filter.address];
+      const rows = await database.query<InvitationRow & FittingRow>(scope, listStatement, values);
+      return toPage(rows.map(invitationFromRow), page.size, byCreation, rows[0]?.is_cut);
+    },
 
-  async findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<Invitation | undefined> {
-    const values = [scope.tenantId, digest];
-    const [row] = await this.#database.query<InvitationRow>(scope, findByTokenDigestStatement, values);
-    return row && invitationFromRow(row);
-  }
-
-  async list(scope: Scope, filter: InvitationFilter, page: PageRequest): Promise<Page<Invitation>> {
-    const { createdAt, id } = positionOf(page);
-    const rows = await this.#database.query<InvitationRow & FittingRow>(scope, listStatement, [
-      ...[scope.tenantId, createdAt, id, page.size + 1],
-      ...[filter.state, filter.now, filter.address],
-    ]);
-    return toPage(rows.map(invitationFromRow), page.size, byCreation, rows[0]?.is_cut);
-  }
-
-  async revoke(scope: Scope, id: InvitationId, at: Date, event: Event): Promise<Invitation | undefined> {
-    const values = [scope.tenantId, id, at, eventsParameter([event])];
-    const [row] = await this.#database.query<InvitationRow>(scope, revokeStatement, values);
-    return row && invitationFromRow(row);
-  }
+    async revoke(scope, id, at, event) {
+      const values = [scope.tenantId, id, at, eventsParameter([event])];
+      const [row] = await database.query<InvitationRow>(scope, revokeStatement, values);
+      return row && invitationFromRow(row);
+    },
+  };
 }
 
 function invitationFromRow(row: InvitationRow): Invitation {

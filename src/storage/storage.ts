@@ -11,24 +11,24 @@ import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
-import { PostgresApiKeyStore } from "./api-key-store.ts";
+import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
-import { PostgresEventStore } from "./event-store.ts";
+import { createEventStore } from "./event-store.ts";
 import { PostgresFlowStore } from "./flow-store.ts";
-import { PostgresIdempotencyStore } from "./idempotency-store.ts";
+import { createIdempotencyStore } from "./idempotency-store.ts";
 import { PostgresIdentityStore } from "./identity-store.ts";
-import { PostgresInvitationStore } from "./invitation-store.ts";
+import { createInvitationStore } from "./invitation-store.ts";
 import { type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
-import { PostgresMessageStore } from "./message-store.ts";
+import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
-import { PostgresSchemaStore } from "./schema-store.ts";
-import { PostgresSessionStore } from "./session-store.ts";
+import { createSchemaStore } from "./schema-store.ts";
+import { createSessionStore } from "./session-store.ts";
 import { PostgresSettingsStore } from "./settings-store.ts";
 import { ensureTenant } from "./tenants.ts";
-import { PostgresThrottleStore } from "./throttle-store.ts";
+import { createThrottleStore } from "./throttle-store.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
 const oldestVersion = 150_000;
@@ -87,16 +87,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return {
     transaction: (scope, work) => database.transaction(scope, work),
     identities: new PostgresIdentityStore(database),
-    sessions: new PostgresSessionStore(database),
+    sessions: createSessionStore(database),
     flows: new PostgresFlowStore(database),
     settings: new PostgresSettingsStore(database),
-    apiKeys: new PostgresApiKeyStore(database),
-    invitations: new PostgresInvitationStore(database),
-    schemas: new PostgresSchemaStore(database),
-    idempotency: new PostgresIdempotencyStore(database),
-    events: new PostgresEventStore(database),
-    messages: new PostgresMessageStore(database),
-    throttle: new PostgresThrottleStore(database),
+    apiKeys: createApiKeyStore(database),
+    invitations: createInvitationStore(database),
+    schemas: createSchemaStore(database),
+    idempotency: createIdempotencyStore(database),
+    events: createEventStore(database),
+    messages: createMessageStore(database),
+    throttle: createThrottleStore(database),
     migrate: () => migrateDatabase(database.url),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),
