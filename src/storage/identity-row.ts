@@ -66,34 +66,39 @@ export function identityFromRow(row: IdentityRow): Identity {
  */
 export const writtenIdentity = identityRow.without("delete_at");
 
-/** What `identityParameter` unfolds to within a statement. */
+/** What the first of `identityParameters` unfolds to within a statement. */
 export const identityRecord = writtenIdentity.record;
 
-/** An identity's own fields as one JSON parameter. */
-export function identityParameter(identity: Identity): string {
-  return JSON.stringify(writeIdentity(identity));
+/** An identity as four JSON parameters: its own fields, its identifiers, its verifiable and its recovery addresses. */
+export function identityParameters(identity: Identity): readonly string[] {
+  return [
+    JSON.stringify(writeIdentity(identity)),
+    identifiersParameter(identity.identifiers),
+    addressesParameter(identity.verifiableAddresses),
+    addressesParameter(identity.recoveryAddresses),
+  ];
 }
 
-/** What `identifiersParameter` unfolds to. */
+/** What the second unfolds to. */
 export const identifierRecord = "AS given(kind text, value text, path text, ordinal int)";
 
 /**
  * Identifiers as one JSON parameter, sorted by value: statements that claim the same identifiers then wait for
  * each other instead of blocking each other.
  */
-export function identifiersParameter(identifiers: readonly Identifier[]): string {
+function identifiersParameter(identifiers: readonly Identifier[]): string {
   const numbered = identifiers.map(({ kind, value, path }, ordinal) => ({ kind, value, path, ordinal }));
   // The same value may come from two traits; the first one counts.
   const unique = [...new Map([...numbered].reverse().map((entry) => [entry.value, entry])).values()];
   return JSON.stringify(unique.sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0)));
 }
 
-/** What `addressesParameter` unfolds to. */
+/** What the others unfold to. */
 export const addressRecord =
   "AS given(kind text, value text, path text, verified_at timestamptz, ordinal int)";
 
 /** Addresses as one JSON parameter. */
-export function addressesParameter(
+function addressesParameter(
   addresses: readonly (RecoveryAddress & { readonly verifiedAt?: Date | undefined })[],
 ): string {
   const numbered = addresses.map(({ kind, value, path, verifiedAt }, ordinal) => ({

@@ -104,7 +104,7 @@ export function replaceAddressParts(verifiableAddresses: string, recoveryAddress
 }
 
 /**
- * $1 tenant, $2 identity, $3 expected revision, $4 identifiers, $5 verifiable and $6 recovery addresses, $7 events.
+ * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 expected revision, $7 events.
  *
  * `login_sequence` is raised, so that a login that read the identity before does not complete. An identifier of another
  * identity is left as it is: then `complete` is false, and the caller rolls back. The external id fails with 23505.
@@ -114,11 +114,11 @@ export const updateIdentityStatement: Statement = {
     UPDATE ostiary.identity i SET ${writtenIdentity.without("id", "created_at", "last_login_at").assignments},
       login_sequence = i.login_sequence + 1
     FROM jsonb_to_record($2::jsonb) ${identityRecord}
-    WHERE i.tenant_id = $1 AND i.id = given.id AND i.revision = $3
+    WHERE i.tenant_id = $1 AND i.id = given.id AND i.revision = $6
     RETURNING i.id
   ), identifier AS (
     SELECT changed.id AS identity_id, given.*
-    FROM changed, jsonb_to_recordset($4::jsonb) ${identifierRecord}
+    FROM changed, jsonb_to_recordset($3::jsonb) ${identifierRecord}
   ), removed_identifier AS (
     DELETE FROM ostiary.identity_identifier
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
@@ -130,7 +130,7 @@ export const updateIdentityStatement: Statement = {
       SET kind = excluded.kind, path = excluded.path, ordinal = excluded.ordinal
       WHERE n.identity_id = excluded.identity_id
     RETURNING value
-  ), ${replaceAddressParts("$5", "$6")}, recorded AS (
+  ), ${replaceAddressParts("$4", "$5")}, recorded AS (
     ${insertEvents({ tenant: "$1", events: "$7", from: "changed" })}
   )
   SELECT EXISTS (SELECT FROM changed) AS updated,

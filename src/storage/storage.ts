@@ -15,9 +15,9 @@ import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
 import { createEventStore } from "./event-store.ts";
-import { PostgresFlowStore } from "./flow-store.ts";
+import { createFlowStore } from "./flow-store.ts";
 import { createIdempotencyStore } from "./idempotency-store.ts";
-import { PostgresIdentityStore } from "./identity-store.ts";
+import { createIdentityStore } from "./identity-store.ts";
 import { createInvitationStore } from "./invitation-store.ts";
 import { type JobWorker, startJobWorker } from "./job-worker.ts";
 import { type JobsOptions, scheduledJobs } from "./jobs.ts";
@@ -26,7 +26,7 @@ import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
 import { createSchemaStore } from "./schema-store.ts";
 import { createSessionStore } from "./session-store.ts";
-import { PostgresSettingsStore } from "./settings-store.ts";
+import { createSettingsStore } from "./settings-store.ts";
 import { ensureTenant } from "./tenants.ts";
 import { createThrottleStore } from "./throttle-store.ts";
 
@@ -86,10 +86,10 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
   return {
     transaction: (scope, work) => database.transaction(scope, work),
-    identities: new PostgresIdentityStore(database),
+    identities: createIdentityStore(database),
     sessions: createSessionStore(database),
-    flows: new PostgresFlowStore(database),
-    settings: new PostgresSettingsStore(database),
+    flows: createFlowStore(database),
+    settings: createSettingsStore(database),
     apiKeys: createApiKeyStore(database),
     invitations: createInvitationStore(database),
     schemas: createSchemaStore(database),

@@ -26,11 +26,15 @@ export async function createCluster(options: {
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
   if (account) await chown(draft, account.uid, account.gid);
-  await execute(command, binaries.initdb, [
-    ...["-D", draft, "-U", "postgres", "--auth=trust", ...(durable ? [] : ["--no-sync"])],
-    // The collation is PostgreSQL's own: the order of texts must not change with the machine's libraries.
-    ...["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
-  ]);
+  // The collation is PostgreSQL's own: the order of texts must not change with the machine's libraries.
+  const collation = [
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+  ];
+  const initial = ["-D", draft, "-U", "postgres", "--auth=trust", ...collation];
+  await execute(command, binaries.initdb, durable ? initial : [...initial, "--no-sync"]);
   // Security rule: before anybody can connect, every role has a password, and every connection needs it.
   const methods = ["local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", ""];
   await writeFile(join(draft, "pg_hba.conf"), methods.join("\n"), { flush: durable });
