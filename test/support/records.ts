@@ -3,7 +3,7 @@ import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
 import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
-import type { Identity } from "../../src/domain/identity/identity.ts";
+import { type Identity, newIdentity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
@@ -41,27 +41,14 @@ export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] =
 /** An identity with an e-mail address as its identifier. */
 export function anIdentity(change: Partial<Identity> = {}): Identity {
   const email = `${randomUUID()}@example.com`;
-  return {
-    id: newId(noon),
-    createdAt: noon,
-    updatedAt: noon,
-    revision: 1,
-    externalId: undefined,
-    schemaId: "person",
-    schemaVersion: 1,
-    state: "active",
-    stateChangedAt: noon,
+  return newIdentity({ id: "person", version: 1 }, noon, {
     traits: { email },
-    publicMetadata: {},
-    adminMetadata: {},
     identifiers: [{ kind: "email", value: email, path: "email" }],
     verifiableAddresses: [{ kind: "email", value: email, path: "email", verifiedAt: undefined }],
     recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
     displayName: "Ada",
-    lastLoginAt: undefined,
-    deleteAt: never,
     ...change,
-  };
+  });
 }
 
 /** An identity that signs in with these identifiers. */

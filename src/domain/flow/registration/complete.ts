@@ -1,9 +1,7 @@
 import { newEvent } from "../../event/event.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
-import type { DerivedTraits, Identity } from "../../identity/identity.ts";
-import { type IdentityId, newId } from "../../ids.ts";
-import { never } from "../../instant.ts";
+import { type DerivedTraits, newIdentity } from "../../identity/identity.ts";
 import type { JsonObject } from "../../json.ts";
 import type { RegistrationProved } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
@@ -15,7 +13,7 @@ import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
 import type { VerificationFlows } from "../verification/verification-flows.ts";
-import { type FlowInvitation, invitationEvents, isProven } from "./invited.ts";
+import { invitationEvents, isProven } from "./invited.ts";
 import type { RegistrationTypes } from "./state.ts";
 
 /** An account that is ready to be made. */
@@ -65,7 +63,18 @@ export class NewAccounts {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
     const { invitation } = flow.data.purpose;
-    const identity = newIdentity(account, invitation, at);
+    const { derived } = account;
+    const identity = newIdentity(account.schema, at, {
+      ...derived,
+      traits: account.traits,
+      publicMetadata: invitation?.publicMetadata ?? {},
+      adminMetadata: invitation?.adminMetadata ?? {},
+      verifiableAddresses: derived.verifiableAddresses.map((address) => ({
+        ...address,
+        verifiedAt: isProven(account.proven, address) ? at : undefined,
+      })),
+      lastLoginAt: at,
+    });
     const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
       client: flow.client,
       methods: [{ ...account.proved.authentication, purpose: "registration", completedAt: at }],
@@ -115,33 +124,3 @@ export class NewAccounts {
 }
 
 const passwordSet = { kind: "password", imported: false } as const;
-
-function newIdentity(
-  { schema, traits, derived, proven }: NewAccount,
-  invitation: FlowInvitation | undefined,
-  at: Date,
-): Identity {
-  return {
-    id: newId<IdentityId>(at),
-    createdAt: at,
-    updatedAt: at,
-    revision: 1,
-    externalId: undefined,
-    schemaId: schema.id,
-    schemaVersion: schema.version,
-    state: "active",
-    stateChangedAt: at,
-    traits,
-    publicMetadata: invitation?.publicMetadata ?? {},
-    adminMetadata: invitation?.adminMetadata ?? {},
-    identifiers: derived.identifiers,
-    verifiableAddresses: derived.verifiableAddresses.map((address) => ({
-      ...address,
-      verifiedAt: isProven(proven, address) ? at : undefined,
-    })),
-    recoveryAddresses: derived.recoveryAddresses,
-    displayName: derived.displayName,
-    lastLoginAt: at,
-    deleteAt: never,
-  };
-}
