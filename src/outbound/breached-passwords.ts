@@ -114,35 +114,32 @@ function countIn(range: string, suffix: string): number {
 
 /** Knows whether the service answers: tells the log once when it stops to and once when it does again. */
 class Outage {
-  readonly #logger: Logger;
-  readonly #clock: Clock;
-  readonly #url: () => Secret;
+  readonly #options: BreachedPasswordsOptions;
   #failures = 0;
   #pausedUntil = 0;
 
-  constructor({ logger, clock, url }: BreachedPasswordsOptions) {
-    this.#logger = logger;
-    this.#clock = clock;
-    this.#url = url;
+  constructor(options: BreachedPasswordsOptions) {
+    this.#options = options;
   }
 
   /** Whether asking now would only make somebody wait for nothing. */
   isPaused(): boolean {
-    return this.#clock.now().getTime() < this.#pausedUntil;
+    return this.#options.clock.now().getTime() < this.#pausedUntil;
   }
 
   failed(error: unknown): void {
     this.#failures++;
-    if (this.#failures >= failuresUntilPause) this.#pausedUntil = this.#clock.now().getTime() + pauseMs;
+    if (this.#failures >= failuresUntilPause)
+      this.#pausedUntil = this.#options.clock.now().getTime() + pauseMs;
     if (this.#failures > 1) return;
     const message =
       "new passwords cannot be looked up among breached ones; tenant_defaults.password.breach_check.when_unavailable says what happens to them";
-    this.#logger.warn({ service: this.#service(), err: error }, message);
+    this.#options.logger.warn({ service: this.#service(), err: error }, message);
   }
 
   succeeded(): void {
     if (this.#failures === 0) return;
-    this.#logger.info(
+    this.#options.logger.info(
       { service: this.#service(), failures: this.#failures },
       "new passwords can be looked up among breached ones again",
     );
@@ -152,6 +149,6 @@ class Outage {
 
   /** The host alone, because the rest of the URL may hold a token. */
   #service(): string {
-    return new URL(this.#url().reveal()).host;
+    return new URL(this.#options.url().reveal()).host;
   }
 }

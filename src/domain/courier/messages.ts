@@ -9,7 +9,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { isProof, type MessageChannel } from "./message.ts";
 import type { CourierStore, MessageFilter, MessageRecord } from "./store.ts";
 
-interface MessagesDependencies {
+interface Deps {
   readonly store: CourierStore;
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
@@ -17,14 +17,10 @@ interface MessagesDependencies {
 
 /** What operators can do with messages. What a message says is never among it. */
 export class Messages {
-  readonly #store: CourierStore;
-  readonly #pageTokens: PageTokens;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: MessagesDependencies) {
-    this.#store = dependencies.store;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** Messages, newest first. */
@@ -38,14 +34,14 @@ export class Messages {
       template: filter.template ?? null,
     };
     const list = { tenantId: tenant.id, name: "messages", filters };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list({ tenantId: tenant.id }, { ...filter, recipient }, request),
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list({ tenantId: tenant.id }, { ...filter, recipient }, request),
     );
   }
 
   /** The message with this id. Throws MESSAGE_NOT_FOUND. */
   async get(tenant: Tenant, id: MessageId): Promise<MessageRecord> {
-    const message = await this.#store.find({ tenantId: tenant.id }, id);
+    const message = await this.#deps.store.find({ tenantId: tenant.id }, id);
     if (message === undefined) throw domainError("MESSAGE_NOT_FOUND", {});
     return message;
   }
@@ -57,10 +53,14 @@ export class Messages {
   async retry(tenant: Tenant, origin: CallOrigin, id: MessageId): Promise<MessageRecord> {
     const message = await this.get(tenant, id);
     if (message.state === "queued" || message.state === "sending") return message;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.retried", at, origin, aboutOf(message));
-    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, { at, event }));
+    return this.#requeued(
+      tenant,
+      id,
+      await this.#deps.store.requeue({ tenantId: tenant.id }, id, { at, event }),
+    );
   }
 
   /**
@@ -80,11 +80,11 @@ export class Messages {
       throw domainError("MESSAGE_NOT_READDRESSABLE", { template: message.template });
     }
     const address = addressOf(message.channel, recipient);
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.readdressed", at, origin, aboutOf(message));
     const change = { at, recipient: address, event };
-    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, change));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue({ tenantId: tenant.id }, id, change));
   }
 
   #assertRetryable(message: MessageRecord, now: Date): void {

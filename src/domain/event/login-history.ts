@@ -15,14 +15,17 @@ export interface LoginEvent extends Event {
   readonly type: LoginEventType;
 }
 
+interface Deps {
+  readonly events: EventStore;
+  readonly pageTokens: PageTokens;
+}
+
 /** Who got into accounts, or tried to, as the event log has it. */
 export class LoginHistory {
-  readonly #events: EventStore;
-  readonly #pageTokens: PageTokens;
+  readonly #deps: Deps;
 
-  constructor({ events, pageTokens }: { events: EventStore; pageTokens: PageTokens }) {
-    this.#events = events;
-    this.#pageTokens = pageTokens;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The history of an identity, newest first. Throws PAGE_TOKEN_INVALID. */
@@ -33,8 +36,8 @@ export class LoginHistory {
     maxPageSize: number,
   ): Promise<PageAnswer<LoginEvent>> {
     const list = { tenantId: tenant.id, name: "logins", filters: { identityId } };
-    return readPage(this.#pageTokens, list, page, maxPageSize, (request) =>
-      this.#events.listLogins({ tenantId: tenant.id }, identityId, request),
+    return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
+      this.#deps.events.listLogins({ tenantId: tenant.id }, identityId, request),
     );
   }
 }

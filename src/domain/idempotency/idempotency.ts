@@ -21,7 +21,7 @@ export interface OutcomeCodec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-interface IdempotencyRunnerDependencies {
+interface Deps {
   readonly transactions: Transactions;
   readonly store: IdempotencyStore;
   readonly sealer: Sealer;
@@ -37,16 +37,10 @@ export const outcomeLifetimeMs = 24 * 60 * 60 * 1000;
  * kept: after a failure nothing has happened, and the same request id may be tried again.
  */
 export class IdempotencyRunner {
-  readonly #transactions: Transactions;
-  readonly #store: IdempotencyStore;
-  readonly #sealer: Sealer;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: IdempotencyRunnerDependencies) {
-    this.#transactions = dependencies.transactions;
-    this.#store = dependencies.store;
-    this.#sealer = dependencies.sealer;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -71,10 +65,10 @@ export class IdempotencyRunner {
       .update(JSON.stringify([scope.tenantId, caller, method, requestId]))
       .digest();
 
-    return this.#transactions.transaction(scope, async (tx) => {
-      const at = this.#clock.now();
+    return this.#deps.transactions.transaction(scope, async (tx) => {
+      const at = this.#deps.clock.now();
       const expiresAt = new Date(at.getTime() + outcomeLifetimeMs);
-      const earlier = await this.#store.claim(tx, key, at, expiresAt);
+      const earlier = await this.#deps.store.claim(tx, key, at, expiresAt);
       if (earlier !== undefined) {
         const plain = this.#open(belongsTo, earlier, requestId);
         if (Buffer.compare(bodyDigest, plain.subarray(0, bodyDigest.length)) !== 0) throw reused(requestId);
@@ -82,13 +76,13 @@ export class IdempotencyRunner {
       }
       const outcome = await work(tx);
       const plain = Buffer.concat([belongsTo, bodyDigest, codec.encode(outcome)]);
-      await this.#store.complete(tx, key, this.#sealer.seal(purpose, plain));
+      await this.#deps.store.complete(tx, key, this.#deps.sealer.seal(purpose, plain));
       return outcome;
     });
   }
 
   #open(belongsTo: Buffer, sealed: string, requestId: string): Uint8Array {
-    const plain = this.#sealer.open(purpose, sealed);
+    const plain = this.#deps.sealer.open(purpose, sealed);
     if (plain !== undefined && belongsTo.equals(plain.subarray(0, belongsTo.length))) {
       return plain.subarray(belongsTo.length);
     }

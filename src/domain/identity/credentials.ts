@@ -10,7 +10,7 @@ import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, NewPasswords } from "./new-passwords.ts";
 import type { IdentityStore } from "./store.ts";
 
-interface CredentialsDependencies {
+interface Deps {
   readonly identities: IdentityStore;
   readonly transactions: Transactions;
   readonly passwords: NewPasswords;
@@ -21,28 +21,18 @@ interface CredentialsDependencies {
 
 /** The rules of credentials, as operators manage them. */
 export class Credentials {
-  readonly #identities: IdentityStore;
-  readonly #transactions: Transactions;
-  readonly #passwords: NewPasswords;
-  readonly #pageTokens: PageTokens;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: CredentialsDependencies) {
-    this.#identities = dependencies.identities;
-    this.#transactions = dependencies.transactions;
-    this.#passwords = dependencies.passwords;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The credentials of an identity, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
   async list(tenant: Tenant, id: IdentityId, page: PageAsk): Promise<PageAnswer<Credential>> {
     await this.#get(tenant, id);
     const list = { tenantId: tenant.id, name: "credentials", filters: { identityId: id } };
-    return readPage(this.#pageTokens, list, page, 200, (request) =>
-      this.#identities.listCredentials(scopeOf(tenant), id, request),
+    return readPage(this.#deps.pageTokens, list, page, 200, (request) =>
+      this.#deps.identities.listCredentials(scopeOf(tenant), id, request),
     );
   }
 
@@ -56,13 +46,13 @@ export class Credentials {
     { id, credentialId }: { readonly id: IdentityId; readonly credentialId: CredentialId },
   ): Promise<void> {
     const identity = await this.#get(tenant, id);
-    const credential = await this.#identities.findCredential(scopeOf(tenant), id, credentialId);
+    const credential = await this.#deps.identities.findCredential(scopeOf(tenant), id, credentialId);
     if (credential === undefined) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const data = { kind: credential.kind, credentialId };
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
-    await this.#transactions.transaction(scopeOf(tenant), async (tx) => {
-      const deleted = await this.#identities.deleteCredential(tx, id, credentialId, [event]);
+    await this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+      const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
       await this.#endPending(tx, origin, identity, { at, endsSessions: true });
     });
@@ -82,12 +72,12 @@ export class Credentials {
     const identity = await this.#get(tenant, id);
     const { traits, identifiers } = identity;
     const account = { traits, identifiers: identifiers.map((identifier) => identifier.value) };
-    const record = await this.#passwords.make(tenant, change.password, account, "password");
-    const at = this.#clock.now();
+    const record = await this.#deps.passwords.make(tenant, change.password, account, "password");
+    const at = this.#deps.clock.now();
     const data = { kind: "password", imported: change.password.kind === "hash" };
     const event = newEvent("credential.set", at, origin, { identityId: id, data });
-    return this.#transactions.transaction(scopeOf(tenant), async (tx) => {
-      const credential = await this.#identities.setPassword(tx, id, record, at, [event]);
+    return this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+      const credential = await this.#deps.identities.setPassword(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
       await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
       return credential;
@@ -106,16 +96,16 @@ export class Credentials {
   ): Promise<void> {
     const content = { template: "password_changed", data: {} } as const;
     const data = { reason: "credential_changed", all: true };
-    await this.#identities.endPending(scope, identity.id, {
+    await this.#deps.identities.endPending(scope, identity.id, {
       at,
       endsSessions,
-      messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
+      messages: noticesTo(this.#deps.outbox, identity, content, { at, language: "" }),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: identity.id, data }),
     });
   }
 
   async #get(tenant: Tenant, id: IdentityId): Promise<Identity> {
-    const identity = await this.#identities.find(scopeOf(tenant), id);
+    const identity = await this.#deps.identities.find(scopeOf(tenant), id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     return identity;
   }

@@ -48,7 +48,7 @@ export interface CreatedInvitation {
   readonly handedOver: { readonly token: Secret; readonly url: Secret | undefined } | undefined;
 }
 
-interface InvitationsDependencies {
+interface Deps {
   readonly store: InvitationStore;
   readonly schemas: IdentitySchemas;
   readonly tokens: Tokens;
@@ -59,20 +59,10 @@ interface InvitationsDependencies {
 
 /** The rules of invitations, as operators manage them. What a registration makes of one is in flow/invited.ts. */
 export class Invitations {
-  readonly #store: InvitationStore;
-  readonly #schemas: IdentitySchemas;
-  readonly #tokens: Tokens;
-  readonly #pageTokens: PageTokens;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: InvitationsDependencies) {
-    this.#store = dependencies.store;
-    this.#schemas = dependencies.schemas;
-    this.#tokens = dependencies.tokens;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -88,10 +78,10 @@ export class Invitations {
     const { publicMetadata, adminMetadata } = input;
     const address = toAddress(input.address);
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
-    const traits = invitedTraits(this.#schemas.current(scope, schemaId), input.traits, address);
+    const traits = invitedTraits(this.#deps.schemas.current(scope, schemaId), input.traits, address);
     assertMetadata({ publicMetadata, adminMetadata });
 
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const expiration = input.expiration ?? {
       kind: "lifetime",
       milliseconds: tenant.settings.registration.invitationLifetimeMs,
@@ -99,7 +89,7 @@ export class Invitations {
     const latest = new Date(at.getTime() + maxLifetimeMs);
     const description = "must lie in the future, at most 30 days from now";
     const expiresAt = endOfExpiration(expiration, at, { latest, description });
-    const { token, digest } = this.#tokens.issue("invitation", tenant.name);
+    const { token, digest } = this.#deps.tokens.issue("invitation", tenant.name);
     const invitation: Invitation = {
       id: newId<InvitationId>(at),
       createdAt: at,
@@ -114,7 +104,7 @@ export class Invitations {
       data: { invitation_id: invitation.id, delivery },
     });
     const stored: NewInvitation = { ...invitation, tokenDigest: digest };
-    await this.#store.create(scope, stored, event, messages);
+    await this.#deps.store.create(scope, stored, event, messages);
     // Security rule: the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
     // even the operator who had it sent may know it.
     return { invitation, handedOver: address === undefined ? { token, url } : undefined };
@@ -125,17 +115,17 @@ export class Invitations {
    * whatever is wrong with it. Nothing is used: that is done by the registration when it completes.
    */
   async open(tenant: Tenant, text: string): Promise<Invitation> {
-    const parsed = this.#tokens.parse("invitation", text);
+    const parsed = this.#deps.tokens.parse("invitation", text);
     const gone = domainError("INVITATION_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw gone;
-    const invitation = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
-    if (invitation === undefined || stateOf(invitation, this.#clock.now()) !== "pending") throw gone;
+    const invitation = await this.#deps.store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    if (invitation === undefined || stateOf(invitation, this.#deps.clock.now()) !== "pending") throw gone;
     return invitation;
   }
 
   /** The invitation with this id. Throws INVITATION_NOT_FOUND. */
   async get(tenant: Tenant, id: InvitationId): Promise<Invitation> {
-    const invitation = await this.#store.find({ tenantId: tenant.id }, id);
+    const invitation = await this.#deps.store.find({ tenantId: tenant.id }, id);
     if (invitation === undefined) throw domainError("INVITATION_NOT_FOUND", {});
     return invitation;
   }
@@ -151,9 +141,9 @@ export class Invitations {
     if (address === undefined && typed.trim() !== "") return { items: [], nextToken: "" };
     const filters = { state: state ?? null, address: address ?? null };
     const list = { tenantId: tenant.id, name: "invitations", filters };
-    const filter = { state, address, now: this.#clock.now() };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list({ tenantId: tenant.id }, filter, request),
+    const filter = { state, address, now: this.#deps.clock.now() };
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list({ tenantId: tenant.id }, filter, request),
     );
   }
 
@@ -162,9 +152,9 @@ export class Invitations {
    * INVITATION_NOT_PENDING if it was used, also if that happened at the same moment.
    */
   async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
-    const revoked = await this.#store.revoke({ tenantId: tenant.id }, id, at, event);
+    const revoked = await this.#deps.store.revoke({ tenantId: tenant.id }, id, at, event);
     if (revoked !== undefined) return revoked;
     // Read after the statement that changed nothing, so that it shows what that one had to wait for.
     const invitation = await this.get(tenant, id);
@@ -185,7 +175,9 @@ export class Invitations {
       data: { url: url.reveal(), until: expiresAt },
     };
     const channel = address.kind === "phone" ? "sms" : "email";
-    return this.#outbox.seal(newMessage(content, createdAt, { channel, recipient: address.value, language }));
+    return this.#deps.outbox.seal(
+      newMessage(content, createdAt, { channel, recipient: address.value, language }),
+    );
   }
 }
 

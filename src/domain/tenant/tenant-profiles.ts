@@ -32,7 +32,7 @@ export interface TenantProfile {
   readonly settings: { readonly methods: readonly MethodKind[]; readonly accountDeletion: boolean };
 }
 
-interface TenantProfilesDependencies {
+interface Deps {
   readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
   readonly loginMethods: readonly { readonly kind: MethodKind; readonly factor: MethodFactor }[];
   readonly registrationMethods: readonly { readonly kind: MethodKind }[];
@@ -49,12 +49,12 @@ interface TenantProfilesDependencies {
  * caller. A schema that people cannot choose is left out, unless it is the default one.
  */
 export class TenantProfiles {
-  readonly #dependencies: TenantProfilesDependencies;
+  readonly #deps: Deps;
   /** The profiles by settings, so that each is made once for a loaded configuration. */
   readonly #known = new WeakMap<TenantSettings, TenantProfile>();
 
-  constructor(dependencies: TenantProfilesDependencies) {
-    this.#dependencies = dependencies;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The profile of a tenant: the same object until its settings change. */
@@ -68,7 +68,7 @@ export class TenantProfiles {
   }
 
   #make(tenant: Tenant): TenantProfile {
-    const { loginMethods, registrationMethods, settingsMethods, proofs, languages } = this.#dependencies;
+    const { loginMethods, registrationMethods, settingsMethods, proofs, languages } = this.#deps;
     const { settings } = tenant;
     const { registration, verification, recovery, password } = settings;
     const registers = registration.mode !== "closed";
@@ -112,7 +112,7 @@ export class TenantProfiles {
 
   #identifiersOf({ id: tenantId, settings }: Tenant): readonly IdentifierTrait[] {
     const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
-    const all = [...ids].flatMap((id) => this.#dependencies.schemas.current({ tenantId }, id).identifiers);
+    const all = [...ids].flatMap((id) => this.#deps.schemas.current({ tenantId }, id).identifiers);
     const same = (left: IdentifierTrait, right: IdentifierTrait) =>
       left.kind === right.kind && left.title.text === right.title.text;
     return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);

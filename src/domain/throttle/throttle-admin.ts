@@ -39,7 +39,7 @@ export interface ThrottleExplanation {
   readonly loginAvailableAt: Date | undefined;
 }
 
-interface ThrottleAdminDependencies {
+interface Deps {
   readonly store: ThrottleStore;
   readonly identities: IdentityStore;
   readonly digests: KeyedDigests;
@@ -76,23 +76,17 @@ const loginLimits: ReadonlySet<SharedLimitName> = new Set([
 
 /** Explains and empties the counters that all servers share. */
 export class ThrottleAdmin {
-  readonly #store: ThrottleStore;
-  readonly #identities: IdentityStore;
-  readonly #digests: KeyedDigests;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: ThrottleAdminDependencies) {
-    this.#store = dependencies.store;
-    this.#identities = dependencies.identities;
-    this.#digests = dependencies.digests;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The counters of a subject that are not empty, and whether a login would be let through. Counts nothing. */
   async explain(tenant: Tenant, subject: ThrottleSubject): Promise<ThrottleExplanation> {
     const { keys } = await this.#keysOf(tenant, subject);
-    const now = this.#clock.now();
-    const stored = await this.#store.read(
+    const now = this.#deps.clock.now();
+    const stored = await this.#deps.store.read(
       { tenantId: tenant.id },
       keys.map(({ key }) => key),
       now.getTime() * 1000,
@@ -113,7 +107,7 @@ export class ThrottleAdmin {
   /** Empties the counters of a subject, and records it. Returns how many were not empty. */
   async reset(tenant: Tenant, origin: CallOrigin, subject: ThrottleSubject): Promise<number> {
     const { keys, identityId } = await this.#keysOf(tenant, subject);
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     // The identifier is personal data and stays out of the log; whose it is, is said by the event itself.
     const by = [
       subject.identifier === "" ? [] : "identifier",
@@ -121,7 +115,7 @@ export class ThrottleAdmin {
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);
-    return this.#store.clear({ tenantId: tenant.id }, ordered, now.getTime() * 1000, event);
+    return this.#deps.store.clear({ tenantId: tenant.id }, ordered, now.getTime() * 1000, event);
   }
 
   async #keysOf(
@@ -139,15 +133,15 @@ export class ThrottleAdmin {
     const scope = { tenantId: tenant.id };
     const normalised = normaliseForLogin(identifier);
     const identity =
-      normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
-    const now = this.#clock.now();
+      normalised === undefined ? undefined : await this.#deps.identities.findByIdentifier(scope, normalised);
+    const now = this.#deps.clock.now();
     const idle = idleSince(tenant.settings.session, now);
-    const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
+    const owns = identity === undefined ? [] : await this.#deps.store.ownOf(scope, identity.id, now, idle);
     const name = identifier === "" ? undefined : (normalised ?? identifier);
     const keys = countedBy({ name, ipAddress, identity, owns }).flatMap(({ limits, subjects, own }) =>
       limits.flatMap((limit) =>
         subjectOf(limitRules[limit].by, subjects, own).map(
-          (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
+          (subject): NamedKey => ({ name: limit, key: counterKey(this.#deps.digests, limit, subject) }),
         ),
       ),
     );

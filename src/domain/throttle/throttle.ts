@@ -50,7 +50,7 @@ export interface ThrottleSuccess {
   readonly device: Secret | undefined;
 }
 
-interface ThrottleDependencies {
+interface Deps {
   readonly store: ThrottleStore;
   readonly digests: KeyedDigests;
   readonly devices: Devices;
@@ -79,19 +79,11 @@ interface NamedAttempt extends CountedAttempt {
  * cannot be reached the action fails with DATABASE_UNAVAILABLE, it is never let through uncounted.
  */
 export class Throttle {
-  readonly #store: ThrottleStore;
-  readonly #digests: KeyedDigests;
-  readonly #devices: Devices;
-  readonly #events: EventStore;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
   readonly #eventBuckets = new LocalBuckets();
 
-  constructor(dependencies: ThrottleDependencies) {
-    this.#store = dependencies.store;
-    this.#digests = dependencies.digests;
-    this.#devices = dependencies.devices;
-    this.#events = dependencies.events;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -105,12 +97,12 @@ export class Throttle {
     subjects: ThrottleSubjects,
   ): Promise<ThrottleTicket> {
     if (!tenant.settings.throttle.enabled) return nothingCounted;
-    const shownDevices = this.#devices.read(tenant, subjects.device);
-    const session = this.#devices.readSession(tenant, subjects.session);
+    const shownDevices = this.#deps.devices.read(tenant, subjects.device);
+    const session = this.#deps.devices.readSession(tenant, subjects.session);
     const owns = [...shownDevices.map(({ digest }) => digest), ...(session === undefined ? [] : [session])];
     const attempts = this.#attemptsOf(tenant, action, subjects, owns);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const counted = await this.#store.take(
+    const counted = await this.#deps.store.take(
       { tenantId: tenant.id },
       {
         ...this.#momentOf(tenant),
@@ -130,7 +122,7 @@ export class Throttle {
       own: counted.own,
       releases: attempts.filter((attempt) => isCountedFor(attempt, counted.own)).flatMap(releaseOf),
       silenced: new Set(refused.map(({ attempt }) => attempt.limit)),
-      wrongCodes: wrongCodesOf(attempts, counted, this.#clock.now().getTime() * 1000),
+      wrongCodes: wrongCodesOf(attempts, counted, this.#deps.clock.now().getTime() * 1000),
     };
   }
 
@@ -163,7 +155,7 @@ export class Throttle {
    */
   async isFirst(tenant: Tenant, subject: string, periodMs: number): Promise<boolean> {
     const attempt = {
-      key: this.#digests.make("throttle", `first\0${subject}`),
+      key: this.#deps.digests.make("throttle", `first\0${subject}`),
       ...inMicroseconds({ count: 1, periodMs }),
       stage: 1,
       own: undefined,
@@ -174,7 +166,7 @@ export class Throttle {
       attempts: [attempt],
       ...{ identityId: undefined, devices: [], session: undefined },
     };
-    return (await this.#store.take({ tenantId: tenant.id }, request)).refused.length === 0;
+    return (await this.#deps.store.take({ tenantId: tenant.id }, request)).refused.length === 0;
   }
 
   /**
@@ -183,24 +175,29 @@ export class Throttle {
    */
   succeeded(tenant: Tenant, ticket: ThrottleTicket, client: "browser" | "native"): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
-    const { record, kept } = this.#devices.keep(tenant, client, ticket.shownDevices, ticket.own);
+    const { record, kept } = this.#deps.devices.keep(tenant, client, ticket.shownDevices, ticket.own);
     return { completion: { releases: ticket.releases, device: record, maxDevices }, device: kept };
   }
 
   /** A new known device, for a person who was signed in without a counted attempt. */
   known(tenant: Tenant, client: "browser" | "native", shown: string | undefined): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
-    const { record, kept } = this.#devices.keep(tenant, client, this.#devices.read(tenant, shown), undefined);
+    const { record, kept } = this.#deps.devices.keep(
+      tenant,
+      client,
+      this.#deps.devices.read(tenant, shown),
+      undefined,
+    );
     return { completion: { releases: [], device: record, maxDevices }, device: kept };
   }
 
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
-    if (ticket.releases.length > 0) await this.#store.release({ tenantId: tenant.id }, ticket.releases);
+    if (ticket.releases.length > 0) await this.#deps.store.release({ tenantId: tenant.id }, ticket.releases);
   }
 
   #momentOf(tenant: Tenant): Pick<CountRequest, "atUs" | "idleSince"> {
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     return { atUs: now.getTime() * 1000, idleSince: idleSince(tenant.settings.session, now) };
   }
 
@@ -215,7 +212,7 @@ export class Throttle {
       const { by, who } = limitRules[limit];
       const attemptOf = (subject: string, own: Uint8Array | undefined): NamedAttempt => ({
         limit,
-        key: counterKey(this.#digests, limit, subject),
+        key: counterKey(this.#deps.digests, limit, subject),
         ...inMicroseconds(allowanceOf(limits[limit], by, subjects, unlistedProxyFactor)),
         stage,
         own,
@@ -242,13 +239,13 @@ export class Throttle {
     key: Uint8Array,
     identityId: IdentityId | undefined,
   ): Promise<void> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const subject = Buffer.from(key).toString("hex");
     // Asked first, so that of a flood of refusals one in a minute costs a round trip more.
     if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
-    await this.#events.append({ tenantId: tenant.id }, [event]);
+    await this.#deps.events.append({ tenantId: tenant.id }, [event]);
   }
 }
 
