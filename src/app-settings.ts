@@ -1,4 +1,5 @@
 /** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   AddressProof,
   LoginStyle,
@@ -9,7 +10,6 @@ import {
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
-import { durationToMs } from "./config/spans.ts";
 import type { FlowKind } from "./domain/flow/flow.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
@@ -48,30 +48,30 @@ export function toTenantSettings(
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     branding: brandingOf(settings.branding, publicUrl),
     uiUrls,
-    login: { lifetimeMs: durationToMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
+    login: { lifetimeMs: durationMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
     registration: {
-      lifetimeMs: durationToMs(flows.registration.lifetime),
+      lifetimeMs: durationMs(flows.registration.lifetime),
       mode: modeOf(flows.registration.mode),
       addressProof: addressProofOf(flows.registration.addressProof),
       style: styleOf(flows.registration.style),
-      invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
+      invitationLifetimeMs: durationMs(flows.registration.invitationLifetime),
     },
     verification: {
-      lifetimeMs: durationToMs(flows.verification.lifetime),
+      lifetimeMs: durationMs(flows.verification.lifetime),
       enabled: flows.verification.enabled ?? canSend,
       afterRegistration: flows.verification.afterRegistration,
     },
     recovery: {
-      lifetimeMs: durationToMs(flows.recovery.lifetime),
+      lifetimeMs: durationMs(flows.recovery.lifetime),
       enabled: flows.recovery.enabled ?? canSend,
       sessionAtOnce: flows.recovery.sessionAtOnce,
     },
     settings: {
-      lifetimeMs: durationToMs(flows.settings.lifetime),
-      privilegedMs: durationToMs(flows.settings.privilegedFor),
+      lifetimeMs: durationMs(flows.settings.lifetime),
+      privilegedMs: durationMs(flows.settings.privilegedFor),
       accountDeletion: {
         enabled: flows.settings.accountDeletion.enabled,
-        graceMs: durationToMs(flows.settings.accountDeletion.gracePeriod),
+        graceMs: durationMs(flows.settings.accountDeletion.gracePeriod),
       },
     },
     code: codeSettings(settings, canSend),
@@ -79,12 +79,12 @@ export function toTenantSettings(
       enabledFor: new Set<FlowKind>(
         settings.link.enabled ? ["login", "registration", "verification", "recovery"] : [],
       ),
-      lifetimeMs: durationToMs(settings.link.lifetime),
+      lifetimeMs: durationMs(settings.link.lifetime),
     },
     session: {
-      lifetimeMs: durationToMs(session.lifetime),
-      maxLifetimeMs: durationToMs(session.maxLifetime),
-      idleTimeoutMs: durationToMs(session.idleTimeout),
+      lifetimeMs: durationMs(session.lifetime),
+      maxLifetimeMs: durationMs(session.maxLifetime),
+      idleTimeoutMs: durationMs(session.idleTimeout),
       maxParallel: session.maxParallel,
       cookie: {
         name: session.cookie.name,
@@ -136,10 +136,10 @@ function colorsOf(colors: CompleteConfig["tenantDefaults"]["branding"]["colors"]
 }
 
 function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): ThrottleSettings {
-  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationToMs(period) });
+  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationMs(period) });
   return {
     enabled: config.enabled,
-    deviceLifetimeMs: durationToMs(config.deviceLifetime),
+    deviceLifetimeMs: durationMs(config.deviceLifetime),
     unlistedProxyFactor: config.unlistedProxyFactor,
     limits: {
       account: limit(config.account),
@@ -229,9 +229,9 @@ function codeSettings({ code }: CompleteConfig["tenantDefaults"], canSend: boole
   return {
     enabledFor,
     length: code.length,
-    lifetimeMs: durationToMs(code.lifetime),
+    lifetimeMs: durationMs(code.lifetime),
     maxTries: code.maxTries,
-    resendAfterMs: durationToMs(code.resendAfter),
+    resendAfterMs: durationMs(code.resendAfter),
   };
 }
 

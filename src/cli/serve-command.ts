@@ -1,8 +1,9 @@
 import { closeSync, openSync } from "node:fs";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { startApp } from "../app.ts";
 import type { AppOptions, RunningApp } from "../app-types.ts";
 import { ConfigError } from "../config/problems.ts";
-import { durationToMs, formatSpan } from "../config/spans.ts";
+import { formatSpan } from "../config/spans.ts";
 import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "./context.ts";
 import { describeFailure, UserError } from "./describe-failure.ts";
 
@@ -72,7 +73,7 @@ interface Lifetime {
 /** Turns signals and errors that nobody caught into an end, or into a reload. */
 function watchProcess({ config, logger }: AppOptions, context: CommandContext, embedded: boolean): Lifetime {
   const { promise: ended, resolve: end } = Promise.withResolvers<End>();
-  const graceMs = durationToMs(config.config.server.shutdownTimeout);
+  const graceMs = durationMs(config.config.server.shutdownTimeout);
   let ending = false;
   let asked = false;
   let serving = false;

@@ -1,7 +1,7 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isAddressRange, isHostAndPort } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
-import { durationToMs } from "./spans.ts";
 
 /** What contradicts itself and could not work in any mode. */
 export function checkCombinations(config: CompleteConfig): Problem[] {
@@ -48,7 +48,7 @@ function checkOutbound({ server }: CompleteConfig): Problem[] {
 }
 
 function checkSession({ tenantDefaults: { session } }: CompleteConfig): Problem[] {
-  if (durationToMs(session.lifetime) <= durationToMs(session.maxLifetime)) return [];
+  if (durationMs(session.lifetime) <= durationMs(session.maxLifetime)) return [];
   const message = "must not be longer than tenant_defaults.session.max_lifetime";
   return [{ key: "tenant_defaults.session.lifetime", message }];
 }

@@ -1,8 +1,8 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { CompleteConfig } from "./complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
-import { durationToMs } from "./spans.ts";
 
 const prefix = "tenant_defaults.courier";
 
@@ -10,7 +10,7 @@ const prefix = "tenant_defaults.courier";
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
   const problems = [...checkSending(config), ...checkSmtp(config)];
-  if (durationToMs(courier.retry.firstDelay) > durationToMs(courier.retry.maxDelay)) {
+  if (durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay)) {
     const message = `must not be longer than ${prefix}.retry.max_delay`;
     problems.push({ key: `${prefix}.retry.first_delay`, message });
   }

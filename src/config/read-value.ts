@@ -1,10 +1,17 @@
 import { isAbsolute, resolve } from "node:path";
-import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from "@bufbuild/protobuf";
+import { DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from "yaml";
 import { insteadOfFormerKey } from "./former-keys.ts";
 import { choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts";
-import { parseSpan, spanToJson } from "./spans.ts";
+import { parseSpan } from "./spans.ts";
 import { closest } from "./suggest.ts";
 
 /** What reading needs to know of the place that is read, and where it puts what it found. */
@@ -92,7 +99,7 @@ export function readText(text: string, field: DescField, baseDirectory: string):
     }
     case "span": {
       const ms = parseSpan(text);
-      if (ms !== undefined) return { kind: "value", json: spanToJson(ms) };
+      if (ms !== undefined) return { kind: "value", json: toJson(DurationSchema, durationFromMs(ms)) };
       return { kind: "wrong", message: "must be a span such as 500ms, 15m, 1h30m or 7d" };
     }
     case "choice": {

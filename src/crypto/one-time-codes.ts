@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync, randomInt, timingSafeEqual } from "node:crypto";
+import { createHmac, hkdfSync, randomInt } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import type { OneTimeCodes } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
 
@@ -25,8 +26,7 @@ export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCod
       let matches = false;
       // All are tried, so that the time does not tell which of them it was.
       for (const secret of secrets()) {
-        const expected = digestOf(keyOf(secret), context, code);
-        if (expected.length === digest.length && timingSafeEqual(expected, digest)) matches = true;
+        if (isSameBytes(digestOf(keyOf(secret), context, code), digest)) matches = true;
       }
       return matches;
     },

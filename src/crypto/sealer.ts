@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import type { Sealer } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
 
@@ -38,7 +39,7 @@ export function createSealer(secrets: () => readonly Secret[]): Sealer {
       // The id only picks the key; two secrets that share an id are both tried, and the tag decides.
       for (const secret of secrets()) {
         const key = keyOf(secret, purpose);
-        if (!key.id.equals(bytes.subarray(1, nonceStart))) continue;
+        if (!isSameBytes(key.id, bytes.subarray(1, nonceStart))) continue;
         const plain = openWith(key, bytes);
         if (plain !== undefined) return plain;
       }

@@ -1,4 +1,5 @@
-import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
+import { type ScryptOptions, scrypt } from "node:crypto";
+import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, readParameters } from "./phc.ts";
 
@@ -22,7 +23,7 @@ export const scryptFormat: PasswordFormat = {
     return {
       algorithm: "scrypt",
       importable: true,
-      verify: async (password) => timingSafeEqual(await derive(password, salt, hash.length, options), hash),
+      verify: async (password) => isSameBytes(await derive(password, salt, hash.length, options), hash),
     };
   },
 };

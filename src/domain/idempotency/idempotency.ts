@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isSameBytes } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { isStorableText } from "../identity/storable-text.ts";
 import type { IdempotencyStore } from "../identity/store.ts";
@@ -71,7 +72,7 @@ export class IdempotencyRunner {
       const earlier = await this.#deps.store.claim(tx, key, at, expiresAt);
       if (earlier !== undefined) {
         const plain = this.#open(belongsTo, earlier, requestId);
-        if (Buffer.compare(bodyDigest, plain.subarray(0, bodyDigest.length)) !== 0) throw reused(requestId);
+        if (!isSameBytes(bodyDigest, plain.subarray(0, bodyDigest.length))) throw reused(requestId);
         return codec.decode(plain.subarray(bodyDigest.length));
       }
       const outcome = await work(tx);
@@ -83,7 +84,7 @@ export class IdempotencyRunner {
 
   #open(belongsTo: Buffer, sealed: string, requestId: string): Uint8Array {
     const plain = this.#deps.sealer.open(purpose, sealed);
-    if (plain !== undefined && belongsTo.equals(plain.subarray(0, belongsTo.length))) {
+    if (plain !== undefined && isSameBytes(belongsTo, plain.subarray(0, belongsTo.length))) {
       return plain.subarray(belongsTo.length);
     }
     // The secret that sealed it is gone. Doing the work again could double it, so the caller must look.

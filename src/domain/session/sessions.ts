@@ -1,3 +1,4 @@
+import { hexOf } from "../bytes.ts";
 import { type DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
@@ -53,7 +54,7 @@ export class Sessions {
     return parsed.map((cookie) => {
       if (cookie.kind === "wrong")
         return { kind: cookie.foreign ? "unknown" : "malformed", error: cookie.error };
-      const session = found.get(keyOf(cookie.digest));
+      const session = found.get(hexOf(cookie.digest));
       if (session === undefined) return { kind: "unknown", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
       const end = this.#endOf(tenant, session);
       if (end === undefined) return { kind: "live", value: cookie.value, ...session };
@@ -193,7 +194,7 @@ export class Sessions {
     }
   }
 
-  /** By `keyOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
+  /** By `hexOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
   async #findByDigests(
     tenant: Tenant,
     digests: readonly Uint8Array[],
@@ -203,10 +204,10 @@ export class Sessions {
     const scope = { tenantId: tenant.id };
     if (others.length > 0) {
       const found = await this.#deps.store.findByTokenDigests(scope, digests);
-      return new Map(found.map(({ digest: of, ...session }) => [keyOf(of), session]));
+      return new Map(found.map(({ digest: of, ...session }) => [hexOf(of), session]));
     }
     const found = await this.#deps.store.findByTokenDigest(scope, digest);
-    return new Map(found === undefined ? [] : [[keyOf(digest), found]]);
+    return new Map(found === undefined ? [] : [[hexOf(digest), found]]);
   }
 
   /** Why a session no longer holds; undefined while it does. */
@@ -223,10 +224,6 @@ type ParsedCredential =
 
 function wrong(error: DomainError, foreign: boolean): ParsedCredential {
   return { kind: "wrong", foreign, error };
-}
-
-function keyOf(digest: Uint8Array): string {
-  return digest.join(" ");
 }
 
 /** Makes the session of a successful login or registration, with a new secret each time (ASVS V7.2.4). */

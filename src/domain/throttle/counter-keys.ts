@@ -1,3 +1,4 @@
+import { hexOf } from "../bytes.ts";
 import type { KeyedDigests } from "../ports.ts";
 import type { Limit, SharedLimitName } from "./limits.ts";
 
@@ -11,7 +12,7 @@ export function counterKey(digests: KeyedDigests, limit: SharedLimitName, subjec
 
 /** The subject of a device's counters: its token, which is bound to one identity. */
 export function deviceSubject(tokenDigest: Uint8Array): string {
-  return Buffer.from(tokenDigest).toString("hex");
+  return hexOf(tokenDigest);
 }
 
 /** A limit in microseconds. */

@@ -1,3 +1,4 @@
+import { isSameBytes } from "../bytes.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { SessionCredential } from "../session/credential.ts";
@@ -67,7 +68,7 @@ export class Devices {
   ): KeptDevice {
     const { deviceLifetimeMs } = tenant.settings.throttle;
     const expiresAt = new Date(this.#deps.clock.now().getTime() + deviceLifetimeMs);
-    const same = shown.find(({ digest }) => known !== undefined && Buffer.compare(digest, known) === 0);
+    const same = shown.find(({ digest }) => known !== undefined && isSameBytes(digest, known));
     if (same !== undefined) {
       const kept = client === "browser" ? shown.map(({ token }) => token).join(separator) : same.token;
       return { record: { digest: same.digest, expiresAt }, kept: new Secret(kept) };

@@ -1,3 +1,4 @@
+import { hexOf } from "../bytes.ts";
 import type { IdentityId } from "../ids.ts";
 import type { SessionCredential } from "../session/credential.ts";
 import { addressSubject } from "./address-subject.ts";
@@ -55,7 +56,7 @@ export function subjectOf(
     case "address":
       return joined(address);
     case "flow":
-      return joined(flow && Buffer.from(flow).toString("hex"));
+      return joined(flow && hexOf(flow));
     case "account":
       return [...new Set(subjects.accounts)];
     case "identity":

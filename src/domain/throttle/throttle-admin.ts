@@ -1,3 +1,4 @@
+import { hexOf } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { FlowKind } from "../flow/flow.ts";
@@ -210,8 +211,4 @@ function counterOf(name: SharedLimitName, limit: Limit, spentUntilUs: number, no
     availableAt: availableUs > nowUs ? new Date(Math.ceil(availableUs / 1000)) : undefined,
     emptyAt: new Date(Math.ceil(spentUntilUs / 1000)),
   };
-}
-
-function hexOf(key: Uint8Array): string {
-  return Buffer.from(key).toString("hex");
 }

@@ -1,3 +1,4 @@
+import { hexOf, isSameBytes } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { EventStore } from "../event/store.ts";
@@ -240,7 +241,7 @@ export class Throttle {
     identityId: IdentityId | undefined,
   ): Promise<void> {
     const at = this.#deps.clock.now();
-    const subject = Buffer.from(key).toString("hex");
+    const subject = hexOf(key);
     // Asked first, so that of a flood of refusals one in a minute costs a round trip more.
     if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
@@ -252,7 +253,7 @@ export class Throttle {
 /** Whether an attempt was counted, given what shows the owner. */
 function isCountedFor({ stage, own, unlessOwn }: NamedAttempt, shown: Uint8Array | undefined): boolean {
   if (stage === 0) return false;
-  if (own !== undefined) return shown !== undefined && Buffer.compare(own, shown) === 0;
+  if (own !== undefined) return shown !== undefined && isSameBytes(own, shown);
   return !(unlessOwn && shown !== undefined);
 }
 
