@@ -43,13 +43,15 @@ export function withoutTokens(text: string): string {
 }
 
 // In lower case, without dashes and underscores: one entry for session_token, sessionToken and Session-Token.
-const secretNames = new Set([
-  ..."password newpassword currentpassword passphrase pin code otp totp".split(" "),
-  ..."token sessiontoken csrftoken formtoken accesstoken refreshtoken idtoken pagetoken".split(" "),
-  ..."secret secrets clientsecret apikey privatekey sealing key hash digest".split(" "),
-  ..."authorization proxyauthorization cookie cookies setcookie xapikey".split(" "),
-  ..."flowid databaseurl connectionstring traits".split(" "),
-]);
+const secretNames = new Set(
+  (
+    "password newpassword currentpassword passphrase pin code otp totp " +
+    "token sessiontoken csrftoken formtoken accesstoken refreshtoken idtoken pagetoken " +
+    "secret secrets clientsecret apikey privatekey sealing key hash digest " +
+    "authorization proxyauthorization cookie cookies setcookie xapikey " +
+    "flowid databaseurl connectionstring traits"
+  ).split(" "),
+);
 
 const maxDepth = 6;
 const maxItems = 100;

@@ -49,11 +49,11 @@ const negotiation = "has an sslnegotiation that is neither postgres nor direct, 
 const form = "must be a URL such as postgresql://user:password@host:5432/database";
 
 /** The driver's parameters that this server has a use for. */
-const knownParameters = [
-  ...["host", "port", "user", "password", "options", "application_name", "fallback_application_name"],
-  ...["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding"],
-  ...["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "query_timeout"],
-];
+const knownParameters = (
+  "host port user password options application_name fallback_application_name ssl sslmode " +
+  "sslrootcert sslcert sslkey sslnegotiation channel_binding statement_timeout lock_timeout " +
+  "idle_in_transaction_session_timeout query_timeout"
+).split(" ");
 
 /** Those of them that may hold any character. */
 const freeTexts = ["user", "password", "options", "application_name", "fallback_application_name"];

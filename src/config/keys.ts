@@ -99,7 +99,10 @@ function keysOf(message: DescMessage, prefix: string): ConfigKey[] {
     const kind = field.fieldKind === "message" && valueKindOf(field) === "message" ? "section" : "leaf";
     const members = field.oneof?.fields ?? [];
     const key: ConfigKey = {
-      ...{ path, field, kind, variable: variableOf(path) },
+      path,
+      field,
+      kind,
+      variable: variableOf(path),
       optional: field.oneof !== undefined || getOption(field, optionalSectionOption),
       alternatives: members.slice(0, members.indexOf(field)).map(({ name }) => `${prefix}.${name}`),
     };

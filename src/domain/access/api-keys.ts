@@ -92,7 +92,9 @@ export class ApiKeys {
       throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });
     }
     const { key, secret } = this.#newKey(tenant, {
-      ...{ name: wanted.name, scopes: wanted.scopes, expiresAt },
+      name: wanted.name,
+      scopes: wanted.scopes,
+      expiresAt,
       bootstrap: false,
       maker: maker.maker,
     });

@@ -284,11 +284,10 @@ type Shape = "one" | "list" | "map";
 /** The keywords whose values are schemas, and the shapes that those values take. */
 const applicators: ReadonlyMap<string, readonly Shape[]> = new Map(
   Object.entries({
-    one: [
-      ...["items", "additionalItems", "unevaluatedItems", "contains"],
-      ...["additionalProperties", "unevaluatedProperties", "propertyNames"],
-      ...["not", "if", "then", "else", "contentSchema"],
-    ],
+    one: (
+      "items additionalItems unevaluatedItems contains additionalProperties unevaluatedProperties " +
+      "propertyNames not if then else contentSchema"
+    ).split(" "),
     list: ["allOf", "anyOf", "oneOf", "prefixItems"],
     map: ["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"],
   } satisfies Record<Shape, string[]>).flatMap(([shape, keywords]) =>

@@ -343,10 +343,10 @@ function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObjec
 
 /** The keyword because of which a value cannot be drawn. */
 function obstacleIn(parts: readonly JsonObject[]): string {
-  const keywords = [
-    ...["oneOf", "anyOf", "if", "prefixItems", "items", "contains", "const"],
-    ...["patternProperties", "additionalProperties", "propertyNames", "enum", "not"],
-  ];
+  const keywords = (
+    "oneOf anyOf if prefixItems items contains const patternProperties additionalProperties " +
+    "propertyNames enum not"
+  ).split(" ");
   const found = keywords.find((keyword) => parts.some((part) => part[keyword] !== undefined));
   return found ?? (parts.some((part) => part.type !== undefined) ? "type" : "a missing type");
 }

@@ -94,8 +94,14 @@ export class Invitations {
       id: newId<InvitationId>(at),
       createdAt: at,
       expiresAt,
-      ...{ address, schemaId, traits, publicMetadata, adminMetadata },
-      ...{ usedAt: never, identityId: undefined, revokedAt: never },
+      address,
+      schemaId,
+      traits,
+      publicMetadata,
+      adminMetadata,
+      usedAt: never,
+      identityId: undefined,
+      revokedAt: never,
     };
     const url = urlOf(tenant, token);
     const messages = address === undefined ? [] : [this.#message(invitation, address, url, input.language)];

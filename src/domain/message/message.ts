@@ -12,19 +12,13 @@ export type { Message };
  */
 
 /** "Sign in", on the button of the password method. */
-export function signInWithPassword(): Message {
-  return info(1010022, "Sign in with password");
-}
+export const signInWithPassword = (): Message => info(1010022, "Sign in with password");
 
 /** "Sign up", on the button of the password method. */
-export function signUp(): Message {
-  return info(1040001, "Sign up");
-}
+export const signUp = (): Message => info(1040001, "Sign up");
 
 /** The label of a password field. */
-export function passwordLabel(): Message {
-  return info(1070001, "Password");
-}
+export const passwordLabel = (): Message => info(1070001, "Password");
 
 /** A label from the identity schema. `name` is the name of the node, without the indices of lists. */
 export function titleLabel({ text, translations }: SchemaText, name: string): Message {
@@ -54,9 +48,7 @@ export function identifierLabel(titles: readonly SchemaText[]): Message {
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
-export function invalidValue(reason: string): Message {
-  return error(4000001, reason, { reason });
-}
+export const invalidValue = (reason: string): Message => error(4000001, reason, { reason });
 
 /** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): Message {
@@ -146,9 +138,7 @@ export function passwordBreached(count: number): Message {
 }
 
 /** Not an e-mail address. */
-export function invalidEmail(): Message {
-  return error(4000040, "Enter a valid email address.");
-}
+export const invalidEmail = (): Message => error(4000040, "Enter a valid email address.");
 
 /** Not a telephone number. */
 export function invalidPhone(): Message {
@@ -223,9 +213,7 @@ export function unknownProperty(property: string): Message {
 }
 
 /** A trait that its owner does not change. */
-export function notForOwner(): Message {
-  return error(9000070, "You cannot change this yourself.");
-}
+export const notForOwner = (): Message => error(9000070, "You cannot change this yourself.");
 
 /** "Send sign in code" and the like, on the button that asks for a code. */
 export function sendCode(flow: FlowKind): Message {
@@ -253,27 +241,19 @@ export function codeLabel(flow: FlowKind): Message {
     case "verification":
     case "settings":
       return info(1070011, "Verification code");
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
+    default:
+      return flow satisfies never;
   }
 }
 
 /** The label of the field for an address. */
-export function addressLabel(): Message {
-  return info(1070018, "Email or phone number");
-}
+export const addressLabel = (): Message => info(1070018, "Email or phone number");
 
 /** "Continue", on a button. */
-export function continueLabel(): Message {
-  return info(1070009, "Continue");
-}
+export const continueLabel = (): Message => info(1070009, "Continue");
 
 /** "Resend", on the button that asks for another code or link. */
-export function resendLabel(): Message {
-  return info(1070008, "Resend code");
-}
+export const resendLabel = (): Message => info(1070008, "Resend code");
 
 /** "Back", on the button that gives up the code or link. */
 export function backLabel(flow: FlowKind): Message {
@@ -283,14 +263,10 @@ export function backLabel(flow: FlowKind): Message {
 }
 
 /** "Save", on the button of a part of the settings. */
-export function saveLabel(): Message {
-  return info(1070003, "Save");
-}
+export const saveLabel = (): Message => info(1070003, "Save");
 
 /** On the button that carries out what waited for a fresh login. */
-export function resumeLabel(): Message {
-  return info(9000014, "Go on with the change");
-}
+export const resumeLabel = (): Message => info(9000014, "Go on with the change");
 
 /**
  * A code was sent, or nobody knows that none was. It names the address: a person who enters a code that somebody else has asked for
@@ -321,10 +297,8 @@ export function codeSent(flow: FlowKind, sentTo: string): Message {
         `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`,
         context,
       );
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
+    default:
+      return flow satisfies never;
   }
 }
 
@@ -355,10 +329,8 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
     case "login":
     case "settings":
       return info(9000016, ifAccount(sentTo, "a link"), context);
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
+    default:
+      return flow satisfies never;
   }
 }
 
@@ -375,17 +347,13 @@ export function confirmLink(flow: FlowKind, address: string): Message {
     case "verification":
     case "settings":
       return info(9000019, `Continue to confirm that ${address} is yours.`, context);
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
+    default:
+      return flow satisfies never;
   }
 }
 
 /** Something else is wanted beside the first proof. */
-export function secondFactor(): Message {
-  return info(1010004, "Please show your second factor to go on.");
-}
+export const secondFactor = (): Message => info(1010004, "Please show your second factor to go on.");
 
 /** A login of somebody who is signed in already. */
 export function confirmIdentity(): Message {
@@ -393,9 +361,7 @@ export function confirmIdentity(): Message {
 }
 
 /** A change of the settings was saved. */
-export function settingsSaved(): Message {
-  return success(1050001, "Your changes have been saved!");
-}
+export const settingsSaved = (): Message => success(1050001, "Your changes have been saved!");
 
 /** The account is recovered; a new secret must be set. */
 export function recoverySucceeded(): Message {
@@ -414,10 +380,8 @@ export function invalidCode(flow: FlowKind): Message {
     case "verification":
     case "settings":
       return error(4070006, "The verification code is invalid or has already been used. Please try again.");
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
+    default:
+      return flow satisfies never;
   }
 }
 
@@ -482,9 +446,7 @@ export function oneAddressForLink(): Message {
 }
 
 /** Several addresses were changed at once. */
-export function oneAddressAtATime(): Message {
-  return error(4050002, "Only one address can be changed at a time.");
-}
+export const oneAddressAtATime = (): Message => error(4050002, "Only one address can be changed at a time.");
 
 /** The account is to be deleted. */
 export function deletionScheduled(deleteAt: Date): Message {
@@ -496,14 +458,10 @@ export function deletionScheduled(deleteAt: Date): Message {
 }
 
 /** On the button that has the account deleted. */
-export function deleteAccountLabel(): Message {
-  return info(9000051, "Delete my account");
-}
+export const deleteAccountLabel = (): Message => info(9000051, "Delete my account");
 
 /** On the button that keeps an account which was to be deleted. */
-export function keepAccountLabel(): Message {
-  return info(9000052, "Keep my account");
-}
+export const keepAccountLabel = (): Message => info(9000052, "Keep my account");
 
 /** What that button does, beside it. */
 export function deletionWarning(graceMs: number): Message {
@@ -528,19 +486,13 @@ export function signInAs(identifier: string): Message {
 }
 
 /** The address that was chosen is none of those that are offered, or is no longer one to recover by. */
-export function addressNotOffered(): Message {
-  return error(9000041, "Choose one of these addresses.");
-}
+export const addressNotOffered = (): Message => error(9000041, "Choose one of these addresses.");
 
 /** The label of the field for whatever a recovery begins with. */
-export function recoveryNameLabel(): Message {
-  return info(9000042, "Email, phone number or user name");
-}
+export const recoveryNameLabel = (): Message => info(9000042, "Email, phone number or user name");
 
 /** The label of the choice of an address. */
-export function chooseAddressLabel(): Message {
-  return info(9000043, "Choose where to send it");
-}
+export const chooseAddressLabel = (): Message => info(9000043, "Choose where to send it");
 
 /** The flow knows who signs in, and something else was submitted. */
 export function anotherIdentifier(identifier: string): Message {
@@ -562,14 +514,10 @@ export function claimAccount(address: string): Message {
 }
 
 /** On the button that keeps what was set up. */
-export function claimLabel(): Message {
-  return info(9000091, "I set it up: sign in");
-}
+export const claimLabel = (): Message => info(9000091, "I set it up: sign in");
 
 /** On the button that ends what was set up. */
-export function disownLabel(): Message {
-  return info(9000092, "It was not me, or I cannot sign in");
-}
+export const disownLabel = (): Message => info(9000092, "It was not me, or I cannot sign in");
 
 /** The question whose account it is has no answer any more. */
 export function claimEnded(): Message {
@@ -580,9 +528,7 @@ export function claimEnded(): Message {
 }
 
 /** The account that the settings change. */
-export function accountOf(name: string): Message {
-  return info(9000208, `Account of ${name}`, { name });
-}
+export const accountOf = (name: string): Message => info(9000208, `Account of ${name}`, { name });
 
 /** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
 export function traitChangedElsewhere(typed: JsonValue): Message {
@@ -591,19 +537,13 @@ export function traitChangedElsewhere(typed: JsonValue): Message {
 }
 
 /** The heading of the traits in the settings. */
-export function profileTitle(): Message {
-  return info(9000204, "About you");
-}
+export const profileTitle = (): Message => info(9000204, "About you");
 
 /** The heading of the password in the settings. */
-export function passwordTitle(): Message {
-  return info(9000205, "Password");
-}
+export const passwordTitle = (): Message => info(9000205, "Password");
 
 /** The heading of the end of the account in the settings. */
-export function deletionTitle(): Message {
-  return info(9000206, "Delete your account");
-}
+export const deletionTitle = (): Message => info(9000206, "Delete your account");
 
 /** The question before an account is deleted. */
 export function deletionQuestion(): Message {
@@ -613,6 +553,4 @@ export function deletionQuestion(): Message {
 }
 
 /** The label of the link to where a flow goes on. */
-export function goOnLabel(): Message {
-  return info(9000209, "Go on");
-}
+export const goOnLabel = (): Message => info(9000209, "Go on");

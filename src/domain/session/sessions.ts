@@ -187,10 +187,8 @@ export class Sessions {
         return parsed.tenantName === tenant.name
           ? { kind: "digest", digest: parsed.digest }
           : wrong(domainError("SESSION_TOKEN_UNKNOWN", {}), true);
-      default: {
-        const unreachable: never = parsed;
-        return unreachable;
-      }
+      default:
+        return parsed satisfies never;
     }
   }
 

@@ -77,10 +77,8 @@ export function subjectOf(
       return joined(recipient, address, purpose);
     case "own+recipient":
       return joined(own && deviceSubject(own), recipient);
-    default: {
-      const unreachable: never = by;
-      return unreachable;
-    }
+    default:
+      return by satisfies never;
   }
 }
 

@@ -165,7 +165,9 @@ export class Throttle {
     const request: CountRequest = {
       ...this.#momentOf(tenant),
       attempts: [attempt],
-      ...{ identityId: undefined, devices: [], session: undefined },
+      identityId: undefined,
+      devices: [],
+      session: undefined,
     };
     return (await this.#deps.store.take({ tenantId: tenant.id }, request)).refused.length === 0;
   }

@@ -71,10 +71,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         }
         return navigateToReplacement(page, outcome.flow.id);
       }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
+      default:
+        return outcome satisfies never;
     }
   };
 

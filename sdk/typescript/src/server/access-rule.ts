@@ -60,10 +60,8 @@ function isKnownDemand(message: Demand): boolean {
       return !hasUnknownField(demand.value);
     case undefined:
       return false;
-    default: {
-      const unreachable: never = demand;
-      return unreachable;
-    }
+    default:
+      return demand satisfies never;
   }
 }
 

@@ -88,15 +88,14 @@ function forwardedAsHttps(header: RequestHead["header"]): boolean {
 }
 
 /** What proxies and content delivery networks add to a request. */
-const forwardingHeaders = [
-  ...["forwarded", "via", "x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host"],
-  ...["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-protocol"],
-  ...["x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-uri"],
-  ...["x-original-host", "x-original-forwarded-for", "x-host", "x-real-ip", "x-client-ip"],
-  ...["x-cluster-client-ip", "x-scheme", "x-url-scheme", "x-arr-ssl", "x-amzn-trace-id"],
-  ...["x-envoy-external-address", "x-cloud-trace-context", "front-end-https", "true-client-ip"],
-  ...["cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip", "fly-client-ip"],
-];
+const forwardingHeaders = (
+  "forwarded via x-forwarded x-forwarded-by x-forwarded-for x-forwarded-host x-forwarded-port " +
+  "x-forwarded-prefix x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-forwarded-server " +
+  "x-forwarded-ssl x-forwarded-uri x-original-host x-original-forwarded-for x-host x-real-ip " +
+  "x-client-ip x-cluster-client-ip x-scheme x-url-scheme x-arr-ssl x-amzn-trace-id " +
+  "x-envoy-external-address x-cloud-trace-context front-end-https true-client-ip cf-connecting-ip " +
+  "cf-ray cf-visitor cdn-loop fastly-client-ip fly-client-ip"
+).split(" ");
 
 /** The name of a header that says that a proxy has passed the request on. Believing anybody here is safe as well. */
 export function forwardingHeaderOf(header: RequestHead["header"]): string | undefined {
