@@ -10,7 +10,7 @@ import {
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
 import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
-import type { FlowKind } from "./domain/flow/flow.ts";
+import type { FlowKind } from "./domain/kinds.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
 import type { ThrottleSettings } from "./domain/throttle/limits.ts";

@@ -1,4 +1,4 @@
-import type { Completion } from "../domain/flow/store.ts";
+import type { Completion } from "../domain/flow/shared/store.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { endFlows } from "./end-flows.ts";

@@ -1,12 +1,7 @@
-import type {
-  Challenge,
-  FlowClient,
-  FlowData,
-  FlowKind,
-  FlowRecord,
-  FlowState,
-} from "../domain/flow/flow.ts";
+import type { FlowData, FlowRecord, FlowState } from "../domain/flow/shared/flow.ts";
 import type { IdentityId } from "../domain/ids.ts";
+import type { FlowClient, FlowKind } from "../domain/kinds.ts";
+import type { Challenge } from "../domain/method/method.ts";
 
 /** The columns of a challenge, as `flowColumns` names them. */
 export interface ChallengeRow {

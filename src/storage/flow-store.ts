@@ -1,6 +1,6 @@
 import type { SealedMessage } from "../domain/courier/outbox.ts";
 import type { Event } from "../domain/event/event.ts";
-import type { Challenge, FlowKind, FlowRecord } from "../domain/flow/flow.ts";
+import type { FlowRecord } from "../domain/flow/shared/flow.ts";
 import type {
   Completion,
   DisowningCompletion,
@@ -8,16 +8,17 @@ import type {
   FlowStore,
   FoundForLogin,
   HeldRevision,
-  LoginCandidate,
   LoginCompletion,
   OperatorStart,
   RecoveryCompletion,
   RecoveryOwner,
   RegistrationCompletion,
   VerificationCompletion,
-} from "../domain/flow/store.ts";
+} from "../domain/flow/shared/store.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
+import type { FlowKind } from "../domain/kinds.ts";
+import type { Challenge, LoginCandidate } from "../domain/method/method.ts";
 import type { Scope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";

@@ -1,4 +1,3 @@
-import type { FlowData } from "../domain/flow/flow.ts";
 import type {
   Deletion,
   DeletionCancellation,
@@ -7,7 +6,8 @@ import type {
   PasswordChange,
   ProfileChange,
   SettingsStore,
-} from "../domain/flow/settings-store.ts";
+} from "../domain/flow/settings/settings-store.ts";
+import type { FlowData } from "../domain/flow/shared/flow.ts";
 import type { Scope } from "../domain/ports.ts";
 import { changeAccount } from "./account-change.ts";
 import type { Database } from "./database.ts";

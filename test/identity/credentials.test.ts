@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Credential, Identity } from "../../src/domain/identity/identity.ts";
-import type { NewPassword } from "../../src/domain/identity/new-passwords.ts";
+import type { NewPassword } from "../../src/domain/identity/new-password.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { anEvent, aSession, noon, origin } from "../support/records.ts";

@@ -7,34 +7,30 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
-import { AccountClaims } from "../../src/domain/flow/account-claims.ts";
-import { AccountDeletion } from "../../src/domain/flow/account-deletion.ts";
-import { AccountDisowning } from "../../src/domain/flow/account-disowning.ts";
-import { AddressProofs } from "../../src/domain/flow/address-proofs.ts";
-import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/flow.ts";
-import { FlowAnswers } from "../../src/domain/flow/flow-answers.ts";
-import { FlowKeeper } from "../../src/domain/flow/flow-keeper.ts";
-import { LoginCompletions } from "../../src/domain/flow/login-completion.ts";
-import { LoginFlows } from "../../src/domain/flow/login-flows.ts";
-import { PasswordSettings } from "../../src/domain/flow/password-settings.ts";
-import { ProfileSettings } from "../../src/domain/flow/profile-settings.ts";
-import { RecoveryFlows } from "../../src/domain/flow/recovery-flows.ts";
-import { SecondFactorStage } from "../../src/domain/flow/second-factor-stage.ts";
-import { SettingsFlows } from "../../src/domain/flow/settings-flows.ts";
-import { SettingsView } from "../../src/domain/flow/settings-view.ts";
-import { WrongCodeNotices } from "../../src/domain/flow/wrong-codes.ts";
+import { AddressProofs } from "../../src/domain/flow/challenge/address-proofs.ts";
+import { WrongCodeNotices } from "../../src/domain/flow/challenge/wrong-codes.ts";
+import { AccountClaims } from "../../src/domain/flow/claim/account-claims.ts";
+import { AccountDisowning } from "../../src/domain/flow/claim/account-disowning.ts";
+import { LoginCompletions } from "../../src/domain/flow/login/login-completion.ts";
+import { LoginFlows } from "../../src/domain/flow/login/login-flows.ts";
+import { SecondFactorStage } from "../../src/domain/flow/login/second-factor-stage.ts";
+import { RecoveryFlows } from "../../src/domain/flow/recovery/recovery-flows.ts";
+import { AccountDeletion } from "../../src/domain/flow/settings/account-deletion.ts";
+import { PasswordSettings } from "../../src/domain/flow/settings/password-settings.ts";
+import { ProfileSettings } from "../../src/domain/flow/settings/profile-settings.ts";
+import { SettingsFlows } from "../../src/domain/flow/settings/settings-flows.ts";
+import { SettingsView } from "../../src/domain/flow/settings/settings-view.ts";
+import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/shared/flow.ts";
+import { FlowAnswers } from "../../src/domain/flow/shared/flow-answers.ts";
+import { FlowKeeper } from "../../src/domain/flow/shared/flow-keeper.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
+import type { MethodKind } from "../../src/domain/kinds.ts";
 import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
 import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
-import type {
-  LoginAttempt,
-  LoginMethod,
-  MethodKind,
-  SettingsMethod,
-} from "../../src/domain/method/method.ts";
+import type { LoginAttempt, LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
 import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";

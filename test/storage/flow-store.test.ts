@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LoginCompletion } from "../../src/domain/flow/store.ts";
+import type { LoginCompletion } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newMessage } from "../../src/domain/courier/message.ts";
 import type { SealedMessage } from "../../src/domain/courier/outbox.ts";
-import type { FlowRecord } from "../../src/domain/flow/flow.ts";
-import type { OperatorStart } from "../../src/domain/flow/store.ts";
+import type { FlowRecord } from "../../src/domain/flow/shared/flow.ts";
+import type { OperatorStart } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";

@@ -4,8 +4,8 @@ import type {
   DeletionSchedule,
   PasswordChange,
   ProfileChange,
-} from "../../src/domain/flow/settings-store.ts";
-import type { RecoveryCompletion } from "../../src/domain/flow/store.ts";
+} from "../../src/domain/flow/settings/settings-store.ts";
+import type { RecoveryCompletion } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
 import { Database } from "../../src/storage/database.ts";

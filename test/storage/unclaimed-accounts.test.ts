@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DisowningCompletion, VerificationCompletion } from "../../src/domain/flow/store.ts";
+import type { DisowningCompletion, VerificationCompletion } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import { never } from "../../src/domain/instant.ts";

@@ -1,12 +1,13 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
-import type { FlowKind, FlowRecord } from "../../src/domain/flow/flow.ts";
-import type { HeldRevision } from "../../src/domain/flow/store.ts";
+import type { FlowRecord } from "../../src/domain/flow/shared/flow.ts";
+import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
+import type { FlowKind } from "../../src/domain/kinds.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { TenantSettings } from "../../src/domain/tenant/tenant.ts";
 import { wideThrottle } from "./throttle.ts";

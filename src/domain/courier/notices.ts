@@ -1,5 +1,5 @@
-import { isSameAddress, verifiedAddresses } from "../flow/address-proofs.ts";
-import type { FlowRecord, ProofTarget } from "../flow/flow.ts";
+import type { ProofTarget } from "../identity/addresses.ts";
+import { isSameAddress, verifiedAddresses } from "../identity/addresses.ts";
 import type { Identity } from "../identity/identity.ts";
 import { maskAddress } from "../identity/mask-address.ts";
 import type { JsonObject } from "../json.ts";
@@ -13,8 +13,11 @@ interface NoticeOptions {
   readonly clientData?: JsonObject | undefined;
 }
 
-/** The options of the notices that a flow sends. */
-export function noticeOf({ data }: Pick<FlowRecord, "data">, at: Date): NoticeOptions {
+/** The options of the notices that a flow sends, from what it remembers. */
+export function noticeOf(
+  { data }: { readonly data: { readonly language?: string; readonly clientData?: JsonObject } },
+  at: Date,
+): NoticeOptions {
   return { at, language: data.language ?? "", clientData: data.clientData };
 }
 

@@ -1,14 +1,15 @@
 import { domainError } from "../errors.ts";
+import type { FilledForm } from "../form/form-submission.ts";
 import type { CredentialKind, Identity } from "../identity/identity.ts";
-import type { FlowCaller, FlowFound, FlowKind, FlowRecord } from "./flow.ts";
-import type { FlowKeeper } from "./flow-keeper.ts";
-import type { FilledForm } from "./form-submission.ts";
-import type { LoginFlows } from "./login-flows.ts";
-import type { RecoveryFlows } from "./recovery-flows.ts";
-import type { RegistrationFlows } from "./registration-flows.ts";
-import type { SettingsFlows } from "./settings-flows.ts";
-import type { FlowStore } from "./store.ts";
-import type { VerificationFlows } from "./verification-flows.ts";
+import type { FlowKind } from "../kinds.ts";
+import type { LoginFlows } from "./login/login-flows.ts";
+import type { RecoveryFlows } from "./recovery/recovery-flows.ts";
+import type { RegistrationFlows } from "./registration/registration-flows.ts";
+import type { SettingsFlows } from "./settings/settings-flows.ts";
+import type { FlowCaller, FlowFound, FlowRecord } from "./shared/flow.ts";
+import type { FlowKeeper } from "./shared/flow-keeper.ts";
+import type { FlowStore } from "./shared/store.ts";
+import type { VerificationFlows } from "./verification/verification-flows.ts";
 
 /** A flow as it was read, with its identity if it has one. */
 export interface ReadFlow {

@@ -7,13 +7,13 @@ import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../pag
 import type { Clock, Scope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
-import type { NewPassword, NewPasswords } from "./new-passwords.ts";
+import type { NewPassword, PasswordMaker } from "./new-password.ts";
 import type { IdentityStore } from "./store.ts";
 
 interface Deps {
   readonly identities: IdentityStore;
   readonly transactions: Transactions;
-  readonly passwords: NewPasswords;
+  readonly passwords: PasswordMaker;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;

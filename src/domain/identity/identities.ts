@@ -2,7 +2,6 @@ import { addressNotices, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError, type ErrorReason } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
-import { planProfileChange } from "../flow/profile-change.ts";
 import { type IdentityId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
@@ -28,8 +27,9 @@ import {
   toFilter,
   vouchedAddresses,
 } from "./identity-input.ts";
-import type { NewPasswords } from "./new-passwords.ts";
+import type { PasswordMaker } from "./new-password.ts";
 import { normaliseForLogin } from "./normalise.ts";
+import { planProfileChange } from "./profile-change.ts";
 import type { IdentitySchemas } from "./schemas.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { IdentityStore, IdentityTake, PasswordRecord, PendingEnd } from "./store.ts";
@@ -55,7 +55,7 @@ export type BatchItem =
 interface IdentitiesDependencies {
   readonly store: IdentityStore;
   readonly schemas: IdentitySchemas;
-  readonly passwords: NewPasswords;
+  readonly passwords: PasswordMaker;
   readonly pageTokens: PageTokens;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -65,7 +65,7 @@ interface IdentitiesDependencies {
 export class Identities {
   readonly #store: IdentityStore;
   readonly #schemas: IdentitySchemas;
-  readonly #passwords: NewPasswords;
+  readonly #passwords: PasswordMaker;
   readonly #pageTokens: PageTokens;
   readonly #outbox: Outbox;
   readonly #clock: Clock;

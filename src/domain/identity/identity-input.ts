@@ -9,7 +9,7 @@ import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
 import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
 import { mergePatch } from "./merge-patch.ts";
-import type { NewPassword } from "./new-passwords.ts";
+import type { NewPassword } from "./new-password.ts";
 import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
 import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";

@@ -1,7 +1,7 @@
 /** The traits that an invitation fills a form in with: a part of a document, of which a person adds the rest. */
 import { domainError } from "../errors.ts";
-import { allNodes, nodeName } from "../flow/form.ts";
-import { traitNodes } from "../flow/trait-nodes.ts";
+import { allNodes, nodeName } from "../form/form.ts";
+import { traitNodes } from "../form/trait-nodes.ts";
 import { ownsProven } from "../identity/address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "../identity/compiled-schema.ts";
 import { toFieldViolation } from "../identity/identity-input.ts";

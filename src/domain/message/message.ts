@@ -1,7 +1,7 @@
 import { splitFieldPath } from "../field-path.ts";
-import type { FlowKind } from "../flow/flow.ts";
 import type { SchemaText } from "../identity/schema-texts.ts";
 import type { JsonValue } from "../json.ts";
+import type { FlowKind } from "../kinds.ts";
 import { error, info, type Message, success } from "./make-message.ts";
 
 export type { Message };

@@ -1,22 +1,23 @@
-import type { Challenge, FlowKind } from "../flow/flow.ts";
-import type { FormProblems, Node } from "../flow/form.ts";
-import type { Rejection, RejectionReason } from "../flow/rejection.ts";
-import type { LoginCandidate } from "../flow/store.ts";
-import type { CredentialKind } from "../identity/identity.ts";
+import type { Node } from "../form/form.ts";
+import type { RejectionReason, StepRejected } from "../form/rejection.ts";
+import type { SubmittedStep } from "../form/submission.ts";
+import type { CredentialKind, Identity } from "../identity/identity.ts";
 import type { PasswordRecord } from "../identity/store.ts";
 import type { JsonObject } from "../json.ts";
+import type { FlowKind, MethodKind } from "../kinds.ts";
 import type { Message } from "../message/message.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 
-/** The ways to get through a flow. */
-export type MethodKind = "password" | "code" | "link";
-
-/** A step that was submitted, with its fields, as they came off the wire. */
-export interface SubmittedStep {
-  readonly name: string;
-  readonly fields: Readonly<Record<string, unknown>>;
+/** A secret that was sent and that a flow waits for. There is at most one: a newer one takes its place. */
+export interface Challenge {
+  readonly kind: "code" | "link";
+  /** Of a code keyed, since so few digits could be tried out; of a link SHA-256. */
+  readonly digest: Uint8Array;
+  readonly expiresAt: Date;
+  /** How often something was tried against it. */
+  readonly attempts: number;
 }
 
 /** What a method remembers between two of its steps. Kept as JSON with the flow, and never shown. */
@@ -35,16 +36,21 @@ export interface StepRedirects {
   readonly memory: MethodMemory;
 }
 
-/** A step that was not accepted. */
-export interface StepRejected extends Rejection {
-  readonly kind: "rejected";
-  readonly problems: FormProblems;
-}
-
 /** What a proof is worth in a session. */
 export interface Authentication {
   readonly kind: MethodKind;
   readonly assuranceLevel: AssuranceLevel;
+}
+
+/** Who might be logging in: an identity and the credential that a method asked for. */
+export interface LoginCandidate {
+  readonly identity: Identity;
+  /** The stored secret part, for a password its hash; undefined if the identity has no such credential. */
+  readonly credential: string | undefined;
+  /** The kinds of credentials that the identity has. */
+  readonly credentialKinds: readonly CredentialKind[];
+  /** Names what was read; a login completes only if nothing that it rests on has changed since. */
+  readonly loginSequence: number;
 }
 
 /** A login step that proved who somebody is. */

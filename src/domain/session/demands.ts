@@ -1,6 +1,6 @@
 import { type DomainError, domainError } from "../errors.ts";
 import type { AddressKind, Identity } from "../identity/identity.ts";
-import type { MethodKind } from "../method/method.ts";
+import type { MethodKind } from "../kinds.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { AssuranceLevel, AuthenticatedSession } from "./session.ts";
 

@@ -1,7 +1,7 @@
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
-import type { MethodKind } from "../method/method.ts";
+import type { MethodKind } from "../kinds.ts";
 
 /** How strongly somebody has signed in. */
 export type AssuranceLevel = "aal1" | "aal2";

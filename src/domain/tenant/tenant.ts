@@ -1,5 +1,5 @@
-import type { FlowKind } from "../flow/flow.ts";
 import type { TenantId } from "../ids.ts";
+import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters } from "../ports.ts";
 import type { ThrottleSettings } from "../throttle/limits.ts";
 import type { Branding } from "./branding.ts";

@@ -1,11 +1,11 @@
 import { hexOf } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import type { FlowKind } from "../flow/flow.ts";
 import type { Identity } from "../identity/identity.ts";
 import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
+import type { FlowKind } from "../kinds.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";

@@ -1,6 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { FormOutcome } from "../../domain/flow/any-flows.ts";
+import type { RecoveryOutcome } from "../../domain/flow/recovery/recovery-flows.ts";
+import type { SettingsOutcome } from "../../domain/flow/settings/settings-view.ts";
 import type {
   AnsweredBefore,
   Flow,
@@ -8,10 +10,8 @@ import type {
   FlowOutcome,
   LoginComesFirst,
   LoginOutcome,
-} from "../../domain/flow/flow.ts";
-import type { RecoveryOutcome } from "../../domain/flow/recovery-flows.ts";
-import type { SettingsOutcome } from "../../domain/flow/settings-view.ts";
-import type { VerificationOutcome } from "../../domain/flow/verification-flows.ts";
+} from "../../domain/flow/shared/flow.ts";
+import type { VerificationOutcome } from "../../domain/flow/verification/verification-flows.ts";
 import { deviceCookie, sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
 import { toTimestamp } from "./convert/common.ts";

@@ -1,6 +1,7 @@
 import { domainError } from "../../domain/errors.ts";
-import type { CreatedFlow, Flow, FlowCaller, FlowClient } from "../../domain/flow/flow.ts";
-import type { SubmittedStep } from "../../domain/method/method.ts";
+import type { CreatedFlow, Flow, FlowCaller } from "../../domain/flow/shared/flow.ts";
+import type { SubmittedStep } from "../../domain/form/submission.ts";
+import type { FlowClient } from "../../domain/kinds.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
 import { browserCookie, browserCookieName, deviceCookieName, sessionCookieName } from "../http/cookies.ts";

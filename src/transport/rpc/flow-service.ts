@@ -9,7 +9,7 @@ import {
   SubmitFormResponseSchema,
 } from "../../../gen/ostiary/flow/v1/flow_service_pb.js";
 import type { AnyFlows, FormOutcome } from "../../domain/flow/any-flows.ts";
-import type { TenantProfile, TenantProfiles } from "../../domain/tenant/tenant-profiles.ts";
+import type { TenantProfile, TenantProfiles } from "../../domain/flow/tenant-profiles.ts";
 import { callOf } from "./call.ts";
 import { toFlow } from "./convert/flow.ts";
 import { toTenantProfile } from "./convert/tenant-profile.ts";

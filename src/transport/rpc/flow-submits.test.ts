@@ -1,7 +1,7 @@
 import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { SubmitLoginFlowResponseSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import type { FlowAnswers } from "../../domain/flow/flow-answers.ts";
+import type { FlowAnswers } from "../../domain/flow/shared/flow-answers.ts";
 import type { Call } from "./call.ts";
 import { FlowSubmits } from "./flow-submits.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";

@@ -5,10 +5,10 @@ import type {
   FlowCompleted as FlowCompletedMessage,
   SignedIn,
 } from "../../../gen/ostiary/flow/v1/outcome_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { AnsweredBefore } from "../../domain/flow/flow.ts";
-import type { FlowAnswers, KeptAnswer } from "../../domain/flow/flow-answers.ts";
-import type { FlowSubmission } from "../../domain/flow/flow-keeper.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
+import type { AnsweredBefore } from "../../domain/flow/shared/flow.ts";
+import type { FlowAnswers, KeptAnswer } from "../../domain/flow/shared/flow-answers.ts";
+import type { FlowSubmission } from "../../domain/form/submission.ts";
 import { instantOf } from "../../domain/instant.ts";
 import type { NewSession } from "../../domain/session/session.ts";
 import { sessionCookie } from "../http/cookies.ts";

@@ -6,8 +6,8 @@ import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { LoginFlows, LoginPurpose } from "../../domain/flow/login-flows.ts";
+import type { LoginFlows, LoginPurpose } from "../../domain/flow/login/login-flows.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromDemands } from "./convert/demand.ts";

@@ -5,8 +5,8 @@ import {
   type SentMessage,
   SentMessageSchema,
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
-import type { LinkKind, OperatorFlows } from "../../domain/flow/operator-flows.ts";
-import type { OperatorSends, SendOrder, SendResult } from "../../domain/flow/operator-sends.ts";
+import type { LinkKind, OperatorFlows } from "../../domain/flow/operator/operator-flows.ts";
+import type { OperatorSends, SendOrder, SendResult } from "../../domain/flow/operator/operator-sends.ts";
 import type { IdempotencyRunner } from "../../domain/idempotency/idempotency.ts";
 import type { IdentityId } from "../../domain/ids.ts";
 import { type Call, callOf } from "./call.ts";

@@ -5,8 +5,8 @@ import {
   type SubmitRecoveryFlowRequest,
   SubmitRecoveryFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/recovery_service_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { RecoveryFlows } from "../../domain/flow/recovery-flows.ts";
+import type { RecoveryFlows } from "../../domain/flow/recovery/recovery-flows.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";

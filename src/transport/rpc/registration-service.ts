@@ -5,8 +5,8 @@ import {
   type SubmitRegistrationFlowRequest,
   SubmitRegistrationFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/registration_service_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { RegistrationFlows } from "../../domain/flow/registration-flows.ts";
+import type { RegistrationFlows } from "../../domain/flow/registration/registration-flows.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";

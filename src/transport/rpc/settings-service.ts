@@ -5,8 +5,8 @@ import {
   type SubmitSettingsFlowRequest,
   SubmitSettingsFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { SettingsFlows } from "../../domain/flow/settings-flows.ts";
+import type { SettingsFlows } from "../../domain/flow/settings/settings-flows.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";

@@ -5,8 +5,8 @@ import {
   type SubmitVerificationFlowRequest,
   SubmitVerificationFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/verification_service_pb.js";
-import { toClientData } from "../../domain/flow/client-data.ts";
-import type { VerificationFlows } from "../../domain/flow/verification-flows.ts";
+import { toClientData } from "../../domain/flow/shared/client-data.ts";
+import type { VerificationFlows } from "../../domain/flow/verification/verification-flows.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
 import { fromClient, toFlow } from "./convert/flow.ts";

@@ -1,15 +1,15 @@
-import type { Challenge } from "../../flow/flow.ts";
-import { button, type Node } from "../../flow/form.ts";
+import { button, type Node } from "../../form/form.ts";
+import type { SubmittedStep } from "../../form/submission.ts";
 import * as messages from "../../message/message.ts";
 import type { OneTimeCodes } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type {
   AddressProofMethod,
+  Challenge,
   IssuedProof,
   ProofBinding,
   ProofPurpose,
   ProofStrength,
-  SubmittedStep,
 } from "../method.ts";
 import { longCodeLength, readTypedCode } from "../typed-code.ts";
 

@@ -1,9 +1,8 @@
-import type { Challenge } from "../../flow/flow.ts";
-import { button, type Node } from "../../flow/form.ts";
+import { button, type Node } from "../../form/form.ts";
 import * as messages from "../../message/message.ts";
 import type { Tokens } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { AddressProofMethod, IssuedProof, ProofBinding, ProofPurpose } from "../method.ts";
+import type { AddressProofMethod, Challenge, IssuedProof, ProofBinding, ProofPurpose } from "../method.ts";
 
 /**
  * The link: 256 random bits that are sent to an address. Opening it begins a flow on the device that it is opened on;

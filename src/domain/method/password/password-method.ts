@@ -1,4 +1,6 @@
-import { button, type Node } from "../../flow/form.ts";
+import { button, type Node } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import type { SubmittedStep } from "../../form/submission.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
@@ -12,8 +14,6 @@ import type {
   RegistrationMethod,
   RegistrationProved,
   SettingsMethod,
-  StepRejected,
-  SubmittedStep,
 } from "../method.ts";
 import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 

@@ -10,7 +10,7 @@ import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1
 import type { Expiration } from "../../../domain/expiration.ts";
 import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
-import type { MethodKind } from "../../../domain/method/method.ts";
+import type { MethodKind } from "../../../domain/kinds.ts";
 
 /** The kinds of methods as the contract names them. */
 export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {

@@ -19,13 +19,11 @@ import {
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
 import type {
   Flow,
-  FlowClient,
-  FlowKind,
   FlowStage,
   FlowState,
   MethodOffer,
   SettingsOffer,
-} from "../../../domain/flow/flow.ts";
+} from "../../../domain/flow/shared/flow.ts";
 import type {
   ButtonImportance,
   Form,
@@ -33,7 +31,8 @@ import type {
   InputType,
   Node,
   NodeCondition,
-} from "../../../domain/flow/form.ts";
+} from "../../../domain/form/form.ts";
+import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
 import type { Message } from "../../../domain/message/message.ts";
 import { toTimestamp } from "./common.ts";
 import { addressKinds } from "./identity.ts";

@@ -4,7 +4,7 @@ import {
   RejectionReason as ProtoRejectionReason,
   type RejectedSchema,
 } from "../../../../gen/ostiary/flow/v1/outcome_pb.js";
-import type { Rejection, RejectionReason } from "../../../domain/flow/rejection.ts";
+import type { Rejection, RejectionReason } from "../../../domain/form/rejection.ts";
 
 const reasons: Record<RejectionReason, ProtoRejectionReason> = {
   FORM_INCOMPLETE: ProtoRejectionReason.FORM_INCOMPLETE,

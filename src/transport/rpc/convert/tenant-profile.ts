@@ -6,11 +6,11 @@ import {
   type TenantProfileSchema,
 } from "../../../../gen/ostiary/flow/v1/tenant_profile_pb.js";
 import { IdentifierKind } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { TenantProfile } from "../../../domain/flow/tenant-profiles.ts";
 import type { IdentifierTrait } from "../../../domain/identity/identifier-traits.ts";
+import type { MethodKind } from "../../../domain/kinds.ts";
 import { identifierLabel } from "../../../domain/message/message.ts";
-import type { MethodKind } from "../../../domain/method/method.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
-import type { TenantProfile } from "../../../domain/tenant/tenant-profiles.ts";
 import { methodKinds } from "./common.ts";
 import { toMessage } from "./flow.ts";
 import { identifierKinds } from "./identity.ts";

@@ -1,0 +1,136 @@
+import { noticeOf, noticesTo } from "../../courier/notices.ts";
+import type { Outbox } from "../../courier/outbox.ts";
+import { newEvent } from "../../event/event.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import { isSameAddress } from "../../identity/addresses.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { withOneAddress } from "../../identity/one-address.ts";
+import type { IdentitySchemas } from "../../identity/schemas.ts";
+import type { IdentityStore } from "../../identity/store.ts";
+import { never } from "../../instant.ts";
+import type { Clock } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { SettingsFlows } from "../settings/settings-flows.ts";
+import { revocationOf } from "../settings/settings-store.ts";
+import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { Claim } from "./account-claims.ts";
+
+interface AccountDisowningDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: FlowStore;
+  readonly identities: Pick<IdentityStore, "find">;
+  readonly schemas: IdentitySchemas;
+  readonly settings: SettingsFlows;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** The end of everything that somebody else has set up in an account that was made for one's address. */
+export class AccountDisowning {
+  readonly #keeper: FlowKeeper;
+  readonly #flows: FlowStore;
+  readonly #identities: Pick<IdentityStore, "find">;
+  readonly #schemas: IdentitySchemas;
+  readonly #settings: SettingsFlows;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+
+  constructor(dependencies: AccountDisowningDependencies) {
+    this.#keeper = dependencies.keeper;
+    this.#flows = dependencies.flows;
+    this.#identities = dependencies.identities;
+    this.#schemas = dependencies.schemas;
+    this.#settings = dependencies.settings;
+    this.#outbox = dependencies.outbox;
+    this.#clock = dependencies.clock;
+  }
+
+  /**
+   * Ends all of it at once, verifies the address, and gives the flow in which a new secret is set. Undefined, and nothing is
+   * changed, if it is not an unclaimed account with that address any more. Throws FLOW_CHANGED, FLOW_COMPLETED.
+   *
+   * Security rule: the proven address alone leads into the account afterwards. Every other address goes from the traits, or
+   * the person who chose it would verify it next, and recover by it. Second factors end like all else: they are theirs.
+   */
+  async disown(caller: FlowCaller, record: FlowRecord, claim: Claim): Promise<Flow | undefined> {
+    const { tenant, origin } = caller;
+    const { target, by } = claim;
+    const scope = { tenantId: tenant.id };
+    // A change of the account in between, other than a claim, is no reason to turn its owner away.
+    let seen: number | undefined;
+    for (let round = 0; round < mostRounds; round++) {
+      const identity = target.identityId && (await this.#identities.find(scope, target.identityId));
+      if (!identity || !isUnclaimed(identity, target) || identity.revision === seen) return undefined;
+      seen = identity.revision;
+      const at = this.#clock.now();
+      const proof = { kind: by, purpose: "recovery", assuranceLevel: "aal1" } as const;
+      const recovery = { ...proof, completedAt: at.toISOString(), methods: [] };
+      const { client, returnTo } = record;
+      const settings = this.#settings.draftAfterRecovery(caller, {
+        client,
+        returnTo,
+        identityId: identity.id,
+        recovery,
+      });
+      const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+      const about = { identityId: identity.id };
+      const data = { method: proof.kind, started_by: "owner" };
+      const cleared = this.#cleared(tenant, identity, target, at);
+      const result = await this.#flows.completeDisowning(scope, {
+        held: [{ digest: record.digest, revision: record.revision }],
+        identity: cleared,
+        expectedRevision: identity.revision,
+        target: { ...target, identityId: identity.id },
+        settingsFlow: settings.record,
+        at,
+        messages: noticesTo(
+          this.#outbox,
+          cleared,
+          { template: "recovery_completed", data: {} },
+          noticeOf(record, at),
+        ),
+        events: [
+          newEvent("identity.disowned", at, actor, about),
+          newEvent("address.verified", at, actor, { ...about, data: { kind: target.kind } }),
+          newEvent("recovery.succeeded", at, actor, { ...about, data }),
+        ],
+        revocationEvent: revocationOf(identity.id, actor, at, "disowned"),
+      });
+      if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
+      if (result === "completed") return settings.created.flow;
+    }
+    return undefined;
+  }
+
+  /** The account with one address, which is verified. What else was filled in stays, for its owner to look at. */
+  #cleared(tenant: Tenant, identity: Identity, address: ProofTarget, at: Date): Identity {
+    const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const annotated = schema.annotatedIn(identity.traits);
+    const { traits, removed } = withOneAddress(identity.traits, annotated, address.value);
+    return {
+      ...identity,
+      traits,
+      updatedAt: at,
+      revision: identity.revision + 1,
+      identifiers: identity.identifiers.filter(({ path }) => !removed.has(path)),
+      verifiableAddresses: identity.verifiableAddresses
+        .filter((each) => isSameAddress(each, address))
+        .map((each) => ({ ...each, verifiedAt: at })),
+      recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
+      deleteAt: never,
+    };
+  }
+}
+
+const mostRounds = 16;
+
+/** Whether an address is one of an account that could be anybody's: none is verified. The rest is for the store to say. */
+function isUnclaimed({ state, verifiableAddresses }: Identity, address: ProofTarget): boolean {
+  return (
+    state === "active" &&
+    verifiableAddresses.every(({ verifiedAt }) => verifiedAt === undefined) &&
+    verifiableAddresses.some((each) => isSameAddress(each, address))
+  );
+}

@@ -1,0 +1,251 @@
+import { domainError } from "../../errors.ts";
+import { type CallOrigin, type EventType, newEvent } from "../../event/event.ts";
+import { type Expiration, endOfExpiration } from "../../expiration.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import { verifiedAddresses } from "../../identity/addresses.ts";
+import type { AddressKind, Identity } from "../../identity/identity.ts";
+import { maskAddress } from "../../identity/mask-address.ts";
+import type { IdentityStore } from "../../identity/store.ts";
+import type { IdentityId } from "../../ids.ts";
+import type { Instant } from "../../instant.ts";
+import type { Clock, Scope, Tokens } from "../../ports.ts";
+import type { Secret } from "../../secret.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { AddressProofs } from "../challenge/address-proofs.ts";
+import { toAddress } from "../shared/address-form.ts";
+import type { FlowData, FlowRecord } from "../shared/flow.ts";
+import type { FlowStore, OperatorStart } from "../shared/store.ts";
+
+/** A link that its operator hands over. */
+export interface HandedOverLink {
+  readonly url: Secret;
+  readonly token: Secret;
+  readonly expiresAt: Date;
+}
+
+/** A link that was sent. */
+export interface SentLink {
+  /** Normalised. */
+  readonly address: string;
+  readonly expiresAt: Date;
+}
+
+/** The call that an operator makes. */
+export interface OperatorCall {
+  readonly tenant: Tenant;
+  /** To write in: the transaction that the call's answer is kept in, if it has a request id. */
+  readonly scope: Scope;
+  readonly origin: CallOrigin;
+}
+
+interface OperatorFlowsDependencies {
+  readonly identities: Pick<IdentityStore, "find">;
+  readonly flows: FlowStore;
+  readonly proofs: AddressProofs;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/** The flows that operators begin. */
+export type LinkKind = "recovery" | "verification";
+
+/**
+ * What operators begin for somebody. The flow that holds the link is nobody's to see: its id is thrown away, and opening
+ * the link begins one of its holder's own.
+ *
+ * Of what operators began for an identity only the newest of a kind counts (of verifications: for an address), so that a
+ * link which went astray is killed by another one. What people began for themselves is not touched by it, nor does it
+ * touch what an operator began.
+ */
+export class OperatorFlows {
+  readonly #identities: Pick<IdentityStore, "find">;
+  readonly #flows: FlowStore;
+  readonly #proofs: AddressProofs;
+  readonly #tokens: Tokens;
+  readonly #clock: Clock;
+
+  constructor({ identities, flows, proofs, tokens, clock }: OperatorFlowsDependencies) {
+    this.#identities = identities;
+    this.#flows = flows;
+    this.#proofs = proofs;
+    this.#tokens = tokens;
+    this.#clock = clock;
+  }
+
+  /**
+   * A link by which its holder sets a new secret. The operator vouches for who that is, so no address is needed; the
+   * operator never learns the secret (ASVS V6.4.6, peers D 16). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
+   * UI_URL_MISSING, REQUEST_INVALID.
+   */
+  async createRecoveryLink(
+    call: OperatorCall,
+    wanted: {
+      readonly identityId: IdentityId;
+      /** Undefined: after the configured lifetime of links. */
+      readonly expiration: Expiration | undefined;
+    },
+  ): Promise<HandedOverLink> {
+    const expiresAt = endOfLink(call.tenant, wanted.expiration, this.#clock.now());
+    const identity = await this.#activeIdentity(call, wanted.identityId);
+    assertPage(call.tenant, "recovery");
+    const flow = this.#holder(call.tenant, "recovery", identity.id, { operator: "vouches" });
+    const { link, flow: holding } = this.#proofs.handOver(call.tenant, flow, {
+      sentTo: nameOf(identity),
+      target: { ...(addressesOf(identity)[0] ?? noAddress), identityId: identity.id },
+      expiresAt,
+    });
+    await this.#begin(call, "recovery.started_by_operator", "handed_over", {
+      flow: { ...holding, expiresAt: link.expiresAt },
+      identityId: identity.id,
+      address: undefined,
+      messages: [],
+    });
+    return link;
+  }
+
+  /**
+   * Sends a recovery link to a verified address, the first one if none is named. Throws IDENTITY_NOT_FOUND,
+   * IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING.
+   */
+  async sendRecovery(call: OperatorCall, to: SendTo): Promise<SentLink> {
+    const identity = await this.#activeIdentity(call, to.identityId);
+    // Security rule: only an address that was verified recovers, whoever asks (peers D4 5).
+    const verified = new Set(verifiedAddresses(identity).map(keyOf));
+    const usable = identity.recoveryAddresses.filter((address) => verified.has(keyOf(address)));
+    return this.#send(call, "recovery", { identity, usable, typed: to.address });
+  }
+
+  /**
+   * Sends a link to verify an address to that address, the first one that waits for it if none is named. Throws
+   * IDENTITY_NOT_FOUND, IDENTITY_INACTIVE, ADDRESS_NOT_USABLE, LINKS_DISABLED, UI_URL_MISSING.
+   */
+  async sendVerification(call: OperatorCall, to: SendTo): Promise<SentLink> {
+    const identity = await this.#activeIdentity(call, to.identityId);
+    const usable = identity.verifiableAddresses.filter(({ verifiedAt }) => verifiedAt === undefined);
+    return this.#send(call, "verification", { identity, usable, typed: to.address });
+  }
+
+  async #send(
+    call: OperatorCall,
+    kind: LinkKind,
+    { identity, usable, typed }: { identity: Identity; usable: readonly Address[]; typed: string },
+  ): Promise<SentLink> {
+    const { tenant } = call;
+    assertSendsLinks(tenant, kind);
+    const address = choose(usable, typed);
+    if (address === undefined) throw domainError("ADDRESS_NOT_USABLE", {});
+    const target = { kind: address.kind, value: address.value, identityId: identity.id };
+    const flow = this.#holder(tenant, kind, identity.id, { operator: "sends" });
+    const { flow: waiting, messages } = this.#proofs.begin(tenant, flow, {
+      kind: "link",
+      sentTo: address.value,
+      target,
+    });
+    const expiresAt = waiting.challenge?.expiresAt ?? flow.expiresAt;
+    await this.#begin(call, `${kind}.started_by_operator`, "sent", {
+      flow: { ...waiting, expiresAt },
+      identityId: identity.id,
+      address: kind === "verification" ? address.value : undefined,
+      messages,
+    });
+    return { address: address.value, expiresAt };
+  }
+
+  async #begin(
+    { scope, origin }: OperatorCall,
+    type: Extract<EventType, `${LinkKind}.started_by_operator`>,
+    delivery: "handed_over" | "sent",
+    start: Omit<OperatorStart, "events">,
+  ): Promise<void> {
+    const about = { identityId: start.identityId, data: { delivery } };
+    const events = [newEvent(type, start.flow.createdAt, origin, about)];
+    // Deleted or deactivated since it was read.
+    if (!(await this.#flows.beginByOperator(scope, { ...start, events }))) {
+      throw domainError("IDENTITY_INACTIVE", {});
+    }
+  }
+
+  /** The flow that holds the link. */
+  #holder(tenant: Tenant, kind: LinkKind, identityId: IdentityId, data: FlowData): FlowRecord {
+    const createdAt = this.#clock.now();
+    return {
+      digest: this.#tokens.issue("flow", tenant.name).digest,
+      kind,
+      client: "native",
+      state: "active",
+      createdAt,
+      expiresAt: createdAt,
+      returnTo: undefined,
+      browserDigest: undefined,
+      identityId,
+      revision: 0,
+      challenge: undefined,
+      data,
+    };
+  }
+
+  async #activeIdentity({ scope }: OperatorCall, id: IdentityId): Promise<Identity> {
+    const identity = await this.#identities.find(scope, id);
+    if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
+    if (identity.state !== "active") throw domainError("IDENTITY_INACTIVE", {});
+    return identity;
+  }
+}
+
+interface SendTo {
+  readonly identityId: IdentityId;
+  /** As a person would type it. Empty: the first one that will do. */
+  readonly address: string;
+}
+
+interface Address {
+  readonly kind: AddressKind;
+  readonly value: string;
+}
+
+/** Stands in for the address of somebody who has none: nothing is compared with it where an operator vouches. */
+const noAddress: ProofTarget = { kind: "email", value: "" };
+
+/** Throws LINKS_DISABLED, UI_URL_MISSING: why a tenant sends no links of a kind to anybody. */
+export function assertSendsLinks(tenant: Tenant, kind: LinkKind): void {
+  if (!tenant.settings.link.enabledFor.has(kind)) throw domainError("LINKS_DISABLED", {});
+  assertPage(tenant, kind);
+}
+
+/** The end of a link that is handed over. Throws REQUEST_INVALID for less than a minute and more than a day from now. */
+function endOfLink({ settings }: Tenant, expiration: Expiration | undefined, now: Date): Instant {
+  const configured = { kind: "lifetime", milliseconds: settings.link.lifetimeMs } as const;
+  return endOfExpiration(expiration ?? configured, now, {
+    atLeastMs: minuteMs,
+    latest: new Date(now.getTime() + dayMs),
+    description: "must be from a minute to a day from now",
+  });
+}
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+
+function assertPage(tenant: Tenant, flow: LinkKind): void {
+  if (tenant.settings.uiUrls[flow] === undefined) throw domainError("UI_URL_MISSING", { flow });
+}
+
+function choose(usable: readonly Address[], typed: string): Address | undefined {
+  if (typed.trim() === "") return usable[0];
+  const address = toAddress(typed);
+  return "rejected" in address ? undefined : usable.find((candidate) => keyOf(candidate) === keyOf(address));
+}
+
+function addressesOf({ verifiableAddresses, recoveryAddresses }: Identity): readonly Address[] {
+  return [...verifiableAddresses, ...recoveryAddresses].map(({ kind, value }) => ({ kind, value }));
+}
+
+/** What the holder of a link is shown of whose account it recovers. */
+function nameOf(identity: Identity): string {
+  const [address] = addressesOf(identity);
+  if (address !== undefined) return maskAddress(address);
+  return identity.displayName || (identity.identifiers[0]?.value ?? "");
+}
+
+function keyOf({ kind, value }: Address): string {
+  return `${kind} ${value}`;
+}

@@ -1,0 +1,49 @@
+import type { StepRejected } from "../../form/rejection.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import type { DerivedTraits } from "../../identity/identity.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { ProofRequest } from "../challenge/address-proofs.ts";
+import { identifiersTaken } from "../settings/settings-form.ts";
+import type { FlowStore } from "../shared/store.ts";
+
+/**
+ * Security rule: a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
+ * of the address leads further, and none is sent for a taken one.
+ */
+export async function proofRequest(
+  flows: FlowStore,
+  tenant: Tenant,
+  target: ProofTarget,
+  request: Pick<ProofRequest, "kind" | "data">,
+): Promise<ProofRequest> {
+  const taken = await flows.takenIdentifiers({ tenantId: tenant.id }, [target.value]);
+  if (taken.length === 0) return { ...request, sentTo: target.value, target };
+  const instead = { template: "registration_taken", data: {}, recipient: target } as const;
+  return { ...request, sentTo: target.value, target: undefined, instead };
+}
+
+/** What is wrong with identifiers beside the address: a user name cannot be kept secret from who wants to have it. */
+export async function takenBeside(
+  flows: FlowStore,
+  tenant: Tenant,
+  derived: DerivedTraits,
+  address: ProofTarget,
+): Promise<StepRejected | undefined> {
+  const others = derived.identifiers.filter(({ value }) => value !== address.value);
+  if (others.length === 0) return undefined;
+  const taken = await flows.takenIdentifiers(
+    { tenantId: tenant.id },
+    others.map(({ value }) => value),
+  );
+  return taken.length === 0 ? undefined : identifiersTaken(derived, new Set(taken));
+}
+
+/** What is wrong with identifiers that could not be written, since somebody has them by now. */
+export async function takenOf(
+  flows: FlowStore,
+  tenant: Tenant,
+  derived: DerivedTraits,
+): Promise<StepRejected> {
+  const values = derived.identifiers.map(({ value }) => value);
+  return identifiersTaken(derived, new Set(await flows.takenIdentifiers({ tenantId: tenant.id }, values)));
+}

@@ -1,0 +1,264 @@
+import type { SealedMessage } from "../../courier/outbox.ts";
+import type { Event } from "../../event/event.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
+import type { NormalisedIdentifier } from "../../identity/normalise.ts";
+import type { PasswordRecord } from "../../identity/store.ts";
+import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
+import type { FlowKind } from "../../kinds.ts";
+import type { Challenge, LoginCandidate } from "../../method/method.ts";
+import type { Scope } from "../../ports.ts";
+import type { NewSession } from "../../session/session.ts";
+import type { ThrottleCompletion } from "../../throttle/store.ts";
+import type { FlowData, FlowRecord } from "./flow.ts";
+
+/** What a login needs to be tried. */
+export interface FoundForLogin {
+  readonly flow: FlowRecord | undefined;
+  readonly candidate: LoginCandidate | undefined;
+}
+
+/** A flow as it was read: what is written to it is written only while it is still the same. */
+export interface HeldRevision {
+  readonly digest: Uint8Array;
+  readonly revision: number;
+}
+
+/** What a step that leaves more to do writes. */
+export interface FlowAdvance {
+  /** Another flow whose challenge was used for it, which is over then. */
+  readonly consumes?: HeldRevision | undefined;
+  readonly data: FlowData;
+  readonly challenge: Challenge | undefined;
+  /** Whose flow it is from now on, where that is known. */
+  readonly identityId: IdentityId | undefined;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
+/** What a successful login writes. */
+export interface LoginCompletion {
+  /** The flow, and the one that holds the challenge where that is another one. */
+  readonly held: readonly HeldRevision[];
+  readonly candidate: LoginCandidate;
+  /** What was proven: the credential that was read, or a verified address. */
+  readonly proof:
+    | { readonly kind: "credential"; readonly credential: CredentialKind | undefined }
+    | { readonly kind: "address"; readonly target: ProofTarget };
+  readonly session: NewSession;
+  /** Replaces the credential's hash, where its parameters have changed. */
+  readonly rehash: PasswordRecord | undefined;
+  /** The session that ends because this one takes its place. */
+  readonly replaces: SessionId | undefined;
+  /** How many sessions may be active afterwards; the least recently used ones are ended. */
+  readonly maxSessions: number;
+  /** Sessions not used since then do not count as active. */
+  readonly idleSince: Date | undefined;
+  readonly at: Date;
+  readonly events: readonly Event[];
+  /** Written once for each session that was ended to make room, with that session's id. */
+  readonly evictionEvent: Event;
+  /** Undefined: nothing was counted, and no device is remembered. */
+  readonly throttle?: ThrottleCompletion | undefined;
+}
+
+/** What a successful registration writes. */
+export interface RegistrationCompletion {
+  readonly held: readonly HeldRevision[];
+  readonly identity: Identity;
+  readonly password: PasswordRecord | undefined;
+  /** Used by this registration; undefined: it needs none. */
+  readonly invitationId?: InvitationId | undefined;
+  readonly session: NewSession;
+  readonly at: Date;
+  readonly events: readonly Event[];
+  /** Undefined: nothing was counted, and no device is remembered. */
+  readonly throttle?: ThrottleCompletion | undefined;
+}
+
+/** What a successful verification writes. */
+export interface VerificationCompletion {
+  readonly held: readonly HeldRevision[];
+  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  /** The session that the proof is given in, if it is given in one. It counts only while it is an active one of the identity. */
+  readonly within: SessionId | undefined;
+  /** Whether it counts in no other way, not even in a claimed account. */
+  readonly onlyWithin: boolean;
+  readonly at: Date;
+  readonly events: readonly Event[];
+}
+
+/** What is written when somebody says that the account of their address was set up by another person. */
+export interface DisowningCompletion {
+  readonly held: readonly HeldRevision[];
+  /** As it is then: with the proven address alone, verified. */
+  readonly identity: Identity;
+  readonly expectedRevision: number;
+  readonly target: ProofTarget & { readonly identityId: IdentityId };
+  /** The flow in which the new secret is set. */
+  readonly settingsFlow: FlowRecord;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
+}
+
+/** Who gets back in by what was typed. */
+export interface RecoveryOwner extends Identity {
+  /**
+   * Whether nobody has claimed the account yet: it has no verified address, and at least one credential, all of which were set
+   * by itself, none by an operator or an import.
+   */
+  readonly unclaimed: boolean;
+}
+
+/** What a successful recovery writes. */
+export interface RecoveryCompletion {
+  readonly held: readonly HeldRevision[];
+  readonly identityId: IdentityId;
+  /** The flow in which the new secret is set. */
+  readonly settingsFlow: FlowRecord;
+  /** Only where the session comes at once. */
+  readonly session: NewSession | undefined;
+  /** The device that becomes known with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
+/** What is written when an operator begins a flow. */
+export interface OperatorStart {
+  /** Holds the link. */
+  readonly flow: FlowRecord;
+  readonly identityId: IdentityId;
+  /** Only what an operator began for this address ends. Undefined: all that one began of this kind. */
+  readonly address: string | undefined;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+}
+
+/** Whether a completion was written; `flow_taken` if one of the flows is no longer as it was read. */
+export type Completion = "completed" | "flow_taken";
+
+/**
+ * Flows, and the hot writes that complete them. Implemented in src/storage/flow-store.ts; each method is one
+ * statement, and so one round trip, unless it says otherwise.
+ */
+export interface FlowStore {
+  /** Stores a new flow, and what it sends. */
+  create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
+  /** Stores a new flow unless there is one with its digest; returns whether it was stored. */
+  createOnce(scope: Scope, flow: FlowRecord): Promise<boolean>;
+  /**
+   * Stores a flow that an operator begins for an identity, and what it sends; ends the flows of its kind that an operator
+   * began before. False if the identity is gone or inactive; then nothing is written. Two statements in a transaction.
+   */
+  beginByOperator(scope: Scope, start: OperatorStart): Promise<boolean>;
+  /** The flow of this kind with this digest, whatever its state; undefined if there is none. */
+  find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
+  /** The flow that waits for this link; undefined if there is none. */
+  findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
+  /**
+   * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. If no kind is given,
+   * a flow of any kind is found.
+   */
+  findWithIdentity(
+    scope: Scope,
+    kind: FlowKind | undefined,
+    digest: Uint8Array,
+  ): Promise<{
+    readonly flow: FlowRecord | undefined;
+    readonly identity: Identity | undefined;
+    readonly credentialKinds: readonly CredentialKind[];
+  }>;
+  /**
+   * A login flow and the candidate, read at the same moment: by the identifier that the flow remembers, else by the
+   * normalised one that is given, or, without one, the identity that the flow belongs to. With the credential of a
+   * kind, if one is named.
+   */
+  findForLogin(
+    scope: Scope,
+    digest: Uint8Array,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
+  ): Promise<FoundForLogin>;
+  /**
+   * The same as `findForLogin`, for a flow of any kind. For flows other than logins the candidate is the identity of the flow.
+   */
+  findForForm(
+    scope: Scope,
+    digest: Uint8Array,
+    identifier: string | undefined,
+    credential: CredentialKind | undefined,
+  ): Promise<FoundForLogin>;
+  /**
+   * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody
+   * where several have it that do not.
+   */
+  findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined>;
+  /**
+   * Who gets back in by what was typed: the identity that has it as a verified recovery address (of several the one that
+   * signs in with it, and nobody if none does), else the one that signs in with it, else the only unclaimed one that has it as
+   * a recovery address.
+   */
+  findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<RecoveryOwner | undefined>;
+  /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
+  advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
+  /**
+   * Keeps the outcome of a submit that took no step, if the flow is still as it was read, and records events in any case.
+   * Without `kept` it only records events.
+   */
+  keepOutcome(
+    scope: Scope,
+    held: HeldRevision,
+    kept: string | undefined,
+    events: readonly Event[],
+  ): Promise<void>;
+  /** Keeps the answer to a submit with a request id. */
+  keepAnswer(scope: Scope, digest: Uint8Array, answer: string): Promise<void>;
+  /**
+   * Counts a try against the code of a flow, before anything is compared; undefined if the flow has none that can
+   * be tried: it is over, the code expired, or was tried as often as it may be.
+   */
+  countAttempt(
+    scope: Scope,
+    digest: Uint8Array,
+    now: Date,
+    limit: number,
+  ): Promise<{ readonly challenge: Challenge; readonly revision: number } | undefined>;
+  /**
+   * Completes a login, or changes nothing: `flow_taken` if the flow is no longer active, `candidate_changed` if
+   * the identity was deactivated or changed, its credential replaced, or another login completed since the
+   * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
+   * log in at once.
+   */
+  completeLogin(scope: Scope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
+  /**
+   * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active, `invitation_gone` if the
+   * invitation was used or revoked or has expired, `identifier_taken` if another identity has one of the identifiers.
+   */
+  completeRegistration(
+    scope: Scope,
+    completion: RegistrationCompletion,
+  ): Promise<Completion | "invitation_gone" | "identifier_taken">;
+  /**
+   * Marks an address as verified, or changes nothing: `address_gone` if the identity no longer has it, `unclaimed` if it is an
+   * unclaimed account, or the proof counts only within a session, and it is given outside of one.
+   */
+  completeVerification(
+    scope: Scope,
+    completion: VerificationCompletion,
+  ): Promise<Completion | "address_gone" | "unclaimed">;
+  /**
+   * Ends all sessions, credentials, flows and known devices of an unclaimed account, takes a scheduled deletion back, writes
+   * its traits and addresses, and begins the settings flow. Or changes nothing; `identity_changed` if it is not as it was
+   * read, or is claimed by now.
+   */
+  completeDisowning(scope: Scope, completion: DisowningCompletion): Promise<Completion | "identity_changed">;
+  /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
+  completeRecovery(scope: Scope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
+  /** Which of these normalised identifiers are taken. */
+  takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]>;
+}

@@ -1,0 +1,120 @@
+import type { CompiledSchema } from "../identity/compiled-schema.ts";
+import type { IdentifierTrait } from "../identity/identifier-traits.ts";
+import type { FlowKind, MethodKind } from "../kinds.ts";
+import type { MethodFactor } from "../method/method.ts";
+import type { Scope } from "../ports.ts";
+import type { Branding } from "../tenant/branding.ts";
+import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
+
+/** What a page has to know of a tenant before it begins a flow. */
+export interface TenantProfile {
+  readonly branding: Branding;
+  /** The languages of mail and text messages, the default first. */
+  readonly languages: readonly string[];
+  readonly identifiers: readonly IdentifierTrait[];
+  readonly defaultSchemaId: string;
+  readonly password: {
+    readonly minLength: number;
+    readonly maxLength: number;
+    readonly breachCheck: boolean;
+  };
+  readonly login: {
+    readonly methods: readonly MethodKind[];
+    readonly style: TenantSettings["login"]["style"];
+  };
+  readonly registration: {
+    readonly mode: TenantSettings["registration"]["mode"];
+    readonly methods: readonly MethodKind[];
+    readonly schemaIds: readonly string[];
+  };
+  readonly verification: { readonly enabled: boolean; readonly methods: readonly MethodKind[] };
+  readonly recovery: { readonly enabled: boolean; readonly methods: readonly MethodKind[] };
+  readonly settings: { readonly methods: readonly MethodKind[]; readonly accountDeletion: boolean };
+}
+
+interface Deps {
+  readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
+  readonly loginMethods: readonly { readonly kind: MethodKind; readonly factor: MethodFactor }[];
+  readonly registrationMethods: readonly { readonly kind: MethodKind }[];
+  readonly settingsMethods: readonly { readonly kind: MethodKind }[];
+  /** Tells which of codes and links a kind of flow offers. */
+  readonly proofs: { offered(tenant: Tenant, flow: FlowKind): readonly MethodKind[] };
+  readonly languages: readonly string[];
+}
+
+/**
+ * Makes the profiles of tenants.
+ *
+ * Security rule: everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
+ * caller. A schema that people cannot choose is left out, unless it is the default one.
+ */
+export class TenantProfiles {
+  readonly #deps: Deps;
+  /** The profiles by settings, so that each is made once for a loaded configuration. */
+  readonly #known = new WeakMap<TenantSettings, TenantProfile>();
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** The profile of a tenant: the same object until its settings change. */
+  of(tenant: Tenant): TenantProfile {
+    let profile = this.#known.get(tenant.settings);
+    if (profile === undefined) {
+      profile = this.#make(tenant);
+      this.#known.set(tenant.settings, profile);
+    }
+    return profile;
+  }
+
+  #make(tenant: Tenant): TenantProfile {
+    const { loginMethods, registrationMethods, settingsMethods, proofs, languages } = this.#deps;
+    const { settings } = tenant;
+    const { registration, verification, recovery, password } = settings;
+    const registers = registration.mode !== "closed";
+    const kindsOf = (methods: readonly { readonly kind: MethodKind }[]) => methods.map(({ kind }) => kind);
+    const first = loginMethods.filter(({ factor }) => factor !== "second");
+    return {
+      branding: settings.branding,
+      languages,
+      identifiers: this.#identifiersOf(tenant),
+      defaultSchemaId: settings.defaultSchemaId,
+      password: {
+        minLength: password.minLength,
+        maxLength: password.maxLength,
+        breachCheck: password.breachCheck.enabled,
+      },
+      login: {
+        methods: [...kindsOf(first), ...proofs.offered(tenant, "login")],
+        style: settings.login.style,
+      },
+      registration: {
+        mode: registration.mode,
+        methods: registers
+          ? [...kindsOf(registrationMethods), ...proofs.offered(tenant, "registration")]
+          : [],
+        schemaIds: registers ? [...settings.selfServiceSchemaIds] : [],
+      },
+      verification: {
+        enabled: verification.enabled,
+        methods: verification.enabled ? proofs.offered(tenant, "verification") : [],
+      },
+      recovery: {
+        enabled: recovery.enabled,
+        methods: recovery.enabled ? proofs.offered(tenant, "recovery") : [],
+      },
+      settings: {
+        methods: kindsOf(settingsMethods),
+        accountDeletion: settings.settings.accountDeletion.enabled,
+      },
+    };
+  }
+
+  #identifiersOf({ id: tenantId, settings }: Tenant): readonly IdentifierTrait[] {
+    const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
+    const all = [...ids].flatMap((id) => this.#deps.schemas.current({ tenantId }, id).identifiers);
+    const same = (left: IdentifierTrait, right: IdentifierTrait) =>
+      left.kind === right.kind && left.title.text === right.title.text;
+    return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);
+  }
+}

@@ -1,0 +1,34 @@
+import type { FormProblems } from "./form.ts";
+
+/** Why a submit was not accepted. The set equals `ostiary.flow.v1.RejectionReason`; the conversion holds the two together. */
+export type RejectionReason =
+  | "FORM_INCOMPLETE"
+  | "CREDENTIALS_INVALID"
+  | "IDENTITY_NOT_FOUND"
+  | "TRAITS_INVALID"
+  | "IDENTIFIER_TAKEN"
+  | "PASSWORD_REJECTED"
+  | "CODE_INVALID"
+  | "CODE_MALFORMED"
+  | "CODE_TRIES_EXCEEDED"
+  | "LINK_INVALID"
+  | "RESEND_TOO_EARLY"
+  | "INVITATION_INVALID"
+  | "CLAIM_ENDED"
+  | "TRAITS_CHANGED";
+
+/** The rule that a new password breaks. */
+export type PasswordRule = "too_short" | "too_long" | "common" | "too_similar" | "breached";
+
+/** The reason of a rejection, with details for programs. */
+export interface Rejection {
+  readonly reason: RejectionReason;
+  /** For PASSWORD_REJECTED: the rule that the password breaks. */
+  readonly passwordRule?: PasswordRule | undefined;
+}
+
+/** A step that was not accepted. */
+export interface StepRejected extends Rejection {
+  readonly kind: "rejected";
+  readonly problems: FormProblems;
+}

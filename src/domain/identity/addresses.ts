@@ -1,0 +1,27 @@
+/** Questions about the addresses of an identity. */
+
+import type { IdentityId } from "../ids.ts";
+import type { AddressKind, Identity } from "./identity.ts";
+
+/** An address that something is sent to. */
+export interface ProofTarget {
+  readonly kind: AddressKind;
+  /** Normalised. Empty where an operator vouches for somebody without an address. */
+  readonly value: string;
+  readonly identityId?: IdentityId;
+}
+
+/** Whether two addresses are the same one. */
+export function isSameAddress(
+  one: Pick<ProofTarget, "kind" | "value">,
+  other: Pick<ProofTarget, "kind" | "value">,
+): boolean {
+  return one.kind === other.kind && one.value === other.value;
+}
+
+/** The addresses of an identity that it has shown to be its own. */
+export function verifiedAddresses(identity: Identity): readonly ProofTarget[] {
+  return identity.verifiableAddresses
+    .filter((address) => address.verifiedAt !== undefined)
+    .map(({ kind, value }) => ({ kind, value, identityId: identity.id }));
+}

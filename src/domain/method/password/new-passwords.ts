@@ -1,0 +1,63 @@
+import { domainError } from "../../errors.ts";
+import { violationReasonOf } from "../../field-violation.ts";
+import type { NewPassword, PasswordMaker } from "../../identity/new-password.ts";
+import type { PasswordRecord } from "../../identity/store.ts";
+import type { PasswordHasher } from "../../ports.ts";
+import type { Secret } from "../../secret.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { PasswordAccount, PasswordPolicy, PasswordViolation } from "./policy.ts";
+
+/** Makes the hashes that operators' passwords are stored as. */
+export class NewPasswords implements PasswordMaker {
+  readonly #policy: PasswordPolicy;
+  readonly #hasher: PasswordHasher;
+
+  constructor({ policy, hasher }: { readonly policy: PasswordPolicy; readonly hasher: PasswordHasher }) {
+    this.#policy = policy;
+    this.#hasher = hasher;
+  }
+
+  async make(
+    tenant: Tenant,
+    password: NewPassword,
+    account: PasswordAccount,
+    field: string,
+  ): Promise<PasswordRecord> {
+    if (password.kind === "hash") return this.#importable(password.hash, field);
+    const violation = await this.#policy.check(password.password.reveal(), account, tenant);
+    if (violation !== undefined) throw rejected(violation, `${field}.password`);
+    const hash = await this.#hasher.hash(password.password, tenant.settings.password.argon2);
+    return { hash, algorithm: "argon2id" };
+  }
+
+  #importable(secret: Secret, field: string): PasswordRecord {
+    const record = this.#hasher.importable(secret.reveal());
+    if (record !== undefined) return record;
+    const description = "is not a supported password hash";
+    const violations = [{ field: `${field}.hash`, description, reason: "FORMAT" as const }];
+    throw domainError("PASSWORD_HASH_UNSUPPORTED", {}, { violations });
+  }
+}
+
+function rejected(violation: PasswordViolation, field: string) {
+  const { rule } = violation;
+  const violations = [{ field, description: sentenceOf(violation), reason: violationReasonOf(rule) }];
+  return domainError("PASSWORD_REJECTED", { rule }, { violations });
+}
+
+function sentenceOf(violation: PasswordViolation): string {
+  switch (violation.rule) {
+    case "too_short":
+      return `must have at least ${violation.min} characters, not ${violation.actual}`;
+    case "too_long":
+      return `must have at most ${violation.max} characters, not ${violation.actual}`;
+    case "common":
+      return "is one of the passwords that are tried first";
+    case "too_similar":
+      return "is too similar to the identifiers or traits";
+    case "breached":
+      return `is known from data breaches, ${violation.count} times`;
+    default:
+      return violation satisfies never;
+  }
+}
