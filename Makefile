@@ -45,6 +45,7 @@ generate: .cache/proto/.written ## Regenerate gen/ and the generated parts of do
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
+	node scripts/generate-architecture.ts
 
 # Of the whole contract as it stands, without comments. When: docs/releasing.md.
 .PHONY: contract-baseline

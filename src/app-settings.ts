@@ -1,4 +1,4 @@
-/** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+/** From the configuration's message to the settings of the domain. */
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   AddressProof,
@@ -13,7 +13,7 @@ import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/h
 import type { FlowKind } from "./domain/kinds.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
-import type { ThrottleSettings } from "./domain/throttle/limits.ts";
+import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one

@@ -1,6 +1,6 @@
 /**
- * How the server starts and stops: the only file that may import every room. What it is made of is wired in
- * app-domain.ts and app-services.ts; nothing here decides anything.
+ * How the server starts and stops. The rules are wired in app-domain.ts, the services in app-services.ts; nothing here
+ * decides anything. test/structure/architecture.test.ts says which of these files may import which room.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

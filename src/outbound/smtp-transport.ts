@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { createTransport } from "nodemailer";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
-import { isEmailAddress } from "../domain/identity/normalise.ts";
+import { isEmailAddress } from "../domain/identifier/normalise.ts";
 import type { Secret } from "../domain/secret.ts";
 
 /** How to reach an SMTP server, and who mail is from. */

@@ -15,8 +15,8 @@ import type {
   RegistrationCompletion,
   VerificationCompletion,
 } from "../domain/flow/shared/store.ts";
+import type { NormalisedIdentifier } from "../domain/identifier/normalise.ts";
 import type { AddressKind, CredentialKind, Identity } from "../domain/identity/identity.ts";
-import type { NormalisedIdentifier } from "../domain/identity/normalise.ts";
 import type { FlowKind } from "../domain/kinds.ts";
 import type { Challenge, LoginCandidate } from "../domain/method/method.ts";
 import type { Scope } from "../domain/ports.ts";

@@ -1,6 +1,6 @@
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import { normaliseIdentifier } from "../identity/normalise.ts";
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { isSameBytes } from "../bytes.ts";
 import { domainError } from "../errors.ts";
-import { isStorableText } from "../identity/storable-text.ts";
-import type { IdempotencyStore } from "../identity/store.ts";
 import type { Clock, Scope, Sealer, Transactions } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
+import type { IdempotencyStore } from "./store.ts";
 
 /** A call that may be repeated. */
 export interface RepeatableCall {

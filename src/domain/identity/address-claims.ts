@@ -1,7 +1,8 @@
 /** User names in the form of an address, and whose address that may be. */
+
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import { valueAt } from "../json.ts";
 import type { AddressKind, DerivedTraits, Identity } from "./identity.ts";
-import { normaliseIdentifier } from "./normalise.ts";
 
 /** A user name that is an e-mail address or a telephone number. */
 export interface AddressClaim {

@@ -1,12 +1,12 @@
-import { addressNotices } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock, Scope } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Identity, VerifiableAddress } from "./identity.ts";
-import { normaliseIdentifier } from "./normalise.ts";
+import { addressNotices } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
 
 /** An address of an identity. */

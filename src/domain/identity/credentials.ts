@@ -1,4 +1,3 @@
-import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
@@ -8,6 +7,7 @@ import type { Clock, Scope, Transactions } from "../ports.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
+import { noticesTo } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
 
 interface Deps {

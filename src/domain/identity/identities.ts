@@ -1,11 +1,12 @@
-import { addressNotices, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError, type ErrorReason } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
+import { normaliseForLogin } from "../identifier/normalise.ts";
 import { type IdentityId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
@@ -28,10 +29,9 @@ import {
   vouchedAddresses,
 } from "./identity-input.ts";
 import type { PasswordMaker } from "./new-password.ts";
-import { normaliseForLogin } from "./normalise.ts";
+import { addressNotices, noticesTo } from "./notices.ts";
 import { planProfileChange } from "./profile-change.ts";
 import type { IdentitySchemas } from "./schemas.ts";
-import { isStorableText } from "./storable-text.ts";
 import type { IdentityStore, IdentityTake, PasswordRecord, PendingEnd } from "./store.ts";
 
 /** An identity that is checked and only needs storing. Made by `prepare`. */

@@ -2,16 +2,16 @@
 import { domainError } from "../errors.ts";
 import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import { type FieldViolation, violationReasonOf } from "../field-violation.ts";
+import { normaliseIdentifier, normaliseIdentifierPrefix } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { isStorableText } from "../storable-text.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
 import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { NewPassword } from "./new-password.ts";
-import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
-import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";
 
 /** An identity to make. */

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "../json.ts";
+import { isStorableText } from "../storable-text.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
-import { isStorableText } from "./storable-text.ts";
 
 /** How large a JSON object from a caller may be. */
 export interface JsonLimits {

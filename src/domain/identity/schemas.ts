@@ -3,15 +3,15 @@ import type { TenantId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
 import { assertSchemaDocument, type CompiledSchema, compileSchema } from "./compiled-schema.ts";
 import { defaultSchemaDocument } from "./default-schema.ts";
 import type { Identity } from "./identity.ts";
 import { withoutWriteOnly } from "./own-traits.ts";
 import type { StoredSchema } from "./schema.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
+import type { SchemaStore } from "./schema-store.ts";
 import type { SchemaText } from "./schema-texts.ts";
-import { isStorableText } from "./storable-text.ts";
-import type { SchemaStore } from "./store.ts";
 
 /** A schema that the configuration names. */
 export interface ConfiguredSchema {

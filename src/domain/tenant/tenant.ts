@@ -1,8 +1,8 @@
 import type { TenantId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { Argon2Parameters } from "../ports.ts";
-import type { ThrottleSettings } from "../throttle/limits.ts";
 import type { Branding } from "./branding.ts";
+import type { ThrottleSettings } from "./throttle-settings.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
 export interface BreachCheckSettings {

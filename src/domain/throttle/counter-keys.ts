@@ -1,6 +1,6 @@
 import { hexOf } from "../bytes.ts";
 import type { KeyedDigests } from "../ports.ts";
-import type { Limit, SharedLimitName } from "./limits.ts";
+import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 
 /**
  * The key of a counter: a keyed digest of the limit and its subject. So the table tells nobody who was tried, nor can

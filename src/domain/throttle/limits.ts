@@ -3,53 +3,10 @@
  * after stage: what an earlier stage refuses costs the later ones nothing. So an address that is refused cannot use
  * up an account, and a device that tries faster than its short limit allows does not use up the long one.
  */
-
-/** So many attempts at once; they are given back evenly over the period. */
-export interface Limit {
-  readonly count: number;
-  readonly periodMs: number;
-}
+import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 
 /** What a limit counts, in words that are safe to show: the metadata of RATE_LIMITED. */
 export type LimitScope = "account" | "device" | "address" | "flow" | "recipient";
-
-/** The limits that all servers count together, in the database. */
-export type SharedLimitName =
-  | "account"
-  | "account_daily"
-  | "identity_daily"
-  | "device"
-  | "device_daily"
-  | "address"
-  | "flow"
-  | "registration"
-  | "recipient"
-  | "recipient_daily"
-  | "recipient_total"
-  | "own_recipient"
-  | "own_recipient_daily"
-  | "own_recipient_total"
-  | "mailbox"
-  | "registration_mailbox"
-  | "sending"
-  | "wrong_codes"
-  | "own_wrong_codes";
-
-/** The limits that each server process counts by itself: they guard its own work, not a secret. */
-export type LocalLimitName = "flow_create" | "flow_submit" | "self_service" | "failed_authentication";
-
-/** All limits. */
-export type LimitName = SharedLimitName | LocalLimitName;
-
-/** The settings of throttling. */
-export interface ThrottleSettings {
-  readonly enabled: boolean;
-  /** How long a device is known after its last login. */
-  readonly deviceLifetimeMs: number;
-  /** How many times a limit by address holds for all clients of an unlisted proxy together. */
-  readonly unlistedProxyFactor: number;
-  readonly limits: Readonly<Record<LimitName, Limit>>;
-}
 
 /**
  * What stands for whom a limit counts. `own` is a device that the identity knows, or a live session of the identity; the

@@ -1,4 +1,4 @@
-import type { Limit } from "./limits.ts";
+import type { Limit } from "../tenant/throttle-settings.ts";
 
 const mostBuckets = 100_000;
 

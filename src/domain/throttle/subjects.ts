@@ -1,9 +1,10 @@
 import { hexOf } from "../bytes.ts";
 import type { IdentityId } from "../ids.ts";
 import type { SessionCredential } from "../session/credential.ts";
+import type { Limit } from "../tenant/throttle-settings.ts";
 import { addressSubject } from "./address-subject.ts";
 import { deviceSubject } from "./counter-keys.ts";
-import type { Limit, LimitSubject } from "./limits.ts";
+import type { LimitSubject } from "./limits.ts";
 
 /** The address that limits count a call for. */
 export interface LimitedAddress {

@@ -1,16 +1,17 @@
 import { hexOf } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { Identity } from "../identity/identity.ts";
-import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
-import { type Limit, type LimitScope, limitRules, type SharedLimitName } from "./limits.ts";
+import { type LimitScope, limitRules } from "./limits.ts";
 import type { ThrottleStore } from "./store.ts";
 import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 

@@ -7,16 +7,10 @@ import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import { idleSince } from "../session/lifetime.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import type { Devices, ShownDevice } from "./devices.ts";
-import {
-  actionLimits,
-  type LimitScope,
-  limitRules,
-  type SharedLimitName,
-  type ThrottledAction,
-  watchedLimits,
-} from "./limits.ts";
+import { actionLimits, type LimitScope, limitRules, type ThrottledAction, watchedLimits } from "./limits.ts";
 import { LocalBuckets } from "./local-buckets.ts";
 import type {
   CountedAttempt,

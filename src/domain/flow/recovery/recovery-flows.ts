@@ -1,4 +1,3 @@
-import { noticeOf, noticesTo } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
@@ -6,6 +5,7 @@ import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import * as messages from "../../message/message.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";

@@ -1,11 +1,11 @@
 import { button, type Node, nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
+import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
-import type { NormalisedIdentifier } from "../../identity/normalise.ts";
 import * as messages from "../../message/message.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { AddressProofs } from "../challenge/address-proofs.ts";

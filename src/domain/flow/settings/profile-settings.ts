@@ -1,4 +1,3 @@
-import { addressNotices, noticeOf } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
@@ -9,6 +8,7 @@ import type { ProofTarget } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
+import { addressNotices, noticeOf } from "../../identity/notices.ts";
 import { checkChange, mergeTraits, withoutPath } from "../../identity/own-traits.ts";
 import {
   changedIdentity,

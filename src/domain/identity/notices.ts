@@ -1,10 +1,10 @@
-import type { ProofTarget } from "../identity/addresses.ts";
-import { isSameAddress, verifiedAddresses } from "../identity/addresses.ts";
-import type { Identity } from "../identity/identity.ts";
-import { maskAddress } from "../identity/mask-address.ts";
+import { type MessageContent, newMessage } from "../courier/message.ts";
+import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import type { JsonObject } from "../json.ts";
-import { type MessageContent, newMessage } from "./message.ts";
-import type { Outbox, SealedMessage } from "./outbox.ts";
+import type { ProofTarget } from "./addresses.ts";
+import { isSameAddress, verifiedAddresses } from "./addresses.ts";
+import type { Identity } from "./identity.ts";
+import { maskAddress } from "./mask-address.ts";
 
 /** How a notice is sent. */
 interface NoticeOptions {
