@@ -18,7 +18,7 @@ export function checkCourier(config: CompleteConfig): Problem[] {
     const message = `must be set where mail is sent, for example no-reply@example.com`;
     problems.push({ key: `${prefix}.from_address`, message });
   }
-  // Security rule (peers D4.19): what stands in a header holds nothing that could begin another one.
+  // Security rule (SR-MAIL-1): what stands in a header holds nothing that could begin another one.
   for (const [key, text] of [
     ["tenant_defaults.branding.name", config.tenantDefaults.branding.name],
     [`${prefix}.from_address`, courier.fromAddress],
@@ -60,7 +60,7 @@ export type CourierMode =
 /**
  * Where messages go. The development mailbox is the default on a machine that only serves itself.
  *
- * Security rule: the mailbox shows everybody's codes to whoever runs the server. So it is never what a deployment falls
+ * Security rule (SR-MAIL-5): the mailbox shows everybody's codes to whoever runs the server. So it is never what a deployment falls
  * back to: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
  */
 export function courierModeOf(config: CompleteConfig): CourierMode {

@@ -19,7 +19,7 @@ type DatabaseRules = Pick<Database, "allowPlainTextBeyondLoopback"> | undefined;
 /** The least length of a sealing secret: 32 characters, as much as a key of AES-256 has bytes. */
 export const minSealingLength = 32;
 
-/** Security rule: a short secret could be guessed offline from anything that it sealed. */
+/** Security rule (SR-SECRET-3): a short secret could be guessed offline from anything that it sealed. */
 function checkSealingLength(resolved: ResolvedSecrets): Problem[] {
   return resolved.sealing
     .filter(({ secret }) => [...secret.reveal()].length < minSealingLength)
@@ -34,7 +34,7 @@ function checkSealingLength(resolved: ResolvedSecrets): Problem[] {
 function checkDatabase({ database }: ResolvedSecrets, rules: DatabaseRules): Problem[] {
   if (database === undefined) return [];
   if (database.kind === "wrong") return [{ key: "database.url", message: database.message }];
-  // Security rule: traits, hashes and the database's password do not cross a network in plain text, or to a server whose
+  // Security rule (SR-CONFIG-1): traits, hashes and the database's password do not cross a network in plain text, or to a server whose
   // certificate nobody checks, unless somebody says so.
   if (database.isProtected || rules?.allowPlainTextBeyondLoopback) return [];
   const message =

@@ -29,13 +29,13 @@ const owaspMinimum: readonly (readonly [iterations: number, memoryKib: number])[
 function checkListeners({ server, tenantDefaults }: CompleteConfig): Problem[] {
   const problems: Problem[] = [];
   const { public: publicListener, admin } = server;
-  // Security rule: API keys and identities do not cross a network in plain text unless somebody says so.
+  // Security rule (SR-CONFIG-1): API keys and identities do not cross a network in plain text unless somebody says so.
   if (!isLoopbackAddress(admin.host) && admin.tls === undefined && !admin.allowPlainTextBeyondLoopback) {
     const message =
       "the admin listener beyond loopback needs server.admin.tls, or server.admin.allow_plain_text_beyond_loopback";
     problems.push({ key: "server.admin.host", message, insecure: true });
   }
-  // Security rule: links and cookies follow public_url, which cannot be guessed from an address others connect to.
+  // Security rule (SR-CODE-9): links and cookies follow public_url, which cannot be guessed from an address others connect to.
   if (!isLoopbackAddress(publicListener.host) && tenantDefaults.publicUrl === "") {
     const message = "the public listener beyond loopback needs tenant_defaults.public_url";
     problems.push({ key: "server.public.host", message, insecure: true });

@@ -4,7 +4,7 @@ import type { Problem } from "./problems.ts";
 
 /**
  * Whether addresses of pages and origins mean exactly one place, and whether what travels to them is encrypted.
- * Security rule: nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
+ * Security rule (SR-CONFIG-1): nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
  * allow-list comes to allow an attacker's host.
  */
 export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem[] {
@@ -58,7 +58,7 @@ function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): 
 }
 
 /**
- * A URL, or a path of this host. Security rule: pages make links and pictures of these, so a script (`javascript:`) and a path
+ * A URL, or a path of this host. Security rule (SR-PAGES-3): pages make links and pictures of these, so a script (`javascript:`) and a path
  * that leads to another host (`//…`) are refused.
  */
 function checkShown(key: string, text: string): Problem[] {
@@ -68,7 +68,7 @@ function checkShown(key: string, text: string): Problem[] {
   return result.kind === "wrong" ? [{ key, message: result.message }] : [];
 }
 
-/** Security rule: pages put colours into style sheets, so nothing but a colour is allowed. */
+/** Security rule (SR-PAGES-3): pages put colours into style sheets, so nothing but a colour is allowed. */
 function checkColor(key: string, color: string): Problem[] {
   if (/^#[0-9a-f]{6}$/i.test(color)) return [];
   return [{ key, message: 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes' }];
@@ -147,7 +147,7 @@ function checkReturnUrl(key: string, text: string): Problem[] {
   return [{ key, message: "must start with https:// or an app's own scheme such as com.example.app:" }];
 }
 
-/** Security rule: outside this machine, sessions and codes only travel encrypted. */
+/** Security rule (SR-CONFIG-1): outside this machine, sessions and codes only travel encrypted. */
 function checkEncrypted(key: string, url: URL): Problem[] {
   if (url.protocol === "https:" || isLoopbackHost(url.hostname)) return [];
   return [{ key, message: "must start with https:// unless its host is this machine", insecure: true }];
@@ -170,7 +170,7 @@ function checkCookieDomain(key: string, domain: string, publicUrl: string): Prob
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain) || isAddress(domain)) {
     return [{ key, message: "must be a domain in lower case such as example.com" }];
   }
-  // Security rule: a cookie of a whole top-level domain would go to strangers' hosts.
+  // Security rule (SR-COOKIE-5): a cookie of a whole top-level domain would go to strangers' hosts.
   if (!domain.includes(".")) return [{ key, message: "must not be a top-level domain" }];
   if (publicUrl === "" || !URL.canParse(publicUrl))
     return [{ key, message: "needs tenant_defaults.public_url" }];

@@ -214,7 +214,7 @@ describe("branding", () => {
     [{ colors: { on_primary: "#fff" } }, "colors.on_primary"],
     [{ colors: { background: "#ffffff;} body{display:none" } }, "colors.background"],
     [{ dark_colors: { text: "rgb(0,0,0)" } }, "dark_colors.text"],
-  ])("security rule: shows nothing but places and colours, not %j", (value, key) => {
+  ])("security rule (SR-PAGES-3): shows nothing but places and colours, not %j", (value, key) => {
     expect(problemsOf(branding(value))).toEqual([
       expect.stringContaining(`tenant_defaults.branding.${key} (ostiary.yaml:1): `),
     ]);

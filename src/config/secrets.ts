@@ -203,7 +203,7 @@ function resolve(
   }
 }
 
-/** Security rule: the path of a secret's file is no secret. Taken for one, the server would seal with what all can guess. */
+/** Security rule (SR-SECRET-2): the path of a secret's file is no secret. Taken for one, the server would seal with what all can guess. */
 function writtenOut(text: string): Resolution {
   if (!isPath(text)) return { kind: "text", text };
   const message = "is the path of a file, and not a secret: write {file: …} to have it read from there";

@@ -36,7 +36,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
       if (readable === undefined) return noMatch;
       return queue.run(async () => {
         for (const { kind, bytes } of formsOf(password)) {
-          // Security rule: hashes of ours are of no folded password. The work is done all the same, so that neither the
+          // Security rule (SR-PASSWORD-3): hashes of ours are of no folded password. The work is done all the same, so that neither the
           // origin of a hash nor whether there is one shows in the time.
           const matches = await readable.verify(bytes);
           if (!matches || (kind === "folded" && !readable.imported)) continue;
@@ -46,7 +46,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
       });
     },
 
-    // Security rule: an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
+    // Security rule (SR-ENUM-3): an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
     // fixed salt is exactly the work of a failed comparison, from the first call on, without a decoy hash to make.
     verifyDecoy: (password, parameters) =>
       queue.run(async () => {

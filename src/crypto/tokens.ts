@@ -81,7 +81,7 @@ function parseToken(expected: TokenKind, text: string): ParsedToken {
   // Everything is ASCII by now. The checksum is no secret, so comparing it may stop early.
   if (decodeBase62(text, checksumStart) !== crc32(text.slice(0, checksumStart))) return malformed;
 
-  // Security rule: a token of one kind is never accepted as another, however valid it is.
+  // Security rule (SR-TOKEN-1): a token of one kind is never accepted as another, however valid it is.
   if (kind !== expected) return otherKinds[kind];
   return { kind: "valid", digest: digestOf(text), tenantName };
 }

@@ -26,7 +26,7 @@ const pauseMs = 10_000;
  * Asks a range service (https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange) how often passwords were
  * found in breaches.
  *
- * Security rule: of a password only the first five hexadecimal digits of its SHA-1 digest leave the process, which
+ * Security rule (SR-PASSWORD-2): of a password only the first five hexadecimal digits of its SHA-1 digest leave the process, which
  * about one in a million of all passwords shares. The answer is padded, so that its length does not tell an observer
  * which digits they were. Neither they nor anything else of the password is logged.
  */

@@ -115,7 +115,7 @@ class CourierWorker {
       const milliseconds = Math.min(longestPauseMs, this.#pollMs * 2 ** Math.min(this.#failures, 10));
       await this.#sleep(milliseconds, () => !failed || this.#stopping);
     }
-    // Security rule: the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
+    // Security rule (SR-ENUM-5): the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
     // after it. Otherwise the time of answers would tell whether anything was sent, hence who has an account (ASVS V6.3.8).
     if (this.#woken) await this.#sleep(50 + 100 * Math.random(), () => this.#stopping);
   }

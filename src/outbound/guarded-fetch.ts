@@ -57,7 +57,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       await response.body?.cancel();
       if (redirects === maxRedirects) throw redirectRefused(start, `more than ${maxRedirects} redirects`);
       const next = redirectTarget(start, url, location);
-      // Security rule: credentials and whatever else the caller sent are meant for the first origin only.
+      // Security rule (SR-OUTBOUND-2): credentials and whatever else the caller sent are meant for the first origin only.
       if (next.origin !== url.origin) headers = plainHeadersOf(headers);
       url = next;
     }
@@ -69,7 +69,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
     if (from.protocol === "https:" && next.protocol === "http:") {
       throw redirectRefused(start, "from https to http");
     }
-    // Security rule: what the operator opened is opened to direct calls. Another server must not lead there.
+    // Security rule (SR-OUTBOUND-2): what the operator opened is opened to direct calls. Another server must not lead there.
     if (next.origin !== from.origin && destinations.isExempt(next.hostname, portOf(next))) {
       throw redirectRefused(start, "to a host of server.outbound.allowed_private_hosts");
     }

@@ -43,7 +43,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       if (message.channel !== "email") {
         return { kind: "failed", permanent: true, error: "SMTP takes no text messages" };
       }
-      // Security rule (peers D4.19): nodemailer takes envelope addresses apart, so that one text may become two
+      // Security rule (SR-MAIL-1): nodemailer takes envelope addresses apart, so that one text may become two
       // recipients. What gets there is one address in its normal form, or nothing.
       if (!isEmailAddress(recipient)) {
         return { kind: "failed", permanent: true, error: "the recipient is no e-mail address" };
@@ -60,7 +60,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
           messageId: `<${id}@${domain}>`,
           // RFC 3834: holiday notices do not answer this.
           headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
-          // Security rule: content is text, never the name of a file or address to read.
+          // Security rule (SR-MAIL-1): content is text, never the name of a file or address to read.
           disableFileAccess: true,
           disableUrlAccess: true,
           signal: AbortSignal.timeout(options.timeoutMs * 4),
@@ -77,7 +77,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
 function connectionOf(options: SmtpTransportOptions) {
   const { server, clientName, timeoutMs, authorities } = options;
   const { host, port, implicitTls: secure, login } = server;
-  // Security rule: beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
+  // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
   // between who hides the offer, gets nothing (RFC 8314, section 3).
   const plain = options.allowPlainText || (isLoopback(host) && authorities === undefined);
   return {

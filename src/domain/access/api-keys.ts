@@ -98,7 +98,7 @@ export class ApiKeys {
       bootstrap: false,
       maker: maker.maker,
     });
-    // Security rule: a key that is revoked at this moment makes none that its revocation would have to end with it.
+    // Security rule (SR-ACCESS-3): a key that is revoked at this moment makes none that its revocation would have to end with it.
     if (!(await this.#deps.store.create(scope, key, this.#createdEvent(key, origin)))) {
       throw domainError("API_KEY_REVOKED", {});
     }
@@ -147,7 +147,7 @@ export class ApiKeys {
   /**
    * Ends a key at once, and its descendants if they are asked for. Throws API_KEY_NOT_FOUND.
    *
-   * Security rule: a key ends no key that may do more than itself (API_KEY_SCOPE_EXCEEDED), so that a stolen narrow one cannot
+   * Security rule (SR-ACCESS-3): a key ends no key that may do more than itself (API_KEY_SCOPE_EXCEEDED), so that a stolen narrow one cannot
    * shut operators out. Descendants have no more scopes than the key that they come from.
    */
   async revoke(

@@ -88,7 +88,7 @@ export class MessageSender {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
     if (message.attempts > this.#deps.retry.maxAttempts)
       return givenUp("its attempts ended without an answer");
-    // Security rule: a code that nobody can use any more would only teach people to expect mails with codes.
+    // Security rule (SR-MAIL-2): a code that nobody can use any more would only teach people to expect mails with codes.
     if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired");
     const transport = this.#deps.transports[message.channel];
     if (transport === undefined) {

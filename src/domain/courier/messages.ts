@@ -74,7 +74,7 @@ export class Messages {
     recipient: string,
   ): Promise<MessageRecord> {
     const message = await this.get(tenant, id);
-    // Security rule: a code or link proves that its reader has the address that it was made for. Sent elsewhere it
+    // Security rule (SR-MAIL-2): a code or link proves that its reader has the address that it was made for. Sent elsewhere it
     // would let whoever may read that mail, the operator among them, verify or take over what is not theirs.
     if (isProof(message.template)) {
       throw domainError("MESSAGE_NOT_READDRESSABLE", { template: message.template });

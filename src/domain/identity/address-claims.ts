@@ -16,7 +16,7 @@ export interface AddressClaim {
  * Whether an identity may have a user name that is an address. Asked with what its traits give, since an address that they
  * no longer hold is not its own any more.
  *
- * Security rule: only a verified address of its own. Otherwise somebody could take the address of somebody else as user
+ * Security rule (SR-OWNER-7): only a verified address of its own. Otherwise somebody could take the address of somebody else as user
  * name: its owner would be kept out, or land in a foreign account (ASVS V6.1.3). Decided by the form alone, whether or not
  * anybody has the address, so that the answer tells nothing.
  */

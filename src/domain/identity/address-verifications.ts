@@ -54,7 +54,7 @@ export class AddressVerifications {
   /**
    * Takes back that an address is verified. Does nothing if it is not. Throws IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
    *
-   * Security rule: the codes, links and sessions of the identity end, and the owner is told at every address that was verified,
+   * Security rule (SR-OWNER-10): the codes, links and sessions of the identity end, and the owner is told at every address that was verified,
    * also at this one (ASVS V6.3.7). Sessions go on only if the operator asks for that.
    */
   async unverify(

@@ -85,8 +85,8 @@ export class Credentials {
   }
 
   /**
-   * Security rule: nothing that was begun with the old secret outlives it: no code or link that was sent, no recovery that
-   * is under way (ASVS V7.4.3, peers D 37). The owner is told at every address of theirs (V6.3.7).
+   * Security rule (SR-OWNER-10): nothing that was begun with the old secret outlives it: no code or link that was sent, no recovery that
+   * is under way (ASVS V7.4.3). The owner is told at every address of theirs (V6.3.7).
    */
   async #endPending(
     scope: Scope,

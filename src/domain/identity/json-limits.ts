@@ -32,7 +32,7 @@ export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitVi
     if (typeof value !== "object" || value === null) continue;
     // The names alone, because for thousands of members `Object.entries` takes five times as long.
     const names = Object.keys(value);
-    // Security rule: the number of values is limited, because each is read several times, and a stranger may send as many as
+    // Security rule (SR-TRAIT-3): the number of values is limited, because each is read several times, and a stranger may send as many as
     // fit into the bytes.
     found += names.length;
     if (found > maxValues) {

@@ -24,7 +24,7 @@ export function compileLinearPattern(pattern: string): { test(text: string): boo
   }
   let seen = 0;
   return {
-    // Security rule: ajv keeps the patterns of a document by this text. Without it all patterns are "[object Object]",
+    // Security rule (SR-TRAIT-4): ajv keeps the patterns of a document by this text. Without it all patterns are "[object Object]",
     // and the first one is used for each of them.
     toString: () => pattern,
     test(text) {

@@ -32,7 +32,7 @@ export function changeBetween(before: JsonObject, after: JsonObject): TraitsChan
 }
 
 /**
- * The part of a change that can still be made: of what is as it was. Security rule: a change that waited puts nothing back
+ * The part of a change that can still be made: of what is as it was. Security rule (SR-SETTINGS-3): a change that waited puts nothing back
  * that somebody else has changed meanwhile.
  */
 export function changeableNow({ patch, undo }: TraitsChange, now: JsonObject): JsonObject {

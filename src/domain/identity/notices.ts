@@ -37,7 +37,7 @@ export function noticesTo(
 /**
  * Tells the owner which addresses came and went, at every address that was verified before the change.
  *
- * Security rule: an address that had a say in the account is told when that is taken away, whatever takes it away, and so
+ * Security rule (SR-OWNER-9): an address that had a say in the account is told when that is taken away, whatever takes it away, and so
  * are the others. Nobody is told of one that only moves to another trait, unless it signs in or recovers no more.
  */
 export function addressNotices(

@@ -94,7 +94,7 @@ export class IdentitySchemas {
   }
 
   /**
-   * Traits as their owner sees them. Security rule: what the version that they follow calls write-only is hidden, and what the
+   * Traits as their owner sees them. Security rule (SR-TRAIT-2): what the version that they follow calls write-only is hidden, and what the
    * current one does.
    */
   async traitsForOwner(

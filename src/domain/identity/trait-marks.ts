@@ -109,7 +109,7 @@ export class TraitMarks {
     return [...new Set(parts)];
   }
 
-  /** Security rule: what is hidden in one of several variants is hidden in all of them, whether they hold or not. */
+  /** Security rule (SR-TRAIT-2): what is hidden in one of several variants is hidden in all of them, whether they hold or not. */
   #allParts(schema: Subschema, mark: Mark): Parts {
     const parts = partsOf(this.#document, schema);
     if (mark === "readOnly") return parts;

@@ -111,7 +111,7 @@ export class Invitations {
     });
     const stored: NewInvitation = { ...invitation, tokenDigest: digest };
     await this.#deps.store.create(scope, stored, event, messages);
-    // Security rule: the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
+    // Security rule (SR-INVITE-3): the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
     // even the operator who had it sent may know it.
     return { invitation, handedOver: address === undefined ? { token, url } : undefined };
   }
@@ -188,7 +188,7 @@ export class Invitations {
 }
 
 /**
- * Security rule: the page comes from the configuration; no header of a request has a part in it. The token is in the
+ * Security rule (SR-CODE-9): the page comes from the configuration; no header of a request has a part in it. The token is in the
  * fragment, which browsers send to no server.
  */
 function urlOf(tenant: Tenant, token: Secret): Secret | undefined {

@@ -24,7 +24,7 @@ export interface BelievedCookie {
 /**
  * Which of the values that a browser shows counts.
  *
- * Security rule: exactly one must be of a live session. A page of a sibling host can plant values (cookie tossing), so of
+ * Security rule (SR-COOKIE-1): exactly one must be of a live session. A page of a sibling host can plant values (cookie tossing), so of
  * two live ones none is believed: one of them may be that of an attacker's own account.
  */
 export function believe(

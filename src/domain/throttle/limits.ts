@@ -35,7 +35,7 @@ interface LimitRule {
    * Whom it counts: only who shows that they are the owner, by a device that the identity knows or a live session of it;
    * only who does not; or everybody.
    *
-   * Security rule: no counter is shared by strangers and the owner of an account, so that strangers cannot use up what the
+   * Security rule (SR-LIMIT-2): no counter is shared by strangers and the owner of an account, so that strangers cannot use up what the
    * owner needs to get in.
    */
   readonly who: "owner" | "strangers" | "everybody";
@@ -45,7 +45,7 @@ interface LimitRule {
    */
   readonly onSuccess: "reset" | "refund" | "keep";
   /**
-   * Security rule: a counter that several names of an account share must not be seen, or it would tell that they belong
+   * Security rule (SR-ENUM-9): a counter that several names of an account share must not be seen, or it would tell that they belong
    * together. What it refuses is answered as if it had been let through: a secret is wrong, a message is not sent.
    */
   readonly isSilent?: true;

@@ -82,7 +82,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     } catch (error) {
       if (isSignedOut(error)) return goToLogin(error);
       if (!isFlowGone(error)) throw error;
-      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule: not if
+      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule (SR-FLOW-3): not if
       // somebody else has signed in meanwhile; what was typed for one account is not filled in for another one.
       const former = waiting.current ?? flow;
       waiting.current = undefined;

@@ -35,7 +35,7 @@ export interface NodeRequest {
 
 /** The head of a Fetch request. */
 export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
-  // Security rule: only a whole URL names a host. A path that begins with "//" would have its caller choose it.
+  // Security rule (SR-SDK-7): only a whole URL names a host. A path that begins with "//" would have its caller choose it.
   const { host, protocol, pathname } = URL.canParse(url)
     ? new URL(url)
     : { host: "", protocol: "", pathname: "" };
