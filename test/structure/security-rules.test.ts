@@ -62,21 +62,6 @@ describe("comments", () => {
       nameless.filter(({ file }) => !/^src\/(domain\/(flow|method)|storage|transport)\//.test(file)),
     ).toEqual([]);
   });
-
-  test("name only documents that are in the repository", () => {
-    const missing = linesWith(/[\w./-]*\w\.md\b/).flatMap(({ file, line }) =>
-      (line.replace(/https?:\S+/g, "").match(/(?<![:/\w])[\w./-]*\w\.md\b/g) ?? [])
-        .filter(
-          (name) =>
-            !["", "docs/", `${file.slice(0, file.lastIndexOf("/"))}/`].some((base) =>
-              existsSync(base + name),
-            ),
-        )
-        .filter((name) => !name.endsWith("README.md"))
-        .map((name) => `${file}: ${name}`),
-    );
-    expect(missing).toEqual([]);
-  });
 });
 
 function named(line: string): readonly string[] {

@@ -57,7 +57,7 @@ interface Deps {
   readonly clock: Clock;
 }
 
-/** The rules of invitations, as operators manage them. What a registration makes of one is in flow/invited.ts. */
+/** The rules of invitations, as operators manage them. What a registration makes of one is in flow/registration/invited.ts. */
 export class Invitations {
   readonly #deps: Deps;
 
