@@ -10,12 +10,12 @@ import { knownScopes } from "./app-services.ts";
 import { pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions } from "./app-types.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isLoopbackHost } from "./config/hosts.ts";
 import { ConfigError, describeProblem } from "./config/problems.ts";
 import { closest } from "./config/suggest.ts";
 import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
 import { scopeAllows } from "./domain/access/scopes.ts";
-import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
+import { bareHost, isAddress, isLoopbackHost } from "./domain/hosts.ts";
+import { createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import type { HttpHandler } from "./transport/http/health.ts";
@@ -125,15 +125,11 @@ function assertCallable({ server }: CompleteConfig, text: string): void {
   const destinations = createDestinations(server.outbound);
   destinations.assertAllowed(url);
   const host = bareHost(url.hostname);
-  const isPrivate = isLoopbackHost(host) || (isAddressText(host) && !isPublicAddress(host));
+  const isPrivate = isLoopbackHost(host) || (isAddress(host) && !isPublicAddress(host));
   if (!isPrivate || destinations.isExempt(url.hostname, portOf(url))) return;
   throw new Error(
     `${url.host} is not public: list it in server.outbound.allowed_private_hosts, or it is never called`,
   );
-}
-
-function isAddressText(host: string): boolean {
-  return /^[\d.]+$/.test(host) || host.includes(":");
 }
 
 /** The directory is made at the first start, so what counts is the nearest one that is there. */

@@ -1,33 +1,36 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
+import { isLoopbackAddress, isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
-import type { Problem } from "./problems.ts";
+import { type Problem, problemIf } from "./problems.ts";
 
 const prefix = "tenant_defaults.courier";
 
 /** What contradicts itself in the courier's configuration, or needs a courier that is not there. */
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
-  const problems = [...checkSending(config), ...checkSmtp(config)];
-  if (durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay)) {
-    const message = `must not be longer than ${prefix}.retry.max_delay`;
-    problems.push({ key: `${prefix}.retry.first_delay`, message });
-  }
-  if (courier.email.provider.case !== undefined && courier.fromAddress === "") {
-    const message = `must be set where mail is sent, for example no-reply@example.com`;
-    problems.push({ key: `${prefix}.from_address`, message });
-  }
-  // Security rule (SR-MAIL-1): what stands in a header holds nothing that could begin another one.
-  for (const [key, text] of [
-    ["tenant_defaults.branding.name", config.tenantDefaults.branding.name],
-    [`${prefix}.from_address`, courier.fromAddress],
-  ] as const) {
-    if (/[\p{Cc}\u2028\u2029]/u.test(text)) {
-      problems.push({ key, message: "must not contain control characters" });
-    }
-  }
-  return problems;
+  const headers = {
+    "tenant_defaults.branding.name": config.tenantDefaults.branding.name,
+    [`${prefix}.from_address`]: courier.fromAddress,
+  };
+  return [
+    ...checkSending(config),
+    ...checkSmtp(config),
+    ...problemIf(
+      durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay),
+      `${prefix}.retry.first_delay`,
+      `must not be longer than ${prefix}.retry.max_delay`,
+    ),
+    ...problemIf(
+      courier.email.provider.case !== undefined && courier.fromAddress === "",
+      `${prefix}.from_address`,
+      "must be set where mail is sent, for example no-reply@example.com",
+    ),
+    // Security rule (SR-MAIL-1): what stands in a header holds nothing that could begin another one.
+    ...Object.entries(headers).flatMap(([key, text]) =>
+      problemIf(/[\p{Cc}\u2028\u2029]/u.test(text), key, "must not contain control characters"),
+    ),
+  ];
 }
 
 /** A server that is named twice would be another one than somebody expects. */
@@ -44,7 +47,7 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   };
   const message = `must not be there together with ${prefix}.email.smtp.url, which says it already`;
   return Object.entries(beside).flatMap(([name, isSet]) =>
-    isSet ? [{ key: `${prefix}.email.smtp.${name}`, message }] : [],
+    problemIf(isSet, `${prefix}.email.smtp.${name}`, message),
   );
 }
 
@@ -98,7 +101,7 @@ function checkSending(config: CompleteConfig): Problem[] {
   };
   const message = `sends messages: configure ${prefix}.email.smtp or ${prefix}.email.http, or leave it out`;
   return Object.entries(wanted).flatMap(([key, isOn]) =>
-    isOn === true ? [{ key: `tenant_defaults.${key}`, message }] : [],
+    problemIf(isOn === true, `tenant_defaults.${key}`, message),
   );
 }
 

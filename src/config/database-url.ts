@@ -1,6 +1,6 @@
 import { Client } from "pg";
+import { isLoopbackHost } from "../domain/hosts.ts";
 import { checkKeyPair, describeAuthorities } from "./certificates.ts";
-import { isLoopbackHost } from "./hosts.ts";
 import { closest } from "./suggest.ts";
 import { credentialMistake } from "./url-credentials.ts";
 

@@ -17,6 +17,16 @@ export interface Problem {
   readonly insecure?: boolean;
 }
 
+/** The problem of a key, if there is one. */
+export function problemIf(
+  isWrong: boolean,
+  key: string,
+  message: string,
+  more?: { insecure: true },
+): Problem[] {
+  return isWrong ? [{ key, message, ...more }] : [];
+}
+
 /** The configuration cannot be used. The message has one line for each problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

@@ -1,7 +1,7 @@
 import { domainToASCII } from "node:url";
 import type { SmtpConfig } from "../../gen/ostiary/config/v1/config_pb.js";
+import { bareHost, isAddress, readHostAndPort } from "../domain/hosts.ts";
 import { Secret } from "../domain/secret.ts";
-import { isAddress, isHostAndPort } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
 import { credentialMistake } from "./url-credentials.ts";
 
@@ -88,9 +88,8 @@ function readKeys(
 
 /** The name in its ASCII form or the address without brackets; undefined if it is neither. */
 function readHost(text: string): string | undefined {
-  const bare = text.replace(/^\[(.*)\]$/, "$1");
-  if (isAddress(bare)) return bare;
-  if (!isHostAndPort(text) || text.includes(":")) return undefined;
+  if (isAddress(text)) return bareHost(text);
+  if (readHostAndPort(text) === undefined || text.includes(":")) return undefined;
   try {
     return domainToASCII(decodeURIComponent(text)) || undefined;
   } catch {

@@ -557,6 +557,11 @@ export class DomainError extends Error {
   }
 }
 
+/** REQUEST_INVALID with what is wrong with single fields. */
+export function invalid(...violations: readonly FieldViolation[]): DomainError {
+  return domainError("REQUEST_INVALID", {}, { violations });
+}
+
 /** Makes the error of a reason; its metadata is demanded by the type. */
 export function domainError<R extends ErrorReason>(
   reason: R,

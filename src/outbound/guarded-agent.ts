@@ -1,8 +1,9 @@
 import { lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { Agent, buildConnector } from "undici";
+import { bareHost } from "../domain/hosts.ts";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
-import { bareHost, type Destinations } from "./destinations.ts";
+import type { Destinations } from "./destinations.ts";
 import { isPublicAddress } from "./public-address.ts";
 
 export { fetch } from "undici";

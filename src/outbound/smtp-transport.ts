@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { createTransport } from "nodemailer";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
+import { isLoopbackAddress } from "../domain/hosts.ts";
 import { isEmailAddress } from "../domain/identifier/normalise.ts";
 import type { Secret } from "../domain/secret.ts";
 
@@ -79,7 +80,7 @@ function connectionOf(options: SmtpTransportOptions) {
   const { host, port, implicitTls: secure, login } = server;
   // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
   // between who hides the offer, gets nothing (RFC 8314, section 3).
-  const plain = options.allowPlainText || (isLoopback(host) && authorities === undefined);
+  const plain = options.allowPlainText || (isLoopbackAddress(host) && authorities === undefined);
   return {
     pool: true as const,
     host,
@@ -105,10 +106,6 @@ function connectionOf(options: SmtpTransportOptions) {
     socketTimeout: timeoutMs,
     dnsTimeout: timeoutMs,
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /**

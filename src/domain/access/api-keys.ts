@@ -1,12 +1,12 @@
 import { domainError } from "../errors.ts";
-import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type CallOrigin, newEvent, serverOrigin } from "../event/event.ts";
 import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
 import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import type { Tenant, Tenants } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant, type Tenants } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
@@ -58,7 +58,7 @@ export class ApiKeys {
     if (parsed.kind === "malformed") throw domainError("API_KEY_MALFORMED", {});
     const tenant = this.#deps.tenants.byName(parsed.tenantName);
     if (tenant === undefined) throw domainError("API_KEY_UNKNOWN", {});
-    const apiKey = await this.#deps.store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    const apiKey = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
     if (apiKey === undefined) throw domainError("API_KEY_UNKNOWN", {});
     if (apiKey.revokedAt !== never) throw domainError("API_KEY_REVOKED", {});
     if (hasPassed(apiKey.expiresAt, this.#deps.clock.now())) throw domainError("API_KEY_EXPIRED", {});
@@ -113,24 +113,18 @@ export class ApiKeys {
     tenant: Tenant,
     keep: (secret: Secret) => Promise<void> = async () => {},
   ): Promise<CreatedApiKey | undefined> {
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     if (await this.#deps.store.bootstrapped(scope)) return undefined;
     const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true, maker: undefined };
     const { key, secret } = this.#newKey(tenant, wanted);
-    const origin: CallOrigin = {
-      actor: { kind: "server" },
-      requestId: "",
-      ipAddress: undefined,
-      userAgent: undefined,
-    };
     await keep(secret);
-    const created = await this.#deps.store.createBootstrap(scope, key, this.#createdEvent(key, origin));
+    const created = await this.#deps.store.createBootstrap(scope, key, this.#createdEvent(key, serverOrigin));
     return created ? { apiKey: key, secret } : undefined;
   }
 
   /** The key with this id, ended or not. Throws API_KEY_NOT_FOUND. */
   async get(tenant: Tenant, id: ApiKeyId): Promise<ApiKey> {
-    const apiKey = await this.#deps.store.find({ tenantId: tenant.id }, id);
+    const apiKey = await this.#deps.store.find(scopeOf(tenant), id);
     if (apiKey === undefined) throw domainError("API_KEY_NOT_FOUND", {});
     return apiKey;
   }
@@ -140,7 +134,7 @@ export class ApiKeys {
     const filter = { includeEnded, now: this.#deps.clock.now() };
     const list = { tenantId: tenant.id, name: "api_keys", filters: { includeEnded } };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list({ tenantId: tenant.id }, filter, request),
+      this.#deps.store.list(scopeOf(tenant), filter, request),
     );
   }
 
@@ -156,7 +150,7 @@ export class ApiKeys {
     revoker: Pick<KeyMaker, "scopes">,
     { id, includeDescendants }: { readonly id: ApiKeyId; readonly includeDescendants: boolean },
   ): Promise<{ readonly apiKey: ApiKey; readonly descendants: readonly ApiKey[] }> {
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     const found = await this.get(tenant, id);
     const exceeding = scopesExceeding(revoker.scopes, found.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });

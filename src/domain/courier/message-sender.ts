@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type CallOrigin, type EventType, newEvent } from "../event/event.ts";
+import { type EventType, newEvent, serverOrigin } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
@@ -109,7 +109,7 @@ export class MessageSender {
   }
 
   #event(type: EventType, message: ClaimedMessage, data: { attempts?: number } = {}) {
-    return newEvent(type, this.#deps.clock.now(), server, {
+    return newEvent(type, this.#deps.clock.now(), serverOrigin, {
       identityId: message.identityId,
       data: { message_id: message.id, template: message.template, channel: message.channel, ...data },
     });
@@ -119,13 +119,6 @@ export class MessageSender {
     return new Date(now.getTime() + this.leaseMs);
   }
 }
-
-const server: CallOrigin = {
-  actor: { kind: "server" },
-  requestId: "",
-  ipAddress: undefined,
-  userAgent: undefined,
-};
 
 function givenUp(error: string): DeliveryResult {
   return { kind: "failed", permanent: true, error };

@@ -5,6 +5,11 @@ import type { JsonObject } from "../json.ts";
 /** How a message travels. */
 export type MessageChannel = "email" | "sms";
 
+/** The channel that reaches an address of a kind. */
+export function channelOf(kind: "email" | "phone"): MessageChannel {
+  return kind === "phone" ? "sms" : "email";
+}
+
 interface CodeData {
   readonly code: string;
   /** For how many minutes from now the code is good. */

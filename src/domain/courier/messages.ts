@@ -1,11 +1,11 @@
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import { isProof, type MessageChannel } from "./message.ts";
 import type { CourierStore, MessageFilter, MessageRecord } from "./store.ts";
 
@@ -35,13 +35,13 @@ export class Messages {
     };
     const list = { tenantId: tenant.id, name: "messages", filters };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list({ tenantId: tenant.id }, { ...filter, recipient }, request),
+      this.#deps.store.list(scopeOf(tenant), { ...filter, recipient }, request),
     );
   }
 
   /** The message with this id. Throws MESSAGE_NOT_FOUND. */
   async get(tenant: Tenant, id: MessageId): Promise<MessageRecord> {
-    const message = await this.#deps.store.find({ tenantId: tenant.id }, id);
+    const message = await this.#deps.store.find(scopeOf(tenant), id);
     if (message === undefined) throw domainError("MESSAGE_NOT_FOUND", {});
     return message;
   }
@@ -56,11 +56,7 @@ export class Messages {
     const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.retried", at, origin, aboutOf(message));
-    return this.#requeued(
-      tenant,
-      id,
-      await this.#deps.store.requeue({ tenantId: tenant.id }, id, { at, event }),
-    );
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, { at, event }));
   }
 
   /**
@@ -84,7 +80,7 @@ export class Messages {
     this.#assertRetryable(message, at);
     const event = newEvent("message.readdressed", at, origin, aboutOf(message));
     const change = { at, recipient: address, event };
-    return this.#requeued(tenant, id, await this.#deps.store.requeue({ tenantId: tenant.id }, id, change));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, change));
   }
 
   #assertRetryable(message: MessageRecord, now: Date): void {
@@ -112,11 +108,7 @@ function addressOf(channel: MessageChannel, text: string): string {
   if (normalised.kind === wanted) return normalised.value;
   const description =
     channel === "email" ? "must be an e-mail address" : "must be a telephone number such as +491712345678";
-  throw domainError(
-    "REQUEST_INVALID",
-    {},
-    { violations: [{ field: "recipient", description, reason: "FORMAT" }] },
-  );
+  throw invalid({ field: "recipient", description, reason: "FORMAT" });
 }
 
 function normalisedOr(text: string, otherwise: string): string {

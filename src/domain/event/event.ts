@@ -56,6 +56,14 @@ export interface CallOrigin {
   readonly userAgent: string | undefined;
 }
 
+/** The origin of what the server does by itself. */
+export const serverOrigin: CallOrigin = {
+  actor: { kind: "server" },
+  requestId: "",
+  ipAddress: undefined,
+  userAgent: undefined,
+};
+
 /** One thing that happened, written in the transaction that made it happen. Holds no secrets and no traits. */
 export interface Event {
   readonly id: EventId;

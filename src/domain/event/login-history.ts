@@ -1,6 +1,6 @@
 import type { IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Event, EventType } from "./event.ts";
 import type { EventStore } from "./store.ts";
 
@@ -37,7 +37,7 @@ export class LoginHistory {
   ): Promise<PageAnswer<LoginEvent>> {
     const list = { tenantId: tenant.id, name: "logins", filters: { identityId } };
     return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
-      this.#deps.events.listLogins({ tenantId: tenant.id }, identityId, request),
+      this.#deps.events.listLogins(scopeOf(tenant), identityId, request),
     );
   }
 }

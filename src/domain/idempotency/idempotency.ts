@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { isSameBytes } from "../bytes.ts";
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import type { Clock, Scope, Sealer, Transactions } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
 import type { IdempotencyStore } from "./store.ts";
@@ -102,9 +102,5 @@ function reused(requestId: string) {
 function assertStorable(requestId: string): void {
   if (isStorableText(requestId)) return;
   const description = "must not have null characters or lone surrogates";
-  throw domainError(
-    "REQUEST_INVALID",
-    {},
-    { violations: [{ field: "requestId", description, reason: "FORMAT" }] },
-  );
+  throw invalid({ field: "requestId", description, reason: "FORMAT" });
 }

@@ -3,8 +3,8 @@ import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
-import type { Clock, Scope } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import type { Clock } from "../ports.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Identity, VerifiableAddress } from "./identity.ts";
 import { addressNotices } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
@@ -97,8 +97,4 @@ export class AddressVerifications {
     if (address === undefined) throw domainError("ADDRESS_NOT_USABLE", {});
     return { identity, address };
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

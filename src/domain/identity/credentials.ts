@@ -4,7 +4,7 @@ import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Transactions } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
 import { noticesTo } from "./notices.ts";
@@ -109,8 +109,4 @@ export class Credentials {
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     return identity;
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

@@ -1,5 +1,5 @@
 import type { Outbox } from "../courier/outbox.ts";
-import { DomainError, domainError, type ErrorReason } from "../errors.ts";
+import { DomainError, domainError, type ErrorReason, invalid } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
 import { normaliseForLogin } from "../identifier/normalise.ts";
 import { type IdentityId, newId } from "../ids.ts";
@@ -21,7 +21,6 @@ import {
   deriveFrom,
   type IdentityChange,
   type IdentityQuery,
-  invalid,
   type NewIdentity,
   ownedByNew,
   toExternalId,

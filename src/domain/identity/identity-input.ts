@@ -1,5 +1,5 @@
 /** What operators write into an identity, checked; shared by creating and updating. */
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import { type FieldViolation, violationReasonOf } from "../field-violation.ts";
 import { normaliseIdentifier, normaliseIdentifierPrefix } from "../identifier/normalise.ts";
@@ -203,11 +203,6 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
     schemaId: query.schemaId === "" ? undefined : query.schemaId,
     traits: query.traits.map(({ path, value }) => ({ path: splitFieldPath(path), value })),
   };
-}
-
-/** The error of fields that break a rule which the contract does not state. */
-export function invalid(...violations: readonly FieldViolation[]) {
-  return domainError("REQUEST_INVALID", {}, { violations });
 }
 
 /** A violation of traits or metadata as one of the request: `traits.email`. */

@@ -1,4 +1,4 @@
-import { type MessageContent, newMessage } from "../courier/message.ts";
+import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import type { JsonObject } from "../json.ts";
 import type { ProofTarget } from "./addresses.ts";
@@ -77,7 +77,7 @@ function notice(
 ): SealedMessage {
   return outbox.seal(
     newMessage(content, at, {
-      channel: kind === "phone" ? "sms" : "email",
+      channel: channelOf(kind),
       recipient: value,
       language,
       identityId,

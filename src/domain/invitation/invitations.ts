@@ -1,10 +1,10 @@
-import { type MessageContent, newMessage } from "../courier/message.ts";
+import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { normaliseForLogin, normaliseIdentifier } from "../identifier/normalise.ts";
-import { assertMetadata, invalid } from "../identity/identity-input.ts";
+import { assertMetadata } from "../identity/identity-input.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type InvitationId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
@@ -12,7 +12,7 @@ import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import {
   type Invitation,
   type InvitationState,
@@ -124,14 +124,14 @@ export class Invitations {
     const parsed = this.#deps.tokens.parse("invitation", text);
     const gone = domainError("INVITATION_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw gone;
-    const invitation = await this.#deps.store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    const invitation = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
     if (invitation === undefined || stateOf(invitation, this.#deps.clock.now()) !== "pending") throw gone;
     return invitation;
   }
 
   /** The invitation with this id. Throws INVITATION_NOT_FOUND. */
   async get(tenant: Tenant, id: InvitationId): Promise<Invitation> {
-    const invitation = await this.#deps.store.find({ tenantId: tenant.id }, id);
+    const invitation = await this.#deps.store.find(scopeOf(tenant), id);
     if (invitation === undefined) throw domainError("INVITATION_NOT_FOUND", {});
     return invitation;
   }
@@ -149,7 +149,7 @@ export class Invitations {
     const list = { tenantId: tenant.id, name: "invitations", filters };
     const filter = { state, address, now: this.#deps.clock.now() };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list({ tenantId: tenant.id }, filter, request),
+      this.#deps.store.list(scopeOf(tenant), filter, request),
     );
   }
 
@@ -160,7 +160,7 @@ export class Invitations {
   async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
     const at = this.#deps.clock.now();
     const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
-    const revoked = await this.#deps.store.revoke({ tenantId: tenant.id }, id, at, event);
+    const revoked = await this.#deps.store.revoke(scopeOf(tenant), id, at, event);
     if (revoked !== undefined) return revoked;
     // Read after the statement that changed nothing, so that it shows what that one had to wait for.
     const invitation = await this.get(tenant, id);
@@ -180,10 +180,8 @@ export class Invitations {
       template: "invitation",
       data: { url: url.reveal(), until: expiresAt },
     };
-    const channel = address.kind === "phone" ? "sms" : "email";
-    return this.#deps.outbox.seal(
-      newMessage(content, createdAt, { channel, recipient: address.value, language }),
-    );
+    const to = { channel: channelOf(address.kind), recipient: address.value, language };
+    return this.#deps.outbox.seal(newMessage(content, createdAt, to));
   }
 }
 

@@ -1,5 +1,5 @@
 import { hexOf } from "../bytes.ts";
-import { domainError } from "../errors.ts";
+import { invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -8,7 +8,7 @@ import type { IdentityId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import { type LimitScope, limitRules } from "./limits.ts";
@@ -89,7 +89,7 @@ export class ThrottleAdmin {
     const { keys } = await this.#keysOf(tenant, subject);
     const now = this.#deps.clock.now();
     const stored = await this.#deps.store.read(
-      { tenantId: tenant.id },
+      scopeOf(tenant),
       keys.map(({ key }) => key),
       now.getTime() * 1000,
     );
@@ -117,7 +117,7 @@ export class ThrottleAdmin {
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);
-    return this.#deps.store.clear({ tenantId: tenant.id }, ordered, now.getTime() * 1000, event);
+    return this.#deps.store.clear(scopeOf(tenant), ordered, now.getTime() * 1000, event);
   }
 
   async #keysOf(
@@ -126,13 +126,9 @@ export class ThrottleAdmin {
   ): Promise<{ readonly keys: readonly NamedKey[]; readonly identityId: IdentityId | undefined }> {
     if (identifier === "" && ipAddress === "") {
       const description = "is needed, or an IP address";
-      throw domainError(
-        "REQUEST_INVALID",
-        {},
-        { violations: [{ field: "identifier", description, reason: "REQUIRED" }] },
-      );
+      throw invalid({ field: "identifier", description, reason: "REQUIRED" });
     }
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     const normalised = normaliseForLogin(identifier);
     const identity =
       normalised === undefined ? undefined : await this.#deps.identities.findByIdentifier(scope, normalised);

@@ -6,7 +6,7 @@ import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import { idleSince } from "../session/lifetime.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import type { Devices, ShownDevice } from "./devices.ts";
@@ -97,16 +97,13 @@ export class Throttle {
     const owns = [...shownDevices.map(({ digest }) => digest), ...(session === undefined ? [] : [session])];
     const attempts = this.#attemptsOf(tenant, action, subjects, owns);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const counted = await this.#deps.store.take(
-      { tenantId: tenant.id },
-      {
-        ...this.#momentOf(tenant),
-        attempts,
-        identityId: subjects.identityId,
-        devices: shownDevices.map(({ digest }) => digest),
-        session,
-      },
-    );
+    const counted = await this.#deps.store.take(scopeOf(tenant), {
+      ...this.#momentOf(tenant),
+      attempts,
+      identityId: subjects.identityId,
+      devices: shownDevices.map(({ digest }) => digest),
+      session,
+    });
     const refused = counted.refused.flatMap(({ place, waitUs }) => {
       const attempt = attempts[place];
       return attempt === undefined ? [] : [{ attempt, waitUs }];
@@ -163,7 +160,7 @@ export class Throttle {
       devices: [],
       session: undefined,
     };
-    return (await this.#deps.store.take({ tenantId: tenant.id }, request)).refused.length === 0;
+    return (await this.#deps.store.take(scopeOf(tenant), request)).refused.length === 0;
   }
 
   /**
@@ -190,7 +187,7 @@ export class Throttle {
 
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
-    if (ticket.releases.length > 0) await this.#deps.store.release({ tenantId: tenant.id }, ticket.releases);
+    if (ticket.releases.length > 0) await this.#deps.store.release(scopeOf(tenant), ticket.releases);
   }
 
   #momentOf(tenant: Tenant): Pick<CountRequest, "atUs" | "idleSince"> {
@@ -242,7 +239,7 @@ export class Throttle {
     if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
-    await this.#deps.events.append({ tenantId: tenant.id }, [event]);
+    await this.#deps.events.append(scopeOf(tenant), [event]);
   }
 }
 
