@@ -39,6 +39,9 @@ export function compileLinearPattern(pattern: string): { test(text: string): boo
   };
 }
 
+/** A pattern that was compiled. */
+export type LinearPattern = ReturnType<typeof compileLinearPattern>;
+
 const maxRemembered = 64 * 1024;
 // An escaped backslash first, so that what follows it is not taken for an escape.
 const javaScriptEscape = /(\\\\)|\\u\{([0-9a-fA-F]+)\}|\\u([0-9a-fA-F]{4})/g;

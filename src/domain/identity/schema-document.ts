@@ -2,6 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
 import { type Drawing, readDrawing } from "./drawing.ts";
 import { isExactNumber } from "./json-limits.ts";
+import { compileLinearPattern, type LinearPattern } from "./linear-pattern.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
 /** The JSON Schema drafts that are understood. */
@@ -33,6 +34,7 @@ export class SchemaDocument {
   readonly #annotations = new Map<JsonObject, Annotation>();
   readonly #drawings = new Map<JsonObject, Drawing>();
   readonly #annotated = new Set<JsonObject>();
+  readonly #patterns = new Map<string, LinearPattern>();
 
   constructor(document: JsonObject) {
     // First, since it is what bounds the depth; JSON.stringify would exhaust the stack.
@@ -93,6 +95,13 @@ export class SchemaDocument {
   /** The drawing annotations of a subschema itself. */
   drawingOf(schema: JsonObject): Drawing | undefined {
     return this.#drawings.get(schema);
+  }
+
+  /** A pattern of this document, compiled once. */
+  patternOf(text: string): LinearPattern {
+    const pattern = this.#patterns.get(text) ?? compileLinearPattern(text);
+    this.#patterns.set(text, pattern);
+    return pattern;
   }
 
   /** Whether a subschema, or anything that it contains or refers to, has an annotation. */

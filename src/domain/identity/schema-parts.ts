@@ -35,6 +35,12 @@ export function itemsOf(document: SchemaDocument, parts: readonly JsonObject[]):
   return parts.flatMap(({ items }) => (isObject(items) ? partsOf(document, items) : []));
 }
 
+/** The schema of the item of a list at an index, also of a tuple. */
+export function itemSchema({ items, prefixItems, additionalItems }: JsonObject, index: number) {
+  const places = [...listOf(prefixItems), ...listOf(items)];
+  return index < places.length ? places[index] : Array.isArray(items) ? additionalItems : items;
+}
+
 /** Whether a part says that only an operator sets the value. */
 export function isReadOnly(part: JsonObject): boolean {
   return part.readOnly === true;
