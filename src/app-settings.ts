@@ -172,8 +172,7 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
 }
 
 /**
- * Whether the server shall serve its own pages. By default it does while somebody tries it out, and then a checkout in
- * which they are not built is no mistake.
+ * Whether the server serves its own pages. Default: yes in a trial (see `isTrial`), if they are built.
  */
 export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "never" {
   const { enabled } = config.server.ui;
@@ -182,8 +181,8 @@ export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "ne
 }
 
 /**
- * Unless configured, breached passwords are looked up as soon as the server is there for others: not while somebody
- * tries it out on a machine that may have no network, and expects nothing to leave it.
+ * The look-up of breached passwords. Default: on, except in a trial, because the machine may have no network and nothing
+ * should leave it.
  */
 function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
   const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;

@@ -24,7 +24,7 @@ function sentenceFor(error: unknown, ports: ListenerPorts | undefined): string {
     const sentence = listenSentence(cause, ports) ?? databaseSentence(cause);
     if (sentence !== undefined) return sentence;
   }
-  // Not of a cause: whoever wrapped the system's error said what the file is to the user.
+  // Not of a cause: the error around the system's error says already what the file is for.
   const sentence = error instanceof Error ? fileSentence(error) : undefined;
   if (sentence !== undefined) return sentence;
   return error instanceof Error ? error.message || error.name : String(error);

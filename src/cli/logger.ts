@@ -9,9 +9,9 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
  * The log: JSON lines, by default on standard error. Written synchronously, so that the last line before the end of
  * the process is there as well.
  *
- * Security rule (SR-SECRET-1): nobody logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
+ * Security rule (SR-SECRET-1): no code logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
  * read `[secret]`, of errors only the name, message, code, stack and cause are kept (a driver's other fields quote
- * rows), and whatever looks like one of our tokens or the password of a URL is cut out of every text.
+ * rows), and texts that look like one of our tokens or the password of a URL are cut out.
  */
 export function createLogger(
   level: LogLevelName,

@@ -70,7 +70,7 @@ interface Lifetime {
   close(): void;
 }
 
-/** Turns signals and errors that nobody caught into an end, or into a reload. */
+/** Turns signals and uncaught errors into an end, or into a reload. */
 function watchProcess({ config, logger }: AppOptions, context: CommandContext, embedded: boolean): Lifetime {
   const { promise: ended, resolve: end } = Promise.withResolvers<End>();
   const graceMs = durationMs(config.config.server.shutdownTimeout);
@@ -111,8 +111,8 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
     if (ending) logger.error({ err: error }, message);
     else begin({ kind: "failed", error, message });
   };
-  // Security rule (SR-INPUT-2): a promise that nobody waits for belongs to one request or one round of a worker, and whatever goes wrong
-  // with it must not end all others. Before the server serves, it is part of the start, which has then failed.
+  // Security rule (SR-INPUT-2): an unhandled rejection comes from one request or one round of a worker, and must not end
+  // all others. Before the server serves, it is part of the start, which has then failed.
   const forget = (error: unknown) => {
     if (serving) logger.error({ err: error }, "a rejection that nobody handled");
     else fail(error, "a rejection that nobody handled");

@@ -3,7 +3,7 @@ import { isAddressRange, readHostAndPort } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
 
-/** What contradicts itself and could not work in any mode. */
+/** Contradictions, which are refused in every mode. */
 export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),

@@ -6,7 +6,7 @@ import { type Problem, problemIf } from "./problems.ts";
 
 const prefix = "tenant_defaults.courier";
 
-/** What contradicts itself in the courier's configuration, or needs a courier that is not there. */
+/** Contradictions in the courier's configuration, and features that need a courier where there is none. */
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
   const headers = {
@@ -33,7 +33,7 @@ export function checkCourier(config: CompleteConfig): Problem[] {
   ];
 }
 
-/** A server that is named twice would be another one than somebody expects. */
+/** Refuses a server that is named twice, because the two names may differ. */
 function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   const { provider } = courier.email;
   if (provider.case !== "smtp" || provider.value.url === undefined) return [];
@@ -57,14 +57,14 @@ export type CourierMode =
   | "providers"
   /** Nowhere: they are kept and shown on this machine. */
   | "mailbox"
-  /** Nowhere, and nobody could read them. */
+  /** Nowhere: there is neither a provider nor a mailbox, so nothing is sent. */
   | "none";
 
 /**
  * Where messages go. The development mailbox is the default on a machine that only serves itself.
  *
- * Security rule (SR-MAIL-5): the mailbox shows everybody's codes to whoever runs the server. So it is never what a deployment falls
- * back to: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
+ * Security rule (SR-MAIL-5): the mailbox shows the codes of all people to the operator. So it is never the fallback of a
+ * deployment: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
  */
 export function courierModeOf(config: CompleteConfig): CourierMode {
   const { email, sms } = config.tenantDefaults.courier;
@@ -88,7 +88,7 @@ function sendingParts({ tenantDefaults: { flows, code } }: CompleteConfig) {
   } satisfies Record<string, boolean | undefined>;
 }
 
-/** What is switched on and must send, while there is nothing to send with. */
+/** Features that are switched on and send messages, while no delivery is configured. */
 function checkSending(config: CompleteConfig): Problem[] {
   if (courierModeOf(config) !== "none") return [];
   const { flows, link } = config.tenantDefaults;
@@ -105,7 +105,7 @@ function checkSending(config: CompleteConfig): Problem[] {
   );
 }
 
-/** What to tell an operator of messages that have nowhere to go. */
+/** Warnings about messages that cannot be delivered. */
 export function checkCourierPresence(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
   const parts = Object.values(sendingParts(config));

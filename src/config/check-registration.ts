@@ -3,7 +3,7 @@ import { isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
 import type { Problem } from "./problems.ts";
 
-/** What to tell an operator of a registration that is open to strangers. */
+/** Warns of a registration that is open to strangers. */
 export function checkOpenRegistration({ tenantDefaults }: CompleteConfig): Problem[] {
   const { publicUrl, flows } = tenantDefaults;
   const { mode, addressProof } = flows.registration;

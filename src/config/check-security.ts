@@ -4,7 +4,7 @@ import type { CompleteConfig } from "./complete-config.ts";
 import { type Problem, problemIf } from "./problems.ts";
 import type { ResolvedSecrets } from "./secrets.ts";
 
-/** What works but is insecure: refused outside development mode. */
+/** Insecure settings: refused outside development mode. */
 export function checkSecurity(config: CompleteConfig, secrets: ResolvedSecrets): Problem[] {
   return [
     ...checkListeners(config),

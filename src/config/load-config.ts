@@ -180,7 +180,7 @@ function refuse(problems: readonly Problem[], sources: Sources): void {
   throw new ConfigError([...new Set(lines)]);
 }
 
-/** Freezes an object and all that it holds: nobody can change the configuration of a running server by accident. */
+/** Freezes an object and all that it holds, so that no code changes the configuration of a running server by accident. */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   for (const part of Object.values(value)) deepFreeze(part);

@@ -69,7 +69,7 @@ export function describeSource(source: Source): string | undefined {
 /** The line for a problem: `server.public.port (ostiary.yaml:3): must be a whole number`. */
 export function describeProblem(problem: Problem, sources: Sources): string {
   const place = describeSource(problem.source ?? sourceOf(sources, problem.key));
-  // A line is a line: whatever a key or a value contains cannot forge another one.
+  // Control characters of a key or value are removed, so that they cannot forge another line.
   return `${label(problem.key, place)}: ${problem.message}`.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }
 

@@ -41,7 +41,7 @@ export function readSmtpUrl(text: string, key: string): SmtpServerResult {
   const form = "must be a URL such as smtp://user:password@mail.example.com:587 or smtps://…:465";
   const [, scheme, rest = ""] = /^(smtps?):\/\/(.*)$/is.exec(text) ?? [];
   if (scheme === undefined) return wrong(form);
-  // Such a URL has no path, query or fragment, so whatever stands before the last @ is meant as user and password.
+  // Such a URL has no path, query or fragment, so all before the last @ is user and password.
   const end = rest.lastIndexOf("@");
   const mistake = credentialMistake(rest.slice(0, Math.max(end, 0)));
   if (mistake !== undefined) return wrong(mistake);

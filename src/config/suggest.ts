@@ -1,8 +1,8 @@
 import { distance } from "fastest-levenshtein";
 
 /**
- * The candidate that somebody probably meant: the one with the fewest typing mistakes between (an exchanged pair
- * of letters counts as one), if those are at most a third of the word. Undefined if none is close.
+ * The candidate with the fewest typing mistakes (an exchanged pair of letters counts as one), if they are at most a third
+ * of the word. Undefined if none is that close.
  */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;

@@ -17,7 +17,7 @@ import { WorkQueue, type WorkQueueLimits } from "./work-queue.ts";
  * concurrency and a bounded queue.
  *
  * Passwords are hashed in the form of RFC 8265 (see `passwordForm`). Older hashes and imported ones may have been made of
- * another form of the same text, so a password that has several is compared in up to three of them, whoever it is for;
+ * another form of the same text, so a password that has several is compared in up to three of them, for every account;
  * `verifyDecoy` then does as much work.
  */
 export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {

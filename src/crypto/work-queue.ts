@@ -9,7 +9,7 @@ export interface WorkQueueLimits {
   readonly queueLimit: number;
 }
 
-/** Runs expensive work a few at a time. What finds the queue full is refused at once and told when to come again. */
+/** Runs expensive work, a few pieces at a time. If the queue is full, work is refused at once with a time to try again. */
 export class WorkQueue {
   readonly #limits: WorkQueueLimits;
   readonly #places: Semaphore;

@@ -72,7 +72,7 @@ export interface Tokens {
 export interface FormTokens {
   /** The token that only this browser and this flow have; the same each time. */
   make(browserToken: string, flowId: string): Secret;
-  /** Whether it is that token; takes the same time whatever differs. */
+  /** Whether it is that token; compares in constant time. */
   matches(candidate: string, browserToken: string, flowId: string): boolean;
 }
 
@@ -85,7 +85,7 @@ export interface OneTimeCodes {
    * code is bound to is digested with it.
    */
   digest(context: readonly (string | Uint8Array)[], code: string): Uint8Array;
-  /** Whether a digest is that of the code, made with any of the keys; takes the same time whatever differs. */
+  /** Whether a digest is that of the code, made with any of the keys; compares in constant time. */
   matches(digest: Uint8Array, context: readonly (string | Uint8Array)[], code: string): boolean;
 }
 
@@ -159,11 +159,11 @@ export interface OutgoingRequest {
 }
 
 /**
- * Calls servers elsewhere by HTTP, and never one of a private network. Implemented in src/outbound. What leaves the
- * process by HTTP goes through it, whoever chose the URL.
+ * Calls servers elsewhere by HTTP, and never one of a private network. Implemented in src/outbound. Every outgoing HTTP
+ * request goes through it.
  */
 export interface OutgoingHttp {
-  /** The answer, whatever its status. Throws OutgoingHttpError; reading the body may throw it as well. */
+  /** The answer, with any status. Throws OutgoingHttpError; reading the body may throw it as well. */
   fetch(url: URL | string, request?: OutgoingRequest): Promise<Response>;
 }
 

@@ -15,10 +15,10 @@ interface BreachedPasswordsOptions {
 }
 
 const prefixLength = 5;
-/** Have I Been Pwned answers with some 40 KiB; ten times that is no range any more. */
+/** The largest answer that is read. Have I Been Pwned answers with about 40 KiB. */
 const maxAnswerBytes = 400 * 1024;
 const maxCachedBytes = 16 * 1024 * 1024;
-/** After so many failures one after the other, the service is left alone for a while. */
+/** The number of failures in a row after which the service is not asked for `pauseMs`. */
 const failuresUntilPause = 3;
 const pauseMs = 10_000;
 
@@ -112,7 +112,7 @@ function countIn(range: string, suffix: string): number {
   return Number(range.slice(start, range.indexOf("\n", start)));
 }
 
-/** Knows whether the service answers: tells the log once when it stops to and once when it does again. */
+/** Tracks whether the service answers, and logs each change once. */
 class Outage {
   readonly #options: BreachedPasswordsOptions;
   #failures = 0;
@@ -122,7 +122,7 @@ class Outage {
     this.#options = options;
   }
 
-  /** Whether asking now would only make somebody wait for nothing. */
+  /** Whether the service is not asked for now, because it has failed several times. */
   isPaused(): boolean {
     return this.#options.clock.now().getTime() < this.#pausedUntil;
   }

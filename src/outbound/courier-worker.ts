@@ -54,7 +54,7 @@ class CourierWorker {
     this.#sender = sender;
     this.#logger = logger;
     this.#pollMs = pollMs;
-    // Whatever ends a worker, it ends no other one, nor the process.
+    // A worker that fails ends neither the other workers nor the process.
     this.#finished = this.#run().catch((error: unknown) => {
       logger.error({ err: error }, "a worker of the courier ended");
     });
@@ -175,7 +175,7 @@ class HeldBatch {
       this.#waiting = this.#waiting.filter(({ id }) => held.has(id));
       this.#renewedAt = startedAt;
     } catch {
-      // The database is away: the leases run out, `take` notices, and whoever comes first goes on.
+      // The database is away: the leases run out, `take` notices, and the next worker takes the messages.
     }
   }
 }

@@ -57,7 +57,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       await response.body?.cancel();
       if (redirects === maxRedirects) throw redirectRefused(start, `more than ${maxRedirects} redirects`);
       const next = redirectTarget(start, url, location);
-      // Security rule (SR-OUTBOUND-2): credentials and whatever else the caller sent are meant for the first origin only.
+      // Security rule (SR-OUTBOUND-2): the headers of the caller, credentials among them, are for the first origin only.
       if (next.origin !== url.origin) headers = plainHeadersOf(headers);
       url = next;
     }

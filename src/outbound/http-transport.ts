@@ -74,12 +74,12 @@ function resultOf({ status, ok, headers }: Response): DeliveryResult {
   return { kind: "failed", permanent, error: `the provider answered ${status}`, retryAfterMs };
 }
 
-/** Only the form in seconds: nobody dates a pause of minutes. */
+/** Reads the form in seconds; the form with a date is ignored. */
 function retryAfterOf(header: string | null): number | undefined {
   return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
 }
 
-/** What undici says is in the cause: "fetch failed" alone helps nobody. */
+/** The cause of undici's "fetch failed", which says more. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   const { cause } = error;

@@ -78,8 +78,8 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
 function connectionOf(options: SmtpTransportOptions) {
   const { server, clientName, timeoutMs, authorities } = options;
   const { host, port, implicitTls: secure, login } = server;
-  // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
-  // between who hides the offer, gets nothing (RFC 8314, section 3).
+  // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and nothing is sent to a server without STARTTLS,
+  // nor if an attacker on the way hides the offer (RFC 8314, section 3).
   const plain = options.allowPlainText || (isLoopbackAddress(host) && authorities === undefined);
   return {
     pool: true as const,
@@ -116,7 +116,7 @@ const aboutLogin: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /**
  * A 5xx is permanent (RFC 5321, section 4.2.1) where it is about the message: its sender, recipient or content. Said
- * of the connection or of our password it is about the configuration, which somebody will put right.
+ * of the connection or of our password it is about the configuration, which the operator can correct.
  */
 function failureOf(error: unknown, { recipient }: Delivery): DeliveryResult {
   if (!(error instanceof Error)) return { kind: "failed", permanent: false, error: "unknown error" };

@@ -6,7 +6,7 @@ import { decodeBase64, readParameters } from "./phc.ts";
 /**
  * Scrypt (RFC 7914): `$scrypt$ln=15,r=8,p=1$salt$hash` as in the PHC string format, where ln is the logarithm of
  * N; and the form of Ory Kratos, where ln is N itself and base64 is padded: `$scrypt$ln=16384,r=8,p=1$…==$…=`. A
- * number that could be both (up to 31) is a logarithm: nobody hashes with an N of 16. Costs up to N = 2^17, r = 32,
+ * number that could be both (up to 31) is a logarithm, since an N of 16 is not in use. Costs up to N = 2^17, r = 32,
  * p = 10 and 128 MiB are verified.
  */
 export const scryptFormat: PasswordFormat = {

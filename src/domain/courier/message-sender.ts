@@ -25,7 +25,7 @@ interface Deps {
   readonly chance?: (() => number) | undefined;
 }
 
-/** The rules of sending one message: what is not sent any more, what is tried again, and what is given up. */
+/** Sends messages: decides which are no longer sent, which are tried again, and which are given up. */
 export class MessageSender {
   readonly #deps: Deps;
 
@@ -88,7 +88,7 @@ export class MessageSender {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
     if (message.attempts > this.#deps.retry.maxAttempts)
       return givenUp("its attempts ended without an answer");
-    // Security rule (SR-MAIL-2): a code that nobody can use any more would only teach people to expect mails with codes.
+    // Security rule (SR-MAIL-2): an expired code is not sent: it would only teach people to expect mails with codes.
     if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired");
     const transport = this.#deps.transports[message.channel];
     if (transport === undefined) {
@@ -100,7 +100,7 @@ export class MessageSender {
     try {
       rendered = await this.#deps.renderer.render(content, message.channel, message.language);
     } catch (error) {
-      // Somebody will put the template right, or the machine was too busy for its time limit.
+      // The template may be corrected, or the machine was too busy for its time limit.
       const reason = error instanceof Error ? error.message : String(error);
       return { kind: "failed", permanent: false, error: `its template failed: ${reason}` };
     }

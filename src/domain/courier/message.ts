@@ -40,12 +40,12 @@ export interface TemplateData {
   readonly registration_link: LinkData;
   readonly verification_link: LinkData;
   readonly recovery_link: LinkData;
-  /** An operator invites somebody to register. */
+  /** An operator invites a person to register. */
   readonly invitation: InvitationData;
-  /** Somebody tried to register with an address that has an account already. */
+  /** A registration with an address that has an account already. */
   readonly registration_taken: NoData;
   readonly password_changed: NoData;
-  /** Somebody entered many wrong codes. */
+  /** Many wrong codes were entered. */
   readonly wrong_codes: { readonly count: number };
   readonly recovery_completed: NoData;
   /** Told to the old address. */
@@ -119,7 +119,7 @@ interface Addressing {
   /** Whose message it is, if it is an identity's. */
   readonly identityId?: IdentityId | undefined;
   /**
-   * Stored, but never sent or shown. Written in place of a message to an address that nobody has, so that known and
+   * Stored, but never sent or shown. Written in place of a message to an address without an account, so that known and
    * unknown ones cost the same work. Default false.
    */
   readonly suppressed?: boolean | undefined;
@@ -159,7 +159,7 @@ export function expiryOf(message: OutgoingMessage): Instant | Never {
   return instantOf(new Date(message.createdAt.getTime() + message.data.minutes * 60_000));
 }
 
-/** Whether a message of this template carries a code or link, which proves something to whoever reads it. */
+/** Whether a message of this template carries a code or link, so that its reader can prove the address. */
 export function isProof(template: MessageTemplate): boolean {
   const data = sampleData[template];
   return "code" in data || "url" in data;

@@ -15,7 +15,7 @@ interface Deps {
   readonly clock: Clock;
 }
 
-/** What operators can do with messages. What a message says is never among it. */
+/** The rules of messages, as operators manage them. Operators never see the content of a message. */
 export class Messages {
   readonly #deps: Deps;
 
@@ -71,7 +71,7 @@ export class Messages {
   ): Promise<MessageRecord> {
     const message = await this.get(tenant, id);
     // Security rule (SR-MAIL-2): a code or link proves that its reader has the address that it was made for. Sent elsewhere it
-    // would let whoever may read that mail, the operator among them, verify or take over what is not theirs.
+    // would let the reader of that mail, for example the operator, verify a foreign address or take over its account.
     if (isProof(message.template)) {
       throw domainError("MESSAGE_NOT_READDRESSABLE", { template: message.template });
     }
@@ -90,7 +90,7 @@ export class Messages {
     }
   }
 
-  /** Somebody else may have been faster; then what they did stands. */
+  /** Another call may have changed the message meanwhile; then its change stands. */
   async #requeued(tenant: Tenant, id: MessageId, changed: MessageRecord | undefined): Promise<MessageRecord> {
     if (changed !== undefined) return changed;
     const { state } = await this.get(tenant, id);

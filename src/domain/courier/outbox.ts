@@ -30,7 +30,7 @@ const purpose = "message";
 /**
  * Seals messages for the store and opens them again when they are sent.
  *
- * Security rule (SR-MAIL-3): codes and links lie in the queue sealed, so that a copy of the database signs nobody in. The id is
+ * Security rule (SR-MAIL-3): codes and links are sealed in the queue, so that a copy of the database lets no one sign in. The id is
  * sealed with them, so that what is in one row says nothing in another.
  */
 export class Outbox {

@@ -22,7 +22,7 @@ export interface CompiledSchema {
   readonly id: string;
   readonly version: number;
   readonly document: JsonObject;
-  /** What an operator should know: nobody can sign in with it, a format that nothing checks. */
+  /** Warnings for the operator: for example that no trait is an identifier, or that a format is not checked. */
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly (TraitField | TraitList)[];

@@ -59,8 +59,8 @@ export class Credentials {
   }
 
   /**
-   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in with
-   * the old one is signed out, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND,
+   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Sessions
+   * of the old one end, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND,
    * PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(

@@ -51,7 +51,7 @@ export type DocumentChange =
 /** What to change of an identity; undefined stays as it is. */
 export interface IdentityChange {
   readonly id: IdentityId;
-  /** Empty: whatever is current. */
+  /** Empty: the current one is not compared. */
   readonly etag: string;
   /** Another schema; needs traits. */
   readonly schemaId: string | undefined;

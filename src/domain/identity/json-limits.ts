@@ -10,7 +10,7 @@ export interface JsonLimits {
   readonly maxStringLength: number;
 }
 
-/** What traits may be, whatever the schema says: 64 KiB as JSON, 4096 characters a string. */
+/** The limits of traits under every schema: 64 KiB as JSON, 4096 characters a string. */
 export const traitLimits: JsonLimits = { maxBytes: 64 * 1024, maxStringLength: 4096 };
 
 /** What public and admin metadata may be: 16 KiB as JSON each. */

@@ -1,7 +1,7 @@
 import { RE2JS } from "@bufbuild/re2";
 
 /**
- * Compiles a pattern of a schema into a matcher whose time is linear in the text, whatever the pattern: the RE2
+ * Compiles a pattern of a schema into a matcher whose time is linear in the text for every pattern: the RE2
  * algorithm, which Go and therefore Kratos use as well. So no schema can be brought to a standstill by the text
  * that somebody registers with. The price: look-around and back-references are refused (throws an Error that says
  * so), and repetitions end at 1000.

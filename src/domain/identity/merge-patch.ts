@@ -50,7 +50,7 @@ export function changeableNow({ patch, undo }: TraitsChange, now: JsonObject): J
   return Object.fromEntries(members);
 }
 
-/** Whether two values are equal, in whatever order their members come. */
+/** Whether two values are equal; the order of members does not count. */
 export function isSameJson(one: JsonValue, other: JsonValue): boolean {
   return canonicalJson(one) === canonicalJson(other);
 }

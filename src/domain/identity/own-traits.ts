@@ -21,7 +21,7 @@ export function checkChange(
   return { ...schema.validate(merged, owns), merged };
 }
 
-/** Traits with a patch, which nobody has checked yet; as they are where it is beyond the limits of traits. */
+/** Traits merged with a patch, unvalidated. Without the patch if it is beyond the limits of traits. */
 export function mergeTraits(
   traits: JsonObject,
   patch: JsonObject,

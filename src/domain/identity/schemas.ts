@@ -34,7 +34,7 @@ interface Deps {
 
 /**
  * The identity schemas of each tenant. The current versions are those of the configuration and are kept compiled;
- * other versions are compiled when somebody asks, and the last 64 are kept.
+ * other versions are compiled on first use, and the last 64 are kept.
  */
 export class IdentitySchemas {
   readonly #deps: Deps;

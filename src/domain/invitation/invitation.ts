@@ -8,9 +8,9 @@ export type InvitationState = "pending" | "used" | "expired" | "revoked";
 
 /** What an invitation says of the account that is made with it. */
 export interface InvitedAccount {
-  /** Where it was sent; undefined: it was handed over, and nobody knows to whom. Normalised. */
+  /** The address that it was sent to, normalised. Undefined: it was handed over, so no address is known. */
   readonly address: { readonly kind: AddressKind; readonly value: string } | undefined;
-  /** What the form is filled in with; whoever registers can change it. */
+  /** Initial values of the form. The person who registers can change them. */
   readonly traits: JsonObject;
   readonly publicMetadata: JsonObject;
   readonly adminMetadata: JsonObject;

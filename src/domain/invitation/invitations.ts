@@ -117,8 +117,8 @@ export class Invitations {
   }
 
   /**
-   * The invitation that a token stands for, while somebody can register with it. Throws INVITATION_INVALID, the same for
-   * whatever is wrong with it. Nothing is used: that is done by the registration when it completes.
+   * The invitation of a token, while it can be used. Throws INVITATION_INVALID, the same for every reason. The invitation is
+   * not used here: the registration does that when it completes.
    */
   async open(tenant: Tenant, text: string): Promise<Invitation> {
     const parsed = this.#deps.tokens.parse("invitation", text);

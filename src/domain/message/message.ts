@@ -197,7 +197,7 @@ export function userNameIsPhone(): Message {
   );
 }
 
-/** A text with characters that nobody sees or can type. */
+/** A text with control or invisible characters. */
 export function forbiddenCharacter(): Message {
   return error(9000108, "Must not have control or invisible characters.");
 }
@@ -269,8 +269,8 @@ export const saveLabel = (): Message => info(1070003, "Save");
 export const resumeLabel = (): Message => info(9000014, "Go on with the change");
 
 /**
- * A code was sent, or nobody knows that none was. It names the address: a person who enters a code that somebody else has asked for
- * sees whose it is.
+ * A code was sent, as far as the answer may tell. The message names the address, so that a person sees for which account a code
+ * was asked for.
  */
 export function codeSent(flow: FlowKind, sentTo: string): Message {
   const context = { sent_to: sentTo };
@@ -302,13 +302,13 @@ export function codeSent(flow: FlowKind, sentTo: string): Message {
   }
 }
 
-/** Whoever proves again who they are types nothing, and what is sent to nobody has no address. */
+/** `sentTo` is empty in a refresh, where no address is typed. */
 function ifAccount(sentTo: string, what: "a code" | "a link"): string {
   const account = sentTo === "" ? "an account" : `an account for ${sentTo}`;
   return `If there is ${account}, ${what} has been sent to its address.`;
 }
 
-/** A link was sent, or nobody knows that none was. */
+/** A link was sent, as far as the answer may tell. */
 export function linkSent(flow: FlowKind, sentTo: string): Message {
   const context = { sent_to: sentTo };
   switch (flow) {
@@ -355,7 +355,7 @@ export function confirmLink(flow: FlowKind, address: string): Message {
 /** Something else is wanted beside the first proof. */
 export const secondFactor = (): Message => info(1010004, "Please show your second factor to go on.");
 
-/** A login of somebody who is signed in already. */
+/** A login of a person who is signed in already. */
 export function confirmIdentity(): Message {
   return info(1010003, "Please confirm this action by verifying that it is you.");
 }
@@ -422,12 +422,12 @@ export function invitationGone(): Message {
   return error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
 }
 
-/** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
+/** No account signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
 export function noCodeSignIn(): Message {
   return error(4000035, "This account does not exist or has not set up sign in with a code.");
 }
 
-/** Nobody has this address. Only where answers need not hide who has an account. */
+/** No account has this address. Only where answers need not hide who has an account. */
 export function accountNotFound(): Message {
   return error(4000037, "This account does not exist or cannot be reached at this address.");
 }
@@ -488,7 +488,7 @@ export function signInAs(identifier: string): Message {
 /** The address that was chosen is none of those that are offered, or is no longer one to recover by. */
 export const addressNotOffered = (): Message => error(9000041, "Choose one of these addresses.");
 
-/** The label of the field for whatever a recovery begins with. */
+/** The label of the field for the name that a recovery begins with. */
 export const recoveryNameLabel = (): Message => info(9000042, "Email, phone number or user name");
 
 /** The label of the choice of an address. */

@@ -21,7 +21,7 @@ export function confirmSecond(): Message {
   return info(9000214, "Your account is protected by something beside your first proof.");
 }
 
-/** Its subtitle, for somebody who is signed in. */
+/** Its subtitle, for a person who is signed in. */
 export const confirmAgain = (): Message => info(9000215, "What you are about to do needs a fresh sign-in.");
 
 /** The heading where a code is entered. */
@@ -79,7 +79,7 @@ export const chooseAddressTitle = (): Message => info(9000229, "Choose an addres
 /** Its subtitle. */
 export const chooseAddressHelp = (): Message => info(9000230, "The message goes to the one that you choose.");
 
-/** The heading where somebody says whose account it is. */
+/** The heading of the question whose account it is. */
 export const claimTitle = (): Message => info(9000231, "Is this your account?");
 
 /** Its subtitle. */

@@ -31,7 +31,7 @@ export interface PageAnswer<T> {
 }
 
 /**
- * Makes and reads page tokens. They are sealed, so that nobody comes to depend on what is in them, and bound to the
+ * Makes and reads page tokens. They are sealed, so that no client depends on their content, and bound to the
  * tenant, the list and its filters, so that one is never taken for another's.
  */
 export class PageTokens {

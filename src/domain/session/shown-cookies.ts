@@ -2,7 +2,7 @@ import { type DomainError, domainError } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
 import type { AuthenticatedSession } from "./session.ts";
 
-/** How many distinct values of the session cookie are looked up at most; of more none is. */
+/** The most distinct values of the session cookie that are looked up. With more, none is. */
 export const mostSessionCookies = 4;
 
 /** What a value of the session cookie turned out to be. */

@@ -33,7 +33,7 @@ export interface TenantSettings {
   };
   readonly registration: {
     readonly lifetimeMs: number;
-    /** Who can make an account: anybody, only people with an invitation, or nobody. */
+    /** Who can make an account: all people, only those with an invitation, or none. */
     readonly mode: "open" | "invitation" | "closed";
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";

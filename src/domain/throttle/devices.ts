@@ -28,7 +28,8 @@ interface Deps {
 }
 
 /**
- * Device tokens. A token is bound to one identity and signs nobody in: all it gives is a bucket of guesses of its own.
+ * Tokens of known devices. A token is bound to one identity and signs in to nothing: it only gives the device a bucket of
+ * guesses of its own.
  * A client never chooses one: what is not known is replaced by a fresh one, so none can be planted.
  */
 export class Devices {

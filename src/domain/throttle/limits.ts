@@ -104,7 +104,7 @@ export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   },
   own_recipient: { scope: "recipient", by: "own+recipient", stage: 2, who: "owner", onSuccess: "keep" },
   own_recipient_daily: { scope: "recipient", by: "own+recipient", stage: 3, who: "owner", onSuccess: "keep" },
-  // By purpose: an account can claim an address of somebody else and verify it, but not sign in by it.
+  // By purpose: an account can claim a foreign address and ask to verify it, but not sign in by it.
   own_recipient_total: {
     scope: "recipient",
     by: "recipient+purpose",
@@ -123,20 +123,20 @@ export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   own_wrong_codes: { scope: "device", by: "own", stage: 4, who: "owner", onSuccess: "reset", isSilent: true },
 };
 
-/** What somebody does that is throttled. */
+/** An action that is throttled. */
 export type ThrottledAction =
   /** Tries a secret that an account always has: a password, a second factor. */
   | "login"
-  /** As login, on behalf of somebody whose address and device are not known. */
+  /** As login, on behalf of a person whose IP address and device are not known. */
   | "password_check"
   /**
    * Tries a one-time code that the flow waits for; it has its own few tries. Neither the account's counters nor the
    * address's stop it: this is how its owner gets in from a new device, or from a shared address, while others guess.
    */
   | "code_check"
-  /** Uses a link that was opened: 256 bits that nobody guesses, so nothing but the flow counts it. */
+  /** Uses a link that was opened. It has 256 random bits, so only the flow counts it. */
   | "link_check"
-  /** Tries a code or link that is no longer awaited. */
+  /** Tries a code or link that the flow does not wait for any more. */
   | "late_check"
   /** Makes an account. */
   | "registration"

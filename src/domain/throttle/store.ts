@@ -35,7 +35,7 @@ export interface CountResult {
 export interface CountRequest {
   readonly atUs: number;
   readonly attempts: readonly CountedAttempt[];
-  /** Whose devices and sessions show the owner. Undefined: nobody's. */
+  /** The identity whose devices and sessions show the owner. Undefined: none. */
   readonly identityId: IdentityId | undefined;
   readonly devices: readonly Uint8Array[];
   /** The token digest of the session that was shown. */

@@ -43,7 +43,7 @@ export interface ThrottleSubjects {
 /**
  * What stands for a subject in the key of its counter; none where it is not given.
  *
- * Security rule (SR-ENUM-10): what nobody has is counted by its name where an identity would be counted by its id, so that the work is the
+ * Security rule (SR-ENUM-10): an unknown name is counted by itself where an identity would be counted by its id, so that the work is the
  * same (ASVS V6.3.8).
  */
 export function subjectOf(

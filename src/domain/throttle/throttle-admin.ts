@@ -17,7 +17,7 @@ import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
 /** Whose counters are meant; at least one is given. */
 export interface ThrottleSubject {
-  /** As somebody would type it; empty: none. */
+  /** An identifier as a person types it; empty: none. */
   readonly identifier: string;
   /** The IP address; empty: none. */
   readonly ipAddress: string;
@@ -172,7 +172,7 @@ function countedBy(about: {
   const { name, identity, owns } = about;
   const address = about.ipAddress === "" ? undefined : { address: about.ipAddress, isShared: false };
   const names = name === undefined ? [] : [name];
-  // Whatever a message was asked for by, it went to one of these.
+  // A message goes to one of these, by any name that it was asked for by.
   const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];
   return [
     { limits: addressLimits, subjects: { address } },

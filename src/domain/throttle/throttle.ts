@@ -22,7 +22,7 @@ import type {
 } from "./store.ts";
 import { allowanceOf, subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
-/** An attempt that was counted and let through. Whoever completes the action passes it on. */
+/** An attempt that was counted and let through. Pass it to `succeeded` when the action completes. */
 export interface ThrottleTicket {
   readonly shownDevices: readonly ShownDevice[];
   /** What shows the owner: a device that the identity knows, or a live session of it. Undefined if nothing does. */
@@ -83,7 +83,7 @@ export class Throttle {
 
   /**
    * Counts an attempt in all limits of the action, in one statement. Throws RATE_LIMITED with the time to wait, the
-   * same for identifiers that nobody has (ASVS V6.3.8).
+   * same for unknown identifiers (ASVS V6.3.8).
    */
   async take(
     tenant: Tenant,
@@ -142,8 +142,8 @@ export class Throttle {
   }
 
   /**
-   * Whether this is the first time within a span that something is to be told of a subject. Counted by all servers together,
-   * and of subjects that nobody is as well. One round trip.
+   * Whether this is the first notice about a subject within a period. Counted by all servers together, and for unknown
+   * subjects as well. One round trip.
    */
   async isFirst(tenant: Tenant, subject: string, periodMs: number): Promise<boolean> {
     const attempt = {
@@ -221,7 +221,7 @@ export class Throttle {
       ...(watchedLimits[action] ?? []).flatMap((limit) => attemptsAt(limit, 0)),
       ...actionLimits[action].flatMap((limit) => attemptsAt(limit, limitRules[limit].stage)),
     ];
-    // Statements that count the same subjects then wait for each other instead of blocking each other.
+    // In one order, so that statements which count the same subjects wait for each other and do not deadlock.
     return attempts.sort((left, right) => left.stage - right.stage || Buffer.compare(left.key, right.key));
   }
 
