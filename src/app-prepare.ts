@@ -23,14 +23,14 @@ import { createPeers } from "./transport/http/peers.ts";
 import { loadStaticFiles } from "./transport/http/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
-/** What was made. */
+/** Result of preparing. */
 export interface Prepared {
   readonly renderer: LiquidRenderer;
   /** The files of the self-service pages by their paths; undefined if they are not served. */
   readonly pages: ReadonlyMap<string, HttpHandler> | undefined;
 }
 
-/** Where the build puts the self-service pages, in a checkout and in the published package. */
+/** Folder of the built self-service pages, in a checkout and in the published package. */
 const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 
 /**
@@ -119,7 +119,7 @@ function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readon
   return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url.reveal()]]));
 }
 
-/** What would be refused at each call. A name is only resolved then, so it is looked at again. */
+/** Refuses URLs that would be refused at each call. A name is resolved at the call, so it is checked again then. */
 function assertCallable({ server }: CompleteConfig, text: string): void {
   const url = new URL(text);
   const destinations = createDestinations(server.outbound);

@@ -26,12 +26,12 @@ import { Readiness } from "./transport/http/readiness.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
-/** How often gathered uses are written. */
+/** Interval of writing the gathered uses. */
 const flushIntervalMs = 15_000;
-/** How often the database is asked whether it is there. */
+/** Interval of asking the database for its state. */
 const watchIntervalMs = 500;
 
-/** What was started, to be stopped in reverse order. */
+/** Steps that stop the parts which were started, in reverse order. */
 class Cleanup {
   readonly #steps: (() => Promise<void> | void)[] = [];
 

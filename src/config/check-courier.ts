@@ -51,7 +51,7 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   );
 }
 
-/** Where messages go. */
+/** Destination of messages. */
 export type CourierMode =
   /** To a provider, by the channels that are configured. */
   | "providers"
@@ -61,7 +61,7 @@ export type CourierMode =
   | "none";
 
 /**
- * Where messages go. The development mailbox is the default on a machine that only serves itself.
+ * Destination of messages. The development mailbox is the default on a machine that only serves itself.
  *
  * Security rule (SR-MAIL-5): the mailbox shows the codes of all people to the operator. So it is never the fallback of a
  * deployment: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.

@@ -37,7 +37,7 @@ export function variableOf(path: string): string {
 /** All keys in the order of the contract, each section before its own keys. */
 export const configKeys: readonly ConfigKey[] = keysOf(ConfigSchema, "");
 
-/** How the values of a field are written. */
+/** Notation of the values of a field. */
 export type ValueKind =
   | "text"
   | "path"

@@ -1,4 +1,4 @@
-/** Where the value of a key came from. */
+/** Source of the value of a key. */
 export type Source =
   | { readonly kind: "default" }
   | { readonly kind: "file"; readonly file: string; readonly line: number }

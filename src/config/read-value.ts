@@ -14,17 +14,17 @@ import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts
 import { parseSpan } from "./spans.ts";
 import { closest } from "./suggest.ts";
 
-/** What reading needs to know of the place that is read, and where it puts what it found. */
+/** The place that is read, and the lists that sources and problems are added to. */
 export interface ReadContext {
-  /** Where a node is. */
+  /** Source of a node. */
   readonly sourceOf: (node: Node | null) => Source;
-  /** What relative paths start at. */
+  /** Base of relative paths. */
   readonly baseDirectory: string;
   readonly sources: Sources;
   readonly problems: Problem[];
 }
 
-/** What a value turned out to be: in the JSON form of its field, or not of its type, with the reason. */
+/** A value in the JSON form of its field, or the reason why it is not of its type. */
 export type ReadResult =
   | { readonly kind: "value"; readonly json: JsonValue }
   | { readonly kind: "wrong"; readonly message: string };
@@ -217,7 +217,7 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
   return entries;
 }
 
-/** What an unknown key was probably meant to be: its replacement, a similar key beside it, or a key of its name elsewhere. */
+/** Suggestion for an unknown key: its replacement, a similar key beside it, or a key of its name elsewhere. */
 function hintFor(name: string, path: string, siblings: readonly string[]): string {
   const instead = insteadOfFormerKey(path === "" ? name : `${path}.${name}`);
   if (instead !== undefined) return `; did you mean ${instead}?`;

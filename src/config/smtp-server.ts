@@ -16,7 +16,7 @@ export interface SmtpServer {
   readonly login: { readonly user: string; readonly password: Secret } | undefined;
 }
 
-/** What came of reading: a server, or what is wrong with which key. Messages never quote a URL or a password. */
+/** A server, or the problems of its keys. Messages never quote a URL or a password. */
 export type SmtpServerResult =
   | { readonly kind: "server"; readonly server: SmtpServer }
   | { readonly kind: "wrong"; readonly problems: readonly Problem[] };

@@ -57,7 +57,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
   };
 }
 
-/** How many hashes to compute at the same time where the configuration names no number: one for each core. */
+/** Default number of hashes that are computed at the same time: one for each core. */
 export function availableHashingConcurrency(): number {
   return availableParallelism();
 }
@@ -86,7 +86,7 @@ interface PasswordBytes {
   readonly bytes: Buffer;
 }
 
-/** What to try, each text once: nearly always one. */
+/** The forms to try, each text once: nearly always one. */
 function formsOf(password: Secret): readonly PasswordBytes[] {
   const typed = password.reveal();
   const forms = new Map<string, PasswordBytes["kind"]>([[passwordForm(typed), "current"]]);

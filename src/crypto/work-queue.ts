@@ -3,9 +3,9 @@ import { Semaphore } from "../domain/semaphore.ts";
 
 /** The bounds of a queue. */
 export interface WorkQueueLimits {
-  /** How much work runs at the same time; at least 1. */
+  /** Pieces of work that run at the same time; at least 1. */
   readonly concurrency: number;
-  /** How much more may wait, first come first served. */
+  /** Pieces of work that may wait, first come first served. */
   readonly queueLimit: number;
 }
 

@@ -5,11 +5,11 @@
 
 import type { FieldViolation } from "./field-violation.ts";
 
-/** What is known of a reason before it happens. */
+/** Texts of a reason. */
 interface ErrorText {
   /** The sentence sent with it, in English. */
   readonly message: string;
-  /** What the caller can do about it; empty where nothing can be done. */
+  /** Advice for the caller; empty where nothing can be done. */
   readonly remedy: string;
   /** The metadata keys that every error of this reason carries. */
   readonly metadata: readonly string[];
@@ -514,7 +514,7 @@ export type ErrorReason = keyof typeof texts;
 /** All reasons, in the order of the contract. */
 export const errorReasons = Object.keys(texts) as ErrorReason[];
 
-/** What is known of each reason before it happens. */
+/** Texts of each reason. */
 export const errorTexts: Readonly<Record<ErrorReason, ErrorText>> = texts;
 
 /** The metadata that an error of a reason must carry. */
@@ -522,10 +522,10 @@ export type ErrorMetadata<R extends ErrorReason> = Readonly<
   Record<(typeof texts)[R]["metadata"][number], string>
 >;
 
-/** What a DomainError may carry besides its metadata. */
+/** Options of a DomainError besides its metadata. */
 export interface DomainErrorOptions {
   readonly violations?: readonly FieldViolation[];
-  /** When to try again. */
+  /** Pause until the next attempt. */
   readonly retryAfterMs?: number;
   /** Replaces the reason's own sentence where there is more to say. Never holds a secret. */
   readonly message?: string;

@@ -1,4 +1,4 @@
-/** What is wrong with single fields of a request, in the words of the contract. */
+/** Violations of single fields of a request, in the words of the contract. */
 
 /** The names of ostiary.error.v1.FieldViolationReason, in its order; test/structure holds the two together. */
 export const fieldViolationReasons = [
@@ -16,7 +16,7 @@ export const fieldViolationReasons = [
   "VALUE",
 ] as const;
 
-/** Why a field is wrong. Permanent. */
+/** Reason of a violation. Permanent. */
 export type FieldViolationReason = (typeof fieldViolationReasons)[number];
 
 /** One field that is wrong. */

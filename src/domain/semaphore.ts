@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = places;
   }
 
-  /** How many pieces of work wait for a place. */
+  /** Number of pieces of work that wait for a place. */
   get waiting(): number {
     return this.#waiting.length;
   }

@@ -2,15 +2,15 @@ import type { MessageSender } from "../domain/courier/message-sender.ts";
 import type { ClaimedMessage } from "../domain/courier/store.ts";
 import type { Logger } from "../domain/ports.ts";
 
-/** How many messages a worker takes at once. Few enough that others find work, many enough to save round trips. */
+/** Messages that a worker takes at once: few enough that others find work, many enough to save round trips. */
 const batchSize = 20;
 const longestPauseMs = 10_000;
 
 interface CourierWorkersOptions {
   readonly sender: MessageSender;
-  /** How many messages are sent at the same time. */
+  /** Number of messages that are sent at the same time. */
   readonly workers: number;
-  /** How often the queue is looked at without being told to; default one second. */
+  /** Interval of looking into the queue without a wake-up. Default 1 s. */
   readonly pollMs?: number | undefined;
   readonly logger: Logger;
 }

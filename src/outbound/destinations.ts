@@ -1,7 +1,7 @@
 import { bareHost, readHostAndPort } from "../domain/hosts.ts";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
 
-/** Where requests may go, as the configuration has it. */
+/** Allowed destinations of requests, from the configuration. */
 export interface DestinationOptions {
   /** `host` or `host:port`, exactly, that may be on a private network. */
   readonly allowedPrivateHosts: readonly string[];

@@ -8,7 +8,7 @@ import { isPublicAddress } from "./public-address.ts";
 
 export { fetch } from "undici";
 
-/** What opens connections. */
+/** Options of the agent. */
 export interface GuardedAgentOptions {
   readonly destinations: Destinations;
   /** Resolves names; default the system's resolver, with its hosts file. */

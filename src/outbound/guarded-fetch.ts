@@ -4,7 +4,7 @@ import type { OutgoingHttp, OutgoingRequest } from "../domain/ports.ts";
 import { createDestinations, type DestinationOptions, portOf } from "./destinations.ts";
 import type { GuardedAgentOptions } from "./guarded-agent.ts";
 
-/** What the guarded fetch is made from. */
+/** Options of the guarded fetch. */
 export interface GuardedFetchOptions
   extends DestinationOptions,
     Pick<GuardedAgentOptions, "lookup" | "isAddressAllowed"> {}
@@ -157,7 +157,7 @@ function isFollowed({ method = "GET" }: OutgoingRequest, { status }: UndiciRespo
   return redirectStatuses.has(status) && (method === "GET" || method === "HEAD");
 }
 
-/** What says nothing about the caller and so may be told to a second origin. */
+/** The headers that tell nothing about the caller, so that a second origin may get them. */
 function plainHeadersOf(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() === "accept"));
 }

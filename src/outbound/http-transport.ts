@@ -8,10 +8,10 @@ interface HttpTransportOptions {
   readonly url: () => Secret;
   /** Each of them signs, so that the receiver can be told a new one before the old one goes. Asked at each message. */
   readonly signingSecrets: () => readonly Secret[];
-  /** Who mail is from; undefined for text messages. */
+  /** Sender of mail; undefined for text messages. */
   readonly from: { readonly address: string; readonly name: string } | undefined;
   readonly http: OutgoingHttp;
-  /** How long the provider may take to answer. */
+  /** Time limit of an answer of the provider. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }

@@ -5,7 +5,7 @@ import { isLoopbackAddress } from "../domain/hosts.ts";
 import { isEmailAddress } from "../domain/identifier/normalise.ts";
 import type { Secret } from "../domain/secret.ts";
 
-/** How to reach an SMTP server, and who mail is from. */
+/** Connection to an SMTP server, and the sender of mail. */
 export interface SmtpTransportOptions {
   readonly server: {
     /** A name, or an address without brackets. */
@@ -15,7 +15,7 @@ export interface SmtpTransportOptions {
     readonly implicitTls: boolean;
     readonly login: { readonly user: string; readonly password: Secret } | undefined;
   };
-  /** What the server is greeted with; undefined: the machine's name. */
+  /** Name in the greeting of the client; undefined: the machine's name. */
   readonly clientName?: string | undefined;
   /** Does without STARTTLS beyond this machine. */
   readonly allowPlainText: boolean;

@@ -12,7 +12,7 @@ import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
 import type { ApiKeyStore } from "./store.ts";
 
-/** Who makes or revokes keys, and what they may hand on: an API key, or the holder of a client certificate. */
+/** Maker of keys, with the rights that it may hand on: an API key, or the holder of a client certificate. */
 export interface KeyMaker {
   readonly maker: ApiKeyMaker;
   readonly scopes: readonly string[];

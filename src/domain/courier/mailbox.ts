@@ -19,7 +19,7 @@ interface Deps {
   readonly renderer: MessageRenderer;
 }
 
-/** How many messages the mailbox shows. */
+/** Most messages that the mailbox shows. */
 const shownMessages = 100;
 
 /** The development mailbox: what would have been sent, to be read on this machine. */

@@ -20,7 +20,7 @@ export interface SealedMessage {
   readonly language: string;
   readonly identityId: IdentityId | undefined;
   readonly suppressed: boolean;
-  /** When its code or link ends. */
+  /** End of its code or link. */
   readonly expiresAt: Instant | Never;
   readonly sealedData: string;
 }
@@ -58,7 +58,7 @@ export class Outbox {
     };
   }
 
-  /** What a stored message says; undefined if its secret is gone or the row was tampered with. */
+  /** Content of a stored message; undefined if its secret is gone or the row was tampered with. */
   open(message: Pick<SealedMessage, "id" | "template" | "sealedData">): MessageContent | undefined {
     const plain = this.#sealer.open(purpose, message.sealedData);
     if (plain === undefined) return undefined;

@@ -39,7 +39,7 @@ export type EventType =
   | "message.readdressed"
   | "throttle.reset";
 
-/** Who did it. */
+/** Author of a change. */
 export type EventActor =
   | { readonly kind: "anonymous" }
   | { readonly kind: "identity"; readonly identityId: IdentityId }
@@ -47,7 +47,7 @@ export type EventActor =
   | { readonly kind: "certificate"; readonly name: string }
   | { readonly kind: "server" };
 
-/** Where a change came from: the call that made it. */
+/** Origin of a change: the call that made it. */
 export interface CallOrigin {
   readonly actor: EventActor;
   readonly requestId: string;

@@ -20,7 +20,7 @@ interface Deps {
   readonly pageTokens: PageTokens;
 }
 
-/** Who got into accounts, or tried to, as the event log has it. */
+/** The login history of accounts: logins and attempts, from the event log. */
 export class LoginHistory {
   readonly #deps: Deps;
 

@@ -7,7 +7,7 @@ import type { IdempotencyStore } from "./store.ts";
 
 /** A call that may be repeated. */
 export interface RepeatableCall {
-  /** Who makes it; the request ids of two callers are never the same. */
+  /** Caller; the request ids of two callers are never the same. */
   readonly caller: string;
   readonly method: string;
   /** Empty: the caller wants no protection. */
@@ -16,7 +16,7 @@ export interface RepeatableCall {
   readonly bodyDigest: Uint8Array;
 }
 
-/** How an outcome is kept. */
+/** Encoding of an outcome that is kept. */
 export interface OutcomeCodec<T> {
   encode(outcome: T): Uint8Array;
   decode(bytes: Uint8Array): T;
@@ -29,7 +29,7 @@ interface Deps {
   readonly clock: Clock;
 }
 
-/** How long an outcome is kept: a day. */
+/** Lifetime of an outcome: a day. */
 export const outcomeLifetimeMs = 24 * 60 * 60 * 1000;
 
 /**

@@ -1,6 +1,6 @@
 import type { Scope } from "../ports.ts";
 
-/** What a request id is unique within, and the id. */
+/** A request id with the caller and method that it is unique within. */
 export interface RequestKey {
   readonly caller: string;
   readonly method: string;

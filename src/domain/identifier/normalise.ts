@@ -34,7 +34,7 @@ export interface NormalisedIdentifier {
   readonly value: string;
 }
 
-/** Why a text cannot be an identifier. */
+/** Reason why a text cannot be an identifier. */
 export interface IdentifierProblem {
   readonly kind: "problem";
   readonly problem: "empty" | "too_long" | "forbidden_character" | "email_invalid" | "phone_invalid";

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../json.ts";
 import { isStorableText } from "../storable-text.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
 
-/** How large a JSON object from a caller may be. */
+/** Limits of a JSON object from a caller. */
 export interface JsonLimits {
   /** Of the object as compact JSON in UTF-8. */
   readonly maxBytes: number;
@@ -13,7 +13,7 @@ export interface JsonLimits {
 /** The limits of traits under every schema: 64 KiB as JSON, 4096 characters a string. */
 export const traitLimits: JsonLimits = { maxBytes: 64 * 1024, maxStringLength: 4096 };
 
-/** What public and admin metadata may be: 16 KiB as JSON each. */
+/** Limits of public and admin metadata: 16 KiB as JSON each. */
 export const metadataLimits: JsonLimits = { maxBytes: 16 * 1024, maxStringLength: 16 * 1024 };
 
 /**

@@ -26,7 +26,7 @@ export function mergePatch(document: JsonValue | undefined, patch: JsonObject): 
   return Object.fromEntries(members);
 }
 
-/** What turns one document into the other, and back. */
+/** The patches that turn one document into the other, and back. */
 export function changeBetween(before: JsonObject, after: JsonObject): TraitsChange {
   return { patch: patchBetween(before, after), undo: patchBetween(after, before) };
 }

@@ -6,7 +6,7 @@ import { isSameAddress, verifiedAddresses } from "./addresses.ts";
 import type { Identity } from "./identity.ts";
 import { maskAddress } from "./mask-address.ts";
 
-/** How a notice is sent. */
+/** Options of a notice. */
 interface NoticeOptions {
   readonly at: Date;
   readonly language: string;

@@ -23,7 +23,7 @@ export class SchemaDocument {
   readonly dialect: SchemaDialect;
   /** A copy of the document with its identifier taken off: two schemas may claim the same one. */
   readonly root: JsonObject;
-  /** What applies to the traits: the root, or its property `traits` in a document made for Kratos. */
+  /** The schema of the traits: the root, or its property `traits` in a document made for Kratos. */
   readonly traits: JsonObject;
   /** Formats that occur. */
   readonly formats: ReadonlySet<string>;
@@ -70,7 +70,7 @@ export class SchemaDocument {
     return this.#pointers;
   }
 
-  /** Where a local reference at this pointer leads. Throws SchemaDocumentError if it leads nowhere. */
+  /** Target of a local reference at this pointer. Throws SchemaDocumentError if there is none. */
   resolve(reference: string, pointer: string): Subschema {
     const target = reference.startsWith("#/") ? this.#atPointer(reference) : this.#anchors.get(reference);
     if (reference === "#") return this.root;
@@ -87,7 +87,7 @@ export class SchemaDocument {
     });
   }
 
-  /** What a subschema itself says a trait is for. */
+  /** The annotation of a subschema itself. */
   annotationOf(schema: JsonObject): Annotation | undefined {
     return this.#annotations.get(schema);
   }
@@ -113,7 +113,7 @@ export class SchemaDocument {
     return [...this.#annotations.values()].some((annotation) => annotation.identifier !== undefined);
   }
 
-  /** Where null is named as a value of a property, as JSON pointers; the first ten. Items of lists may be null. */
+  /** JSON pointers of properties that may be null; the first ten. Items of lists may be null. */
   get nullable(): readonly string[] {
     const places = [...this.#pointers].filter(([schema, pointer]) => namesNull(schema) && mayMatter(pointer));
     return places.slice(0, 10).map(([, pointer]) => pointer);

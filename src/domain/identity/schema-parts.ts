@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
 
-/** How deep a schema is searched for the fields of a form. */
+/** Depth to which a schema is searched for the fields of a form. */
 export const maxTraitDepth = 8;
 
 /** A schema with the schemas that it refers to and those of its `allOf`; all of them apply. */

@@ -13,7 +13,7 @@ export interface IdentityFilter {
   readonly traits?: readonly { readonly path: readonly string[]; readonly value: JsonValue }[] | undefined;
 }
 
-/** How much of each identity of a page is read. */
+/** Parts of each identity of a page that are read. */
 export interface IdentityTake {
   /** Whether traits and metadata are read; otherwise they are empty. */
   readonly documents: boolean;
@@ -27,7 +27,7 @@ export interface VerificationChange {
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
-  /** What ends with the verification. */
+  /** Sessions and flows that end with the verification. */
   readonly end: PendingEnd | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface PasswordRecord {
   readonly algorithm: string;
 }
 
-/** What ends, and who is told, when a secret or address of an identity was changed by an operator. */
+/** Effects of a change of a secret or address by an operator: what ends, and the notices. */
 export interface PendingEnd {
   readonly at: Date;
   readonly endsSessions: boolean;

@@ -99,7 +99,7 @@ function collect(document: SchemaDocument): Collector {
   return collector;
 }
 
-/** What a value inherits from the objects around it. */
+/** Properties that a value inherits from the objects around it. */
 interface Place {
   readonly required: boolean;
   readonly readOnly: boolean;

@@ -2,7 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
 import { itemSchema, partsOf } from "./schema-parts.ts";
 
-/** What a schema says of who sees a value, or changes it. */
+/** Keywords that restrict who sees a value, or changes it. */
 type Mark = "readOnly" | "writeOnly";
 type Path = readonly string[];
 

@@ -197,7 +197,7 @@ function urlOf(tenant: Tenant, token: Secret): Secret | undefined {
   return new Secret(url.href);
 }
 
-/** What was typed as an address; undefined if nothing was. Throws REQUEST_INVALID for what is none. */
+/** Normal form of a typed address; undefined if it is empty. Throws REQUEST_INVALID for another text. */
 function toAddress(typed: string): InvitedAccount["address"] {
   if (typed.trim() === "") return undefined;
   const normalised = normaliseIdentifier(typed);

@@ -334,7 +334,7 @@ export function linkSent(flow: FlowKind, sentTo: string): Message {
   }
 }
 
-/** What the one click in the flow of an opened link does. */
+/** Effect of the one click in the flow of an opened link. */
 export function confirmLink(flow: FlowKind, address: string): Message {
   const context = { address };
   switch (flow) {
@@ -398,7 +398,7 @@ export function tooManyTries(): Message {
   return error(9000021, "The code was entered wrongly too often. Have another one sent.");
 }
 
-/** What was typed can be no code: it cost no try. */
+/** The text cannot be a code: it cost no try. */
 export function malformedCode(length: number, longLength: number): Message {
   const text = `A code has ${length} digits, or ${longLength} where many wrong ones were tried. Copy it from the message, and nothing else.`;
   return error(9000120, text, { length, long_length: longLength });
@@ -463,7 +463,7 @@ export const deleteAccountLabel = (): Message => info(9000051, "Delete my accoun
 /** On the button that keeps an account which was to be deleted. */
 export const keepAccountLabel = (): Message => info(9000052, "Keep my account");
 
-/** What that button does, beside it. */
+/** Explanation of that button, beside it. */
 export function deletionWarning(graceMs: number): Message {
   if (graceMs === 0) {
     const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
@@ -480,7 +480,7 @@ export function deletionWarning(graceMs: number): Message {
   );
 }
 
-/** Whose login it is, where the identifier was asked for first. */
+/** Identifier of the login, where it was asked for first. */
 export function signInAs(identifier: string): Message {
   return info(9000040, `Signing in as ${identifier}.`, { identifier });
 }
@@ -504,7 +504,7 @@ function wrongFormatOf(id: number, property: string, format: string, sentence: s
   return error(id, `Property ${property} ${sentence}.`, { property, format });
 }
 
-/** Whose account it is, once an address was proven that belongs to no account for certain. */
+/** Question whose account it is, after a proof of an address that no account has verified. */
 export function claimAccount(address: string): Message {
   const text =
     `${address} is yours. There is an account with this address that nobody has confirmed yet. ` +

@@ -15,7 +15,7 @@ export interface PagedList {
   readonly filters: JsonObject;
 }
 
-/** What a caller asks for. */
+/** The page that a caller asks for. */
 export interface PageAsk {
   /** 0: 50. */
   readonly size: number;
@@ -23,7 +23,7 @@ export interface PageAsk {
   readonly token: string;
 }
 
-/** What a caller gets. */
+/** A page for a caller. */
 export interface PageAnswer<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */

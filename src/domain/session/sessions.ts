@@ -208,7 +208,7 @@ export class Sessions {
     return new Map(found === undefined ? [] : [[hexOf(digest), found]]);
   }
 
-  /** Why a session no longer holds; undefined while it does. */
+  /** Reason why a session has ended; undefined while it is live. */
   #endOf(tenant: Tenant, { session, identity }: AuthenticatedSession): SessionEnd | undefined {
     const end = sessionEnd(session, tenant.settings.session, this.#deps.clock.now());
     // Deactivation revokes sessions; this holds as well where a session was written at the same moment.
@@ -231,7 +231,7 @@ export function newSession(
   identityId: IdentityId,
   login: {
     readonly client: "browser" | "native";
-    /** What was shown, oldest first; not empty. */
+    /** Proofs of the login, oldest first; not empty. */
     readonly methods: readonly AuthenticationMethod[];
     readonly origin: CallOrigin;
     readonly at: Date;

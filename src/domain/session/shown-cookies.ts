@@ -5,7 +5,7 @@ import type { AuthenticatedSession } from "./session.ts";
 /** The most distinct values of the session cookie that are looked up. With more, none is. */
 export const mostSessionCookies = 4;
 
-/** What a value of the session cookie turned out to be. */
+/** A value of the session cookie, looked up. */
 export type ShownCookie =
   | ({ readonly kind: "live"; readonly value: string } & AuthenticatedSession)
   | { readonly kind: "ended"; readonly identityId: IdentityId; readonly error: DomainError }
@@ -44,7 +44,7 @@ export function mayBeOfOthers(shown: readonly ShownCookie[]): boolean {
   return shown.some(({ kind }) => kind === "unknown");
 }
 
-/** What is wrong: of an ended session before all else, since it was one of ours. */
+/** The error for several values: that of an ended session first, since it was one of ours. */
 function whyNone(shown: readonly ShownCookie[]): DomainError {
   const errors = (["ended", "unknown", "malformed"] as const).flatMap((kind) =>
     shown.flatMap((cookie) => (cookie.kind === kind ? [cookie.error] : [])),

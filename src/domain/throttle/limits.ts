@@ -5,7 +5,7 @@
  */
 import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 
-/** What a limit counts, in words that are safe to show: the metadata of RATE_LIMITED. */
+/** Subject of a limit as the metadata of RATE_LIMITED, in words that are safe to show. */
 export type LimitScope = "account" | "device" | "address" | "flow" | "recipient";
 
 /**
@@ -26,7 +26,7 @@ export type LimitSubject =
   | "recipient+address+purpose"
   | "own+recipient";
 
-/** How a limit that all servers share is counted. */
+/** Rule of a limit that all servers count together. */
 interface LimitRule {
   readonly scope: LimitScope;
   readonly by: LimitSubject;
@@ -171,7 +171,7 @@ export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimit
   ],
 };
 
-/** What is read beside what is counted: how it stood before. At most one of them applies to an attempt. */
+/** Counters that are only read, as they were before the attempt. At most one of them applies to an attempt. */
 export const watchedLimits: Readonly<Partial<Record<ThrottledAction, readonly SharedLimitName[]>>> = {
   code_check: ["wrong_codes", "own_wrong_codes"],
   code_send: ["wrong_codes", "own_wrong_codes"],

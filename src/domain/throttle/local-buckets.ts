@@ -20,7 +20,7 @@ export class LocalBuckets {
     return 0;
   }
 
-  /** How long a subject has to wait until an attempt would be let through; counts nothing. */
+  /** Time until an attempt of a subject would be let through; counts nothing. */
   waitOf(subject: string, { count, periodMs }: Limit, nowMs: number): number {
     const spentUntil = this.#spentUntil.get(subject);
     if (spentUntil === undefined) return 0;

@@ -15,7 +15,7 @@ import { type LimitScope, limitRules } from "./limits.ts";
 import type { ThrottleStore } from "./store.ts";
 import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
-/** Whose counters are meant; at least one is given. */
+/** Subject of counters; at least one field is given. */
 export interface ThrottleSubject {
   /** An identifier as a person types it; empty: none. */
   readonly identifier: string;
@@ -29,15 +29,15 @@ export interface ThrottleCounter {
   readonly scope: LimitScope;
   readonly limit: Limit;
   readonly used: number;
-  /** When the next attempt is let through; undefined: now. */
+  /** Time of the next attempt that is let through; undefined: now. */
   readonly availableAt: Date | undefined;
   readonly emptyAt: Date;
 }
 
-/** What an operator is told. */
+/** Explanation for an operator. */
 export interface ThrottleExplanation {
   readonly counters: readonly ThrottleCounter[];
-  /** When a login on an unknown device would be let through; undefined: now. */
+  /** Time from which a login on an unknown device is let through; undefined: now. */
   readonly loginAvailableAt: Date | undefined;
 }
 
@@ -65,10 +65,10 @@ const ownLimits: readonly SharedLimitName[] = [
   "own_recipient_total",
   "own_wrong_codes",
 ];
-/** What a name is counted in together with an address. */
+/** Counters of a name together with an address. */
 const pairLimits: readonly SharedLimitName[] = ["recipient", "recipient_daily"];
 const purposes: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
-/** What a login on an unknown device is counted in, beside its flow. */
+/** Counters of a login on an unknown device, beside that of its flow. */
 const loginLimits: ReadonlySet<SharedLimitName> = new Set([
   "address",
   "account",
@@ -166,7 +166,7 @@ function countedBy(about: {
   /** The IP address; empty: none. */
   readonly ipAddress: string;
   readonly identity: Identity | undefined;
-  /** What shows the owner. */
+  /** Proofs of the owner. */
   readonly owns: readonly Uint8Array[];
 }): readonly Counted[] {
   const { name, identity, owns } = about;

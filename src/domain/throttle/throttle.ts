@@ -25,7 +25,7 @@ import { allowanceOf, subjectOf, type ThrottleSubjects } from "./subjects.ts";
 /** An attempt that was counted and let through. Pass it to `succeeded` when the action completes. */
 export interface ThrottleTicket {
   readonly shownDevices: readonly ShownDevice[];
-  /** What shows the owner: a device that the identity knows, or a live session of it. Undefined if nothing does. */
+  /** Proof of the owner: a device that the identity knows, or a live session of it. Undefined without one. */
   readonly own: Uint8Array | undefined;
   readonly releases: readonly CounterRelease[];
   /**
@@ -33,11 +33,11 @@ export interface ThrottleTicket {
    * secret were wrong or the message sent.
    */
   readonly silenced: ReadonlySet<SharedLimitName>;
-  /** How many wrong codes were entered in a row before, of the account or, where something shows the owner, by that. */
+  /** Wrong codes in a row before this one: of the account or, with a proof of the owner, of that device or session. */
   readonly wrongCodes: number;
 }
 
-/** What a success changes, and what the client is to keep. */
+/** Effects of a success, and the token that the client keeps. */
 export interface ThrottleSuccess {
   /** For the statement that completes the action. Undefined: nothing to do. */
   readonly completion: ThrottleCompletion | undefined;

@@ -24,7 +24,7 @@ interface LiquidRendererOptions {
   readonly files: TemplateFiles;
   /** Used where there is no template in the language that was asked for, nor in English. */
   readonly defaultLanguage: string;
-  /** What people know the service as. */
+  /** Name of the service for people. */
   readonly serviceName: string;
 }
 
