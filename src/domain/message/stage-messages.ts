@@ -17,9 +17,8 @@ export const signInMethod = (): Message => info(9000212, "Show that it is you.")
 export const confirmTitle = (): Message => info(9000213, "Confirm that it is you");
 
 /** Its subtitle, if a second factor is asked for. */
-export function confirmSecond(): Message {
-  return info(9000214, "Your account is protected by something beside your first proof.");
-}
+export const confirmSecond = (): Message =>
+  info(9000214, "Your account is protected by something beside your first proof.");
 
 /** Its subtitle, for a person who is signed in. */
 export const confirmAgain = (): Message => info(9000215, "What you are about to do needs a fresh sign-in.");
@@ -43,17 +42,15 @@ export function lookForLink(sentTo: string): Message {
 }
 
 /** The subtitle of a flow that began with a link. */
-export function oneMoreClick(): Message {
-  return info(9000220, "One click more: programs that look into mail open links as well.");
-}
+export const oneMoreClick = (): Message =>
+  info(9000220, "One click more: programs that look into mail open links as well.");
 
 /** The heading of a registration. */
 export const signUpTitle = (): Message => info(9000221, "Create an account");
 
 /** Its subtitle, if the traits come first. */
-export function signUpProfile(): Message {
-  return info(9000222, "Say something about yourself. How you sign in comes next.");
-}
+export const signUpProfile = (): Message =>
+  info(9000222, "Say something about yourself. How you sign in comes next.");
 
 /** Its subtitle, if everything is asked at once. */
 export const signUpMethod = (): Message => info(9000223, "Fill this in, and choose how you sign in.");
@@ -89,14 +86,12 @@ export const claimHelp = (): Message => info(9000232, "Nobody has confirmed yet 
 export const settingsTitle = (): Message => info(9000233, "Your account");
 
 /** Its subtitle. */
-export function settingsHelp(): Message {
-  return info(9000234, "Change what you like. Each part is saved by itself.");
-}
+export const settingsHelp = (): Message =>
+  info(9000234, "Change what you like. Each part is saved by itself.");
 
 /** The heading where a new secret is set. */
 export const newSecretTitle = (): Message => info(9000235, "Set a new password");
 
 /** Its subtitle. */
-export function newSecretHelp(): Message {
-  return info(9000236, "It takes the place of the one that was lost, and signs you in.");
-}
+export const newSecretHelp = (): Message =>
+  info(9000236, "It takes the place of the one that was lost, and signs you in.");

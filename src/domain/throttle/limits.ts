@@ -51,76 +51,41 @@ interface LimitRule {
   readonly isSilent?: true;
 }
 
-/** The rules, one a limit. */
+function rule(
+  scope: LimitScope,
+  by: LimitSubject,
+  stage: LimitRule["stage"],
+  who: LimitRule["who"],
+  onSuccess: LimitRule["onSuccess"],
+  silent?: "silent",
+): LimitRule {
+  return { scope, by, stage, who, onSuccess, ...(silent && { isSilent: true }) };
+}
+
+/** The rules, one a limit: scope, subject, stage, whom it counts, what a success does, and whether it is silent. */
 export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   // Only failures, or an office behind one address would shut itself out.
-  address: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "refund" },
-  flow: { scope: "flow", by: "flow", stage: 1, who: "everybody", onSuccess: "keep" },
-  registration: { scope: "address", by: "address", stage: 1, who: "everybody", onSuccess: "keep" },
-  sending: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "keep" },
-  account: { scope: "account", by: "account", stage: 2, who: "strangers", onSuccess: "reset" },
-  account_daily: { scope: "account", by: "account", stage: 3, who: "strangers", onSuccess: "reset" },
-  identity_daily: {
-    scope: "account",
-    by: "identity",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "reset",
-    isSilent: true,
-  },
-  device: { scope: "device", by: "own", stage: 2, who: "owner", onSuccess: "reset" },
-  device_daily: { scope: "device", by: "own", stage: 3, who: "owner", onSuccess: "reset" },
+  address: rule("address", "address", 1, "strangers", "refund"),
+  flow: rule("flow", "flow", 1, "everybody", "keep"),
+  registration: rule("address", "address", 1, "everybody", "keep"),
+  sending: rule("address", "address", 1, "strangers", "keep"),
+  account: rule("account", "account", 2, "strangers", "reset"),
+  account_daily: rule("account", "account", 3, "strangers", "reset"),
+  identity_daily: rule("account", "identity", 4, "strangers", "reset", "silent"),
+  device: rule("device", "own", 2, "owner", "reset"),
+  device_daily: rule("device", "own", 3, "owner", "reset"),
   // What is asked for at one address stops none at another one, nor one kind of flow another one.
-  recipient: {
-    scope: "recipient",
-    by: "recipient+address+purpose",
-    stage: 2,
-    who: "strangers",
-    onSuccess: "keep",
-  },
-  recipient_daily: {
-    scope: "recipient",
-    by: "recipient+address",
-    stage: 3,
-    who: "strangers",
-    onSuccess: "keep",
-  },
-  recipient_total: { scope: "recipient", by: "recipient", stage: 4, who: "strangers", onSuccess: "keep" },
-  mailbox: {
-    scope: "recipient",
-    by: "mailbox",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "keep",
-    isSilent: true,
-  },
-  registration_mailbox: {
-    scope: "recipient",
-    by: "registrationMailbox",
-    stage: 4,
-    who: "everybody",
-    onSuccess: "keep",
-    isSilent: true,
-  },
-  own_recipient: { scope: "recipient", by: "own+recipient", stage: 2, who: "owner", onSuccess: "keep" },
-  own_recipient_daily: { scope: "recipient", by: "own+recipient", stage: 3, who: "owner", onSuccess: "keep" },
+  recipient: rule("recipient", "recipient+address+purpose", 2, "strangers", "keep"),
+  recipient_daily: rule("recipient", "recipient+address", 3, "strangers", "keep"),
+  recipient_total: rule("recipient", "recipient", 4, "strangers", "keep"),
+  mailbox: rule("recipient", "mailbox", 4, "strangers", "keep", "silent"),
+  registration_mailbox: rule("recipient", "registrationMailbox", 4, "everybody", "keep", "silent"),
+  own_recipient: rule("recipient", "own+recipient", 2, "owner", "keep"),
+  own_recipient_daily: rule("recipient", "own+recipient", 3, "owner", "keep"),
   // By purpose: an account can claim a foreign address and ask to verify it, but not sign in by it.
-  own_recipient_total: {
-    scope: "recipient",
-    by: "recipient+purpose",
-    stage: 4,
-    who: "owner",
-    onSuccess: "keep",
-  },
-  wrong_codes: {
-    scope: "account",
-    by: "identity",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "reset",
-    isSilent: true,
-  },
-  own_wrong_codes: { scope: "device", by: "own", stage: 4, who: "owner", onSuccess: "reset", isSilent: true },
+  own_recipient_total: rule("recipient", "recipient+purpose", 4, "owner", "keep"),
+  wrong_codes: rule("account", "identity", 4, "strangers", "reset", "silent"),
+  own_wrong_codes: rule("device", "own", 4, "owner", "reset", "silent"),
 };
 
 /** An action that is throttled. */
