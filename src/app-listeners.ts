@@ -86,9 +86,7 @@ function toGrant({ name, match, scopes }: Config["access"]["clientCertificates"]
       return { name, match: { kind: "fingerprint", value: match.value }, scopes };
     case undefined:
       throw new Error("validation lets no certificate without a match through");
-    default: {
-      const unreachable: never = match;
-      return unreachable;
-    }
+    default:
+      return match satisfies never;
   }
 }

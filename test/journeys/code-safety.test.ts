@@ -131,7 +131,7 @@ describe("a one-time code", () => {
     expect(reasonOf(await enter(flowId, (await newestMessage(email)).code))).toBe("completed");
   });
 
-  test("signs in once, however many submit it at the same moment (D4 10)", async () => {
+  test("signs in once, however many submit it at the same moment (SR-CODE-3)", async () => {
     const { email } = await verifiedAccount();
     const { flowId, code } = await awaitedCode(email);
     const results = await Promise.allSettled(Array.from({ length: 16 }, () => enter(flowId, code)));
@@ -216,7 +216,7 @@ describe("a one-time code", () => {
     expect((await newestMessage(email)).suppressed).toBe(true);
   });
 
-  test("is not sent to an address that nobody has shown to be theirs (D4 5)", async () => {
+  test("is not sent to an address that nobody has shown to be theirs (SR-OWNER-1)", async () => {
     const { email } = await register(app);
     const asked = await askForCode(await loginFlow(), email);
     expect(asked.outcome.case).toBe("nextStep");
@@ -352,15 +352,18 @@ describe("a link", () => {
     expect(await confirm(flow?.id)).toBe("completed");
   });
 
-  test.each(["recovery", "verification"] as const)("to sign in is none for %s (D4 9)", async (purpose) => {
-    const { email } = await verifiedAccount();
-    const { token: linkToken } = await sentLink(email);
-    const call =
-      purpose === "recovery"
-        ? app.client(RecoveryService).createRecoveryFlow({ client: ClientKind.NATIVE, linkToken })
-        : app.client(VerificationService).createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
-    expect((await refusal(call)).reason).toBe("LINK_INVALID");
-  });
+  test.each(["recovery", "verification"] as const)(
+    "to sign in is none for %s (SR-CODE-4)",
+    async (purpose) => {
+      const { email } = await verifiedAccount();
+      const { token: linkToken } = await sentLink(email);
+      const call =
+        purpose === "recovery"
+          ? app.client(RecoveryService).createRecoveryFlow({ client: ClientKind.NATIVE, linkToken })
+          : app.client(VerificationService).createVerificationFlow({ client: ClientKind.NATIVE, linkToken });
+      expect((await refusal(call)).reason).toBe("LINK_INVALID");
+    },
+  );
 
   test("is worth nothing after its time, or once another one was sent", async () => {
     const { email } = await verifiedAccount();
@@ -405,7 +408,7 @@ describe("registration with a proof before the session", () => {
     };
   }
 
-  test("answers a taken address like a free one, and tells its owner (D 12)", async () => {
+  test("answers a taken address like a free one, and tells its owner (SR-ENUM-2)", async () => {
     const email = freshEmail();
     const free = await submit(email);
     const code = (await strict.messages(email)).at(-1)?.code ?? "";
@@ -425,7 +428,7 @@ describe("registration with a proof before the session", () => {
     expect(guess.outcome.case).toBe("rejected");
   });
 
-  test("does not take other traits with the code than those that were checked (D 45)", async () => {
+  test("does not take other traits with the code than those that were checked (SR-FLOW-8)", async () => {
     const email = freshEmail();
     const { flowId, client } = await submit(email);
     const code = (await strict.messages(email)).at(-1)?.code ?? "";
@@ -466,7 +469,7 @@ describe("settings", () => {
     ).toBe("changeSettings");
   });
 
-  test("after a recovery take a new secret and nothing else (D 15)", async () => {
+  test("after a recovery take a new secret and nothing else (SR-FACTOR-3)", async () => {
     const { email } = await verifiedAccount();
     app.clock.advance(1);
     const recovery = app.client(RecoveryService);
@@ -508,7 +511,7 @@ describe("settings", () => {
   });
 });
 
-test("recovery by an address that was never verified sends nothing, unless the account is unclaimed (D4 5)", async () => {
+test("recovery by an address that was never verified sends nothing, unless the account is unclaimed (SR-OWNER-1)", async () => {
   const made = freshEmail();
   await app.client(IdentityService).createIdentity({
     traits: { email: made },

@@ -75,7 +75,7 @@ describe("the range protocol", () => {
   });
 });
 
-describe("security rule: five digits of a digest are all that leaves the process", () => {
+describe("security rule (SR-PASSWORD-2): five digits of a digest are all that leaves the process", () => {
   test("the request has nothing else of the password, and asks for padding", async () => {
     const password = "hunter2 is everywhere";
     await passwords.countOf(password);

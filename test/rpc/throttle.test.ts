@@ -96,7 +96,7 @@ describe.each(protocols)("over %s", (protocol) => {
 });
 
 describe("guessing at an account", () => {
-  // peers.md D row 12 (ASVS V6.3.8).
+  // SR-ENUM-1 (ASVS V6.3.8).
   test("is answered and counted alike whether or not anybody has the identifier", async () => {
     const { email } = await register(app);
     const answers = await Promise.all(
@@ -124,7 +124,7 @@ describe("guessing at an account", () => {
     expect(await statementsOf(freshEmail())).toEqual(known);
   });
 
-  // peers.md D row 7 (ASVS V6.3.1, NIST SP 800-63B-4, section 3.2.2).
+  // SR-LIMIT-1 (ASVS V6.3.1, NIST SP 800-63B-4, section 3.2.2).
   test("gives one try a minute, and a hundred a day", async () => {
     const { email } = await register(app);
     await useUp(email);
@@ -213,7 +213,7 @@ describe("guessing from an address", () => {
     expect(await spray(() => "2001:db8:0:2::1", 1)).toEqual(["rejected"]);
   });
 
-  // peers.md D row 9: whoever is refused by address does not use up accounts as well.
+  // SR-LIMIT-3: whoever is refused by address does not use up accounts as well.
   test("does not use up accounts once the address is refused", async () => {
     const { email } = await register(app);
     const from = freshAddress();
@@ -237,7 +237,7 @@ describe("guessing from an address", () => {
   });
 });
 
-// peers.md D row 50 (ASVS V2.4.1).
+// SR-LIMIT-9 (ASVS V2.4.1).
 test("registrations are limited by address, also those that find the identifier taken", async () => {
   const silent = await startThrottledApp({}, { flows: { verification: { after_registration: false } } });
   try {
@@ -250,7 +250,7 @@ test("registrations are limited by address, also those that find the identifier 
   }
 });
 
-// F18: eighty-eight registrations were eighty-eight messages.
+// SR-LIMIT-9: eighty-eight registrations were eighty-eight messages.
 describe("the messages of registrations", () => {
   test("count among all that an address has sent", async () => {
     const attempt = registering(app, freshEmail);
@@ -304,7 +304,7 @@ describe("guessing tokens", () => {
     expect((await admin.explainThrottle({ identifier: "x" })).loginAllowed).toBe(true);
   });
 
-  // F8: offices, carriers and server-rendered apps share an address.
+  // SR-LIMIT-7: offices, carriers and server-rendered apps share an address.
   test("leaves valid sessions of the same address alone, also those that were never shown before", async () => {
     const { email, sessionToken } = await register(app);
     const fresh = await sessionTokenOf(app, email);
@@ -372,7 +372,7 @@ describe("guessing tokens", () => {
 });
 
 describe("an address that is flooded", () => {
-  // F8: what others of the address do is counted apart from what somebody does in their session.
+  // SR-LIMIT-7: what others of the address do is counted apart from what somebody does in their session.
   test.each(["flow_create", "flow_submit"] as const)(
     "by %s serves those who show a session",
     async (limit) => {

@@ -41,7 +41,7 @@ async function refusedBy(call: Promise<unknown>) {
   return [Code[error.code], detailOf(error, ErrorInfoSchema)?.reason, violation?.field];
 }
 
-// Security rule: what an older server does not know must not let more through than was asked for.
+// Security rule (SR-SESSION-4): what an older server does not know must not let more through than was asked for.
 describe.each(protocols)("a request of a newer client over %s", (protocol) => {
   const client = () =>
     createClient(

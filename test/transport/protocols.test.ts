@@ -92,7 +92,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(detailOf(error, RetryInfoSchema)?.retryDelay).toMatchObject({ seconds: 1n, nanos: 500_000_000 });
   });
 
-  // Security rule: what went wrong inside is for the log, never for the caller.
+  // Security rule (SR-INPUT-5): what went wrong inside is for the log, never for the caller.
   test("hides what went wrong inside, and logs it once under the request id", async () => {
     const error = await errorOf(check(protocol, "crash"));
     expect(error.code).toBe(Code.Internal);

@@ -60,7 +60,7 @@ async function startDemanding(now: Date, ...demands: Demand[]) {
   return { baseUrl: running.baseUrl, callCount: () => calls };
 }
 
-// Security rule: what a method demands of a session is looked at before its request is read.
+// Security rule (SR-SESSION-5): what a method demands of a session is looked at before its request is read.
 describe.each(protocols)("a method that makes demands, over %s", (protocol) => {
   test.each<[string, Record<string, string>]>([
     ["bearer token", { authorization: `Bearer ${goodToken}` }],

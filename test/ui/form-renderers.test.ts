@@ -388,7 +388,7 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     });
   });
 
-  // Security rule: whatever a schema or a person has written becomes text, never markup.
+  // Security rule (SR-PAGES-1): whatever a schema or a person has written becomes text, never markup.
   test("draws markup as the text that it is", async () => {
     const markup = '<img src=x onerror="document.title=1">"><script>document.title=2</script>';
     const page = await draw({

@@ -531,7 +531,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       const page = await browser.newPage({ locale: "en-GB" });
       await page.goto(`${closed.publicUrl}/ui/registration`);
       await page.waitForSelector("text=Accounts cannot be made here at the moment.");
-      // Security rule: the server's list decides where anybody is sent, not the link.
+      // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, not the link.
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://evil.example/`);
       await page.waitForSelector("text=names an address that is not allowed");
       await page.goto(`${closed.publicUrl}/ui/login?return_to=https://app.example.com/welcome`);

@@ -266,7 +266,7 @@ describe.skipIf(!chromiumInstalled)(
       await logIn(address);
     });
 
-    // Security rule: of two live sessions none is believed, one may be an attacker's own account (login CSRF).
+    // Security rule (SR-COOKIE-1): of two live sessions none is believed, one may be an attacker's own account (login CSRF).
     test("is nobody's beside a live session that a sibling host plants, until one signs in again", async () => {
       const app = await start({ domain: "example.test" });
       const attacker = await register();

@@ -3,8 +3,8 @@ import { DomainError, domainError, type ErrorReason } from "../../domain/errors.
 import type { SessionId } from "../../domain/ids.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import type { Limit, LocalLimitName } from "../../domain/tenant/throttle-settings.ts";
 import { addressSubject } from "../../domain/throttle/address-subject.ts";
-import type { Limit, LocalLimitName } from "../../domain/throttle/limits.ts";
 import { LocalBuckets } from "../../domain/throttle/local-buckets.ts";
 import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { ProxyWatch } from "../http/proxy-watch.ts";

@@ -1,12 +1,12 @@
-import type { ProofTarget } from "../identity/addresses.ts";
-import { isSameAddress, verifiedAddresses } from "../identity/addresses.ts";
-import type { Identity } from "../identity/identity.ts";
-import { maskAddress } from "../identity/mask-address.ts";
+import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
+import type { Outbox, SealedMessage } from "../courier/outbox.ts";
 import type { JsonObject } from "../json.ts";
-import { type MessageContent, newMessage } from "./message.ts";
-import type { Outbox, SealedMessage } from "./outbox.ts";
+import type { ProofTarget } from "./addresses.ts";
+import { isSameAddress, verifiedAddresses } from "./addresses.ts";
+import type { Identity } from "./identity.ts";
+import { maskAddress } from "./mask-address.ts";
 
-/** How a notice is sent. */
+/** Options of a notice. */
 interface NoticeOptions {
   readonly at: Date;
   readonly language: string;
@@ -22,8 +22,8 @@ export function noticeOf(
 }
 
 /**
- * Tells the owner of an account what happened to it, at every address that they have shown to be theirs: whoever did it
- * cannot read all of them (ASVS V6.3.7).
+ * Tells the owner of an account what happened to it, at every verified address: an attacker rarely
+ * reads all of them (ASVS V6.3.7).
  */
 export function noticesTo(
   outbox: Outbox,
@@ -37,8 +37,9 @@ export function noticesTo(
 /**
  * Tells the owner which addresses came and went, at every address that was verified before the change.
  *
- * Security rule: an address that had a say in the account is told when that is taken away, whatever takes it away, and so
- * are the others. Nobody is told of one that only moves to another trait, unless it signs in or recovers no more.
+ * Security rule (SR-OWNER-9): an address that had a say in the account is told when that is taken away, by every way to take it away,
+ * and so are the others. No notice is sent for an address that only moves to another trait, unless it no longer signs in
+ * or recovers.
  */
 export function addressNotices(
   outbox: Outbox,
@@ -77,7 +78,7 @@ function notice(
 ): SealedMessage {
   return outbox.seal(
     newMessage(content, at, {
-      channel: kind === "phone" ? "sms" : "email",
+      channel: channelOf(kind),
       recipient: value,
       language,
       identityId,

@@ -29,7 +29,7 @@ export function phoneSpelling(text: string): string | undefined {
     .replace(/\s+/gu, " ")
     .trim();
   const number = plain.replace(/^tel:\s*/i, "");
-  // Whatever else a tel: URI holds, it is meant as a number, and as nobody's name.
+  // A tel: URI is always meant as a number, never as a user name.
   return number !== plain || looksLikePhone.test(number) ? number : undefined;
 }
 

@@ -12,7 +12,7 @@
  *   there is for the relay to know.
  * - Telephone numbers are read as they are pasted, with direction marks, any dash, and as `tel:` URIs (phone.ts).
  * - Surrounding white space is cut off; runs of it within a username count as one space.
- * - Characters that nobody can see, type or tell apart are refused, not removed: control characters, everything
+ * - Characters that people cannot see, type or tell apart are refused, not removed: control characters, everything
  *   Unicode lets a renderer ignore (zero-width, soft hyphen, variation selectors, tags, fillers), bidi controls,
  *   private use, unassigned, lone surrogates. Zero-width joiners are among them, but in a domain where a script needs
  *   them (IDNA2008, CONTEXTJ).
@@ -34,7 +34,7 @@ export interface NormalisedIdentifier {
   readonly value: string;
 }
 
-/** Why a text cannot be an identifier. */
+/** Reason why a text cannot be an identifier. */
 export interface IdentifierProblem {
   readonly kind: "problem";
   readonly problem: "empty" | "too_long" | "forbidden_character" | "email_invalid" | "phone_invalid";
@@ -50,7 +50,7 @@ export function normaliseIdentifier(text: string): NormalisedIdentifier | Identi
   const phone = phoneSpelling(given);
   if (phone !== undefined) {
     const value = toE164(phone);
-    // Not a username: should the numbering plan know it one day, it would be somebody's number.
+    // Not a username: the numbering plan may assign the number later.
     return value === undefined ? problem("phone_invalid") : { kind: "phone", value };
   }
   // Before folding as well: NFKC turns some of what is refused into ordinary characters.
@@ -69,7 +69,7 @@ export function normaliseIdentifier(text: string): NormalisedIdentifier | Identi
 }
 
 /**
- * The form to search for what somebody typed at login; undefined when it cannot be anybody's identifier. The
+ * The normal form of a text that was typed at login; undefined if it cannot be an identifier. The
  * caller then does the work of a wrong password, since the answer and its time must not tell the two apart.
  */
 export function normaliseForLogin(text: string): string | undefined {

@@ -39,14 +39,21 @@ export function isAddressRange(text: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
 }
 
-/** `host` or `host:port`, without wildcards; an IPv6 address in brackets. */
-export function isHostAndPort(text: string): boolean {
-  const [, host = "", port = "1"] =
-    /^(\[[0-9A-Fa-f:.]+\]|[^:/?#@\\*\s[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  return host !== "" && URL.canParse(`http://${host}`) && Number(port) >= 1 && Number(port) <= 65_535;
+/** A host with its port, if it names one, as they are written: `hooks.internal:8080`, `[::1]`. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number | undefined;
 }
 
-/** Without the brackets of an IPv6 address in a URL. */
-function bareHost(host: string): string {
+/** Reads `host` or `host:port`, without wildcards; an IPv6 address in brackets. Undefined if it is neither. */
+export function readHostAndPort(text: string): HostAndPort | undefined {
+  const [, host = "", digits] = /^(\[[0-9A-Fa-f:.]+\]|[^:/?#@\\*\s[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const port = digits === undefined ? undefined : Number(digits);
+  const isPort = port === undefined || (port >= 1 && port <= 65_535);
+  return host !== "" && isPort && URL.canParse(`http://${host}`) ? { host, port } : undefined;
+}
+
+/** A host in lower case and without the brackets of an IPv6 address in a URL. */
+export function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
 }

@@ -128,7 +128,7 @@ describe("normaliseIdentifier", () => {
     expect(normaliseIdentifier(text)).toEqual({ kind: "problem", problem });
   });
 
-  // Security rule: two identifiers that look the same on a screen because one hides a character are never two
+  // Security rule (SR-OWNER-11): two identifiers that look the same on a screen because one hides a character are never two
   // accounts (Unicode TR 36), and no identifier carries a line break into a mail header.
   test.each([
     ["a line feed within", "ada@example.com\nBcc: eve@example.com"],
