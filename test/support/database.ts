@@ -9,7 +9,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Makes a migrated, empty database, as a copy of the template. About 30 ms. */
+/** Makes a migrated, empty database, as a copy of the template. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server = inject("postgresUrl");
   const template = inject("templateDatabase");
