@@ -1,9 +1,13 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { makeRunDirectory } from "./test/support/run-directory.ts";
 import { sdkSources } from "./ui/vite.config.ts";
 
 /** Long enough for a busy machine; what is there sooner is found sooner. */
 const pollTimeout = 10_000;
+
+// For this process, the workers and all that they start.
+process.env.TMPDIR = makeRunDirectory();
 
 export default defineConfig({
   test: {

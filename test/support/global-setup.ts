@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -50,7 +50,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function startServer(): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const dataDirectory = await mkdtemp(join(await roomForDatabases(), "ostiary-test-"));
+  const dataDirectory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
   const postgres = await startEmbeddedPostgres({
     dataDirectory,
     logger: silentLogger,
@@ -64,13 +64,4 @@ async function startServer(): Promise<{ readonly url: string; stop(): Promise<vo
       await rm(dataDirectory, { recursive: true, force: true });
     },
   };
-}
-
-/**
- * Memory, where there is enough of it: making and removing a database is 600 small files, which costs 200 to 400 ms of
- * CPU time on a disk and 50 ms there. A container may have as little as 64 MB of it.
- */
-async function roomForDatabases(): Promise<string> {
-  const memory = await statfs("/dev/shm").catch(() => undefined);
-  return memory !== undefined && memory.bavail * memory.bsize > 2e9 ? "/dev/shm" : tmpdir();
 }
