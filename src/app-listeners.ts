@@ -4,10 +4,10 @@ import { Listener as ListenerKind, service as serviceOption } from "../gen/ostia
 import type { AppOptions } from "./app-types.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
-import { Metrics } from "./transport/http/metrics.ts";
-import type { Readiness } from "./transport/http/readiness.ts";
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
+import type { Readiness } from "./transport/net/readiness.ts";
+import type { HttpHandler } from "./transport/pages/health.ts";
+import { Metrics } from "./transport/pages/metrics.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";

@@ -18,9 +18,9 @@ import { scopeAllows } from "./domain/access/scopes.ts";
 import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
-import { createPeers } from "./transport/http/peers.ts";
-import { loadStaticFiles } from "./transport/http/static-files.ts";
+import { createPeers } from "./transport/net/peers.ts";
+import type { HttpHandler } from "./transport/pages/health.ts";
+import { loadStaticFiles } from "./transport/pages/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
 /** What was made. */

@@ -11,7 +11,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import type { Logger } from "../domain/ports.ts";
-import type { Exchange } from "./http/exchange.ts";
+import type { Exchange } from "./net/exchange.ts";
 import type { Inbound } from "./rpc/inbound.ts";
 import { codeName } from "./rpc/request-log.ts";
 import { type Environment, readTracingVariables, type TracingChoice } from "./telemetry-variables.ts";

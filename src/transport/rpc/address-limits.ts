@@ -7,7 +7,7 @@ import { addressSubject } from "../../domain/throttle/address-subject.ts";
 import type { Limit, LocalLimitName } from "../../domain/throttle/limits.ts";
 import { LocalBuckets } from "../../domain/throttle/local-buckets.ts";
 import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
-import { ProxyWatch } from "../http/proxy-watch.ts";
+import { ProxyWatch } from "../net/proxy-watch.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Route } from "./routes.ts";
 

@@ -1,7 +1,7 @@
 import { domainError } from "../../domain/errors.ts";
 import type { FieldViolationReason } from "../../domain/field-violation.ts";
-import type { Exchange } from "../http/exchange.ts";
-import { plainAddress } from "../http/peers.ts";
+import type { Exchange } from "../net/exchange.ts";
+import { plainAddress } from "../net/peers.ts";
 
 /**
  * The header with the API key of a server that calls for its users. It is not `Authorization`, which may hold the user's

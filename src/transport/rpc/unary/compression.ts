@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { Code } from "@connectrpc/connect";
-import { tooLarge } from "../../http/body-reader.ts";
+import { tooLarge } from "../../net/body-reader.ts";
 import { protocolError } from "../errors.ts";
 import { malformed } from "./decode.ts";
 

@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import { retryAfterSeconds } from "../errors.ts";
 import { acceptedEncodings, decompress, isCompressed } from "./compression.ts";
 import { type Codec, malformed } from "./decode.ts";

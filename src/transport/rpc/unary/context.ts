@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import type { SharedAnswer } from "./shared-answer.ts";
 import type { ProtocolName } from "./wire.ts";
 

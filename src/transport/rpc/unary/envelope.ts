@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { tooLarge } from "../../http/body-reader.ts";
-import type { Exchange } from "../../http/exchange.ts";
+import { tooLarge } from "../../net/body-reader.ts";
+import type { Exchange } from "../../net/exchange.ts";
 import { protocolError } from "../errors.ts";
 import { decompress } from "./compression.ts";
 import { malformed } from "./decode.ts";

@@ -1,5 +1,5 @@
 import { trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import { acceptedEncodings } from "./compression.ts";
 import { type Codec, malformed } from "./decode.ts";
 import { encloseMessage, envelopeHeaderBytes, readEnvelopedBody } from "./envelope.ts";

@@ -1,4 +1,4 @@
-import type { Exchange } from "../../http/exchange.ts";
+import type { Exchange } from "../../net/exchange.ts";
 import { acceptedEncodings, isCompressed } from "./compression.ts";
 import type { Codec } from "./decode.ts";
 import { encloseMessage, openEnvelope, readEnvelopedBody } from "./envelope.ts";

@@ -9,8 +9,8 @@ import {
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
 import type { Clock } from "../../../domain/ports.ts";
-import { matchesEtag } from "../../http/etag.ts";
-import type { Exchange } from "../../http/exchange.ts";
+import { matchesEtag } from "../../net/etag.ts";
+import type { Exchange } from "../../net/exchange.ts";
 import type { Access } from "../access.ts";
 import type { AddressLimits } from "../address-limits.ts";
 import { admitAddress, admitCall } from "../admit-call.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import type { ResponseHeaders } from "../../http/exchange.ts";
+import type { ResponseHeaders } from "../../net/exchange.ts";
 import { UnaryContext } from "./context.ts";
 import type { Codec } from "./decode.ts";
 import type { EncodedMessage } from "./wire.ts";

@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import type { Codec } from "./decode.ts";
 
 /** The protocols, by the names that log and metrics use. */

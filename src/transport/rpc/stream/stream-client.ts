@@ -1,0 +1,102 @@
+import { constants } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DomainError, domainError } from "../../../domain/errors.ts";
+import { tooLarge } from "../../net/body-reader.ts";
+import type { NodePair } from "../../net/exchange.ts";
+import { malformed } from "../unary/decode.ts";
+import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "../unary/timeouts.ts";
+
+/** What bounds the reading of one message of a stream. */
+interface ReadLimits {
+  /** Named in the error if Connect has found the message too large. */
+  readonly maxRequestBytes: number;
+  /** Thrown if the message does not come in time. */
+  readonly late: { readonly afterMs: number; readonly reason: "REQUEST_TIMEOUT" | "STREAM_IDLE" };
+  /** Ends the wait with what it was aborted with. */
+  readonly signal: AbortSignal;
+}
+
+/** Reads the next message of a stream, within limits. */
+export function readNext<T>(
+  iterator: AsyncIterator<T>,
+  { maxRequestBytes, late, signal }: ReadLimits,
+): Promise<IteratorResult<T>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => fail(domainError(late.reason, {})), late.afterMs);
+    const onAbort = () => fail(endOf(signal));
+    const release = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: unknown) => {
+      release();
+      reject(error);
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort);
+    iterator.next().then(
+      (next) => {
+        release();
+        resolve(next);
+      },
+      (error: unknown) => fail(signal.aborted ? endOf(signal) : readingError(error, maxRequestBytes)),
+    );
+  });
+}
+
+/** Why a stream was ended from outside, in our own words. */
+export function endOf(signal: AbortSignal): unknown {
+  const { reason } = signal;
+  if (isEnded(signal)) return reason;
+  // A reset, with whatever code the client chose, or a connection that is gone.
+  return domainError("REQUEST_CANCELED", {}, { cause: reason });
+}
+
+/** Whether a stream was ended by the server or by the deadline of its caller, so that the caller is there to be told. */
+export function isEnded({ reason }: AbortSignal): boolean {
+  return (
+    reason instanceof DomainError || (reason instanceof ConnectError && reason.code === Code.DeadlineExceeded)
+  );
+}
+
+/** Ends a stream whose client does not read, without another word: it would not read that either. */
+export function cutOff({ response }: NodePair): void {
+  if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
+  else response.destroy();
+}
+
+/**
+ * Puts a deadline in the place of the one that the client sent, with the cap that unary calls have: Connect's own timer
+ * would end the stream at once. Takes away a deadline that cannot be read, and gives the error that the stream is refused
+ * with.
+ */
+export function capDeadline(header: Headers): unknown {
+  const isConnect = header.get("content-type")?.toLowerCase().startsWith("application/connect") === true;
+  const name = isConnect ? "connect-timeout-ms" : "grpc-timeout";
+  const sent = header.get(name) ?? undefined;
+  try {
+    const timeoutMs = isConnect ? parseConnectTimeout(sent) : parseGrpcTimeout(sent);
+    if (timeoutMs !== longestTimeoutMs) return undefined;
+    // Of gRPC in seconds, because milliseconds would have more than its eight digits.
+    header.set(name, isConnect ? String(longestTimeoutMs) : `${Math.floor(longestTimeoutMs / 1000)}S`);
+    return undefined;
+  } catch (error) {
+    header.delete(name);
+    return error;
+  }
+}
+
+/** What Connect throws while it reads is about what the client sent; its own words for it are for a server's author. */
+function readingError(error: unknown, maxRequestBytes: number): unknown {
+  if (error instanceof DomainError) return error;
+  // Of the socket: the client went away.
+  if (!(error instanceof ConnectError)) return domainError("REQUEST_CANCELED", {}, { cause: error });
+  switch (error.code) {
+    case Code.Internal:
+      return malformed("A message of the stream could not be read.", [], error);
+    case Code.ResourceExhausted:
+      return tooLarge(maxRequestBytes);
+    default:
+      return error;
+  }
+}
