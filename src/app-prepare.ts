@@ -18,8 +18,8 @@ import { scopeAllows } from "./domain/access/scopes.ts";
 import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import { createPeers } from "./transport/net/peers.ts";
-import type { HttpHandler } from "./transport/pages/health.ts";
+import type { HttpHandler } from "./transport/net/exchange.ts";
+import { parseTrustedProxies } from "./transport/net/peers.ts";
 import { loadStaticFiles } from "./transport/pages/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
@@ -59,7 +59,7 @@ export async function prepare(
   const renderer = await attempt("tenant_defaults.courier.template_directory", () => createRenderer(config));
   const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
   await attempt("", () => readTracingVariables(environment));
-  await attempt("server.trusted_proxies", () => createPeers(values.server.trustedProxies));
+  await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {

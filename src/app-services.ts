@@ -15,8 +15,8 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
-import { metricsScope } from "./transport/pages/metrics-route.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
+import { metricsScope } from "./transport/rpc/path-guards.ts";
 import { ApiKeyService } from "./transport/rpc/services/api-key-service.ts";
 import { CourierService } from "./transport/rpc/services/courier-service.ts";
 import { FlowService } from "./transport/rpc/services/flow-service.ts";

@@ -19,15 +19,15 @@ export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: num
     const onData = (chunk: Buffer) => {
       length += chunk.length;
       if (length > limit) return fail(tooLarge(limits.maxBytes));
+      try {
+        limits.grow?.(length);
+        if (first === undefined) limits.inspect?.(chunk);
+      } catch (error) {
+        return fail(error);
+      }
       // Nearly all bodies are one chunk; only the others pay for a list.
-      if (first === undefined) {
-        first = chunk;
-        try {
-          limits.inspect?.(chunk);
-        } catch (error) {
-          fail(error);
-        }
-      } else if (chunks === undefined) chunks = [first, chunk];
+      if (first === undefined) first = chunk;
+      else if (chunks === undefined) chunks = [first, chunk];
       else chunks.push(chunk);
     };
     const onEnd = () => {

@@ -1,4 +1,5 @@
 import type { Tenant } from "../../domain/tenant/tenant.ts";
+import { isHttps } from "./headers.ts";
 
 const browserCookieMaxAgeSeconds = 365 * 24 * 60 * 60;
 
@@ -104,11 +105,6 @@ export function cookieValues(
 export function cookieText(text: string): string {
   const value = withoutBlanks(text);
   return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
-}
-
-/** Whether the tenant is reached over https. It follows from `public_url`, never from a header. */
-export function isHttps(tenant: Tenant): boolean {
-  return tenant.settings.publicUrl.startsWith("https:");
 }
 
 /** A cookie of the host alone: named after the session's, `acme_session` makes `acme_browser`. */

@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Connection } from "./connections.ts";
 
 /** Headers of an answer, by lower-case name. */
 export type ResponseHeaders = Record<string, string | string[]>;
@@ -22,6 +23,8 @@ export interface Peer {
   /** Whether the address is one of `server.trusted_proxies`. */
   readonly trustedProxy: boolean;
   readonly encrypted: boolean;
+  /** The connection itself, as it is counted. */
+  readonly connection: Connection;
   /** The client certificate, if one was sent and the listener's authorities signed it. */
   readonly certificate: X509Certificate | undefined;
   /** Why a client certificate that was sent does not count, as OpenSSL names it: `CERT_HAS_EXPIRED`. */
@@ -64,6 +67,10 @@ export interface Exchange {
   respond(response: Response): void;
   /** Calls back once if the client goes away before it was answered; at once if it is gone already. */
   onGone(listener: () => void): void;
+  /** Calls back once when nothing of the request and its answer is held any more, whatever ended it; at once if that is past. */
+  onClosed(listener: () => void): void;
+  /** Gives the client little time to read the answer: it has no room in a budget. */
+  hurry(): void;
   /** Ends the request without an answer, or in the middle of one. Never throws. */
   destroy(): void;
   /**
@@ -72,6 +79,9 @@ export interface Exchange {
    */
   toNode(): NodePair;
 }
+
+/** A handler of a plain HTTP path; `headers` are those that every answer has. */
+export type HttpHandler = (exchange: Exchange, headers: ResponseHeaders) => void | Promise<void>;
 
 /** A request and response as Node has them. */
 export interface NodePair {
@@ -85,6 +95,8 @@ export interface BodyLimits {
   readonly maxBytes: number;
   /** What a protocol adds around a message. Default 0. */
   readonly overheadBytes?: number;
+  /** Called with the number of bytes that are there, and throws to refuse the rest. */
+  readonly grow?: (bytes: number) => void;
   /** Looks at the first bytes as soon as they are there, and throws to refuse the rest. */
   readonly inspect?: (start: Uint8Array) => void;
 }

@@ -116,6 +116,14 @@ export class Http1Exchange implements Exchange {
     }
   }
 
+  onClosed(listener: () => void): void {
+    // The answer to a pipelined request has no socket yet, and would not notice that it is gone; the connection does.
+    this.#response.once("close", this.peer.connection.onClose(listener));
+  }
+
+  /** Over HTTP/1.1 what is small has gone out, and a connection has one answer at a time. */
+  hurry(): void {}
+
   destroy(): void {
     this.#request.socket.destroy();
   }

@@ -27,6 +27,9 @@ interface Http2Context {
   readonly rawHeaders: readonly string[];
 }
 
+/** How long an answer without room in a budget may wait for the client to read it. */
+const hurryMs = 1_000;
+
 /** A request over HTTP/2. */
 export class Http2Exchange implements Exchange {
   readonly httpVersion = 2;
@@ -107,6 +110,16 @@ export class Http2Exchange implements Exchange {
   onGone(listener: () => void): void {
     if (this.gone) listener();
     else this.#stream.once("aborted", listener);
+  }
+
+  onClosed(listener: () => void): void {
+    if (this.#stream.destroyed) listener();
+    else this.#stream.once("close", listener);
+  }
+
+  hurry(): void {
+    const timer = setTimeout(() => this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM), hurryMs);
+    this.#stream.once("close", () => clearTimeout(timer));
   }
 
   destroy(): void {

@@ -2,17 +2,20 @@ import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import ipaddr from "ipaddr.js";
+import type { Connections } from "./connections.ts";
 import type { Peer } from "./exchange.ts";
 
 /** Knows who is at the other end of a connection, and which of them are proxies to believe. */
 export interface Peers {
   /** Read once a connection, then remembered. */
   of(socket: Socket): Peer;
+  /** Takes in a new connection, or destroys its socket, before anything is read of it. */
+  accept(socket: Socket): void;
   /**
-   * The client's address: the peer's own, or, if the peer is a trusted proxy, the right-most address of
+   * The client IP: the peer's own address, or, if the peer is a trusted proxy, the right-most address of
    * X-Forwarded-For that is not one. What stands left of it is whatever the client sent.
    */
-  clientAddress(peer: Peer, forwardedFor: string | undefined): string;
+  clientIpOf(peer: Peer, forwardedFor: string | undefined): string;
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -20,9 +23,14 @@ type Range = [Address, number];
 
 const maxForwardedHops = 32;
 
-/** Makes it from `server.trusted_proxies`: addresses and CIDR ranges. Throws a RangeError for anything else. */
-export function createPeers(trustedProxies: readonly string[]): Peers {
-  const ranges = trustedProxies.map(parseRange);
+/** Reads `server.trusted_proxies`: addresses and CIDR ranges. Throws a RangeError for anything else. */
+export function parseTrustedProxies(trustedProxies: readonly string[]): readonly Range[] {
+  return trustedProxies.map(parseRange);
+}
+
+/** Makes it from `server.trusted_proxies`. Throws a RangeError for what is neither an address nor a range. */
+export function createPeers(trustedProxies: readonly string[], connections: Connections): Peers {
+  const ranges = parseTrustedProxies(trustedProxies);
   const known = new WeakMap<Socket, Peer>();
 
   const isTrusted = (address: Address) =>
@@ -30,18 +38,23 @@ export function createPeers(trustedProxies: readonly string[]): Peers {
       ([network, bits]) => network.kind() === address.kind() && address.match([network, bits] as never),
     );
 
-  const read = (socket: Socket): Peer => {
+  const addressOf = (socket: Socket) => {
     const address = parseAddress(socket.remoteAddress ?? "");
     return {
       address: address?.toString() ?? "",
       trustedProxy: address !== undefined && isTrusted(address),
-      encrypted: socket instanceof TLSSocket,
-      certificate: certificateOf(socket),
-      certificateProblem: certificateProblemOf(socket),
     };
   };
+  const read = (socket: Socket): Peer => ({
+    ...addressOf(socket),
+    connection: connections.of(socket),
+    encrypted: socket instanceof TLSSocket,
+    certificate: certificateOf(socket),
+    certificateProblem: certificateProblemOf(socket),
+  });
 
   return {
+    accept: (socket) => connections.accept(socket, addressOf(socket)),
     of(socket) {
       let peer = known.get(socket);
       if (peer === undefined) {
@@ -50,7 +63,7 @@ export function createPeers(trustedProxies: readonly string[]): Peers {
       }
       return peer;
     },
-    clientAddress(peer, forwardedFor) {
+    clientIpOf(peer, forwardedFor) {
       if (!peer.trustedProxy || forwardedFor === undefined) return peer.address;
       let client = peer.address;
       for (const hop of forwardedFor.split(",").slice(-maxForwardedHops).reverse()) {
@@ -80,13 +93,13 @@ export function isInternal(address: string): boolean {
  * An IP address as it is stored: IPv4-mapped IPv6 as IPv4, and without a zone, which has a meaning on one machine only.
  * Undefined if the text is no IP address.
  */
-export function plainAddress(text: string): string | undefined {
+export function plainIp(text: string): string | undefined {
   return parseAddress(text.replace(/%[0-9a-z]+$/i, ""))?.toString();
 }
 
-const internalRanges: ReadonlySet<string> = new Set([
-  ...["loopback", "private", "linkLocal", "uniqueLocal", "carrierGradeNat"],
-]);
+const internalRanges: ReadonlySet<string> = new Set(
+  "loopback private linkLocal uniqueLocal carrierGradeNat".split(" "),
+);
 
 function parseAddress(text: string): Address | undefined {
   // Strictly four decimals: ipaddr.js would also take the octal and short forms of inet_aton.

@@ -2,14 +2,10 @@ import { randomUUID } from "node:crypto";
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { Code } from "@connectrpc/connect";
-import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { ErrorReason } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/ports.ts";
-import { protocolError } from "../rpc/errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { type HeaderSize, maxHeaderFields, measureHeaders } from "./header-size.ts";
-import { baseHeaders } from "./headers.ts";
+import { baseHeaders, type HeaderSize, maxHeaderFields, measureHeaders } from "./headers.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import type { Peers } from "./peers.ts";
@@ -28,8 +24,10 @@ export interface ListenerLimits {
   readonly maxConcurrentStreams: number;
   /** How long a stream waits for its client: for the next message, or for it to read an answer. */
   readonly streamIdleTimeoutMs: number;
-  /** How often it is looked at whether whoever opened a stream still may. */
+  /** The interval of the permission check on open streams. */
   readonly streamAccessIntervalMs: number;
+  /** The lifetime of a stream without a credential: health and reflection. */
+  readonly anonymousStreamLifetimeMs: number;
 }
 
 /** Generous for every honest client, and small enough that slow ones cannot hold much. */
@@ -43,7 +41,14 @@ export const defaultLimits: ListenerLimits = {
   maxConcurrentStreams: 250,
   streamIdleTimeoutMs: 60_000,
   streamAccessIntervalMs: 1_000,
+  anonymousStreamLifetimeMs: 60 * 60_000,
 };
+
+/**
+ * What one stream of HTTP/2 may send before it is read, in bytes. Security rule: what arrives while credentials are looked up is
+ * buffered below the budget that counts it, so it is less than the 64 KiB of the protocol's default.
+ */
+const streamWindowBytes = 32 * 1024;
 
 /**
  * How much is read of headers beyond the limit, so that they are answered with what to do and not only with the end of the
@@ -63,13 +68,25 @@ export interface ProtocolServers {
   close(): void;
 }
 
+/** What the servers are made of. */
+interface ProtocolServerOptions {
+  readonly limits: ListenerLimits;
+  readonly peers: Peers;
+  readonly handle: HandleExchange;
+  /** The body of the answer to what HTTP itself refuses. */
+  readonly describeRefusal: DescribeRefusal;
+  readonly logger: Logger;
+}
+
+type DescribeRefusal = (
+  reason: ErrorReason,
+  message: string,
+  metadata: Readonly<Record<string, string>>,
+) => Uint8Array;
+
 /** Makes the servers. They listen to nothing themselves. */
-export function createProtocolServers(
-  limits: ListenerLimits,
-  peers: Peers,
-  handle: HandleExchange,
-  logger: Logger,
-): ProtocolServers {
+export function createProtocolServers(options: ProtocolServerOptions): ProtocolServers {
+  const { limits, peers, handle, logger } = options;
   let closing = false;
   // How many calls each HTTP/2 connection has under way.
   const sessions = new Map<Http2Session, number>();
@@ -80,19 +97,21 @@ export function createProtocolServers(
     let exchange: Exchange | undefined;
     try {
       exchange = open();
+      exchange.peer.connection.begin();
       await handle(exchange, size);
     } catch (error) {
       logger.error({ err: error }, "a request was given up");
       exchange?.destroy();
     } finally {
+      exchange?.peer.connection.end();
       onEnd();
     }
   };
 
   const refuseParsed = (error: { readonly code?: string }, socket: ParserSocket) => {
-    const requestId = randomUUID();
-    logger.debug({ requestId, code: error.code }, "a request could not be parsed");
-    answerBadRequest(error, socket, requestId, limits);
+    const callId = randomUUID();
+    logger.debug({ requestId: callId, code: error.code }, "a request could not be parsed");
+    answerBadRequest(error, socket, callId, options);
   };
   const handleHttp1 = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
     // A reset connection is no news; without a listener it would end the process.
@@ -137,6 +156,7 @@ export function createProtocolServers(
       enablePush: false,
       maxConcurrentStreams: limits.maxConcurrentStreams,
       maxHeaderListSize: readHeaderBytes,
+      initialWindowSize: streamWindowBytes,
     },
   });
   http2.on("session", (session) => {
@@ -181,23 +201,20 @@ export function createProtocolServers(
 function answerBadRequest(
   { code = "" }: { readonly code?: string },
   socket: ParserSocket,
-  requestId: string,
-  { maxHeaderBytes }: ListenerLimits,
+  callId: string,
+  { limits: { maxHeaderBytes }, describeRefusal }: ProtocolServerOptions,
 ): void {
   if (code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
   }
-  const { status, message, ...known } = refusals[code] ?? invalid;
-  const { connectCode = Code.InvalidArgument, reason = "REQUEST_MALFORMED" } = known;
+  const { status, message, reason = "REQUEST_MALFORMED" } = refusals[code] ?? invalid;
   const headerLimits = { limitBytes: String(maxHeaderBytes), limitFields: String(maxHeaderFields) };
   const metadata: Record<string, string> = reason === "HEADERS_TOO_LARGE" ? headerLimits : {};
-  const body = Buffer.from(
-    errorToJsonBytes(protocolError(connectCode, reason, message, metadata), undefined),
-  );
+  const body = describeRefusal(reason, message, metadata);
   const head = [
     `HTTP/1.1 ${status}`,
-    ...Object.entries(baseHeaders(requestId, false)).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries(baseHeaders(callId, false)).map(([name, value]) => `${name}: ${value}`),
     "Content-Type: application/json",
     `Content-Length: ${body.length}`,
     "Connection: close",
@@ -210,7 +227,6 @@ type ParserSocket = NodeJS.WritableStream & { destroy(): void };
 interface ParserRefusal {
   readonly status: string;
   readonly message: string;
-  readonly connectCode?: Code;
   readonly reason?: ErrorReason;
 }
 
@@ -221,7 +237,6 @@ const refusals: Readonly<Record<string, ParserRefusal>> = {
   HPE_HEADER_OVERFLOW: {
     status: "431 Request Header Fields Too Large",
     message: "The headers are too large. In a browser it is the cookies: delete those of the site.",
-    connectCode: Code.ResourceExhausted,
     reason: "HEADERS_TOO_LARGE",
   },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
@@ -231,7 +246,6 @@ const refusals: Readonly<Record<string, ParserRefusal>> = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: "408 Request Timeout",
     message: "The request did not arrive in time.",
-    connectCode: Code.DeadlineExceeded,
     reason: "REQUEST_TIMEOUT",
   },
 };

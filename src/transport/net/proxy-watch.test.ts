@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import type { Peer } from "./exchange.ts";
 import { ProxyWatch } from "./proxy-watch.ts";
 
 const minuteMs = 60_000;
@@ -18,13 +17,7 @@ function startWatch() {
     },
   });
   const calls = (count: number, address: string, forwarded = true, trustedProxy = false) => {
-    const peer: Peer = {
-      address,
-      trustedProxy,
-      encrypted: false,
-      certificate: undefined,
-      certificateProblem: undefined,
-    };
+    const peer = { address, trustedProxy };
     const call = () => {
       watch.note(peer, forwarded);
       return watch.isUnlistedProxy(peer, forwarded);

@@ -1,6 +1,8 @@
 import type { Clock, Logger } from "../../domain/ports.ts";
-import type { Peer } from "./exchange.ts";
+import type { Peer as AnyPeer } from "./exchange.ts";
 import { isInternal } from "./peers.ts";
+
+type Peer = Pick<AnyPeer, "address" | "trustedProxy">;
 
 /** What was seen in one span of time. */
 interface Window {

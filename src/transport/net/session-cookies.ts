@@ -1,5 +1,6 @@
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { clearSessionCookie, cookieValues, isHttps, sessionCookieName } from "./cookies.ts";
+import { clearSessionCookie, cookieValues, sessionCookieName } from "./cookies.ts";
+import { isHttps } from "./headers.ts";
 
 /** The distinct values of session cookies that a request shows, by the cookie's name; `most` and one more of each. */
 export type ShownValues = ReadonlyMap<string, readonly string[]>;

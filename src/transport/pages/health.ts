@@ -1,6 +1,5 @@
-import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
+import type { HttpHandler } from "../net/exchange.ts";
 import type { Readiness } from "../net/readiness.ts";
-import type { Inbound } from "../rpc/inbound.ts";
 import { respondJson } from "./json.ts";
 
 /** What `/version` says. */
@@ -8,13 +7,6 @@ export interface VersionInfo {
   readonly version: string;
   readonly [key: string]: string;
 }
-
-/** A handler of a plain HTTP path. */
-export type HttpHandler = (
-  exchange: Exchange,
-  headers: ResponseHeaders,
-  inbound: Inbound,
-) => void | Promise<void>;
 
 /**
  * The paths for probes and people, on both listeners and without credentials. `/health/alive` says that the

@@ -1,5 +1,15 @@
 import { type ELDHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
 
+import type { HttpHandler } from "../net/exchange.ts";
+
+/** The page of the metrics, as Prometheus reads it. */
+export function metricsPage(metrics: Metrics): HttpHandler {
+  return (exchange, headers) => {
+    headers["content-type"] = "text/plain; version=0.0.4; charset=utf-8";
+    exchange.respond({ status: 200, headers, body: metrics.render() });
+  };
+}
+
 /** What a scrape reads at the moment of the scrape. */
 export interface Gauge {
   /** `ostiary_hash_queue_length`. */

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { matchesEtag } from "../net/etag.ts";
-import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
-import type { HttpHandler } from "./health.ts";
+import type { Exchange, HttpHandler, ResponseHeaders } from "../net/exchange.ts";
 
 /** A file that is served, with its compressed forms where the build has made them. */
 interface StaticFile {

@@ -1,8 +1,7 @@
 import type { Mailbox, MailboxMessage } from "../../../domain/courier/mailbox.ts";
 import type { MessageId } from "../../../domain/ids.ts";
 import type { Tenants } from "../../../domain/tenant/tenant.ts";
-import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
-import type { HttpHandler } from "../health.ts";
+import type { Exchange, HttpHandler, ResponseHeaders } from "../../net/exchange.ts";
 import { respondJson } from "../json.ts";
 import type { MailboxAccess } from "./mailbox-access.ts";
 import {
@@ -33,25 +32,25 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
 
   const forBrowser =
     (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers, inbound) => {
+    async (exchange, headers) => {
       if (!access.isLocal(exchange)) return refuse(exchange, headers);
       withoutCors(headers);
       if (!access.hasCookie(exchange)) return respondPage(exchange, headers, closedPage(), 401);
-      await handler(exchange, headers, inbound);
+      await handler(exchange, headers);
     };
   const forCommandLine =
     (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers, inbound) => {
+    async (exchange, headers) => {
       if (!access.isLocal(exchange)) return refuse(exchange, headers);
       withoutCors(headers);
       if (!access.hasToken(exchange)) return respondJson(exchange, headers, 401, { error: "token missing" });
-      await handler(exchange, headers, inbound);
+      await handler(exchange, headers);
     };
 
   return new Map<string, HttpHandler>([
     [
       "/mailbox",
-      async (exchange, headers, inbound) => {
+      async (exchange, headers) => {
         const query = new URLSearchParams(exchange.query);
         const token = query.get("token");
         // Security rule: the token leaves the address bar at once, and is worth nothing from then on.
@@ -63,7 +62,7 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
         }
         await forBrowser(async () =>
           respondPage(exchange, headers, listPage(await list(exchange), query.get("refresh") !== "off")),
-        )(exchange, headers, inbound);
+        )(exchange, headers);
       },
     ],
     [

@@ -10,7 +10,8 @@ import {
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import { canonicalJson } from "../../../domain/json.ts";
 import type { Scope } from "../../../domain/ports.ts";
-import type { Call, Caller } from "../call.ts";
+import type { Call } from "../call.ts";
+import { namesOf } from "../caller.ts";
 
 /** What makes a call the same call: who makes it, which method, and its request id. */
 interface IdempotentCall<Response extends DescMessage> {
@@ -34,7 +35,7 @@ export function runOnce<Response extends DescMessage>(
   return runner.run(
     call.scope,
     {
-      caller: callerName(call.caller),
+      caller: namesOf(call.caller).key,
       method: once.method,
       requestId: once.request.requestId,
       bodyDigest: digestOf(once.request),
@@ -61,21 +62,4 @@ export function bodyOf(request: object): string {
     typeof value === "bigint" ? String(value) : value,
   );
   return canonicalJson(JSON.parse(plain));
-}
-
-function callerName(caller: Caller): string {
-  switch (caller.kind) {
-    case "api_key":
-      return `api_key:${caller.apiKey.id}`;
-    case "certificate":
-      return `certificate:${caller.name}`;
-    case "session":
-      return `session:${caller.session.id}`;
-    case "anonymous":
-      return "anonymous";
-    default: {
-      const unreachable: never = caller;
-      return unreachable;
-    }
-  }
 }

@@ -116,7 +116,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const view = fromIdentityView(request.view, "id");
     return runOnce(this.#idempotency, call, once, async (scope) => {
       const items = await this.#identities.createBatch(scope, call.origin, prepared);
-      return { results: items.map((item) => toBatchResult(item, view, call.requestId)) };
+      return { results: items.map((item) => toBatchResult(item, view, call.id)) };
     });
   }
 

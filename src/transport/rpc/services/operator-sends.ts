@@ -45,7 +45,7 @@ export async function sendToEach(
   const results = await dependencies.operatorSends.sendEach(batch, orders, (order) =>
     sendOnce(dependencies, call, flow, order),
   );
-  return { results: results.map((result) => toResult(result, call.requestId)) };
+  return { results: results.map((result) => toResult(result, call.id)) };
 }
 
 function sendOnce(
@@ -71,10 +71,10 @@ function sendOnce(
 
 function toResult(
   result: SendResult<SentMessage>,
-  requestId: string,
+  callId: string,
 ): MessageInitShape<typeof SendMessageResultSchema> {
   const { identityId } = result;
   return result.kind === "sent"
     ? { identityId, result: { case: "sent", value: result.sent } }
-    : { identityId, result: { case: "error", value: toCallError(result.error, requestId) } };
+    : { identityId, result: { case: "error", value: toCallError(result.error, callId) } };
 }

@@ -1,5 +1,5 @@
-import type { Access } from "../access.ts";
-import type { Inbound } from "../inbound.ts";
+import type { Call } from "../call.ts";
+import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 
 /**
@@ -10,8 +10,8 @@ import type { Route } from "../routes.ts";
  * the stream within the interval.
  */
 export function watchAccess(
-  access: Access,
-  { exchange }: Inbound,
+  pipeline: Pick<Pipeline, "admitAgain">,
+  call: Call,
   route: Route,
   intervalMs: number,
   onEnd: (error: unknown) => void,
@@ -22,7 +22,7 @@ export function watchAccess(
   let timer: NodeJS.Timeout | undefined;
   const look = async () => {
     try {
-      await access.admit(exchange, route.access, route.name);
+      await pipeline.admitAgain(call, route);
       if (watching) timer = setTimeout(look, intervalMs);
     } catch (error) {
       if (watching) onEnd(error);

@@ -4,7 +4,7 @@ import { DomainError, domainError } from "../../../domain/errors.ts";
 import { tooLarge } from "../../net/body-reader.ts";
 import type { NodePair } from "../../net/exchange.ts";
 import { malformed } from "../unary/decode.ts";
-import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "../unary/timeouts.ts";
+import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "../unary/wire.ts";
 
 /** What bounds the reading of one message of a stream. */
 interface ReadLimits {

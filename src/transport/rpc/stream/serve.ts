@@ -5,8 +5,6 @@ import {
   type ContextValues,
   createConnectRouter,
   createContextKey,
-  createContextValues,
-  type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
@@ -16,74 +14,73 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { domainError } from "../../../domain/errors.ts";
-import type { Clock } from "../../../domain/ports.ts";
 import type { Exchange, NodePair } from "../../net/exchange.ts";
 import { connectionHeaders } from "../../net/headers.ts";
 import type { ListenerLimits } from "../../net/protocol-servers.ts";
-import type { Access } from "../access.ts";
-import type { AddressLimits } from "../address-limits.ts";
-import { admitAddress, admitCall } from "../admit-call.ts";
-import { setCall } from "../call.ts";
+import { type Call, valuesWith } from "../call.ts";
 import { protocolError, reasonOf, toConnectError } from "../errors.ts";
-import { createCall, type Inbound } from "../inbound.ts";
+import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 import { binaryOptionsFor, jsonOptions } from "../unary/decode.ts";
 import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "../unary/negotiate.ts";
 import type { CallResult } from "../unary/serve.ts";
-import type { ValidateRequest } from "../validation.ts";
 import { watchAccess } from "./stream-access.ts";
 import { capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
 
 /** What streams are served with. */
 interface StreamingDependencies {
-  readonly access: Access;
-  readonly addressLimits: AddressLimits;
-  readonly validate: ValidateRequest;
+  readonly pipeline: Pipeline;
   readonly jsonTypes: Registry | undefined;
-  readonly clock: Clock;
-  readonly limits: Pick<
-    ListenerLimits,
-    "requestTimeoutMs" | "streamIdleTimeoutMs" | "streamAccessIntervalMs"
-  >;
+  readonly limits: StreamLimits;
   /** Ends all streams when the listener closes. */
   readonly shutdownSignal: AbortSignal;
 }
 
+type StreamLimits = Pick<
+  ListenerLimits,
+  "requestTimeoutMs" | "streamIdleTimeoutMs" | "streamAccessIntervalMs" | "anonymousStreamLifetimeMs"
+>;
+
 /** Serves calls of streaming methods. */
 export interface StreamServer {
   /** Why HTTP itself already refuses the request; undefined if `serve` may be called. */
-  refuse(inbound: Inbound, route: Route): Refusal | undefined;
+  refuse(call: Call, route: Route): Refusal | undefined;
   /** Resolves once the stream has ended, however it did. */
-  serve(inbound: Inbound, route: Route): Promise<CallResult>;
+  serve(call: Call, route: Route): Promise<CallResult>;
 }
 
 /** One stream, while it is served. */
 class Stream {
-  readonly inbound: Inbound;
+  readonly call: Call;
   readonly route: Route;
-  readonly setCookies: string[] = [];
   /** Why the deadline that the client sent is none. */
   deadlineProblem: unknown;
   /** Aborted with the reason if the server ends it. */
   readonly ended = new AbortController();
   error: ConnectError | undefined;
   #stopWatching: () => void = () => {};
+  #end: NodeJS.Timeout | undefined;
   #reader: NodeJS.Timeout | undefined;
   #closed = false;
   readonly #idleTimeoutMs: number;
   readonly #cutOff: () => void;
 
-  constructor(inbound: Inbound, route: Route, idleTimeoutMs: number, onIdle: () => void) {
-    this.inbound = inbound;
+  constructor(call: Call, route: Route, idleTimeoutMs: number, onIdle: () => void) {
+    this.call = call;
     this.route = route;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#cutOff = onIdle;
   }
 
-  /** Watches, from the moment of admission, whether its credential still counts. */
-  watch(access: Access, intervalMs: number): void {
+  /** Watches, from the moment of admission, whether its credential still counts; without one it ends after a time. */
+  watch(pipeline: Pipeline, { streamAccessIntervalMs, anonymousStreamLifetimeMs }: StreamLimits): void {
     const end = (error: unknown) => this.ended.abort(error);
-    this.#stopWatching = watchAccess(access, this.inbound, this.route, intervalMs, end);
+    this.#stopWatching = watchAccess(pipeline, this.call, this.route, streamAccessIntervalMs, end);
+    // Security rule: a stranger's stream does not last for ever (test/transport/budgets.test.ts).
+    if (this.call.caller.kind !== "anonymous") return;
+    const message = "The stream has been open for as long as one without a credential may; open another one.";
+    const late = () => end(domainError("REQUEST_TIMEOUT", {}, { message }));
+    this.#end = setTimeout(late, anonymousStreamLifetimeMs);
   }
 
   /** Gives the client up if it does not come for what there is to read. */
@@ -91,7 +88,7 @@ class Stream {
     clearTimeout(this.#reader);
     if (this.#closed) return;
     this.#reader = setTimeout(() => {
-      this.error ??= toConnectError(domainError("STREAM_IDLE", {}), this.inbound.requestId);
+      this.error ??= toConnectError(domainError("STREAM_IDLE", {}), this.call.id);
       this.#cutOff();
     }, this.#idleTimeoutMs);
   }
@@ -105,6 +102,7 @@ class Stream {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#reader);
+    clearTimeout(this.#end);
     this.#stopWatching();
   }
 }
@@ -112,20 +110,17 @@ class Stream {
 const streamKey = createContextKey<Stream | undefined>(undefined, { description: "the stream being served" });
 
 /**
- * Serves streams through Connect's own handlers: they last, so what such a handler costs a call does not matter.
- * Authentication and authorization run before the first message is read, validation on each message.
+ * Serves streams through Connect's own handlers: they last, so what such a handler costs a call does not matter. The pipeline
+ * lets the call through before its first message is read, and checks each message.
  */
-export function createStreamServer(
-  dependencies: StreamingDependencies,
-  routes: Iterable<Route>,
-): StreamServer {
-  const { jsonTypes, limits, shutdownSignal } = dependencies;
+export function createStreamServer(deps: StreamingDependencies, routes: Iterable<Route>): StreamServer {
+  const { jsonTypes, limits, shutdownSignal } = deps;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     jsonOptions: { ...jsonOptions, registry: jsonTypes },
     shutdownSignal,
-    requestGate: (context) => admit(dependencies, context),
-    interceptors: [createInterceptor(dependencies)],
+    requestGate: ({ values }) => admit(deps, streamOf(values)),
+    interceptors: [createInterceptor(deps)],
   });
   for (const { method, spec, maxRequestBytes, closed } of routes) {
     if (spec.kind === "unary") continue;
@@ -142,20 +137,19 @@ export function createStreamServer(
       const isGrpc = /^application\/grpc(?!-web)/i.test(type);
       return isGrpc && exchange.httpVersion === 1 ? http2Needed() : undefined;
     },
-    async serve(inbound, route) {
+    async serve(call, route) {
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
-      const { exchange } = inbound;
+      const { exchange } = call;
       // Nothing would ever say that a stream has closed which was closed before it was served.
-      if (exchange.gone)
-        return { error: toConnectError(domainError("REQUEST_CANCELED", {}), inbound.requestId) };
+      if (exchange.gone) return toConnectError(domainError("REQUEST_CANCELED", {}), call.id);
       const pair = exchange.toNode();
       const { request, response } = pair;
-      const stream = new Stream(inbound, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
-      for (const [name, value] of Object.entries(inbound.headers)) response.setHeader(name, value);
+      const stream = new Stream(call, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
+      for (const [name, value] of Object.entries(call.headers)) response.setHeader(name, value);
       const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
       try {
-        const values = createContextValues().set(streamKey, stream);
+        const values = valuesWith(call).set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
         stream.deadlineProblem = capDeadline(received.header);
         const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
@@ -167,12 +161,12 @@ export function createStreamServer(
       } catch (error) {
         // The client went away in the middle of the answer, or never named a host: nobody is left to tell.
         const canceled = domainError("REQUEST_CANCELED", {}, { cause: error });
-        stream.error ??= toConnectError(canceled, inbound.requestId);
+        stream.error ??= toConnectError(canceled, call.id);
         if (!response.writableEnded) response.end();
       } finally {
         stream.close();
       }
-      return { error: stream.error };
+      return stream.error;
     },
   };
 }
@@ -195,17 +189,11 @@ function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) 
   return { body: request.iterator({ destroyOnReturn: false }) };
 }
 
-async function admit(dependencies: StreamingDependencies, context: HandlerContext): Promise<void> {
-  const { access, clock, limits } = dependencies;
-  const stream = streamOf(context.values);
-  const { inbound, route, setCookies } = stream;
+async function admit({ pipeline, limits }: StreamingDependencies, stream: Stream): Promise<void> {
   try {
-    await admitAddress(dependencies, inbound, route);
     if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
-    const admission = await admitCall(dependencies, inbound, route, setCookies);
-    inbound.caller = admission.caller;
-    setCall(context, createCall(inbound, admission, clock.now(), setCookies));
-    stream.watch(access, limits.streamAccessIntervalMs);
+    await pipeline.admit(stream.call, stream.route);
+    stream.watch(pipeline, limits);
   } catch (error) {
     stream.awaitReader();
     throw remember(stream, error);
@@ -213,17 +201,15 @@ async function admit(dependencies: StreamingDependencies, context: HandlerContex
 }
 
 /** Maps errors and validates messages. The gate has run by then. */
-function createInterceptor(dependencies: StreamingDependencies): Interceptor {
+function createInterceptor(deps: StreamingDependencies): Interceptor {
   return (next) => async (request) => {
     const stream = streamOf(request.contextValues);
     try {
       if (!request.stream) throw new Error("unary calls are not served here");
       const signal = AbortSignal.any([request.signal, stream.ended.signal]);
-      const message = validated(request.message, dependencies, stream.route, signal);
+      const message = validated(request.message, deps, stream, signal);
       const response = await next({ ...request, signal, message } as typeof request);
-      if (stream.setCookies.length > 0) {
-        for (const cookie of stream.setCookies) response.header.append("set-cookie", cookie);
-      }
+      for (const cookie of stream.call.setCookies) response.header.append("set-cookie", cookie);
       return response.stream ? { ...response, message: sent(response.message, stream, signal) } : response;
     } catch (error) {
       throw remember(stream, error);
@@ -233,23 +219,22 @@ function createInterceptor(dependencies: StreamingDependencies): Interceptor {
 
 async function* validated<T>(
   messages: AsyncIterable<T>,
-  { validate, limits }: StreamingDependencies,
-  { method: { input, methodKind }, maxRequestBytes, closed }: Route,
+  { pipeline, limits }: StreamingDependencies,
+  { call, route }: Stream,
   signal: AbortSignal,
 ) {
+  const { method, maxRequestBytes } = route;
   const iterator = messages[Symbol.asyncIterator]();
   // A client may take more time between messages of its own stream than for the one that asks for the server's.
   const late =
-    methodKind === "server_streaming"
+    method.methodKind === "server_streaming"
       ? ({ afterMs: limits.requestTimeoutMs, reason: "REQUEST_TIMEOUT" } as const)
       : ({ afterMs: limits.streamIdleTimeoutMs, reason: "STREAM_IDLE" } as const);
   try {
     for (;;) {
       const next = await readNext(iterator, { maxRequestBytes, late, signal });
       if (next.done === true) return;
-      const message = next.value as MessageShape<DescMessage>;
-      closed?.(message);
-      validate(input, message);
+      pipeline.check(call, route, next.value as MessageShape<DescMessage>);
       yield next.value;
     }
   } finally {
@@ -290,7 +275,7 @@ function remember(stream: Stream, error: unknown): ConnectError {
     error instanceof ConnectError && error.code === Code.Unimplemented && reasonOf(error) === undefined;
   stream.error ??= isConnects
     ? protocolError(Code.Unimplemented, "REQUEST_MALFORMED", error.rawMessage)
-    : toConnectError(error, stream.inbound.requestId);
+    : toConnectError(error, stream.call.id);
   return stream.error;
 }
 

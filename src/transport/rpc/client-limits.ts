@@ -8,7 +8,7 @@ import type { Limit, LocalLimitName } from "../../domain/throttle/limits.ts";
 import { LocalBuckets } from "../../domain/throttle/local-buckets.ts";
 import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import { ProxyWatch } from "../net/proxy-watch.ts";
-import type { Inbound } from "./inbound.ts";
+import type { Call } from "./call.ts";
 import type { Route } from "./routes.ts";
 
 /**
@@ -35,35 +35,40 @@ const guesses: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   "CLIENT_CERTIFICATE_UNKNOWN",
 ]);
 
+interface Deps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** What the limits need to know of a method, or of a path that is guarded like one. */
 export type LimitedRoute = Pick<Route, "name" | "access" | "rateClass">;
 
 /**
- * The limits by client address that this process keeps in memory: they protect its work and that of the database, so
+ * The limits by client IP that this process keeps in memory: they protect its work and that of the database, so
  * they cost no round trip. What protects a secret is counted by domain/throttle, for all servers together.
  */
-export class AddressLimits {
+export class ClientLimits {
   readonly #buckets = new LocalBuckets();
   /** By subject, the end of the last lookup that waits its turn. */
   readonly #lastOf = new Map<string, Promise<void>>();
   readonly #proxies: ProxyWatch;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor({ clock, logger }: { clock: Clock; logger: Logger }) {
-    this.#clock = clock;
-    this.#proxies = new ProxyWatch({ clock, logger });
+  constructor(deps: Deps) {
+    this.#deps = deps;
+    this.#proxies = new ProxyWatch(deps);
   }
 
   /**
-   * Counts a call before it is authenticated. Returns how long its address has to wait; 0: it is let through. Notes in the
-   * call which address its further limits count.
+   * Counts a call before it is authenticated. Returns how long its client IP has to wait; 0: it is let through. Notes in the
+   * call how its further limits count its client IP.
    */
-  take(inbound: Inbound, route: LimitedRoute, tenant: Tenant): number {
-    inbound.limitedAddress = this.#limitedAddress(inbound, route);
+  take(call: Call, route: LimitedRoute, tenant: Tenant): number {
+    call.limitedAddress = this.#limitedAddress(call, route);
     const name = classLimits[route.rateClass];
     // Security rule: who shows a session is counted by it, so that nobody who shares the address can use that up.
     if (name === undefined || isAuthenticated(route)) return 0;
-    return this.#takeByAddress(inbound, tenant, name);
+    return this.#takeByAddress(call, tenant, name);
   }
 
   /** Counts a call by the session that was shown with it. Returns how long it has to wait; 0: it is let through. */
@@ -71,7 +76,7 @@ export class AddressLimits {
     const name = classLimits[route.rateClass];
     const { enabled, limits } = tenant.settings.throttle;
     if (!enabled || name === undefined) return 0;
-    return this.#buckets.take(`${name} session ${sessionId}`, limits[name], this.#clock.now().getTime());
+    return this.#buckets.take(`${name} session ${sessionId}`, limits[name], this.#deps.clock.now().getTime());
   }
 
   /**
@@ -82,32 +87,32 @@ export class AddressLimits {
    * an address wait for each other, so that guesses cost the database one query at a time.
    */
   async lookUp<Found>(
-    inbound: Inbound,
+    call: Call,
     route: LimitedRoute,
     tenant: Tenant,
     find: () => Promise<Found>,
   ): Promise<Found> {
     const { enabled, limits } = tenant.settings.throttle;
-    const { limitedAddress } = inbound;
+    const { limitedAddress } = call;
     if (!enabled || limitedAddress === undefined || !isAuthenticated(route)) return find();
     const subject = failureSubject(limitedAddress, route);
     const limit = this.#widened(limitedAddress, tenant, limits.failed_authentication);
-    const isFlooded = this.#buckets.waitOf(subject, limit, this.#clock.now().getTime()) > 0;
+    const isFlooded = this.#buckets.waitOf(subject, limit, this.#deps.clock.now().getTime()) > 0;
     try {
       return await (isFlooded ? this.#inTurn(subject, find) : find());
     } catch (error) {
       if (!(error instanceof DomainError) || !guesses.has(error.reason)) throw error;
-      const retryAfterMs = this.#buckets.take(subject, limit, this.#clock.now().getTime());
+      const retryAfterMs = this.#buckets.take(subject, limit, this.#deps.clock.now().getTime());
       if (retryAfterMs === 0) throw error;
       throw domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs });
     }
   }
 
-  #takeByAddress({ limitedAddress }: Inbound, tenant: Tenant, name: LocalLimitName): number {
+  #takeByAddress({ limitedAddress }: Call, tenant: Tenant, name: LocalLimitName): number {
     const { enabled, limits } = tenant.settings.throttle;
     if (!enabled || limitedAddress === undefined) return 0;
     const limit = this.#widened(limitedAddress, tenant, limits[name]);
-    return this.#buckets.take(subjectOf(limitedAddress, name), limit, this.#clock.now().getTime());
+    return this.#buckets.take(subjectOf(limitedAddress, name), limit, this.#deps.clock.now().getTime());
   }
 
   #widened({ isShared }: LimitedAddress, tenant: Tenant, limit: Limit): Limit {
@@ -130,11 +135,11 @@ export class AddressLimits {
     }
   }
 
-  #limitedAddress(inbound: Inbound, { rateClass }: LimitedRoute): LimitedAddress | undefined {
-    const { exchange, address, forwardedBy } = inbound;
+  #limitedAddress(call: Call, { rateClass }: LimitedRoute): LimitedAddress | undefined {
+    const { exchange, clientIp: address, forwarder } = call;
     if (address === "") return undefined;
     // A server with a key says for whom it calls. It is no proxy, so its calls do not count for finding one.
-    if (forwardedBy !== undefined) return { address, isShared: false };
+    if (forwarder !== undefined) return { address, isShared: false };
     // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };
     const forwarded = exchange.header("x-forwarded-for") !== undefined;
@@ -142,7 +147,7 @@ export class AddressLimits {
     if (rateClass === RateClass.FLOW_CREATE || rateClass === RateClass.FLOW_SUBMIT) {
       this.#proxies.note(exchange.peer, forwarded);
     }
-    return { address, isShared: this.#proxies.isUnlistedProxy(exchange.peer, forwarded) };
+    return { address, isShared: forwarded && this.#proxies.isUnlistedProxy(exchange.peer, forwarded) };
   }
 }
 
