@@ -7,6 +7,7 @@ import { durationToMs } from "./spans.ts";
 export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),
+    ...checkBudgets(config),
     ...checkProxies(config),
     ...checkOutbound(config),
     ...checkSession(config),
@@ -28,6 +29,13 @@ function checkListeners({ server, access }: CompleteConfig): Problem[] {
     problems.push({ key: "access.client_certificates", message: "needs server.admin.client_ca_file" });
   }
   return problems;
+}
+
+/** A request that has no room in an empty budget would never be served. */
+function checkBudgets({ server: { budgets, maxRequestBytes } }: CompleteConfig): Problem[] {
+  if (budgets.requestBytes >= maxRequestBytes + 64) return [];
+  const message = "must be greater than server.max_request_bytes";
+  return [{ key: "server.budgets.request_bytes", message }];
 }
 
 function checkProxies({ server }: CompleteConfig): Problem[] {

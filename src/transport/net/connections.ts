@@ -47,9 +47,13 @@ export class Connections {
   accept(socket: Socket, peer: Pick<Peer, "address" | "trustedProxy">): void {
     const client = peer.trustedProxy ? undefined : addressSubject(peer.address);
     const own = client === undefined ? undefined : (this.#byClient.get(client) ?? new Group());
-    if (own !== undefined && own.size >= this.#limits.share && !this.#closeOneOf(own))
-      return this.#refuse(socket);
-    if (this.#all.size >= this.#limits.total && !this.#closeOneOf(this.#all)) return this.#refuse(socket);
+    const { share, total } = this.#limits;
+    const hasRoom = (own === undefined || this.#makeRoom(own, share)) && this.#makeRoom(this.#all, total);
+    if (!hasRoom) {
+      this.#closed++;
+      socket.destroy();
+      return;
+    }
     if (client !== undefined && own !== undefined) this.#byClient.set(client, own);
     const groups = own === undefined ? [this.#all] : [this.#all, own];
     const tracked = new Tracked(socket, groups, peer.trustedProxy);
@@ -70,7 +74,9 @@ export class Connections {
     return this.#bySocket.get(keyOf(socket)) ?? gone;
   }
 
-  #closeOneOf(group: Group): boolean {
+  /** Whether one more may come in, after one has been closed for it if it must be. */
+  #makeRoom(group: Group, most: number): boolean {
+    if (group.size < most) return true;
     const victim = group.leastNeeded();
     if (victim === undefined) return false;
     this.#closed++;
@@ -78,11 +84,6 @@ export class Connections {
     victim.forget();
     victim.socket.destroy();
     return true;
-  }
-
-  #refuse(socket: Socket): void {
-    this.#closed++;
-    socket.destroy();
   }
 }
 

@@ -69,7 +69,7 @@ export interface Exchange {
   onGone(listener: () => void): void;
   /** Calls back once when nothing of the request and its answer is held any more, whatever ended it; at once if that is past. */
   onClosed(listener: () => void): void;
-  /** Gives the client little time to read the answer: it has no room in a budget. */
+  /** The call has no room in a budget: gives the client little time to read the answer, and its connection few more calls. */
   hurry(): void;
   /** Ends the request without an answer, or in the middle of one. Never throws. */
   destroy(): void;

@@ -25,6 +25,8 @@ interface Http2Context {
   readonly limits: ExchangeLimits;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
+  /** Told if a call of the connection has no room in a budget. */
+  readonly onCrowded: () => void;
 }
 
 /** How long an answer without room in a budget may wait for the client to read it. */
@@ -118,6 +120,7 @@ export class Http2Exchange implements Exchange {
   }
 
   hurry(): void {
+    this.#context.onCrowded();
     const timer = setTimeout(() => this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM), hurryMs);
     this.#stream.once("close", () => clearTimeout(timer));
   }

@@ -46,9 +46,12 @@ export const defaultLimits: ListenerLimits = {
 
 /**
  * What one stream of HTTP/2 may send before it is read, in bytes. Security rule: what arrives while credentials are looked up is
- * buffered below the budget that counts it, so it is less than the 64 KiB of the protocol's default.
+ * buffered below the budget that counts it, so it is less than the 64 KiB of the protocol's default until a caller has shown a valid credential.
  */
-const streamWindowBytes = 32 * 1024;
+const streamWindowBytes = 16 * 1024;
+
+/** How many calls of one HTTP/2 connection are refused for want of room in a budget before it takes no more of them. */
+const mostCrowdedCalls = 50;
 
 /**
  * How much is read of headers beyond the limit, so that they are answered with what to do and not only with the end of the
@@ -88,8 +91,8 @@ type DescribeRefusal = (
 export function createProtocolServers(options: ProtocolServerOptions): ProtocolServers {
   const { limits, peers, handle, logger } = options;
   let closing = false;
-  // How many calls each HTTP/2 connection has under way.
-  const sessions = new Map<Http2Session, number>();
+  // How many calls each HTTP/2 connection has under way, and how many of it had no room in a budget.
+  const sessions = new Map<Http2Session, { calls: number; crowded: number }>();
   const isClosing = () => closing;
 
   // Security rule: what goes wrong with one request ends that request, and no other one.
@@ -160,13 +163,13 @@ export function createProtocolServers(options: ProtocolServerOptions): ProtocolS
     },
   });
   http2.on("session", (session) => {
-    sessions.set(session, 0);
+    sessions.set(session, { calls: 0, crowded: 0 });
     session.once("close", () => sessions.delete(session));
     session.on("error", () => {});
     session.setTimeout(limits.idleTimeoutMs, () => {
       session.close();
       // Half a request, or an answer that nobody reads, would keep it open for ever; a quiet stream may.
-      if (sessions.get(session) === 0) session.destroy();
+      if (sessions.get(session)?.calls === 0) session.destroy();
     });
     if (closing) session.close();
   });
@@ -175,14 +178,15 @@ export function createProtocolServers(options: ProtocolServerOptions): ProtocolS
     stream.on("error", () => {});
     const { session } = stream;
     if (session?.socket === undefined) return;
-    const count = (change: number) => {
-      const calls = sessions.get(session);
-      if (calls !== undefined) sessions.set(session, calls + change);
+    const counts = sessions.get(session) ?? { calls: 0, crowded: 0 };
+    counts.calls++;
+    const onCrowded = () => {
+      // What is under way goes on; more is refused by the protocol itself, which costs next to nothing.
+      if (++counts.crowded === mostCrowdedCalls) session.close();
     };
-    count(1);
     const open = () =>
-      new Http2Exchange(stream, headers, { peer: peers.of(session.socket), limits, rawHeaders });
-    void serve(open, measureHeaders(rawHeaders), () => count(-1));
+      new Http2Exchange(stream, headers, { peer: peers.of(session.socket), limits, rawHeaders, onCrowded });
+    void serve(open, measureHeaders(rawHeaders), () => counts.calls--);
   });
 
   return {

@@ -8,6 +8,7 @@ import {
   type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { endStreamFlag, endStreamToJson } from "@connectrpc/connect/protocol-connect";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -22,10 +23,17 @@ import { protocolError, reasonOf, toConnectError } from "../errors.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
 import { binaryOptionsFor, jsonOptions } from "../unary/decode.ts";
-import { http2Needed, methodNotAllowed, type Refusal, unknownContentType } from "../unary/negotiate.ts";
+import { encloseMessage } from "../unary/envelope.ts";
+import {
+  http2Needed,
+  methodNotAllowed,
+  type Refusal,
+  unknownContentType,
+  wireOf,
+} from "../unary/negotiate.ts";
 import type { CallResult } from "../unary/serve.ts";
 import { watchAccess } from "./stream-access.ts";
-import { capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
+import { assertDeadline, capDeadline, cutOff, endOf, isEnded, readNext } from "./stream-client.ts";
 
 /** What streams are served with. */
 interface StreamingDependencies {
@@ -53,8 +61,6 @@ export interface StreamServer {
 class Stream {
   readonly call: Call;
   readonly route: Route;
-  /** Why the deadline that the client sent is none. */
-  deadlineProblem: unknown;
   /** Aborted with the reason if the server ends it. */
   readonly ended = new AbortController();
   error: ConnectError | undefined;
@@ -114,12 +120,11 @@ const streamKey = createContextKey<Stream | undefined>(undefined, { description:
  * lets the call through before its first message is read, and checks each message.
  */
 export function createStreamServer(deps: StreamingDependencies, routes: Iterable<Route>): StreamServer {
-  const { jsonTypes, limits, shutdownSignal } = deps;
+  const { pipeline, jsonTypes, limits, shutdownSignal } = deps;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],
     jsonOptions: { ...jsonOptions, registry: jsonTypes },
     shutdownSignal,
-    requestGate: ({ values }) => admit(deps, streamOf(values)),
     interceptors: [createInterceptor(deps)],
   });
   for (const { method, spec, maxRequestBytes, closed } of routes) {
@@ -141,17 +146,26 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
       const handler = handlers.get(route.path);
       if (handler === undefined) throw new Error(`${route.name} is not a stream`);
       const { exchange } = call;
-      // Nothing would ever say that a stream has closed which was closed before it was served.
-      if (exchange.gone) return toConnectError(domainError("REQUEST_CANCELED", {}), call.id);
+      try {
+        assertDeadline(exchange);
+        await pipeline.admit(call, route);
+        // Nothing would ever say that a stream has closed which was closed before it was served.
+        if (exchange.gone) throw domainError("REQUEST_CANCELED", {});
+      } catch (cause) {
+        const error = toConnectError(cause, call.id);
+        if (!exchange.gone) answerRefused(call, error);
+        return error;
+      }
       const pair = exchange.toNode();
       const { request, response } = pair;
       const stream = new Stream(call, route, limits.streamIdleTimeoutMs, () => cutOff(pair));
+      stream.watch(pipeline, limits);
       for (const [name, value] of Object.entries(call.headers)) response.setHeader(name, value);
       const closed = new Promise<void>((resolve) => response.once("close", () => resolve()));
       try {
         const values = valuesWith(call).set(streamKey, stream);
         const received = universalRequestFromNodeRequest(request, response, undefined, values);
-        stream.deadlineProblem = capDeadline(received.header);
+        capDeadline(received.header);
         const answer = await handler({ ...received, ...bodyOf(exchange, request, route) });
         if (exchange.httpVersion === 2) dropConnectionHeaders(answer);
         await Promise.race([universalResponseToNodeResponse(answer, response), closed]);
@@ -189,18 +203,22 @@ function bodyOf(exchange: Exchange, request: NodePair["request"], route: Route) 
   return { body: request.iterator({ destroyOnReturn: false }) };
 }
 
-async function admit({ pipeline, limits }: StreamingDependencies, stream: Stream): Promise<void> {
-  try {
-    if (stream.deadlineProblem !== undefined) throw stream.deadlineProblem;
-    await pipeline.admit(stream.call, stream.route);
-    stream.watch(pipeline, limits);
-  } catch (error) {
-    stream.awaitReader();
-    throw remember(stream, error);
+/** Answers a stream that the pipeline has refused. Connect's handler would cost as much as for one that is served. */
+function answerRefused(call: Call, error: ConnectError): void {
+  const { exchange, headers } = call;
+  call.completeHeaders();
+  const type = exchange.header("content-type") ?? "";
+  const wire = wireOf(type);
+  if (wire !== undefined) {
+    wire.fail(exchange, { headers, trailers: {} }, error);
+    return;
   }
+  headers["content-type"] = `application/connect+${/json/i.test(type) ? "json" : "proto"}`;
+  const end = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
+  exchange.respond({ status: 200, headers, body: encloseMessage(end, endStreamFlag) });
 }
 
-/** Maps errors and validates messages. The gate has run by then. */
+/** Maps errors and validates messages. The pipeline has let the call through by then. */
 function createInterceptor(deps: StreamingDependencies): Interceptor {
   return (next) => async (request) => {
     const stream = streamOf(request.contextValues);

@@ -2,7 +2,7 @@ import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError, domainError } from "../../../domain/errors.ts";
 import { tooLarge } from "../../net/body-reader.ts";
-import type { NodePair } from "../../net/exchange.ts";
+import type { Exchange, NodePair } from "../../net/exchange.ts";
 import { malformed } from "../unary/decode.ts";
 import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "../unary/wire.ts";
 
@@ -65,25 +65,28 @@ export function cutOff({ response }: NodePair): void {
   else response.destroy();
 }
 
+/** Throws REQUEST_MALFORMED if the deadline that the client sent cannot be read. */
+export function assertDeadline(exchange: Exchange): void {
+  deadlineOf((name) => exchange.header(name));
+}
+
 /**
- * Puts a deadline in the place of the one that the client sent, with the cap that unary calls have: Connect's own timer
- * would end the stream at once. Takes away a deadline that cannot be read, and gives the error that the stream is refused
- * with.
+ * Puts the cap that unary calls have in the place of a longer deadline that the client sent: Connect's own timer would end the
+ * stream at once.
  */
-export function capDeadline(header: Headers): unknown {
-  const isConnect = header.get("content-type")?.toLowerCase().startsWith("application/connect") === true;
-  const name = isConnect ? "connect-timeout-ms" : "grpc-timeout";
-  const sent = header.get(name) ?? undefined;
-  try {
-    const timeoutMs = isConnect ? parseConnectTimeout(sent) : parseGrpcTimeout(sent);
-    if (timeoutMs !== longestTimeoutMs) return undefined;
-    // Of gRPC in seconds, because milliseconds would have more than its eight digits.
-    header.set(name, isConnect ? String(longestTimeoutMs) : `${Math.floor(longestTimeoutMs / 1000)}S`);
-    return undefined;
-  } catch (error) {
-    header.delete(name);
-    return error;
-  }
+export function capDeadline(header: Headers): void {
+  const { name, timeoutMs } = deadlineOf((name) => header.get(name) ?? undefined);
+  if (timeoutMs !== longestTimeoutMs) return;
+  // Of gRPC in seconds, because milliseconds would have more than its eight digits.
+  const isConnect = name === "connect-timeout-ms";
+  header.set(name, isConnect ? String(longestTimeoutMs) : `${Math.floor(longestTimeoutMs / 1000)}S`);
+}
+
+function deadlineOf(headerOf: (name: string) => string | undefined) {
+  const isConnect = headerOf("content-type")?.toLowerCase().startsWith("application/connect") === true;
+  return isConnect
+    ? { name: "connect-timeout-ms", timeoutMs: parseConnectTimeout(headerOf("connect-timeout-ms")) }
+    : { name: "grpc-timeout", timeoutMs: parseGrpcTimeout(headerOf("grpc-timeout")) };
 }
 
 /** What Connect throws while it reads is about what the client sent; its own words for it are for a server's author. */
