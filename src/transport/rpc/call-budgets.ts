@@ -77,12 +77,14 @@ export class Holding {
     if (this.#budget === this.#budgets.lookups) throw exhausted("share", "request bytes");
   }
 
-  /** Whether a stranger has room for a request. */
-  hasRoomFor(bytes: number): boolean {
-    return (
-      this.#budget === this.#budgets.strangers.bytes &&
-      this.#budget.shortageOf(this.#holder, Math.max(0, bytes - this.#amount), this.#factor) === undefined
-    );
+  /** Whether a stranger has room for a request of this size at most, or for a stream. */
+  hasRoomFor(bytes: number, isStream: boolean): boolean {
+    const { strangers } = this.#budgets;
+    if (this.#budget !== strangers.bytes) return false;
+    const shortage = isStream
+      ? strangers.streams.shortageOf(this.#holder, 1, this.#factor)
+      : strangers.bytes.shortageOf(this.#holder, Math.max(0, bytes - this.#amount), this.#factor);
+    return shortage === undefined;
   }
 
   /** Moves what is held to the budget of those with a valid credential. Throws RATE_LIMITED or SERVER_OVERLOADED. */

@@ -144,14 +144,15 @@ export class Pipeline {
   /** Step 4. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   async #takeBudget(call: Call, route: GuardedRoute, holding: Holding): Promise<void> {
     let { caller } = call;
-    if (caller.kind === "anonymous" && showsCredential(call) && !holding.hasRoomFor(route.maxRequestBytes)) {
-      caller = await this.#identify(call, route);
+    const isStream = route.spec !== undefined && route.spec.kind !== "unary";
+    if (caller.kind === "anonymous" && showsCredential(call)) {
+      if (!holding.hasRoomFor(route.maxRequestBytes, isStream)) caller = await this.#identify(call, route);
     }
     if (caller.kind !== "anonymous") {
       holding.moveTo(caller);
       call.exchange.peer.connection.prove();
     } else holding.stay();
-    if (route.spec !== undefined && route.spec.kind !== "unary") holding.becomeStream();
+    if (isStream) holding.becomeStream();
   }
 
   /**
