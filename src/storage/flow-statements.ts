@@ -194,7 +194,7 @@ export function insertSession(session: string, digest: string, from: string): st
 
 /**
  * Completes a login. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 login sequence, $6 kind and $7 secret of
- * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the new hash or null, $13 how many other sessions
+ * the credential or null, $8 now, $9 session, $10 its digest, $11 and $12 the secret and facts that replace those that were read, or null, and $25 whether it was used, $13 how many other sessions
  * may stay, $14 idle since or null, $15 events, $16 the eviction's event, $17 kind and $18 value of the proven address or
  * null, $19 the session that this one replaces or null, $20 to $24 those of `throttleParts`.
  *
@@ -241,7 +241,8 @@ export const completeLoginStatement: Statement = {
     )
     RETURNING id
   ), rehashed AS (
-    UPDATE ostiary.identity_credential SET secret = $11, algorithm = $12, updated_at = $8
+    UPDATE ostiary.identity_credential SET secret = $11, facts = $12::jsonb, updated_at = $8,
+      last_used_at = CASE WHEN $25::boolean THEN $8 ELSE last_used_at END
     WHERE tenant_id = $1 AND identity_id = $4 AND kind = $6 AND secret = $7 AND $11::text IS NOT NULL
       AND EXISTS (SELECT FROM guard)
   ), recorded AS (
@@ -254,38 +255,37 @@ export const completeLoginStatement: Statement = {
 
 /**
  * Completes a registration. $1 tenant, $2 flows with $3 their revisions, $4 identity, $5 identifiers, $6 verifiable and $7
- * recovery addresses, $8 and $9 the password's hash and algorithm or null, $10 now, $11 session, $12 its digest, $13 events,
- * $14 to $18 those of `throttleParts`, $19 invitation or null.
+ * recovery addresses, $8 credential or null, $9 now, $10 session, $11 its digest, $12 events,
+ * $13 to $17 those of `throttleParts`, $18 invitation or null.
  * If an identifier is taken the statement fails with 23505, and nothing of it stays.
  */
 export const completeRegistrationStatement: Statement = {
   name: "complete_registration",
   text: `WITH ${openFlowParts}, ${admissionParts({
     when: "all_open",
-    invitation: "$19",
+    invitation: "$18",
     identity: "$4",
-    at: "$10",
+    at: "$9",
   })}, ${insertIdentityParts({
     when: "admitted",
     identity: "$4",
     identifiers: "$5",
     verifiableAddresses: "$6",
     recoveryAddresses: "$7",
-    secret: "$8",
-    algorithm: "$9",
+    credential: "$8",
     byOperator: "false",
-    at: "$10",
+    at: "$9",
   })}, completed AS (
     ${closeFlows("(SELECT id FROM new_identity)", "new_identity")}
   ), created AS (
-    ${insertSession("$11", "$12", "new_identity")}
+    ${insertSession("$10", "$11", "new_identity")}
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$13", from: "new_identity" })}
+    ${insertEvents({ tenant: "$1", events: "$12", from: "new_identity" })}
   ), ${throttleParts({
     from: "new_identity",
     identityId: "(SELECT id FROM new_identity)",
-    at: "$10",
-    firstParameter: 14,
+    at: "$9",
+    firstParameter: 13,
   })}
   SELECT EXISTS (SELECT FROM all_open) AS flow_open, EXISTS (SELECT FROM new_identity) AS completed`,
 };

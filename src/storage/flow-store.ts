@@ -5,6 +5,7 @@ import type { LoginCandidate } from "../domain/method/method.ts";
 import type { Scope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
+import { credentialParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate, isForeignKeyViolation } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -165,7 +166,7 @@ export function createFlowStore(database: Database): FlowStore {
     },
 
     async completeLogin(scope, completion) {
-      const { candidate, session, proof } = completion;
+      const { candidate, session, proof, replacement } = completion;
       const credentialKind = proof.kind === "credential" ? proof.credential : undefined;
       const target = proof.kind === "address" ? proof.target : undefined;
       const [row] = await database.query<CompletionRow>(scope, statements.completeLoginStatement, [
@@ -177,8 +178,8 @@ export function createFlowStore(database: Database): FlowStore {
         completion.at,
         sessionParameter(session),
         session.tokenDigest,
-        completion.rehash?.hash,
-        completion.rehash?.algorithm,
+        replacement?.secret,
+        replacement && JSON.stringify(replacement.facts),
         // The new session is one of them.
         Math.max(0, completion.maxSessions - 1),
         completion.idleSince,
@@ -188,6 +189,7 @@ export function createFlowStore(database: Database): FlowStore {
         target?.value,
         completion.replaces,
         ...throttleParameters(completion.throttle),
+        replacement?.isUse ?? false,
       ]);
       return outcomeOf(row, "candidate_changed");
     },
@@ -198,8 +200,7 @@ export function createFlowStore(database: Database): FlowStore {
         const [row] = await database.query<CompletionRow>(scope, statements.completeRegistrationStatement, [
           ...heldParameters(scope, completion.held),
           ...identityParameters(identity),
-          completion.password?.hash,
-          completion.password?.algorithm,
+          credentialParameter(completion.credential),
           completion.at,
           sessionParameter(session),
           session.tokenDigest,

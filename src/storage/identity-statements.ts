@@ -1,4 +1,5 @@
-import { credentialIdOf, newCredentialId } from "./credential-ids.ts";
+import { credentialIdOf } from "./credential-ids.ts";
+import { credentialColumns, insertCredential, setCredential } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -14,8 +15,7 @@ interface IdentityInsertion {
   readonly verifiableAddresses: string;
   readonly recoveryAddresses: string;
   /** The password's hash, or null. */
-  readonly secret: string;
-  readonly algorithm: string;
+  readonly credential: string;
   /** Whether an operator sets it. */
   readonly byOperator: "true" | "false";
   readonly at: string;
@@ -40,19 +40,14 @@ export function insertIdentityParts(options: IdentityInsertion): string {
     INSERT INTO ostiary.identity_recovery_address (tenant_id, identity_id, kind, value, path, ordinal)
     SELECT $1, new_identity.id, given.kind, given.value, given.path, given.ordinal
     FROM new_identity, jsonb_to_recordset(${options.recoveryAddresses}::jsonb) ${addressRecord}
-  ), new_password AS (
-    INSERT INTO ostiary.identity_credential
-      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, new_identity.id, 'password', ${newCredentialId(options.at)}, ${options.secret}, ${options.algorithm}, ${options.byOperator},
-      ${options.at}, ${options.at}
-    FROM new_identity
-    WHERE ${options.secret}::text IS NOT NULL
+  ), new_credential AS (
+    ${insertCredential({ ...options, from: "new_identity" })}
   )`;
 }
 
 /**
- * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 and $7 the password's hash and
- * algorithm or null, $8 now, $9 events. Fails with 23505 if an identifier or the external id is taken.
+ * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 credential or null,
+ * $7 now, $8 events. Fails with 23505 if an identifier or the external id is taken.
  */
 export const createIdentityStatement: Statement = {
   text: `WITH always AS (SELECT), ${insertIdentityParts({
@@ -61,12 +56,11 @@ export const createIdentityStatement: Statement = {
     identifiers: "$3",
     verifiableAddresses: "$4",
     recoveryAddresses: "$5",
-    secret: "$6",
-    algorithm: "$7",
+    credential: "$6",
     byOperator: "true",
-    at: "$8",
+    at: "$7",
   })}, recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$9", from: "new_identity" })}
+    ${insertEvents({ tenant: "$1", events: "$8", from: "new_identity" })}
   )
   SELECT id FROM new_identity`,
 };
@@ -240,39 +234,34 @@ export const deleteIdentityStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 identity, $3 hash, $4 algorithm, $5 now, $6 events. Raises `login_sequence`: a login that checked the
- * former password and has not completed yet does not complete. The identity's known devices are forgotten: whoever had
- * the former password may have made one.
+ * $1 tenant, $2 identity, $3 credential, $4 now, $5 events. Raises `login_sequence`: a login that checked the former secret
+ * and has not completed yet does not complete. The identity's known devices are forgotten: whoever had the former secret
+ * may have made one.
  */
-export const setPasswordStatement: Statement = {
+export const setCredentialStatement: Statement = {
   text: `WITH changed AS (
     UPDATE ostiary.identity SET login_sequence = login_sequence + 1
     WHERE tenant_id = $1 AND id = $2
     RETURNING id
   ), written AS (
-    INSERT INTO ostiary.identity_credential AS c
-      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $3, $4, true, $5, $5 FROM changed
-    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
-      SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
-        updated_at = excluded.updated_at
-    RETURNING ${credentialIdOf("c")} AS id, kind, created_at, updated_at, algorithm
+    ${setCredential({ credential: "$3", byOperator: "true", at: "$4", from: "changed" })}
+    RETURNING ${credentialColumns}
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), recorded AS (
-    ${insertEvents({ tenant: "$1", events: "$6", from: "written" })}
+    ${insertEvents({ tenant: "$1", events: "$5", from: "written" })}
   )
-  SELECT id, kind, created_at, updated_at, algorithm FROM written`,
+  SELECT * FROM written`,
 };
 
-/** $1 tenant, $2 identity, $3 previous hash, $4 hash, $5 algorithm, $6 now. */
-export const rehashPasswordStatement: Statement = {
-  text: `UPDATE ostiary.identity_credential SET secret = $4, algorithm = $5, updated_at = $6
-    WHERE tenant_id = $1 AND identity_id = $2 AND kind = 'password' AND secret = $3`,
+/** $1 tenant, $2 identity, $3 kind, $4 previous secret, $5 secret, $6 facts, $7 now. */
+export const replaceSecretStatement: Statement = {
+  text: `UPDATE ostiary.identity_credential SET secret = $5, facts = $6, updated_at = $7
+    WHERE tenant_id = $1 AND identity_id = $2 AND kind = $3 AND secret = $4`,
 };
 
 /**
- * $1 tenant, $2 identity, $3 credential, $4 events. Raises `login_sequence` and forgets devices as `setPasswordStatement`
+ * $1 tenant, $2 identity, $3 credential, $4 events. Raises `login_sequence` and forgets devices as `setCredentialStatement`
  * does.
  */
 export const deleteCredentialStatement: Statement = {

@@ -1,9 +1,15 @@
 import { type DomainError, domainError } from "../domain/errors.ts";
-import type { Credential, CredentialKind, Identity } from "../domain/identity/identity.ts";
+import type { Identity } from "../domain/identity/identity.ts";
 import type { IdentityStore, PendingEnd } from "../domain/identity/store.ts";
-import type { CredentialId, IdentityId } from "../domain/ids.ts";
+import type { IdentityId } from "../domain/ids.ts";
 import type { Scope } from "../domain/ports.ts";
 import { credentialIdOf } from "./credential-ids.ts";
+import {
+  type CredentialRow,
+  credentialColumns,
+  credentialFromRow,
+  credentialParameter,
+} from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -16,8 +22,8 @@ import {
   deleteIdentityStatement,
   endAccessStatement,
   endPendingStatement,
-  rehashPasswordStatement,
-  setPasswordStatement,
+  replaceSecretStatement,
+  setCredentialStatement,
   setStateStatement,
   setVerificationStatement,
   updateIdentityStatement,
@@ -28,16 +34,6 @@ import { messagesParameter } from "./message-sql.ts";
 /** Thrown to roll a change back, once it is known that identifiers of it are somebody else's. */
 class IdentifiersTaken extends Error {
   override readonly name = "IdentifiersTaken";
-}
-
-const credentialColumns = `${credentialIdOf("c")} AS id, c.kind, c.created_at, c.updated_at, c.algorithm`;
-
-interface CredentialRow {
-  readonly id: CredentialId;
-  readonly kind: CredentialKind;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-  readonly algorithm: string | null;
 }
 
 /** Identities on PostgreSQL. The statements are in identity-statements.ts. */
@@ -60,13 +56,12 @@ export function createIdentityStore(database: Database): IdentityStore {
   }
 
   return {
-    async create(scope, identity, password, events) {
+    async create(scope, identity, credential, events) {
       await naming(database, scope, identity, (guarded) =>
         database.query(guarded, createIdentityStatement, [
           scope.tenantId,
           ...identityParameters(identity),
-          password?.hash,
-          password?.algorithm,
+          credentialParameter(credential),
           identity.updatedAt,
           eventsParameter(events),
         ]),
@@ -173,28 +168,28 @@ export function createIdentityStore(database: Database): IdentityStore {
       return row && credentialFromRow(row);
     },
 
-    async findPassword(scope, id) {
-      const [row] = await database.query<{ readonly secret: string; readonly algorithm: string | null }>(
+    async findSecret(scope, id, kind) {
+      const [row] = await database.query<{ readonly secret: string }>(
         scope,
         {
-          name: "find_password",
-          text: `SELECT secret, algorithm FROM ostiary.identity_credential
-            WHERE tenant_id = $1 AND identity_id = $2 AND kind = 'password'`,
+          name: "find_secret",
+          text: `SELECT secret FROM ostiary.identity_credential
+            WHERE tenant_id = $1 AND identity_id = $2 AND kind = $3`,
         },
-        [scope.tenantId, id],
+        [scope.tenantId, id, kind],
       );
-      return row && { hash: row.secret, algorithm: row.algorithm ?? "" };
+      return row?.secret;
     },
 
-    async setPassword(scope, id, password, at, events) {
-      const values = [scope.tenantId, id, password.hash, password.algorithm, at, eventsParameter(events)];
-      const [row] = await database.query<CredentialRow>(scope, setPasswordStatement, values);
+    async setCredential(scope, id, credential, at, events) {
+      const values = [scope.tenantId, id, credentialParameter(credential), at, eventsParameter(events)];
+      const [row] = await database.query<CredentialRow>(scope, setCredentialStatement, values);
       return row && credentialFromRow(row);
     },
 
-    async rehashPassword(scope, id, previous, password, at) {
-      const values = [scope.tenantId, id, previous, password.hash, password.algorithm, at];
-      await database.query(scope, rehashPasswordStatement, values);
+    async replaceSecret(scope, id, previous, { secret, facts }, at) {
+      const values = [scope.tenantId, id, previous.kind, previous.secret, secret, JSON.stringify(facts), at];
+      await database.query(scope, replaceSecretStatement, values);
     },
 
     endPending,
@@ -250,14 +245,4 @@ async function nameTaken(
   return path === undefined
     ? domainError("EXTERNAL_ID_TAKEN", { field: "external_id" }, { cause })
     : domainError("IDENTIFIER_TAKEN", { field: `traits.${path}` }, { cause });
-}
-
-function credentialFromRow(row: CredentialRow): Credential {
-  return {
-    id: row.id,
-    kind: row.kind,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    hashAlgorithm: row.algorithm ?? undefined,
-  };
 }

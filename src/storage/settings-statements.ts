@@ -1,5 +1,5 @@
 import { changeResult, endOtherFlows, isSeen, ownFlowParts, seenPart } from "./account-change.ts";
-import { newCredentialId } from "./credential-ids.ts";
+import { setCredential } from "./credential-sql.ts";
 import type { Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
@@ -38,27 +38,22 @@ const followingParts = `moved AS (
   )`;
 
 /**
- * The parameters of `followingParts`, then $15 and $16 the password's hash and algorithm, $17 session or null, $18 its digest,
- * $19 to $23 those of `throttleParts`.
+ * The parameters of `followingParts`, then $15 credential, $16 session or null, $17 its digest,
+ * $18 to $22 those of `throttleParts`.
  */
-export const changePasswordStatement: Statement = {
-  name: "change_password",
+export const changeCredentialStatement: Statement = {
+  name: "change_credential",
   text: `WITH ${ownFlowParts}, ${seenPart("true")}, changed AS (
     UPDATE ostiary.identity i SET login_sequence = i.login_sequence + 1
     FROM seen WHERE ${isSeen}
     RETURNING i.id
   ), written AS (
-    INSERT INTO ostiary.identity_credential
-      (tenant_id, identity_id, kind, id, secret, algorithm, set_by_operator, created_at, updated_at)
-    SELECT $1, changed.id, 'password', ${newCredentialId("$5")}, $15, $16, false, $5, $5 FROM changed
-    ON CONFLICT (tenant_id, identity_id, kind) DO UPDATE
-      SET secret = excluded.secret, algorithm = excluded.algorithm, set_by_operator = excluded.set_by_operator,
-        updated_at = excluded.updated_at
+    ${setCredential({ credential: "$15", byOperator: "false", at: "$5", from: "changed" })}
   ), forgotten AS (
     DELETE FROM ostiary.device WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
   ), created AS (
-    ${insertSession("$17", "$18", "changed")}
-  ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 19 })}, ${followingParts}
+    ${insertSession("$16", "$17", "changed")}
+  ), ${throttleParts({ from: "changed", identityId: "$4", at: "$5", firstParameter: 18 })}, ${followingParts}
   ${changeResult}`,
 };
 

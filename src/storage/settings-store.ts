@@ -1,6 +1,7 @@
 import type { SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowData } from "../domain/flow/shared/flow.ts";
 import { changeAccount } from "./account-change.ts";
+import { credentialParameter } from "./credential-sql.ts";
 import type { Database } from "./database.ts";
 import { isDuplicate } from "./database-errors.ts";
 import { eventsParameter } from "./event-sql.ts";
@@ -14,9 +15,9 @@ import { throttleParameters } from "./throttle-statements.ts";
 /** What owners change of their own accounts, on PostgreSQL. The statements are in settings-statements.ts. */
 export function createSettingsStore(database: Database): SettingsStore {
   return {
-    changePassword(scope, change) {
-      const { session, password, keep } = change;
-      return changeAccount(database, scope, statements.changePasswordStatement, [
+    changeCredential(scope, change) {
+      const { session, credential, keep } = change;
+      return changeAccount(database, scope, statements.changeCredentialStatement, [
         ...heldParameters(scope, [change.held]),
         change.identityId,
         change.at,
@@ -28,8 +29,7 @@ export function createSettingsStore(database: Database): SettingsStore {
         eventsParameter(change.events),
         eventsParameter([change.revocationEvent]),
         ...memoryParameters(change),
-        password.hash,
-        password.algorithm,
+        credentialParameter(credential),
         session && sessionParameter(session),
         session?.tokenDigest,
         ...throttleParameters(change.throttle),

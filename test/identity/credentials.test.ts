@@ -93,9 +93,9 @@ describe("checking a password", () => {
     const hash = await bcrypt.hash(goodPassword, 4);
     const { id } = await create({ kind: "hash", hash: new Secret(hash) });
     expect(await check(id, "wrong horse battery")).toBe(false);
-    expect(await credentialsOf(id)).toMatchObject([{ hashAlgorithm: "bcrypt" }]);
+    expect(await credentialsOf(id)).toMatchObject([{ facts: { algorithm: "bcrypt" } }]);
     expect(await check(id, goodPassword)).toBe(true);
-    expect(await credentialsOf(id)).toMatchObject([{ hashAlgorithm: "argon2id" }]);
+    expect(await credentialsOf(id)).toMatchObject([{ facts: { algorithm: "argon2id" } }]);
     rules.hashCalls.length = 0;
     expect(await check(id, goodPassword)).toBe(true);
     expect(rules.hashCalls).toEqual(["compare"]);
@@ -112,7 +112,7 @@ describe("setting a password", () => {
     const { id } = await create(plain(goodPassword));
     await startSession(id);
     const credential = await setPassword(id, plain("another long password"), true);
-    expect(credential).toMatchObject({ kind: "password", hashAlgorithm: "argon2id" });
+    expect(credential).toMatchObject({ kind: "password", facts: { algorithm: "argon2id" } });
     expect(await activeSessions(id)).toBe(1);
     await setPassword(id, plain("yet another password"));
     expect(await activeSessions(id)).toBe(0);

@@ -98,7 +98,9 @@ describe("creating an identity", () => {
       expect.objectContaining({ type: "identity.created", data: {} }),
       expect.objectContaining({ type: "credential.set", data: { kind: "password", imported: false } }),
     ]);
-    expect(await credentialsOf(identity.id)).toMatchObject([{ kind: "password", hashAlgorithm: "argon2id" }]);
+    expect(await credentialsOf(identity.id)).toMatchObject([
+      { kind: "password", facts: { algorithm: "argon2id" } },
+    ]);
   });
 
   async function credentialsOf(id: IdentityId) {
@@ -109,7 +111,7 @@ describe("creating an identity", () => {
     const hash = "$2b$04$abcdefghijklmnopqrstuuK4QjUkJgtgb0oBEPsuhzCJPCmuz8dI6";
     const password = { kind: "hash", hash: new Secret(hash) } as const;
     const identity = await create(newIdentity({ email: freshEmail() }, { password }));
-    expect(await credentialsOf(identity.id)).toMatchObject([{ hashAlgorithm: "bcrypt" }]);
+    expect(await credentialsOf(identity.id)).toMatchObject([{ facts: { algorithm: "bcrypt" } }]);
   });
 
   test.each<[string, NewIdentity, string, JsonObject, readonly string[]]>([

@@ -31,6 +31,7 @@ import {
   aFlow,
   anEvent,
   anIdentity,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -116,7 +117,8 @@ const newSecret: SettingsMethod = {
   settingsNodes: () => [],
   changeSecret: async ({ step }) => ({
     kind: "changed",
-    password: { hash: String(step.fields.password), algorithm: "argon2id" },
+    credential: aPassword(String(step.fields.password)),
+    notice: { template: "password_changed", data: {} },
   }),
 };
 
@@ -155,7 +157,7 @@ async function create(secret: string | undefined): Promise<Identity> {
     recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
   });
   const { storage, scope } = database;
-  const password = secret === undefined ? undefined : { hash: secret, algorithm: "argon2id" as const };
+  const password = secret === undefined ? undefined : aPassword(secret);
   await storage.identities.create(scope, made, password, [anEvent("identity.created")]);
   return made;
 }
@@ -569,12 +571,12 @@ async function newPassword(hash: string): Promise<void> {
   const { storage, scope } = database;
   const settings = aFlow("settings", { identityId: identity.id });
   await storage.flows.create(scope, settings);
-  await storage.settings.changePassword(scope, {
+  await storage.settings.changeCredential(scope, {
     held: heldFlow(settings),
     data: settings.data,
     completes: true,
     identityId: identity.id,
-    password: { hash, algorithm: "argon2id" },
+    credential: aPassword(hash),
     session: undefined,
     keep: undefined,
     at: clock.now(),

@@ -11,6 +11,7 @@ import {
   anEvent,
   anIdentity,
   anInvitation,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -41,7 +42,7 @@ async function seed() {
     aSession(identity.id, { expiresAt: afterNoon(999), revokedAt: afterNoon(-59) }),
     aSession(identity.id, { expiresAt: afterNoon(999) }),
   ];
-  await storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  await storage.identities.create(scope, identity, aPassword("$h"), []);
   for (const session of sessions) {
     const flow = aFlow("login");
     await storage.flows.create(scope, flow);
@@ -54,7 +55,7 @@ async function seed() {
       proof: passwordProof,
       replaces: undefined,
       session,
-      rehash: undefined,
+      replacement: undefined,
       maxSessions: 100,
       idleSince: undefined,
       at: afterNoon(-120),
@@ -176,7 +177,7 @@ test("invitations are removed when they were used or revoked, or expired, longer
   const flow = aFlow("registration");
   await storage.flows.create(scope, flow);
   const identity = anIdentity();
-  const completion = { identity, session: aSession(identity.id), password: undefined, events: [] };
+  const completion = { identity, session: aSession(identity.id), credential: undefined, events: [] };
   const held = [heldFlow(flow)];
   const used = { ...completion, held, invitationId: idOf(4), at: afterNoon(-61) };
   expect(await storage.flows.completeRegistration(scope, used)).toBe("completed");

@@ -8,6 +8,7 @@ import {
   anEvent,
   anIdentity,
   anIdentityNamed,
+  aPassword,
   aSession,
   flowData,
   heldFlow,
@@ -28,7 +29,7 @@ const hash = "$argon2id$test";
 async function storeIdentity(change: Partial<Identity> = {}): Promise<Identity> {
   const identity = anIdentity(change);
   const { storage, scope } = tenants;
-  await storage.identities.create(scope, identity, { hash, algorithm: "argon2id" }, []);
+  await storage.identities.create(scope, identity, aPassword(hash), []);
   return identity;
 }
 
@@ -48,7 +49,7 @@ async function openLogin(
     proof: passwordProof,
     replaces: undefined,
     session: aSession(identity.id),
-    rehash: undefined,
+    replacement: undefined,
     maxSessions: 50,
     idleSince: undefined,
     at: afterNoon(1),
@@ -257,13 +258,7 @@ describe("completeLogin", () => {
     "was deactivated": ({ id }) =>
       tenants.storage.identities.setState(tenants.scope, id, "inactive", afterNoon(1), []),
     "has a new password": ({ id }) =>
-      tenants.storage.identities.setPassword(
-        tenants.scope,
-        id,
-        { hash: "$other", algorithm: "argon2id" },
-        noon,
-        [],
-      ),
+      tenants.storage.identities.setCredential(tenants.scope, id, aPassword("$other"), noon, []),
     "lost its password": ({ id }) => deletePassword(tenants, id),
     "was updated": (identity) =>
       tenants.storage.identities.update(tenants.scope, { ...identity, revision: 2 }, 1, []),
@@ -289,9 +284,9 @@ describe("completeLogin", () => {
   test("replaces the hash if one is given", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity();
-    const login = await openLogin(identity, { rehash: { hash: "$new", algorithm: "argon2id" } });
+    const login = await openLogin(identity, { replacement: aPassword("$new") });
     await storage.flows.completeLogin(scope, login);
-    expect((await storage.identities.findPassword(scope, identity.id))?.hash).toBe("$new");
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe("$new");
   });
 
   test("ends the least recently used sessions beyond the limit, each with an event of its own", async () => {
@@ -431,10 +426,7 @@ describe("completeRegistration", () => {
     expect(await register(identity, flow.digest, session)).toBe("completed");
     const found = await storage.sessions.findByTokenDigest(scope, session.tokenDigest);
     expect(found?.identity).toEqual(identity);
-    expect(await storage.identities.findPassword(scope, identity.id)).toEqual({
-      hash,
-      algorithm: "argon2id",
-    });
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe(hash);
     expect((await storage.flows.find(scope, "registration", flow.digest))?.identityId).toBe(identity.id);
     expect(await storage.identities.find(other, identity.id)).toBeUndefined();
   });
@@ -481,7 +473,7 @@ function registration(identity: Identity, flowDigest: Uint8Array, session = aSes
   return {
     held: [{ digest: flowDigest, revision: 0 }],
     identity,
-    password: { hash, algorithm: "argon2id" },
+    credential: aPassword(hash),
     session,
     at: noon,
     events: [anEvent("registration.succeeded", { identityId: identity.id })],

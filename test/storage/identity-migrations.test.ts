@@ -4,7 +4,7 @@ import type { CredentialId } from "../../src/domain/ids.ts";
 import { CredentialIds } from "../../src/storage/migrations/20261129020000-credential-ids.ts";
 import { AddressPaths } from "../../src/storage/migrations/20261129020100-address-paths.ts";
 import { administer } from "../support/postgres.ts";
-import { anIdentity } from "../support/records.ts";
+import { anIdentity, aPassword } from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -19,7 +19,7 @@ test("credentials and addresses of before get an id of their time, and the trait
   const { storage, scope } = tenants;
   const named = anIdentity();
   const only = { kind: "email", value: "recovers-only@example.com", path: "spare" } as const;
-  const password = { hash: "$h", algorithm: "argon2id" };
+  const password = aPassword("$h");
   for (const identity of [named, anIdentity({ recoveryAddresses: [only] })]) {
     await storage.identities.create(scope, identity, password, []);
   }
@@ -60,7 +60,7 @@ test("a password that a release without ids wrote goes by the id of its identity
   const { storage, scope } = tenants;
   const { identities } = storage;
   const identity = anIdentity();
-  await identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  await identities.create(scope, identity, aPassword("$h"), []);
   await tenants.rows("UPDATE ostiary.identity_credential SET id = NULL WHERE identity_id = $1", [
     identity.id,
   ]);

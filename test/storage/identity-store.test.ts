@@ -9,6 +9,7 @@ import {
   anEvent,
   anIdentity,
   anIdentityNamed,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -53,18 +54,15 @@ describe("create", () => {
       lastLoginAt: afterNoon(2),
     });
     const event = anEvent("identity.created", { identityId: identity.id, data: { method: "admin" } });
-    await storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, [event]);
+    await storage.identities.create(scope, identity, aPassword("$h"), [event]);
     expect(await storage.identities.find(scope, identity.id)).toEqual(identity);
     expect(await storage.identities.findByIdentifier(scope, "zoe")).toEqual(identity);
     expect(await storage.identities.findByExternalId(scope, "customer-1")).toEqual(identity);
-    expect(await storage.identities.findPassword(scope, identity.id)).toEqual({
-      hash: "$h",
-      algorithm: "argon2id",
-    });
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe("$h");
     expect(await storage.identities.find(other, identity.id)).toBeUndefined();
     expect(await storage.identities.findByIdentifier(other, "zoe")).toBeUndefined();
     expect(await storage.identities.findByExternalId(other, "customer-1")).toBeUndefined();
-    expect(await storage.identities.findPassword(other, identity.id)).toBeUndefined();
+    expect(await storage.identities.findSecret(other, identity.id, "password")).toBeUndefined();
     expect(await storage.identities.listCredentials(other, identity.id, { size: 10 })).toMatchObject({
       items: [],
     });
@@ -238,7 +236,7 @@ describe("delete", () => {
     expect(await storage.identities.delete(scope, identity.id, [event])).toBe(true);
     expect(await storage.identities.find(scope, identity.id)).toBeUndefined();
     expect(await storage.sessions.findByTokenDigest(scope, digest)).toBeUndefined();
-    expect(await storage.identities.findPassword(scope, identity.id)).toBeUndefined();
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBeUndefined();
     expect(await tenants.countEvents("identity.deleted")).toBe(1);
     expect(await storage.identities.delete(scope, identity.id, [event])).toBe(false);
     expect(await tenants.countEvents("identity.deleted")).toBe(1);
@@ -257,17 +255,23 @@ describe("credentials", () => {
     const { storage, scope, other } = tenants;
     const identity = await store(anIdentity());
     const events = [anEvent("credential.deleted", { identityId: identity.id })];
-    const first = { hash: "$1", algorithm: "bcrypt" };
-    expect(await storage.identities.setPassword(scope, identity.id, first, noon, [])).toEqual({
+    const first = aPassword("$1", "bcrypt");
+    expect(await storage.identities.setCredential(scope, identity.id, first, noon, [])).toEqual({
       id: expect.stringMatching(uuidV7),
       kind: "password",
       createdAt: noon,
       updatedAt: noon,
-      hashAlgorithm: "bcrypt",
+      label: "",
+      facts: { algorithm: "bcrypt" },
+      lastUsedAt: undefined,
     });
-    const second = { hash: "$2", algorithm: "argon2id" };
-    const replaced = await storage.identities.setPassword(scope, identity.id, second, afterNoon(1), []);
-    expect(replaced).toMatchObject({ createdAt: noon, updatedAt: afterNoon(1), hashAlgorithm: "argon2id" });
+    const second = aPassword("$2");
+    const replaced = await storage.identities.setCredential(scope, identity.id, second, afterNoon(1), []);
+    expect(replaced).toMatchObject({
+      createdAt: noon,
+      updatedAt: afterNoon(1),
+      facts: { algorithm: "argon2id" },
+    });
     const { items } = await storage.identities.listCredentials(scope, identity.id, { size: 10 });
     expect(items).toEqual([replaced]);
     const id = items[0]?.id ?? noCredential;
@@ -279,32 +283,26 @@ describe("credentials", () => {
     expect(await storage.identities.deleteCredential(scope, identity.id, id, events)).toBe(true);
     expect(await storage.identities.deleteCredential(scope, identity.id, id, events)).toBe(false);
     expect(await tenants.countEvents("credential.deleted")).toBe(1);
-    expect(await storage.identities.findPassword(scope, identity.id)).toBeUndefined();
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBeUndefined();
   });
 
   test("a password is set for nobody unknown, and nobody of another tenant", async () => {
     const { storage, scope, other } = tenants;
     const identity = await store(anIdentity());
-    const password = { hash: "$1", algorithm: "bcrypt" };
-    expect(await storage.identities.setPassword(scope, unknown, password, noon, [])).toBeUndefined();
-    expect(await storage.identities.setPassword(other, identity.id, password, noon, [])).toBeUndefined();
+    const password = aPassword("$1", "bcrypt");
+    expect(await storage.identities.setCredential(scope, unknown, password, noon, [])).toBeUndefined();
+    expect(await storage.identities.setCredential(other, identity.id, password, noon, [])).toBeUndefined();
   });
 
   test("a rehash is dropped if the password changed meanwhile", async () => {
     const { storage, scope } = tenants;
     const identity = await store(anIdentity());
-    await storage.identities.setPassword(
-      scope,
-      identity.id,
-      { hash: "$new", algorithm: "argon2id" },
-      noon,
-      [],
-    );
-    const rehash = { hash: "$rehash", algorithm: "argon2id" };
-    await storage.identities.rehashPassword(scope, identity.id, "$old", rehash, noon);
-    expect((await storage.identities.findPassword(scope, identity.id))?.hash).toBe("$new");
-    await storage.identities.rehashPassword(scope, identity.id, "$new", rehash, noon);
-    expect((await storage.identities.findPassword(scope, identity.id))?.hash).toBe("$rehash");
+    await storage.identities.setCredential(scope, identity.id, aPassword("$new"), noon, []);
+    const rehash = aPassword("$rehash");
+    await storage.identities.replaceSecret(scope, identity.id, aPassword("$old"), rehash, noon);
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe("$new");
+    await storage.identities.replaceSecret(scope, identity.id, aPassword("$new"), rehash, noon);
+    expect(await storage.identities.findSecret(scope, identity.id, "password")).toBe("$rehash");
   });
 });
 
@@ -416,7 +414,7 @@ async function loggedIn(): Promise<{ identity: Identity; digest: Uint8Array }> {
   await storage.flows.completeRegistration(scope, {
     held: [heldFlow(flow)],
     identity,
-    password: { hash: "$h", algorithm: "argon2id" },
+    credential: aPassword("$h"),
     session,
     at: noon,
     events: [],

@@ -9,6 +9,7 @@ import {
   anEvent,
   anIdentity,
   anInvitation,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -44,7 +45,7 @@ async function register({ id }: Pick<Invitation, "id">, scope = tenants.scope, a
   const result = await storage.flows.completeRegistration(scope, {
     held: [heldFlow(flow)],
     identity,
-    password: { hash: "$argon2id$test", algorithm: "argon2id" },
+    credential: aPassword("$argon2id$test"),
     invitationId: id,
     session: aSession(identity.id),
     at,
@@ -157,7 +158,7 @@ describe("a registration with an invitation", () => {
     await storage.flows.create(scope, flow);
     const identity = anIdentity({ identifiers: taken.identifiers });
     const result = await storage.flows.completeRegistration(scope, {
-      ...{ held: [heldFlow(flow)], identity, password: undefined, invitationId: invitation.id },
+      ...{ held: [heldFlow(flow)], identity, credential: undefined, invitationId: invitation.id },
       ...{ session: aSession(identity.id), at: noon, events: [] },
     });
     expect(result).toBe("identifier_taken");

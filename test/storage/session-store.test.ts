@@ -9,6 +9,7 @@ import {
   afterNoon,
   anEvent,
   anIdentity,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -25,7 +26,7 @@ afterAll(() => tenants.storage.close());
 
 async function newIdentity(scope: Scope = tenants.scope): Promise<IdentityId> {
   const identity = anIdentity();
-  await tenants.storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  await tenants.storage.identities.create(scope, identity, aPassword("$h"), []);
   return identity.id;
 }
 
@@ -45,7 +46,7 @@ async function store(identityId: IdentityId, change: Partial<NewSession> = {}): 
     proof: passwordProof,
     replaces: undefined,
     session,
-    rehash: undefined,
+    replacement: undefined,
     maxSessions: 1000,
     idleSince: undefined,
     at: noon,

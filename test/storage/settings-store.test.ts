@@ -1,8 +1,8 @@
 import { Client as Postgres } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type {
+  CredentialChange,
   DeletionSchedule,
-  PasswordChange,
   ProfileChange,
 } from "../../src/domain/flow/settings/store.ts";
 import type { RecoveryCompletion } from "../../src/domain/flow/shared/store.ts";
@@ -19,6 +19,7 @@ import {
   anEvent,
   anIdentity,
   anIdentityNamed,
+  aPassword,
   aSession,
   flowData,
   heldFlow,
@@ -39,7 +40,7 @@ afterAll(async () => {
 });
 
 async function storeIdentity(identity: Identity): Promise<Identity> {
-  const password = { hash: "$h", algorithm: "argon2id" };
+  const password = aPassword("$h");
   await tenants.storage.identities.create(tenants.scope, identity, password, []);
   return identity;
 }
@@ -97,12 +98,12 @@ function profile(
   return { ...rest, identity, expectedRevision, endsOthers: true, keep: undefined, ...change };
 }
 
-function password(identity: Identity, flow: ReturnType<typeof aFlow>): PasswordChange {
-  const secret = { hash: "$new", algorithm: "argon2id" };
+function password(identity: Identity, flow: ReturnType<typeof aFlow>): CredentialChange {
+  const secret = aPassword("$new");
   return {
     ...common(identity, flow),
     completes: false,
-    password: secret,
+    credential: secret,
     session: undefined,
     keep: undefined,
   };
@@ -163,7 +164,7 @@ describe("changeProfile", () => {
       const { flow } = await openFlows(before);
       await storeSession(before);
       if (expected === "flow_taken") {
-        await storage.settings.changePassword(scope, password(before, flow));
+        await storage.settings.changeCredential(scope, password(before, flow));
       }
       const { identifiers, traits } = anIdentityNamed(
         free,
@@ -317,7 +318,7 @@ describe("at the same moment", () => {
       const values = [scope.tenantId, session.id, identity.id, randomDigest(), noon, session.expiresAt];
       const result = await during(login, values, () => {
         if (kind === "changePassword")
-          return storage.settings.changePassword(scope, password(identity, flow));
+          return storage.settings.changeCredential(scope, password(identity, flow));
         if (kind === "changeProfile")
           return storage.settings.changeProfile(scope, profile(identity, flow, {}));
         if (kind === "completeRecovery")

@@ -15,6 +15,7 @@ import {
   afterNoon,
   anEvent,
   anIdentity,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -225,7 +226,7 @@ async function logIn(
     candidate,
     proof: passwordProof,
     session: { ...aSession(identityId), tokenDigest },
-    rehash: undefined,
+    replacement: undefined,
     replaces: undefined,
     maxSessions: 1000,
     idleSince: undefined,
@@ -238,7 +239,7 @@ async function logIn(
 
 async function newIdentity(scope = tenants.scope): Promise<IdentityId> {
   const identity = anIdentity();
-  await tenants.storage.identities.create(scope, identity, { hash: "$h", algorithm: "argon2id" }, []);
+  await tenants.storage.identities.create(scope, identity, aPassword("$h"), []);
   return identity.id;
 }
 
@@ -356,13 +357,7 @@ describe("a device", () => {
   });
 
   const setPassword = (id: IdentityId) =>
-    tenants.storage.identities.setPassword(
-      tenants.scope,
-      id,
-      { hash: "$n", algorithm: "argon2id" },
-      noon,
-      [],
-    );
+    tenants.storage.identities.setCredential(tenants.scope, id, aPassword("$n"), noon, []);
   const removePassword = (id: IdentityId) => deletePassword(tenants, id);
 });
 
@@ -381,7 +376,7 @@ test("a login that does not complete takes nothing back and knows no device", as
     candidate,
     proof: passwordProof,
     session: aSession(identityId),
-    rehash: undefined,
+    replacement: undefined,
     replaces: undefined,
     maxSessions: 1000,
     idleSince: undefined,

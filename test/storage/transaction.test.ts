@@ -3,7 +3,7 @@ import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { Scope } from "../../src/domain/ports.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { openTestStorage } from "../support/database.ts";
-import { aFlow, anIdentity, aSession, heldFlow, noon, randomDigest } from "../support/records.ts";
+import { aFlow, anIdentity, aPassword, aSession, heldFlow, noon, randomDigest } from "../support/records.ts";
 
 const statements: string[] = [];
 let storage: Storage;
@@ -106,7 +106,7 @@ test("the round trips to the database keep to the budget of the design", async (
   const completion = {
     held: [heldFlow(registration)],
     identity,
-    password: { hash: "$h", algorithm: "argon2id" },
+    credential: aPassword("$h"),
     session,
     at: noon,
     events: [],

@@ -12,6 +12,7 @@ import {
   afterNoon,
   anEvent,
   anIdentity,
+  aPassword,
   aSession,
   heldFlow,
   noon,
@@ -25,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => tenants.storage.close());
 
-const password = { hash: "$argon2id$test", algorithm: "argon2id" };
+const password = aPassword("$argon2id$test");
 
 /** An account that was registered by itself; with its session. */
 async function registered(
@@ -40,7 +41,7 @@ async function registered(
   const result = await storage.flows.completeRegistration(scope, {
     held: [heldFlow(flow)],
     identity,
-    password: hasPassword ? password : undefined,
+    credential: hasPassword ? password : undefined,
     session,
     at: noon,
     events: [],
@@ -135,7 +136,7 @@ describe("an unclaimed account", () => {
     await storage.identities.create(scope, bare, undefined, []);
     const { identity: none } = await registered({}, { hasPassword: false });
     const { identity: given } = await registered();
-    await storage.identities.setPassword(scope, given.id, password, noon, []);
+    await storage.identities.setCredential(scope, given.id, password, noon, []);
     const { identity: mixed } = await registered();
     await tenants.rows(
       `INSERT INTO ostiary.identity_credential
@@ -152,15 +153,15 @@ describe("an unclaimed account", () => {
   test("is one again once the account has set the password itself", async () => {
     const { storage, scope } = tenants;
     const { identity } = await registered();
-    await storage.identities.setPassword(scope, identity.id, password, noon, []);
+    await storage.identities.setCredential(scope, identity.id, password, noon, []);
     const flow = aFlow("settings", { identityId: identity.id });
     await storage.flows.create(scope, flow);
-    const changed = await storage.settings.changePassword(scope, {
+    const changed = await storage.settings.changeCredential(scope, {
       held: heldFlow(flow),
       data: flow.data,
       identityId: identity.id,
       completes: false,
-      password,
+      credential: password,
       session: undefined,
       keep: "all",
       at: noon,

@@ -42,6 +42,12 @@ function anIdentity(column: string): () => Promise<Subject> {
   };
 }
 
+async function aCredential(): Promise<Subject> {
+  const identityId = (await register(app)).identity?.id ?? "";
+  const act = () => app.client(IdentityService).listCredentials({ identityId });
+  return { where: `identity_id = '${identityId}'`, act };
+}
+
 async function anInvitation(): Promise<Subject> {
   const { id, token } = await invite(app);
   return { where: `id = '${id}'`, act: () => begin(app, token) };
@@ -77,6 +83,7 @@ const columns: Readonly<Record<string, () => Promise<Subject>>> = {
   "session.revoked_at": aSession,
   "identity.delete_at": anIdentity("id"),
   "identity.last_login_at": anIdentity("id"),
+  "identity_credential.last_used_at": aCredential,
   "identity_verifiable_address.verified_at": anIdentity("identity_id"),
   "invitation.used_at": anInvitation,
   "invitation.revoked_at": anInvitation,

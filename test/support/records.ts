@@ -3,7 +3,7 @@ import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
 import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
-import { type Identity, newIdentity } from "../../src/domain/identity/identity.ts";
+import { type Identity, type NewCredential, newIdentity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
@@ -80,6 +80,11 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
     tokenDigest: randomDigest(),
     ...change,
   };
+}
+
+/** A password as it is stored. */
+export function aPassword(hash: string, algorithm = "argon2id"): NewCredential {
+  return { kind: "password", secret: hash, facts: { algorithm } };
 }
 
 /** What a flow remembers. */

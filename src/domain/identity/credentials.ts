@@ -77,7 +77,7 @@ export class Credentials {
     const data = { kind: "password", imported: change.password.kind === "hash" };
     const event = newEvent("credential.set", at, origin, { identityId: id, data });
     return this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
-      const credential = await this.#deps.identities.setPassword(tx, id, record, at, [event]);
+      const credential = await this.#deps.identities.setCredential(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
       await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
       return credential;

@@ -12,7 +12,13 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import { etagOf } from "./etag.ts";
-import { type DerivedTraits, type Identity, type IdentityState, newIdentity } from "./identity.ts";
+import {
+  type DerivedTraits,
+  type Identity,
+  type IdentityState,
+  type NewCredential,
+  newIdentity,
+} from "./identity.ts";
 import {
   assertMetadata,
   assertPatches,
@@ -32,14 +38,14 @@ import type { PasswordMaker } from "./new-password.ts";
 import { addressNotices, noticesTo } from "./notices.ts";
 import { planProfileChange } from "./profile-change.ts";
 import type { IdentitySchemas } from "./schemas.ts";
-import type { IdentityStore, IdentityTake, PasswordRecord, PendingEnd } from "./store.ts";
+import type { IdentityStore, IdentityTake, PendingEnd } from "./store.ts";
 
 /** An identity that is checked and only needs storing. Made by `prepare`. */
 export interface PreparedIdentity {
   readonly schema: CompiledSchema;
   readonly input: NewIdentity;
   readonly derived: DerivedTraits;
-  readonly password: PasswordRecord | undefined;
+  readonly credential: NewCredential | undefined;
 }
 
 /** What came of preparing one identity of a batch. */
@@ -96,11 +102,11 @@ export class Identities {
     creationTime(input, now);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
     const account = { traits: input.traits, identifiers };
-    const password =
+    const credential =
       input.password === undefined
         ? undefined
         : await this.#passwords.make(tenant, input.password, account, "credentials.password");
-    return { schema, input, derived, password };
+    return { schema, input, derived, credential };
   }
 
   /**
@@ -122,11 +128,11 @@ export class Identities {
     });
     const { id: identityId } = identity;
     const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
-    if (prepared.password !== undefined) {
+    if (prepared.credential !== undefined) {
       const data = { kind: "password", imported: input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
     }
-    await this.#store.create(scope, identity, prepared.password, events);
+    await this.#store.create(scope, identity, prepared.credential, events);
     return identity;
   }
 

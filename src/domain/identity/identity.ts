@@ -102,13 +102,30 @@ export interface DerivedTraits {
 /** The kinds of credentials. */
 export type CredentialKind = "password";
 
-/** A credential without its secret. */
+/** A credential without its secret. An identity has at most one of a kind. */
 export interface Credential {
-  /** A password keeps its id when it is replaced. */
+  /** Stays the same when the credential is replaced. */
   readonly id: CredentialId;
   readonly kind: CredentialKind;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Of a password. */
-  readonly hashAlgorithm: string | undefined;
+  /** The name that its owner gave it; empty if none. */
+  readonly label: string;
+  /** What may be shown of it, as its method says: of a password the `algorithm` of its hash. */
+  readonly facts: JsonObject;
+  /** Undefined: never used, or its method records no use. */
+  readonly lastUsedAt: Date | undefined;
+}
+
+/** The secret part of a credential: a hash, or sealed by its method. And what may be shown of it. */
+export interface CredentialSecret {
+  readonly secret: string;
+  readonly facts: JsonObject;
+}
+
+/** A credential to store, in the place of one of the same kind. */
+export interface NewCredential extends CredentialSecret {
+  readonly kind: CredentialKind;
+  /** Default: none. */
+  readonly label?: string;
 }

@@ -3,7 +3,15 @@ import type { Event } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
 import type { Page, PageRequest, Scope } from "../ports.ts";
-import type { Credential, Identity, IdentityState, VerifiableAddress } from "./identity.ts";
+import type {
+  Credential,
+  CredentialKind,
+  CredentialSecret,
+  Identity,
+  IdentityState,
+  NewCredential,
+  VerifiableAddress,
+} from "./identity.ts";
 
 /** Which identities to list; all that are given must hold. */
 export interface IdentityFilter {
@@ -31,12 +39,6 @@ export interface VerificationChange {
   readonly end: PendingEnd | undefined;
 }
 
-/** A password hash to store. */
-export interface PasswordRecord {
-  readonly hash: string;
-  readonly algorithm: string;
-}
-
 /** Effects of a change of a secret or address by an operator: what ends, and the notices. */
 export interface PendingEnd {
   readonly at: Date;
@@ -58,7 +60,7 @@ export interface IdentityStore {
   create(
     scope: Scope,
     identity: Identity,
-    password: PasswordRecord | undefined,
+    credential: NewCredential | undefined,
     events: readonly Event[],
   ): Promise<void>;
   /** Undefined if there is none. */
@@ -108,22 +110,22 @@ export interface IdentityStore {
   delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
   /** The credentials of an identity, newest first, without secrets; empty also if there is no such identity. */
   listCredentials(scope: Scope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
-  /** The stored password hash; undefined if there is none. */
-  findPassword(scope: Scope, id: IdentityId): Promise<PasswordRecord | undefined>;
-  /** Sets or replaces the password and forgets the known devices. Undefined if there is no such identity. */
-  setPassword(
+  /** The secret of the credential of a kind; undefined if there is none. */
+  findSecret(scope: Scope, id: IdentityId, kind: CredentialKind): Promise<string | undefined>;
+  /** Sets or replaces a credential and forgets the known devices. Undefined if there is no such identity. */
+  setCredential(
     scope: Scope,
     id: IdentityId,
-    password: PasswordRecord,
+    credential: NewCredential,
     at: Date,
     events: readonly Event[],
   ): Promise<Credential | undefined>;
-  /** Replaces a hash by another one of the same password, only while it is still `previous`. No event. */
-  rehashPassword(
+  /** Replaces a secret by another form of the same one, only while it is still `previous`. No event. */
+  replaceSecret(
     scope: Scope,
     id: IdentityId,
-    previous: string,
-    password: PasswordRecord,
+    previous: Pick<NewCredential, "kind" | "secret">,
+    secret: CredentialSecret,
     at: Date,
   ): Promise<void>;
   /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */

@@ -1,8 +1,8 @@
+import type { MessageContent } from "../courier/message.ts";
 import type { Node } from "../form/form.ts";
 import type { RejectionReason, StepRejected } from "../form/rejection.ts";
 import type { SubmittedStep } from "../form/submission.ts";
-import type { CredentialKind, Identity } from "../identity/identity.ts";
-import type { PasswordRecord } from "../identity/store.ts";
+import type { CredentialKind, CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
 import type { JsonObject } from "../json.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
 import type { Message } from "../message/message.ts";
@@ -58,14 +58,15 @@ export interface LoginProved {
   readonly kind: "proved";
   readonly candidate: LoginCandidate;
   readonly authentication: Authentication;
-  /** Replaces the stored hash, where its parameters have changed. */
-  readonly rehash?: PasswordRecord | undefined;
+  /** Replaces the secret that was read: another form of it, or what its use has changed. Default: it stays. */
+  readonly replacement?: (CredentialSecret & { readonly isUse?: boolean }) | undefined;
 }
 
 /** A registration step that gave a credential to store. */
 export interface RegistrationProved {
   readonly kind: "proved";
-  readonly password: PasswordRecord | undefined;
+  /** Undefined: none is stored. */
+  readonly credential: NewCredential | undefined;
   readonly authentication: Authentication;
 }
 
@@ -152,7 +153,9 @@ export interface SettingsMethod {
 /** A settings step that gave a credential to store. */
 export interface SecretChanged {
   readonly kind: "changed";
-  readonly password: PasswordRecord;
+  readonly credential: NewCredential;
+  /** What the owner is told. */
+  readonly notice: MessageContent;
 }
 
 /** The kinds of challenges: secrets that are sent to an address. */

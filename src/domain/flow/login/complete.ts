@@ -29,7 +29,7 @@ export interface LoginProof {
   readonly proof: LoginCompletion["proof"];
   readonly held: readonly HeldRevision[];
   readonly authentication: LoginProved["authentication"];
-  readonly rehash: LoginProved["rehash"];
+  readonly replacement: LoginProved["replacement"];
   readonly ticket: ThrottleTicket;
 }
 
@@ -72,7 +72,7 @@ export class LoginCompletions {
   async #tryOnce(
     caller: FlowCaller,
     flow: LoginFlow,
-    { candidate, proof, held, authentication, rehash, ticket }: LoginProof,
+    { candidate, proof, held, authentication, replacement, ticket }: LoginProof,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
@@ -112,7 +112,7 @@ export class LoginCompletions {
         candidate,
         proof,
         session,
-        rehash,
+        replacement,
         replaces,
         maxSessions: tenant.settings.session.maxParallel,
         idleSince: idleSince(tenant.settings.session, at),

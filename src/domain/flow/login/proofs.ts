@@ -55,7 +55,7 @@ export class LoginProofs {
         proof: { kind: "credential", credential: method.credential },
         held: [{ digest: flow.digest, revision: flow.revision }],
         authentication: result.authentication,
-        rehash: result.rehash,
+        replacement: result.replacement,
         ticket,
       } satisfies LoginProof;
     };
@@ -94,7 +94,7 @@ export class LoginProofs {
         verifiedAddresses(candidate.identity).some((address) => isSameAddress(address, target));
       if (candidate === undefined || !stands) return proofWorthless();
       const proof = { kind: "address", target } as const;
-      return { kind: "proved", candidate, proof, held, authentication, rehash: undefined, ticket };
+      return { kind: "proved", candidate, proof, held, authentication, replacement: undefined, ticket };
     };
     const { candidate, readAgain } = attempt;
     return this.#complete(attempt, proofOf(candidate), async () => proofOf(await readAgain()));

@@ -83,7 +83,8 @@ export class NewAccounts {
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
-    const method = account.proved.authentication.kind;
+    const { credential, authentication } = account.proved;
+    const method = authentication.kind;
     const { completion: throttle, device } = this.#deps.throttle.succeeded(
       tenant,
       account.ticket,
@@ -94,7 +95,7 @@ export class NewAccounts {
       {
         held: account.held,
         identity,
-        password: account.proved.password,
+        credential,
         invitationId: invitation?.id,
         session,
         at,
@@ -102,9 +103,14 @@ export class NewAccounts {
           newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
           newEvent("identity.created", at, actor, { identityId: identity.id }),
           ...invitationEvents(invitation, identity, actor),
-          ...(account.proved.password === undefined
+          ...(credential === undefined
             ? []
-            : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
+            : [
+                newEvent("credential.set", at, actor, {
+                  identityId: identity.id,
+                  data: { kind: credential.kind, imported: false },
+                }),
+              ]),
           newEvent("session.created", at, actor, about),
         ],
         throttle,
@@ -122,5 +128,3 @@ export class NewAccounts {
     return { kind: "completed", completed };
   }
 }
-
-const passwordSet = { kind: "password", imported: false } as const;

@@ -82,7 +82,7 @@ export class SignUp {
         url: result.kind === "redirects" ? result.url : undefined,
       };
     }
-    const proved = { password: result.password, authentication: result.authentication };
+    const proved = { credential: result.credential, authentication: result.authentication };
     const address = addressOf(checked.derived);
     // Those who opened the invitation that was sent there need not prove it again.
     const isInvited = address !== undefined && isProven(proven, address);
@@ -99,7 +99,7 @@ export class SignUp {
     // Security rule: a link makes an account without a password. Otherwise somebody could begin with an address that is
     // not theirs and a password of their own, and its owner's click would give them the account that they know the
     // password of. A code is entered where the password was: whoever proves the address is who chose it.
-    const proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
+    const proved = { credential: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
     return this.#requestProof(attempt, kind, checked, proved);
   }
 
@@ -120,7 +120,7 @@ export class SignUp {
     const account = "account" in state ? state.account : undefined;
     // Security rule: a click sets no password, whatever the flow that holds the link remembers.
     const isClick = given.kind === "link";
-    const proved = isClick || !account ? { password: undefined, authentication: given } : account;
+    const proved = isClick || !account ? { credential: undefined, authentication: given } : account;
     // Those who get here have shown that the address is theirs, so they may know if it is taken.
     return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket });
   }

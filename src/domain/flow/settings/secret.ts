@@ -43,7 +43,7 @@ export class SecretSettings {
   async prepare(
     { tenant, flow, state, identity, step, isPrivileged }: SettingsAttempt,
     method: SettingsMethod,
-  ): Promise<Extract<SettingsChange, { kind: "password" }> | StepResult<SettingsTypes>> {
+  ): Promise<Extract<SettingsChange, { kind: "credential" }> | StepResult<SettingsTypes>> {
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
     const subject = `${tenant.id} ${identity.id} ${standing}`;
@@ -60,7 +60,8 @@ export class SecretSettings {
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
       const keepOtherSessions = step.fields.keepOtherSessions === true;
-      return { kind: "password", password: result.password, keepOtherSessions };
+      const { credential, notice } = result;
+      return { kind: "credential", credential, notice, keepOtherSessions };
     }
     const { interrupted } = state;
     const isNew = choiceOf(state) === "set_new_secret";
@@ -77,32 +78,32 @@ export class SecretSettings {
   /** Stores a secret that was checked and hashed. After a recovery the session comes with it, and the flow is over. */
   async change(
     attempt: SettingsAttempt,
-    change: Extract<SettingsChange, { kind: "password" }>,
+    change: Extract<SettingsChange, { kind: "credential" }>,
   ): Promise<StepResult<SettingsTypes>> {
     const { caller, tenant, flow, identity, session } = attempt;
+    const { credential, notice } = change;
     const { keeper, store, outbox, throttle, clock } = this.#deps;
     const origin = ownOrigin(attempt);
     const at = clock.now();
     const issued = this.#issueSession(attempt, at);
     const about = { identityId: identity.id, sessionId: issued?.session.id };
     const events = [
-      newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: "password" } }),
+      newEvent("credential.set", at, origin, { identityId: identity.id, data: { kind: credential.kind } }),
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
-    const content = { template: "password_changed", data: {} } as const;
     const known = issued && throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
-    const result = await store.changePassword(
+    const result = await store.changeCredential(
       { tenantId: tenant.id },
       {
         ...writtenOf(keeper, attempt),
         completes: flow.data.purpose.kind === "recovery",
         identityId: identity.id,
-        password: change.password,
+        credential,
         session: issued?.session,
         throttle: known?.completion,
         keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
         at,
-        messages: noticesTo(outbox, identity, content, noticeOf(flow, at)),
+        messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
         events,
         revocationEvent: revocationOf(identity.id, origin, at),
       },

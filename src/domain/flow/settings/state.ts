@@ -1,7 +1,7 @@
+import type { MessageContent } from "../../courier/message.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
-import type { Identity } from "../../identity/identity.ts";
+import type { Identity, NewCredential } from "../../identity/identity.ts";
 import type { TraitsChange } from "../../identity/merge-patch.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, MethodKind } from "../../kinds.ts";
 import type { MethodMemory } from "../../method/method.ts";
@@ -15,10 +15,16 @@ export type SettingsPurpose =
   /** A new secret after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
   | { readonly kind: "recovery"; readonly recovery: FirstFactor };
 
-/** A change of settings that was checked, and waits. A password is hashed by then. */
+/** A change of settings that was checked, and waits. A secret is hashed or sealed by then. */
 export type SettingsChange =
   | { readonly kind: "profile"; readonly change: TraitsChange }
-  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
+  | {
+      readonly kind: "credential";
+      readonly credential: NewCredential;
+      /** What the owner is told. */
+      readonly notice: MessageContent;
+      readonly keepOtherSessions: boolean;
+    }
   | { readonly kind: "deletion" };
 
 /** What a fresh login was asked for. */

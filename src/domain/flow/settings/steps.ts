@@ -49,7 +49,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         {
           leadsTo:
             base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
-          needs: needsOf.password,
+          needs: needsOf.credential,
           ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
           nodes: ({ tenant, state }) => {
             const memory = "method" in state ? state.method.memory : undefined;
@@ -58,7 +58,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           },
           take: async (attempt) => {
             const change = await secret.prepare(attempt, method);
-            return change.kind === "password" ? apply(deps, attempt, change) : change;
+            return change.kind === "credential" ? apply(deps, attempt, change) : change;
           },
         },
       ]),
@@ -196,7 +196,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
 
 /** What a change asks of the session in which it is made, at once or after it was interrupted. */
 const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
-  password: "fresh login",
+  credential: "fresh login",
   // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
   deletion: "fresh login",
   // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
@@ -212,7 +212,7 @@ async function apply(
   const { identity, isPrivileged } = attempt;
   const isTooOld = needsOf[change.kind] === "fresh login" && !isPrivileged;
   switch (change.kind) {
-    case "password":
+    case "credential":
       return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change);
     case "deletion":
       if (deletionStep(attempt.tenant, identity) !== "deleteAccount") {

@@ -1,7 +1,6 @@
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
-import type { Identity } from "../../identity/identity.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
+import type { Identity, NewCredential } from "../../identity/identity.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { Scope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
@@ -21,12 +20,12 @@ export interface OwnChange {
   readonly data: FlowData;
 }
 
-/** A new secret. */
-export interface PasswordChange extends OwnChange {
+/** A new credential. */
+export interface CredentialChange extends OwnChange {
   readonly identityId: IdentityId;
   /** Whether the flow is over: it was for this alone. */
   readonly completes: boolean;
-  readonly password: PasswordRecord;
+  readonly credential: NewCredential;
   /** A new session, after a recovery. */
   readonly session: NewSession | undefined;
   /** The device that becomes known with that session. */
@@ -69,8 +68,8 @@ export type OwnChangeResult = Completion | "identity_changed";
  * whole or not at all, for one of many submits of the same flow.
  */
 export interface SettingsStore {
-  /** Sets a password, ends other sessions and everything that is on its way for the identity. */
-  changePassword(scope: Scope, change: PasswordChange): Promise<OwnChangeResult>;
+  /** Sets a credential, ends other sessions and everything that is on its way for the identity. */
+  changeCredential(scope: Scope, change: CredentialChange): Promise<OwnChangeResult>;
   /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
   changeProfile(scope: Scope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */

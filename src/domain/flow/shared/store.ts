@@ -2,12 +2,11 @@ import type { SealedMessage } from "../../courier/outbox.ts";
 import type { Event } from "../../event/event.ts";
 import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
-import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
+import type { AddressKind, CredentialKind, Identity, NewCredential } from "../../identity/identity.ts";
 import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
 import type { FlowKind } from "../../kinds.ts";
-import type { Challenge, LoginCandidate } from "../../method/method.ts";
+import type { Challenge, LoginCandidate, LoginProved } from "../../method/method.ts";
 import type { Scope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
@@ -47,8 +46,8 @@ export interface LoginCompletion {
     | { readonly kind: "credential"; readonly credential: CredentialKind | undefined }
     | { readonly kind: "address"; readonly target: ProofTarget };
   readonly session: NewSession;
-  /** Replaces the credential's hash, where its parameters have changed. */
-  readonly rehash: PasswordRecord | undefined;
+  /** Replaces the credential's secret. */
+  readonly replacement: LoginProved["replacement"];
   /** The session that ends because this one takes its place. */
   readonly replaces: SessionId | undefined;
   /** How many sessions may be active afterwards; the least recently used ones are ended. */
@@ -67,7 +66,7 @@ export interface LoginCompletion {
 export interface RegistrationCompletion {
   readonly held: readonly HeldRevision[];
   readonly identity: Identity;
-  readonly password: PasswordRecord | undefined;
+  readonly credential: NewCredential | undefined;
   /** Used by this registration; undefined: it needs none. */
   readonly invitationId?: InvitationId | undefined;
   readonly session: NewSession;

@@ -1,10 +1,11 @@
 import { domainError } from "../../errors.ts";
 import { violationReasonOf } from "../../field-violation.ts";
+import type { NewCredential } from "../../identity/identity.ts";
 import type { NewPassword, PasswordMaker } from "../../identity/new-password.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import { passwordCredential } from "./password-credential.ts";
 import type { PasswordAccount, PasswordPolicy, PasswordViolation } from "./policy.ts";
 
 /** Makes the hashes that operators' passwords are stored as. */
@@ -22,17 +23,17 @@ export class NewPasswords implements PasswordMaker {
     password: NewPassword,
     account: PasswordAccount,
     field: string,
-  ): Promise<PasswordRecord> {
+  ): Promise<NewCredential> {
     if (password.kind === "hash") return this.#importable(password.hash, field);
     const violation = await this.#policy.check(password.password.reveal(), account, tenant);
     if (violation !== undefined) throw rejected(violation, `${field}.password`);
     const hash = await this.#hasher.hash(password.password, tenant.settings.password.argon2);
-    return { hash, algorithm: "argon2id" };
+    return passwordCredential({ hash, algorithm: "argon2id" });
   }
 
-  #importable(secret: Secret, field: string): PasswordRecord {
+  #importable(secret: Secret, field: string): NewCredential {
     const record = this.#hasher.importable(secret.reveal());
-    if (record !== undefined) return record;
+    if (record !== undefined) return passwordCredential(record);
     const description = "is not a supported password hash";
     const violations = [{ field: `${field}.hash`, description, reason: "FORMAT" as const }];
     throw domainError("PASSWORD_HASH_UNSUPPORTED", {}, { violations });

@@ -8,6 +8,7 @@ import type { Clock, PasswordHasher, Scope } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
+import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, passwordLength } from "./policy.ts";
 
 interface PasswordChecksDependencies {
@@ -63,22 +64,23 @@ export class PasswordChecks {
     const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
     if (passwordLength(password.reveal()) > longestPassword) return false;
-    const stored = await this.#identities.findPassword(scopeOf(tenant), id);
+    const stored = await this.#identities.findSecret(scopeOf(tenant), id, "password");
     if (stored === undefined || state !== "active") {
       // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
       await this.#hasher.verifyDecoy(password, argon2);
       return false;
     }
-    const { matches, needsRehash } = await this.#hasher.compare(password, stored.hash, argon2);
-    if (needsRehash) await this.#rehash(tenant, id, stored.hash, password);
+    const { matches, needsRehash } = await this.#hasher.compare(password, stored, argon2);
+    if (needsRehash) await this.#rehash(tenant, id, stored, password);
     return matches;
   }
 
   async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {
     try {
       const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
-      const record = { hash, algorithm: "argon2id" };
-      await this.#identities.rehashPassword(scopeOf(tenant), id, previous, record, this.#clock.now());
+      const former = { kind: "password", secret: previous } as const;
+      const credential = passwordCredential({ hash, algorithm: "argon2id" });
+      await this.#identities.replaceSecret(scopeOf(tenant), id, former, credential, this.#clock.now());
     } catch (error) {
       // The question is answered already; the hash is replaced the next time that the machine is less busy.
       if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;

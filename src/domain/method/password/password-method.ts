@@ -1,7 +1,7 @@
 import { button, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
+import type { NewCredential } from "../../identity/identity.ts";
 import * as messages from "../../message/message.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
@@ -16,10 +16,13 @@ import type {
   SecretChanged,
   SettingsMethod,
 } from "../method.ts";
+import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
 
 const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
 const fieldName = "password.password";
+/** Told to the owner when it was changed. */
+const notice = { template: "password_changed", data: {} } as const;
 
 /** Signing in and making an account with a password. */
 export class PasswordMethod implements LoginMethod, RegistrationMethod, SettingsMethod {
@@ -58,13 +61,13 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     }
     const { matches, needsRehash } = await this.#hasher.compare(secret, hash, argon2);
     if (!matches) return credentialsInvalid();
-    const rehash = needsRehash ? await this.#hash(tenant, secret) : undefined;
-    return { kind: "proved", candidate, authentication, rehash };
+    const replacement = needsRehash ? await this.#hash(tenant, secret) : undefined;
+    return { kind: "proved", candidate, authentication, replacement };
   }
 
   async proveRegistration(attempt: SecretAttempt): Promise<RegistrationProved | StepRejected> {
     const made = await this.changeSecret(attempt);
-    return made.kind === "rejected" ? made : { kind: "proved", password: made.password, authentication };
+    return made.kind === "rejected" ? made : { kind: "proved", credential: made.credential, authentication };
   }
 
   settingsNodes(tenant: Tenant): readonly Node[] {
@@ -84,14 +87,12 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
         problems: { fields: [{ name: fieldName, message: violationMessage(violation) }], form: [] },
       } as const;
     }
-    return { kind: "changed", password: await this.#hash(tenant, new Secret(password)) } as const;
+    return { kind: "changed", credential: await this.#hash(tenant, new Secret(password)), notice };
   }
 
-  async #hash(tenant: Tenant, password: Secret): Promise<PasswordRecord> {
-    return {
-      hash: await this.#hasher.hash(password, tenant.settings.password.argon2),
-      algorithm: "argon2id",
-    };
+  async #hash(tenant: Tenant, password: Secret): Promise<NewCredential> {
+    const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
+    return passwordCredential({ hash, algorithm: "argon2id" });
   }
 }
 

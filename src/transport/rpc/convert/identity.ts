@@ -142,8 +142,22 @@ export function toCredential(credential: Credential): MessageInitShape<typeof Cr
     kind: credentialKinds[credential.kind],
     createTime: toTimestamp(credential.createdAt),
     updateTime: toTimestamp(credential.updatedAt),
-    details: { case: credential.kind, value: { hashAlgorithm: credential.hashAlgorithm ?? "" } },
+    label: credential.label,
+    lastUseTime: credential.lastUsedAt && toTimestamp(credential.lastUsedAt),
+    details: toDetails(credential),
   };
+}
+
+/** What may be shown of a credential, as its method keeps it. */
+function toDetails({ kind, facts }: Credential): MessageInitShape<typeof CredentialSchema>["details"] {
+  switch (kind) {
+    case "password":
+      return { case: kind, value: { hashAlgorithm: String(facts.algorithm ?? "") } };
+    default: {
+      const unreachable: never = kind;
+      return unreachable;
+    }
+  }
 }
 
 /** The view that is asked for; unspecified is the method's default. */
