@@ -65,28 +65,28 @@ export const knownScopes: ReadonlySet<string> = new Set([
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
   const profiles = new IdentityProfiles({ schemas });
-  const submits = new FlowSubmits({ answers: domain.flowAnswers, profiles });
+  const submits = new FlowSubmits({ answers: domain.flows.answers, profiles });
   return [
     {
       service: FlowContract,
-      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles, submits }),
+      implementation: new FlowService({ flows: domain.flows.any, profiles: domain.tenantProfiles, submits }),
     },
-    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows, submits }) },
+    { service: LoginContract, implementation: new LoginService({ flows: domain.flows.login, submits }) },
     {
       service: RegistrationContract,
-      implementation: new RegistrationService({ flows: domain.registrationFlows, submits }),
+      implementation: new RegistrationService({ flows: domain.flows.registration, submits }),
     },
     {
       service: VerificationContract,
-      implementation: new VerificationService({ flows: domain.verificationFlows, submits }),
+      implementation: new VerificationService({ flows: domain.flows.verification, submits }),
     },
     {
       service: RecoveryContract,
-      implementation: new RecoveryService({ flows: domain.recoveryFlows, submits }),
+      implementation: new RecoveryService({ flows: domain.flows.recovery, submits }),
     },
     {
       service: SettingsContract,
-      implementation: new SettingsService({ flows: domain.settingsFlows, submits }),
+      implementation: new SettingsService({ flows: domain.flows.settings, submits }),
     },
     {
       service: SessionContract,
@@ -101,7 +101,7 @@ export function createServices(domain: Domain) {
         credentials,
         addressVerifications: domain.addressVerifications,
         passwordChecks,
-        operatorFlows: domain.operatorFlows,
+        operatorFlows: domain.flows.operator,
         operatorSends: domain.operatorSends,
         logins: domain.logins,
         idempotency,

@@ -2,8 +2,9 @@
  * Whether a flow waits for a code or link that anybody may have asked for, by an address or name. Its holder has shown nothing
  * yet. Every other flow of an identity is its owner's, or of somebody who has shown something.
  */
-const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_digest IS NOT NULL OR data ? 'choice')
-    AND NOT data ?| ARRAY['refreshes', 'firstFactor', 'operator'])`;
+const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_digest IS NOT NULL OR data #>> '{state,at}' = 'choose_address')
+    AND NOT data -> 'state' ? 'firstFactor' AND NOT data -> 'purpose' ? 'operator'
+    AND data #>> '{purpose,kind}' IS DISTINCT FROM 'refresh')`;
 
 /**
  * What a flow that waits becomes: one like those of an address that nobody has. Its code or link is dead twice over, by its
@@ -12,7 +13,7 @@ const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_dig
 const becomesNobodys = {
   identity_id: "NULL",
   challenge_digest: "sha256(challenge_digest)",
-  data: "data #- '{pending,target}'",
+  data: "data #- '{state,target}'",
 };
 
 /**

@@ -46,8 +46,8 @@ export const beginByOperatorStatement: Statement = {
   name: "begin_by_operator",
   text: `WITH ended AS (
     UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
-    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active' AND kind = $4 AND data ? 'operator'
-      AND challenge_digest IS NOT NULL AND ($5::text IS NULL OR data #>> '{pending,target,value}' = $5)
+    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active' AND kind = $4 AND data -> 'purpose' ? 'operator'
+      AND challenge_digest IS NOT NULL AND ($5::text IS NULL OR data #>> '{state,target,value}' = $5)
   ), always AS (
     SELECT
   ), created AS (
@@ -95,8 +95,8 @@ export const findForLoginStatement: Statement = {
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND (f.kind = 'login' OR $5)
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
-      AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
-    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{identifier,value}', $3) IS NULL
+      AND found.value = COALESCE(f.data #>> '{state,identifier,value}', $3)
+    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{state,identifier,value}', $3) IS NULL
       THEN f.identity_id ELSE found.identity_id END AS id) owner
     ${joinIdentity("owner.id")}
     LEFT JOIN ostiary.identity_credential c

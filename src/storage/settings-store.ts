@@ -1,4 +1,4 @@
-import type { SettingsStore } from "../domain/flow/settings/settings-store.ts";
+import type { SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowData } from "../domain/flow/shared/flow.ts";
 import { changeAccount } from "./account-change.ts";
 import type { Database } from "./database.ts";
@@ -106,12 +106,6 @@ export function createSettingsStore(database: Database): SettingsStore {
 }
 
 /** The kept outcome and the data of the flow after a change, as two parameters. */
-function memoryParameters({
-  kept,
-  data,
-}: {
-  readonly kept?: string | undefined;
-  readonly data?: FlowData | undefined;
-}) {
-  return [kept, data && JSON.stringify(data)];
+function memoryParameters({ kept, data }: { readonly kept?: string | undefined; readonly data: FlowData }) {
+  return [kept, JSON.stringify(data)];
 }

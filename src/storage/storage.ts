@@ -3,7 +3,7 @@ import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { CourierStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/event/store.ts";
-import type { SettingsStore } from "../domain/flow/settings/settings-store.ts";
+import type { SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowStore } from "../domain/flow/shared/store.ts";
 import type { IdempotencyStore, IdentityStore, SchemaStore } from "../domain/identity/store.ts";
 import type { TenantId } from "../domain/ids.ts";

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
-import type { FlowRecord } from "../../src/domain/flow/shared/flow.ts";
+import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
 import { type Identity, newIdentity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
@@ -82,6 +82,11 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
   };
 }
 
+/** What a flow remembers. */
+export function flowData(state: FlowData["state"] & object, purpose: object = {}): FlowData {
+  return { purpose, state };
+}
+
 /** An open flow. */
 export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRecord {
   return {
@@ -96,7 +101,7 @@ export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRec
     identityId: undefined,
     revision: 0,
     challenge: undefined,
-    data: {},
+    data: flowData({ at: "choose_method" }),
     ...change,
   };
 }

@@ -2,8 +2,20 @@ import type { ProofTarget } from "../../identity/addresses.ts";
 import { normaliseForLogin } from "../../identity/normalise.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
-import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
+import type { ThrottleTicket } from "../../throttle/throttle.ts";
+import type { FlowRecord } from "../shared/flow.ts";
+import type { AttemptOf, KindTypes } from "../shared/table.ts";
+
+/** A step of a flow. */
+type Attempt = Pick<AttemptOf<KindTypes>, "caller" | "flow" | "count">;
+
+/** A code or link that is asked for or tried. */
+interface Challenged {
+  /** Whether what is typed in the flow decides nothing about whose it is. */
+  readonly isFixed: boolean;
+  readonly target: ProofTarget | undefined;
+  readonly sentTo: string;
+}
 
 /**
  * Counts a code or link that is asked for. Throws RATE_LIMITED.
@@ -12,16 +24,12 @@ import type { FlowCaller, FlowRecord } from "../shared/flow.ts";
  * (ASVS V6.3.8). Who need not type it shows no more than a mask. By where it leads it is counted as well, in silence: several
  * names of an account lead to one mailbox.
  */
-export function countSend(
-  throttle: Throttle,
-  caller: FlowCaller,
-  flow: FlowRecord,
-  { target, sentTo }: { readonly target: ProofTarget | undefined; readonly sentTo: string },
-): Promise<ThrottleTicket> {
-  const recipient = recipientOf(flow, target, sentTo);
-  const isNamed = fixedIdentity(flow) === undefined && (flow.kind === "login" || flow.kind === "recovery");
-  return throttle.take(caller.tenant, caller.origin, "code_send", {
-    ...shownBy(caller, flow),
+export function countSend({ flow, count }: Attempt, challenged: Challenged): Promise<ThrottleTicket> {
+  const { isFixed, target } = challenged;
+  const recipient = recipientOf(flow, challenged);
+  const isNamed = !(isFixed && flow.identityId) && (flow.kind === "login" || flow.kind === "recovery");
+  return count("code_send", {
+    purpose: flow.kind,
     recipient,
     identityId: claimant(flow, target),
     mailbox: isNamed ? (target?.value ?? recipient) : undefined,
@@ -36,23 +44,19 @@ export function countSend(
  * the account, apart from its owner's devices and sessions.
  */
 export function countTry(
-  throttle: Throttle,
-  caller: FlowCaller,
-  attempt: {
-    readonly flow: FlowRecord;
+  { caller, flow, count }: Attempt,
+  tried: Challenged & {
+    readonly action: "code_check" | "link_check";
     /** The flow that holds the challenge. */
     readonly holder: FlowRecord | undefined;
-    readonly target: ProofTarget | undefined;
     readonly now: Date;
   },
 ): Promise<ThrottleTicket> {
-  const { flow, holder, target, now } = attempt;
-  const { pending } = flow.data;
+  const { holder, target, now } = tried;
   const isAwaited = holder !== undefined && isAlive(holder, caller.tenant, now);
-  const action = pending?.kind === "code" ? "code_check" : "link_check";
-  return throttle.take(caller.tenant, caller.origin, isAwaited ? action : "late_check", {
-    ...shownBy(caller, flow),
-    recipient: recipientOf(flow, target, pending?.sentTo ?? ""),
+  return count(isAwaited ? tried.action : "late_check", {
+    purpose: flow.kind,
+    recipient: recipientOf(flow, tried),
     identityId: claimant(flow, target),
   });
 }
@@ -68,35 +72,14 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
   );
 }
 
-/** Whose a flow is whatever is typed in it from now on. */
-export function fixedIdentity(flow: FlowRecord): IdentityId | undefined {
-  return isFixed(flow) ? flow.identityId : undefined;
-}
-
-/** Whether what is typed in a flow from now on decides nothing about whose it is. */
-export function isFixed({ kind, data }: FlowRecord): boolean {
-  return kind === "settings" || data.refreshes !== undefined || data.choice !== undefined;
-}
-
 /** Who proves a new address in settings is who the flow belongs to, whether or not somebody has the address. */
 function claimant(flow: FlowRecord, target: ProofTarget | undefined): IdentityId | undefined {
   return flow.kind === "settings" ? flow.identityId : target?.identityId;
 }
 
 /** What a message is counted as sent to. */
-function recipientOf(flow: FlowRecord, target: ProofTarget | undefined, sentTo: string): string {
-  const isMasked = fixedIdentity(flow) !== undefined;
+function recipientOf(flow: FlowRecord, { isFixed, target, sentTo }: Challenged): string {
+  const isMasked = isFixed && flow.identityId !== undefined;
   const named = (isMasked ? target?.value : undefined) ?? sentTo;
   return normaliseForLogin(named) ?? named;
-}
-
-/** What the call shows, as what an attempt in this flow is counted by. */
-function shownBy(caller: FlowCaller, flow: FlowRecord) {
-  return {
-    address: caller.limitedAddress,
-    flow: flow.digest,
-    purpose: flow.kind,
-    device: caller.shownDevice(flow.client),
-    session: caller.shownSession(flow.client),
-  };
 }

@@ -1,5 +1,5 @@
 import { domainError } from "../../errors.ts";
-import { type Event, newEvent } from "../../event/event.ts";
+import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
@@ -8,10 +8,14 @@ import type { Clock, Tokens } from "../../ports.ts";
 import { idleSince } from "../../session/lifetime.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
-import type { FlowCaller, FlowCompleted, FlowRecord } from "../shared/flow.ts";
+import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
-import { shownFirst } from "./second-factor-stage.ts";
+import type { RecordOf } from "../shared/table.ts";
+import type { LoginTypes } from "./state.ts";
+
+type LoginFlow = RecordOf<LoginTypes>;
 
 // Of n logins of one identity at the same moment one completes in each round, so 16 need at most 16 rounds.
 const mostRounds = 64;
@@ -39,18 +43,10 @@ interface LoginCompletionsDependencies {
 
 /** How a login ends: with a session, or with the record of a failure. */
 export class LoginCompletions {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #throttle: Throttle;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #deps: LoginCompletionsDependencies;
 
-  constructor({ keeper, flows, throttle, tokens, clock }: LoginCompletionsDependencies) {
-    this.#keeper = keeper;
-    this.#flows = flows;
-    this.#throttle = throttle;
-    this.#tokens = tokens;
-    this.#clock = clock;
+  constructor(deps: LoginCompletionsDependencies) {
+    this.#deps = deps;
   }
 
   /**
@@ -59,7 +55,7 @@ export class LoginCompletions {
    */
   async complete(
     caller: FlowCaller,
-    flow: FlowRecord,
+    flow: LoginFlow,
     given: LoginProof | StepRejected,
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<{ readonly kind: "completed"; readonly completed: FlowCompleted } | StepRejected> {
@@ -73,30 +69,18 @@ export class LoginCompletions {
     throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
   }
 
-  /** The event of a failed login, also for an unknown identifier, so that the time of the answer does not tell them apart. */
-  failureOf(
-    caller: FlowCaller,
-    candidate: LoginCandidate | undefined,
-    failure: { readonly reason: string; readonly method: string },
-  ): Event | undefined {
-    // What cost no try is no failure: it would only fill the log.
-    if (failure.reason === "FORM_INCOMPLETE" || failure.reason === "CODE_MALFORMED") return undefined;
-    return newEvent("login.failed", this.#clock.now(), caller.origin, {
-      identityId: candidate?.identity.id,
-      data: failure,
-    });
-  }
-
   async #tryOnce(
     caller: FlowCaller,
-    flow: FlowRecord,
+    flow: LoginFlow,
     { candidate, proof, held, authentication, rehash, ticket }: LoginProof,
   ): Promise<FlowCompleted | "candidate_changed"> {
     const { tenant, origin } = caller;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const { identity } = candidate;
-    const first = flow.data.firstFactor && shownFirst(flow.data.firstFactor);
-    const { session, token } = newSession(this.#tokens, tenant, identity.id, {
+    const { state, purpose } = flow.data;
+    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
+    const first = isSecond ? shownFirst(state.firstFactor) : undefined;
+    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
       client: flow.client,
       methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],
       origin,
@@ -104,8 +88,8 @@ export class LoginCompletions {
     });
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
-    const replaces = flow.data.refreshes ?? (await this.#shownSession(caller, flow, identity));
-    const isRefresh = flow.data.refreshes !== undefined;
+    const isRefresh = purpose.kind === "refresh";
+    const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
     const shown = {
       method: (first ?? authentication).kind,
       ...(first && { second_factor: authentication.kind }),
@@ -120,8 +104,8 @@ export class LoginCompletions {
         newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
       );
     }
-    const { completion: throttle, device } = this.#throttle.succeeded(tenant, ticket, flow.client);
-    const result = await this.#flows.completeLogin(
+    const { completion: throttle, device } = this.#deps.throttle.succeeded(tenant, ticket, flow.client);
+    const result = await this.#deps.flows.completeLogin(
       { tenantId: tenant.id },
       {
         held,
@@ -141,7 +125,7 @@ export class LoginCompletions {
         throttle,
       },
     );
-    if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
     if (result === "candidate_changed") return result;
     return {
       session,
@@ -162,7 +146,7 @@ export class LoginCompletions {
    */
   async #shownSession(
     caller: FlowCaller,
-    flow: FlowRecord,
+    flow: LoginFlow,
     identity: Identity,
   ): Promise<LoginCompletion["replaces"]> {
     if (flow.client !== "browser") return undefined;

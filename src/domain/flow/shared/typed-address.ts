@@ -1,18 +1,12 @@
+/** What flows that begin with an address have in common. */
 import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import { type NormalisedIdentifier, normaliseIdentifier } from "../../identity/normalise.ts";
-import type { FlowClient, FlowKind } from "../../kinds.ts";
+import type { JsonObject } from "../../json.ts";
+import type { FlowClient } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
-import type { AddressProofs } from "../challenge/address-proofs.ts";
-import type { FlowData } from "./flow.ts";
-import { dataWith } from "./flow-answers.ts";
-import type { FlowShape, FlowStart } from "./flow-keeper.ts";
-
-/** The kinds of flows that begin with an address. */
-type AddressKind = Extract<FlowKind, "verification" | "recovery">;
 
 /** What was submitted to a flow that begins with an address. */
 export interface AddressSubmission extends FlowSubmission {
@@ -26,66 +20,22 @@ export interface AddressStart {
   readonly returnTo: string;
   /** Of a link that was opened; else empty. */
   readonly linkToken: string;
-  readonly clientData?: FlowData["clientData"];
+  readonly clientData?: JsonObject | undefined;
 }
 
-/**
- * What the flow begins with: nothing, or what an opened link leads on to. What an operator began says so in its data: it
- * works also where people cannot begin it themselves. Throws LINK_INVALID.
- */
-export async function addressStart(
-  tenant: Tenant,
-  proofs: AddressProofs,
-  kind: AddressKind,
-  start: AddressStart,
-): Promise<FlowStart> {
-  const { client, returnTo, linkToken } = start;
-  if (linkToken === "") return { client, returnTo, data: dataWith({}, start) };
-  const { pending, parent } = await proofs.open(tenant, kind, linkToken);
-  const { operator } = parent.data;
+/** Who began a flow for somebody, if an operator did: by a link that was sent, or by one that the operator vouches for. */
+export interface OperatorPurpose {
+  readonly operator?: "sends" | "vouches";
+}
+
+/** The field for the address. */
+export function addressNode(label: messages.Message, value: string): Node {
   return {
-    client,
-    returnTo: returnTo || parent.returnTo,
-    data: dataWith({ pending, ...(operator && { operator }) }, start),
-    identityId: pending.target?.identityId,
-  };
-}
-
-/** A flow that asks for an address, then for what was sent to it. */
-export function addressShape(
-  kind: AddressKind,
-  proofs: AddressProofs,
-  lifetimeMs: (tenant: Tenant) => number,
-): FlowShape {
-  return {
-    kind,
-    lifetimeMs,
-    stage: (tenant, flow) =>
-      proofs.forms.stageOf(tenant, flow) ?? {
-        kind: "choose_method",
-        offers: proofs.forms.offers(tenant, kind),
-      },
-    form: (tenant, flow, { text = flow.data.typed ?? "" } = {}) => ({
-      nodes: proofs.forms.nodesOf(flow) ?? addressNodes(tenant, kind, proofs, text),
-      messages: proofs.forms.messagesOf(flow),
-    }),
-  };
-}
-
-/** The form that asks for the address. */
-function addressNodes(
-  tenant: Tenant,
-  kind: AddressKind,
-  proofs: AddressProofs,
-  value: string,
-): readonly Node[] {
-  const address: Node = {
     name: "address",
-    label: kind === "recovery" ? messages.recoveryNameLabel() : messages.addressLabel(),
+    label,
     messages: [],
     element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },
   };
-  return [address, ...proofs.forms.requestNodes(tenant, kind)];
 }
 
 /** What is said of an address that nobody has, where the configuration prefers friendly answers to safe ones. */

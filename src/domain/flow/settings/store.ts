@@ -10,15 +10,15 @@ import type { FlowData } from "../shared/flow.ts";
 import type { Completion, HeldRevision } from "../shared/store.ts";
 
 /** What every change from a settings flow writes. */
-interface OwnChange {
+export interface OwnChange {
   readonly held: HeldRevision;
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
   /** The outcome that a browser flow keeps, sealed. */
   readonly kept?: string | undefined;
-  /** The flow's data after the change; undefined: its language alone. */
-  readonly data?: FlowData | undefined;
+  /** The flow's data after the change. */
+  readonly data: FlowData;
 }
 
 /** A new secret. */

@@ -2,7 +2,7 @@ import type { ProofTarget } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { normaliseForLogin, normaliseIdentifier } from "../../identity/normalise.ts";
-import type { EnteredIdentifier } from "../shared/flow.ts";
+import type { EnteredIdentifier } from "./state.ts";
 
 /** No identifier normalises to the empty one, so this finds nobody. */
 const nobody = "";

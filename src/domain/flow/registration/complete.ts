@@ -8,11 +8,13 @@ import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
-import type { FlowCaller, FlowCompleted, FlowOutcome, FlowRecord } from "../shared/flow.ts";
+import type { FlowCaller } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import type { FlowStore, HeldRevision } from "../shared/store.ts";
+import type { RecordOf } from "../shared/table.ts";
 import type { VerificationFlows } from "../verification/verification-flows.ts";
 import { invitationEvents, isProven } from "./invited.ts";
+import type { RegistrationTypes } from "./state.ts";
 
 /** An account that is ready to be made. */
 export interface NewAccount {
@@ -37,26 +39,16 @@ interface NewAccountsDependencies {
 
 /** How a registration ends: with an account, a session, and often a verification that waits. */
 export class NewAccounts {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #verifications: VerificationFlows;
-  readonly #throttle: Throttle;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #deps: NewAccountsDependencies;
 
-  constructor({ keeper, flows, verifications, throttle, tokens, clock }: NewAccountsDependencies) {
-    this.#keeper = keeper;
-    this.#flows = flows;
-    this.#verifications = verifications;
-    this.#throttle = throttle;
-    this.#tokens = tokens;
-    this.#clock = clock;
+  constructor(deps: NewAccountsDependencies) {
+    this.#deps = deps;
   }
 
   /** Where the message of a registration goes; undefined where none follows. */
   mailboxOf(tenant: Tenant, derived: DerivedTraits, proven: readonly ProofTarget[]): string | undefined {
     const unproven = derived.verifiableAddresses.find((address) => !isProven(proven, address));
-    return unproven && this.#verifications.isSentAfterRegistration(tenant) ? unproven.value : undefined;
+    return unproven && this.#deps.verifications.isSentAfterRegistration(tenant) ? unproven.value : undefined;
   }
 
   /**
@@ -65,12 +57,12 @@ export class NewAccounts {
    */
   async complete(
     caller: FlowCaller,
-    flow: FlowRecord,
+    flow: RecordOf<RegistrationTypes>,
     account: NewAccount,
-  ): Promise<FlowOutcome<FlowCompleted> | "identifier_taken" | "invitation_gone"> {
+  ): Promise<RegistrationTypes["Done"] | "identifier_taken" | "invitation_gone"> {
     const { tenant, origin } = caller;
-    const at = this.#clock.now();
-    const { invitation } = flow.data;
+    const at = this.#deps.clock.now();
+    const { invitation } = flow.data.purpose;
     const { derived } = account;
     const identity = newIdentity(account.schema, at, {
       ...derived,
@@ -83,7 +75,7 @@ export class NewAccounts {
       })),
       lastLoginAt: at,
     });
-    const { session, token } = newSession(this.#tokens, tenant, identity.id, {
+    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
       client: flow.client,
       methods: [{ ...account.proved.authentication, purpose: "registration", completedAt: at }],
       origin,
@@ -92,8 +84,12 @@ export class NewAccounts {
     const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
     const about = { identityId: identity.id, sessionId: session.id };
     const method = account.proved.authentication.kind;
-    const { completion: throttle, device } = this.#throttle.succeeded(tenant, account.ticket, flow.client);
-    const result = await this.#flows.completeRegistration(
+    const { completion: throttle, device } = this.#deps.throttle.succeeded(
+      tenant,
+      account.ticket,
+      flow.client,
+    );
+    const result = await this.#deps.flows.completeRegistration(
       { tenantId: tenant.id },
       {
         held: account.held,
@@ -114,9 +110,9 @@ export class NewAccounts {
         throttle,
       },
     );
-    if (result === "flow_taken") throw await this.#keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
-    const verification = await this.#verifications.afterRegistration(caller, flow, {
+    const verification = await this.#deps.verifications.afterRegistration(caller, flow, {
       identity,
       session: session.id,
       ticket: account.ticket,
