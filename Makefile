@@ -53,6 +53,7 @@ generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/
 .PHONY: migration
 migration: node_modules/.installed ## Write the migration NAME from what src/storage/entities.ts has more
 	node scripts/new-migration.ts $(NAME)
+	node scripts/generate-architecture.ts
 
 # Of the whole contract as it stands, without comments. When: docs/releasing.md.
 .PHONY: contract-baseline

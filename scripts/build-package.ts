@@ -19,8 +19,8 @@ export function buildPackage(tsconfig: string, outDir: string): void {
 }
 
 /**
- * The compiler rewrites `./x.ts` to `./x.js` in code, but not in declarations. Both are of one length, so that the
- * declaration maps still fit; after `./x.tsx` there is nothing on the line that they could point to.
+ * The compiler rewrites the ending of imports from .ts to .js in code, but not in declarations. Both are of one length, so
+ * that the declaration maps still fit; after an import of .tsx there is nothing on the line that they could point to.
  */
 function nameCompiledImports(file: string): void {
   const text = readFileSync(file, "utf8");

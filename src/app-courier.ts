@@ -3,17 +3,16 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { AppOptions } from "./app-types.ts";
 import { courierModeOf, mayServeMailbox } from "./config/check-courier.ts";
-import { isAddress } from "./config/hosts.ts";
 import { ConfigError } from "./config/problems.ts";
-import { durationToMs } from "./config/spans.ts";
 import type { MessageTransport, MessageTransports } from "./domain/courier/delivery.ts";
 import { Mailbox } from "./domain/courier/mailbox.ts";
 import { MessageSender } from "./domain/courier/message-sender.ts";
 import type { Outbox } from "./domain/courier/outbox.ts";
 import type { CourierStore } from "./domain/courier/store.ts";
+import { isAddress } from "./domain/hosts.ts";
 import type { Clock, OutgoingHttp } from "./domain/ports.ts";
 import { Secret } from "./domain/secret.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
@@ -22,8 +21,8 @@ import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
-import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
-import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
+import { MailboxAccess } from "./transport/pages/mailbox/mailbox-access.ts";
+import { mailboxRoutes } from "./transport/pages/mailbox/mailbox-routes.ts";
 
 type Config = AppOptions["config"];
 
@@ -81,8 +80,8 @@ export async function startCourier(
     logger,
     retry: {
       maxAttempts: retry.maxAttempts,
-      firstDelayMs: durationToMs(retry.firstDelay),
-      maxDelayMs: durationToMs(retry.maxDelay),
+      firstDelayMs: durationMs(retry.firstDelay),
+      maxDelayMs: durationMs(retry.maxDelay),
     },
   });
   const running = startCourierWorkers({ sender, workers, logger });
@@ -112,7 +111,7 @@ async function createTransports(
       signingSecrets: () => secrets.messageSigning(channel),
       from: channel === "email" ? from : undefined,
       http,
-      timeoutMs: durationToMs(timeout),
+      timeoutMs: durationMs(timeout),
       clock,
     });
   const byHttp = {
@@ -129,7 +128,7 @@ async function createTransports(
     clientName: clientNameOf(config),
     allowPlainText: smtp.allowPlainText,
     authorities: smtp.caFile === "" ? undefined : readFileSync(smtp.caFile, "utf8"),
-    timeoutMs: durationToMs(smtp.timeout),
+    timeoutMs: durationMs(smtp.timeout),
     connections: workers,
     from,
   });

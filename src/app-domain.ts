@@ -182,10 +182,10 @@ export function createDomain(
   };
 }
 
-/** What the domain offers to those who call it. */
+/** The classes of the domain, for the wiring. */
 export type Domain = ReturnType<typeof createDomain>;
 
-/** What calls other servers. */
+/** The parts that call other servers. */
 function createOutbound({ config, logger, clock = systemClock }: AppOptions) {
   const { allowedPrivateHosts, extraPorts, breachedPasswords } = config.config.server.outbound;
   const http = createGuardedFetch({ allowedPrivateHosts, extraPorts });

@@ -10,27 +10,27 @@ import { knownScopes } from "./app-services.ts";
 import { pagesWanted, toTenantSettings } from "./app-settings.ts";
 import type { AppOptions } from "./app-types.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isLoopbackHost } from "./config/hosts.ts";
 import { ConfigError, describeProblem } from "./config/problems.ts";
 import { closest } from "./config/suggest.ts";
 import { recommendedThreadPoolSize } from "./crypto/password-hasher.ts";
 import { scopeAllows } from "./domain/access/scopes.ts";
-import { bareHost, createDestinations, portOf } from "./outbound/destinations.ts";
+import { bareHost, isAddress, isLoopbackHost } from "./domain/hosts.ts";
+import { createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
-import { createPeers } from "./transport/http/peers.ts";
-import { loadStaticFiles } from "./transport/http/static-files.ts";
+import type { HttpHandler } from "./transport/net/exchange.ts";
+import { parseTrustedProxies } from "./transport/net/peers.ts";
+import { loadStaticFiles } from "./transport/pages/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
-/** What was made. */
+/** Result of preparing. */
 export interface Prepared {
   readonly renderer: LiquidRenderer;
   /** The files of the self-service pages by their paths; undefined if they are not served. */
   readonly pages: ReadonlyMap<string, HttpHandler> | undefined;
 }
 
-/** Where the build puts the self-service pages, in a checkout and in the published package. */
+/** Folder of the built self-service pages, in a checkout and in the published package. */
 const pagesFolder = fileURLToPath(new URL("../ui/dist", import.meta.url));
 
 /**
@@ -59,7 +59,7 @@ export async function prepare(
   const renderer = await attempt("tenant_defaults.courier.template_directory", () => createRenderer(config));
   const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
   await attempt("", () => readTracingVariables(environment));
-  await attempt("server.trusted_proxies", () => createPeers(values.server.trustedProxies));
+  await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {
@@ -119,21 +119,17 @@ function calledUrls({ config, secrets }: AppOptions["config"]): readonly (readon
   return Object.entries(called).flatMap(([key, url]) => (url === undefined ? [] : [[key, url.reveal()]]));
 }
 
-/** What would be refused at each call. A name is only resolved then, so it is looked at again. */
+/** Refuses URLs that would be refused at each call. A name is resolved at the call, so it is checked again then. */
 function assertCallable({ server }: CompleteConfig, text: string): void {
   const url = new URL(text);
   const destinations = createDestinations(server.outbound);
   destinations.assertAllowed(url);
   const host = bareHost(url.hostname);
-  const isPrivate = isLoopbackHost(host) || (isAddressText(host) && !isPublicAddress(host));
+  const isPrivate = isLoopbackHost(host) || (isAddress(host) && !isPublicAddress(host));
   if (!isPrivate || destinations.isExempt(url.hostname, portOf(url))) return;
   throw new Error(
     `${url.host} is not public: list it in server.outbound.allowed_private_hosts, or it is never called`,
   );
-}
-
-function isAddressText(host: string): boolean {
-  return /^[\d.]+$/.test(host) || host.includes(":");
 }
 
 /** The directory is made at the first start, so what counts is the nearest one that is there. */

@@ -1,4 +1,6 @@
 /** The wiring of the contract: which class carries out which service. */
+import type { DescService } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
@@ -15,39 +17,43 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
-import { metricsScope } from "./transport/http/metrics-route.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
-import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
-import { CourierService } from "./transport/rpc/courier-service.ts";
-import { FlowService } from "./transport/rpc/flow-service.ts";
-import { FlowSubmits } from "./transport/rpc/flow-submits.ts";
-import { IdentityProfiles } from "./transport/rpc/identity-profiles.ts";
-import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
-import { IdentityService } from "./transport/rpc/identity-service.ts";
-import { InvitationService } from "./transport/rpc/invitation-service.ts";
-import { LoginService } from "./transport/rpc/login-service.ts";
-import { RecoveryService } from "./transport/rpc/recovery-service.ts";
-import { RegistrationService } from "./transport/rpc/registration-service.ts";
-import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
-import { SessionFeedService } from "./transport/rpc/session-feed-service.ts";
-import { SessionService } from "./transport/rpc/session-service.ts";
-import { SettingsService } from "./transport/rpc/settings-service.ts";
-import { ThrottleService } from "./transport/rpc/throttle-service.ts";
-import { VerificationService } from "./transport/rpc/verification-service.ts";
+import { metricsScope } from "./transport/rpc/path-guards.ts";
+import { ApiKeyService } from "./transport/rpc/services/api-key-service.ts";
+import { CourierService } from "./transport/rpc/services/courier-service.ts";
+import { FlowService } from "./transport/rpc/services/flow-service.ts";
+import { FlowSubmits } from "./transport/rpc/services/flow-submits.ts";
+import { IdentityProfiles } from "./transport/rpc/services/identity-profiles.ts";
+import { IdentitySchemaService } from "./transport/rpc/services/identity-schema-service.ts";
+import { IdentityService } from "./transport/rpc/services/identity-service.ts";
+import { InvitationService } from "./transport/rpc/services/invitation-service.ts";
+import { LoginService } from "./transport/rpc/services/login-service.ts";
+import { RecoveryService } from "./transport/rpc/services/recovery-service.ts";
+import { RegistrationService } from "./transport/rpc/services/registration-service.ts";
+import { SessionAdminService } from "./transport/rpc/services/session-admin-service.ts";
+import { SessionFeedService } from "./transport/rpc/services/session-feed-service.ts";
+import { SessionService } from "./transport/rpc/services/session-service.ts";
+import { SettingsService } from "./transport/rpc/services/settings-service.ts";
+import { ThrottleService } from "./transport/rpc/services/throttle-service.ts";
+import { VerificationService } from "./transport/rpc/services/verification-service.ts";
 
 /** Every service of ours, by what the contract says of it. */
 export const contracts = [
-  ...[
-    FlowContract,
-    LoginContract,
-    RegistrationContract,
-    VerificationContract,
-    RecoveryContract,
-    SettingsContract,
-  ],
-  ...[SessionContract, SessionFeedContract, SessionAdminContract],
-  ...[IdentityContract, InvitationContract, IdentitySchemaContract],
-  ...[CourierContract, ApiKeyContract, ThrottleContract],
+  FlowContract,
+  LoginContract,
+  RegistrationContract,
+  VerificationContract,
+  RecoveryContract,
+  SettingsContract,
+  SessionContract,
+  SessionFeedContract,
+  SessionAdminContract,
+  IdentityContract,
+  InvitationContract,
+  IdentitySchemaContract,
+  CourierContract,
+  ApiKeyContract,
+  ThrottleContract,
 ] as const;
 
 /** The scopes that a key or certificate can have a use for, without wildcards. */
@@ -63,60 +69,32 @@ export const knownScopes: ReadonlySet<string> = new Set([
 
 /** The classes that carry out the services; each service's `listener` option says where it is served. */
 export function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
+  const { sessions, apiKeys, identities, schemas, idempotency } = domain;
   const profiles = new IdentityProfiles({ schemas });
   const submits = new FlowSubmits({ answers: domain.flows.answers, profiles });
   return [
-    {
-      service: FlowContract,
-      implementation: new FlowService({ flows: domain.flows.any, profiles: domain.tenantProfiles, submits }),
-    },
-    { service: LoginContract, implementation: new LoginService({ flows: domain.flows.login, submits }) },
-    {
-      service: RegistrationContract,
-      implementation: new RegistrationService({ flows: domain.flows.registration, submits }),
-    },
-    {
-      service: VerificationContract,
-      implementation: new VerificationService({ flows: domain.flows.verification, submits }),
-    },
-    {
-      service: RecoveryContract,
-      implementation: new RecoveryService({ flows: domain.flows.recovery, submits }),
-    },
-    {
-      service: SettingsContract,
-      implementation: new SettingsService({ flows: domain.flows.settings, submits }),
-    },
-    {
-      service: SessionContract,
-      implementation: new SessionService({ sessions, logins: domain.logins, profiles }),
-    },
-    { service: SessionFeedContract, implementation: new SessionFeedService() },
-    { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
-    {
-      service: IdentityContract,
-      implementation: new IdentityService({
-        identities,
-        credentials,
-        addressVerifications: domain.addressVerifications,
-        passwordChecks,
-        operatorFlows: domain.flows.operator,
-        operatorSends: domain.operatorSends,
-        logins: domain.logins,
-        idempotency,
-      }),
-    },
-    {
-      service: InvitationContract,
-      implementation: new InvitationService({ invitations: domain.invitations, idempotency }),
-    },
-    {
-      service: IdentitySchemaContract,
-      implementation: new IdentitySchemaService({ schemas }),
-    },
-    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
-    { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
-    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
+    bind(
+      FlowContract,
+      new FlowService({ flows: domain.flows.any, profiles: domain.tenantProfiles, submits }),
+    ),
+    bind(LoginContract, new LoginService({ flows: domain.flows.login, submits })),
+    bind(RegistrationContract, new RegistrationService({ flows: domain.flows.registration, submits })),
+    bind(VerificationContract, new VerificationService({ flows: domain.flows.verification, submits })),
+    bind(RecoveryContract, new RecoveryService({ flows: domain.flows.recovery, submits })),
+    bind(SettingsContract, new SettingsService({ flows: domain.flows.settings, submits })),
+    bind(SessionContract, new SessionService({ sessions, logins: domain.logins, profiles })),
+    bind(SessionFeedContract, new SessionFeedService()),
+    bind(SessionAdminContract, new SessionAdminService({ sessions, identities })),
+    bind(IdentityContract, new IdentityService({ ...domain, operatorFlows: domain.flows.operator })),
+    bind(InvitationContract, new InvitationService({ invitations: domain.invitations, idempotency })),
+    bind(IdentitySchemaContract, new IdentitySchemaService({ schemas })),
+    bind(CourierContract, new CourierService({ messages: domain.messages })),
+    bind(ApiKeyContract, new ApiKeyService({ apiKeys, idempotency })),
+    bind(ThrottleContract, new ThrottleService({ throttle: domain.throttleAdmin })),
   ];
+}
+
+/** A service with its class; a method that the class lacks is a compile error. */
+function bind<Service extends DescService>(service: Service, implementation: ServiceImpl<Service>) {
+  return { service, implementation };
 }

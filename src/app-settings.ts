@@ -1,4 +1,5 @@
-/** From the configuration's message to the settings of the domain. Only src/app.ts imports this. */
+/** From the configuration's message to the settings of the domain. */
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   AddressProof,
   LoginStyle,
@@ -8,12 +9,11 @@ import {
 } from "../gen/ostiary/config/v1/config_pb.js";
 import { courierModeOf } from "./config/check-courier.ts";
 import type { CompleteConfig } from "./config/complete-config.ts";
-import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./config/hosts.ts";
-import { durationToMs } from "./config/spans.ts";
+import { isLoopbackAddress, isLoopbackHost, isWildcardAddress } from "./domain/hosts.ts";
 import type { FlowKind } from "./domain/kinds.ts";
 import type { BrandColors, Branding } from "./domain/tenant/branding.ts";
 import type { BreachCheckSettings, TenantSettings } from "./domain/tenant/tenant.ts";
-import type { ThrottleSettings } from "./domain/throttle/limits.ts";
+import type { ThrottleSettings } from "./domain/tenant/throttle-settings.ts";
 
 /**
  * The settings of the one tenant. `publicPort` is the port that the public listener really has: the configured one
@@ -48,30 +48,30 @@ export function toTenantSettings(
     defaultReturnUrl: textOf(settings.defaultReturnUrl),
     branding: brandingOf(settings.branding, publicUrl),
     uiUrls,
-    login: { lifetimeMs: durationToMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
+    login: { lifetimeMs: durationMs(flows.login.lifetime), style: loginStyleOf(flows.login.style) },
     registration: {
-      lifetimeMs: durationToMs(flows.registration.lifetime),
+      lifetimeMs: durationMs(flows.registration.lifetime),
       mode: modeOf(flows.registration.mode),
       addressProof: addressProofOf(flows.registration.addressProof),
       style: styleOf(flows.registration.style),
-      invitationLifetimeMs: durationToMs(flows.registration.invitationLifetime),
+      invitationLifetimeMs: durationMs(flows.registration.invitationLifetime),
     },
     verification: {
-      lifetimeMs: durationToMs(flows.verification.lifetime),
+      lifetimeMs: durationMs(flows.verification.lifetime),
       enabled: flows.verification.enabled ?? canSend,
       afterRegistration: flows.verification.afterRegistration,
     },
     recovery: {
-      lifetimeMs: durationToMs(flows.recovery.lifetime),
+      lifetimeMs: durationMs(flows.recovery.lifetime),
       enabled: flows.recovery.enabled ?? canSend,
       sessionAtOnce: flows.recovery.sessionAtOnce,
     },
     settings: {
-      lifetimeMs: durationToMs(flows.settings.lifetime),
-      privilegedMs: durationToMs(flows.settings.privilegedFor),
+      lifetimeMs: durationMs(flows.settings.lifetime),
+      privilegedMs: durationMs(flows.settings.privilegedFor),
       accountDeletion: {
         enabled: flows.settings.accountDeletion.enabled,
-        graceMs: durationToMs(flows.settings.accountDeletion.gracePeriod),
+        graceMs: durationMs(flows.settings.accountDeletion.gracePeriod),
       },
     },
     code: codeSettings(settings, canSend),
@@ -79,12 +79,12 @@ export function toTenantSettings(
       enabledFor: new Set<FlowKind>(
         settings.link.enabled ? ["login", "registration", "verification", "recovery"] : [],
       ),
-      lifetimeMs: durationToMs(settings.link.lifetime),
+      lifetimeMs: durationMs(settings.link.lifetime),
     },
     session: {
-      lifetimeMs: durationToMs(session.lifetime),
-      maxLifetimeMs: durationToMs(session.maxLifetime),
-      idleTimeoutMs: durationToMs(session.idleTimeout),
+      lifetimeMs: durationMs(session.lifetime),
+      maxLifetimeMs: durationMs(session.maxLifetime),
+      idleTimeoutMs: durationMs(session.idleTimeout),
       maxParallel: session.maxParallel,
       cookie: {
         name: session.cookie.name,
@@ -136,10 +136,10 @@ function colorsOf(colors: CompleteConfig["tenantDefaults"]["branding"]["colors"]
 }
 
 function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): ThrottleSettings {
-  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationToMs(period) });
+  const limit = ({ count, period }: typeof config.account) => ({ count, periodMs: durationMs(period) });
   return {
     enabled: config.enabled,
-    deviceLifetimeMs: durationToMs(config.deviceLifetime),
+    deviceLifetimeMs: durationMs(config.deviceLifetime),
     unlistedProxyFactor: config.unlistedProxyFactor,
     limits: {
       account: limit(config.account),
@@ -172,8 +172,7 @@ function throttleOf(config: CompleteConfig["tenantDefaults"]["throttle"]): Throt
 }
 
 /**
- * Whether the server shall serve its own pages. By default it does while somebody tries it out, and then a checkout in
- * which they are not built is no mistake.
+ * Whether the server serves its own pages. Default: yes in a trial (see `isTrial`), if they are built.
  */
 export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "never" {
   const { enabled } = config.server.ui;
@@ -182,8 +181,8 @@ export function pagesWanted(config: CompleteConfig): "always" | "if_built" | "ne
 }
 
 /**
- * Unless configured, breached passwords are looked up as soon as the server is there for others: not while somebody
- * tries it out on a machine that may have no network, and expects nothing to leave it.
+ * The look-up of breached passwords. Default: on, except in a trial, because the machine may have no network and nothing
+ * should leave it.
  */
 function breachCheckOf(config: CompleteConfig): BreachCheckSettings {
   const { enabled, minCount, whenUnavailable } = config.tenantDefaults.password.breachCheck;
@@ -229,9 +228,9 @@ function codeSettings({ code }: CompleteConfig["tenantDefaults"], canSend: boole
   return {
     enabledFor,
     length: code.length,
-    lifetimeMs: durationToMs(code.lifetime),
+    lifetimeMs: durationMs(code.lifetime),
     maxTries: code.maxTries,
-    resendAfterMs: durationToMs(code.resendAfter),
+    resendAfterMs: durationMs(code.resendAfter),
   };
 }
 

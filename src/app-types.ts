@@ -1,15 +1,15 @@
-/** What src/app.ts offers to those who start it: the command line and the tests. */
+/** The interface of src/app.ts for the command line and the tests. */
 import type { LoadedConfig } from "./config/load-config.ts";
 import type { Clock, Logger } from "./domain/ports.ts";
 import type { Secret } from "./domain/secret.ts";
 
-/** What the application is made from. */
+/** Options of the application. */
 export interface AppOptions {
   readonly config: LoadedConfig;
   readonly logger: Logger;
   /** The server's version, for `/version` and the metrics. */
   readonly version: string;
-  /** Where the OTEL_… variables are read. Default: none, hence no traces. */
+  /** Environment that the OTEL_… variables are read from. Default: none, hence no traces. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: the real time. Tests pass one that they can move. */
   readonly clock?: Clock | undefined;
@@ -19,9 +19,9 @@ export interface AppOptions {
 
 /** An application that serves. */
 export interface RunningApp {
-  /** Where clients reach the public listener. */
+  /** URL of the public listener for clients. */
   readonly publicUrl: string;
-  /** Where a browser finds the self-service pages; undefined if they are not served. */
+  /** URL of the self-service pages; undefined if they are not served. */
   readonly pagesUrl: string | undefined;
   readonly adminUrl: string;
   /** The port that the public listener is bound to. */

@@ -1,6 +1,6 @@
 /**
- * How the server starts and stops: the only file that may import every room. What it is made of is wired in
- * app-domain.ts and app-services.ts; nothing here decides anything.
+ * How the server starts and stops. The rules are wired in app-domain.ts, the services in app-services.ts; nothing here
+ * decides anything. test/structure/architecture.test.ts says which of these files may import which room.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,16 +22,16 @@ import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import { Readiness } from "./transport/http/readiness.ts";
+import { Readiness } from "./transport/net/readiness.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";
-/** How often gathered uses are written. */
+/** Interval of writing the gathered uses. */
 const flushIntervalMs = 15_000;
-/** How often the database is asked whether it is there. */
+/** Interval of asking the database for its state. */
 const watchIntervalMs = 500;
 
-/** What was started, to be stopped in reverse order. */
+/** Steps that stop the parts which were started, in reverse order. */
 class Cleanup {
   readonly #steps: (() => Promise<void> | void)[] = [];
 

@@ -17,7 +17,7 @@ process.env.UV_THREADPOOL_SIZE ||= String(Math.min(availableParallelism() + 4, 1
 
 const { runCommandLine } = await import("./cli/cli.ts");
 
-// Whoever reads the output may go away (`ostiary serve | head`); the server stays.
+// The reader of the output may go away (`ostiary serve | head`); the server stays.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 const code = await runCommandLine(process.argv.slice(2), {
@@ -27,6 +27,6 @@ const code = await runCommandLine(process.argv.slice(2), {
   warn: (line) => process.stderr.write(`${line}\n`),
 });
 
-// Explicitly, because a connection that somebody else holds open must not keep a stopped server; after what was written.
+// Explicitly, because an open connection must not keep a stopped server; after the output is written.
 process.exitCode = code;
 process.stdout.write("", () => process.exit(code));

@@ -5,7 +5,7 @@ import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { createLogger, type LogLevelName } from "./logger.ts";
 import { readVersion } from "./version.ts";
 
-/** What a command may use of the process. */
+/** The parts of the process that a command may use. */
 export interface CommandContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether standard output is a terminal, with a person before it. */
@@ -30,7 +30,7 @@ export function loadFrom(options: CommandOptions, context: CommandContext): Load
   return loadConfig({ file: file === "" ? undefined : file, environment: context.environment, flags });
 }
 
-/** What src/app.ts is started with. It logs the warnings of the configuration itself. */
+/** Options of src/app.ts, which logs the warnings of the configuration itself. */
 export function appOptionsFrom(config: LoadedConfig, { environment }: CommandContext): AppOptions {
   const logger = createLogger(levelNames[config.config.log.level]);
   return { config, logger, version: readVersion(), environment };

@@ -51,7 +51,7 @@ describe("a failure is described in one line", () => {
     expect(describeFailure(new ConfigError(["a", "b"]))).toEqual(["a", "b"]);
   });
 
-  test("security rule: a connection URL in a message loses its password", () => {
+  test("security rule (SR-SECRET-1): a connection URL in a message loses its password", () => {
     expect(describeFailure(new Error("no route to postgresql://u:hunter2@h/db")).join()).not.toContain(
       "hunter2",
     );

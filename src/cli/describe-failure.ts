@@ -6,13 +6,13 @@ export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** Where the listeners were to be, so that a port in use can be called by its key. */
+/** Configured ports, so that a port in use is named by its key. */
 export interface ListenerPorts {
   readonly publicPort: number;
   readonly adminPort: number;
 }
 
-/** What failed, for people: a line for each problem, without secrets and without a stack. */
+/** The failure for people: a line for each problem, without secrets and without a stack. */
 export function describeFailure(error: unknown, ports?: ListenerPorts): string[] {
   if (error instanceof ConfigError) return [...error.problems];
   if (error instanceof UserError) return [oneLine(error.message)];
@@ -24,7 +24,7 @@ function sentenceFor(error: unknown, ports: ListenerPorts | undefined): string {
     const sentence = listenSentence(cause, ports) ?? databaseSentence(cause);
     if (sentence !== undefined) return sentence;
   }
-  // Not of a cause: whoever wrapped the system's error said what the file is to the user.
+  // Not of a cause: the error around the system's error says already what the file is for.
   const sentence = error instanceof Error ? fileSentence(error) : undefined;
   if (sentence !== undefined) return sentence;
   return error instanceof Error ? error.message || error.name : String(error);

@@ -6,7 +6,7 @@ import { UserError } from "./describe-failure.ts";
 /**
  * `ostiary keys bootstrap`: makes the first admin key of an external database, once ever.
  *
- * Security rule: the key goes to a terminal, where a person reads it, or into a new file of this account only; never
+ * Security rule (SR-ACCESS-8): the key goes to a terminal, where a person reads it, or into a new file of this account only; never
  * into a pipe, which is how it would end up in a log. That is checked before the one key is made.
  */
 export async function bootstrapKey(options: CommandOptions, context: CommandContext): Promise<void> {

@@ -35,7 +35,7 @@ describe("the log", () => {
     expect(lines.map((line) => JSON.parse(line).message)).toEqual(["c", "d"]);
   });
 
-  test("security rule: a field with a secret's name is not written, however deep", () => {
+  test("security rule (SR-SECRET-1): a field with a secret's name is not written, however deep", () => {
     const fields = {
       password: "hunter2",
       request: { sessionToken: "hunter2", "set-cookie": ["hunter2"], headers: { Authorization: "hunter2" } },
@@ -50,7 +50,7 @@ describe("the log", () => {
     expect(line).toContain("kept");
   });
 
-  test("security rule: of an error only what it says is written, not what a driver knows", () => {
+  test("security rule (SR-SECRET-1): of an error only what it says is written, not what a driver knows", () => {
     const driverError = Object.assign(new Error("duplicate key"), {
       code: "23505",
       detail: "Key (value)=(hunter2) already exists.",
@@ -65,7 +65,7 @@ describe("the log", () => {
     });
   });
 
-  test("security rule: tokens and passwords of URLs are cut out of any text", () => {
+  test("security rule (SR-SECRET-1): tokens and passwords of URLs are cut out of any text", () => {
     const [line = ""] = linesOf("info", (logger) => logger.info({ note: `a ${token}` }, `b ${token}`));
     expect(line).not.toContain(token);
     expect(line).toContain("ost_ses_default_[secret]");

@@ -9,9 +9,9 @@ export type LogLevelName = "debug" | "info" | "warn" | "error";
  * The log: JSON lines, by default on standard error. Written synchronously, so that the last line before the end of
  * the process is there as well.
  *
- * Security rule: nobody logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
+ * Security rule (SR-SECRET-1): no code logs secrets on purpose; this is the second line of defence. Fields with the name of a secret
  * read `[secret]`, of errors only the name, message, code, stack and cause are kept (a driver's other fields quote
- * rows), and whatever looks like one of our tokens or the password of a URL is cut out of every text.
+ * rows), and texts that look like one of our tokens or the password of a URL are cut out.
  */
 export function createLogger(
   level: LogLevelName,
@@ -43,13 +43,15 @@ export function withoutTokens(text: string): string {
 }
 
 // In lower case, without dashes and underscores: one entry for session_token, sessionToken and Session-Token.
-const secretNames = new Set([
-  ..."password newpassword currentpassword passphrase pin code otp totp".split(" "),
-  ..."token sessiontoken csrftoken formtoken accesstoken refreshtoken idtoken pagetoken".split(" "),
-  ..."secret secrets clientsecret apikey privatekey sealing key hash digest".split(" "),
-  ..."authorization proxyauthorization cookie cookies setcookie xapikey".split(" "),
-  ..."flowid databaseurl connectionstring traits".split(" "),
-]);
+const secretNames = new Set(
+  (
+    "password newpassword currentpassword passphrase pin code otp totp " +
+    "token sessiontoken csrftoken formtoken accesstoken refreshtoken idtoken pagetoken " +
+    "secret secrets clientsecret apikey privatekey sealing key hash digest " +
+    "authorization proxyauthorization cookie cookies setcookie xapikey " +
+    "flowid databaseurl connectionstring traits"
+  ).split(" "),
+);
 
 const maxDepth = 6;
 const maxItems = 100;

@@ -1,8 +1,9 @@
 import { closeSync, openSync } from "node:fs";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { startApp } from "../app.ts";
 import type { AppOptions, RunningApp } from "../app-types.ts";
 import { ConfigError } from "../config/problems.ts";
-import { durationToMs, formatSpan } from "../config/spans.ts";
+import { formatSpan } from "../config/spans.ts";
 import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "./context.ts";
 import { describeFailure, UserError } from "./describe-failure.ts";
 
@@ -69,10 +70,10 @@ interface Lifetime {
   close(): void;
 }
 
-/** Turns signals and errors that nobody caught into an end, or into a reload. */
+/** Turns signals and uncaught errors into an end, or into a reload. */
 function watchProcess({ config, logger }: AppOptions, context: CommandContext, embedded: boolean): Lifetime {
   const { promise: ended, resolve: end } = Promise.withResolvers<End>();
-  const graceMs = durationToMs(config.config.server.shutdownTimeout);
+  const graceMs = durationMs(config.config.server.shutdownTimeout);
   let ending = false;
   let asked = false;
   let serving = false;
@@ -110,8 +111,8 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
     if (ending) logger.error({ err: error }, message);
     else begin({ kind: "failed", error, message });
   };
-  // Security rule: a promise that nobody waits for belongs to one request or one round of a worker, and whatever goes wrong
-  // with it must not end all others. Before the server serves, it is part of the start, which has then failed.
+  // Security rule (SR-INPUT-2): an unhandled rejection comes from one request or one round of a worker, and must not end
+  // all others. Before the server serves, it is part of the start, which has then failed.
   const forget = (error: unknown) => {
     if (serving) logger.error({ err: error }, "a rejection that nobody handled");
     else fail(error, "a rejection that nobody handled");
@@ -161,10 +162,10 @@ function readyLines(app: RunningApp, { version, config }: AppOptions, context: C
   const { key, file } = app.bootstrapKey;
   const keyLines: string[] = [];
   if (file !== undefined) keyLines.push(`  Admin API key    in ${file}`);
-  // Security rule: the first key is shown once, at the start that made it, and only to a person at a terminal.
+  // Security rule (SR-ACCESS-8): the first key is shown once, at the start that made it, and only to a person at a terminal.
   if (key !== undefined && context.isTerminal)
     keyLines.push(`                   ${key.reveal()} (shown this once)`);
-  // Security rule: the link lets one browser read everybody's codes, so it goes to a person and into no log.
+  // Security rule (SR-MAIL-5): the link lets one browser read everybody's codes, so it goes to a person and into no log.
   const mailbox = context.isTerminal ? app.mailboxLink : "`ostiary mailbox --link` prints a link to it";
   if (!config.embedded && keyLines.length === 0) {
     keyLines.push("  Admin API key    `ostiary keys bootstrap` makes the first one");

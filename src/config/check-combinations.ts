@@ -1,14 +1,13 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { isAddressRange, readHostAndPort } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isAddressRange, isHostAndPort } from "./hosts.ts";
-import type { Problem } from "./problems.ts";
-import { durationToMs } from "./spans.ts";
+import { type Problem, problemIf } from "./problems.ts";
 
-/** What contradicts itself and could not work in any mode. */
+/** Contradictions, which are refused in every mode. */
 export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),
-    ...checkProxies(config),
-    ...checkOutbound(config),
+    ...checkBudgets(config),
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
@@ -16,68 +15,77 @@ export function checkCombinations(config: CompleteConfig): Problem[] {
 }
 
 function checkListeners({ server, access }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
-  const { public: publicListener, admin } = server;
-  if (publicListener.port !== 0 && publicListener.port === admin.port) {
-    problems.push({ key: "server.admin.port", message: "must differ from server.public.port" });
-  }
-  if (admin.clientCaFile !== "" && admin.tls === undefined) {
-    problems.push({ key: "server.admin.client_ca_file", message: "needs server.admin.tls" });
-  }
-  if (access.clientCertificates.length > 0 && admin.clientCaFile === "") {
-    problems.push({ key: "access.client_certificates", message: "needs server.admin.client_ca_file" });
-  }
-  return problems;
+  const { public: publicListener, admin, trustedProxies, outbound } = server;
+  const samePort = publicListener.port !== 0 && publicListener.port === admin.port;
+  const hasAuthorities = admin.clientCaFile !== "";
+  const grants = access.clientCertificates.length;
+  const range = "must be an IP address or a CIDR range such as 10.0.0.0/8";
+  const host = "must be a host such as hooks.internal or hooks.internal:8080; wildcards are not supported";
+  return [
+    ...problemIf(samePort, "server.admin.port", "must differ from server.public.port"),
+    ...problemIf(
+      hasAuthorities && admin.tls === undefined,
+      "server.admin.client_ca_file",
+      "needs server.admin.tls",
+    ),
+    ...problemIf(
+      grants > 0 && !hasAuthorities,
+      "access.client_certificates",
+      "needs server.admin.client_ca_file",
+    ),
+    ...trustedProxies.flatMap((text, index) =>
+      problemIf(!isAddressRange(text), `server.trusted_proxies[${index}]`, range),
+    ),
+    ...outbound.allowedPrivateHosts.flatMap((text, index) =>
+      problemIf(readHostAndPort(text) === undefined, `server.outbound.allowed_private_hosts[${index}]`, host),
+    ),
+  ];
 }
 
-function checkProxies({ server }: CompleteConfig): Problem[] {
-  return server.trustedProxies.flatMap((range, index) => {
-    if (isAddressRange(range)) return [];
-    const message = "must be an IP address or a CIDR range such as 10.0.0.0/8";
-    return [{ key: `server.trusted_proxies[${index}]`, message }];
-  });
-}
-
-function checkOutbound({ server }: CompleteConfig): Problem[] {
-  return server.outbound.allowedPrivateHosts.flatMap((host, index) => {
-    if (isHostAndPort(host)) return [];
-    const message =
-      "must be a host such as hooks.internal or hooks.internal:8080; wildcards are not supported";
-    return [{ key: `server.outbound.allowed_private_hosts[${index}]`, message }];
-  });
+/** A request that has no room in an empty budget would never be served. */
+function checkBudgets({ server: { budgets, maxRequestBytes } }: CompleteConfig): Problem[] {
+  const isTooSmall = budgets.requestBytes < maxRequestBytes + 64;
+  const message = "must be greater than server.max_request_bytes";
+  return problemIf(isTooSmall, "server.budgets.request_bytes", message);
 }
 
 function checkSession({ tenantDefaults: { session } }: CompleteConfig): Problem[] {
-  if (durationToMs(session.lifetime) <= durationToMs(session.maxLifetime)) return [];
+  const isLonger = durationMs(session.lifetime) > durationMs(session.maxLifetime);
   const message = "must not be longer than tenant_defaults.session.max_lifetime";
-  return [{ key: "tenant_defaults.session.lifetime", message }];
+  return problemIf(isLonger, "tenant_defaults.session.lifetime", message);
 }
 
 function checkPassword({ tenantDefaults: { password } }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
-  if (password.minLength > password.maxLength) {
-    const message = "must not be greater than tenant_defaults.password.max_length";
-    problems.push({ key: "tenant_defaults.password.min_length", message });
-  }
-  // RFC 9106, section 3.1: 8 KiB for each lane.
-  if (password.argon2.memoryKib < 8 * password.argon2.parallelism) {
-    const message = "must be at least 8 for each lane of tenant_defaults.password.argon2.parallelism";
-    problems.push({ key: "tenant_defaults.password.argon2.memory_kib", message });
-  }
-  return problems;
+  const { minLength, maxLength, argon2 } = password;
+  const prefix = "tenant_defaults.password";
+  return [
+    ...problemIf(
+      minLength > maxLength,
+      `${prefix}.min_length`,
+      `must not be greater than ${prefix}.max_length`,
+    ),
+    // RFC 9106, section 3.1: 8 KiB for each lane.
+    ...problemIf(
+      argon2.memoryKib < 8 * argon2.parallelism,
+      `${prefix}.argon2.memory_kib`,
+      `must be at least 8 for each lane of ${prefix}.argon2.parallelism`,
+    ),
+  ];
 }
 
 function checkSchemas({ tenantDefaults: { identity } }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
+  const prefix = "tenant_defaults.identity";
+  const { defaultSchema } = identity;
   const ids = identity.schemas.map(({ id }) => id);
-  for (const [index, id] of ids.entries()) {
-    if (ids.indexOf(id) === index) continue;
-    problems.push({ key: `tenant_defaults.identity.schemas[${index}].id`, message: "is there twice" });
-  }
   const known = ids.length === 0 ? ["default"] : ids;
-  if (identity.defaultSchema !== "" && !known.includes(identity.defaultSchema)) {
-    const message = `names no schema; there is ${known.join(", ")}`;
-    problems.push({ key: "tenant_defaults.identity.default_schema", message });
-  }
-  return problems;
+  return [
+    ...ids.flatMap((id, index) =>
+      problemIf(ids.indexOf(id) !== index, `${prefix}.schemas[${index}].id`, "is there twice"),
+    ),
+    ...problemIf(
+      defaultSchema !== "" && !known.includes(defaultSchema),
+      `${prefix}.default_schema`,
+      `names no schema; there is ${known.join(", ")}`,
+    ),
+  ];
 }

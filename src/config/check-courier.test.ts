@@ -89,7 +89,7 @@ describe("refused is", () => {
     ["mail by two ways", { ...smtp, ...http }, "courier.email.http (OSTIARY_"],
     ["mail without a sender", http, "courier.from_address"],
     [
-      "a sender's name that begins another header (peers D4.19)",
+      "a sender's name that begins another header (SR-MAIL-1)",
       { ...smtp, OSTIARY_TENANT_DEFAULTS_BRANDING_NAME: "Us\r\nBcc: x@example.com" },
       "branding.name",
     ],
@@ -193,7 +193,7 @@ describe("the SMTP server by its own keys", () => {
   });
 });
 
-// Security rule: the objects that are printed and passed around hold no password.
+// Security rule (SR-SECRET-1): the objects that are printed and passed around hold no password.
 test("the SMTP server's password is in no configuration that is passed around", () => {
   const { config, secrets } = load(smtp);
   expect(

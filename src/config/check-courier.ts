@@ -1,36 +1,39 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
+import { isLoopbackAddress, isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isLoopbackAddress, isLoopbackHost } from "./hosts.ts";
-import type { Problem } from "./problems.ts";
-import { durationToMs } from "./spans.ts";
+import { type Problem, problemIf } from "./problems.ts";
 
 const prefix = "tenant_defaults.courier";
 
-/** What contradicts itself in the courier's configuration, or needs a courier that is not there. */
+/** Contradictions in the courier's configuration, and features that need a courier where there is none. */
 export function checkCourier(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
-  const problems = [...checkSending(config), ...checkSmtp(config)];
-  if (durationToMs(courier.retry.firstDelay) > durationToMs(courier.retry.maxDelay)) {
-    const message = `must not be longer than ${prefix}.retry.max_delay`;
-    problems.push({ key: `${prefix}.retry.first_delay`, message });
-  }
-  if (courier.email.provider.case !== undefined && courier.fromAddress === "") {
-    const message = `must be set where mail is sent, for example no-reply@example.com`;
-    problems.push({ key: `${prefix}.from_address`, message });
-  }
-  // Security rule (peers D4.19): what stands in a header holds nothing that could begin another one.
-  for (const [key, text] of [
-    ["tenant_defaults.branding.name", config.tenantDefaults.branding.name],
-    [`${prefix}.from_address`, courier.fromAddress],
-  ] as const) {
-    if (/[\p{Cc}\u2028\u2029]/u.test(text)) {
-      problems.push({ key, message: "must not contain control characters" });
-    }
-  }
-  return problems;
+  const headers = {
+    "tenant_defaults.branding.name": config.tenantDefaults.branding.name,
+    [`${prefix}.from_address`]: courier.fromAddress,
+  };
+  return [
+    ...checkSending(config),
+    ...checkSmtp(config),
+    ...problemIf(
+      durationMs(courier.retry.firstDelay) > durationMs(courier.retry.maxDelay),
+      `${prefix}.retry.first_delay`,
+      `must not be longer than ${prefix}.retry.max_delay`,
+    ),
+    ...problemIf(
+      courier.email.provider.case !== undefined && courier.fromAddress === "",
+      `${prefix}.from_address`,
+      "must be set where mail is sent, for example no-reply@example.com",
+    ),
+    // Security rule (SR-MAIL-1): what stands in a header holds nothing that could begin another one.
+    ...Object.entries(headers).flatMap(([key, text]) =>
+      problemIf(/[\p{Cc}\u2028\u2029]/u.test(text), key, "must not contain control characters"),
+    ),
+  ];
 }
 
-/** A server that is named twice would be another one than somebody expects. */
+/** Refuses a server that is named twice, because the two names may differ. */
 function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   const { provider } = courier.email;
   if (provider.case !== "smtp" || provider.value.url === undefined) return [];
@@ -44,24 +47,24 @@ function checkSmtp({ tenantDefaults: { courier } }: CompleteConfig): Problem[] {
   };
   const message = `must not be there together with ${prefix}.email.smtp.url, which says it already`;
   return Object.entries(beside).flatMap(([name, isSet]) =>
-    isSet ? [{ key: `${prefix}.email.smtp.${name}`, message }] : [],
+    problemIf(isSet, `${prefix}.email.smtp.${name}`, message),
   );
 }
 
-/** Where messages go. */
+/** Destination of messages. */
 export type CourierMode =
   /** To a provider, by the channels that are configured. */
   | "providers"
   /** Nowhere: they are kept and shown on this machine. */
   | "mailbox"
-  /** Nowhere, and nobody could read them. */
+  /** Nowhere: there is neither a provider nor a mailbox, so nothing is sent. */
   | "none";
 
 /**
- * Where messages go. The development mailbox is the default on a machine that only serves itself.
+ * Destination of messages. The development mailbox is the default on a machine that only serves itself.
  *
- * Security rule: the mailbox shows everybody's codes to whoever runs the server. So it is never what a deployment falls
- * back to: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
+ * Security rule (SR-MAIL-5): the mailbox shows the codes of all people to the operator. So it is never the fallback of a
+ * deployment: it needs the embedded database, both listeners on loopback and no public URL elsewhere, or `--dev`.
  */
 export function courierModeOf(config: CompleteConfig): CourierMode {
   const { email, sms } = config.tenantDefaults.courier;
@@ -85,7 +88,7 @@ function sendingParts({ tenantDefaults: { flows, code } }: CompleteConfig) {
   } satisfies Record<string, boolean | undefined>;
 }
 
-/** What is switched on and must send, while there is nothing to send with. */
+/** Features that are switched on and send messages, while no delivery is configured. */
 function checkSending(config: CompleteConfig): Problem[] {
   if (courierModeOf(config) !== "none") return [];
   const { flows, link } = config.tenantDefaults;
@@ -98,11 +101,11 @@ function checkSending(config: CompleteConfig): Problem[] {
   };
   const message = `sends messages: configure ${prefix}.email.smtp or ${prefix}.email.http, or leave it out`;
   return Object.entries(wanted).flatMap(([key, isOn]) =>
-    isOn === true ? [{ key: `tenant_defaults.${key}`, message }] : [],
+    problemIf(isOn === true, `tenant_defaults.${key}`, message),
   );
 }
 
-/** What to tell an operator of messages that have nowhere to go. */
+/** Warnings about messages that cannot be delivered. */
 export function checkCourierPresence(config: CompleteConfig): Problem[] {
   const { courier } = config.tenantDefaults;
   const parts = Object.values(sendingParts(config));

@@ -39,7 +39,7 @@ describe("a native origin", () => {
     expect(config.server.nativeOrigins).toEqual([origin]);
   });
 
-  // Security rule: it is the origin of no page that somebody else can have.
+  // Security rule (SR-ORIGIN-2): it is the origin of no page that somebody else can have.
   test.each([
     ["https://app.example.com", ".localhost"],
     ["http://app.example.com", ".localhost"],
@@ -84,7 +84,7 @@ describe("a native origin", () => {
     expect(problems[0]).toContain(message);
   });
 
-  // Security rule: what such a page sends counts as sent by an app, so none is an origin of pages with cookies.
+  // Security rule (SR-ORIGIN-2): what such a page sends counts as sent by an app, so none is an origin of pages with cookies.
   test.each<[string, string, Record<string, string>]>([
     ["allowed_origins[0]", "http://localhost", { [`${prefix}ALLOWED_ORIGINS`]: "http://localhost" }],
     ["allowed_origins[0]", "http://localhost", { [`${prefix}ALLOWED_ORIGINS`]: "http://localhost:80/" }],

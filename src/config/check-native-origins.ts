@@ -18,9 +18,9 @@ const otherSchemes = new Set([
 ]);
 
 /**
- * Whether each of `server.native_origins` is the origin of an app's web view and of nobody else.
+ * Checks that each of `server.native_origins` is the origin of an app's web view and of no web page.
  *
- * Security rule: what such a page sends counts as sent by a native app. So it is none that a page of the web can have, and none
+ * Security rule (SR-ORIGIN-2): what such a page sends counts as sent by a native app. So it is none that a page of the web can have, and none
  * whose calls carry the cookies of a browser.
  */
 export function checkNativeOrigins({ server, tenantDefaults }: CompleteConfig): Problem[] {

@@ -1,9 +1,9 @@
 import { AddressProof, RegistrationMode } from "../../gen/ostiary/config/v1/config_pb.js";
+import { isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isLoopbackHost } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
 
-/** What to tell an operator of a registration that is open to strangers. */
+/** Warns of a registration that is open to strangers. */
 export function checkOpenRegistration({ tenantDefaults }: CompleteConfig): Problem[] {
   const { publicUrl, flows } = tenantDefaults;
   const { mode, addressProof } = flows.registration;

@@ -3,7 +3,7 @@ import { checkEndpoint, checkService } from "./check-urls.ts";
 import type { Problem } from "./problems.ts";
 import type { ResolvedSecrets } from "./secrets.ts";
 
-/** Everything that can be said of secrets once they are known; also after they were read again. */
+/** Checks resolved secrets: at the start, and when they are read again. */
 export function checkSecrets(resolved: ResolvedSecrets, rules: DatabaseRules): Problem[] {
   return [
     ...checkSealingLength(resolved),
@@ -19,7 +19,7 @@ type DatabaseRules = Pick<Database, "allowPlainTextBeyondLoopback"> | undefined;
 /** The least length of a sealing secret: 32 characters, as much as a key of AES-256 has bytes. */
 export const minSealingLength = 32;
 
-/** Security rule: a short secret could be guessed offline from anything that it sealed. */
+/** Security rule (SR-SECRET-3): a short secret could be guessed offline from anything that it sealed. */
 function checkSealingLength(resolved: ResolvedSecrets): Problem[] {
   return resolved.sealing
     .filter(({ secret }) => [...secret.reveal()].length < minSealingLength)
@@ -34,8 +34,8 @@ function checkSealingLength(resolved: ResolvedSecrets): Problem[] {
 function checkDatabase({ database }: ResolvedSecrets, rules: DatabaseRules): Problem[] {
   if (database === undefined) return [];
   if (database.kind === "wrong") return [{ key: "database.url", message: database.message }];
-  // Security rule: traits, hashes and the database's password do not cross a network in plain text, or to a server whose
-  // certificate nobody checks, unless somebody says so.
+  // Security rule (SR-CONFIG-1): traits, hashes and the database's password do not cross a network in plain text, or to a server whose
+  // certificate is not checked, unless the operator allows it.
   if (database.isProtected || rules?.allowPlainTextBeyondLoopback) return [];
   const message =
     "a database beyond this machine needs TLS: add ?sslmode=verify-full (and &sslrootcert=/path/to/ca.crt for an authority of its own), or set database.allow_plain_text_beyond_loopback";

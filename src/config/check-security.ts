@@ -1,10 +1,10 @@
+import { isLoopbackAddress } from "../domain/hosts.ts";
 import { checkSecrets } from "./check-secrets.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isLoopbackAddress } from "./hosts.ts";
-import type { Problem } from "./problems.ts";
+import { type Problem, problemIf } from "./problems.ts";
 import type { ResolvedSecrets } from "./secrets.ts";
 
-/** What works but is insecure: refused outside development mode. */
+/** Insecure settings: refused outside development mode. */
 export function checkSecurity(config: CompleteConfig, secrets: ResolvedSecrets): Problem[] {
   return [
     ...checkListeners(config),
@@ -27,42 +27,42 @@ const owaspMinimum: readonly (readonly [iterations: number, memoryKib: number])[
 ];
 
 function checkListeners({ server, tenantDefaults }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
   const { public: publicListener, admin } = server;
-  // Security rule: API keys and identities do not cross a network in plain text unless somebody says so.
-  if (!isLoopbackAddress(admin.host) && admin.tls === undefined && !admin.allowPlainTextBeyondLoopback) {
-    const message =
-      "the admin listener beyond loopback needs server.admin.tls, or server.admin.allow_plain_text_beyond_loopback";
-    problems.push({ key: "server.admin.host", message, insecure: true });
-  }
-  // Security rule: links and cookies follow public_url, which cannot be guessed from an address others connect to.
-  if (!isLoopbackAddress(publicListener.host) && tenantDefaults.publicUrl === "") {
-    const message = "the public listener beyond loopback needs tenant_defaults.public_url";
-    problems.push({ key: "server.public.host", message, insecure: true });
-  }
-  return problems;
+  const isPlain = admin.tls === undefined && !admin.allowPlainTextBeyondLoopback;
+  return [
+    // Security rule (SR-CONFIG-1): API keys and identities do not cross a network in plain text unless the operator allows it.
+    ...problemIf(
+      !isLoopbackAddress(admin.host) && isPlain,
+      "server.admin.host",
+      "the admin listener beyond loopback needs server.admin.tls, or server.admin.allow_plain_text_beyond_loopback",
+      { insecure: true },
+    ),
+    // Security rule (SR-CODE-9): links and cookies follow public_url, which cannot be guessed from an address others connect to.
+    ...problemIf(
+      !isLoopbackAddress(publicListener.host) && tenantDefaults.publicUrl === "",
+      "server.public.host",
+      "the public listener beyond loopback needs tenant_defaults.public_url",
+      { insecure: true },
+    ),
+  ];
 }
 
 function checkPasswords({ tenantDefaults: { password } }: CompleteConfig): Problem[] {
-  const problems: Problem[] = [];
-  if (password.minLength < 8) {
-    // NIST SP 800-63B-4, section 3.1.1.2.
-    const message = "must be at least 8";
-    problems.push({ key: "tenant_defaults.password.min_length", message, insecure: true });
-  }
+  const prefix = "tenant_defaults.password";
   const { iterations, memoryKib } = password.argon2;
   const least = owaspMinimum.findLast(([passes]) => passes <= iterations)?.[1] ?? Number.POSITIVE_INFINITY;
-  if (memoryKib < least) {
-    const equivalents = owaspMinimum.map(([passes, memory]) => `${memory} with ${passes}`).join(", ");
-    const message = `must be at least ${least} with ${iterations} iterations (OWASP: ${equivalents})`;
-    problems.push({ key: "tenant_defaults.password.argon2.memory_kib", message, insecure: true });
-  }
-  return problems;
+  const equivalents = owaspMinimum.map(([passes, memory]) => `${memory} with ${passes}`).join(", ");
+  const weak = `must be at least ${least} with ${iterations} iterations (OWASP: ${equivalents})`;
+  return [
+    // NIST SP 800-63B-4, section 3.1.1.2.
+    ...problemIf(password.minLength < 8, `${prefix}.min_length`, "must be at least 8", { insecure: true }),
+    ...problemIf(memoryKib < least, `${prefix}.argon2.memory_kib`, weak, { insecure: true }),
+  ];
 }
 
 function checkSealing({ secrets, database }: CompleteConfig): Problem[] {
-  if (secrets.sealing.length > 0 || database.url === undefined) return [];
+  const isMissing = secrets.sealing.length === 0 && database.url !== undefined;
   const message =
     "must be set with an external database: several servers share it, and nothing that a restart forgets can seal for it";
-  return [{ key: "secrets.sealing", message, insecure: true }];
+  return problemIf(isMissing, "secrets.sealing", message, { insecure: true });
 }

@@ -1,10 +1,10 @@
+import { isAddress, isLoopbackHost } from "../domain/hosts.ts";
 import type { CompleteConfig } from "./complete-config.ts";
-import { isAddress, isLoopbackHost } from "./hosts.ts";
-import type { Problem } from "./problems.ts";
+import { type Problem, problemIf } from "./problems.ts";
 
 /**
  * Whether addresses of pages and origins mean exactly one place, and whether what travels to them is encrypted.
- * Security rule: nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
+ * Security rule (SR-CONFIG-1): nothing here is a pattern. Wildcards, user info, backslashes and control characters are how an
  * allow-list comes to allow an attacker's host.
  */
 export function checkUrls({ tenantDefaults: settings }: CompleteConfig): Problem[] {
@@ -58,20 +58,19 @@ function checkBranding(branding: CompleteConfig["tenantDefaults"]["branding"]): 
 }
 
 /**
- * A URL, or a path of this host. Security rule: pages make links and pictures of these, so a script (`javascript:`) and a path
+ * A URL, or a path of this host. Security rule (SR-PAGES-3): pages make links and pictures of these, so a script (`javascript:`) and a path
  * that leads to another host (`//…`) are refused.
  */
 function checkShown(key: string, text: string): Problem[] {
   if (text === "") return [];
   if (!text.startsWith("/") || text.startsWith("//")) return checkEndpoint(key, text);
-  const result = parseExact(`https://app.example.com${text}`);
-  return result.kind === "wrong" ? [{ key, message: result.message }] : [];
+  return withUrl(key, `https://app.example.com${text}`, () => []);
 }
 
-/** Security rule: pages put colours into style sheets, so nothing but a colour is allowed. */
+/** Security rule (SR-PAGES-3): pages put colours into style sheets, so nothing but a colour is allowed. */
 function checkColor(key: string, color: string): Problem[] {
-  if (/^#[0-9a-f]{6}$/i.test(color)) return [];
-  return [{ key, message: 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes' }];
+  const message = 'must be a colour such as "#1a56db": # and six hexadecimal digits, in quotes';
+  return problemIf(!/^#[0-9a-f]{6}$/i.test(color), key, message);
 }
 
 type Verdict =
@@ -91,66 +90,74 @@ export function parseExact(text: string, example = "https://app.example.com"): V
   return { kind: "url", url: new URL(text) };
 }
 
-function checkOrigin(key: string, text: string, message: string): Problem[] {
-  if (text === "") return key.endsWith("]") ? [{ key, message: "must not be empty" }] : [];
+/** Reads an address, and goes on with the URL. */
+function withUrl(key: string, text: string, check: (url: URL) => Problem[]): Problem[] {
   const result = parseExact(text);
-  if (result.kind === "wrong") return [{ key, message: result.message }];
-  const { url } = result;
-  if (!isWeb(url)) {
-    const other = key.endsWith("]") ? "; the web view of an app belongs in server.native_origins" : "";
-    return [{ key, message: `must start with https:// (or http:// on this machine)${other}` }];
-  }
+  return result.kind === "wrong" ? [{ key, message: result.message }] : check(result.url);
+}
+
+/** The same of a web address, which must be encrypted; `mistake` is what is wrong with its form. */
+function checkWeb(key: string, text: string, mistake?: string, elsewhere = ""): Problem[] {
+  return withUrl(key, text, (url) => {
+    if (!isWeb(url))
+      return [{ key, message: `must start with https:// (or http:// on this machine)${elsewhere}` }];
+    return mistake === undefined ? checkEncrypted(key, url) : [{ key, message: mistake }];
+  });
+}
+
+/** Nothing, which only an item of a list must not be. */
+function checkEmpty(key: string): Problem[] {
+  return problemIf(key.endsWith("]"), key, "must not be empty");
+}
+
+function checkOrigin(key: string, text: string, message: string): Problem[] {
+  if (text === "") return checkEmpty(key);
   // The one slash that a browser's address bar adds is no path.
-  if (!/^[^/]+\/\/[^/?#]+\/?$/.test(text)) return [{ key, message }];
-  return checkEncrypted(key, url);
+  const isOrigin = /^[^/]+\/\/[^/?#]+\/?$/.test(text);
+  const elsewhere = key.endsWith("]") ? "; the web view of an app belongs in server.native_origins" : "";
+  return checkWeb(key, text, isOrigin ? undefined : message, elsewhere);
 }
 
 function checkPage(key: string, text: string): Problem[] {
   if (text === "") return [];
-  const result = parseExact(text);
-  if (result.kind === "wrong") return [{ key, message: result.message }];
-  const { url } = result;
-  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
-  if (text.includes("#")) return [{ key, message: "must have no fragment: the flow's id is added to it" }];
-  return checkEncrypted(key, url);
+  return checkWeb(
+    key,
+    text,
+    text.includes("#") ? "must have no fragment: the flow's id is added to it" : undefined,
+  );
 }
 
 /** The URL of a service to which the server adds a path. */
 export function checkService(key: string, text: string): Problem[] {
-  const result = parseExact(text);
-  if (result.kind === "wrong") return [{ key, message: result.message }];
-  const { url } = result;
-  if (!isWeb(url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
-  if (/[?#]/.test(text)) return [{ key, message: "must have no query or fragment: a path is added to it" }];
-  return checkEncrypted(key, url);
+  const isWhole = /[?#]/.test(text);
+  return checkWeb(key, text, isWhole ? "must have no query or fragment: a path is added to it" : undefined);
 }
 
 /** A complete URL, such as one that the server posts to. */
 export function checkEndpoint(key: string, text: string): Problem[] {
-  const result = parseExact(text);
-  if (result.kind === "wrong") return [{ key, message: result.message }];
-  if (!isWeb(result.url)) return [{ key, message: "must start with https:// (or http:// on this machine)" }];
-  return checkEncrypted(key, result.url);
+  return checkWeb(key, text);
 }
 
 function checkReturnUrl(key: string, text: string): Problem[] {
-  if (text === "") return key.endsWith("]") ? [{ key, message: "must not be empty" }] : [];
-  const result = parseExact(text);
-  if (result.kind === "wrong") return [{ key, message: result.message }];
-  if (isWeb(result.url)) {
-    if (/^https?:\/\/[^/]/i.test(text)) return checkEncrypted(key, result.url);
-    return [{ key, message: "must be an absolute URL such as https://app.example.com/welcome" }];
-  }
-  // RFC 8252, section 7.1: an app's own scheme is a domain name reversed, so it has a dot. That keeps javascript:,
-  // data:, file: and their like out without a list of them.
-  if (result.url.protocol.includes(".")) return [];
-  return [{ key, message: "must start with https:// or an app's own scheme such as com.example.app:" }];
+  if (text === "") return checkEmpty(key);
+  return withUrl(key, text, (url) => {
+    if (isWeb(url)) {
+      if (/^https?:\/\/[^/]/i.test(text)) return checkEncrypted(key, url);
+      return [{ key, message: "must be an absolute URL such as https://app.example.com/welcome" }];
+    }
+    // RFC 8252, section 7.1: an app's own scheme is a domain name reversed, so it has a dot. That keeps javascript:,
+    // data:, file: and their like out without a list of them.
+    const message = "must start with https:// or an app's own scheme such as com.example.app:";
+    return problemIf(!url.protocol.includes("."), key, message);
+  });
 }
 
-/** Security rule: outside this machine, sessions and codes only travel encrypted. */
+/** Security rule (SR-CONFIG-1): outside this machine, sessions and codes only travel encrypted. */
 function checkEncrypted(key: string, url: URL): Problem[] {
-  if (url.protocol === "https:" || isLoopbackHost(url.hostname)) return [];
-  return [{ key, message: "must start with https:// unless its host is this machine", insecure: true }];
+  const isPlain = url.protocol !== "https:" && !isLoopbackHost(url.hostname);
+  return problemIf(isPlain, key, "must start with https:// unless its host is this machine", {
+    insecure: true,
+  });
 }
 
 /**
@@ -158,10 +165,9 @@ function checkEncrypted(key: string, url: URL): Problem[] {
  * ours never begins with the underscores of a prefix, which the server itself adds.
  */
 function checkCookieName(key: string, name: string): Problem[] {
-  if (/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name)) return [];
   const message =
     "must be 1 to 64 letters, digits, hyphens and underscores, beginning with a letter; the server adds __Host- or __Secure- itself";
-  return [{ key, message }];
+  return problemIf(!/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name), key, message);
 }
 
 /** RFC 6265, section 5.3: a browser drops a cookie whose domain does not cover the host that sets it. */
@@ -170,7 +176,7 @@ function checkCookieDomain(key: string, domain: string, publicUrl: string): Prob
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain) || isAddress(domain)) {
     return [{ key, message: "must be a domain in lower case such as example.com" }];
   }
-  // Security rule: a cookie of a whole top-level domain would go to strangers' hosts.
+  // Security rule (SR-COOKIE-5): a cookie of a whole top-level domain would go to strangers' hosts.
   if (!domain.includes(".")) return [{ key, message: "must not be a top-level domain" }];
   if (publicUrl === "" || !URL.canParse(publicUrl))
     return [{ key, message: "needs tenant_defaults.public_url" }];

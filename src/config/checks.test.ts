@@ -36,7 +36,7 @@ const settings = (tenantDefaults: object) => ({ tenant_defaults: tenantDefaults 
 const argon2 = (memory: number, iterations: number) =>
   settings({ password: { argon2: { memory_kib: memory, iterations } } });
 
-describe("security rule: insecure combinations are refused, and are warnings in development mode", () => {
+describe("security rule (SR-CONFIG-1): insecure combinations are refused, and are warnings in development mode", () => {
   test.each<[string, object, string]>([
     ["an open admin listener in plain text", { server: { admin: { host: "0.0.0.0" } } }, "server.admin.host"],
     ["an open admin listener on IPv6", { server: { admin: { host: "::" } } }, "server.admin.host"],
@@ -180,7 +180,7 @@ describe("security rule: insecure combinations are refused, and are warnings in 
   });
 });
 
-describe("security rule: a registration that is open to strangers without a proof of the address", () => {
+describe("security rule (SR-OWNER-5): a registration that is open to strangers without a proof of the address", () => {
   const told = (tenantDefaults: object) =>
     outcome(settings(tenantDefaults)).warnings.filter((warning) => warning.startsWith(addressProof));
   const courier = {
@@ -211,7 +211,7 @@ describe("security rule: a registration that is open to strangers without a proo
   });
 });
 
-describe("security rule: what means no single place is refused in any mode", () => {
+describe("security rule (SR-CONFIG-1): what means no single place is refused in any mode", () => {
   test.each(["login", "registration", "verification", "recovery", "settings"])(
     "the page of %s flows, which links in messages lead to",
     (flow) => {

@@ -1,6 +1,6 @@
 import { Client } from "pg";
+import { isLoopbackHost } from "../domain/hosts.ts";
 import { checkKeyPair, describeAuthorities } from "./certificates.ts";
-import { isLoopbackHost } from "./hosts.ts";
 import { closest } from "./suggest.ts";
 import { credentialMistake } from "./url-credentials.ts";
 
@@ -8,7 +8,7 @@ import { credentialMistake } from "./url-credentials.ts";
 export type DatabaseUrlResult =
   | {
       readonly kind: "url";
-      /** What the driver is given: the same database, in the words that the driver has for it. */
+      /** The URL for the driver: the same database, in the driver's own parameters. */
       readonly url: string;
       /** Whether passwords and traits are safe on their way: on this machine, or encrypted to a server that was checked. */
       readonly isProtected: boolean;
@@ -49,16 +49,16 @@ const negotiation = "has an sslnegotiation that is neither postgres nor direct, 
 const form = "must be a URL such as postgresql://user:password@host:5432/database";
 
 /** The driver's parameters that this server has a use for. */
-const knownParameters = [
-  ...["host", "port", "user", "password", "options", "application_name", "fallback_application_name"],
-  ...["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding"],
-  ...["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "query_timeout"],
-];
+const knownParameters = (
+  "host port user password options application_name fallback_application_name ssl sslmode " +
+  "sslrootcert sslcert sslkey sslnegotiation channel_binding statement_timeout lock_timeout " +
+  "idle_in_transaction_session_timeout query_timeout"
+).split(" ");
 
 /** Those of them that may hold any character. */
 const freeTexts = ["user", "password", "options", "application_name", "fallback_application_name"];
 
-/** What to write instead of parameters that others understand. */
+/** Advice for parameters that other drivers have. */
 const remedies: Readonly<Record<string, string>> = {
   connect_timeout: "set database.acquire_timeout instead",
   pool_timeout: "set database.acquire_timeout instead",
@@ -122,7 +122,7 @@ function unknownParameter(name: string): string {
   return `has the parameter ${name}, which is not known; ${hint}`;
 }
 
-/** How the connection is encrypted, as `sslmode` says it; undefined: not said. */
+/** Encryption of the connection, in values of `sslmode`; undefined: not set. */
 type TlsMode = "disable" | "no-verify" | "verify-full" | undefined;
 
 /** Every mode but two means the strictest: a server that may do without TLS or without its certificate protects nothing. */

@@ -3,7 +3,7 @@ export interface ConfigFlag {
   /** The key. */
   readonly path: string;
   readonly name: `--${string}`;
-  /** What the value is called in the help; undefined for a switch. */
+  /** Name of the value in the help; undefined for a switch. */
   readonly argument: string | undefined;
   readonly description: string;
 }

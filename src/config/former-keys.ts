@@ -14,7 +14,7 @@ const formerKeys: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** What to write instead of a key of an earlier version, with the values it takes; undefined if there was no such key. */
+/** The replacement of a key of an earlier version, with the values that it takes; undefined if there was no such key. */
 export function insteadOfFormerKey(path: string): string | undefined {
   const now = formerKeys.get(path);
   if (now === undefined) return undefined;

@@ -17,7 +17,7 @@ export interface ConfiguredSchema {
   readonly file: string | undefined;
 }
 
-/** What is wrong with the identity schemas of the configuration, and what an operator should know of them. */
+/** Problems of the identity schemas of the configuration, and warnings about them. */
 export function checkIdentitySchemas(config: CompleteConfig): { problems: Problem[]; warnings: Problem[] } {
   const { schemas, problems } = loadIdentitySchemas(config);
   const warnings: Problem[] = [];

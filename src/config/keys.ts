@@ -37,7 +37,7 @@ export function variableOf(path: string): string {
 /** All keys in the order of the contract, each section before its own keys. */
 export const configKeys: readonly ConfigKey[] = keysOf(ConfigSchema, "");
 
-/** How the values of a field are written. */
+/** Notation of the values of a field. */
 export type ValueKind =
   | "text"
   | "path"
@@ -99,7 +99,10 @@ function keysOf(message: DescMessage, prefix: string): ConfigKey[] {
     const kind = field.fieldKind === "message" && valueKindOf(field) === "message" ? "section" : "leaf";
     const members = field.oneof?.fields ?? [];
     const key: ConfigKey = {
-      ...{ path, field, kind, variable: variableOf(path) },
+      path,
+      field,
+      kind,
+      variable: variableOf(path),
       optional: field.oneof !== undefined || getOption(field, optionalSectionOption),
       alternatives: members.slice(0, members.indexOf(field)).map(({ name }) => `${prefix}.${name}`),
     };

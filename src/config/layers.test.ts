@@ -67,7 +67,7 @@ describe("variables", () => {
   /** @see distribution/distribution#3636: a generated secret was split at its comma, and both halves were used. */
   test.each(
     leaves.filter(({ field }) => valueKindOf(field) === "secret").map((key) => [key.path, key] as const),
-  )("security rule: a secret of %s is never split or misread", (path, key) => {
+  )("security rule (SR-SECRET-2): a secret of %s is never split or misread", (path, key) => {
     const read = (text: string) => {
       const layers = new Layers();
       layers.addVariables({ [key.variable]: text }, "/base");

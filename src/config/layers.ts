@@ -89,7 +89,7 @@ export class Layers {
     }
   }
 
-  /** All values as the JSON form of Config. Sections are always there, but for the optional ones nobody named. */
+  /** All values as the JSON form of Config. Every section is there, except optional sections that are not set. */
   toJson(): JsonObject {
     const root: JsonObject = {};
     const sections = new Map<string, JsonObject>([["", root]]);

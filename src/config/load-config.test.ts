@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DescMessage, getOption } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigSchema, optional_section, SecretSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import type { FlagValues } from "./flags.ts";
 import { type LoadedConfig, loadConfig } from "./load-config.ts";
 import { ConfigError } from "./problems.ts";
-import { durationToMs } from "./spans.ts";
 
 let directory: string;
 
@@ -49,7 +49,7 @@ describe("loading", () => {
     expect(config.server.public).toMatchObject({ host: "127.0.0.1", port: 4433 });
     expect(config.server.public.tls).toBeUndefined();
     expect(config.database.dataDirectory).toBe(join(directory, ".ostiary"));
-    expect(durationToMs(config.tenantDefaults.session.maxLifetime)).toBe(30 * 24 * 3600 * 1000);
+    expect(durationMs(config.tenantDefaults.session.maxLifetime)).toBe(30 * 24 * 3600 * 1000);
   });
 
   test("an empty file is as good as none", () => {
@@ -214,7 +214,7 @@ describe("branding", () => {
     [{ colors: { on_primary: "#fff" } }, "colors.on_primary"],
     [{ colors: { background: "#ffffff;} body{display:none" } }, "colors.background"],
     [{ dark_colors: { text: "rgb(0,0,0)" } }, "dark_colors.text"],
-  ])("security rule: shows nothing but places and colours, not %j", (value, key) => {
+  ])("security rule (SR-PAGES-3): shows nothing but places and colours, not %j", (value, key) => {
     expect(problemsOf(branding(value))).toEqual([
       expect.stringContaining(`tenant_defaults.branding.${key} (ostiary.yaml:1): `),
     ]);

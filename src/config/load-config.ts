@@ -20,14 +20,14 @@ import { withoutLiterals } from "./secret-references.ts";
 import { createSecretSource, type SecretSource } from "./secrets.ts";
 import { maxYamlBytes } from "./yaml.ts";
 
-/** Where the configuration is read from; a later one of these wins. */
+/** Sources of the configuration; a later one wins. */
 export interface ConfigPlaces {
   /** A YAML file; none by default. */
   readonly file?: string | undefined;
   /** The variables of the process. Those that start with OSTIARY_ set keys, others may be named by secrets. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly flags: FlagValues;
-  /** What relative paths outside the file start at; default the process's own. */
+  /** Base of relative paths outside the file. Default: the working directory of the process. */
   readonly workingDirectory?: string | undefined;
 }
 
@@ -45,11 +45,11 @@ export interface LoadedConfig {
   reload(): void;
   /** Whether the server runs its own PostgreSQL: no `database.url` is set. */
   readonly embedded: boolean;
-  /** What is unwise, one line each; in development mode also what would otherwise be refused. */
+  /** Warnings, one line each; in development mode also the problems that would otherwise be refused. */
   readonly warnings: readonly string[];
   /** The directory of the file, or the working directory without one. Paths in the configuration are absolute. */
   readonly directory: string;
-  /** Where each key came from, for messages. */
+  /** Source of each key, for messages. */
   readonly sources: ReadonlyMap<string, Source>;
 }
 
@@ -180,7 +180,7 @@ function refuse(problems: readonly Problem[], sources: Sources): void {
   throw new ConfigError([...new Set(lines)]);
 }
 
-/** Freezes an object and all that it holds: nobody can change the configuration of a running server by accident. */
+/** Freezes an object and all that it holds, so that no code changes the configuration of a running server by accident. */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   for (const part of Object.values(value)) deepFreeze(part);

@@ -1,10 +1,12 @@
 import {
   type DescField,
   type DescMessage,
+  fromJson,
   type JsonValue,
   type MessageShape,
   toJson,
 } from "@bufbuild/protobuf";
+import { DurationSchema, durationMs } from "@bufbuild/protobuf/wkt";
 import { Document, isMap, isScalar, type Node, type Scalar, type YAMLMap } from "yaml";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
 import { choicesOf, configKeys, valueKindOf } from "./keys.ts";
@@ -40,7 +42,7 @@ function written(json: JsonValue, schema: DescMessage): JsonValue {
 function one(value: JsonValue, field: DescField): JsonValue {
   switch (valueKindOf(field)) {
     case "span":
-      return formatSpan(Math.round(Number(String(value).slice(0, -1)) * 1000));
+      return formatSpan(durationMs(fromJson(DurationSchema, value)));
     case "choice":
       return choicesOf(field).find(({ name }) => name === value)?.word ?? value;
     case "secret": {

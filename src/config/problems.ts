@@ -1,4 +1,4 @@
-/** Where the value of a key came from. */
+/** Source of the value of a key. */
 export type Source =
   | { readonly kind: "default" }
   | { readonly kind: "file"; readonly file: string; readonly line: number }
@@ -15,6 +15,16 @@ export interface Problem {
   readonly source?: Source;
   /** It works, but is insecure: refused outside development mode, a warning within it. */
   readonly insecure?: boolean;
+}
+
+/** The problem of a key, if there is one. */
+export function problemIf(
+  isWrong: boolean,
+  key: string,
+  message: string,
+  more?: { insecure: true },
+): Problem[] {
+  return isWrong ? [{ key, message, ...more }] : [];
 }
 
 /** The configuration cannot be used. The message has one line for each problem. */
@@ -59,7 +69,7 @@ export function describeSource(source: Source): string | undefined {
 /** The line for a problem: `server.public.port (ostiary.yaml:3): must be a whole number`. */
 export function describeProblem(problem: Problem, sources: Sources): string {
   const place = describeSource(problem.source ?? sourceOf(sources, problem.key));
-  // A line is a line: whatever a key or a value contains cannot forge another one.
+  // Control characters of a key or value are removed, so that they cannot forge another line.
   return `${label(problem.key, place)}: ${problem.message}`.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }
 

@@ -1,23 +1,30 @@
 import { isAbsolute, resolve } from "node:path";
-import type { DescField, DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from "@bufbuild/protobuf";
+import { DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from "yaml";
 import { insteadOfFormerKey } from "./former-keys.ts";
 import { choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts";
-import { parseSpan, spanToJson } from "./spans.ts";
+import { parseSpan } from "./spans.ts";
 import { closest } from "./suggest.ts";
 
-/** What reading needs to know of the place that is read, and where it puts what it found. */
+/** The place that is read, and the lists that sources and problems are added to. */
 export interface ReadContext {
-  /** Where a node is. */
+  /** Source of a node. */
   readonly sourceOf: (node: Node | null) => Source;
-  /** What relative paths start at. */
+  /** Base of relative paths. */
   readonly baseDirectory: string;
   readonly sources: Sources;
   readonly problems: Problem[];
 }
 
-/** What a value turned out to be: in the JSON form of its field, or not of its type, with the reason. */
+/** A value in the JSON form of its field, or the reason why it is not of its type. */
 export type ReadResult =
   | { readonly kind: "value"; readonly json: JsonValue }
   | { readonly kind: "wrong"; readonly message: string };
@@ -92,7 +99,7 @@ export function readText(text: string, field: DescField, baseDirectory: string):
     }
     case "span": {
       const ms = parseSpan(text);
-      if (ms !== undefined) return { kind: "value", json: spanToJson(ms) };
+      if (ms !== undefined) return { kind: "value", json: toJson(DurationSchema, durationFromMs(ms)) };
       return { kind: "wrong", message: "must be a span such as 500ms, 15m, 1h30m or 7d" };
     }
     case "choice": {
@@ -210,7 +217,7 @@ function entriesOf(node: Node | null, message: DescMessage, path: string, contex
   return entries;
 }
 
-/** What an unknown key was probably meant to be: its replacement, a similar key beside it, or a key of its name elsewhere. */
+/** Suggestion for an unknown key: its replacement, a similar key beside it, or a key of its name elsewhere. */
 function hintFor(name: string, path: string, siblings: readonly string[]): string {
   const instead = insteadOfFormerKey(path === "" ? name : `${path}.${name}`);
   if (instead !== undefined) return `; did you mean ${instead}?`;

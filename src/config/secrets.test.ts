@@ -98,7 +98,7 @@ describe("secrets", () => {
 });
 
 /** @see authelia/authelia#4170: the path of the file was used as the secret. */
-describe("security rule: a path is no secret", () => {
+describe("security rule (SR-SECRET-2): a path is no secret", () => {
   const sealing = (secret: unknown, environment = {}) =>
     load({ secrets: { sealing: [secret] } }, environment).secrets.sealing();
 
@@ -153,7 +153,7 @@ describe("security rule: a path is no secret", () => {
 });
 
 /** @see onetimesecret/onetimesecret#3610 */
-describe("security rule: YAML cuts no secret without a word", () => {
+describe("security rule (SR-SECRET-2): YAML cuts no secret without a word", () => {
   const open = (yaml: string) => {
     const file = join(directory, "ostiary.yaml");
     writeFileSync(file, yaml);
@@ -191,7 +191,7 @@ describe("security rule: YAML cuts no secret without a word", () => {
   });
 });
 
-describe("security rule: secrets are never printed", () => {
+describe("security rule (SR-SECRET-1): secrets are never printed", () => {
   const signing = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
   const literals = {
     database: { url: "postgresql://ostiary:hunter2@db:5432/ostiary?sslmode=require&password=hunter2" },

@@ -23,7 +23,7 @@ export interface SecretSource {
   messageUrl(channel: "email" | "sms"): Secret | undefined;
   /** The URL at which breached passwords are looked up. Read it each time: `reload` changes it. */
   breachedPasswordsUrl(): Secret;
-  /** What signs mail and text messages that go out over HTTP. Ask each time: `reload` changes them. */
+  /** Secrets that sign mail and text messages sent over HTTP. Read them each time: `reload` changes them. */
   messageSigning(channel: "email" | "sms"): readonly Secret[];
   /**
    * With the embedded database and no sealing secret configured: reads the one in the data directory, or makes it.
@@ -203,7 +203,7 @@ function resolve(
   }
 }
 
-/** Security rule: the path of a secret's file is no secret. Taken for one, the server would seal with what all can guess. */
+/** Security rule (SR-SECRET-2): the path of a secret's file is no secret. Taken for one, the server would seal with what all can guess. */
 function writtenOut(text: string): Resolution {
   if (!isPath(text)) return { kind: "text", text };
   const message = "is the path of a file, and not a secret: write {file: …} to have it read from there";

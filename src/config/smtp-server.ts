@@ -1,7 +1,7 @@
 import { domainToASCII } from "node:url";
 import type { SmtpConfig } from "../../gen/ostiary/config/v1/config_pb.js";
+import { bareHost, isAddress, readHostAndPort } from "../domain/hosts.ts";
 import { Secret } from "../domain/secret.ts";
-import { isAddress, isHostAndPort } from "./hosts.ts";
 import type { Problem } from "./problems.ts";
 import { credentialMistake } from "./url-credentials.ts";
 
@@ -16,7 +16,7 @@ export interface SmtpServer {
   readonly login: { readonly user: string; readonly password: Secret } | undefined;
 }
 
-/** What came of reading: a server, or what is wrong with which key. Messages never quote a URL or a password. */
+/** A server, or the problems of its keys. Messages never quote a URL or a password. */
 export type SmtpServerResult =
   | { readonly kind: "server"; readonly server: SmtpServer }
   | { readonly kind: "wrong"; readonly problems: readonly Problem[] };
@@ -41,7 +41,7 @@ export function readSmtpUrl(text: string, key: string): SmtpServerResult {
   const form = "must be a URL such as smtp://user:password@mail.example.com:587 or smtps://…:465";
   const [, scheme, rest = ""] = /^(smtps?):\/\/(.*)$/is.exec(text) ?? [];
   if (scheme === undefined) return wrong(form);
-  // Such a URL has no path, query or fragment, so whatever stands before the last @ is meant as user and password.
+  // Such a URL has no path, query or fragment, so all before the last @ is user and password.
   const end = rest.lastIndexOf("@");
   const mistake = credentialMistake(rest.slice(0, Math.max(end, 0)));
   if (mistake !== undefined) return wrong(mistake);
@@ -88,9 +88,8 @@ function readKeys(
 
 /** The name in its ASCII form or the address without brackets; undefined if it is neither. */
 function readHost(text: string): string | undefined {
-  const bare = text.replace(/^\[(.*)\]$/, "$1");
-  if (isAddress(bare)) return bare;
-  if (!isHostAndPort(text) || text.includes(":")) return undefined;
+  if (isAddress(text)) return bareHost(text);
+  if (readHostAndPort(text) === undefined || text.includes(":")) return undefined;
   try {
     return domainToASCII(decodeURIComponent(text)) || undefined;
   } catch {

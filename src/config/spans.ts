@@ -1,5 +1,3 @@
-import type { Duration } from "@bufbuild/protobuf/wkt";
-
 /**
  * Reads a span such as `15m`, `1h30m`, `7d` or `500ms` to milliseconds. Units are d, h, m, s and ms, the greater
  * ones first, each once; decimals are allowed (`1.5h`). `0` needs no unit. Undefined if it is anything else, is
@@ -28,18 +26,6 @@ export function formatSpan(ms: number): string {
     rest -= count * size;
   }
   return text;
-}
-
-/** A span of the configuration in milliseconds. */
-export function durationToMs(duration: Pick<Duration, "seconds" | "nanos">): number {
-  return Number(duration.seconds) * 1000 + Math.round(duration.nanos / 1e6);
-}
-
-/** Milliseconds in the JSON form of google.protobuf.Duration. */
-export function spanToJson(ms: number): string {
-  const fraction = ms % 1000;
-  const seconds = (ms - fraction) / 1000;
-  return fraction === 0 ? `${seconds}s` : `${seconds}.${String(fraction).padStart(3, "0")}s`;
 }
 
 const units = [

@@ -1,14 +1,14 @@
 import type { Argon2Parameters } from "../domain/ports.ts";
 import { computeArgon2id } from "./password-formats/argon2.ts";
 
-/** What calibration found. */
+/** Result of a calibration. */
 export interface Argon2Calibration {
   readonly parameters: Argon2Parameters;
   /** How long one hash with them took on this machine while nothing else ran. */
   readonly durationMs: number;
 }
 
-/** What to aim for. */
+/** Target of a calibration. */
 export interface Argon2Target {
   /** About how long a hash should take, in milliseconds; OWASP advises less than a second. */
   readonly targetMs: number;

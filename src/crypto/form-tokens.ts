@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import type { FormTokens } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
 
@@ -11,10 +12,7 @@ export function createFormTokens(): FormTokens {
     createHmac("sha256", browserToken).update(`ostiary form token\0${flowId}`).digest();
   return {
     make: (browserToken, flowId) => new Secret(digest(browserToken, flowId).toString("base64url")),
-    matches: (candidate, browserToken, flowId) => {
-      const given = Buffer.from(candidate, "base64url");
-      const expected = digest(browserToken, flowId);
-      return given.length === expected.length && timingSafeEqual(given, expected);
-    },
+    matches: (candidate, browserToken, flowId) =>
+      isSameBytes(Buffer.from(candidate, "base64url"), digest(browserToken, flowId)),
   };
 }

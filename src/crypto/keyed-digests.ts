@@ -1,6 +1,7 @@
-import { createHmac, hkdfSync } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { KeyedDigests } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
+import { createDerivedKeys, firstOf } from "./derived-keys.ts";
 
 const digestLength = 16;
 
@@ -10,16 +11,10 @@ const digestLength = 16;
  * are kept for as long as the Secret object lives.
  */
 export function createKeyedDigests(secrets: () => readonly Secret[]): KeyedDigests {
-  const keys = new WeakMap<Secret, Buffer>();
+  const keyOf = createDerivedKeys(32);
   return {
     make(purpose, text) {
-      const [secret] = secrets();
-      if (secret === undefined) throw new Error("There is no secret to make digests with.");
-      let key = keys.get(secret);
-      if (key === undefined) {
-        key = Buffer.from(hkdfSync("sha256", secret.reveal(), "", "ostiary keyed digests", 32));
-        keys.set(secret, key);
-      }
+      const key = keyOf(firstOf(secrets()), "ostiary keyed digests");
       // The purposes are written in the code and hold no NUL, so no two pairs are digested alike.
       return createHmac("sha256", key).update(`${purpose}\0${text}`).digest().subarray(0, digestLength);
     },

@@ -1,32 +1,24 @@
-import { createHmac, hkdfSync, randomInt, timingSafeEqual } from "node:crypto";
+import { createHmac, randomInt } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import type { OneTimeCodes } from "../domain/ports.ts";
 import { Secret } from "../domain/secret.ts";
+import { createDerivedKeys, firstOf } from "./derived-keys.ts";
 
 /**
  * Makes one-time codes: digits of a cryptographic generator (ASVS V6.5.4), stored as HMAC-SHA256 under a key derived from
  * the sealing secrets. The first secret makes digests, all of them verify, so that a rotation kills no code.
  */
 export function createOneTimeCodes(secrets: () => readonly Secret[]): OneTimeCodes {
-  const keys = new WeakMap<Secret, Buffer>();
-  const keyOf = (secret: Secret): Buffer => {
-    const key =
-      keys.get(secret) ?? Buffer.from(hkdfSync("sha256", secret.reveal(), "", "one-time codes", 32));
-    keys.set(secret, key);
-    return key;
-  };
+  const derive = createDerivedKeys(32);
+  const keyOf = (secret: Secret) => derive(secret, "one-time codes");
   return {
     make: (length) => new Secret(Array.from({ length }, () => randomInt(10)).join("")),
-    digest: (context, code) => {
-      const [secret] = secrets();
-      if (secret === undefined) throw new Error("There is no secret to make codes with.");
-      return digestOf(keyOf(secret), context, code);
-    },
+    digest: (context, code) => digestOf(keyOf(firstOf(secrets())), context, code),
     matches: (digest, context, code) => {
       let matches = false;
       // All are tried, so that the time does not tell which of them it was.
       for (const secret of secrets()) {
-        const expected = digestOf(keyOf(secret), context, code);
-        if (expected.length === digest.length && timingSafeEqual(expected, digest)) matches = true;
+        if (isSameBytes(digestOf(keyOf(secret), context, code), digest)) matches = true;
       }
       return matches;
     },

@@ -120,7 +120,7 @@ describe("verifyDecoy", () => {
     return costs;
   }
 
-  // Security rule: an unknown account does the same work as a wrong password (ASVS V6.3.8), from the first call on.
+  // Security rule (SR-ENUM-3): an unknown account does the same work as a wrong password (ASVS V6.3.8), from the first call on.
   test.each([
     ["a password that is NFC", new Secret("something else"), 1],
     ["a password that is not", decomposed, 2],

@@ -17,7 +17,7 @@ import { WorkQueue, type WorkQueueLimits } from "./work-queue.ts";
  * concurrency and a bounded queue.
  *
  * Passwords are hashed in the form of RFC 8265 (see `passwordForm`). Older hashes and imported ones may have been made of
- * another form of the same text, so a password that has several is compared in up to three of them, whoever it is for;
+ * another form of the same text, so a password that has several is compared in up to three of them, for every account;
  * `verifyDecoy` then does as much work.
  */
 export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
@@ -36,7 +36,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
       if (readable === undefined) return noMatch;
       return queue.run(async () => {
         for (const { kind, bytes } of formsOf(password)) {
-          // Security rule: hashes of ours are of no folded password. The work is done all the same, so that neither the
+          // Security rule (SR-PASSWORD-3): hashes of ours are of no folded password. The work is done all the same, so that neither the
           // origin of a hash nor whether there is one shows in the time.
           const matches = await readable.verify(bytes);
           if (!matches || (kind === "folded" && !readable.imported)) continue;
@@ -46,7 +46,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
       });
     },
 
-    // Security rule: an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
+    // Security rule (SR-ENUM-3): an unknown account costs what a wrong password costs (ASVS V6.3.8). Computing a hash with a
     // fixed salt is exactly the work of a failed comparison, from the first call on, without a decoy hash to make.
     verifyDecoy: (password, parameters) =>
       queue.run(async () => {
@@ -57,7 +57,7 @@ export function createPasswordHasher(limits: WorkQueueLimits): PasswordHasher {
   };
 }
 
-/** How many hashes to compute at the same time where the configuration names no number: one for each core. */
+/** Default number of hashes that are computed at the same time: one for each core. */
 export function availableHashingConcurrency(): number {
   return availableParallelism();
 }
@@ -86,7 +86,7 @@ interface PasswordBytes {
   readonly bytes: Buffer;
 }
 
-/** What to try, each text once: nearly always one. */
+/** The forms to try, each text once: nearly always one. */
 function formsOf(password: Secret): readonly PasswordBytes[] {
   const typed = password.reveal();
   const forms = new Map<string, PasswordBytes["kind"]>([[passwordForm(typed), "current"]]);

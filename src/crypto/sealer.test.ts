@@ -63,7 +63,7 @@ describe("a sealed text", () => {
     expect(Buffer.from(texts[0] ?? "", "base64url").includes(plain)).toBe(false);
   });
 
-  // Security rule: the purpose is bound in, so one kind of sealed text is never taken for another.
+  // Security rule (SR-TOKEN-1): the purpose is bound in, so one kind of sealed text is never taken for another.
   test("does not open for another purpose", () => {
     const sealed = sealer.seal("page token", plain);
     expect(sealer.open("page token", sealed)).toEqual(plain);
@@ -71,7 +71,7 @@ describe("a sealed text", () => {
     expect(sealer.open("", sealed)).toBeUndefined();
   });
 
-  // Security rule: whatever is changed, from the version to the tag, it does not open.
+  // Security rule (SR-TOKEN-1): whatever is changed, from the version to the tag, it does not open.
   test("does not open when any one of its bits is changed", () => {
     const bytes = Buffer.from(sealer.seal("test", plain), "base64url");
     for (let bit = 0; bit < bytes.length * 8; bit++) {

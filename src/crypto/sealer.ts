@@ -1,6 +1,8 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import type { Sealer } from "../domain/ports.ts";
 import type { Secret } from "../domain/secret.ts";
+import { createDerivedKeys, firstOf } from "./derived-keys.ts";
 
 /**
  * Seals with AES-256-GCM. The first secret seals, all of them open, so that secrets rotate without losing what
@@ -11,34 +13,22 @@ import type { Secret } from "../domain/secret.ts";
  * is random, which bounds one secret to about 2^32 seals for each purpose (NIST SP 800-38D, section 8.3).
  */
 export function createSealer(secrets: () => readonly Secret[]): Sealer {
-  const keys = new WeakMap<Secret, Map<string, DerivedKey>>();
-
+  const derive = createDerivedKeys(keyLength + keyIdLength);
   const keyOf = (secret: Secret, purpose: string): DerivedKey => {
-    const ofSecret = keys.get(secret) ?? new Map<string, DerivedKey>();
-    keys.set(secret, ofSecret);
-    let key = ofSecret.get(purpose);
-    if (key === undefined) {
-      // Purposes are few and written in the code; the bound only keeps a mistake from becoming a leak.
-      if (ofSecret.size >= maxPurposes) ofSecret.clear();
-      key = deriveKey(secret, purpose);
-      ofSecret.set(purpose, key);
-    }
-    return key;
+    // RFC 5869: bytes of one HKDF output are independent of each other, so the id can be public and the key not.
+    const derived = derive(secret, purpose);
+    return { key: derived.subarray(0, keyLength), id: derived.subarray(keyLength) };
   };
 
   return {
-    seal: (purpose, plain) => {
-      const [secret] = secrets();
-      if (secret === undefined) throw new Error("There is no secret to seal with.");
-      return sealWith(keyOf(secret, purpose), plain);
-    },
+    seal: (purpose, plain) => sealWith(keyOf(firstOf(secrets()), purpose), plain),
     open: (purpose, sealed) => {
       const bytes = decodeSealed(sealed);
       if (bytes === undefined) return undefined;
       // The id only picks the key; two secrets that share an id are both tried, and the tag decides.
       for (const secret of secrets()) {
         const key = keyOf(secret, purpose);
-        if (!key.id.equals(bytes.subarray(1, nonceStart))) continue;
+        if (!isSameBytes(key.id, bytes.subarray(1, nonceStart))) continue;
         const plain = openWith(key, bytes);
         if (plain !== undefined) return plain;
       }
@@ -60,14 +50,6 @@ const nonceLength = 12;
 const tagLength = 16;
 const nonceStart = 1 + keyIdLength;
 const headerLength = nonceStart + nonceLength;
-const maxPurposes = 64;
-
-// RFC 5869: bytes of one HKDF output are independent of each other, so the id can be public and the key not. The
-// purpose is the info, so each purpose has a key of its own and no text opens for another.
-function deriveKey(secret: Secret, purpose: string): DerivedKey {
-  const derived = Buffer.from(hkdfSync("sha256", secret.reveal(), "", purpose, keyLength + keyIdLength));
-  return { key: derived.subarray(0, keyLength), id: derived.subarray(keyLength) };
-}
 
 function sealWith({ key, id }: DerivedKey, plain: Uint8Array): string {
   const header = Buffer.concat([Buffer.of(version), id, randomBytes(nonceLength)]);

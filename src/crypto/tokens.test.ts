@@ -71,7 +71,7 @@ describe("an issued token", () => {
     );
   });
 
-  // Security rule: a token of one kind is never accepted as another.
+  // Security rule (SR-TOKEN-1): a token of one kind is never accepted as another.
   test("is never accepted as another kind, and the other kind is named", () => {
     for (const actual of kinds) {
       const token = tokens.issue(actual, "default").token.reveal();
@@ -81,7 +81,7 @@ describe("an issued token", () => {
     }
   });
 
-  // Security rule: the token of a known device is never taken for the permission to skip a second factor, nor the other way
+  // Security rule (SR-TOKEN-1): the token of a known device is never taken for the permission to skip a second factor, nor the other way
   // round.
   test("of a known device is refused as that of a trusted one, and the other way round", () => {
     const known = tokens.issue("known_device", "default").token.reveal();

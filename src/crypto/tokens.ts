@@ -53,7 +53,7 @@ function issueToken(kind: TokenKind, tenantName: string): IssuedToken {
   return tokenOf(kind, tenantName, randomBytes(secretBytes));
 }
 
-// The key is the token itself, of 256 random bits. So without the token nobody can derive the following one, not even with the
+// The key is the token itself, of 256 random bits. So the following token cannot be derived without it, not even from the
 // database. A rotation of the sealing secrets changes nothing.
 function followingToken(kind: TokenKind, token: string, tenantName: string): IssuedToken {
   return tokenOf(kind, tenantName, createHmac("sha256", token).update("ostiary following token").digest());
@@ -67,7 +67,7 @@ function tokenOf(kind: TokenKind, tenantName: string, bytes: Buffer): IssuedToke
   return { token: new Secret(token), digest: digestOf(token) };
 }
 
-// Runs on each session check, for whatever a client sends: the length comes first, so that the work is bounded.
+// Runs on each session check, on unchecked input: the length comes first, so that the work is bounded.
 function parseToken(expected: TokenKind, text: string): ParsedToken {
   if (text.length < minLength || text.length > maxLength) return malformed;
   const kind = kinds.get(text.slice(0, prefixLength));
@@ -81,7 +81,7 @@ function parseToken(expected: TokenKind, text: string): ParsedToken {
   // Everything is ASCII by now. The checksum is no secret, so comparing it may stop early.
   if (decodeBase62(text, checksumStart) !== crc32(text.slice(0, checksumStart))) return malformed;
 
-  // Security rule: a token of one kind is never accepted as another, however valid it is.
+  // Security rule (SR-TOKEN-1): a token of one kind is never accepted as another, however valid it is.
   if (kind !== expected) return otherKinds[kind];
   return { kind: "valid", digest: digestOf(text), tenantName };
 }

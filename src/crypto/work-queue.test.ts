@@ -38,7 +38,7 @@ test("starts what waits in the order in which it came", async () => {
   expect(order).toEqual([1, 2, 3, 4]);
 });
 
-// Security rule: beyond the queue a call is refused at once, so that a flood of logins costs no memory or time.
+// Security rule (SR-LIMIT-11): beyond the queue a call is refused at once, so that a flood of logins costs no memory or time.
 test("refuses at once what finds the queue full, and takes more when there is room again", async () => {
   const queue = new WorkQueue({ concurrency: 2, queueLimit: 1 });
   const { started, work } = heldWork();

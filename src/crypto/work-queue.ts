@@ -1,46 +1,37 @@
 import { domainError } from "../domain/errors.ts";
+import { Semaphore } from "../domain/semaphore.ts";
 
 /** The bounds of a queue. */
 export interface WorkQueueLimits {
-  /** How much work runs at the same time; at least 1. */
+  /** Pieces of work that run at the same time; at least 1. */
   readonly concurrency: number;
-  /** How much more may wait, first come first served. */
+  /** Pieces of work that may wait, first come first served. */
   readonly queueLimit: number;
 }
 
-/** Runs expensive work a few at a time. What finds the queue full is refused at once and told when to come again. */
+/** Runs expensive work, a few pieces at a time. If the queue is full, work is refused at once with a time to try again. */
 export class WorkQueue {
-  readonly #concurrency: number;
-  readonly #queueLimit: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #limits: WorkQueueLimits;
+  readonly #places: Semaphore;
   #recentMs = 0;
 
-  constructor({ concurrency, queueLimit }: WorkQueueLimits) {
-    if (!Number.isInteger(concurrency) || concurrency < 1)
-      throw new RangeError("concurrency must be 1 or more");
-    this.#concurrency = concurrency;
-    this.#queueLimit = queueLimit;
+  constructor(limits: WorkQueueLimits) {
+    this.#limits = limits;
+    this.#places = new Semaphore(limits.concurrency);
   }
 
   /** Runs the work now or when its turn comes; throws SERVER_OVERLOADED if the queue is full. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#concurrency) {
-      if (this.#waiting.length >= this.#queueLimit) throw this.#overloaded();
-      // Whoever finishes hands its place over before it wakes us, so nobody who comes later slips in between.
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running++;
-    }
-    const startedAt = performance.now();
-    try {
-      return await work();
-    } finally {
-      this.#note(performance.now() - startedAt);
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
+    const { isFull, waiting } = this.#places;
+    if (isFull && waiting >= this.#limits.queueLimit) throw this.#overloaded(waiting);
+    return this.#places.run(async () => {
+      const startedAt = performance.now();
+      try {
+        return await work();
+      } finally {
+        this.#note(performance.now() - startedAt);
+      }
+    });
   }
 
   #note(durationMs: number): void {
@@ -48,8 +39,8 @@ export class WorkQueue {
   }
 
   // The time that the queue takes to drain, so that callers who obey come back to an empty one.
-  #overloaded() {
-    const drainMs = ((this.#waiting.length + this.#running) / this.#concurrency) * this.#recentMs;
+  #overloaded(waiting: number) {
+    const drainMs = (waiting / this.#limits.concurrency + 1) * this.#recentMs;
     const retryAfterMs = Math.min(maxRetryMs, Math.max(minRetryMs, Math.ceil(drainMs)));
     return domainError("SERVER_OVERLOADED", {}, { retryAfterMs });
   }

@@ -5,14 +5,14 @@
 
 import type { FieldViolation } from "./field-violation.ts";
 
-/** What is known of a reason before it happens. */
+/** Texts of a reason. */
 interface ErrorText {
   /** The sentence sent with it, in English. */
   readonly message: string;
-  /** What the caller can do about it; empty where nothing can be done. */
+  /** Advice for the caller; empty where nothing can be done. */
   readonly remedy: string;
-  /** The metadata keys that every error of this reason carries. */
-  readonly metadata: readonly string[];
+  /** The metadata keys that every error of this reason carries. Default: none. */
+  readonly metadata?: readonly string[];
   /** The sentence for a person who meets the error; missing if only programs meet it, or only their developers can help. */
   readonly user?: UserSentence;
 }
@@ -39,12 +39,10 @@ const texts = {
   REQUEST_MALFORMED: {
     message: "The request could not be read: broken JSON or Protobuf, an unknown field, a wrong type.",
     remedy: "Send the message as the contract describes it.",
-    metadata: [],
   },
   REQUEST_INVALID: {
     message: "Fields of the request break the limits of the contract; BadRequest names them.",
     remedy: "Correct the fields that the BadRequest detail names.",
-    metadata: [],
     user: {
       id: 9000501,
       text: "Something that you filled in cannot be sent, for example because it is too long. Check it, and try again.",
@@ -59,13 +57,11 @@ const texts = {
   REQUEST_TIMEOUT: {
     message: "The caller's deadline passed before the answer was ready.",
     remedy: "Try again with a longer deadline.",
-    metadata: [],
     user: { id: 9000503, text: "That took too long. Try again in a moment." },
   },
   REQUEST_CANCELED: {
     message: "The caller went away.",
     remedy: "",
-    metadata: [],
   },
   METHOD_UNKNOWN: {
     message: "This listener has no such method.",
@@ -75,7 +71,6 @@ const texts = {
   PAGE_TOKEN_INVALID: {
     message: "The page token is not one of this list with these filters.",
     remedy: "List again from the first page.",
-    metadata: [],
     user: { id: 9000504, text: "This list has changed. Load the page again." },
   },
   REQUEST_ID_REUSED: {
@@ -86,13 +81,11 @@ const texts = {
   DATABASE_UNAVAILABLE: {
     message: "The database cannot be reached. Nothing was changed, unless the answer to a commit was lost.",
     remedy: "Try again after the delay that RetryInfo names.",
-    metadata: [],
     user: { id: 9000505, text: "This does not work at the moment." },
   },
   SERVER_OVERLOADED: {
-    message: "Too many passwords are waiting to be hashed.",
+    message: "The server has as much under way as it may: requests, streams, or passwords to hash.",
     remedy: "Try again after the delay that RetryInfo names.",
-    metadata: [],
     user: { id: 9000506, text: "There is too much going on at the moment." },
   },
   ACCESS_UNDECLARED: {
@@ -112,14 +105,12 @@ const texts = {
   FLOW_NOT_FOUND: {
     message: "There is no such flow.",
     remedy: "Create a new flow.",
-    metadata: [],
     user: { id: 9000508, text: "There is nothing here to go on with. Begin again." },
   },
   FLOW_COMPLETED: {
     message: "The flow has already done what it was for.",
     remedy:
       "Create a new flow. If the answer was lost, send the same request with its request_id again; without one, log in.",
-    metadata: [],
     user: { id: 9000509, text: "This was done already. Go on, or begin again." },
   },
   FLOW_CLIENT_MISMATCH: {
@@ -135,13 +126,11 @@ const texts = {
   CSRF_TOKEN_MISSING: {
     message: "A browser flow was submitted without its form token.",
     remedy: "Send the flow's csrfToken with the submit.",
-    metadata: [],
     user: { id: 9000511, text: "This page is not up to date. Load it again." },
   },
   CSRF_TOKEN_INVALID: {
     message: "The form token is not the one of this flow and browser.",
     remedy: "Get the flow again and send its csrfToken.",
-    metadata: [],
     user: { id: 9000511, text: "This page is not up to date. Load it again." },
   },
   RETURN_TO_NOT_ALLOWED: {
@@ -154,13 +143,11 @@ const texts = {
     message: "Registration is switched off.",
     remedy:
       "Ask the operator for an account, or set tenant_defaults.flows.registration.mode to open or invitation.",
-    metadata: [],
     user: { id: 9000513, text: "Accounts cannot be made here at the moment." },
   },
   TRAITS_INVALID: {
     message: "The traits do not follow the identity schema; BadRequest names the fields.",
     remedy: "Correct the fields that the BadRequest detail names.",
-    metadata: [],
   },
   PASSWORD_REJECTED: {
     message: "The password breaks a rule of the password policy.",
@@ -170,7 +157,6 @@ const texts = {
   PASSWORD_HASH_UNSUPPORTED: {
     message: "The password hash is of an unknown format, or too expensive to verify.",
     remedy: "Use argon2, bcrypt, scrypt or PBKDF2 in one of the documented forms.",
-    metadata: [],
   },
   IDENTIFIER_TAKEN: {
     message: "Another identity has this identifier.",
@@ -185,7 +171,6 @@ const texts = {
   IDENTITY_NOT_FOUND: {
     message: "There is no such identity.",
     remedy: "",
-    metadata: [],
   },
   CREDENTIAL_NOT_FOUND: {
     message: "The identity has no such credential.",
@@ -200,18 +185,15 @@ const texts = {
   ETAG_MISMATCH: {
     message: "The identity was changed since it was read.",
     remedy: "Read it again, make the change again, and use the new etag.",
-    metadata: [],
   },
   SESSION_CREDENTIAL_MISSING: {
     message: "The call has neither a bearer token nor a session cookie.",
     remedy: "Send `Authorization: Bearer ost_ses_\u2026`, or the session cookie.",
-    metadata: [],
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_MALFORMED: {
     message: "The text is not a session token: its form or checksum is wrong.",
     remedy: "Send the token exactly as it was issued.",
-    metadata: [],
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_TOKEN_KIND_MISMATCH: {
@@ -223,13 +205,11 @@ const texts = {
   SESSION_TOKEN_UNKNOWN: {
     message: "There is no session with this token.",
     remedy: "Log in again.",
-    metadata: [],
     user: { id: 9000514, text: "You are not signed in. Sign in to go on." },
   },
   SESSION_EXPIRED: {
     message: "The session has reached its end, or was not used for too long.",
     remedy: "Log in again.",
-    metadata: [],
     user: {
       id: 9000515,
       text: "You were signed out, because you had been signed in for long or had not been here for a while. Sign in again.",
@@ -238,7 +218,6 @@ const texts = {
   SESSION_REVOKED: {
     message: "The session was ended early.",
     remedy: "Log in again.",
-    metadata: [],
     user: { id: 9000516, text: "You were signed out. Sign in again." },
   },
   SESSION_ASSURANCE_TOO_LOW: {
@@ -256,18 +235,15 @@ const texts = {
   SESSION_NOT_FOUND: {
     message: "There is no such session, or it is someone else's.",
     remedy: "",
-    metadata: [],
     user: { id: 9000519, text: "This session has ended already." },
   },
   API_KEY_MISSING: {
     message: "The call has neither an API key nor a client certificate.",
     remedy: "Send `Authorization: Bearer ost_key_\u2026`.",
-    metadata: [],
   },
   API_KEY_MALFORMED: {
     message: "The text is not an API key: its form or checksum is wrong.",
     remedy: "Send the key exactly as it was issued.",
-    metadata: [],
   },
   API_KEY_KIND_MISMATCH: {
     message: "A token of another kind was sent in place of an API key.",
@@ -277,17 +253,14 @@ const texts = {
   API_KEY_UNKNOWN: {
     message: "There is no such API key.",
     remedy: "Use a key that ApiKeyService made.",
-    metadata: [],
   },
   API_KEY_EXPIRED: {
     message: "The API key has reached its end.",
     remedy: "Make a new key.",
-    metadata: [],
   },
   API_KEY_REVOKED: {
     message: "The API key was revoked.",
     remedy: "Make a new key.",
-    metadata: [],
   },
   CLIENT_CERTIFICATE_UNKNOWN: {
     message: "The client certificate does not count: it is not trusted, or mapped to no scopes.",
@@ -313,13 +286,11 @@ const texts = {
   API_KEY_NOT_FOUND: {
     message: "There is no such API key.",
     remedy: "",
-    metadata: [],
   },
   BREACH_CHECK_UNAVAILABLE: {
     message: "Whether the password is known from breaches cannot be told at the moment.",
     remedy:
       "Try again after the delay that RetryInfo names. The operator finds the cause in the log, and decides in tenant_defaults.password.breach_check.when_unavailable.",
-    metadata: [],
     user: {
       id: 9000520,
       text: "Passwords cannot be checked at the moment, so none can be set.",
@@ -329,13 +300,11 @@ const texts = {
     message:
       "The link is wrong, has expired, was used, is for something else, or another one was sent since.",
     remedy: "Begin again, and have another link sent.",
-    metadata: [],
     user: { id: 9000521, text: "This link is not valid any more. Try again without it." },
   },
   FLOW_CHANGED: {
     message: "Another submit changed the flow at the same moment.",
     remedy: "Get the flow again and go on from the stage that it is at.",
-    metadata: [],
     user: {
       id: 9000522,
       text: "This was changed in another window at the same moment. Look at what it is now, and try again.",
@@ -344,13 +313,11 @@ const texts = {
   VERIFICATION_DISABLED: {
     message: "Verification is switched off.",
     remedy: "Ask the operator to verify the address, or set tenant_defaults.flows.verification.enabled.",
-    metadata: [],
     user: { id: 9000523, text: "Addresses cannot be verified here at the moment." },
   },
   RECOVERY_DISABLED: {
     message: "Recovery is switched off.",
     remedy: "Ask the operator for help, or set tenant_defaults.flows.recovery.enabled.",
-    metadata: [],
     user: { id: 9000524, text: "Accounts cannot be recovered here at the moment." },
   },
   STEP_NOT_OFFERED: {
@@ -365,7 +332,6 @@ const texts = {
   MESSAGE_NOT_FOUND: {
     message: "There is no such message, or it was removed after its retention.",
     remedy: "",
-    metadata: [],
   },
   MESSAGE_NOT_RETRYABLE: {
     message: "Only a message that has failed, and whose code or link is still good, can be sent again.",
@@ -380,13 +346,11 @@ const texts = {
   IDENTITY_INACTIVE: {
     message: "The identity is inactive.",
     remedy: "Activate it first.",
-    metadata: [],
   },
   ADDRESS_NOT_USABLE: {
     message: "The identity has no such address, or none that the message can go to.",
     remedy:
       "A recovery goes to a verified recovery address, a verification to an address that is not verified yet. Without one make a link with CreateRecoveryLink. GetIdentity says which addresses there are.",
-    metadata: [],
   },
   UI_URL_MISSING: {
     message: "No page is configured that a link could lead to.",
@@ -397,7 +361,6 @@ const texts = {
     message: "Links in messages are switched off.",
     remedy:
       "Set tenant_defaults.link.enabled, or let the person begin the flow, which sends a code. A link to hand over is made by CreateRecoveryLink.",
-    metadata: [],
   },
   RATE_LIMITED: {
     message: "There were too many attempts; the metadata says what was counted.",
@@ -410,7 +373,6 @@ const texts = {
     message: "Only people with an invitation can register.",
     remedy:
       "Begin again with the invitation_token of an invitation, or set tenant_defaults.flows.registration.mode to open.",
-    metadata: [],
     user: {
       id: 9000527,
       text: "Only people who are invited can make an account here. Open the link in your invitation, or ask for one.",
@@ -419,7 +381,6 @@ const texts = {
   INVITATION_INVALID: {
     message: "The invitation is wrong, has expired, was used or revoked.",
     remedy: "Ask the sender for another one.",
-    metadata: [],
     user: {
       id: 9000528,
       text: "This invitation is not valid any more: it was used or withdrawn, or is too old. Ask for another one.",
@@ -429,7 +390,6 @@ const texts = {
     message:
       "There is no such invitation, or it was removed after its retention or with the identity that it made.",
     remedy: "",
-    metadata: [],
   },
   INVITATION_NOT_PENDING: {
     message: "Somebody registered with the invitation, so it can no longer be revoked.",
@@ -439,12 +399,10 @@ const texts = {
   SERVER_STOPPING: {
     message: "The server is stopping and ends its streams.",
     remedy: "Begin the stream again, with what was not answered yet.",
-    metadata: [],
   },
   STREAM_IDLE: {
     message: "The stream waited too long for its client to send or to read.",
     remedy: "End a stream once all is sent, read its answers as they come, and begin another one for more.",
-    metadata: [],
   },
   HEADERS_TOO_LARGE: {
     message: "The headers of the request are larger than the server reads.",
@@ -458,13 +416,11 @@ const texts = {
   FLOW_IDENTITY_MISMATCH: {
     message: "The flow is of another account than the session of this browser.",
     remedy: "Create a new flow, and fill in nothing that was typed for the other account.",
-    metadata: [],
     user: { id: 9000530, text: "Somebody else has signed in here meanwhile. Begin again." },
   },
   SESSION_COOKIE_AMBIGUOUS: {
     message: "The browser sent several session cookies, of which none can be believed.",
     remedy: "Log in again; the answer removes the cookies from the browser.",
-    metadata: [],
     user: {
       id: 9000531,
       text: "This browser had several sessions at once, so it was signed out and they were removed. Sign in again.",
@@ -497,7 +453,6 @@ const texts = {
   SESSION_ACTIONS_PENDING: {
     message: "Something that the identity was asked to do is not done yet.",
     remedy: "Log in again, and do what is asked.",
-    metadata: [],
     user: { id: 9000534, text: "There is something to do first. Sign in again to see what it is." },
   },
   STEP_UP_IMPOSSIBLE: {
@@ -514,18 +469,23 @@ export type ErrorReason = keyof typeof texts;
 /** All reasons, in the order of the contract. */
 export const errorReasons = Object.keys(texts) as ErrorReason[];
 
-/** What is known of each reason before it happens. */
-export const errorTexts: Readonly<Record<ErrorReason, ErrorText>> = texts;
+/** Texts of each reason. */
+export const errorTexts = Object.fromEntries(
+  Object.entries(texts).map(([reason, text]) => [reason, { metadata: [], ...text }]),
+) as unknown as Readonly<Record<ErrorReason, ErrorText & { readonly metadata: readonly string[] }>>;
 
 /** The metadata that an error of a reason must carry. */
 export type ErrorMetadata<R extends ErrorReason> = Readonly<
-  Record<(typeof texts)[R]["metadata"][number], string>
+  Record<
+    (typeof texts)[R] extends { readonly metadata: readonly (infer Key extends string)[] } ? Key : never,
+    string
+  >
 >;
 
-/** What a DomainError may carry besides its metadata. */
+/** Options of a DomainError besides its metadata. */
 export interface DomainErrorOptions {
   readonly violations?: readonly FieldViolation[];
-  /** When to try again. */
+  /** Pause until the next attempt. */
   readonly retryAfterMs?: number;
   /** Replaces the reason's own sentence where there is more to say. Never holds a secret. */
   readonly message?: string;
@@ -555,6 +515,11 @@ export class DomainError extends Error {
     this.violations = options.violations ?? [];
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** REQUEST_INVALID with what is wrong with single fields. */
+export function invalid(...violations: readonly FieldViolation[]): DomainError {
+  return domainError("REQUEST_INVALID", {}, { violations });
 }
 
 /** Makes the error of a reason; its metadata is demanded by the type. */

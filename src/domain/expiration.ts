@@ -1,4 +1,4 @@
-import { domainError } from "./errors.ts";
+import { invalid } from "./errors.ts";
 import { type Instant, instantOf } from "./instant.ts";
 
 /** The end that a caller asks for: a time, or a lifetime. */
@@ -25,9 +25,5 @@ export function endOfExpiration(
   const { time } = expiration;
   // Positive comparisons, because every comparison with an invalid date is false.
   if (time.getTime() - now.getTime() >= atLeastMs && time <= latest) return instantOf(time);
-  throw domainError(
-    "REQUEST_INVALID",
-    {},
-    { violations: [{ field: "expireTime", description, reason: "RANGE" }] },
-  );
+  throw invalid({ field: "expireTime", description, reason: "RANGE" });
 }

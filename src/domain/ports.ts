@@ -53,7 +53,7 @@ export interface IssuedToken {
   readonly digest: Uint8Array;
 }
 
-/** What a string turned out to be. */
+/** A string that was read as a token. */
 export type ParsedToken =
   | { readonly kind: "valid"; readonly digest: Uint8Array; readonly tenantName: string }
   | { readonly kind: "malformed" }
@@ -72,7 +72,7 @@ export interface Tokens {
 export interface FormTokens {
   /** The token that only this browser and this flow have; the same each time. */
   make(browserToken: string, flowId: string): Secret;
-  /** Whether it is that token; takes the same time whatever differs. */
+  /** Whether it is that token; compares in constant time. */
   matches(candidate: string, browserToken: string, flowId: string): boolean;
 }
 
@@ -85,7 +85,7 @@ export interface OneTimeCodes {
    * code is bound to is digested with it.
    */
   digest(context: readonly (string | Uint8Array)[], code: string): Uint8Array;
-  /** Whether a digest is that of the code, made with any of the keys; takes the same time whatever differs. */
+  /** Whether a digest is that of the code, made with any of the keys; compares in constant time. */
   matches(digest: Uint8Array, context: readonly (string | Uint8Array)[], code: string): boolean;
 }
 
@@ -114,7 +114,7 @@ export interface PasswordHasher {
   ): Promise<{ readonly matches: boolean; readonly needsRehash: boolean }>;
   /** Does the work of verifying against a hash with these parameters, for accounts that do not exist. */
   verifyDecoy(password: Secret, parameters: Argon2Parameters): Promise<void>;
-  /** What to store of a hash that another system made; undefined if the format or its cost is not supported. */
+  /** The form in which a foreign hash is stored; undefined if the format or its cost is not supported. */
   importable(hash: string): { readonly hash: string; readonly algorithm: string } | undefined;
 }
 
@@ -143,14 +143,14 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** What is asked of another server. */
+/** A request to another server. */
 export interface OutgoingRequest {
   /** Default GET. Only GET and HEAD follow redirects; another method gets the redirect itself as its answer. */
   readonly method?: string;
   /** Of these, only `accept` goes along to another origin that a redirect leads to. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  /** How long all of it may take: names, connections, redirects and the whole body. Default 10 s. */
+  /** Time limit of name resolution, connections, redirects and the whole body. Default 10 s. */
   readonly timeoutMs?: number;
   /** The largest body that is read, counted after decompression. Default 1 MiB. */
   readonly maxResponseBytes?: number;
@@ -159,11 +159,11 @@ export interface OutgoingRequest {
 }
 
 /**
- * Calls servers elsewhere by HTTP, and never one of a private network. Implemented in src/outbound. What leaves the
- * process by HTTP goes through it, whoever chose the URL.
+ * Calls servers elsewhere by HTTP, and never one of a private network. Implemented in src/outbound. Every outgoing HTTP
+ * request goes through it.
  */
 export interface OutgoingHttp {
-  /** The answer, whatever its status. Throws OutgoingHttpError; reading the body may throw it as well. */
+  /** The answer, with any status. Throws OutgoingHttpError; reading the body may throw it as well. */
   fetch(url: URL | string, request?: OutgoingRequest): Promise<Response>;
 }
 

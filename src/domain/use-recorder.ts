@@ -8,6 +8,12 @@ export interface Use<Id> {
   readonly usedAt: Date;
 }
 
+interface Deps<Id> {
+  readonly write: (uses: readonly Use<Id>[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 const coarseMs = 60_000;
 const mostUses = 100_000;
 
@@ -17,24 +23,16 @@ const mostUses = 100_000;
  * dropped: an idle time that is known a little less well is better than memory without a bound.
  */
 export class UseRecorder<Id extends string> {
-  readonly #write: (uses: readonly Use<Id>[]) => Promise<void>;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #deps: Deps<Id>;
   #waiting = new Map<string, Use<Id>>();
 
-  constructor(dependencies: {
-    write: (uses: readonly Use<Id>[]) => Promise<void>;
-    clock: Clock;
-    logger: Logger;
-  }) {
-    this.#write = dependencies.write;
-    this.#clock = dependencies.clock;
-    this.#logger = dependencies.logger;
+  constructor(deps: Deps<Id>) {
+    this.#deps = deps;
   }
 
   /** Notes a use now, unless the known last one is recent. */
   note(tenantId: TenantId, id: Id, lastUsedAt: Date | undefined): void {
-    const usedAt = this.#clock.now();
+    const usedAt = this.#deps.clock.now();
     if (lastUsedAt !== undefined && usedAt.getTime() - lastUsedAt.getTime() < coarseMs) return;
     if (this.#waiting.size >= mostUses) return;
     this.#waiting.set(`${tenantId}/${id}`, { tenantId, id, usedAt });
@@ -46,10 +44,10 @@ export class UseRecorder<Id extends string> {
     const uses = this.#waiting;
     this.#waiting = new Map();
     try {
-      await this.#write([...uses.values()]);
+      await this.#deps.write([...uses.values()]);
     } catch (error) {
       for (const [key, use] of uses) if (!this.#waiting.has(key)) this.#waiting.set(key, use);
-      this.#logger.warn(
+      this.#deps.logger.warn(
         { err: error, count: uses.size },
         "last uses could not be written, trying again later",
       );

@@ -15,10 +15,10 @@ interface BreachedPasswordsOptions {
 }
 
 const prefixLength = 5;
-/** Have I Been Pwned answers with some 40 KiB; ten times that is no range any more. */
+/** The largest answer that is read. Have I Been Pwned answers with about 40 KiB. */
 const maxAnswerBytes = 400 * 1024;
 const maxCachedBytes = 16 * 1024 * 1024;
-/** After so many failures one after the other, the service is left alone for a while. */
+/** The number of failures in a row after which the service is not asked for `pauseMs`. */
 const failuresUntilPause = 3;
 const pauseMs = 10_000;
 
@@ -26,7 +26,7 @@ const pauseMs = 10_000;
  * Asks a range service (https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange) how often passwords were
  * found in breaches.
  *
- * Security rule: of a password only the first five hexadecimal digits of its SHA-1 digest leave the process, which
+ * Security rule (SR-PASSWORD-2): of a password only the first five hexadecimal digits of its SHA-1 digest leave the process, which
  * about one in a million of all passwords shares. The answer is padded, so that its length does not tell an observer
  * which digits they were. Neither they nor anything else of the password is logged.
  */
@@ -112,37 +112,34 @@ function countIn(range: string, suffix: string): number {
   return Number(range.slice(start, range.indexOf("\n", start)));
 }
 
-/** Knows whether the service answers: tells the log once when it stops to and once when it does again. */
+/** Tracks whether the service answers, and logs each change once. */
 class Outage {
-  readonly #logger: Logger;
-  readonly #clock: Clock;
-  readonly #url: () => Secret;
+  readonly #options: BreachedPasswordsOptions;
   #failures = 0;
   #pausedUntil = 0;
 
-  constructor({ logger, clock, url }: BreachedPasswordsOptions) {
-    this.#logger = logger;
-    this.#clock = clock;
-    this.#url = url;
+  constructor(options: BreachedPasswordsOptions) {
+    this.#options = options;
   }
 
-  /** Whether asking now would only make somebody wait for nothing. */
+  /** Whether the service is not asked for now, because it has failed several times. */
   isPaused(): boolean {
-    return this.#clock.now().getTime() < this.#pausedUntil;
+    return this.#options.clock.now().getTime() < this.#pausedUntil;
   }
 
   failed(error: unknown): void {
     this.#failures++;
-    if (this.#failures >= failuresUntilPause) this.#pausedUntil = this.#clock.now().getTime() + pauseMs;
+    if (this.#failures >= failuresUntilPause)
+      this.#pausedUntil = this.#options.clock.now().getTime() + pauseMs;
     if (this.#failures > 1) return;
     const message =
       "new passwords cannot be looked up among breached ones; tenant_defaults.password.breach_check.when_unavailable says what happens to them";
-    this.#logger.warn({ service: this.#service(), err: error }, message);
+    this.#options.logger.warn({ service: this.#service(), err: error }, message);
   }
 
   succeeded(): void {
     if (this.#failures === 0) return;
-    this.#logger.info(
+    this.#options.logger.info(
       { service: this.#service(), failures: this.#failures },
       "new passwords can be looked up among breached ones again",
     );
@@ -152,6 +149,6 @@ class Outage {
 
   /** The host alone, because the rest of the URL may hold a token. */
   #service(): string {
-    return new URL(this.#url().reveal()).host;
+    return new URL(this.#options.url().reveal()).host;
   }
 }

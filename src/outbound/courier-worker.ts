@@ -4,14 +4,14 @@ import type { ClaimedMessage } from "../domain/courier/store.ts";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 
-/** How many messages a worker takes at once. Few enough that others find work, many enough to save round trips. */
+/** Messages that a worker takes at once: few enough that others find work, many enough to save round trips. */
 const batchSize = 20;
 
 interface CourierWorkersOptions {
   readonly sender: MessageSender;
-  /** How many messages are sent at the same time. */
+  /** Number of messages that are sent at the same time. */
   readonly workers: number;
-  /** How often the queue is looked at without being told to; default one second. */
+  /** Interval of looking into the queue without a wake-up. Default 1 s. */
   readonly pollMs?: number | undefined;
   readonly logger: Logger;
 }
@@ -83,7 +83,7 @@ class CourierWorker {
     }
     const { signal } = this.#woken;
     await pause(this.#pollMs, signal);
-    // Security rule: the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
+    // Security rule (SR-ENUM-5): the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
     // after it. Otherwise the time of answers would tell whether anything was sent, hence who has an account (ASVS V6.3.8).
     if (signal.aborted) await pause(50 + 100 * Math.random(), this.#stopping.signal);
   }
@@ -147,7 +147,7 @@ class HeldBatch {
       this.#waiting = this.#waiting.filter(({ id }) => held.has(id));
       this.#renewedAt = startedAt;
     } catch {
-      // The database is away: the leases run out, `take` notices, and whoever comes first goes on.
+      // The database is away: the leases run out, `take` notices, and the next worker takes the messages.
     }
   }
 }

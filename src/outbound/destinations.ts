@@ -1,6 +1,7 @@
+import { bareHost, readHostAndPort } from "../domain/hosts.ts";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
 
-/** Where requests may go, as the configuration has it. */
+/** Allowed destinations of requests, from the configuration. */
 export interface DestinationOptions {
   /** `host` or `host:port`, exactly, that may be on a private network. */
   readonly allowedPrivateHosts: readonly string[];
@@ -52,18 +53,12 @@ export function portOf(url: URL): number {
   return url.protocol === "https:" ? 443 : 80;
 }
 
-/** Without the brackets of an IPv6 address in a URL. */
-export function bareHost(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, "$1");
-}
-
 /** The entry in the form in which hosts are compared: the parser's own, so `LOCALHOST` and `0x7f.1` are found. */
 function exemptionOf(text: string): string {
-  const [, name = "", port] = /^(\[[0-9A-Fa-f:.]+\]|[^:/?#@\\*\s[\]]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const url = URL.parse(`http://${name}`);
-  if (name === "" || url === null || Number(port ?? 1) > 65_535 || port === "0") {
+  const read = readHostAndPort(text);
+  if (read === undefined) {
     throw new RangeError(`server.outbound.allowed_private_hosts: "${text}" is neither host nor host:port`);
   }
-  const host = bareHost(url.hostname);
-  return port === undefined ? host : `${host} ${Number(port)}`;
+  const host = bareHost(new URL(`http://${read.host}`).hostname);
+  return read.port === undefined ? host : `${host} ${read.port}`;
 }

@@ -1,13 +1,14 @@
 import { lookup as systemLookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { Agent, buildConnector } from "undici";
+import { bareHost } from "../domain/hosts.ts";
 import { OutgoingHttpError } from "../domain/outgoing-http.ts";
-import { bareHost, type Destinations } from "./destinations.ts";
+import type { Destinations } from "./destinations.ts";
 import { isPublicAddress } from "./public-address.ts";
 
 export { fetch } from "undici";
 
-/** What opens connections. */
+/** Options of the agent. */
 export interface GuardedAgentOptions {
   readonly destinations: Destinations;
   /** Resolves names; default the system's resolver, with its hosts file. */
@@ -30,7 +31,7 @@ export function createGuardedAgent(options: GuardedAgentOptions): Agent {
 /**
  * Opens connections to public addresses only.
  *
- * Security rule (peers.md D 51, D4 class 18): the check is part of the connection's own name resolution. A socket gets
+ * Security rule (SR-OUTBOUND-1): the check is part of the connection's own name resolution. A socket gets
  * exactly the addresses that were looked at and resolves nothing again, so a name that answers differently the second
  * time (DNS rebinding) gains nothing. Addresses that are not allowed are left out; if none stays, nothing is opened.
  */

@@ -4,7 +4,7 @@ import type { OutgoingHttp, OutgoingRequest } from "../domain/ports.ts";
 import { createDestinations, type DestinationOptions, portOf } from "./destinations.ts";
 import type { GuardedAgentOptions } from "./guarded-agent.ts";
 
-/** What the guarded fetch is made from. */
+/** Options of the guarded fetch. */
 export interface GuardedFetchOptions
   extends DestinationOptions,
     Pick<GuardedAgentOptions, "lookup" | "isAddressAllowed"> {}
@@ -57,7 +57,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
       await response.body?.cancel();
       if (redirects === maxRedirects) throw redirectRefused(start, `more than ${maxRedirects} redirects`);
       const next = redirectTarget(start, url, location);
-      // Security rule: credentials and whatever else the caller sent are meant for the first origin only.
+      // Security rule (SR-OUTBOUND-2): the headers of the caller, credentials among them, are for the first origin only.
       if (next.origin !== url.origin) headers = plainHeadersOf(headers);
       url = next;
     }
@@ -69,7 +69,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
     if (from.protocol === "https:" && next.protocol === "http:") {
       throw redirectRefused(start, "from https to http");
     }
-    // Security rule: what the operator opened is opened to direct calls. Another server must not lead there.
+    // Security rule (SR-OUTBOUND-2): what the operator opened is opened to direct calls. Another server must not lead there.
     if (next.origin !== from.origin && destinations.isExempt(next.hostname, portOf(next))) {
       throw redirectRefused(start, "to a host of server.outbound.allowed_private_hosts");
     }
@@ -157,7 +157,7 @@ function isFollowed({ method = "GET" }: OutgoingRequest, { status }: UndiciRespo
   return redirectStatuses.has(status) && (method === "GET" || method === "HEAD");
 }
 
-/** What says nothing about the caller and so may be told to a second origin. */
+/** The headers that tell nothing about the caller, so that a second origin may get them. */
 function plainHeadersOf(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() === "accept"));
 }

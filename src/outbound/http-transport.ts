@@ -8,10 +8,10 @@ interface HttpTransportOptions {
   readonly url: () => Secret;
   /** Each of them signs, so that the receiver can be told a new one before the old one goes. Asked at each message. */
   readonly signingSecrets: () => readonly Secret[];
-  /** Who mail is from; undefined for text messages. */
+  /** Sender of mail; undefined for text messages. */
   readonly from: { readonly address: string; readonly name: string } | undefined;
   readonly http: OutgoingHttp;
-  /** How long the provider may take to answer. */
+  /** Time limit of an answer of the provider. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
@@ -74,12 +74,12 @@ function resultOf({ status, ok, headers }: Response): DeliveryResult {
   return { kind: "failed", permanent, error: `the provider answered ${status}`, retryAfterMs };
 }
 
-/** Only the form in seconds: nobody dates a pause of minutes. */
+/** Reads the form in seconds; the form with a date is ignored. */
 function retryAfterOf(header: string | null): number | undefined {
   return header !== null && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined;
 }
 
-/** What undici says is in the cause: "fetch failed" alone helps nobody. */
+/** The cause of undici's "fetch failed", which says more. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   const { cause } = error;

@@ -1,10 +1,11 @@
 import { isIP } from "node:net";
 import { createTransport } from "nodemailer";
 import type { Delivery, DeliveryResult, MessageTransport } from "../domain/courier/delivery.ts";
-import { isEmailAddress } from "../domain/identity/normalise.ts";
+import { isLoopbackAddress } from "../domain/hosts.ts";
+import { isEmailAddress } from "../domain/identifier/normalise.ts";
 import type { Secret } from "../domain/secret.ts";
 
-/** How to reach an SMTP server, and who mail is from. */
+/** Connection to an SMTP server, and the sender of mail. */
 export interface SmtpTransportOptions {
   readonly server: {
     /** A name, or an address without brackets. */
@@ -14,7 +15,7 @@ export interface SmtpTransportOptions {
     readonly implicitTls: boolean;
     readonly login: { readonly user: string; readonly password: Secret } | undefined;
   };
-  /** What the server is greeted with; undefined: the machine's name. */
+  /** Name in the greeting of the client; undefined: the machine's name. */
   readonly clientName?: string | undefined;
   /** Does without STARTTLS beyond this machine. */
   readonly allowPlainText: boolean;
@@ -43,7 +44,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
       if (message.channel !== "email") {
         return { kind: "failed", permanent: true, error: "SMTP takes no text messages" };
       }
-      // Security rule (peers D4.19): nodemailer takes envelope addresses apart, so that one text may become two
+      // Security rule (SR-MAIL-1): nodemailer takes envelope addresses apart, so that one text may become two
       // recipients. What gets there is one address in its normal form, or nothing.
       if (!isEmailAddress(recipient)) {
         return { kind: "failed", permanent: true, error: "the recipient is no e-mail address" };
@@ -60,7 +61,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
           messageId: `<${id}@${domain}>`,
           // RFC 3834: holiday notices do not answer this.
           headers: { "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All" },
-          // Security rule: content is text, never the name of a file or address to read.
+          // Security rule (SR-MAIL-1): content is text, never the name of a file or address to read.
           disableFileAccess: true,
           disableUrlAccess: true,
           signal: AbortSignal.timeout(options.timeoutMs * 4),
@@ -77,9 +78,9 @@ export function createSmtpTransport(options: SmtpTransportOptions): ClosableTran
 function connectionOf(options: SmtpTransportOptions) {
   const { server, clientName, timeoutMs, authorities } = options;
   const { host, port, implicitTls: secure, login } = server;
-  // Security rule: beyond this machine codes only travel encrypted, and a server that offers no STARTTLS, or somebody
-  // between who hides the offer, gets nothing (RFC 8314, section 3).
-  const plain = options.allowPlainText || (isLoopback(host) && authorities === undefined);
+  // Security rule (SR-MAIL-4): beyond this machine codes only travel encrypted, and nothing is sent to a server without STARTTLS,
+  // nor if an attacker on the way hides the offer (RFC 8314, section 3).
+  const plain = options.allowPlainText || (isLoopbackAddress(host) && authorities === undefined);
   return {
     pool: true as const,
     host,
@@ -107,10 +108,6 @@ function connectionOf(options: SmtpTransportOptions) {
   };
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
 /**
  * The replies that say that a login or encryption is missing or was refused (RFC 4954, section 6), also to the sender's
  * command.
@@ -119,7 +116,7 @@ const aboutLogin: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
 /**
  * A 5xx is permanent (RFC 5321, section 4.2.1) where it is about the message: its sender, recipient or content. Said
- * of the connection or of our password it is about the configuration, which somebody will put right.
+ * of the connection or of our password it is about the configuration, which the operator can correct.
  */
 function failureOf(error: unknown, { recipient }: Delivery): DeliveryResult {
   if (!(error instanceof Error)) return { kind: "failed", permanent: false, error: "unknown error" };

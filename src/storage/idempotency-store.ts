@@ -1,4 +1,4 @@
-import type { IdempotencyStore } from "../domain/identity/store.ts";
+import type { IdempotencyStore } from "../domain/idempotency/store.ts";
 import type { Database, Statement } from "./database.ts";
 
 /** How often a record is looked for that is removed at the same moment. */

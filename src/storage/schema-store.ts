@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { domainError } from "../domain/errors.ts";
 import type { StoredSchema } from "../domain/identity/schema.ts";
-import type { SchemaStore } from "../domain/identity/store.ts";
+import type { SchemaStore } from "../domain/identity/schema-store.ts";
 import { canonicalJson } from "../domain/json.ts";
 import type { Scope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";

@@ -42,7 +42,7 @@ describe("serve with nothing configured", () => {
     const keyFile = join(directory, ".ostiary/admin-api-key");
     expect(output).toContain(`in ${keyFile}`);
     expect(statSync(keyFile).mode & 0o777).toBe(0o600);
-    // Security rule: the key itself is shown on a terminal only; this is a pipe.
+    // Security rule (SR-ACCESS-8): the key itself is shown on a terminal only; this is a pipe.
     expect(output).not.toContain(readFileSync(keyFile, "utf8").trim());
     expect(urlIn(output, "Admin")).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
 

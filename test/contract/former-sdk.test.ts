@@ -339,7 +339,7 @@ describe.each<Protocol>(["Connect JSON", "Connect binary", "gRPC"])("over %s", (
     expect(answered.sort()).toEqual(expected.sort());
   });
 
-  // Security rule: a demand that is not understood is not left out.
+  // Security rule (SR-SESSION-4): a demand that is not understood is not left out.
   test.each<[string, object]>([
     ["a level that the session does not have", { requiredAssuranceLevel: 2 }],
     ["an age", { maxAuthenticationAge: { seconds: 1n } }],
@@ -357,7 +357,7 @@ describe.each<Protocol>(["Connect JSON", "Connect binary", "gRPC"])("over %s", (
 });
 
 describe.each<Protocol>(["Connect binary", "gRPC"])("over %s", (protocol) => {
-  // Security rule: what stood for a code must not delete an account.
+  // Security rule (SR-CODE-4): what stood for a code must not delete an account.
   test.each(["code", "resend", "back", "profile", "password", "resume", "deleteAccount", "keepAccount"])(
     "the step %s of a flow that is there is refused",
     async (step) => {

@@ -95,7 +95,7 @@ describe("the mailbox", () => {
     expect((await get(`/mailbox/message?id=${id}`, browser)).body).toContain("Guten Tag");
   });
 
-  // Security rule (peers D4.19, D4.20): what got into a mail runs nowhere, and no page loads or frames anything foreign.
+  // Security rule (SR-MAIL-5): what got into a mail runs nowhere, and no page loads or frames anything foreign.
   test("runs no scripts and lets nothing in", async () => {
     const id = await queue.enqueue(hostile, { recipient: "ada@example.com" });
     const browser = await openedBrowser();
@@ -117,7 +117,7 @@ describe("the mailbox", () => {
     expect(list.headers["content-security-policy"]).toContain("frame-ancestors 'none'");
   });
 
-  test("never shows a suppressed message (peers D4.17)", async () => {
+  test("never shows a suppressed message (SR-ENUM-4)", async () => {
     await queue.enqueue(link, { recipient: "suppressed@example.com", suppressed: true });
     const { body } = await get("/mailbox", await openedBrowser());
     expect(body).not.toContain("suppressed@example.com");
@@ -149,7 +149,7 @@ describe("the mailbox is closed", () => {
     },
   );
 
-  // Security rule: a link works once, so that one that was copied from a screen or a history is worth nothing.
+  // Security rule (SR-MAIL-5): a link works once, so that one that was copied from a screen or a history is worth nothing.
   test("to who comes second with a link", async () => {
     const [line = ""] = await command("mailbox", "--link");
     const { pathname, search } = new URL(line);
@@ -160,7 +160,7 @@ describe("the mailbox is closed", () => {
     expect((await get(pathname + search)).headers["set-cookie"]).toBeUndefined();
   });
 
-  // Security rule: a page whose host name was made to point here (DNS rebinding) reads nothing.
+  // Security rule (SR-ORIGIN-3): a page whose host name was made to point here (DNS rebinding) reads nothing.
   test.each([
     "evil.example.com",
     "127.0.0.1.example.com",
@@ -227,7 +227,7 @@ describe("ostiary mailbox", () => {
     expect((await command("mailbox")).at(-1)).toContain("https://id.example.com/login?x=1&y=2");
   });
 
-  // Security rule: who may read the file may read everybody's codes.
+  // Security rule (SR-MAIL-5): who may read the file may read everybody's codes.
   test("enters by a file that only its owner can read", async () => {
     expect((await stat(tokenFile())).mode & 0o777).toBe(0o600);
     expect(dirname(tokenFile())).toBe(app.dataDirectory);

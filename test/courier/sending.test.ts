@@ -8,7 +8,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { LiquidRenderer } from "../../src/outbound/templates/liquid-renderer.ts";
 import { readTemplateFiles } from "../../src/outbound/templates/template-files.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { TestClock } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { silentLogger } from "../support/postgres.ts";
 
@@ -112,7 +112,7 @@ describe("a message", () => {
     expect(await courier.work()).toBe(1);
   });
 
-  // Security rule: a code that is worth nothing any more is not sent.
+  // Security rule (SR-MAIL-2): a code that is worth nothing any more is not sent.
   test("whose code has ended is not sent any more", async () => {
     const courier = aCourier();
     const id = await courier.enqueue(fresh(courier));
@@ -156,7 +156,7 @@ describe("a message", () => {
     expect(found?.lastError).toContain("tenant_defaults.courier");
   });
 
-  // Security rule: what is sealed for one row opens in no other, and with no other secret.
+  // Security rule (SR-MAIL-3): what is sealed for one row opens in no other, and with no other secret.
   test("that was tampered with, or whose secret is gone, is not sent", async () => {
     const courier = aCourier();
     const [first, second] = [fresh(courier), fresh(courier, { recipient: "eve@example.com" })];

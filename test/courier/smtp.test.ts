@@ -71,7 +71,7 @@ describe("a mail", () => {
     expect(server.connections()).toBe(1);
   });
 
-  // Security rule (peers D4.19): what people enter reaches no header and adds no recipient.
+  // Security rule (SR-MAIL-1): what people enter reaches no header and adds no recipient.
   test.each([
     ["ada@example.com, eve@example.com"],
     ["ada@example.com\r\nRCPT TO:<eve@example.com>"],
@@ -93,7 +93,7 @@ describe("a mail", () => {
     },
   );
 
-  test("with line breaks in its subject gets no further header (peers D4.19)", async () => {
+  test("with line breaks in its subject gets no further header (SR-MAIL-1)", async () => {
     const server = await aServer();
     const message = {
       channel: "email",
@@ -135,7 +135,7 @@ describe("encryption", () => {
     expect(server.mails[0]?.secure).toBe(true);
   });
 
-  // Security rule: a server that does not offer STARTTLS, or somebody between who hides it, gets no mail.
+  // Security rule (SR-MAIL-4): a server that does not offer STARTTLS, or somebody between who hides it, gets no mail.
   test("that is not offered is not done without", async () => {
     const server = await aServer({ hideSTARTTLS: true, disabledCommands: ["STARTTLS", "AUTH"] });
     const result = await transportTo(`smtp://localhost:${server.port}`, { authorities }).deliver(aMail());

@@ -68,7 +68,7 @@ describe("checking a password", () => {
     await expect(check(nobody, goodPassword)).rejects.toMatchObject({ reason: "IDENTITY_NOT_FOUND" });
   });
 
-  // Security rule: the time of the answer does not tell why it is no (ASVS V6.3.8).
+  // Security rule (SR-ENUM-3): the time of the answer does not tell why it is no (ASVS V6.3.8).
   test("is no, after the same work, for an identity without a password or that is inactive", async () => {
     const without = await create();
     const inactive = await create(plain(goodPassword));
@@ -107,7 +107,7 @@ async function credentialsOf(id: IdentityId): Promise<readonly Credential[]> {
 }
 
 describe("setting a password", () => {
-  // Security rule: whoever signed in with the old secret is signed out with it (ASVS V7.4.3).
+  // Security rule (SR-OWNER-10): whoever signed in with the old secret is signed out with it (ASVS V7.4.3).
   test("replaces the old one and ends the sessions, unless they are to be kept", async () => {
     const { id } = await create(plain(goodPassword));
     await startSession(id);

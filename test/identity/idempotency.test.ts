@@ -131,7 +131,7 @@ test("a call without a request id is carried out each time, in no transaction of
 });
 
 describe("the outcome", () => {
-  // Security rule: what is kept of an answer (personal data, a fresh secret) is unreadable in the database.
+  // Security rule (SR-FLOW-11): what is kept of an answer (personal data, a fresh secret) is unreadable in the database.
   test("is sealed", async () => {
     const requestId = randomUUID();
     await runnerWith().run(rules.scope, call(requestId), codec, async () => "a very visible answer");
@@ -144,7 +144,7 @@ describe("the outcome", () => {
     expect(Buffer.from(outcome, "base64url").toString("latin1")).not.toContain("visible");
   });
 
-  // Security rule: a request may hold a password in plain text, and all else of it stands in the database: its plain
+  // Security rule (SR-FLOW-11): a request may hold a password in plain text, and all else of it stands in the database: its plain
   // digest would let whoever reads a dump guess the password past argon2.
   test("leaves nothing of the request behind that a password could be guessed against", async () => {
     const requestId = randomUUID();

@@ -75,7 +75,7 @@ const draft2020Reasons = {
 /** Why documents are refused, by what their sentence says, and how many in draft-07 and in 2020-12. */
 const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020-12": number }[] = [
   {
-    why: "Security rule: no schema makes the server fetch anything",
+    why: "Security rule (SR-TRAIT-5): no schema makes the server fetch anything",
     says: /: only references within the document \(#…\) are followed/,
     draft7: 28,
     "draft2020-12": 66,
@@ -87,7 +87,7 @@ const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020
     "draft2020-12": 54,
   },
   {
-    why: "Security rule: a pattern is matched in linear time (RE2)",
+    why: "Security rule (SR-TRAIT-3): a pattern is matched in linear time (RE2)",
     says: /cannot be matched in linear time/,
     draft7: 12,
     "draft2020-12": 12,
@@ -113,7 +113,7 @@ const refusals: readonly { why: string; says: RegExp; draft7: number; "draft2020
   },
 ];
 
-// Security rule: a schema decides what gets in, so how it is read is held against the standard's own tests, below a
+// Security rule (SR-TRAIT-4): a schema decides what gets in, so how it is read is held against the standard's own tests, below a
 // property and as the traits themselves. A known difference that disappears fails as one that appears does.
 describe.skipIf(!hasSuite())("the official JSON Schema Test Suite", () => {
   test.each([

@@ -106,7 +106,7 @@ describe("a browser", () => {
       return browser.post(`${flows}.SettingsService/SubmitSettingsFlow`, submission);
     };
     await logIn();
-    // Security rule: another site's form deletes nothing.
+    // Security rule (SR-SETTINGS-2): another site's form deletes nothing.
     expect((await settle({ deleteAccount: {} }, "forged")).reason).toBe("CSRF_TOKEN_INVALID");
     const scheduled = await settle({ deleteAccount: {} });
     expect(scheduled.body.completed.purgeTime).toMatch(/^2026-12-|^2027-/);
@@ -117,7 +117,7 @@ describe("a browser", () => {
   });
 });
 
-describe("security rules", () => {
+describe("security rules (SR-SETTINGS-2)", () => {
   test("a session that is not fresh deletes nothing, and goes on after a login", async () => {
     const { id, sessionToken } = await verifiedAccount(app);
     app.clock.advance(16 * 60_000);

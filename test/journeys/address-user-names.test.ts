@@ -57,7 +57,7 @@ async function register(server: TestApp, traits: JsonObject) {
   return registering.submit(steps.password, traits);
 }
 
-// Security rule: a user name in the form of an address is refused, unless it is a verified one of the same identity, whether
+// Security rule (SR-OWNER-7): a user name in the form of an address is refused, unless it is a verified one of the same identity, whether
 // or not anybody has it (ASVS V6.1.3).
 describe("a user name in the form of an address", () => {
   test.each([

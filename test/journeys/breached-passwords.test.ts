@@ -62,7 +62,7 @@ async function submitRegistration(server: TestApp, password: string, protocol: P
 
 const plain = (value: string) => ({ password: { value: { case: "password", value } } }) as const;
 
-describe.each(protocols)("a breached password (peers.md D 4, ASVS V6.2.12) over %s", (protocol) => {
+describe.each(protocols)("a breached password (SR-PASSWORD-2, ASVS V6.2.12) over %s", (protocol) => {
   test("is refused by a form message at registration, and the flow goes on with another", async () => {
     const { email, submit, outcome } = await submitRegistration(app, breachedPassword, protocol);
     if (outcome.case !== "rejected") throw new Error(`the registration was ${outcome.case}`);
@@ -139,7 +139,7 @@ describe("the check", () => {
     expect(ranges.requests.length).toBe(before);
   });
 
-  test("security rule: no transaction is open while it is made", async () => {
+  test("security rule (SR-PASSWORD-2): no transaction is open while it is made", async () => {
     const client = app.client(IdentityService);
     const { identity } = await client.createIdentity({ traits: { email: freshEmail() } });
     const seen: string[][] = [];
@@ -189,7 +189,7 @@ describe("the check", () => {
     }
   });
 
-  test("security rule: neither the password nor its digest is in the log, also in an outage", async () => {
+  test("security rule (SR-PASSWORD-2): neither the password nor its digest is in the log, also in an outage", async () => {
     const password = "hunter2 in an outage";
     ranges.answer((request) => request.socket.destroy());
     await submitRegistration(app, password);

@@ -52,7 +52,7 @@ async function activeSessions(identityId: string): Promise<number> {
 }
 
 describe("a browser that signs in again", () => {
-  test("gets a new session, and the secret of the old one is dead (ASVS V7.2.4, D 33)", async () => {
+  test("gets a new session, and the secret of the old one is dead (ASVS V7.2.4, SR-SESSION-1)", async () => {
     const { email, identity } = await register(app);
     const browser = new Browser(app.publicUrl);
     await signIn(browser, email);

@@ -61,7 +61,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const entered = await client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } });
     if (entered.outcome.case !== "completed") throw new Error(`it was ${entered.outcome.case}`);
     expect(entered.outcome.value.signedIn?.identity?.id).toBe(id);
-    // Single use (peers D 17).
+    // Single use (SR-CODE-5).
     const again = await refusal(client.submitLoginFlow({ flowId, step: { case: "code", value: { code } } }));
     expect(again.reason).toBe("FLOW_COMPLETED");
   });

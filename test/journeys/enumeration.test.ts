@@ -114,7 +114,7 @@ describe("with nothing configured", () => {
   });
   afterAll(() => app.stop());
 
-  test.each(Object.keys(asks))("%s says the same of every address (V6.3.8, D 12)", async (name) => {
+  test.each(Object.keys(asks))("%s says the same of every address (V6.3.8, SR-ENUM-1)", async (name) => {
     const known = await asks[name]?.(app, await verifiedAccount(app));
     expect([known, await asks[name]?.(app, freshEmail())]).toEqual([neutral, neutral]);
   });

@@ -255,7 +255,7 @@ test.each<
   expect(refused).toMatchObject({ reason: "FEATURE_OFF", metadata: { field: "sendCode.addressId" } });
 });
 
-// Security rule: the token that binds a form to its browser stands in one place, which loggers redact.
+// Security rule (SR-ORIGIN-1): the token that binds a form to its browser stands in one place, which loggers redact.
 test("the token of a browser flow is no node of its form", async () => {
   const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.BROWSER });
   expect(flow?.csrfToken).not.toBe("");

@@ -104,7 +104,7 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
-// Security rule: the public side gets public metadata, and never what only operators are to see.
+// Security rule (SR-TRAIT-6): the public side gets public metadata, and never what only operators are to see.
 test("admin metadata reaches the identity, and no public answer", async () => {
   const { token } = await invite(app, { adminMetadata: { note: "for operators alone" } });
   const flow = await begin(app, token);
@@ -125,7 +125,7 @@ test("admin metadata reaches the identity, and no public answer", async () => {
 });
 
 describe("an invitation", () => {
-  // Security rule: whatever is wrong with a token, the answer is the same, and a token of another kind is no invitation.
+  // Security rule (SR-INVITE-2): whatever is wrong with a token, the answer is the same, and a token of another kind is no invitation.
   test("that is wrong, used, revoked, expired or something else is answered alike", async () => {
     const used = await invite(app);
     await completed((await begin(app, used.token)).id);
@@ -148,7 +148,7 @@ describe("an invitation", () => {
     });
   });
 
-  // Security rule: an invitation is checked again when the account is made.
+  // Security rule (SR-INVITE-2): an invitation is checked again when the account is made.
   test("that is revoked, expires or is used by somebody else meanwhile makes no account", async () => {
     const endings: Record<string, (token: { id: string; token: string }) => Promise<unknown>> = {
       revoked: ({ id }) => app.client(InvitationService).revokeInvitation({ invitationId: id }),
@@ -250,7 +250,7 @@ describe("an invitation", () => {
   });
 });
 
-// Security rule: what began before an invitation was required, without one, makes no account.
+// Security rule (SR-INVITE-1): what began before an invitation was required, without one, makes no account.
 describe("a flow that began while none was required", () => {
   test("is refused once one is, also when it expires", async () => {
     const { id: flowId } = await begin(open);
@@ -265,7 +265,7 @@ describe("a flow that began while none was required", () => {
   });
 });
 
-// Security rule: an invitation verifies the address that it was sent to, and no other.
+// Security rule (SR-INVITE-3): an invitation verifies the address that it was sent to, and no other.
 describe("the address of an invitation", () => {
   test("is verified if it was sent there and is that of the account", async () => {
     const address = freshEmail();

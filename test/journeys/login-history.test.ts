@@ -134,7 +134,7 @@ test("is found by an index", async () => {
   expect(JSON.stringify(plan)).toContain("event_logins");
 });
 
-test("Security rule: of a long User-Agent 512 characters are kept, in events and in sessions", async () => {
+test("Security rule (SR-INPUT-1): of a long User-Agent 512 characters are kept, in events and in sessions", async () => {
   const { email, identity } = await register(app);
   const client = app.client(LoginService, { headers: { "user-agent": "x".repeat(15_000) } });
   for (const password of ["not the password", goodPassword]) {

@@ -25,7 +25,8 @@ import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { readMessages, TestClock } from "../support/app.ts";
+import { readMessages } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import {
   aFlow,
   anEvent,
@@ -353,7 +354,7 @@ describe("a method that is only shown second", () => {
     });
   });
 
-  // Security rule: the first proof is one account's, whatever is typed beside the second.
+  // Security rule (SR-FACTOR-1): the first proof is one account's, whatever is typed beside the second.
   test("is tried against the account of the first proof alone", async () => {
     const other = await create("secret-2");
     const login = await Login.begin(flowsWith(first(), second()));
@@ -412,7 +413,7 @@ describe("a method that is only shown second", () => {
     expect(signedIn).toHaveLength(1);
   });
 
-  // Security rule: what was shown first is worth nothing once the account has changed what signs in.
+  // Security rule (SR-CODE-10): what was shown first is worth nothing once the account has changed what signs in.
   test("comes too late once the account has another password", async () => {
     const login = await Login.begin(flowsWith(first(), second()));
     await login.next("first", secret, email());
@@ -450,7 +451,7 @@ describe("a recovery of whoever has a second factor", () => {
     return { settings, session };
   }
 
-  // Security rule: a mailbox alone neither opens nor changes an account that has a second factor (peers D 15, D4 1).
+  // Security rule (SR-FACTOR-2): a mailbox alone neither opens nor changes an account that has a second factor.
   test("changes nothing and gives no session before it was shown", async () => {
     const server = serverWith(second());
     const recovered = await recover(server);
@@ -526,7 +527,7 @@ describe("an account with a second factor that nobody has claimed", () => {
     return submit;
   }
 
-  // Security rule: signing in with what was set up takes all of it (peers D 15, D4 1).
+  // Security rule (SR-FACTOR-2): signing in with what was set up takes all of it.
   test("is kept by a login that asks for it", async () => {
     const server = serverWith(first(), second());
     const submit = await asked(server);

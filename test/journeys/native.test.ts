@@ -268,7 +268,7 @@ describe.each(protocols)("a session check over %s", (protocol) => {
     });
   });
 
-  // Security rule: traits are personal data, and in no answer that did not ask for them.
+  // Security rule (SR-TRAIT-6): traits are personal data, and in no answer that did not ask for them.
   test("tells of the identity only if it is asked to", async () => {
     const { email, sessionToken } = await register(app);
     const checker = app.client(SessionService, { protocol });

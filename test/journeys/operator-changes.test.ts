@@ -105,7 +105,7 @@ const changes: Record<string, Change> = {
 
 describe("what was begun before an operator changes an account", () => {
   test.each(Object.entries(changes))(
-    "ends when one %s: codes, recoveries, sessions; the owner is told (V7.4.3, D 13, D 37)",
+    "ends when one %s: codes, recoveries, sessions; the owner is told (V7.4.3, SR-OWNER-10)",
     async (_name, change) => {
       const { make, notice } = change;
       const account = await verifiedAccount();

@@ -119,7 +119,7 @@ describe("a recovery", () => {
     expect([(await newest(app, email)).sent, await app.messages(work)]).toEqual([true, []]);
   });
 
-  test("never goes to an address that was not verified, by whatever it is asked for (D4 5)", async () => {
+  test("never goes to an address that was not verified, by whatever it is asked for (SR-OWNER-1)", async () => {
     const second = await createPerson(app, ["spare"]);
     for (const address of [second.name, second.email, second.work]) {
       await (await Recovery.begin(app)).after(code, { address });
@@ -147,7 +147,7 @@ describe("a recovery", () => {
     expect((await newest(app, owner.spare)).sent).toBe(true);
   });
 
-  test("says the same of every name, after the same statements (V6.3.8, D 12)", async () => {
+  test("says the same of every name, after the same statements (V6.3.8, SR-ENUM-7)", async () => {
     const known = await createPerson(app);
     const inactive = await createPerson(app);
     await app.client(IdentityService).deactivateIdentity({ identityId: inactive.id });
@@ -329,7 +329,7 @@ describe("with enumeration_safe: false", () => {
     }
   });
 
-  test("only what the flow offered can be chosen, and only while it recovers (D4 5)", async () => {
+  test("only what the flow offered can be chosen, and only while it recovers (SR-ENUM-8)", async () => {
     const person = await createPerson(app);
     const recovery = await Recovery.begin(app);
     await recovery.after(code, { address: person.name });

@@ -94,7 +94,7 @@ describe("a link to register with", () => {
     expect((await refusal(beginRegistration(app, { linkToken }))).reason).toBe("LINK_INVALID");
   });
 
-  test("makes the account that was filled in where it was asked for, and no other (D 45)", async () => {
+  test("makes the account that was filled in where it was asked for, and no other (SR-FLOW-8)", async () => {
     const email = freshEmail();
     const { token: linkToken } = await sentRegistrationLink(app, { email });
     const { submit } = await beginRegistration(app, { linkToken });
@@ -105,7 +105,7 @@ describe("a link to register with", () => {
     expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email });
   });
 
-  test("never carries a password of whoever began: their next step kills it (D4 5)", async () => {
+  test("never carries a password of whoever began: their next step kills it (SR-OWNER-6)", async () => {
     const email = freshEmail();
     const eve = await sentRegistrationLink(app, { email });
     const owner = await beginRegistration(app, { linkToken: eve.token });
@@ -150,7 +150,7 @@ describe("a link to register with", () => {
     expect(registrationResult(answered)).toBe("nextStep");
   });
 
-  test("is answered alike for a taken address and a free one, and the owner is told (D 12)", async () => {
+  test("is answered alike for a taken address and a free one, and the owner is told (SR-ENUM-2)", async () => {
     const email = freshEmail();
     const { token } = await sentRegistrationLink(app, { email });
     const made = await beginRegistration(app, { linkToken: token });

@@ -98,7 +98,7 @@ describe("the first stage", () => {
 });
 
 describe("the second stage", () => {
-  test("takes the traits again only if they are the same (D 45)", async () => {
+  test("takes the traits again only if they are the same (SR-FLOW-8)", async () => {
     const { email, submit } = await secondStage();
     const answer = await submit(steps.password, { email: freshEmail() });
     expect(registrationResult(answer)).toBe("TRAITS_INVALID");

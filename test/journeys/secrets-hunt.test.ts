@@ -30,7 +30,7 @@ import {
 import { administer } from "../support/postgres.ts";
 
 /*
- * Security rule: what is secret is in no log, trace, error, event or row, and what people fill in is in no log, trace, error or
+ * Security rule (SR-SECRET-1): what is secret is in no log, trace, error, event or row, and what people fill in is in no log, trace, error or
  * event. Every node of every form of every kind of flow is filled with something marked, in both ways, and sent; then it is
  * looked for.
  */

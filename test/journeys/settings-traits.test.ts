@@ -158,7 +158,7 @@ describe("the traits of a settings submit", () => {
     expect(Object.keys(await who.traitsNow()).sort()).toEqual(["email", "free"]);
   });
 
-  // Security rule: no name of a trait reaches a prototype.
+  // Security rule (SR-FLOW-10): no name of a trait reaches a prototype.
   test.each([
     '{"__proto__":{"polluted":1}}',
     '{"free":{"__proto__":{"polluted":1}}}',
@@ -176,7 +176,7 @@ describe("the traits of a settings submit", () => {
     expect(await who.traitsNow()).toEqual({ email: who.email });
   });
 
-  // Security rule: what a schema calls read-only is the operator's to set.
+  // Security rule (SR-TRAIT-1): what a schema calls read-only is the operator's to set.
   test("do not change what is read-only", async () => {
     const who = await somebody({ customer: "K-1" });
     const { flow, save } = await settingsOf(who);
@@ -193,7 +193,7 @@ describe("the traits of a settings submit", () => {
     expect(await who.traitsNow()).toEqual({ email: who.email, customer: "K-1", note: "x" });
   });
 
-  // Security rule: what a schema calls read-only is the operator's to set, also within the items of a list.
+  // Security rule (SR-TRAIT-1): what a schema calls read-only is the operator's to set, also within the items of a list.
   const parcels: JsonObject[] = [{ note: "a", status: "open" }, { note: "b" }];
   const attempts: readonly (readonly [string, JsonObject[], string])[] = [
     ["changed", [{ note: "a", status: "paid" }, { note: "b" }], "traits.parcels.0.status"],
@@ -338,7 +338,7 @@ describe("a settings form that the SDK submits", () => {
   });
 });
 
-// Security rule: a change that waited puts back nothing that somebody else has changed meanwhile.
+// Security rule (SR-SETTINGS-3): a change that waited puts back nothing that somebody else has changed meanwhile.
 describe("a change of the address that waits for its code", () => {
   test("leaves alone what an operator has changed since, and makes the rest", async () => {
     const who = await somebody({ note: "old", tags: ["a"], name: { first: "Ada" } });
@@ -434,7 +434,7 @@ test("a change that waits for a fresh login leaves alone what was changed since"
   expect(await who.traitsNow()).toEqual(expected);
 });
 
-// Security rule: an address that had a say in the account is told when it is taken away, whatever takes it away.
+// Security rule (SR-OWNER-9): an address that had a say in the account is told when it is taken away, whatever takes it away.
 describe("a verified address", () => {
   const told = async (email: string) =>
     (await app.messages(email)).map(({ template }) => template).filter((name) => name.startsWith("address_"));

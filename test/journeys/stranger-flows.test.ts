@@ -23,7 +23,7 @@ import { settingsAfter, tokenOf } from "../support/links.ts";
 import { createPerson, type Person, personSchemas } from "../support/person.ts";
 
 /*
- * Security rule: the open flow of a stranger does not change when the account does that its code was sent to (ASVS V6.3.8), and
+ * Security rule (SR-ENUM-6): the open flow of a stranger does not change when the account does that its code was sent to (ASVS V6.3.8), and
  * that code is dead all the same.
  */
 

@@ -188,7 +188,7 @@ const everyWay = kinds.flatMap((kind) => protocols.map((protocol) => ({ kind, pr
 describe.each(everyWay)("an unverified address that is proven by a $kind over $protocol", (using) => {
   const { kind } = using;
 
-  // Security rule: a proof of ownership ends access that was never backed by one, once its owner says so.
+  // Security rule (SR-OWNER-2): a proof of ownership ends access that was never backed by one, once its owner says so.
   test("asks first, and ends all that somebody else has set up", async () => {
     const attacker = await register();
     const { email, id } = attacker;
@@ -296,7 +296,7 @@ describe.each(kinds)("the question of a %s", (kind) => {
     expect(await verifiedOf(id)).toEqual([]);
   });
 
-  // Security rule: the person who waits in the account cannot keep its owner out by changing it.
+  // Security rule (SR-OWNER-2): the person who waits in the account cannot keep its owner out by changing it.
   test("is not closed by what the person in the account does meanwhile", async () => {
     const attacker = await register();
     const proving = await (await Proving.begin(kind)).asked(attacker.email);
@@ -398,7 +398,7 @@ describe("what was set up in an account that is disowned", () => {
     expect(rows).toEqual([{ kind: "password" }]);
   });
 
-  // Security rule: a later address proves only itself, and what the other person chose leads nowhere.
+  // Security rule (SR-OWNER-4): a later address proves only itself, and what the other person chose leads nowhere.
   test("leaves no other address by which to come back", async () => {
     const email = freshEmail();
     const spare = `spare-${email}`;

@@ -10,7 +10,7 @@ interface Answer {
   readonly secret?: string;
 }
 
-test("security rule: the log of a whole journey, at its most talkative, holds no secret and nobody's data", async () => {
+test("security rule (SR-SECRET-1): the log of a whole journey, at its most talkative, holds no secret and nobody's data", async () => {
   const folder = await mkdtemp(join(tmpdir(), "ostiary-log-"));
   const data = join(folder, "data");
   const server = await startServerProcess(["--data-directory", data, "--log-level", "debug"]);

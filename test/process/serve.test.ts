@@ -82,7 +82,7 @@ function plainLines(stderr: string): string[] {
 }
 
 // One request could end the server by a promise that nobody waited for.
-test("security rule: a rejection that nobody handled is logged, and the server goes on", async () => {
+test("security rule (SR-INPUT-2): a rejection that nobody handled is logged, and the server goes on", async () => {
   const stray = "process.on('SIGUSR2', () => { Promise.reject(new Error('stray')) })";
   const server = await serve([], {
     NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(stray)}`,

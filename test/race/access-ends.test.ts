@@ -92,7 +92,7 @@ describe("logins that race with", () => {
   });
 });
 
-test("16 updates to one identifier at once: one identity has it, the others are told (peers D4.10)", async () => {
+test("16 updates to one identifier at once: one identity has it, the others are told (SR-CODE-3)", async () => {
   const identities = app.client(IdentityService);
   const ids = await Promise.all(
     sixteen.map(async () => {
@@ -148,7 +148,7 @@ test("two identities that swap their identifiers at once, 8 times: each is someb
   }
 });
 
-test("16 keys for one request id at once are one key (peers D4.10)", async () => {
+test("16 keys for one request id at once are one key (SR-CODE-3)", async () => {
   const client = app.client(ApiKeyService);
   const request = { requestId: "the same", name: "one", scopes: ["identity:read"] };
   const answers = await Promise.all(sixteen.map(() => client.createApiKey(request)));
@@ -157,7 +157,7 @@ test("16 keys for one request id at once are one key (peers D4.10)", async () =>
   expect(apiKeys.filter((key) => key.name === "one").length).toBe(1);
 });
 
-test("Security rule: a leaked key that makes keys while it is revoked with its descendants leaves none", async () => {
+test("Security rule (SR-ACCESS-3): a leaked key that makes keys while it is revoked with its descendants leaves none", async () => {
   const client = app.client(ApiKeyService);
   const scopes = ["api_key:create", "identity:read"];
   const leaked = await client.createApiKey({ name: "leaked", scopes });

@@ -32,7 +32,7 @@ async function countRows(): Promise<Record<string, number>> {
   });
 }
 
-// Security rule: an invitation makes one account.
+// Security rule (SR-INVITE-2): an invitation makes one account.
 describe("sixteen at once", () => {
   test("registrations by flows of one invitation: one account, and nothing of the others", async () => {
     const { id: invitationId, token } = await invite(app);

@@ -357,7 +357,7 @@ describe.each(protocols)("API keys over %s", (protocol) => {
     });
   });
 
-  test("cannot make keys of more scopes or a longer life than their own (peers D4.13, D4.24)", async () => {
+  test("cannot make keys of more scopes or a longer life than their own (SR-ACCESS-2)", async () => {
     const client = app.client(ApiKeyService, { protocol });
     const expireTime = { seconds: BigInt(Math.floor(app.clock.now().getTime() / 1000) + 3600) };
     const { secret } = await client.createApiKey({
@@ -389,7 +389,7 @@ describe.each(protocols)("API keys over %s", (protocol) => {
     expect(await refusal(reader.listIdentities({}))).toMatchObject({ reason: "API_KEY_EXPIRED" });
   });
 
-  test("Security rule: cannot revoke a key that may do more than themselves", async () => {
+  test("Security rule (SR-ACCESS-3): cannot revoke a key that may do more than themselves", async () => {
     const client = app.client(ApiKeyService, { protocol });
     const wide = await client.createApiKey({ name: "wide", scopes: ["*"] });
     const narrow = await client.createApiKey({ name: "narrow", scopes: ["api_key:read", "api_key:revoke"] });
@@ -520,7 +520,7 @@ describe("schemas", () => {
   });
 });
 
-// Security rule: an address in a URL stands in the log of every proxy on the way.
+// Security rule (SR-INPUT-4): an address in a URL stands in the log of every proxy on the way.
 describe("a question about somebody", () => {
   const paths = {
     ListMessages: ["courier.v1.CourierService", { recipient: "ada@example.com" }],

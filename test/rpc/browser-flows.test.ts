@@ -180,7 +180,7 @@ describe.each(protocols)("registration flows over %s", (protocol) => {
   test("name a taken identifier at its field, in whatever spelling it comes", async () => {
     const { email } = await register(app);
     const [local = "", domain = ""] = email.split("@");
-    // Upper case, full-width letters and white space around are the same address (peers D4.5).
+    // Upper case, full-width letters and white space around are the same address (SR-OWNER-11).
     for (const spelling of [
       email.toUpperCase(),
       ` ${email} `,

@@ -100,7 +100,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
         lastError: "",
       },
     ]);
-    // Security rule: an operator who may look at messages cannot sign in as somebody by them.
+    // Security rule (SR-MAIL-2): an operator who may look at messages cannot sign in as somebody by them.
     expect(
       JSON.stringify(messages, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
     ).not.toContain("048213");
@@ -145,7 +145,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     expect(await refusal(again)).toMatchObject({ reason: "MESSAGE_NOT_RETRYABLE" });
   });
 
-  // Security rule: a code proves the address that it was made for; whoever may readdress it could prove any other.
+  // Security rule (SR-MAIL-2): a code proves the address that it was made for; whoever may readdress it could prove any other.
   test.each([code, invitation])("with a code or link are never sent to another address", async (content) => {
     const { id } = await failed(content);
     const call = courier().readdressMessage({ messageId: id, recipient: "eve@example.com" });
@@ -166,7 +166,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     });
   });
 
-  test("that are unknown or suppressed are not found (peers D4.17)", async () => {
+  test("that are unknown or suppressed are not found (SR-ENUM-4)", async () => {
     const suppressed = await queue.enqueue(code, { recipient: "ada@example.com", suppressed: true });
     for (const messageId of [suppressed, "01890000-0000-7000-8000-000000000000"]) {
       const calls = [

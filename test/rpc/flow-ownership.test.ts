@@ -87,7 +87,7 @@ describe.each(protocols)("a settings flow of a native client over %s", (protocol
         ["nobody", {}, "SESSION_CREDENTIAL_MISSING"],
         ["a stranger", { bearer: stranger.sessionToken }, "FLOW_NOT_FOUND"],
         ["who logged out", { bearer: loggedOut }, "SESSION_REVOKED"],
-        // Security rule: a native flow takes the Authorization header alone.
+        // Security rule (SR-FLOW-2): a native flow takes the Authorization header alone.
         ["a cookie", cookie(own, session), "SESSION_CREDENTIAL_MISSING"],
       ];
       for (const [name, shown, reason] of callers) {

@@ -93,7 +93,7 @@ test("after a recovery it is one recovery, with any session or none", async () =
   }
 });
 
-// Security rule: of a browser's recovery no other browser gets anything, its replacement neither.
+// Security rule (SR-FLOW-4): of a browser's recovery no other browser gets anything, its replacement neither.
 test("after a recovery in a browser it is that browser's alone", async () => {
   const { email } = await verifiedAccount(app);
   const service = "/ostiary.flow.v1.RecoveryService";

@@ -234,7 +234,7 @@ test("the same request id gives the same invitation, another request with it is 
   expect(await app.messages(address)).toHaveLength(1);
 });
 
-// Security rule: of an invitation's token only the digest is stored, and it is in no log.
+// Security rule (SR-INVITE-3): of an invitation's token only the digest is stored, and it is in no log.
 test("a token is kept as a digest alone, and its fields are marked as secrets", async () => {
   const { invitationToken } = await invitations().createInvitation({ requestId: randomUUID() });
   const address = freshEmail();

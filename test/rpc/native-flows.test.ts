@@ -66,7 +66,7 @@ const apps: readonly Readonly<Record<string, string>>[] = [
 ];
 
 describe.each(protocols)("native flows over %s", (protocol) => {
-  // Security rule: a page neither begins a native flow nor moves or reads one.
+  // Security rule (SR-FLOW-2): a page neither begins a native flow nor moves or reads one.
   test.each(kinds)("of the kind %s are not for pages", async (kind) => {
     const { sessionToken: bearer } = await register(app);
     const calls = flowKinds[kind];

@@ -111,7 +111,7 @@ describe.each(protocols)("over %s", (protocol) => {
       flowId: flow?.id ?? "",
       step: { case: "confirmLink", value: {} },
     });
-    // The operator never learns the secret, and no session comes before it is set (ASVS V6.4.6, D 16).
+    // The operator never learns the secret, and no session comes before it is set (ASVS V6.4.6, SR-FACTOR-5).
     if (used.outcome.case === "completed") expect(used.outcome.value.signedIn).toBeUndefined();
     const { outcome } = await app.client(SettingsService, { protocol }).submitSettingsFlow({
       flowId: settingsAfter(used),
@@ -186,7 +186,7 @@ describe("an operator's link", () => {
     expect(settings.outcome.case).toBe("completed");
   });
 
-  test("is used once by 16 submits at the same moment, of one flow or of several (D4 10)", async () => {
+  test("is used once by 16 submits at the same moment, of one flow or of several (SR-CODE-3)", async () => {
     const { id } = await verifiedAccount();
     const once = async (flowIds: readonly string[]) => {
       const results = await Promise.allSettled(flowIds.map(confirm));
@@ -250,7 +250,7 @@ describe("an operator's link", () => {
       expect(saved.outcome.case).toBe("saved");
     },
   };
-  test.each(Object.keys(endings))("is dead once %s (V7.4.2, D 36)", async (name) => {
+  test.each(Object.keys(endings))("is dead once %s (V7.4.2, SR-FACTOR-5)", async (name) => {
     const account = await verifiedAccount();
     const token = await createLink(account.id);
     // The control: it can be opened until then.
@@ -289,7 +289,7 @@ describe("an operator's link", () => {
     expect(states.filter((reason) => reason === undefined)).toHaveLength(1);
   });
 
-  test("is no link to verify with, and is nothing without its page (D4 9)", async () => {
+  test("is no link to verify with, and is nothing without its page (SR-CODE-4)", async () => {
     const { id } = await verifiedAccount();
     const linkToken = await createLink(id);
     const call = app
@@ -375,7 +375,7 @@ describe("what operators begin", () => {
     );
   });
 
-  test("goes to no address that is somebody else's, or was never verified (D4 5)", async () => {
+  test("goes to no address that is somebody else's, or was never verified (SR-OWNER-1)", async () => {
     const [ada, bob] = [await register(app), await verifiedAccount()];
     const before = (await app.messages()).length;
     const identityId = ada.identity?.id ?? "";

@@ -80,11 +80,11 @@ describe("CheckSession with cookies", () => {
   });
 
   test.each<[string, (live: string, other: string) => string[], string]>([
-    // Security rule: of two live ones none is believed.
+    // Security rule (SR-COOKIE-1): of two live ones none is believed.
     ["two live values", (live, other) => [live, other], "SESSION_COOKIE_AMBIGUOUS"],
     ["values that are none", () => ["x", "y"], "SESSION_TOKEN_MALFORMED"],
     ["values of nobody", () => [foreign(), foreign(), "x"], "SESSION_TOKEN_UNKNOWN"],
-    // Security rule: what this server does not set proves nothing.
+    // Security rule (SR-COOKIE-1): what this server does not set proves nothing.
     ["a live one of `__Host-`", (live) => [`__Host-ostiary_session=${live}`], "SESSION_CREDENTIAL_MISSING"],
     ["a live one without a prefix", (live) => [`ostiary_session=${live}`], "SESSION_CREDENTIAL_MISSING"],
     ["five", (live) => [live, "a", "b", "c", "d"], "REQUEST_INVALID"],
@@ -151,7 +151,7 @@ describe("a browser with several session cookies", () => {
     expect([...places].sort()).toEqual([...all].sort());
     // nginx refuses answers whose headers are longer than its buffer: 4 KiB by default.
     expect(answer.setCookies.join("\r\nset-cookie: ").length).toBeLessThan(3000);
-    // Security rule: a planted cookie ends nobody's session.
+    // Security rule (SR-COOKIE-2): a planted cookie ends nobody's session.
     expect((await check(live.value)).session).toBeDefined();
   });
 
@@ -234,7 +234,7 @@ describe("signing out", () => {
     expect([status, setCookies, statements]).toEqual([200, [], 0]);
   });
 
-  // Security rule: no page of elsewhere signs anybody out.
+  // Security rule (SR-COOKIE-3): no page of elsewhere signs anybody out.
   test("is refused to a page of another origin, and ends nothing", async () => {
     const { value } = await signIn();
     const pages: Record<string, string>[] = [

@@ -163,7 +163,7 @@ describe.each(protocols)("what nothing serves yet, over %s", (protocol) => {
     expect((await refusal(issue())).reason).toBe("SESSION_CREDENTIAL_MISSING");
   });
 
-  // Security rule: the one method of the public listener that takes an API key demands its scope before all else.
+  // Security rule (SR-SESSION-5): the one method of the public listener that takes an API key demands its scope before all else.
   test("is refused to those who may call it, and to all others as ever: the feed", async () => {
     const keys = app.client(ApiKeyService);
     const keyOf = async (scope: string) => (await keys.createApiKey({ name: scope, scopes: [scope] })).secret;

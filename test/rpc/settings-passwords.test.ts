@@ -47,7 +47,7 @@ async function waitingHash(): Promise<string | undefined> {
 const password = (index: number) => `harbour lantern number ${index}`;
 
 describe.each(protocols)("a session without a fresh login over %s", (protocol) => {
-  // Security rule: it has so many passwords hashed and not one more, however many sessions, flows and calls there are.
+  // Security rule (SR-LIMIT-10): it has so many passwords hashed and not one more, however many sessions, flows and calls there are.
   test("has passwords hashed within the budget of its account alone, at the same moment as well", async () => {
     const { sessionToken } = await register(app);
     app.clock.advance(3_600_000);

@@ -159,7 +159,7 @@ const states: readonly (readonly [string, string])[] = [
   ["completed", "state = 'completed'"],
 ];
 
-// Security rule: a form is for the holder of its flow alone. Nobody else learns which names it has.
+// Security rule (SR-FLOW-1): a form is for the holder of its flow alone. Nobody else learns which names it has.
 describe.each(states)("a stranger learns nothing of the form of a flow that is %s", (_state, change) => {
   const right = { "traits.name": "x", identifier: "x", address: "x" };
   const forms = [

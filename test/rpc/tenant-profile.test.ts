@@ -122,7 +122,7 @@ describe("the tenant's profile", () => {
     expect(profile.branding?.darkColors).toBeUndefined();
   });
 
-  test("security rule: names what people sign in with, but of no schema that they cannot choose", async () => {
+  test("security rule (SR-PAGES-4): names what people sign in with, but of no schema that they cannot choose", async () => {
     const { identifiers } = await profileOf(app);
     expect(identifiers.map(({ kind, label }) => [kind, label?.id, label?.text])).toEqual([
       [IdentifierKind.EMAIL, 9000200, "Mail"],
@@ -216,7 +216,7 @@ describe("by GET", () => {
     expect(response.headers.get("etag")).toBeNull();
   });
 
-  test("security rule: no credential changes a byte of the answer, and no cookie comes with it", async () => {
+  test("security rule (SR-PAGES-4): no credential changes a byte of the answer, and no cookie comes with it", async () => {
     const { email } = await register(app);
     const token = await sessionTokenOf(app, email);
     const [browser, former] = [await signedIn(email), await signedIn(email)];

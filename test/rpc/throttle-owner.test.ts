@@ -81,7 +81,7 @@ async function deviceOf(email: string): Promise<string> {
   return outcome.value.signedIn?.deviceToken ?? "";
 }
 
-// Security rule: strangers use up nothing that the owner of an account needs to get in (F5; ASVS V6.1.1).
+// Security rule (SR-LIMIT-2): strangers use up nothing that the owner of an account needs to get in (ASVS V6.1.1).
 describe("what strangers ask for", () => {
   test("at one address leaves the owner at another one all codes, and the owner at the same one other kinds", async () => {
     const { email } = await verifiedAccount(app);

@@ -64,7 +64,7 @@ async function enterWrongCodes(identifier: string, count: number, shown: Shown =
 /** One digit off. */
 const nearly = (code: string) => code.slice(0, -1) + ((Number(code.at(-1)) + 1) % 10);
 
-// Security rule: at most 100 wrong codes in a row for one account, and its owner is not locked out (F11; NIST SP 800-63B-4,
+// Security rule (SR-LIMIT-1): at most 100 wrong codes in a row for one account, and its owner is not locked out (NIST SP 800-63B-4,
 // section 3.2.2).
 describe("wrong codes for an account", () => {
   test("make its codes long from fifty on, by whichever name, and its owner is told once a day", async () => {

@@ -124,7 +124,7 @@ describe.each(protocols)("over %s", (protocol) => {
   });
 });
 
-// Security rule: no link outlives the address that it rests on, and the owner is told at every address that was verified.
+// Security rule (SR-OWNER-10): no link outlives the address that it rests on, and the owner is told at every address that was verified.
 test("the owner is told at their other address, and the link that was sent is dead", async () => {
   const [email, second] = [freshEmail(), freshEmail()];
   const client = app.client(IdentityService);
@@ -145,7 +145,7 @@ test("the owner is told at their other address, and the link that was sent is de
   expect((await refusal(open())).reason).toBe("LINK_INVALID");
 });
 
-// Security rule: no session outlives the address that it may rest on, unless the operator says that it does.
+// Security rule (SR-OWNER-10): no session outlives the address that it may rest on, unless the operator says that it does.
 test("sessions go on where the operator says so", async () => {
   const { email, identity, sessionToken } = await register(app);
   const identityId = identity?.id ?? "";

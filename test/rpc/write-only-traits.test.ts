@@ -49,7 +49,7 @@ const textOf = (message: unknown) =>
   JSON.stringify(message, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 const secrets = [marked("pin"), marked("answer"), marked("key"), marked("word")];
 
-// Security rule: what the schema calls write-only is shown to its owner no more once it was sent, wherever it stands.
+// Security rule (SR-TRAIT-2): what the schema calls write-only is shown to its owner no more once it was sent, wherever it stands.
 describe.each(protocols)("traits that are only written, over %s", (protocol) => {
   async function account() {
     const email = freshEmail();

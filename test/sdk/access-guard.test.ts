@@ -191,7 +191,7 @@ describe.each<Protocol>(["Connect JSON", "gRPC"])("another team's service over %
     expect(served).toEqual(["shareNotes"]);
   });
 
-  // Security rule: default deny. A method that does not say who may call it can be called by nobody.
+  // Security rule (SR-ACCESS-1): default deny. A method that does not say who may call it can be called by nobody.
   test.each(["countNotes", "importNotes"] as const)(
     "denies everybody a method without such a rule: %s",
     async (name) => {
@@ -235,7 +235,7 @@ describe("requireAccess", () => {
     });
   }
 
-  // Security rule: what a stranger sends is not parsed.
+  // Security rule (SR-INPUT-1): what a stranger sends is not parsed.
   test("checks before it parses the body", async () => {
     expect((await post("ListNotes", "{no JSON")).status).toBe(401);
     expect((await post("CountNotes", "{no JSON")).status).toBe(403);
@@ -258,7 +258,7 @@ describe("requireAccess", () => {
     expect(ostiary.asked).toEqual([]);
   });
 
-  // Security rule: what a cookie authenticates and may change something must come from an allowed origin.
+  // Security rule (SR-SDK-7): what a cookie authenticates and may change something must come from an allowed origin.
   test("refuses a changing call with a cookie that another site has started", async () => {
     const cookie = `__Host-ostiary_session=${goodToken}`;
     const refused = await post("ShareNotes", "{}", { cookie, origin: "https://evil.example" });
@@ -278,7 +278,7 @@ describe("requireAccess", () => {
     expect([refused.status, refused.headers.get("cache-control")]).toEqual([401, "no-store"]);
   });
 
-  // Security rule: a guard that cannot ask lets nobody through.
+  // Security rule (SR-SDK-3): a guard that cannot ask lets nobody through.
   test("answers 503 while Ostiary cannot be asked", async () => {
     ostiary.failure = new ConnectError("secret detail", Code.Internal);
     const answer = await post("ListNotes", "{}", { authorization: `Bearer ${goodToken}` });
@@ -288,7 +288,7 @@ describe("requireAccess", () => {
     expect(served).toEqual([]);
   });
 
-  // Security rule: an answer that contradicts the question lets nobody in.
+  // Security rule (SR-SDK-3): an answer that contradicts the question lets nobody in.
   test("does not believe an Ostiary that ignores the level that it was asked for", async () => {
     const session = {
       id: "session-1",

@@ -13,7 +13,7 @@ const binary = { "content-type": "application/proto" };
 const json = { "content-type": "application/json" };
 const megabyte = Buffer.alloc(1024 * 1024);
 
-// Security rule: time and memory of a call are bounded whatever the other end sends.
+// Security rule (SR-SDK-2): time and memory of a call are bounded whatever the other end sends.
 describe("an answer", () => {
   test.each<[string, (response: ServerResponse) => void]>([
     ["begins and stalls", (response) => void response.writeHead(200, binary).write("\0")],

@@ -18,7 +18,7 @@ afterEach(() => {
 
 const authorization = `Authorization: Bearer ${goodToken}`;
 
-// Security rule: no request, no callback and no handler ends the process of a guarded app.
+// Security rule (SR-SDK-1): no request, no callback and no handler ends the process of a guarded app.
 describe("the process of a guarded app outlives", () => {
   test.each(["onUnavailable rejects", "onUnavailable throws", "onUnavailable gives a hostile thenable"])(
     "%s",

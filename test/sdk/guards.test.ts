@@ -110,7 +110,7 @@ describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
     expect(server.callers).toEqual([]);
   });
 
-  // Security rule: a bearer token wins over a cookie, also when it is worthless.
+  // Security rule (SR-SDK-8): a bearer token wins over a cookie, also when it is worthless.
   test.each(["ost_ses_wrong", "", "two words", "x".repeat(513), "caf\u00e9"])(
     "does not fall back from the bearer token %j to a good cookie",
     async (token) => {
@@ -139,7 +139,7 @@ describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
     expect((await lenient.call(post(bearer(goodToken)))).status).toBe(200);
   });
 
-  // Security rule: a guard that cannot ask lets nobody through.
+  // Security rule (SR-SDK-3): a guard that cannot ask lets nobody through.
   test.each<[string, ConnectError]>([
     ["an internal error", new ConnectError("secret detail", Code.Internal)],
     ["a bare 401 of some proxy", new ConnectError("go away", Code.Unauthenticated)],
@@ -185,7 +185,7 @@ describe.each(Object.keys(frameworks))("requireSession on %s", (framework) => {
     silent.close();
   });
 
-  // Security rule: what a cookie authenticates and may change something must come from an allowed origin.
+  // Security rule (SR-SDK-7): what a cookie authenticates and may change something must come from an allowed origin.
   test("refuses a changing request with a cookie that another site has started", async () => {
     const server = await guarded();
     const answer = await server.call(
@@ -254,7 +254,7 @@ describe("requireSession", () => {
     expect(credential).toBe("cookie");
   });
 
-  // Security rule: a check that ends after a time-out of the app's own has answered must not take the process down.
+  // Security rule (SR-SDK-1): a check that ends after a time-out of the app's own has answered must not take the process down.
   test("leaves alone an answer that was already sent", async () => {
     const guard = requireSession({ baseUrl: ostiary.url });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -282,7 +282,7 @@ describe("requireSession", () => {
     expect(error).toMatchObject({ status: 503 });
   });
 
-  // Security rule: who calls is only what a guard has made.
+  // Security rule (SR-SDK-5): who calls is only what a guard has made.
   test.each<[string, unknown]>([
     ["nothing", undefined],
     ["null", null],
@@ -330,7 +330,7 @@ describe("requireSession", () => {
     expect(await checking.catch((error: unknown) => error)).toBeInstanceOf(SessionRefusedError);
   });
 
-  // Security rule: the host that an Origin is compared with is never chosen by the path.
+  // Security rule (SR-SDK-7): the host that an Origin is compared with is never chosen by the path.
   test.each(["//evil.example/x", "/\\evil.example/x", " //evil.example/", "evil.example/x"])(
     "takes no host from the path %s",
     async (url) => {
@@ -343,7 +343,7 @@ describe("requireSession", () => {
     },
   );
 
-  // Security rule: an answer that is no clear one lets nobody in; what each can lack is told in vouched.test.ts.
+  // Security rule (SR-SDK-3): an answer that is no clear one lets nobody in; what each can lack is told in vouched.test.ts.
   test("lets nobody in by an answer whose session and identity are empty", async () => {
     const transport = createRouterTransport((router) =>
       router.service(SessionService, { checkSession: () => ({ session: {}, identity: {} }) }),

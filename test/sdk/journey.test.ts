@@ -198,7 +198,7 @@ describe("a server-rendered app", () => {
     expect(reasonOf(error)).toBe("FLOW_CLIENT_MISMATCH");
   });
 
-  // Security rule: Ostiary sees no Origin of these calls, so the helper itself holds off other sites.
+  // Security rule (SR-SDK-7): Ostiary sees no Origin of these calls, so the helper itself holds off other sites.
   test("refuses to act on a changing request that another site has started", async () => {
     const browser = new CookieBrowser();
     const evil = browser.visits("POST", { origin: "https://evil.example", "sec-fetch-site": "cross-site" });

@@ -350,7 +350,7 @@ describe("the examples of the READMEs", () => {
     expect(await runExample("identities.createIdentity", { OSTIARY_API_KEY: app.apiKey })).toBe("");
   });
 
-  // Security rule: see withValidHost. The adapter alone throws where nobody catches it.
+  // Security rule (SR-SDK-1): see withValidHost. The adapter alone throws where nobody catches it.
   test("serve Connect, whatever a stranger names as the host", async () => {
     const served = await serveExample("connect.js", "guard.interceptor");
     const [port = 0, http2Port = 0] = JSON.parse(served.printed) as number[];

@@ -27,7 +27,7 @@ describe.each([
   });
   afterAll(() => app.stop());
 
-  // Security rule: a stranger who guesses through the app uses up no limit but their own.
+  // Security rule (SR-SDK-7): a stranger who guesses through the app uses up no limit but their own.
   test("has users with limits of their own", async () => {
     const { email } = await register(app);
     const tries = [];

@@ -198,7 +198,7 @@ describe("findForRecovery", () => {
     expect((await storage.flows.findForRecovery(scope, name))?.id).toBe(ada.id);
   });
 
-  test("is not led astray by addresses that were not verified, or do not recover (D4 5)", async () => {
+  test("is not led astray by addresses that were not verified, or do not recover (SR-OWNER-1)", async () => {
     const address = fresh();
     await holder(address, { isVerified: false });
     expect(await found(address)).toBeUndefined();

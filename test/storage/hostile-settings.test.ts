@@ -95,7 +95,7 @@ describe.each(hostile)("on a database with %s", (_name, settings) => {
     expect(identities.map(({ createTime }) => createTime)).toContainEqual(timestampFromDate(app.clock.now()));
   });
 
-  test("Security rule: a key that was revoked or has expired opens nothing", async () => {
+  test("Security rule (SR-STORE-1): a key that was revoked or has expired opens nothing", async () => {
     const keys = app.client(ApiKeyService);
     const scopes = ["identity:read"];
     const revoked = await keys.createApiKey({ name: "revoked", scopes });

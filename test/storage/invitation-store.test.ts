@@ -130,7 +130,7 @@ describe("a registration with an invitation", () => {
     expect(await storage.invitations.find(scope, invitation.id)).toBeUndefined();
   });
 
-  // Security rule: an invitation that was used or revoked, has expired, or is another tenant's makes no account.
+  // Security rule (SR-INVITE-2): an invitation that was used or revoked, has expired, or is another tenant's makes no account.
   test("changes nothing if it was used or revoked, has expired, is another tenant's or is none", async () => {
     const { scope, other, storage } = tenants;
     const used = await stored();

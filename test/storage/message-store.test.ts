@@ -52,7 +52,7 @@ describe("enqueue", () => {
       lastError: undefined,
     });
     expect(await storage.messages.find(other, message.id)).toBeUndefined();
-    // Security rule: a copy of the database shows no code.
+    // Security rule (SR-MAIL-3): a copy of the database shows no code.
     expect(JSON.stringify(await tenants.rows("SELECT * FROM ostiary.message"))).not.toContain("048213");
     const [claimed] = await claim();
     expect(claimed && testOutbox.open(claimed)).toEqual({
@@ -96,7 +96,7 @@ describe("enqueue", () => {
   });
 });
 
-// Security rule (peers D4.17): for an address that nobody has the same row is written, and nothing ever comes of it.
+// Security rule (SR-ENUM-4): for an address that nobody has the same row is written, and nothing ever comes of it.
 describe("a suppressed message", () => {
   test("is stored, but neither taken nor shown nor put back", async () => {
     const message = aMessage({ suppressed: true });

@@ -234,7 +234,7 @@ describe("deletion", () => {
     expect(await tenants.rows("SELECT FROM ostiary.identity WHERE id = ANY ($1)", [ids])).toEqual([]);
   });
 
-  // Security rule: whoever has asked for a code learns nothing of the deletion (ASVS V6.3.8).
+  // Security rule (SR-ENUM-6): whoever has asked for a code learns nothing of the deletion (ASVS V6.3.8).
   test("leaves the flows that wait for a code as nobody's, and takes all others with it", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity(anIdentity());
@@ -303,7 +303,7 @@ async function during<T>(text: string, values: readonly unknown[], work: () => P
 }
 
 describe("at the same moment", () => {
-  // Security rule: whoever signs in with the former secret just as it is replaced is signed out like everybody else.
+  // Security rule (SR-OWNER-10): whoever signs in with the former secret just as it is replaced is signed out like everybody else.
   test.each(["changePassword", "changeProfile", "scheduleDeletion", "completeRecovery"] as const)(
     "a login is ended by the %s that it got ahead of",
     async (kind) => {
@@ -330,7 +330,7 @@ describe("at the same moment", () => {
     },
   );
 
-  // Security rule: an account that is kept at the moment of its deletion stays.
+  // Security rule (SR-SETTINGS-2): an account that is kept at the moment of its deletion stays.
   test("an account is kept and due: it stays", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity(anIdentity());

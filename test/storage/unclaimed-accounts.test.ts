@@ -250,7 +250,7 @@ describe("findForRecovery", () => {
   });
 });
 
-// Security rule: no unverified address recovers an account after an upgrade that it did not recover before, unless the
+// Security rule (SR-OWNER-1): no unverified address recovers an account after an upgrade that it did not recover before, unless the
 // events tell that the account was set up by itself.
 test("the migration takes who set a password from the events", async () => {
   const { storage, scope } = tenants;

@@ -89,23 +89,26 @@ const harmless = ["message"];
 /** Times that PostgreSQL can hold and a Date cannot. */
 const unreadable = ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", "12026-01-01 00:00:00+00"];
 
-describe.each(Object.entries(columns))("Security rule: what cannot be read of %s", (name, makeSubject) => {
-  const [table = "", column = ""] = name.split(".");
+describe.each(Object.entries(columns))(
+  "Security rule (SR-STORE-1): what cannot be read of %s",
+  (name, makeSubject) => {
+    const [table = "", column = ""] = name.split(".");
 
-  test.each(unreadable)("is not taken for 'never': %s", async (value) => {
-    const subject = await makeSubject();
-    const changed = await administer(app.databaseUrl, (query) =>
-      query(`UPDATE ostiary.${table} SET ${column} = '${value}' WHERE ${subject.where} RETURNING 1`),
-    );
-    expect(changed).toHaveLength(1);
-    // Where a statement compares it, it has ended; what is read and cannot be is refused as our own mistake.
-    await expect(subject.act()).rejects.toThrow(/internal error|CODE_INVALID/);
-  });
+    test.each(unreadable)("is not taken for 'never': %s", async (value) => {
+      const subject = await makeSubject();
+      const changed = await administer(app.databaseUrl, (query) =>
+        query(`UPDATE ostiary.${table} SET ${column} = '${value}' WHERE ${subject.where} RETURNING 1`),
+      );
+      expect(changed).toHaveLength(1);
+      // Where a statement compares it, it has ended; what is read and cannot be is refused as our own mistake.
+      await expect(subject.act()).rejects.toThrow(/internal error|CODE_INVALID/);
+    });
 
-  test("and does what it says while it is readable", async () => {
-    await (await makeSubject()).act();
-  });
-});
+    test("and does what it says while it is readable", async () => {
+      await (await makeSubject()).act();
+    });
+  },
+);
 
 test("every nullable time of the tables is on the list", async () => {
   const rows = await administer(app.databaseUrl, (query) =>

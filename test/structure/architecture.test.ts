@@ -1,9 +1,18 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { readFileSync } from "node:fs";
+
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { architecturePage } from "../../scripts/generate-architecture.ts";
+import {
+  circleIn,
+  domainFolderOf,
+  graphOf,
+  importsIn,
+  roomOf,
+  sourceFiles,
+} from "../../scripts/import-graph.ts";
 
 /**
  * Which rooms a room may import, as the map in the README draws it. A room not named here may import nothing of
@@ -45,14 +54,48 @@ const allowed: Record<string, readonly string[]> = {
   "src/storage": ["src/domain"],
   "src/outbound": ["src/domain"],
   "src/transport": ["src/domain", "gen"],
+  "src/transport/net": ["src/domain"],
+  "src/transport/rpc": ["src/transport/net", "src/domain", "gen"],
+  "src/transport/pages": ["src/transport/net", "src/domain"],
   "sdk/typescript/src": ["gen"],
   "ui/src": [],
 };
 
-interface Import {
-  readonly file: string;
-  readonly target: string;
-}
+/**
+ * The inner order of src/domain: each folder, and which of those named before it it may import. All may import the files beside
+ * the folders, which import none of them.
+ */
+const domainOrder: Record<string, readonly string[]> = {
+  base: [],
+  identifier: [],
+  paging: [],
+  idempotency: [],
+  tenant: [],
+  event: ["paging", "tenant"],
+  access: ["event", "paging", "tenant"],
+  courier: ["event", "identifier", "paging", "tenant"],
+  identity: ["courier", "event", "identifier", "paging", "tenant"],
+  message: ["identity"],
+  session: ["event", "identity", "paging", "tenant"],
+  throttle: ["event", "identifier", "identity", "session", "tenant"],
+  form: ["identity", "message"],
+  invitation: ["courier", "event", "form", "identifier", "identity", "paging", "tenant"],
+  method: ["courier", "event", "form", "identifier", "identity", "message", "session", "tenant", "throttle"],
+  flow: [
+    "courier",
+    "event",
+    "form",
+    "identifier",
+    "identity",
+    "invitation",
+    "message",
+    "method",
+    "paging",
+    "session",
+    "tenant",
+    "throttle",
+  ],
+};
 
 describe("the map of rooms", () => {
   test.each(Object.keys(allowed))("%s imports only what the map allows", (room) => {
@@ -116,6 +159,45 @@ describe("the map of rooms", () => {
   });
 });
 
+describe("the inner order of src/domain", () => {
+  const graph = graphOf(importsOf("src/domain"), domainFolderOf);
+
+  test.each(Object.keys(domainOrder))("%s imports only what the order allows", (folder) => {
+    const allowed = ["base", ...(domainOrder[folder] ?? [])];
+    expect([...(graph.get(folder) ?? [])].filter((target) => !allowed.includes(target))).toEqual([]);
+  });
+
+  test("names every folder, each after all that it may import, so that there is no circle", () => {
+    const folders = Object.keys(domainOrder);
+    expect([...graph.keys()].filter((folder) => !folders.includes(folder))).toEqual([]);
+    const upward = folders.filter((folder, place) =>
+      domainOrder[folder]?.some((target) => !folders.slice(0, place).includes(target)),
+    );
+    expect(upward).toEqual([]);
+    expect(circleIn(graph)).toEqual([]);
+  });
+
+  test("would notice a circle", () => {
+    const circle = graphOf(
+      [
+        { file: "src/domain/identity/a.ts", target: "src/domain/courier/b.ts" },
+        { file: "src/domain/courier/c.ts", target: "src/domain/identity/d.ts" },
+        { file: "src/domain/flow/e.ts", target: "src/domain/ids.ts" },
+      ],
+      domainFolderOf,
+    );
+    expect(circleIn(circle)).toEqual(["identity", "courier"]);
+  });
+});
+
+test("no rooms import each other", () => {
+  expect(circleIn(graphOf(importsOf("src"), roomOf))).toEqual([]);
+});
+
+test("docs/architecture.md shows the imports as they are: `make generate` writes them", () => {
+  expect(readFileSync("docs/architecture.md", "utf8")).toBe(architecturePage());
+});
+
 function isAllowed(room: string, target: string): boolean {
   if (target === room || target.startsWith(`${room}/`)) return true;
   return (allowed[room] ?? []).some(
@@ -123,15 +205,8 @@ function isAllowed(room: string, target: string): boolean {
   );
 }
 
-function importsOf(room: string): Import[] {
-  const files = room.endsWith(".ts") ? [room] : sourceFiles(room);
-  return files.flatMap((file) => {
-    const text = readFileSync(file, "utf8");
-    const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(
-      (match) => match[1] ?? "",
-    );
-    return specifiers.map((specifier) => ({ file, target: relative(".", join(dirname(file), specifier)) }));
-  });
+function importsOf(room: string) {
+  return importsIn(room.endsWith(".ts") ? [room] : sourceFiles(room));
 }
 
 /** The packages that a process has loaded once it has loaded a file. */
@@ -159,12 +234,4 @@ function packagesOf(room: string): string[] {
 function packagesIn(file: string): string[] {
   const text = readFileSync(file, "utf8");
   return [...text.matchAll(/^(?:import|export)[^;]*?from "([^."][^"]*)"/gm)].map((match) => match[1] ?? "");
-}
-
-/** Source files of the product; tests beside the code may import what they like. */
-function sourceFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".test.ts"))
-    .map((name) => join(folder, name))
-    .sort();
 }

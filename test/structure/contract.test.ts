@@ -118,7 +118,7 @@ describe("every method", () => {
     expect(unlimited(IdentitySchemaConfigSchema)).toEqual(["file"]);
   });
 
-  // Security rule: what an older server does not know of these requests must not let more through (option.v1, `closed`).
+  // Security rule (SR-SESSION-4): what an older server does not know of these requests must not let more through (option.v1, `closed`).
   test.each(cases)(
     "%s closes its request if leaving a field out lets more through",
     (_name, _service, method) => {
@@ -163,7 +163,7 @@ describe("every field of a request or response", () => {
   ];
   const fields = messages.flatMap((message) => message.fields);
 
-  // Security rule: what logs and traces must not show is marked, also in answers.
+  // Security rule (SR-SECRET-1): what logs and traces must not show is marked, also in answers.
   test("that holds a secret says so", () => {
     const holdsSecret = /(^|_)(token|secret|password|hash|cookie|flow_id)$/;
     const named = fields.filter(({ name, fieldKind }) => fieldKind === "scalar" && holdsSecret.test(name));
@@ -174,7 +174,7 @@ describe("every field of a request or response", () => {
     expect(FlowSchema.fields.find(({ name }) => name === "id")?.proto.options?.debugRedact).toBe(true);
   });
 
-  // Security rule: the same where no name says it. What a flow is sent as free JSON, a map or bytes may be a password, a node's value
+  // Security rule (SR-SECRET-1): the same where no name says it. What a flow is sent as free JSON, a map or bytes may be a password, a node's value
   // the form token, and an address that a browser is sent to may carry a token or the state of a sign-in.
   test("that may hold a secret by its type says so, in a flow and in addresses", () => {
     const inFlows = new Set(

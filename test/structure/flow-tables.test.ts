@@ -44,7 +44,7 @@ describe.each(Object.entries(flowTables()))("the table of %s", (kind, states) =>
     expect(ends).toEqual([]);
   });
 
-  // Security rule: what tries a secret is counted before it is compared.
+  // Security rule (SR-CODE-2): what tries a secret is counted before it is compared.
   test("counts each step that tries or sends a secret", () => {
     const secret = new Set(["password", "code", "confirmLink", "sendCode", "sendLink", "resend"]);
     // The settings have a budget of their own for what is hashed.
@@ -56,7 +56,7 @@ describe.each(Object.entries(flowTables()))("the table of %s", (kind, states) =>
     expect(unknown).toEqual([]);
   });
 
-  // Security rule: secrets, addresses and the end of an account change only after a fresh login (ASVS V7.5.1).
+  // Security rule (SR-SETTINGS-1): secrets, addresses and the end of an account change only after a fresh login.
   test("asks for a fresh login where something changes that signs in", () => {
     const changing = steps.filter(
       ({ name }) =>

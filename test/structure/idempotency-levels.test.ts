@@ -17,7 +17,7 @@ const methods = allServices.flatMap((service) =>
 
 // The level goes into the clients that people generate, and proxies go by it.
 describe("the idempotency level of every method", () => {
-  // Security rule: NO_SIDE_EFFECTS allows GET, and URLs stand in the logs of proxies and in the history of browsers.
+  // Security rule (SR-INPUT-4): NO_SIDE_EFFECTS allows GET, and URLs stand in the logs of proxies and in the history of browsers.
   test.each(methods)("%s has nothing of a person and no secret in a URL", (_name, method) => {
     if (method.idempotency !== Level.NO_SIDE_EFFECTS) return;
     expect(sensitiveFields(method.input)).toEqual([]);

@@ -13,13 +13,13 @@ const installed = Object.entries(packages).filter(
   ([path, { link }]) => path.includes("node_modules/") && !link,
 );
 
-test("Security rule: every package that a checkout installs has its integrity in the lock file", () => {
+test("Security rule (SR-SUPPLY-1): every package that a checkout installs has its integrity in the lock file", () => {
   expect(installed.length).toBeGreaterThan(200);
   expect(installed.filter(([, { integrity }]) => !integrity?.startsWith("sha512-"))).toEqual([]);
 });
 
 // A script can fetch what no lock file knows: the package `node` installed the runtime itself that way.
-test("Security rule: the only install scripts that run are those of the embedded PostgreSQL, which unpack what they carry", () => {
+test("Security rule (SR-SUPPLY-1): the only install scripts that run are those of the embedded PostgreSQL, which unpack what they carry", () => {
   const { allowScripts } = JSON.parse(readFileSync("package.json", "utf8")) as {
     readonly allowScripts: Readonly<Record<string, boolean>>;
   };

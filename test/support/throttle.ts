@@ -1,4 +1,4 @@
-import type { LimitName, ThrottleSettings } from "../../src/domain/throttle/limits.ts";
+import type { LimitName, ThrottleSettings } from "../../src/domain/tenant/throttle-settings.ts";
 
 const names: readonly LimitName[] = [
   ...(["account", "account_daily", "device", "device_daily", "address", "flow", "registration"] as const),

@@ -101,7 +101,7 @@ describe.each(protocols)("a session over %s", (protocol) => {
       "Unauthenticated",
       "SESSION_TOKEN_UNKNOWN",
     ],
-    // Security rule: of more than four different cookies of one name none is looked up.
+    // Security rule (SR-COOKIE-1): of more than four different cookies of one name none is looked up.
     [
       "a good cookie among five",
       {
@@ -110,7 +110,7 @@ describe.each(protocols)("a session over %s", (protocol) => {
       "Unauthenticated",
       "SESSION_COOKIE_AMBIGUOUS",
     ],
-    // Security rule: what a cookie authenticates must come from an allowed origin.
+    // Security rule (SR-ORIGIN-1): what a cookie authenticates must come from an allowed origin.
     [
       "a cookie from a foreign origin",
       { ...cookie(goodCookie), origin: foreignOrigin },
@@ -191,7 +191,7 @@ describe.each(protocols)("an API key over %s", (protocol) => {
   });
 });
 
-// Security rule: a key counts for the users of its own tenant.
+// Security rule (SR-ACCESS-5): a key counts for the users of its own tenant.
 describe.each(protocols)("a key by which a server calls for its users, over %s", (protocol) => {
   const headers = { "ostiary-api-key": "ost_key_client:forward", "ostiary-client-address": "203.0.113.7" };
   const check = (at: Running) => sessionClient(protocol, at.baseUrl, headers).checkSession({ token: "x" });

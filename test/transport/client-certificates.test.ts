@@ -99,8 +99,8 @@ describe.runIf(withOpenssl).each(protocols)("a client certificate over %s (opens
     });
   });
 
-  // Security rule: a stolen certificate must not become a key that can do more, or that lives on after it.
-  test("makes keys of its own scopes and its own life at most (peers D4.13, D4.24)", async () => {
+  // Security rule (SR-ACCESS-2): a stolen certificate must not become a key that can do more, or that lives on after it.
+  test("makes keys of its own scopes and its own life at most (SR-ACCESS-2)", async () => {
     const client = keys("provisioner");
     expect(await refusal(client.createApiKey({ name: "wider", scopes: ["identity:*"] }))).toMatchObject({
       code: "PermissionDenied",

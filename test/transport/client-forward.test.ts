@@ -60,7 +60,7 @@ const check = (headers: Record<string, string>, protocol: Protocol = "Connect JS
   of.client(LoginService, { protocol, headers }).createLoginFlow({ client: ClientKind.NATIVE });
 
 describe.each(protocols)("over %s", (protocol) => {
-  // Security rule: a stranger who guesses through the app uses up no limit but their own.
+  // Security rule (SR-ACCESS-5): a stranger who guesses through the app uses up no limit but their own.
   test("the user's address counts for limits", async () => {
     const { email } = await register(app);
     const stranger = forUser(freshAddress());
@@ -83,7 +83,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(await deviceOf(outcome)).toMatchObject({ ipAddress: address, userAgent: agent });
   });
 
-  // Security rule: a header that anybody can send makes nobody somebody else.
+  // Security rule (SR-ACCESS-5): a header that anybody can send makes nobody somebody else.
   test("without a key the two headers are ignored", async () => {
     const { email } = await register(app);
     const { [keyHeader]: _, ...forged } = forUser(freshAddress());
@@ -93,7 +93,7 @@ describe.each(protocols)("over %s", (protocol) => {
     expect(device?.userAgent).not.toBe(agent);
   });
 
-  // Security rule: a key that does not count is refused; the call never goes on as the peer's.
+  // Security rule (SR-ACCESS-5): a key that does not count is refused; the call never goes on as the peer's.
   test("a key that does not count is refused, with what is wrong with it", async () => {
     const revoked = await makeKey("client:forward");
     await app.client(ApiKeyService).revokeApiKey({ apiKeyId: revoked.id });
@@ -137,7 +137,7 @@ test("a stream is let through by the same rule", async () => {
   });
 });
 
-// Security rule: users never share the address of the app by mistake.
+// Security rule (SR-ACCESS-5): users never share the address of the app by mistake.
 test("a key without the user's address is refused", async () => {
   expect(await refusal(check({ [keyHeader]: key }))).toMatchObject({
     reason: "REQUEST_INVALID",
@@ -200,7 +200,7 @@ test("the admin listener knows nothing of it", async () => {
   expect(line?.fields).toMatchObject({ address: "127.0.0.1" });
 });
 
-// Security rule: no page of another origin can send the headers, even with a key that it got hold of.
+// Security rule (SR-ACCESS-5): no page of another origin can send the headers, even with a key that it got hold of.
 test("no preflight allows the headers", async () => {
   const answer = await fetch(`${app.localUrl}/ostiary.session.v1.SessionService/GetCurrentSession`, {
     method: "OPTIONS",
@@ -216,7 +216,7 @@ test("no preflight allows the headers", async () => {
   expect(allowed).not.toContain("ostiary");
 });
 
-// Security rule: the log has no secret; it names the key by its id.
+// Security rule (SR-ACCESS-5): the log has no secret; it names the key by its id.
 test("the log names the user's address and the key's id, and no key", async () => {
   const { id, secret } = await makeKey("client:forward");
   await check(forUser("203.0.113.251", secret));
@@ -230,7 +230,7 @@ test("the log names the user's address and the key's id, and no key", async () =
   expect(text).not.toContain("203.0.113.252");
 });
 
-// Security rule: a client that guesses keys counts by its own IP address, not by the address that it names; a live key is served.
+// Security rule (SR-ACCESS-5): a client that guesses keys counts by its own IP address, not by the address that it names; a live key is served.
 test("guessed keys count for the peer's own address", async () => {
   const guarded = await startTestApp({
     config: {

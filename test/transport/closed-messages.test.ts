@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { SessionFeedService } from "../../src/transport/rpc/session-feed-service.ts";
+import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
 import { newerContract, newerField, serviceOf } from "./contract-variants.ts";
 import {
   detailOf,
@@ -41,7 +41,7 @@ async function refusedBy(call: Promise<unknown>) {
   return [Code[error.code], detailOf(error, ErrorInfoSchema)?.reason, violation?.field];
 }
 
-// Security rule: what an older server does not know must not let more through than was asked for.
+// Security rule (SR-SESSION-4): what an older server does not know must not let more through than was asked for.
 describe.each(protocols)("a request of a newer client over %s", (protocol) => {
   const client = () =>
     createClient(

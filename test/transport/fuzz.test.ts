@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 test(
-  "security rule: whatever bytes strangers send, the same process serves, and its log has no error",
+  "security rule (SR-INPUT-3): whatever bytes strangers send, the same process serves, and its log has no error",
   async () => {
     process.stderr.write(`fuzz: seed ${seed}, ${budgetMs / 1_000} s\n`);
     const printed = server.output();

@@ -157,7 +157,7 @@ describe("the button that deletes the cookies of the site", () => {
     expect(older.headers.get("clear-site-data")).toBe('"cookies"');
   });
 
-  // Security rule: no foreign page signs people out, and nobody is signed out who can use the pages.
+  // Security rule (SR-COOKIE-3): no foreign page signs people out, and nobody is signed out who can use the pages.
   test.each<[string, Record<string, string>, number, string]>([
     ["another site's page", { "sec-fetch-site": "cross-site" }, 40_000, "POST"],
     ["a sibling host's page", { "sec-fetch-site": "same-site", origin: "http://localhost" }, 40_000, "POST"],
@@ -171,7 +171,7 @@ describe("the button that deletes the cookies of the site", () => {
     expect(answer.headers.get("clear-site-data")).toBeNull();
   });
 
-  // Security rule: it leads nowhere else.
+  // Security rule (SR-PAGES-2): it leads nowhere else.
   test.each(["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "%2F%5Cevil.example", "%2Fa%0D%0Ax:y", ""])(
     "does not lead to %s",
     async (to) => {

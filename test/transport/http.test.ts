@@ -332,7 +332,7 @@ describe("CORS", () => {
     expect(response.headers.get("vary")).toContain("Origin");
   });
 
-  // Security rule: a page whose origin is not allowed learns nothing.
+  // Security rule (SR-ORIGIN-1): a page whose origin is not allowed learns nothing.
   test.each([foreignOrigin, "null", `${allowedOrigin}.evil.example`, "http://app.example.com"])(
     "gives a page of %s no header that would let it ask or read",
     async (origin) => {
@@ -423,7 +423,7 @@ describe("metrics", () => {
     expect(page).toMatch(/^nodejs_eventloop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
   });
 
-  // Security rule: whoever is forwarded by a proxy on this machine is not on this machine.
+  // Security rule (SR-LIMIT-8): whoever is forwarded by a proxy on this machine is not on this machine.
   test("need a key with metrics:read from elsewhere", async () => {
     const forwarded = { "x-forwarded-for": "203.0.113.9" };
     const scrape = (headers: Record<string, string>) => request("/metrics", { headers }, admin);
@@ -433,7 +433,7 @@ describe("metrics", () => {
     expect((await scrape({})).status).toBe(200);
   });
 
-  // Security rule: a page that has made its own name point to this machine (DNS rebinding) reads nothing without a key.
+  // Security rule (SR-ORIGIN-3): a page that has made its own name point to this machine (DNS rebinding) reads nothing without a key.
   test.each(["/metrics", "/version", "/health/ready", "/health/alive"])(
     "and %s of the admin listener are asked for by a name of the machine",
     async (path) => {
@@ -464,7 +464,7 @@ describe("metrics", () => {
     },
   );
 
-  // Security rule: a key is guessed against the same count, whichever path it is tried at.
+  // Security rule (SR-LIMIT-6): a key is guessed against the same count, whichever path it is tried at.
   test("count guessed keys by address, as calls do", async () => {
     const limits = { ...wideThrottle.limits, failed_authentication: { count: 3, periodMs: 60_000 } };
     const tenant = testTenant({ throttle: { ...wideThrottle, limits } });
@@ -497,7 +497,7 @@ describe("metrics", () => {
 describe("addresses and request ids", () => {
   const forwarded = { "x-forwarded-for": "198.51.100.1, 203.0.113.9", "x-request-id": "from-the-proxy" };
 
-  // Security rule: forwarded headers are believed from trusted proxies only.
+  // Security rule (SR-LIMIT-8): forwarded headers are believed from trusted proxies only.
   test("of an untrusted peer are its own, and the log warns once", async () => {
     running.log.length = 0;
     const responses = [

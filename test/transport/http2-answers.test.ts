@@ -110,7 +110,7 @@ describe.each(names)("over HTTP/2, listener %s", (name) => {
   test.each(
     types.flatMap(([type, path, body]) => [101, 128, 400].map((count) => [count, type, path, body] as const)),
   )(
-    "security rule: %d header fields (%s, %s) are refused, and others are served",
+    "security rule (SR-INPUT-2): %d header fields (%s, %s) are refused, and others are served",
     async (count, type, path, body) => {
       const running = runningOf(name);
       const target = path === "unary" ? unaryOf(name) : path;
@@ -139,7 +139,7 @@ describe.each(names)("over HTTP/2, listener %s", (name) => {
   });
 });
 
-describe("security rule: no header of HTTP/1.1 is sent over HTTP/2, whoever sets it", () => {
+describe("security rule (SR-INPUT-2): no header of HTTP/1.1 is sent over HTTP/2, whoever sets it", () => {
   test.each([
     ["application/json", '{"token":"hop by hop"}'],
     ["application/grpc", envelope(0, "\n\nhop by hop")],
@@ -224,7 +224,7 @@ describe("a client that resets a call", () => {
   });
 });
 
-describe("security rule: the last resort of a request", () => {
+describe("security rule (SR-INPUT-2): the last resort of a request", () => {
   const failing = new Map<string, () => void>([
     [
       "/throws",

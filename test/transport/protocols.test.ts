@@ -57,9 +57,9 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(call.origin).toMatchObject({
       actor: { kind: "identity" },
       ipAddress: "127.0.0.1",
-      requestId: call.requestId,
+      requestId: call.id,
     });
-    expect(headers.get("x-request-id")).toBe(call.requestId);
+    expect(headers.get("x-request-id")).toBe(call.id);
     expect(headers.get("cache-control")).toBe("no-store");
     expect(context.requestHeader.get("authorization")).toBe(`Bearer ${goodToken}`);
     expect(context.protocolName).toBe(protocolName(protocol));
@@ -92,7 +92,7 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(detailOf(error, RetryInfoSchema)?.retryDelay).toMatchObject({ seconds: 1n, nanos: 500_000_000 });
   });
 
-  // Security rule: what went wrong inside is for the log, never for the caller.
+  // Security rule (SR-INPUT-5): what went wrong inside is for the log, never for the caller.
   test("hides what went wrong inside, and logs it once under the request id", async () => {
     const error = await errorOf(check(protocol, "crash"));
     expect(error.code).toBe(Code.Internal);

@@ -48,7 +48,7 @@ describe("with no trusted proxy configured", () => {
       expect(warnings(app)[0]).toContain("server.trusted_proxies");
     }));
 
-  // Security rule: a ceiling holds, whatever headers a peer sends (F17).
+  // Security rule (SR-LIMIT-8): a ceiling holds, whatever headers a peer sends.
   test("ten times the limit holds for all clients of the proxy together", () =>
     withApp(async (app) => {
       app.clock.advance(600_000);
@@ -62,7 +62,7 @@ describe("with no trusted proxy configured", () => {
       expect(statuses.slice(0, 300)).toEqual(Array(300).fill(200));
     }));
 
-  // Security rule: a header that anybody can send lets nobody out of a limit.
+  // Security rule (SR-LIMIT-8): a header that anybody can send lets nobody out of a limit.
   test("an attacker who adds the header among other traffic is limited", () =>
     withApp(async (app) => {
       const statuses: (number | undefined)[] = [];

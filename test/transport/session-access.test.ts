@@ -7,7 +7,7 @@ import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { accessRuleOf } from "../../src/transport/rpc/access-rule.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
-import { SessionFeedService } from "../../src/transport/rpc/session-feed-service.ts";
+import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
 import { demandingService } from "./contract-variants.ts";
 import {
   detailOf,
@@ -60,7 +60,7 @@ async function startDemanding(now: Date, ...demands: Demand[]) {
   return { baseUrl: running.baseUrl, callCount: () => calls };
 }
 
-// Security rule: what a method demands of a session is looked at before its request is read.
+// Security rule (SR-SESSION-5): what a method demands of a session is looked at before its request is read.
 describe.each(protocols)("a method that makes demands, over %s", (protocol) => {
   test.each<[string, Record<string, string>]>([
     ["bearer token", { authorization: `Bearer ${goodToken}` }],

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadStaticFiles } from "../../src/transport/http/static-files.ts";
+import { loadStaticFiles } from "../../src/transport/pages/static-files.ts";
 import { type Running, startListener } from "./harness.ts";
 
 const page = "<!doctype html><title>page</title>";
@@ -69,7 +69,7 @@ describe("the files of the pages", () => {
     });
   });
 
-  // Security rule: a path is looked up in a table and never becomes the name of a file.
+  // Security rule (SR-PAGES-2): a path is looked up in a table and never becomes the name of a file.
   test.each([
     "/ui/../secret.html",
     "/ui/..%2fsecret.html",
@@ -158,7 +158,7 @@ describe("caches", () => {
 });
 
 describe("a page", () => {
-  // Security rule: nothing inline, nothing from elsewhere, no frames, no text that becomes markup.
+  // Security rule (SR-PAGES-1): nothing inline, nothing from elsewhere, no frames, no text that becomes markup.
   test("may load files of its own server alone, and is framed by nobody", async () => {
     const { headers } = await ask("/ui/login");
     const policy = headers["content-security-policy"]?.toString().split("; ");
@@ -188,7 +188,7 @@ describe("a page", () => {
     expect(headers.location).toBe(`${running.baseUrl}/ui/login?return_to=x`);
   });
 
-  // Security rule: the Host header decides nothing about where anybody is sent.
+  // Security rule (SR-PAGES-2): the Host header decides nothing about where anybody is sent.
   test.each([
     ["evil.example", {}],
     ["localhost.evil.example", {}],

@@ -41,7 +41,7 @@ afterAll(async () => {
   await app.stop();
 });
 
-test("security rule: no request of a stranger takes the server's thread for long", async () => {
+test("security rule (SR-INPUT-1): no request of a stranger takes the server's thread for long", async () => {
   const registration = await app
     .client(RegistrationService)
     .createRegistrationFlow({ client: ClientKind.NATIVE });

@@ -169,7 +169,7 @@ describe("a stream in both directions", () => {
   });
 });
 
-// Security rule: a stream does not outlive what opened it.
+// Security rule (SR-ACCESS-6): a stream does not outlive what opened it.
 describe.each(protocols)("a stream whose key is revoked, over %s,", (protocol) => {
   test.each(["ends quietly", "throws why", "takes no notice"])(
     "ends with the reason if its service %s",

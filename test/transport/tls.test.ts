@@ -145,7 +145,7 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
       /ISSUER|SIGNATURE/,
     ],
   ])(
-    "security rule: a client certificate that %s opens nothing, and the answer says why",
+    "security rule (SR-ACCESS-4): a client certificate that %s opens nothing, and the answer says why",
     async (_, make, problem) => {
       const client = await make();
       const refused = await call(identityUrl("ListIdentities"), {}, { client });
@@ -196,7 +196,7 @@ describe.runIf(withOpenssl)("with TLS on both listeners (openssl)", () => {
     expect(next.status).toBe(200);
   });
 
-  // Security rule: a certificate that is no longer listed opens nothing, also on a connection that is open.
+  // Security rule (SR-ACCESS-4): a certificate that is no longer listed opens nothing, also on a connection that is open.
   test("a reload takes the certificates' grants, all or none", async () => {
     const file = join(app.dataDirectory, "ostiary.yaml");
     const before = await readFile(file, "utf8");

@@ -23,7 +23,7 @@ const keysOf = (bearer: string = app.apiKey) => app.client(ApiKeyService, { bear
 const make = (scopes: string[], bearer?: string, requestId = "") =>
   keysOf(bearer).createApiKey({ name: "trial", scopes, requestId });
 
-describe("Security rule: a key hands on no more than it has", () => {
+describe("Security rule (SR-ACCESS-2): a key hands on no more than it has", () => {
   test.each([
     ["*"],
     ["identity:read"],
@@ -54,7 +54,7 @@ describe("Security rule: a key hands on no more than it has", () => {
   });
 });
 
-describe("Security rule: a narrow key ends no wider one", () => {
+describe("Security rule (SR-ACCESS-3): a narrow key ends no wider one", () => {
   test("nor the bootstrap key", async () => {
     const { secret } = await make(["api_key:revoke", "api_key:read"]);
     const wide = await make(["*"]);
@@ -116,7 +116,7 @@ test("a key opens nothing from the moment at which it ends", async () => {
 });
 
 describe("a request id", () => {
-  // Security rule: the answer of a call belongs to who made it; another caller who says the same id makes something new.
+  // Security rule (SR-FLOW-11): the answer of a call belongs to who made it; another caller who says the same id makes something new.
   test("of another key gets nothing of what was made under it", async () => {
     const requestId = randomUUID();
     const first = await make(["identity:read"], app.apiKey, requestId);
@@ -147,7 +147,7 @@ describe("a request id", () => {
   });
 });
 
-describe("Security rule: a key gets into no account by a scope that is not for that", () => {
+describe("Security rule (SR-ACCESS-2): a key gets into no account by a scope that is not for that", () => {
   test.each(["identity:read", "identity:update", "session:*", "courier:*", "throttle:*"])(
     "%s makes no link into it and tries no password",
     async (scope) => {

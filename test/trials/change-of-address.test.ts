@@ -224,7 +224,7 @@ describe("addresses by their place, in a schema that another server's users wrot
       "rejected CREDENTIALS_INVALID",
       "completed",
     ]);
-    // Security rule: an address that had a say in the account is told when it is taken away (ASVS V6.3.7).
+    // Security rule (SR-OWNER-9): an address that had a say in the account is told when it is taken away (ASVS V6.3.7).
     for (const address of [main, spare]) expect(await sentTo(address)).toEqual(["address_removed"]);
   });
 

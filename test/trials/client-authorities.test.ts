@@ -173,7 +173,7 @@ describe.runIf(withOpenssl)("certificates that are mounted (openssl)", () => {
     },
   );
 
-  // Security rule: what was handed out under an authority that was taken away lets nobody past the new one.
+  // Security rule (SR-ACCESS-4): what was handed out under an authority that was taken away lets nobody past the new one.
   test.each(["TLSv1.2", "TLSv1.3"] as const)(
     "let no session of %s be taken up again that began before",
     async (version) => {

@@ -28,7 +28,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 
@@ -90,7 +89,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
     },
   };
 
-  // Security rule: a page goes on with browser flows alone.
+  // Security rule (SR-FLOW-3): a page goes on with browser flows alone.
   test.each(Object.entries(begun))("never go on with a %s that a link brought along", async (kind, begin) => {
     const flowId = await begin(freshEmail());
     for (const address of [`/ui/${kind}#flow=${flowId}`, `/ui/${kind}?flow=${flowId}`]) {

@@ -59,9 +59,7 @@ function PageOf({ route }: { readonly route: Route }): JSX.Element {
       return <SessionsPage />;
     case "example-login":
       return <ExampleLoginPage />;
-    default: {
-      const unreachable: never = route;
-      return unreachable;
-    }
+    default:
+      return route satisfies never;
   }
 }

@@ -7,7 +7,7 @@ type Fetch = typeof globalThis.fetch;
  * A fetch whose answers have a limit of bytes, counted after decompression, and end with the signal of their call. A
  * streaming answer has no limit as a whole.
  *
- * Security rule: time and memory of a call are bounded whatever the other end sends. The signal is watched here because
+ * Security rule (SR-SDK-2): time and memory of a call are bounded whatever the other end sends. The signal is watched here because
  * fetch of Node 20 does not end an answer that stalls after its first megabytes.
  */
 export function boundedFetch(fetch: Fetch, mostBytes: number): Fetch {

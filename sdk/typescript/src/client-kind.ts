@@ -7,7 +7,7 @@ export class FlowClientError extends Error {
 }
 
 /**
- * Refuses a flow of another kind of client. Security rule: a page goes on with browser flows alone. A native flow is bound to no
+ * Refuses a flow of another kind of client. Security rule (SR-FLOW-3): a page goes on with browser flows alone. A native flow is bound to no
  * browser: a link with its id would have people fill in a flow that the sender completes.
  */
 export function assertFlowClient(flow: Flow, expected: ClientKind = ClientKind.BROWSER): void {

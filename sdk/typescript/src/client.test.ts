@@ -109,7 +109,7 @@ describe("the clients", () => {
     expect(new Headers(sent[0]?.init?.headers).get("authorization")).toBeNull();
   });
 
-  // Security rule: a redirect must not carry tokens and passwords to another host.
+  // Security rule (SR-SDK-2): a redirect must not carry tokens and passwords to another host.
   test("follow no redirects", async () => {
     const { sent, fetch } = recorder();
     await createOstiary({ baseUrl: "https://auth.example", fetch, token: "t" }).sessions.logout({});

@@ -78,7 +78,7 @@ describe("the readers of errors", () => {
     expect(["1", "0", "toString", "__proto__", "", "NEWER"].filter(isErrorReason)).toEqual([]);
   });
 
-  // Security rule: they are asked where something has failed already, and must not fail in turn.
+  // Security rule (SR-SDK-1): they are asked where something has failed already, and must not fail in turn.
   test.each<[string, unknown]>([
     ["no findDetails", looksLikeConnectError({})],
     ["a findDetails that throws", looksLikeConnectError({ findDetails: fail })],

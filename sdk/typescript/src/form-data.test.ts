@@ -64,7 +64,7 @@ describe("formDataToValues", () => {
     expect(JSON.stringify(request)).not.toContain("thought");
   });
 
-  // Security rule: the page decides nothing but the values of the fields that the form offers.
+  // Security rule (SR-FLOW-10): the page decides nothing but the values of the fields that the form offers.
   test("drops names that the form does not offer, also flowId and csrfToken", () => {
     const request = submitted([], {
       flowId: "other",
@@ -75,7 +75,7 @@ describe("formDataToValues", () => {
     expect(request).toEqual({ step: { case: "password", value: {} } });
   });
 
-  // Security rule: no name of a field can reach a prototype.
+  // Security rule (SR-FLOW-10): no name of a field can reach a prototype.
   test.each(["traits.__proto__.polluted", "__proto__.polluted", "traits.constructor.prototype.polluted"])(
     "is not polluted by %s",
     (name) => {

@@ -41,10 +41,8 @@ function changedInput(input: InputNode, filledIn: FilledIn): JsonValue | undefin
       // What must be said is said by the form as it was drawn, too.
       return input.value === undefined ? drawnValueOf(input) : undefined;
     }
-    default: {
-      const unreachable: never = filledIn;
-      return unreachable;
-    }
+    default:
+      return filledIn satisfies never;
   }
 }
 

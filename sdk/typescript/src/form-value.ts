@@ -80,10 +80,8 @@ export function valueOfInput(input: InputNode, texts: readonly string[]): JsonVa
       return undefined;
     case "value":
       return filledIn.value;
-    default: {
-      const unreachable: never = filledIn;
-      return unreachable;
-    }
+    default:
+      return filledIn satisfies never;
   }
 }
 

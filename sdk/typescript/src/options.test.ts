@@ -22,7 +22,7 @@ const makers: Readonly<Record<string, (more: object) => unknown>> = {
     createServerOstiary({ baseUrl, request, clientAddress: "192.0.2.7", ...more }),
 };
 
-// Security rule: an option that is ignored is a demand that vanishes.
+// Security rule (SR-SDK-4): an option that is ignored is a demand that vanishes.
 describe.each(Object.entries(makers))("%s", (_, make) => {
   test("refuses an option that it does not have, and names it", () => {
     expect(() => make({ noSuchOption: undefined })).toThrow(TypeError);

@@ -9,7 +9,7 @@ export type OptionNames<Options> = Readonly<Record<OptionName<Options>, true>>;
 /**
  * Throws a TypeError for an option that the function does not have, with the name that was probably meant.
  *
- * Security rule: an option that is ignored is a demand that vanishes, so untyped code is told when it is made.
+ * Security rule (SR-SDK-4): an option that is ignored is a demand that vanishes, so untyped code is told when it is made.
  * `otherNames` gives what an option is called elsewhere, for example in the contract.
  */
 export function refuseUnknownOptions<Options extends object>(

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import argon2 from "argon2";
+import { isSameBytes } from "../../domain/bytes.ts";
 import type { Argon2Parameters } from "../../domain/ports.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, encodeBase64, readParameters } from "./phc.ts";
@@ -19,7 +19,7 @@ export const argon2Format: PasswordFormat = {
       algorithm: type,
       importable:
         parameters.memoryKib <= 2 ** 20 && parameters.iterations <= 10 && parameters.parallelism <= 16,
-      verify: async (password) => timingSafeEqual(await recompute(password, parsed), parsed.hash),
+      verify: async (password) => isSameBytes(await recompute(password, parsed), parsed.hash),
     };
   },
 };

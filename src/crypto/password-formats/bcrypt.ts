@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import bcrypt from "bcrypt";
+import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 
 /**
@@ -20,9 +21,7 @@ export const bcryptFormat: PasswordFormat = {
       importable: true,
       verify: async (password) => {
         const actual = await bcrypt.hash(password.subarray(0, significantBytes), settings);
-        return (
-          actual.length === expected.length && timingSafeEqual(Buffer.from(actual), Buffer.from(expected))
-        );
+        return isSameBytes(Buffer.from(actual), Buffer.from(expected));
       },
     };
   },

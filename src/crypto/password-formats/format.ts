@@ -11,7 +11,7 @@ export interface PasswordFormat {
 
 /** A hash that can be verified. */
 export interface ReadableHash {
-  /** What is stored and shown as the algorithm: `argon2id`, `pbkdf2-sha256`. */
+  /** Name of the algorithm, as it is stored and shown: `argon2id`, `pbkdf2-sha256`. */
   readonly algorithm: string;
   /** Whether its cost is one that an import may bring. Our own parameters may be set higher than that. */
   readonly importable: boolean;

@@ -10,7 +10,7 @@ const pbkdf2 = (cost: string) => `$pbkdf2-sha256$${cost}$${salt}$${digest}`;
 const bcrypt = (start: string) => `${start}CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW`;
 const isImportable = (hash: string) => readPasswordHash(hash)?.importable ?? false;
 
-// Security rule: a hash is data from outside, and its cost is bounded, so that importing one cannot stop the server.
+// Security rule (SR-PASSWORD-4): a hash is data from outside, and its cost is bounded, so that importing one cannot stop the server.
 describe("the most that an import may bring", () => {
   test.each([
     [argon2("m=1048576,t=10,p=16"), argon2("m=1048577,t=1,p=1")],

@@ -1,4 +1,5 @@
-import { pbkdf2, timingSafeEqual } from "node:crypto";
+import { pbkdf2 } from "node:crypto";
+import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, readParameters } from "./phc.ts";
 
@@ -24,7 +25,7 @@ export const pbkdf2Format: PasswordFormat = {
       algorithm: `pbkdf2-${digest}`,
       importable: true,
       verify: async (password) =>
-        timingSafeEqual(await derive(password, salt, iterations, hash.length, digest), hash),
+        isSameBytes(await derive(password, salt, iterations, hash.length, digest), hash),
     };
   },
 };

@@ -1,11 +1,12 @@
-import { type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
+import { type ScryptOptions, scrypt } from "node:crypto";
+import { isSameBytes } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 import { decodeBase64, readParameters } from "./phc.ts";
 
 /**
  * Scrypt (RFC 7914): `$scrypt$ln=15,r=8,p=1$salt$hash` as in the PHC string format, where ln is the logarithm of
  * N; and the form of Ory Kratos, where ln is N itself and base64 is padded: `$scrypt$ln=16384,r=8,p=1$…==$…=`. A
- * number that could be both (up to 31) is a logarithm: nobody hashes with an N of 16. Costs up to N = 2^17, r = 32,
+ * number that could be both (up to 31) is a logarithm, since an N of 16 is not in use. Costs up to N = 2^17, r = 32,
  * p = 10 and 128 MiB are verified.
  */
 export const scryptFormat: PasswordFormat = {
@@ -22,7 +23,7 @@ export const scryptFormat: PasswordFormat = {
     return {
       algorithm: "scrypt",
       importable: true,
-      verify: async (password) => timingSafeEqual(await derive(password, salt, hash.length, options), hash),
+      verify: async (password) => isSameBytes(await derive(password, salt, hash.length, options), hash),
     };
   },
 };

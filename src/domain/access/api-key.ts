@@ -1,7 +1,7 @@
 import type { ApiKeyId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
 
-/** Who made a key. */
+/** Maker of a key. */
 export type ApiKeyMaker =
   | { readonly kind: "api_key"; readonly apiKeyId: ApiKeyId }
   | { readonly kind: "certificate"; readonly name: string };

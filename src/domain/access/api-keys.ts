@@ -1,18 +1,18 @@
 import { domainError } from "../errors.ts";
-import { type CallOrigin, newEvent } from "../event/event.ts";
+import { type CallOrigin, newEvent, serverOrigin } from "../event/event.ts";
 import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
 import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import type { Tenant, Tenants } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant, type Tenants } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
 import type { ApiKeyStore } from "./store.ts";
 
-/** Who makes or revokes keys, and what they may hand on: an API key, or the holder of a client certificate. */
+/** Maker of keys, with the rights that it may hand on: an API key, or the holder of a client certificate. */
 export interface KeyMaker {
   readonly maker: ApiKeyMaker;
   readonly scopes: readonly string[];
@@ -25,7 +25,7 @@ export interface CreatedApiKey {
   readonly secret: Secret;
 }
 
-interface ApiKeysDependencies {
+interface Deps {
   readonly store: ApiKeyStore;
   readonly transactions: Transactions;
   readonly tokens: Tokens;
@@ -43,38 +43,26 @@ const expirationLimits = {
 
 /** The rules of API keys. */
 export class ApiKeys {
-  readonly #store: ApiKeyStore;
-  readonly #transactions: Transactions;
-  readonly #tokens: Tokens;
-  readonly #tenants: Tenants;
-  readonly #pageTokens: PageTokens;
-  readonly #uses: UseRecorder<ApiKeyId>;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: ApiKeysDependencies) {
-    this.#store = dependencies.store;
-    this.#transactions = dependencies.transactions;
-    this.#tokens = dependencies.tokens;
-    this.#tenants = dependencies.tenants;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#uses = dependencies.uses;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The active key of a secret, and its tenant. Throws an API_KEY_ reason otherwise. One round trip. */
   async authenticate(text: string): Promise<{ readonly tenant: Tenant; readonly apiKey: ApiKey }> {
-    const parsed = this.#tokens.parse("api_key", text);
+    const parsed = this.#deps.tokens.parse("api_key", text);
     if (parsed.kind === "other_kind") {
       throw domainError("API_KEY_KIND_MISMATCH", { expected: "api_key", actual: parsed.actual });
     }
     if (parsed.kind === "malformed") throw domainError("API_KEY_MALFORMED", {});
-    const tenant = this.#tenants.byName(parsed.tenantName);
+    const tenant = this.#deps.tenants.byName(parsed.tenantName);
     if (tenant === undefined) throw domainError("API_KEY_UNKNOWN", {});
-    const apiKey = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    const apiKey = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
     if (apiKey === undefined) throw domainError("API_KEY_UNKNOWN", {});
     if (apiKey.revokedAt !== never) throw domainError("API_KEY_REVOKED", {});
-    if (hasPassed(apiKey.expiresAt, this.#clock.now())) throw domainError("API_KEY_EXPIRED", {});
-    this.#uses.note(tenant.id, apiKey.id, apiKey.lastUsedAt);
+    if (hasPassed(apiKey.expiresAt, this.#deps.clock.now())) throw domainError("API_KEY_EXPIRED", {});
+    this.#deps.uses.note(tenant.id, apiKey.id, apiKey.lastUsedAt);
     return { tenant, apiKey };
   }
 
@@ -99,17 +87,19 @@ export class ApiKeys {
     const expiresAt =
       wanted.expiration === undefined
         ? maker.expiresAt
-        : endOfExpiration(wanted.expiration, this.#clock.now(), expirationLimits);
+        : endOfExpiration(wanted.expiration, this.#deps.clock.now(), expirationLimits);
     if (maker.expiresAt !== never && expiresAt !== never && expiresAt > maker.expiresAt) {
       throw domainError("API_KEY_EXPIRY_EXCEEDED", { expireTime: maker.expiresAt.toISOString() });
     }
     const { key, secret } = this.#newKey(tenant, {
-      ...{ name: wanted.name, scopes: wanted.scopes, expiresAt },
+      name: wanted.name,
+      scopes: wanted.scopes,
+      expiresAt,
       bootstrap: false,
       maker: maker.maker,
     });
-    // Security rule: a key that is revoked at this moment makes none that its revocation would have to end with it.
-    if (!(await this.#store.create(scope, key, this.#createdEvent(key, origin)))) {
+    // Security rule (SR-ACCESS-3): a key that is revoked at this moment makes none that its revocation would have to end with it.
+    if (!(await this.#deps.store.create(scope, key, this.#createdEvent(key, origin)))) {
       throw domainError("API_KEY_REVOKED", {});
     }
     return { apiKey: key, secret };
@@ -123,41 +113,35 @@ export class ApiKeys {
     tenant: Tenant,
     keep: (secret: Secret) => Promise<void> = async () => {},
   ): Promise<CreatedApiKey | undefined> {
-    const scope = { tenantId: tenant.id };
-    if (await this.#store.bootstrapped(scope)) return undefined;
+    const scope = scopeOf(tenant);
+    if (await this.#deps.store.bootstrapped(scope)) return undefined;
     const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true, maker: undefined };
     const { key, secret } = this.#newKey(tenant, wanted);
-    const origin: CallOrigin = {
-      actor: { kind: "server" },
-      requestId: "",
-      ipAddress: undefined,
-      userAgent: undefined,
-    };
     await keep(secret);
-    const created = await this.#store.createBootstrap(scope, key, this.#createdEvent(key, origin));
+    const created = await this.#deps.store.createBootstrap(scope, key, this.#createdEvent(key, serverOrigin));
     return created ? { apiKey: key, secret } : undefined;
   }
 
   /** The key with this id, ended or not. Throws API_KEY_NOT_FOUND. */
   async get(tenant: Tenant, id: ApiKeyId): Promise<ApiKey> {
-    const apiKey = await this.#store.find({ tenantId: tenant.id }, id);
+    const apiKey = await this.#deps.store.find(scopeOf(tenant), id);
     if (apiKey === undefined) throw domainError("API_KEY_NOT_FOUND", {});
     return apiKey;
   }
 
   /** Keys, newest first. */
   list(tenant: Tenant, includeEnded: boolean, page: PageAsk): Promise<PageAnswer<ApiKey>> {
-    const filter = { includeEnded, now: this.#clock.now() };
+    const filter = { includeEnded, now: this.#deps.clock.now() };
     const list = { tenantId: tenant.id, name: "api_keys", filters: { includeEnded } };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list({ tenantId: tenant.id }, filter, request),
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list(scopeOf(tenant), filter, request),
     );
   }
 
   /**
    * Ends a key at once, and its descendants if they are asked for. Throws API_KEY_NOT_FOUND.
    *
-   * Security rule: a key ends no key that may do more than itself (API_KEY_SCOPE_EXCEEDED), so that a stolen narrow one cannot
+   * Security rule (SR-ACCESS-3): a key ends no key that may do more than itself (API_KEY_SCOPE_EXCEEDED), so that a stolen narrow one cannot
    * shut operators out. Descendants have no more scopes than the key that they come from.
    */
   async revoke(
@@ -166,12 +150,12 @@ export class ApiKeys {
     revoker: Pick<KeyMaker, "scopes">,
     { id, includeDescendants }: { readonly id: ApiKeyId; readonly includeDescendants: boolean },
   ): Promise<{ readonly apiKey: ApiKey; readonly descendants: readonly ApiKey[] }> {
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     const found = await this.get(tenant, id);
     const exceeding = scopesExceeding(revoker.scopes, found.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
-    const at = this.#clock.now();
-    return this.#transactions.transaction(scope, async (tx) => {
+    const at = this.#deps.clock.now();
+    return this.#deps.transactions.transaction(scope, async (tx) => {
       const apiKey = (await this.#end(tx, origin, id, at)) ?? found;
       const descendants = includeDescendants ? await this.#endDescendants(tx, origin, id, at) : [];
       return { apiKey, descendants };
@@ -184,7 +168,7 @@ export class ApiKeys {
    */
   async #endDescendants(tx: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey[]> {
     const ended: ApiKey[] = [];
-    for (const child of await this.#store.listMadeWith(tx, id)) {
+    for (const child of await this.#deps.store.listMadeWith(tx, id)) {
       const revoked = child.revokedAt === never ? await this.#end(tx, origin, child.id, at) : undefined;
       if (revoked !== undefined) ended.push(revoked);
       ended.push(...(await this.#endDescendants(tx, origin, child.id, at)));
@@ -194,15 +178,15 @@ export class ApiKeys {
 
   async #end(scope: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey | undefined> {
     const event = newEvent("api_key.revoked", at, origin, { data: { api_key_id: id } });
-    return this.#store.revoke(scope, id, at, event);
+    return this.#deps.store.revoke(scope, id, at, event);
   }
 
   #newKey(
     tenant: Tenant,
     wanted: Pick<ApiKey, "name" | "scopes" | "expiresAt" | "bootstrap" | "maker">,
   ): { readonly key: NewApiKey; readonly secret: Secret } {
-    const now = this.#clock.now();
-    const issued = this.#tokens.issue("api_key", tenant.name);
+    const now = this.#deps.clock.now();
+    const issued = this.#deps.tokens.issue("api_key", tenant.name);
     const key: NewApiKey = {
       ...wanted,
       id: newId<ApiKeyId>(now),

@@ -23,7 +23,7 @@ describe("scopeAllows", () => {
 });
 
 describe("scopesExceeding", () => {
-  // Security rule: a key can only make keys of its own scopes or fewer.
+  // Security rule (SR-ACCESS-2): a key can only make keys of its own scopes or fewer.
   test.each([
     [["*"], ["*", "identity:*"], undefined],
     [["identity:*"], ["identity:read", "identity:*"], undefined],

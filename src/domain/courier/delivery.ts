@@ -21,7 +21,7 @@ export interface Delivery {
   readonly message: RenderedMessage;
 }
 
-/** What came of handing a message on. */
+/** Result of delivering a message. */
 export type DeliveryResult =
   | { readonly kind: "sent" }
   | {
@@ -30,7 +30,7 @@ export type DeliveryResult =
       readonly permanent: boolean;
       /** For operators; without what the message says. */
       readonly error: string;
-      /** When the other side wants to be asked again. */
+      /** Pause that the other side asks for. */
       readonly retryAfterMs?: number | undefined;
     };
 

@@ -1,5 +1,5 @@
 import type { MessageId } from "../ids.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { MessageRenderer, RenderedMessage } from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
 import type { CourierStore, KeptMessage, MessageRecord } from "./store.ts";
@@ -13,45 +13,41 @@ export interface MailboxMessage {
   readonly url: string | undefined;
 }
 
-interface MailboxDependencies {
+interface Deps {
   readonly store: CourierStore;
   readonly outbox: Outbox;
   readonly renderer: MessageRenderer;
 }
 
-/** How many messages the mailbox shows. */
+/** Most messages that the mailbox shows. */
 const shownMessages = 100;
 
 /** The development mailbox: what would have been sent, to be read on this machine. */
 export class Mailbox {
-  readonly #store: CourierStore;
-  readonly #outbox: Outbox;
-  readonly #renderer: MessageRenderer;
+  readonly #deps: Deps;
 
-  constructor(dependencies: MailboxDependencies) {
-    this.#store = dependencies.store;
-    this.#outbox = dependencies.outbox;
-    this.#renderer = dependencies.renderer;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The latest messages, newest first. */
   async list(tenant: Tenant): Promise<readonly MailboxMessage[]> {
-    const kept = await this.#store.listKept({ tenantId: tenant.id }, shownMessages);
+    const kept = await this.#deps.store.listKept(scopeOf(tenant), shownMessages);
     return Promise.all(kept.map((message) => this.#show(message)));
   }
 
   /** One message; undefined if there is none. */
   async find(tenant: Tenant, id: MessageId): Promise<MailboxMessage | undefined> {
-    const kept = await this.#store.findKept({ tenantId: tenant.id }, id);
+    const kept = await this.#deps.store.findKept(scopeOf(tenant), id);
     return kept && this.#show(kept);
   }
 
   async #show({ sealedData, ...record }: KeptMessage): Promise<MailboxMessage> {
-    const content = sealedData === undefined ? undefined : this.#outbox.open({ ...record, sealedData });
+    const content = sealedData === undefined ? undefined : this.#deps.outbox.open({ ...record, sealedData });
     if (content === undefined) return { record, rendered: undefined, url: undefined };
     const url = "url" in content.data ? content.data.url : undefined;
     // A template that fails is the worker's to report; the page shows the rest.
-    const rendered = await this.#renderer
+    const rendered = await this.#deps.renderer
       .render(content, record.channel, record.language)
       .catch(() => undefined);
     return { record, rendered, url };

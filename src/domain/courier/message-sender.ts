@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type CallOrigin, type EventType, newEvent } from "../event/event.ts";
+import { type EventType, newEvent, serverOrigin } from "../event/event.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import type { Clock, Logger } from "../ports.ts";
@@ -11,7 +11,7 @@ import type { ClaimedMessage, CourierStore } from "./store.ts";
 /** For how long a worker that died keeps its messages from others. */
 export const messageLeaseMs = 30_000;
 
-interface MessageSenderDependencies {
+interface Deps {
   readonly store: CourierStore;
   readonly outbox: Outbox;
   readonly renderer: MessageRenderer;
@@ -25,44 +25,33 @@ interface MessageSenderDependencies {
   readonly chance?: (() => number) | undefined;
 }
 
-/** The rules of sending one message: what is not sent any more, what is tried again, and what is given up. */
+/** Sends messages: decides which are no longer sent, which are tried again, and which are given up. */
 export class MessageSender {
-  readonly #store: CourierStore;
-  readonly #outbox: Outbox;
-  readonly #renderer: MessageRenderer;
-  readonly #transports: MessageTransports;
-  readonly #retry: RetryPolicy;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #chance: () => number;
-  readonly leaseMs: number;
+  readonly #deps: Deps;
 
-  constructor(dependencies: MessageSenderDependencies) {
-    this.#store = dependencies.store;
-    this.#outbox = dependencies.outbox;
-    this.#renderer = dependencies.renderer;
-    this.#transports = dependencies.transports;
-    this.#retry = dependencies.retry;
-    this.#clock = dependencies.clock;
-    this.#logger = dependencies.logger;
-    this.#chance = dependencies.chance ?? Math.random;
-    this.leaseMs = dependencies.leaseMs ?? messageLeaseMs;
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** The lease of a claimed message. */
+  get leaseMs(): number {
+    return this.#deps.leaseMs ?? messageLeaseMs;
   }
 
   /** Takes messages that are due. */
   claim(limit: number): Promise<readonly ClaimedMessage[]> {
-    const now = this.#clock.now();
-    return this.#store.claim({ now, leaseUntil: this.#leaseEnd(now), leaseToken: randomUUID(), limit });
+    const now = this.#deps.clock.now();
+    return this.#deps.store.claim({ now, leaseUntil: this.#leaseEnd(now), leaseToken: randomUUID(), limit });
   }
 
   /** Extends the leases of messages that still wait; gives the ids of those that are still held. */
   renew(messages: readonly ClaimedMessage[]): Promise<ReadonlySet<MessageId>> {
-    return this.#store.renew(messages, this.#leaseEnd(this.#clock.now()));
+    return this.#deps.store.renew(messages, this.#leaseEnd(this.#deps.clock.now()));
   }
 
   /** Gives messages back, untried. */
   async release(messages: readonly ClaimedMessage[]): Promise<void> {
-    if (messages.length > 0) await this.#store.release(messages, this.#clock.now());
+    if (messages.length > 0) await this.#deps.store.release(messages, this.#deps.clock.now());
   }
 
   /**
@@ -70,47 +59,48 @@ export class MessageSender {
    * and the message is tried again.
    */
   async send(message: ClaimedMessage): Promise<void> {
-    const transport = this.#transports[message.channel];
+    const transport = this.#deps.transports[message.channel];
     const result = await this.#attempt(message);
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const about = { messageId: message.id, template: message.template, channel: message.channel };
     if (result.kind === "sent") {
       const event = this.#event("message.sent", message);
       const keepData = transport?.keepsMessages === true;
-      if (!(await this.#store.recordSent(message, { at, keepData, event }))) {
-        this.#logger.warn(about, "a message was sent after its lease had ended: it may arrive twice");
+      if (!(await this.#deps.store.recordSent(message, { at, keepData, event }))) {
+        this.#deps.logger.warn(about, "a message was sent after its lease had ended: it may arrive twice");
       }
       return;
     }
     const error = oneLine(result.error);
-    if (result.permanent || message.attempts >= this.#retry.maxAttempts) {
-      this.#logger.warn({ ...about, error }, "a message was given up");
+    if (result.permanent || message.attempts >= this.#deps.retry.maxAttempts) {
+      this.#deps.logger.warn({ ...about, error }, "a message was given up");
       const event = this.#event("message.failed", message, { attempts: message.attempts });
-      await this.#store.recordFailed(message, { at, error, event });
+      await this.#deps.store.recordFailed(message, { at, error, event });
       return;
     }
-    this.#logger.debug({ ...about, error }, "a message could not be sent and is tried again");
-    const delayMs = delayAfter(this.#retry, message.attempts, this.#chance());
-    const nextAttemptAt = new Date(at.getTime() + Math.max(delayMs, waitAsked(result, this.#retry)));
-    await this.#store.recordRetry(message, { at, nextAttemptAt, error });
+    this.#deps.logger.debug({ ...about, error }, "a message could not be sent and is tried again");
+    const delayMs = delayAfter(this.#deps.retry, message.attempts, (this.#deps.chance ?? Math.random)());
+    const nextAttemptAt = new Date(at.getTime() + Math.max(delayMs, waitAsked(result, this.#deps.retry)));
+    await this.#deps.store.recordRetry(message, { at, nextAttemptAt, error });
   }
 
   async #attempt(message: ClaimedMessage): Promise<DeliveryResult> {
     // Attempts are counted when a message is taken, so one that kills its worker each time comes to an end too.
-    if (message.attempts > this.#retry.maxAttempts) return givenUp("its attempts ended without an answer");
-    // Security rule: a code that nobody can use any more would only teach people to expect mails with codes.
-    if (hasPassed(message.expiresAt, this.#clock.now())) return givenUp("expired");
-    const transport = this.#transports[message.channel];
+    if (message.attempts > this.#deps.retry.maxAttempts)
+      return givenUp("its attempts ended without an answer");
+    // Security rule (SR-MAIL-2): an expired code is not sent: it would only teach people to expect mails with codes.
+    if (hasPassed(message.expiresAt, this.#deps.clock.now())) return givenUp("expired");
+    const transport = this.#deps.transports[message.channel];
     if (transport === undefined) {
       return givenUp(`no delivery is configured for ${message.channel}: tenant_defaults.courier`);
     }
-    const content = this.#outbox.open(message);
+    const content = this.#deps.outbox.open(message);
     if (content === undefined) return givenUp("its content cannot be opened: is the sealing secret gone?");
     let rendered: RenderedMessage;
     try {
-      rendered = await this.#renderer.render(content, message.channel, message.language);
+      rendered = await this.#deps.renderer.render(content, message.channel, message.language);
     } catch (error) {
-      // Somebody will put the template right, or the machine was too busy for its time limit.
+      // The template may be corrected, or the machine was too busy for its time limit.
       const reason = error instanceof Error ? error.message : String(error);
       return { kind: "failed", permanent: false, error: `its template failed: ${reason}` };
     }
@@ -119,7 +109,7 @@ export class MessageSender {
   }
 
   #event(type: EventType, message: ClaimedMessage, data: { attempts?: number } = {}) {
-    return newEvent(type, this.#clock.now(), server, {
+    return newEvent(type, this.#deps.clock.now(), serverOrigin, {
       identityId: message.identityId,
       data: { message_id: message.id, template: message.template, channel: message.channel, ...data },
     });
@@ -129,13 +119,6 @@ export class MessageSender {
     return new Date(now.getTime() + this.leaseMs);
   }
 }
-
-const server: CallOrigin = {
-  actor: { kind: "server" },
-  requestId: "",
-  ipAddress: undefined,
-  userAgent: undefined,
-};
 
 function givenUp(error: string): DeliveryResult {
   return { kind: "failed", permanent: true, error };

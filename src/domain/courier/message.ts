@@ -2,8 +2,13 @@ import { type IdentityId, type MessageId, newId } from "../ids.ts";
 import { type Instant, instantOf, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
-/** How a message travels. */
+/** Channel of a message. */
 export type MessageChannel = "email" | "sms";
+
+/** The channel that reaches an address of a kind. */
+export function channelOf(kind: "email" | "phone"): MessageChannel {
+  return kind === "phone" ? "sms" : "email";
+}
 
 interface CodeData {
   readonly code: string;
@@ -25,7 +30,7 @@ interface InvitationData {
 
 type NoData = Readonly<Record<never, never>>;
 
-/** What each template is filled in with. The names are permanent: overriding template files use them. */
+/** Data of each template. The names are permanent: overriding template files use them. */
 export interface TemplateData {
   readonly login_code: CodeData;
   readonly registration_code: CodeData;
@@ -35,12 +40,12 @@ export interface TemplateData {
   readonly registration_link: LinkData;
   readonly verification_link: LinkData;
   readonly recovery_link: LinkData;
-  /** An operator invites somebody to register. */
+  /** An operator invites a person to register. */
   readonly invitation: InvitationData;
-  /** Somebody tried to register with an address that has an account already. */
+  /** A registration with an address that has an account already. */
   readonly registration_taken: NoData;
   readonly password_changed: NoData;
-  /** Somebody entered many wrong codes. */
+  /** Many wrong codes were entered. */
   readonly wrong_codes: { readonly count: number };
   readonly recovery_completed: NoData;
   /** Told to the old address. */
@@ -56,7 +61,7 @@ export interface TemplateData {
   readonly account_kept: NoData;
 }
 
-/** What a message is about. */
+/** Template of a message. */
 export type MessageTemplate = keyof TemplateData;
 
 /** A template with its data. */
@@ -104,17 +109,17 @@ export function sampleContent(template: MessageTemplate): MessageContent {
   return { template, data: sampleData[template] } as MessageContent;
 }
 
-/** Where a message goes, and how. */
+/** Address and channel of a message. */
 interface Addressing {
   readonly channel: MessageChannel;
   /** A normalised e-mail address, or a telephone number as E.164. */
   readonly recipient: string;
   /** A language tag (`de`, `de-AT`); the nearest language that there are templates for is used. Empty: the default. */
   readonly language: string;
-  /** Whose message it is, if it is an identity's. */
+  /** Identity that the message is for, if there is one. */
   readonly identityId?: IdentityId | undefined;
   /**
-   * Stored, but never sent or shown. Written in place of a message to an address that nobody has, so that known and
+   * Stored, but never sent or shown. Written in place of a message to an address without an account, so that known and
    * unknown ones cost the same work. Default false.
    */
   readonly suppressed?: boolean | undefined;
@@ -147,14 +152,14 @@ export function newMessage(content: MessageContent, now: Date, to: Addressing): 
   };
 }
 
-/** When the code or link of a message ends, after which it is not worth sending; never for a notice. */
+/** End of the code or link of a message, after which it is not sent; never for a notice. */
 export function expiryOf(message: OutgoingMessage): Instant | Never {
   if (message.template === "invitation") return instantOf(message.data.until);
   if (!("minutes" in message.data)) return never;
   return instantOf(new Date(message.createdAt.getTime() + message.data.minutes * 60_000));
 }
 
-/** Whether a message of this template carries a code or link, which proves something to whoever reads it. */
+/** Whether a message of this template carries a code or link, so that its reader can prove the address. */
 export function isProof(template: MessageTemplate): boolean {
   const data = sampleData[template];
   return "code" in data || "url" in data;

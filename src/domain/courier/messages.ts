@@ -1,30 +1,26 @@
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
-import { normaliseIdentifier } from "../identity/normalise.ts";
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import { isProof, type MessageChannel } from "./message.ts";
 import type { CourierStore, MessageFilter, MessageRecord } from "./store.ts";
 
-interface MessagesDependencies {
+interface Deps {
   readonly store: CourierStore;
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
 }
 
-/** What operators can do with messages. What a message says is never among it. */
+/** The rules of messages, as operators manage them. Operators never see the content of a message. */
 export class Messages {
-  readonly #store: CourierStore;
-  readonly #pageTokens: PageTokens;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: MessagesDependencies) {
-    this.#store = dependencies.store;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** Messages, newest first. */
@@ -38,14 +34,14 @@ export class Messages {
       template: filter.template ?? null,
     };
     const list = { tenantId: tenant.id, name: "messages", filters };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list({ tenantId: tenant.id }, { ...filter, recipient }, request),
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list(scopeOf(tenant), { ...filter, recipient }, request),
     );
   }
 
   /** The message with this id. Throws MESSAGE_NOT_FOUND. */
   async get(tenant: Tenant, id: MessageId): Promise<MessageRecord> {
-    const message = await this.#store.find({ tenantId: tenant.id }, id);
+    const message = await this.#deps.store.find(scopeOf(tenant), id);
     if (message === undefined) throw domainError("MESSAGE_NOT_FOUND", {});
     return message;
   }
@@ -57,10 +53,10 @@ export class Messages {
   async retry(tenant: Tenant, origin: CallOrigin, id: MessageId): Promise<MessageRecord> {
     const message = await this.get(tenant, id);
     if (message.state === "queued" || message.state === "sending") return message;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.retried", at, origin, aboutOf(message));
-    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, { at, event }));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, { at, event }));
   }
 
   /**
@@ -74,17 +70,17 @@ export class Messages {
     recipient: string,
   ): Promise<MessageRecord> {
     const message = await this.get(tenant, id);
-    // Security rule: a code or link proves that its reader has the address that it was made for. Sent elsewhere it
-    // would let whoever may read that mail, the operator among them, verify or take over what is not theirs.
+    // Security rule (SR-MAIL-2): a code or link proves that its reader has the address that it was made for. Sent elsewhere it
+    // would let the reader of that mail, for example the operator, verify a foreign address or take over its account.
     if (isProof(message.template)) {
       throw domainError("MESSAGE_NOT_READDRESSABLE", { template: message.template });
     }
     const address = addressOf(message.channel, recipient);
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.readdressed", at, origin, aboutOf(message));
     const change = { at, recipient: address, event };
-    return this.#requeued(tenant, id, await this.#store.requeue({ tenantId: tenant.id }, id, change));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, change));
   }
 
   #assertRetryable(message: MessageRecord, now: Date): void {
@@ -94,7 +90,7 @@ export class Messages {
     }
   }
 
-  /** Somebody else may have been faster; then what they did stands. */
+  /** Another call may have changed the message meanwhile; then its change stands. */
   async #requeued(tenant: Tenant, id: MessageId, changed: MessageRecord | undefined): Promise<MessageRecord> {
     if (changed !== undefined) return changed;
     const { state } = await this.get(tenant, id);
@@ -112,11 +108,7 @@ function addressOf(channel: MessageChannel, text: string): string {
   if (normalised.kind === wanted) return normalised.value;
   const description =
     channel === "email" ? "must be an e-mail address" : "must be a telephone number such as +491712345678";
-  throw domainError(
-    "REQUEST_INVALID",
-    {},
-    { violations: [{ field: "recipient", description, reason: "FORMAT" }] },
-  );
+  throw invalid({ field: "recipient", description, reason: "FORMAT" });
 }
 
 function normalisedOr(text: string, otherwise: string): string {

@@ -20,7 +20,7 @@ export interface SealedMessage {
   readonly language: string;
   readonly identityId: IdentityId | undefined;
   readonly suppressed: boolean;
-  /** When its code or link ends. */
+  /** End of its code or link. */
   readonly expiresAt: Instant | Never;
   readonly sealedData: string;
 }
@@ -30,7 +30,7 @@ const purpose = "message";
 /**
  * Seals messages for the store and opens them again when they are sent.
  *
- * Security rule: codes and links lie in the queue sealed, so that a copy of the database signs nobody in. The id is
+ * Security rule (SR-MAIL-3): codes and links are sealed in the queue, so that a copy of the database lets no one sign in. The id is
  * sealed with them, so that what is in one row says nothing in another.
  */
 export class Outbox {
@@ -58,7 +58,7 @@ export class Outbox {
     };
   }
 
-  /** What a stored message says; undefined if its secret is gone or the row was tampered with. */
+  /** Content of a stored message; undefined if its secret is gone or the row was tampered with. */
   open(message: Pick<SealedMessage, "id" | "template" | "sealedData">): MessageContent | undefined {
     const plain = this.#sealer.open(purpose, message.sealedData);
     if (plain === undefined) return undefined;

@@ -1,6 +1,6 @@
-/** How a message is tried again. */
+/** Policy of retries. */
 export interface RetryPolicy {
-  /** How often a message is tried before it is given up. */
+  /** Attempts until a message is given up. */
   readonly maxAttempts: number;
   /** The pause after the first attempt; it doubles after each further one. */
   readonly firstDelayMs: number;

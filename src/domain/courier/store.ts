@@ -5,7 +5,7 @@ import type { Page, PageRequest, Scope } from "../ports.ts";
 import type { MessageChannel, MessageTemplate } from "./message.ts";
 import type { SealedMessage } from "./outbox.ts";
 
-/** Where a message stands. A suppressed one is never shown, so it has no state here. */
+/** State of a message. A suppressed message is never shown, so it has none here. */
 export type MessageState = "queued" | "sending" | "sent" | "failed";
 
 /** A stored message without what it says. */
@@ -19,14 +19,14 @@ export interface MessageRecord {
   readonly recipient: string;
   readonly language: string;
   readonly identityId: IdentityId | undefined;
-  /** How often it was tried, the attempt under way included. */
+  /** Number of attempts, the one under way included. */
   readonly attempts: number;
-  /** When it may be tried next; while it is being sent, when another worker may take over. */
+  /** Time of the next attempt; while it is being sent, the time at which another worker may take over. */
   readonly nextAttemptAt: Date | undefined;
   readonly expiresAt: Instant | Never;
-  /** When it was sent or given up. */
+  /** Time at which it was sent or given up. */
   readonly endedAt: Date | undefined;
-  /** Why the last attempt failed, for operators; holds no secrets. */
+  /** Reason of the last failure, for operators; holds no secrets. */
   readonly lastError: string | undefined;
 }
 

@@ -39,7 +39,7 @@ export type EventType =
   | "message.readdressed"
   | "throttle.reset";
 
-/** Who did it. */
+/** Author of a change. */
 export type EventActor =
   | { readonly kind: "anonymous" }
   | { readonly kind: "identity"; readonly identityId: IdentityId }
@@ -47,7 +47,7 @@ export type EventActor =
   | { readonly kind: "certificate"; readonly name: string }
   | { readonly kind: "server" };
 
-/** Where a change came from: the call that made it. */
+/** Origin of a change: the call that made it. */
 export interface CallOrigin {
   readonly actor: EventActor;
   readonly requestId: string;
@@ -55,6 +55,14 @@ export interface CallOrigin {
   /** At most 512 characters of it. */
   readonly userAgent: string | undefined;
 }
+
+/** The origin of what the server does by itself. */
+export const serverOrigin: CallOrigin = {
+  actor: { kind: "server" },
+  requestId: "",
+  ipAddress: undefined,
+  userAgent: undefined,
+};
 
 /** One thing that happened, written in the transaction that made it happen. Holds no secrets and no traits. */
 export interface Event {

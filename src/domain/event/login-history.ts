@@ -1,6 +1,6 @@
 import type { IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Event, EventType } from "./event.ts";
 import type { EventStore } from "./store.ts";
 
@@ -15,14 +15,17 @@ export interface LoginEvent extends Event {
   readonly type: LoginEventType;
 }
 
-/** Who got into accounts, or tried to, as the event log has it. */
-export class LoginHistory {
-  readonly #events: EventStore;
-  readonly #pageTokens: PageTokens;
+interface Deps {
+  readonly events: EventStore;
+  readonly pageTokens: PageTokens;
+}
 
-  constructor({ events, pageTokens }: { events: EventStore; pageTokens: PageTokens }) {
-    this.#events = events;
-    this.#pageTokens = pageTokens;
+/** The login history of accounts: logins and attempts, from the event log. */
+export class LoginHistory {
+  readonly #deps: Deps;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The history of an identity, newest first. Throws PAGE_TOKEN_INVALID. */
@@ -33,8 +36,8 @@ export class LoginHistory {
     maxPageSize: number,
   ): Promise<PageAnswer<LoginEvent>> {
     const list = { tenantId: tenant.id, name: "logins", filters: { identityId } };
-    return readPage(this.#pageTokens, list, page, maxPageSize, (request) =>
-      this.#events.listLogins({ tenantId: tenant.id }, identityId, request),
+    return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
+      this.#deps.events.listLogins(scopeOf(tenant), identityId, request),
     );
   }
 }

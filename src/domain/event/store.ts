@@ -27,6 +27,6 @@ export interface EventStore {
    * are older than every running one are returned, so none can appear behind the cursor later.
    */
   readAfter(scope: Scope, cursor: EventCursor | undefined, limit: number): Promise<readonly RecordedEvent[]>;
-  /** Who got into an identity's account, or tried to, newest first. */
+  /** Logins and attempts of an identity, newest first. */
   listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>>;
 }

@@ -226,7 +226,7 @@ export class FormReader {
     });
   }
 
-  /** Security rule: no value is given twice, as a whole and by a part of it, because one of the two would silently win. */
+  /** Security rule (SR-FLOW-10): no value is given twice, as a whole and by a part of it, because one of the two would silently win. */
   #refuseOverlaps(read: readonly ReadValue[]): void {
     const given = new Set(read.map(({ path }) => joinFieldPath(path)));
     for (const { path } of read) {
@@ -340,7 +340,7 @@ function isInput(node: Node): node is InputNode {
   return node.element.kind === "input";
 }
 
-/** Security rule: a name with a meaning in JavaScript is no field, even if a schema has a trait of this name. */
+/** Security rule (SR-FLOW-10): a name with a meaning in JavaScript is no field, even if a schema has a trait of this name. */
 function isField(node: Node): node is InputNode {
   return isInput(node) && node.element.readOnly !== true && isHarmless(node.name);
 }

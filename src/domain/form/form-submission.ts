@@ -26,7 +26,7 @@ export interface FormSubmission extends FlowSubmission {
 /**
  * The submission as it is, or read from a form.
  *
- * Security rule: call it only once the caller has shown that the flow is theirs. The violations tell what is in the form, which
+ * Security rule (SR-FLOW-1): call it only once the caller has shown that the flow is theirs. The violations tell what is in the form, which
  * a stranger must not learn.
  */
 export function submissionOf<Submission extends FlowSubmission>(

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { domainError } from "../errors.ts";
-import { isStorableText } from "../identity/storable-text.ts";
-import type { IdempotencyStore } from "../identity/store.ts";
+import { isSameBytes } from "../bytes.ts";
+import { domainError, invalid } from "../errors.ts";
 import type { Clock, Scope, Sealer, Transactions } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
+import type { IdempotencyStore } from "./store.ts";
 
 /** A call that may be repeated. */
 export interface RepeatableCall {
-  /** Who makes it; the request ids of two callers are never the same. */
+  /** Caller; the request ids of two callers are never the same. */
   readonly caller: string;
   readonly method: string;
   /** Empty: the caller wants no protection. */
@@ -15,20 +16,20 @@ export interface RepeatableCall {
   readonly bodyDigest: Uint8Array;
 }
 
-/** How an outcome is kept. */
+/** Encoding of an outcome that is kept. */
 export interface OutcomeCodec<T> {
   encode(outcome: T): Uint8Array;
   decode(bytes: Uint8Array): T;
 }
 
-interface IdempotencyRunnerDependencies {
+interface Deps {
   readonly transactions: Transactions;
   readonly store: IdempotencyStore;
   readonly sealer: Sealer;
   readonly clock: Clock;
 }
 
-/** How long an outcome is kept: a day. */
+/** Lifetime of an outcome: a day. */
 export const outcomeLifetimeMs = 24 * 60 * 60 * 1000;
 
 /**
@@ -37,16 +38,10 @@ export const outcomeLifetimeMs = 24 * 60 * 60 * 1000;
  * kept: after a failure nothing has happened, and the same request id may be tried again.
  */
 export class IdempotencyRunner {
-  readonly #transactions: Transactions;
-  readonly #store: IdempotencyStore;
-  readonly #sealer: Sealer;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: IdempotencyRunnerDependencies) {
-    this.#transactions = dependencies.transactions;
-    this.#store = dependencies.store;
-    this.#sealer = dependencies.sealer;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -71,25 +66,25 @@ export class IdempotencyRunner {
       .update(JSON.stringify([scope.tenantId, caller, method, requestId]))
       .digest();
 
-    return this.#transactions.transaction(scope, async (tx) => {
-      const at = this.#clock.now();
+    return this.#deps.transactions.transaction(scope, async (tx) => {
+      const at = this.#deps.clock.now();
       const expiresAt = new Date(at.getTime() + outcomeLifetimeMs);
-      const earlier = await this.#store.claim(tx, key, at, expiresAt);
+      const earlier = await this.#deps.store.claim(tx, key, at, expiresAt);
       if (earlier !== undefined) {
         const plain = this.#open(belongsTo, earlier, requestId);
-        if (Buffer.compare(bodyDigest, plain.subarray(0, bodyDigest.length)) !== 0) throw reused(requestId);
+        if (!isSameBytes(bodyDigest, plain.subarray(0, bodyDigest.length))) throw reused(requestId);
         return codec.decode(plain.subarray(bodyDigest.length));
       }
       const outcome = await work(tx);
       const plain = Buffer.concat([belongsTo, bodyDigest, codec.encode(outcome)]);
-      await this.#store.complete(tx, key, this.#sealer.seal(purpose, plain));
+      await this.#deps.store.complete(tx, key, this.#deps.sealer.seal(purpose, plain));
       return outcome;
     });
   }
 
   #open(belongsTo: Buffer, sealed: string, requestId: string): Uint8Array {
-    const plain = this.#sealer.open(purpose, sealed);
-    if (plain !== undefined && belongsTo.equals(plain.subarray(0, belongsTo.length))) {
+    const plain = this.#deps.sealer.open(purpose, sealed);
+    if (plain !== undefined && isSameBytes(belongsTo, plain.subarray(0, belongsTo.length))) {
       return plain.subarray(belongsTo.length);
     }
     // The secret that sealed it is gone. Doing the work again could double it, so the caller must look.
@@ -107,9 +102,5 @@ function reused(requestId: string) {
 function assertStorable(requestId: string): void {
   if (isStorableText(requestId)) return;
   const description = "must not have null characters or lone surrogates";
-  throw domainError(
-    "REQUEST_INVALID",
-    {},
-    { violations: [{ field: "requestId", description, reason: "FORMAT" }] },
-  );
+  throw invalid({ field: "requestId", description, reason: "FORMAT" });
 }

@@ -1,7 +1,8 @@
 /** User names in the form of an address, and whose address that may be. */
+
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import { valueAt } from "../json.ts";
 import type { AddressKind, DerivedTraits, Identity } from "./identity.ts";
-import { normaliseIdentifier } from "./normalise.ts";
 
 /** A user name that is an e-mail address or a telephone number. */
 export interface AddressClaim {
@@ -15,7 +16,7 @@ export interface AddressClaim {
  * Whether an identity may have a user name that is an address. Asked with what its traits give, since an address that they
  * no longer hold is not its own any more.
  *
- * Security rule: only a verified address of its own. Otherwise somebody could take the address of somebody else as user
+ * Security rule (SR-OWNER-7): only a verified address of its own. Otherwise a person could take the address of another one as user
  * name: its owner would be kept out, or land in a foreign account (ASVS V6.1.3). Decided by the form alone, whether or not
  * anybody has the address, so that the answer tells nothing.
  */
@@ -26,13 +27,13 @@ interface Address {
   readonly value: string;
 }
 
-/** Where nobody has shown anything to be theirs. */
+/** Owns no address: for an account without a proof. */
 export const ownsNothing: OwnsAddress = () => false;
 
-/** An operator says so, for each address. */
+/** Owns every address: the operator vouches for them. */
 export const ownsEverything: OwnsAddress = () => true;
 
-/** Addresses that were shown, or are about to be shown before anything is stored. */
+/** Owns the addresses that are proven, or will be before anything is stored. */
 export function ownsProven(proven: readonly Address[]): OwnsAddress {
   return (claim, derived) => isAmong(claim, proven) && isAmong(claim, derived.verifiableAddresses);
 }

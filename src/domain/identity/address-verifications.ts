@@ -1,12 +1,12 @@
-import { addressNotices } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
-import type { Clock, Scope } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import type { Clock } from "../ports.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Identity, VerifiableAddress } from "./identity.ts";
-import { normaliseIdentifier } from "./normalise.ts";
+import { addressNotices } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
 
 /** An address of an identity. */
@@ -16,7 +16,7 @@ interface WantedAddress {
   readonly address: string;
 }
 
-interface Dependencies {
+interface Deps {
   readonly store: Pick<IdentityStore, "find" | "setVerification">;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -24,14 +24,10 @@ interface Dependencies {
 
 /** Verifies addresses because an operator vouches for them, and takes that back. */
 export class AddressVerifications {
-  readonly #store: Dependencies["store"];
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor({ store, outbox, clock }: Dependencies) {
-    this.#store = store;
-    this.#outbox = outbox;
-    this.#clock = clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -41,14 +37,14 @@ export class AddressVerifications {
   async verify(tenant: Tenant, origin: CallOrigin, wanted: WantedAddress): Promise<Identity> {
     const { identity, address } = await this.#find(tenant, wanted);
     if (address.verifiedAt !== undefined) return identity;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const changes = { added: [address], removed: [], demoted: [] };
     const data = { kind: address.kind };
-    await this.#store.setVerification(scopeOf(tenant), identity.id, {
+    await this.#deps.store.setVerification(scopeOf(tenant), identity.id, {
       address,
       verifiedAt: at,
       at,
-      messages: addressNotices(this.#outbox, identity, changes, { at, language: "" }),
+      messages: addressNotices(this.#deps.outbox, identity, changes, { at, language: "" }),
       events: [newEvent("address.verified", at, origin, { identityId: identity.id, data })],
       end: undefined,
     });
@@ -58,7 +54,7 @@ export class AddressVerifications {
   /**
    * Takes back that an address is verified. Does nothing if it is not. Throws IDENTITY_NOT_FOUND, ADDRESS_NOT_USABLE.
    *
-   * Security rule: the codes, links and sessions of the identity end, and the owner is told at every address that was verified,
+   * Security rule (SR-OWNER-10): the codes, links and sessions of the identity end, and the owner is told at every address that was verified,
    * also at this one (ASVS V6.3.7). Sessions go on only if the operator asks for that.
    */
   async unverify(
@@ -68,11 +64,11 @@ export class AddressVerifications {
   ): Promise<Identity> {
     const { identity, address } = await this.#find(tenant, wanted);
     if (address.verifiedAt === undefined) return identity;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const { id: identityId } = identity;
     const changes = { added: [], removed: [], demoted: [address] };
     const ended = { reason: "credential_changed", all: true };
-    await this.#store.setVerification(scopeOf(tenant), identityId, {
+    await this.#deps.store.setVerification(scopeOf(tenant), identityId, {
       address,
       verifiedAt: undefined,
       at,
@@ -81,7 +77,7 @@ export class AddressVerifications {
       end: {
         at,
         endsSessions: !wanted.keepSessions,
-        messages: addressNotices(this.#outbox, identity, changes, { at, language: "" }),
+        messages: addressNotices(this.#deps.outbox, identity, changes, { at, language: "" }),
         revocationEvent: newEvent("session.revoked", at, origin, { identityId, data: ended }),
       },
     });
@@ -92,7 +88,7 @@ export class AddressVerifications {
     tenant: Tenant,
     { id, address: typed }: WantedAddress,
   ): Promise<{ readonly identity: Identity; readonly address: VerifiableAddress }> {
-    const identity = await this.#store.find(scopeOf(tenant), id);
+    const identity = await this.#deps.store.find(scopeOf(tenant), id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     const normalised = normaliseIdentifier(typed);
     const address = identity.verifiableAddresses.find(
@@ -101,8 +97,4 @@ export class AddressVerifications {
     if (address === undefined) throw domainError("ADDRESS_NOT_USABLE", {});
     return { identity, address };
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

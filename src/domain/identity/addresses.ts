@@ -6,7 +6,7 @@ import type { AddressKind, Identity } from "./identity.ts";
 /** An address that something is sent to. */
 export interface ProofTarget {
   readonly kind: AddressKind;
-  /** Normalised. Empty where an operator vouches for somebody without an address. */
+  /** Normalised. Empty where an operator vouches for a person without an address. */
   readonly value: string;
   readonly identityId?: IdentityId;
 }

@@ -3,9 +3,9 @@ import { drawingKeys } from "./drawing.ts";
 import type { AddressKind, IdentifierKind } from "./identity.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
-/** What a schema says a trait is for. */
+/** Purpose of a trait, as its schema has it. */
 export interface Annotation {
-  /** `any`: whatever the text looks like. Only Kratos' keyword says so, for strings without a format. */
+  /** `any`: decided by the form of the text. Only Kratos' keyword says so, for strings without a format. */
   readonly identifier: IdentifierKind | "any" | undefined;
   readonly verifiable: AddressKind | undefined;
   readonly recovery: AddressKind | undefined;

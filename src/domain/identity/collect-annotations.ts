@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { Annotation } from "./annotations.ts";
-import { compileLinearPattern } from "./linear-pattern.ts";
-import { entriesOf, isSubschema, type SchemaDocument, type Subschema } from "./schema-document.ts";
+import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
+import { itemSchema } from "./schema-parts.ts";
 
 /** A trait that an annotation speaks about. */
 export interface AnnotatedTrait {
@@ -19,7 +19,6 @@ export interface AnnotatedTrait {
 export class AnnotationCollector {
   readonly #document: SchemaDocument;
   readonly #holds: (schema: Subschema, value: JsonValue) => boolean;
-  readonly #patterns = new Map<string, { test(text: string): boolean }>();
 
   /** `holds` says whether a value is valid against a subschema of the document. */
   constructor(document: SchemaDocument, holds: (schema: Subschema, value: JsonValue) => boolean) {
@@ -46,8 +45,8 @@ export class AnnotationCollector {
   /** The subschemas that apply to the same value and hold. */
   #applicable(schema: JsonObject, value: JsonValue): readonly Subschema[] {
     const holds = (branch: Subschema) => this.#document.isAnnotated(branch) && this.#holds(branch, value);
-    const branches = [...listOf(schema.allOf)];
-    branches.push(...[...listOf(schema.anyOf), ...listOf(schema.oneOf)].filter(holds));
+    const of = (keyword: string) => listOf(schema[keyword]).filter(isSubschema);
+    const branches = [...of("allOf"), ...[...of("anyOf"), ...of("oneOf")].filter(holds)];
     const condition = schema.if;
     if (isSubschema(condition)) {
       const met = this.#holds(condition, value);
@@ -81,7 +80,8 @@ export class AnnotationCollector {
       if (Object.hasOwn(value, name)) visit(name, inner);
     }
     for (const [pattern, inner] of entriesOf(schema.patternProperties)) {
-      for (const name of Object.keys(value)) if (this.#pattern(pattern).test(name)) visit(name, inner);
+      for (const name of Object.keys(value))
+        if (this.#document.patternOf(pattern).test(name)) visit(name, inner);
     }
     for (const name of [...others]) visit(name, schema.additionalProperties);
   }
@@ -92,30 +92,14 @@ export class AnnotationCollector {
     path: readonly string[],
     found: AnnotatedTrait[],
   ): void {
-    const items = schema.items;
-    const tuple = [...listOf(schema.prefixItems), ...listOf(items)];
-    const rest = Array.isArray(items) ? schema.additionalItems : items;
     for (const [index, value] of values.entries()) {
-      const inner = index < tuple.length ? tuple[index] : rest;
+      const inner = itemSchema(schema, index);
       if (isSubschema(inner)) this.#visit(inner, { value, path: [...path, String(index)] }, found);
     }
-  }
-
-  #pattern(pattern: string): { test(text: string): boolean } {
-    let compiled = this.#patterns.get(pattern);
-    if (compiled === undefined) {
-      compiled = compileLinearPattern(pattern);
-      this.#patterns.set(pattern, compiled);
-    }
-    return compiled;
   }
 }
 
 interface Place {
   readonly value: JsonValue;
   readonly path: readonly string[];
-}
-
-function listOf(value: JsonValue | undefined): readonly Subschema[] {
-  return Array.isArray(value) ? value.filter(isSubschema) : [];
 }

@@ -174,7 +174,7 @@ describe("a schema made for Kratos", () => {
     ]);
   });
 
-  // Security rule: nobody takes the address of somebody else as user name (ASVS V6.1.3).
+  // Security rule (SR-OWNER-7): nobody takes the address of somebody else as user name (ASVS V6.1.3).
   test("takes an identifier without a format for a user name, and an address only where it is one's own", () => {
     const traits = { email: "a@b.example", username: "Eve@b.example" };
     expect(rules(schema.validate(traits))).toEqual(["username identifier"]);
@@ -414,7 +414,7 @@ describe("formats", () => {
     expect(withTrait({ type: "string", format }).validate({ trait }).valid).toBe(valid);
   });
 
-  // Security rule: nothing that somebody registers with takes long to look at.
+  // Security rule (SR-TRAIT-3): nothing that somebody registers with takes long to look at.
   test.each([
     "email",
     "email_loose",
@@ -465,7 +465,7 @@ describe("formats", () => {
 });
 
 describe("patterns", () => {
-  // Security rule: each pattern of a document stands for itself. ajv keeps them by their text, and one without a text of
+  // Security rule (SR-TRAIT-4): each pattern of a document stands for itself. ajv keeps them by their text, and one without a text of
   // its own stood for all: right forms were refused, and what the others were to keep out got in.
   test("each counts for itself, on properties, as names of properties, and both mixed", () => {
     const schema = compile({
@@ -486,7 +486,7 @@ describe("patterns", () => {
     expect(rules(schema.validate({ c_x: 1 }))).toEqual(["c_x additionalProperties"]);
   });
 
-  // Security rule: matching takes linear time, so no text brings a pattern to a standstill (CWE-1333).
+  // Security rule (SR-TRAIT-3): matching takes linear time, so no text brings a pattern to a standstill (CWE-1333).
   test.each(["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*a){20}", "^([a-z]+)*\\d$"])(
     "%s is matched in linear time",
     (pattern) => {
@@ -581,7 +581,7 @@ describe("limits that hold whatever the schema says", () => {
     expect(schema.validate({ trait: "x".repeat(4096) }).valid).toBe(true);
   });
 
-  // Security rule: a pattern is never fed more than the limit (the limits come before the schema).
+  // Security rule (SR-TRAIT-3): a pattern is never fed more than the limit (the limits come before the schema).
   test("come before the schema", () => {
     const strict = withTrait({ type: "string", maxLength: 5, pattern: "^a$" });
     expect(rules(strict.validate({ trait: "x".repeat(5000) }))).toEqual(["trait maxLength"]);
@@ -732,7 +732,7 @@ describe("annotations", () => {
     expect(rules(lenient("username").validate({ trait: "x".repeat(321) }))).toEqual(["trait identifier"]);
   });
 
-  // Security rule: nobody takes another person's address as a username, which would keep its owner out.
+  // Security rule (SR-OWNER-7): nobody takes another person's address as a username, which would keep its owner out.
   test("let no username look like an address", () => {
     const schema = withTrait(username);
     expect(rules(schema.validate({ trait: "victim@example.com" }))).toEqual(["trait identifier"]);
@@ -747,7 +747,7 @@ describe("annotations", () => {
     expect(rules(schema.validate(named(21)))).toEqual([" identifier"]);
   });
 
-  // Security rule: the display name goes into mail headers and pages, so it is one line that turns no text around.
+  // Security rule (SR-OWNER-11): the display name goes into mail headers and pages, so it is one line that turns no text around.
   test("make the display name one harmless line", () => {
     const schema = withTrait({ type: "string", ostiary: { display_name: true } });
     const name = (trait: string) => derivedFrom(schema, { trait }).displayName;

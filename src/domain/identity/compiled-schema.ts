@@ -22,17 +22,17 @@ export interface CompiledSchema {
   readonly id: string;
   readonly version: number;
   readonly document: JsonObject;
-  /** What an operator should know: nobody can sign in with it, a format that nothing checks. */
+  /** Warnings for the operator: for example that no trait is an identifier, or that a format is not checked. */
   readonly warnings: readonly string[];
   /** The fields that a form has for traits, in document order. */
   readonly fields: readonly (TraitField | TraitList)[];
   /** The traits that people sign in with. */
   readonly identifiers: readonly IdentifierTrait[];
-  /** Where in traits is what their owner does not change: `readOnly`. */
+  /** Paths of values that their owner cannot change: `readOnly`. */
   readOnlyIn(traits: JsonObject): readonly (readonly string[])[];
-  /** Where in traits is what their owner is not shown again once it was sent: `writeOnly`. */
+  /** Paths of values that are not shown to their owner once they were sent: `writeOnly`. */
   writeOnlyIn(traits: JsonObject): readonly (readonly string[])[];
-  /** What its annotations speak about in traits that are valid, in document order. */
+  /** The annotated values in valid traits, in document order. */
   annotatedIn(traits: JsonObject): readonly AnnotatedTrait[];
   /**
    * Checks traits, and says what they give. At most 20 violations. A user name that is an address is one, unless `owns` says
@@ -41,7 +41,7 @@ export interface CompiledSchema {
   validate(traits: JsonObject, owns?: OwnsAddress): TraitValidation;
 }
 
-/** What came of validating traits. */
+/** Result of validating traits. */
 export type TraitValidation =
   | { readonly valid: true; readonly derived: DerivedTraits }
   | { readonly valid: false; readonly violations: readonly TraitViolation[] };
@@ -54,7 +54,7 @@ export interface TraitViolation {
   readonly rule: string;
   /** A sentence in English, without the value. */
   readonly message: string;
-  /** What a message in another language needs: `limit`, `actual`, `pattern`, `format`, `type`, … */
+  /** Values for a message in another language: `limit`, `actual`, `pattern`, `format`, `type`, … */
   readonly params: JsonObject;
 }
 

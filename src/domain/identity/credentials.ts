@@ -1,16 +1,16 @@
-import { noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Transactions } from "../ports.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
+import { noticesTo } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
 
-interface CredentialsDependencies {
+interface Deps {
   readonly identities: IdentityStore;
   readonly transactions: Transactions;
   readonly passwords: PasswordMaker;
@@ -21,28 +21,18 @@ interface CredentialsDependencies {
 
 /** The rules of credentials, as operators manage them. */
 export class Credentials {
-  readonly #identities: IdentityStore;
-  readonly #transactions: Transactions;
-  readonly #passwords: PasswordMaker;
-  readonly #pageTokens: PageTokens;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: CredentialsDependencies) {
-    this.#identities = dependencies.identities;
-    this.#transactions = dependencies.transactions;
-    this.#passwords = dependencies.passwords;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The credentials of an identity, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
   async list(tenant: Tenant, id: IdentityId, page: PageAsk): Promise<PageAnswer<Credential>> {
     await this.#get(tenant, id);
     const list = { tenantId: tenant.id, name: "credentials", filters: { identityId: id } };
-    return readPage(this.#pageTokens, list, page, 200, (request) =>
-      this.#identities.listCredentials(scopeOf(tenant), id, request),
+    return readPage(this.#deps.pageTokens, list, page, 200, (request) =>
+      this.#deps.identities.listCredentials(scopeOf(tenant), id, request),
     );
   }
 
@@ -56,21 +46,21 @@ export class Credentials {
     { id, credentialId }: { readonly id: IdentityId; readonly credentialId: CredentialId },
   ): Promise<void> {
     const identity = await this.#get(tenant, id);
-    const credential = await this.#identities.findCredential(scopeOf(tenant), id, credentialId);
+    const credential = await this.#deps.identities.findCredential(scopeOf(tenant), id, credentialId);
     if (credential === undefined) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const data = { kind: credential.kind, credentialId };
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
-    await this.#transactions.transaction(scopeOf(tenant), async (tx) => {
-      const deleted = await this.#identities.deleteCredential(tx, id, credentialId, [event]);
+    await this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+      const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
       await this.#endPending(tx, origin, identity, { at, endsSessions: true });
     });
   }
 
   /**
-   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Whoever signed in with
-   * the old one is signed out, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND,
+   * Sets or replaces the password, ends what is on its way for the identity, and tells the owner. Sessions
+   * of the old one end, unless `keepSessions`, and no device is known any more. Throws IDENTITY_NOT_FOUND,
    * PASSWORD_REJECTED, PASSWORD_HASH_UNSUPPORTED, BREACH_CHECK_UNAVAILABLE, SERVER_OVERLOADED.
    */
   async setPassword(
@@ -82,12 +72,12 @@ export class Credentials {
     const identity = await this.#get(tenant, id);
     const { traits, identifiers } = identity;
     const account = { traits, identifiers: identifiers.map((identifier) => identifier.value) };
-    const record = await this.#passwords.make(tenant, change.password, account, "password");
-    const at = this.#clock.now();
+    const record = await this.#deps.passwords.make(tenant, change.password, account, "password");
+    const at = this.#deps.clock.now();
     const data = { kind: "password", imported: change.password.kind === "hash" };
     const event = newEvent("credential.set", at, origin, { identityId: id, data });
-    return this.#transactions.transaction(scopeOf(tenant), async (tx) => {
-      const credential = await this.#identities.setPassword(tx, id, record, at, [event]);
+    return this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+      const credential = await this.#deps.identities.setPassword(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
       await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
       return credential;
@@ -95,8 +85,8 @@ export class Credentials {
   }
 
   /**
-   * Security rule: nothing that was begun with the old secret outlives it: no code or link that was sent, no recovery that
-   * is under way (ASVS V7.4.3, peers D 37). The owner is told at every address of theirs (V6.3.7).
+   * Security rule (SR-OWNER-10): nothing that was begun with the old secret outlives it: no code or link that was sent, no recovery that
+   * is under way (ASVS V7.4.3). The owner is told at every address of theirs (V6.3.7).
    */
   async #endPending(
     scope: Scope,
@@ -106,21 +96,17 @@ export class Credentials {
   ): Promise<void> {
     const content = { template: "password_changed", data: {} } as const;
     const data = { reason: "credential_changed", all: true };
-    await this.#identities.endPending(scope, identity.id, {
+    await this.#deps.identities.endPending(scope, identity.id, {
       at,
       endsSessions,
-      messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
+      messages: noticesTo(this.#deps.outbox, identity, content, { at, language: "" }),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: identity.id, data }),
     });
   }
 
   async #get(tenant: Tenant, id: IdentityId): Promise<Identity> {
-    const identity = await this.#identities.find(scopeOf(tenant), id);
+    const identity = await this.#deps.identities.find(scopeOf(tenant), id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     return identity;
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

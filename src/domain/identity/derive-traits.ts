@@ -1,10 +1,14 @@
 import { joinFieldPath } from "../field-path.ts";
+import {
+  type IdentifierProblem,
+  type NormalisedIdentifier,
+  normaliseIdentifier,
+} from "../identifier/normalise.ts";
 import type { AddressClaim, OwnsAddress } from "./address-claims.ts";
 import type { Annotation } from "./annotations.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
 import type { AddressKind, DerivedTraits, Identifier, IdentifierKind, RecoveryAddress } from "./identity.ts";
-import { type IdentifierProblem, type NormalisedIdentifier, normaliseIdentifier } from "./normalise.ts";
 
 /** The most identifiers, verifiable addresses and recovery addresses that one identity has of each. */
 export const maxDerived = 20;

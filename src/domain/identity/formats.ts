@@ -1,9 +1,9 @@
 import type { Ajv } from "ajv";
 import addFormats from "ajv-formats";
-import { isEmailAddress, maxEmailBytes } from "./normalise.ts";
-import { toE164 } from "./phone.ts";
+import { isEmailAddress, maxEmailBytes } from "../identifier/normalise.ts";
+import { toE164 } from "../identifier/phone.ts";
 
-/** Whatever may be an address: something on both sides of an @, and nothing that breaks a header. */
+/** A loose form of e-mail addresses: text on both sides of an @, and nothing that breaks a header. */
 const looseEmail = /^[^\s\p{C}@]+@[^\s\p{C}@]+$/u;
 
 /**

@@ -1,11 +1,13 @@
-import { addressNotices, noticesTo } from "../courier/notices.ts";
 import type { Outbox } from "../courier/outbox.ts";
-import { DomainError, domainError, type ErrorReason } from "../errors.ts";
+import { DomainError, domainError, type ErrorReason, invalid } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
+import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
+
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
@@ -20,7 +22,6 @@ import {
   deriveFrom,
   type IdentityChange,
   type IdentityQuery,
-  invalid,
   type NewIdentity,
   ownedByNew,
   toExternalId,
@@ -28,10 +29,9 @@ import {
   vouchedAddresses,
 } from "./identity-input.ts";
 import type { PasswordMaker } from "./new-password.ts";
-import { normaliseForLogin } from "./normalise.ts";
+import { addressNotices, noticesTo } from "./notices.ts";
 import { planProfileChange } from "./profile-change.ts";
 import type { IdentitySchemas } from "./schemas.ts";
-import { isStorableText } from "./storable-text.ts";
 import type { IdentityStore, IdentityTake, PasswordRecord, PendingEnd } from "./store.ts";
 
 /** An identity that is checked and only needs storing. Made by `prepare`. */
@@ -293,7 +293,7 @@ export class Identities {
   }
 
   /**
-   * Security rule: no code, link or session outlives the identifier or address that it rests on, and the owner is told at
+   * Security rule (SR-OWNER-10): no code, link or session outlives the identifier or address that it rests on, and the owner is told at
    * the old ones, which whoever changed them may not read (ASVS V6.3.7).
    */
   #pendingEnd(

@@ -1,17 +1,17 @@
 /** What operators write into an identity, checked; shared by creating and updating. */
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { joinFieldPath, splitFieldPath } from "../field-path.ts";
 import { type FieldViolation, violationReasonOf } from "../field-violation.ts";
+import { normaliseIdentifier, normaliseIdentifierPrefix } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
+import { isStorableText } from "../storable-text.ts";
 import { type OwnsAddress, ownsEverything, ownsProven } from "./address-claims.ts";
 import type { CompiledSchema, TraitViolation } from "./compiled-schema.ts";
 import type { DerivedTraits, IdentityState, VerifiableAddress } from "./identity.ts";
 import { checkJsonLimits, metadataLimits, traitLimits } from "./json-limits.ts";
 import { mergePatch } from "./merge-patch.ts";
 import type { NewPassword } from "./new-password.ts";
-import { normaliseIdentifier, normaliseIdentifierPrefix } from "./normalise.ts";
-import { isStorableText } from "./storable-text.ts";
 import type { IdentityFilter } from "./store.ts";
 
 /** An identity to make. */
@@ -51,7 +51,7 @@ export type DocumentChange =
 /** What to change of an identity; undefined stays as it is. */
 export interface IdentityChange {
   readonly id: IdentityId;
-  /** Empty: whatever is current. */
+  /** Empty: the current one is not compared. */
   readonly etag: string;
   /** Another schema; needs traits. */
   readonly schemaId: string | undefined;
@@ -203,11 +203,6 @@ export function toFilter(query: IdentityQuery): IdentityFilter | undefined {
     schemaId: query.schemaId === "" ? undefined : query.schemaId,
     traits: query.traits.map(({ path, value }) => ({ path: splitFieldPath(path), value })),
   };
-}
-
-/** The error of fields that break a rule which the contract does not state. */
-export function invalid(...violations: readonly FieldViolation[]) {
-  return domainError("REQUEST_INVALID", {}, { violations });
 }
 
 /** A violation of traits or metadata as one of the request: `traits.email`. */

@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from "../json.ts";
+import { isStorableText } from "../storable-text.ts";
 import type { TraitViolation } from "./compiled-schema.ts";
-import { isStorableText } from "./storable-text.ts";
 
-/** How large a JSON object from a caller may be. */
+/** Limits of a JSON object from a caller. */
 export interface JsonLimits {
   /** Of the object as compact JSON in UTF-8. */
   readonly maxBytes: number;
@@ -10,10 +10,10 @@ export interface JsonLimits {
   readonly maxStringLength: number;
 }
 
-/** What traits may be, whatever the schema says: 64 KiB as JSON, 4096 characters a string. */
+/** The limits of traits under every schema: 64 KiB as JSON, 4096 characters a string. */
 export const traitLimits: JsonLimits = { maxBytes: 64 * 1024, maxStringLength: 4096 };
 
-/** What public and admin metadata may be: 16 KiB as JSON each. */
+/** Limits of public and admin metadata: 16 KiB as JSON each. */
 export const metadataLimits: JsonLimits = { maxBytes: 16 * 1024, maxStringLength: 16 * 1024 };
 
 /**
@@ -32,7 +32,7 @@ export function checkJsonLimits(object: JsonObject, limits: JsonLimits): TraitVi
     if (typeof value !== "object" || value === null) continue;
     // The names alone, because for thousands of members `Object.entries` takes five times as long.
     const names = Object.keys(value);
-    // Security rule: the number of values is limited, because each is read several times, and a stranger may send as many as
+    // Security rule (SR-TRAIT-3): the number of values is limited, because each is read several times, and a stranger may send as many as
     // fit into the bytes.
     found += names.length;
     if (found > maxValues) {

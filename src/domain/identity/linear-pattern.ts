@@ -1,7 +1,7 @@
 import { RE2JS } from "@bufbuild/re2";
 
 /**
- * Compiles a pattern of a schema into a matcher whose time is linear in the text, whatever the pattern: the RE2
+ * Compiles a pattern of a schema into a matcher whose time is linear in the text for every pattern: the RE2
  * algorithm, which Go and therefore Kratos use as well. So no schema can be brought to a standstill by the text
  * that somebody registers with. The price: look-around and back-references are refused (throws an Error that says
  * so), and repetitions end at 1000.
@@ -24,7 +24,7 @@ export function compileLinearPattern(pattern: string): { test(text: string): boo
   }
   let seen = 0;
   return {
-    // Security rule: ajv keeps the patterns of a document by this text. Without it all patterns are "[object Object]",
+    // Security rule (SR-TRAIT-4): ajv keeps the patterns of a document by this text. Without it all patterns are "[object Object]",
     // and the first one is used for each of them.
     toString: () => pattern,
     test(text) {
@@ -38,6 +38,9 @@ export function compileLinearPattern(pattern: string): { test(text: string): boo
     },
   };
 }
+
+/** A pattern that was compiled. */
+export type LinearPattern = ReturnType<typeof compileLinearPattern>;
 
 const maxRemembered = 64 * 1024;
 // An escaped backslash first, so that what follows it is not taken for an escape.

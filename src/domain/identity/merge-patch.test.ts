@@ -32,7 +32,7 @@ describe("a merge patch", () => {
     expect(mergePatch(document, patch)).toEqual(expected);
   });
 
-  // Security rule: no name of a trait reaches a prototype.
+  // Security rule (SR-FLOW-10): no name of a trait reaches a prototype.
   test("reaches no prototype", () => {
     const patch = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
     const merged = mergePatch({ a: 1 }, patch);

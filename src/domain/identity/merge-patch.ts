@@ -26,13 +26,13 @@ export function mergePatch(document: JsonValue | undefined, patch: JsonObject): 
   return Object.fromEntries(members);
 }
 
-/** What turns one document into the other, and back. */
+/** The patches that turn one document into the other, and back. */
 export function changeBetween(before: JsonObject, after: JsonObject): TraitsChange {
   return { patch: patchBetween(before, after), undo: patchBetween(after, before) };
 }
 
 /**
- * The part of a change that can still be made: of what is as it was. Security rule: a change that waited puts nothing back
+ * The part of a change that can still be made: of what is as it was. Security rule (SR-SETTINGS-3): a change that waited puts nothing back
  * that somebody else has changed meanwhile.
  */
 export function changeableNow({ patch, undo }: TraitsChange, now: JsonObject): JsonObject {
@@ -50,7 +50,7 @@ export function changeableNow({ patch, undo }: TraitsChange, now: JsonObject): J
   return Object.fromEntries(members);
 }
 
-/** Whether two values are equal, in whatever order their members come. */
+/** Whether two values are equal; the order of members does not count. */
 export function isSameJson(one: JsonValue, other: JsonValue): boolean {
   return canonicalJson(one) === canonicalJson(other);
 }

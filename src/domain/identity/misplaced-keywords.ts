@@ -32,8 +32,13 @@ const keywordsOf: Readonly<Record<string, readonly string[]>> = {
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
   array: ["items", "prefixItems", "additionalItems", "contains", "minItems", "maxItems", "uniqueItems"],
   object: [
-    ...["properties", "patternProperties", "additionalProperties", "propertyNames"],
-    ...["required", "minProperties", "maxProperties"],
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "propertyNames",
+    "required",
+    "minProperties",
+    "maxProperties",
   ],
 };
 

@@ -1,7 +1,7 @@
 import { joinFieldPath } from "../field-path.ts";
+import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import type { AnnotatedTrait } from "./collect-annotations.ts";
-import { normaliseIdentifier } from "./normalise.ts";
 
 /**
  * Traits without any address but one: what can be verified or recovers, and is not that address, is taken out, also where the

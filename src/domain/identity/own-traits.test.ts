@@ -29,7 +29,7 @@ function broken(patch: JsonObject, traits: JsonObject = {}): readonly string[] {
   return checked.valid ? [] : checked.violations.map(({ path, rule }) => `${path.join(".")} ${rule}`);
 }
 
-// Security rule: a patch is measured before it is merged, so that none exhausts the stack.
+// Security rule (SR-TRAIT-3): a patch is measured before it is merged, so that none exhausts the stack.
 test("a patch that is too deep is refused before it is merged", () => {
   let deep: JsonObject = {};
   for (let level = 0; level < 100_000; level++) deep = { a: deep };
@@ -41,7 +41,7 @@ test("the traits are shown as they are where a patch cannot be read", () => {
   expect(checked).toMatchObject({ valid: false, merged: { email: "a" } });
 });
 
-// Security rule: only an operator sets a read-only trait.
+// Security rule (SR-TRAIT-1): only an operator sets a read-only trait.
 test("what is read-only is neither set, changed nor removed, nor is an object around it", () => {
   const traits = { account: { number: 7, name: "x" }, fixed: { a: 1 } };
   expect(broken({ account: { number: 8 } }, traits)).toEqual(["account.number readOnly"]);
@@ -57,7 +57,7 @@ test("what is read-only is neither set, changed nor removed, nor is an object ar
 
 const ordered: JsonObject = { orders: [{ status: "open" }, { note: "n" }], pair: ["a", 2] };
 
-// Security rule: only an operator sets a read-only trait.
+// Security rule (SR-TRAIT-1): only an operator sets a read-only trait.
 test.each<[string, JsonObject, readonly string[]]>([
   ["changed", { orders: [{ status: "paid" }, { note: "n" }] }, ["orders.0.status readOnly"]],
   ["left out", { orders: [{ note: "x" }, { note: "n" }] }, ["orders.0.status readOnly"]],

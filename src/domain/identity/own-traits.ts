@@ -21,18 +21,18 @@ export function checkChange(
   return { ...schema.validate(merged, owns), merged };
 }
 
-/** Traits with a patch, which nobody has checked yet; as they are where it is beyond the limits of traits. */
+/** Traits merged with a patch, unvalidated. Without the patch if it is beyond the limits of traits. */
 export function mergeTraits(
   traits: JsonObject,
   patch: JsonObject,
 ): { readonly merged: JsonObject; readonly beyondLimits: TraitViolation | undefined } {
-  // Security rule: before it is merged, since merging goes as deep as the patch does. The whole is measured again later.
+  // Security rule (SR-TRAIT-3): before it is merged, since merging goes as deep as the patch does. The whole is measured again later.
   const beyondLimits = checkJsonLimits(patch, traitLimits);
   return { merged: beyondLimits === undefined ? mergePatch(traits, patch) : traits, beyondLimits };
 }
 
 /**
- * Traits or a patch of them as their owner sees them. Security rule: what the schema calls write-only is not shown again once it
+ * Traits or a patch of them as their owner sees them. Security rule (SR-TRAIT-2): what the schema calls write-only is not shown again once it
  * was sent, wherever it stands.
  */
 export function withoutWriteOnly(schema: CompiledSchema, traits: JsonObject): JsonObject {
@@ -73,7 +73,7 @@ export function withoutPath(object: JsonObject, [name = "", ...path]: readonly s
 }
 
 /**
- * Security rule: only an operator sets a read-only trait, for example a customer number. Items of lists are told apart by their
+ * Security rule (SR-TRAIT-1): only an operator sets a read-only trait, for example a customer number. Items of lists are told apart by their
  * index, so an item that holds such a value can be neither moved, removed nor added.
  */
 function readOnlyChanges(

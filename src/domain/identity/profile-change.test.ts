@@ -34,7 +34,7 @@ function planOf(...verifiableAddresses: readonly (typeof added | VerifiableAddre
 
 const identity = { revision: 1, verifiableAddresses: [old] } as unknown as Identity;
 
-// Security rule: an address counts as its owner's once they have shown it, and not because they have typed it in.
+// Security rule (SR-OWNER-8): an address counts as its owner's once they have shown it, and not because they have typed it in.
 test("a new address that was not proven is not verified, and one that stays keeps its verification", () => {
   const { verifiableAddresses, revision } = changedIdentity(identity, planOf(old, added), undefined, now);
   expect(verifiableAddresses).toEqual([old, { ...added, verifiedAt: undefined }]);
@@ -65,7 +65,7 @@ function derivedOf(addresses: Readonly<Record<string, Roles>>): DerivedTraits {
   };
 }
 
-// Security rule: an address that had a say is told when it is taken away, or does less than before.
+// Security rule (SR-OWNER-9): an address that had a say is told when it is taken away, or does less than before.
 test.each<[string, Roles, Roles | undefined, "removed" | "demoted" | undefined]>([
   ["goes", "ivr", undefined, "removed"],
   ["can no longer be verified", "ivr", "i", "removed"],

@@ -4,7 +4,7 @@ import type { CompiledSchema } from "./compiled-schema.ts";
 import type { DerivedTraits, Identity } from "./identity.ts";
 import { carriedAddresses } from "./identity-input.ts";
 
-/** What new traits change. */
+/** A change of traits, with its effect on addresses. */
 export interface ProfilePlan {
   readonly kind: "planned";
   readonly schema: CompiledSchema;

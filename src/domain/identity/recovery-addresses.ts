@@ -1,7 +1,8 @@
 /** Questions about the addresses that recover an account. */
+
+import type { NormalisedIdentifier } from "../identifier/normalise.ts";
 import { isSameAddress, type ProofTarget, verifiedAddresses } from "./addresses.ts";
 import type { Identity } from "./identity.ts";
-import type { NormalisedIdentifier } from "./normalise.ts";
 
 /** Who gets back in by what was typed. */
 export interface RecoveryOwner extends Identity {
@@ -16,7 +17,7 @@ export interface RecoveryOwner extends Identity {
  * The addresses by which somebody gets back in: those that the schema recovers by and that were verified, in the order of
  * the schema.
  *
- * Security rule: an address that nobody has shown to be theirs recovers nothing (ASVS V6.3.8, peers D4 5).
+ * Security rule (SR-OWNER-1): an address that nobody has shown to be theirs recovers nothing.
  */
 export function recoverableAddresses(identity: Identity): readonly ProofTarget[] {
   const verified = verifiedAddresses(identity);

@@ -2,6 +2,7 @@ import { isObject, type JsonObject, type JsonValue } from "../json.ts";
 import { type Annotation, annotationKeyword, kratosKeyword, readAnnotation } from "./annotations.ts";
 import { type Drawing, readDrawing } from "./drawing.ts";
 import { isExactNumber } from "./json-limits.ts";
+import { compileLinearPattern, type LinearPattern } from "./linear-pattern.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
 
 /** The JSON Schema drafts that are understood. */
@@ -22,7 +23,7 @@ export class SchemaDocument {
   readonly dialect: SchemaDialect;
   /** A copy of the document with its identifier taken off: two schemas may claim the same one. */
   readonly root: JsonObject;
-  /** What applies to the traits: the root, or its property `traits` in a document made for Kratos. */
+  /** The schema of the traits: the root, or its property `traits` in a document made for Kratos. */
   readonly traits: JsonObject;
   /** Formats that occur. */
   readonly formats: ReadonlySet<string>;
@@ -33,6 +34,7 @@ export class SchemaDocument {
   readonly #annotations = new Map<JsonObject, Annotation>();
   readonly #drawings = new Map<JsonObject, Drawing>();
   readonly #annotated = new Set<JsonObject>();
+  readonly #patterns = new Map<string, LinearPattern>();
 
   constructor(document: JsonObject) {
     // First, since it is what bounds the depth; JSON.stringify would exhaust the stack.
@@ -68,7 +70,7 @@ export class SchemaDocument {
     return this.#pointers;
   }
 
-  /** Where a local reference at this pointer leads. Throws SchemaDocumentError if it leads nowhere. */
+  /** Target of a local reference at this pointer. Throws SchemaDocumentError if there is none. */
   resolve(reference: string, pointer: string): Subschema {
     const target = reference.startsWith("#/") ? this.#atPointer(reference) : this.#anchors.get(reference);
     if (reference === "#") return this.root;
@@ -85,7 +87,7 @@ export class SchemaDocument {
     });
   }
 
-  /** What a subschema itself says a trait is for. */
+  /** The annotation of a subschema itself. */
   annotationOf(schema: JsonObject): Annotation | undefined {
     return this.#annotations.get(schema);
   }
@@ -93,6 +95,13 @@ export class SchemaDocument {
   /** The drawing annotations of a subschema itself. */
   drawingOf(schema: JsonObject): Drawing | undefined {
     return this.#drawings.get(schema);
+  }
+
+  /** A pattern of this document, compiled once. */
+  patternOf(text: string): LinearPattern {
+    const pattern = this.#patterns.get(text) ?? compileLinearPattern(text);
+    this.#patterns.set(text, pattern);
+    return pattern;
   }
 
   /** Whether a subschema, or anything that it contains or refers to, has an annotation. */
@@ -104,7 +113,7 @@ export class SchemaDocument {
     return [...this.#annotations.values()].some((annotation) => annotation.identifier !== undefined);
   }
 
-  /** Where null is named as a value of a property, as JSON pointers; the first ten. Items of lists may be null. */
+  /** JSON pointers of properties that may be null; the first ten. Items of lists may be null. */
   get nullable(): readonly string[] {
     const places = [...this.#pointers].filter(([schema, pointer]) => namesNull(schema) && mayMatter(pointer));
     return places.slice(0, 10).map(([, pointer]) => pointer);
@@ -284,11 +293,10 @@ type Shape = "one" | "list" | "map";
 /** The keywords whose values are schemas, and the shapes that those values take. */
 const applicators: ReadonlyMap<string, readonly Shape[]> = new Map(
   Object.entries({
-    one: [
-      ...["items", "additionalItems", "unevaluatedItems", "contains"],
-      ...["additionalProperties", "unevaluatedProperties", "propertyNames"],
-      ...["not", "if", "then", "else", "contentSchema"],
-    ],
+    one: (
+      "items additionalItems unevaluatedItems contains additionalProperties unevaluatedProperties " +
+      "propertyNames not if then else contentSchema"
+    ).split(" "),
     list: ["allOf", "anyOf", "oneOf", "prefixItems"],
     map: ["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"],
   } satisfies Record<Shape, string[]>).flatMap(([shape, keywords]) =>

@@ -3,15 +3,15 @@ import type { TenantId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
+import { isStorableText } from "../storable-text.ts";
 import { assertSchemaDocument, type CompiledSchema, compileSchema } from "./compiled-schema.ts";
 import { defaultSchemaDocument } from "./default-schema.ts";
 import type { Identity } from "./identity.ts";
 import { withoutWriteOnly } from "./own-traits.ts";
 import type { StoredSchema } from "./schema.ts";
 import { SchemaDocumentError } from "./schema-document-error.ts";
+import type { SchemaStore } from "./schema-store.ts";
 import type { SchemaText } from "./schema-texts.ts";
-import { isStorableText } from "./storable-text.ts";
-import type { SchemaStore } from "./store.ts";
 
 /** A schema that the configuration names. */
 export interface ConfiguredSchema {
@@ -26,7 +26,7 @@ export interface SchemaVersion {
   readonly current: boolean;
 }
 
-interface IdentitySchemasDependencies {
+interface Deps {
   readonly store: SchemaStore;
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
@@ -34,19 +34,15 @@ interface IdentitySchemasDependencies {
 
 /**
  * The identity schemas of each tenant. The current versions are those of the configuration and are kept compiled;
- * other versions are compiled when somebody asks, and the last 64 are kept.
+ * other versions are compiled on first use, and the last 64 are kept.
  */
 export class IdentitySchemas {
-  readonly #store: SchemaStore;
-  readonly #pageTokens: PageTokens;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
   readonly #current = new Map<TenantId, ReadonlyMap<string, CurrentSchema>>();
   readonly #others = new Map<string, Promise<CompiledSchema>>();
 
-  constructor(dependencies: IdentitySchemasDependencies) {
-    this.#store = dependencies.store;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -59,7 +55,7 @@ export class IdentitySchemas {
     const compiled = configured.map(compileConfiguredSchema);
     const current = new Map<string, CurrentSchema>();
     for (const schema of compiled) {
-      const stored = await this.#store.save(scope, schema.id, schema.document, this.#clock.now());
+      const stored = await this.#deps.store.save(scope, schema.id, schema.document, this.#deps.clock.now());
       current.set(schema.id, { stored, compiled: { ...schema, version: stored.version } });
     }
     this.#current.set(scope.tenantId, current);
@@ -98,7 +94,7 @@ export class IdentitySchemas {
   }
 
   /**
-   * Traits as their owner sees them. Security rule: what the version that they follow calls write-only is hidden, and what the
+   * Traits as their owner sees them. Security rule (SR-TRAIT-2): what the version that they follow calls write-only is hidden, and what the
    * current one does.
    */
   async traitsForOwner(
@@ -124,8 +120,8 @@ export class IdentitySchemas {
   /** All versions of all schemas, by id, newest version first. */
   async list(scope: Scope, page: PageAsk): Promise<PageAnswer<SchemaVersion>> {
     const list = { tenantId: scope.tenantId, name: "identity_schemas", filters: {} };
-    const { items, nextToken } = await readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list(scope, request),
+    const { items, nextToken } = await readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list(scope, request),
     );
     const current = this.#current.get(scope.tenantId);
     const versions = items.map((schema) => ({
@@ -140,7 +136,7 @@ export class IdentitySchemas {
   }
 
   async #find(scope: Scope, id: string, version: number): Promise<StoredSchema> {
-    const stored = isStorableText(id) ? await this.#store.find(scope, id, version) : undefined;
+    const stored = isStorableText(id) ? await this.#deps.store.find(scope, id, version) : undefined;
     if (stored === undefined) throw notFound(id);
     return stored;
   }

@@ -1,10 +1,9 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import type { JsonValue } from "../json.ts";
 import type { Page, PageRequest, Scope } from "../ports.ts";
 import type { Credential, Identity, IdentityState, VerifiableAddress } from "./identity.ts";
-import type { StoredSchema } from "./schema.ts";
 
 /** Which identities to list; all that are given must hold. */
 export interface IdentityFilter {
@@ -14,7 +13,7 @@ export interface IdentityFilter {
   readonly traits?: readonly { readonly path: readonly string[]; readonly value: JsonValue }[] | undefined;
 }
 
-/** How much of each identity of a page is read. */
+/** Parts of each identity of a page that are read. */
 export interface IdentityTake {
   /** Whether traits and metadata are read; otherwise they are empty. */
   readonly documents: boolean;
@@ -28,7 +27,7 @@ export interface VerificationChange {
   readonly at: Date;
   readonly messages: readonly SealedMessage[];
   readonly events: readonly Event[];
-  /** What ends with the verification. */
+  /** Sessions and flows that end with the verification. */
   readonly end: PendingEnd | undefined;
 }
 
@@ -38,7 +37,7 @@ export interface PasswordRecord {
   readonly algorithm: string;
 }
 
-/** What ends, and who is told, when a secret or address of an identity was changed by an operator. */
+/** Effects of a change of a secret or address by an operator: what ends, and the notices. */
 export interface PendingEnd {
   readonly at: Date;
   readonly endsSessions: boolean;
@@ -138,37 +137,4 @@ export interface IdentityStore {
     credentialId: CredentialId,
     events: readonly Event[],
   ): Promise<boolean>;
-}
-
-/** Versions of identity schemas. Implemented in src/storage/schema-store.ts. */
-export interface SchemaStore {
-  /**
-   * Makes `document` the current version of the schema: the newest version if it is the same document (compared
-   * as canonical JSON), else a new one. Safe when several servers start at once.
-   */
-  save(scope: Scope, id: string, document: JsonObject, at: Date): Promise<StoredSchema>;
-  /** One version; undefined if there is none. */
-  find(scope: Scope, id: string, version: number): Promise<StoredSchema | undefined>;
-  /** All versions, by id, newest version first. */
-  list(scope: Scope, page: PageRequest): Promise<Page<StoredSchema>>;
-}
-
-/** Outcomes of calls with a request id. Implemented in src/storage/idempotency-store.ts. */
-export interface IdempotencyStore {
-  /**
-   * Claims a request id within a transaction: waits for another call that holds it. Undefined: it is ours, and
-   * `complete` must follow in the same transaction. Otherwise the sealed outcome that the earlier call left.
-   */
-  claim(
-    scope: Scope,
-    key: { readonly caller: string; readonly method: string; readonly requestId: string },
-    at: Date,
-    expiresAt: Date,
-  ): Promise<string | undefined>;
-  /** Stores the sealed outcome of a claimed request id. */
-  complete(
-    scope: Scope,
-    key: { readonly caller: string; readonly method: string; readonly requestId: string },
-    outcome: string,
-  ): Promise<void>;
 }

@@ -35,7 +35,7 @@ export interface TraitField extends DrawnTrait {
   readonly maximum: number | undefined;
   readonly default: JsonValue | undefined;
   readonly example: string | undefined;
-  /** The kind of identifier; undefined if nobody signs in with the trait. */
+  /** The kind of identifier; undefined if the trait is none. */
   readonly identifier: Annotation["identifier"];
   readonly autocomplete: string | undefined;
 }
@@ -99,7 +99,7 @@ function collect(document: SchemaDocument): Collector {
   return collector;
 }
 
-/** What a value inherits from the objects around it. */
+/** Properties that a value inherits from the objects around it. */
 interface Place {
   readonly required: boolean;
   readonly readOnly: boolean;
@@ -232,7 +232,7 @@ function listFieldOf(
   const readOnly = place.readOnly || items.some(isReadOnly);
   const title = titleOf(document, parts, path);
   const scalar = fieldOf(document, items, [], { required: false, readOnly }, title);
-  // Whether a box that is not ticked is an item, nobody can tell.
+  // A box that is not ticked may be an item or none.
   if (scalar?.type === "boolean" && scalar.choices.length === 0) return undefined;
   const item = scalar === undefined ? itemFieldsOf(document, items, readOnly) : [scalar];
   if (item.length === 0) return undefined;
@@ -343,10 +343,10 @@ function uiOf(document: SchemaDocument, parts: readonly JsonObject[]): JsonObjec
 
 /** The keyword because of which a value cannot be drawn. */
 function obstacleIn(parts: readonly JsonObject[]): string {
-  const keywords = [
-    ...["oneOf", "anyOf", "if", "prefixItems", "items", "contains", "const"],
-    ...["patternProperties", "additionalProperties", "propertyNames", "enum", "not"],
-  ];
+  const keywords = (
+    "oneOf anyOf if prefixItems items contains const patternProperties additionalProperties " +
+    "propertyNames enum not"
+  ).split(" ");
   const found = keywords.find((keyword) => parts.some((part) => part[keyword] !== undefined));
   return found ?? (parts.some((part) => part.type !== undefined) ? "type" : "a missing type");
 }

@@ -9,7 +9,7 @@ function compile(document: JsonObject) {
 
 const secret = { type: "string", writeOnly: true };
 
-// Security rule: what is write-only is not shown again, wherever it stands.
+// Security rule (SR-TRAIT-2): what is write-only is not shown again, wherever it stands.
 describe("what is write-only is left out", () => {
   test.each<[string, JsonObject, JsonObject, JsonObject]>([
     [
@@ -73,7 +73,7 @@ describe("what is write-only is left out", () => {
   });
 });
 
-// Security rule: what is read-only is the operator's to set, however deep it stands.
+// Security rule (SR-TRAIT-1): what is read-only is the operator's to set, however deep it stands.
 test("what is read-only is enforced deeper than a form draws, and in a schema that refers to itself", () => {
   const node = { properties: { number: { readOnly: true }, next: { $ref: "#/$defs/node" } } };
   const schema = compile({ properties: { first: { $ref: "#/$defs/node" } }, $defs: { node } });

@@ -1,9 +1,8 @@
 import { isObject, type JsonObject, type JsonValue } from "../json.ts";
-import { compileLinearPattern } from "./linear-pattern.ts";
 import { entriesOf, isSubschema, listOf, type SchemaDocument, type Subschema } from "./schema-document.ts";
-import { partsOf } from "./schema-parts.ts";
+import { itemSchema, partsOf } from "./schema-parts.ts";
 
-/** What a schema says of who sees a value, or changes it. */
+/** Keywords that restrict who sees a value, or changes it. */
 type Mark = "readOnly" | "writeOnly";
 type Path = readonly string[];
 
@@ -14,7 +13,6 @@ type Path = readonly string[];
 export class TraitMarks {
   readonly #document: SchemaDocument;
   readonly #marks: ReadonlySet<Mark>;
-  readonly #patterns = new Map<string, Pattern>();
   readonly #parts = { readOnly: new Map<Subschema, Parts>(), writeOnly: new Map<Subschema, Parts>() };
 
   constructor(document: SchemaDocument) {
@@ -35,11 +33,10 @@ export class TraitMarks {
         places.push(path);
       } else if (Array.isArray(value)) {
         for (const [index, item] of value.entries()) {
-          visit(
-            parts.flatMap((part) => itemSchemas(part, index)),
-            item,
-            [...path, String(index)],
-          );
+          visit(parts.map((part) => itemSchema(part, index)).filter(isSubschema), item, [
+            ...path,
+            String(index),
+          ]);
         }
       } else if (isObject(value)) {
         for (const [name, inner] of Object.entries(value)) {
@@ -69,16 +66,10 @@ export class TraitMarks {
     const { properties, additionalProperties } = part;
     const named = isObject(properties) && Object.hasOwn(properties, name) ? [properties[name]] : [];
     const matching = entriesOf(part.patternProperties).filter(([pattern]) =>
-      this.#patternOf(pattern).test(name),
+      this.#document.patternOf(pattern).test(name),
     );
     const found = [...named, ...matching.map(([, schema]) => schema)];
     return (found.length > 0 ? found : [additionalProperties]).filter(isSubschema);
-  }
-
-  #patternOf(text: string): Pattern {
-    const pattern = this.#patterns.get(text) ?? compileLinearPattern(text);
-    this.#patterns.set(text, pattern);
-    return pattern;
   }
 
   #areItemsMarked(parts: Parts, mark: Mark): boolean {
@@ -109,7 +100,7 @@ export class TraitMarks {
     return [...new Set(parts)];
   }
 
-  /** Security rule: what is hidden in one of several variants is hidden in all of them, whether they hold or not. */
+  /** Security rule (SR-TRAIT-2): what is hidden in one of several variants is hidden in all of them, whether they hold or not. */
   #allParts(schema: Subschema, mark: Mark): Parts {
     const parts = partsOf(this.#document, schema);
     if (mark === "readOnly") return parts;
@@ -122,25 +113,12 @@ export class TraitMarks {
 
 type Parts = readonly JsonObject[];
 
-interface Pattern {
-  test(text: string): boolean;
-}
-
 function branchesOf(part: JsonObject): readonly Subschema[] {
   const several = ["anyOf", "oneOf"].flatMap((keyword) => listOf(part[keyword]));
   const dependent = ["dependentSchemas", "dependencies"].flatMap((keyword) =>
     entriesOf(part[keyword]).map(([, schema]) => schema),
   );
   return [...several, part.if, part.then, part.else, ...dependent].filter(isSubschema);
-}
-
-function itemSchemas(
-  { items, prefixItems, additionalItems }: JsonObject,
-  index: number,
-): readonly Subschema[] {
-  const places = [...listOf(prefixItems), ...listOf(items)];
-  const rest = Array.isArray(items) ? additionalItems : items;
-  return [index < places.length ? places[index] : rest].filter(isSubschema);
 }
 
 function innerSchemas(part: JsonObject): readonly Subschema[] {

@@ -26,7 +26,7 @@ type Layout = keyof typeof layouts;
  * Makes etags of traits, which hold a digest of each value. So a later change can be compared with the traits at that time,
  * trait by trait. Nothing is stored, so a form that was drawn twice has two etags, and both are valid.
  *
- * Security rule: the digests are keyed, so that nobody can find out a trait from an etag. An etag protects from accidental
+ * Security rule (SR-SETTINGS-5): the digests are keyed, so that a trait cannot be found out from an etag. An etag protects from accidental
  * overwriting and is no access check: without an etag a change is made to the present traits.
  */
 export class TraitsEtags {

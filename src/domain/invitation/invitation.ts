@@ -3,14 +3,14 @@ import type { IdentityId, InvitationId } from "../ids.ts";
 import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
-/** What can be done with an invitation. */
+/** State of an invitation. */
 export type InvitationState = "pending" | "used" | "expired" | "revoked";
 
-/** What an invitation says of the account that is made with it. */
+/** Initial values of the account that is made with an invitation. */
 export interface InvitedAccount {
-  /** Where it was sent; undefined: it was handed over, and nobody knows to whom. Normalised. */
+  /** The address that it was sent to, normalised. Undefined: it was handed over, so no address is known. */
   readonly address: { readonly kind: AddressKind; readonly value: string } | undefined;
-  /** What the form is filled in with; whoever registers can change it. */
+  /** Initial values of the form. The person who registers can change them. */
   readonly traits: JsonObject;
   readonly publicMetadata: JsonObject;
   readonly adminMetadata: JsonObject;
@@ -23,7 +23,7 @@ export interface Invitation extends InvitedAccount {
   readonly expiresAt: Instant;
   readonly schemaId: string;
   readonly usedAt: Instant | Never;
-  /** Who registered with it. */
+  /** Identity that registered with it. */
   readonly identityId: IdentityId | undefined;
   readonly revokedAt: Instant | Never;
 }
@@ -33,7 +33,7 @@ export interface NewInvitation extends Invitation {
   readonly tokenDigest: Uint8Array;
 }
 
-/** Where an invitation stands at a moment. */
+/** State of an invitation at a moment. */
 export function stateOf(invitation: Invitation, now: Date): InvitationState {
   if (invitation.usedAt !== never) return "used";
   if (invitation.revokedAt !== never) return "revoked";

@@ -1,10 +1,10 @@
-import { type MessageContent, newMessage } from "../courier/message.ts";
+import { channelOf, type MessageContent, newMessage } from "../courier/message.ts";
 import type { Outbox, SealedMessage } from "../courier/outbox.ts";
-import { domainError } from "../errors.ts";
+import { domainError, invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type Expiration, endOfExpiration } from "../expiration.ts";
-import { assertMetadata, invalid } from "../identity/identity-input.ts";
-import { normaliseForLogin, normaliseIdentifier } from "../identity/normalise.ts";
+import { normaliseForLogin, normaliseIdentifier } from "../identifier/normalise.ts";
+import { assertMetadata } from "../identity/identity-input.ts";
 import type { IdentitySchemas } from "../identity/schemas.ts";
 import { type InvitationId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
@@ -12,7 +12,7 @@ import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import {
   type Invitation,
   type InvitationState,
@@ -48,7 +48,7 @@ export interface CreatedInvitation {
   readonly handedOver: { readonly token: Secret; readonly url: Secret | undefined } | undefined;
 }
 
-interface InvitationsDependencies {
+interface Deps {
   readonly store: InvitationStore;
   readonly schemas: IdentitySchemas;
   readonly tokens: Tokens;
@@ -57,22 +57,12 @@ interface InvitationsDependencies {
   readonly clock: Clock;
 }
 
-/** The rules of invitations, as operators manage them. What a registration makes of one is in flow/invited.ts. */
+/** The rules of invitations, as operators manage them. What a registration makes of one is in flow/registration/invited.ts. */
 export class Invitations {
-  readonly #store: InvitationStore;
-  readonly #schemas: IdentitySchemas;
-  readonly #tokens: Tokens;
-  readonly #pageTokens: PageTokens;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: InvitationsDependencies) {
-    this.#store = dependencies.store;
-    this.#schemas = dependencies.schemas;
-    this.#tokens = dependencies.tokens;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
@@ -88,10 +78,10 @@ export class Invitations {
     const { publicMetadata, adminMetadata } = input;
     const address = toAddress(input.address);
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
-    const traits = invitedTraits(this.#schemas.current(scope, schemaId), input.traits, address);
+    const traits = invitedTraits(this.#deps.schemas.current(scope, schemaId), input.traits, address);
     assertMetadata({ publicMetadata, adminMetadata });
 
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const expiration = input.expiration ?? {
       kind: "lifetime",
       milliseconds: tenant.settings.registration.invitationLifetimeMs,
@@ -99,13 +89,19 @@ export class Invitations {
     const latest = new Date(at.getTime() + maxLifetimeMs);
     const description = "must lie in the future, at most 30 days from now";
     const expiresAt = endOfExpiration(expiration, at, { latest, description });
-    const { token, digest } = this.#tokens.issue("invitation", tenant.name);
+    const { token, digest } = this.#deps.tokens.issue("invitation", tenant.name);
     const invitation: Invitation = {
       id: newId<InvitationId>(at),
       createdAt: at,
       expiresAt,
-      ...{ address, schemaId, traits, publicMetadata, adminMetadata },
-      ...{ usedAt: never, identityId: undefined, revokedAt: never },
+      address,
+      schemaId,
+      traits,
+      publicMetadata,
+      adminMetadata,
+      usedAt: never,
+      identityId: undefined,
+      revokedAt: never,
     };
     const url = urlOf(tenant, token);
     const messages = address === undefined ? [] : [this.#message(invitation, address, url, input.language)];
@@ -114,28 +110,28 @@ export class Invitations {
       data: { invitation_id: invitation.id, delivery },
     });
     const stored: NewInvitation = { ...invitation, tokenDigest: digest };
-    await this.#store.create(scope, stored, event, messages);
-    // Security rule: the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
+    await this.#deps.store.create(scope, stored, event, messages);
+    // Security rule (SR-INVITE-3): the token of an invitation that is sent leaves by that message alone. It verifies the address, so not
     // even the operator who had it sent may know it.
     return { invitation, handedOver: address === undefined ? { token, url } : undefined };
   }
 
   /**
-   * The invitation that a token stands for, while somebody can register with it. Throws INVITATION_INVALID, the same for
-   * whatever is wrong with it. Nothing is used: that is done by the registration when it completes.
+   * The invitation of a token, while it can be used. Throws INVITATION_INVALID, the same for every reason. The invitation is
+   * not used here: the registration does that when it completes.
    */
   async open(tenant: Tenant, text: string): Promise<Invitation> {
-    const parsed = this.#tokens.parse("invitation", text);
+    const parsed = this.#deps.tokens.parse("invitation", text);
     const gone = domainError("INVITATION_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw gone;
-    const invitation = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
-    if (invitation === undefined || stateOf(invitation, this.#clock.now()) !== "pending") throw gone;
+    const invitation = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
+    if (invitation === undefined || stateOf(invitation, this.#deps.clock.now()) !== "pending") throw gone;
     return invitation;
   }
 
   /** The invitation with this id. Throws INVITATION_NOT_FOUND. */
   async get(tenant: Tenant, id: InvitationId): Promise<Invitation> {
-    const invitation = await this.#store.find({ tenantId: tenant.id }, id);
+    const invitation = await this.#deps.store.find(scopeOf(tenant), id);
     if (invitation === undefined) throw domainError("INVITATION_NOT_FOUND", {});
     return invitation;
   }
@@ -151,9 +147,9 @@ export class Invitations {
     if (address === undefined && typed.trim() !== "") return { items: [], nextToken: "" };
     const filters = { state: state ?? null, address: address ?? null };
     const list = { tenantId: tenant.id, name: "invitations", filters };
-    const filter = { state, address, now: this.#clock.now() };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list({ tenantId: tenant.id }, filter, request),
+    const filter = { state, address, now: this.#deps.clock.now() };
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list(scopeOf(tenant), filter, request),
     );
   }
 
@@ -162,9 +158,9 @@ export class Invitations {
    * INVITATION_NOT_PENDING if it was used, also if that happened at the same moment.
    */
   async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
-    const revoked = await this.#store.revoke({ tenantId: tenant.id }, id, at, event);
+    const revoked = await this.#deps.store.revoke(scopeOf(tenant), id, at, event);
     if (revoked !== undefined) return revoked;
     // Read after the statement that changed nothing, so that it shows what that one had to wait for.
     const invitation = await this.get(tenant, id);
@@ -184,13 +180,13 @@ export class Invitations {
       template: "invitation",
       data: { url: url.reveal(), until: expiresAt },
     };
-    const channel = address.kind === "phone" ? "sms" : "email";
-    return this.#outbox.seal(newMessage(content, createdAt, { channel, recipient: address.value, language }));
+    const to = { channel: channelOf(address.kind), recipient: address.value, language };
+    return this.#deps.outbox.seal(newMessage(content, createdAt, to));
   }
 }
 
 /**
- * Security rule: the page comes from the configuration; no header of a request has a part in it. The token is in the
+ * Security rule (SR-CODE-9): the page comes from the configuration; no header of a request has a part in it. The token is in the
  * fragment, which browsers send to no server.
  */
 function urlOf(tenant: Tenant, token: Secret): Secret | undefined {
@@ -201,7 +197,7 @@ function urlOf(tenant: Tenant, token: Secret): Secret | undefined {
   return new Secret(url.href);
 }
 
-/** What was typed as an address; undefined if nothing was. Throws REQUEST_INVALID for what is none. */
+/** Normal form of a typed address; undefined if it is empty. Throws REQUEST_INVALID for another text. */
 function toAddress(typed: string): InvitedAccount["address"] {
   if (typed.trim() === "") return undefined;
   const normalised = normaliseIdentifier(typed);

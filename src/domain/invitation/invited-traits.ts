@@ -43,7 +43,7 @@ function lasting(violations: readonly TraitViolation[]): readonly TraitViolation
   return violations.filter(({ rule }) => !incomplete.has(rule));
 }
 
-/** What a form has no field for, and that is not for the operator alone to set. */
+/** Traits without a field in the form, except those that only an operator sets. */
 function hidden(schema: CompiledSchema, traits: JsonObject): readonly TraitViolation[] {
   const given = new Set(schema.readOnlyIn(traits).map((path) => keyOf(path)));
   const shown = new Set(

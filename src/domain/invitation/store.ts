@@ -27,7 +27,7 @@ export interface InvitationStore {
   ): Promise<void>;
   /** The invitation with this id; undefined if there is none. */
   find(scope: Scope, id: InvitationId): Promise<Invitation | undefined>;
-  /** The invitation whose token has this digest, whatever its state; undefined if there is none. */
+  /** The invitation whose token has this digest, in any state; undefined if there is none. */
   findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<Invitation | undefined>;
   /** Invitations, newest first. */
   list(scope: Scope, filter: InvitationFilter, page: PageRequest): Promise<Page<Invitation>>;

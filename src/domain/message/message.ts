@@ -1,6 +1,6 @@
 import { splitFieldPath } from "../field-path.ts";
 import type { SchemaText } from "../identity/schema-texts.ts";
-import type { JsonValue } from "../json.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
 import type { FlowKind } from "../kinds.ts";
 import { error, info, type Message, success } from "./make-message.ts";
 
@@ -12,39 +12,35 @@ export type { Message };
  */
 
 /** "Sign in", on the button of the password method. */
-export function signInWithPassword(): Message {
-  return info(1010022, "Sign in with password");
-}
+export const signInWithPassword = (): Message => info(1010022, "Sign in with password");
 
 /** "Sign up", on the button of the password method. */
-export function signUp(): Message {
-  return info(1040001, "Sign up");
-}
+export const signUp = (): Message => info(1040001, "Sign up");
 
 /** The label of a password field. */
-export function passwordLabel(): Message {
-  return info(1070001, "Password");
-}
+export const passwordLabel = (): Message => info(1070001, "Password");
 
 /** A label from the identity schema. `name` is the name of the node, without the indices of lists. */
-export function titleLabel({ text, translations }: SchemaText, name: string): Message {
-  return { ...info(1070002, text, { title: text, name }), translations };
-}
+export const titleLabel = ({ text, translations }: SchemaText, name: string): Message => ({
+  ...info(1070002, text, { title: text, name }),
+  translations,
+});
 
 /** The label of a choice. */
-export function choiceLabel({ text, translations }: SchemaText, name: string, value: JsonValue): Message {
-  return { ...info(9000201, text, { title: text, name, value }), translations };
-}
+export const choiceLabel = ({ text, translations }: SchemaText, name: string, value: JsonValue): Message => ({
+  ...info(9000201, text, { title: text, name, value }),
+  translations,
+});
 
 /** The help for a trait: its description in the identity schema. */
-export function traitHelp({ text, translations }: SchemaText, name: string): Message {
-  return { ...info(9000202, text, { description: text, name }), translations };
-}
+export const traitHelp = ({ text, translations }: SchemaText, name: string): Message => ({
+  ...info(9000202, text, { description: text, name }),
+  translations,
+});
 
 /** An example of a trait, from the identity schema. */
-export function traitExample(example: string, name: string): Message {
-  return info(9000203, example, { example, name });
-}
+export const traitExample = (example: string, name: string): Message =>
+  info(9000203, example, { example, name });
 
 /** The label of the identifier of a login: the titles of the traits that people sign in with. */
 export function identifierLabel(titles: readonly SchemaText[]): Message {
@@ -54,9 +50,7 @@ export function identifierLabel(titles: readonly SchemaText[]): Message {
 }
 
 /** A value that breaks a rule for which there is no message of its own. */
-export function invalidValue(reason: string): Message {
-  return error(4000001, reason, { reason });
-}
+export const invalidValue = (reason: string): Message => error(4000001, reason, { reason });
 
 /** A required field is empty or missing. `name` is the name of its node. */
 export function required(name: string): Message {
@@ -65,79 +59,67 @@ export function required(name: string): Message {
 }
 
 /** A text is too short. */
-export function tooShort(minimum: number, actual: number): Message {
-  return error(4000003, `Must have at least ${minimum} characters, not ${actual}.`, {
+export const tooShort = (minimum: number, actual: number): Message =>
+  error(4000003, `Must have at least ${minimum} characters, not ${actual}.`, {
     min_length: minimum,
     actual_length: actual,
   });
-}
 
 /** A text does not have the form that the schema asks for. */
-export function wrongFormat(pattern: string): Message {
-  return error(4000004, `Does not match the pattern "${pattern}".`, { pattern });
-}
+export const wrongFormat = (pattern: string): Message =>
+  error(4000004, `Does not match the pattern "${pattern}".`, { pattern });
 
 /** The identifier or the secret is wrong; does not say which. */
-export function invalidCredentials(): Message {
-  return error(
+export const invalidCredentials = (): Message =>
+  error(
     4000006,
     "The provided credentials are invalid, check for spelling mistakes in your password or identifier.",
   );
-}
 
 /** Another account has this identifier. */
-export function duplicateIdentifier(): Message {
-  return error(4000007, "An account with the same identifier (email, phone, username, ...) exists already.");
-}
+export const duplicateIdentifier = (): Message =>
+  error(4000007, "An account with the same identifier (email, phone, username, ...) exists already.");
 
 /** The traits hold nothing to sign in with. */
-export function identifierMissing(): Message {
-  return error(4000009, "Could not find any login identifiers. Did you forget to fill them in?");
-}
+export const identifierMissing = (): Message =>
+  error(4000009, "Could not find any login identifiers. Did you forget to fill them in?");
 
 /** A text is too long. */
-export function tooLong(maximum: number, actual: number): Message {
-  return error(4000017, `Must have at most ${maximum} characters, not ${actual}.`, {
+export const tooLong = (maximum: number, actual: number): Message =>
+  error(4000017, `Must have at most ${maximum} characters, not ${actual}.`, {
     max_length: maximum,
     actual_length: actual,
   });
-}
 
 /** A number is below its minimum. */
-export function belowMinimum(minimum: number): Message {
-  return error(4000018, `Must be at least ${minimum}.`, { minimum });
-}
+export const belowMinimum = (minimum: number): Message =>
+  error(4000018, `Must be at least ${minimum}.`, { minimum });
 
 /** A number is above its maximum. */
-export function aboveMaximum(maximum: number): Message {
-  return error(4000020, `Must be at most ${maximum}.`, { maximum });
-}
+export const aboveMaximum = (maximum: number): Message =>
+  error(4000020, `Must be at most ${maximum}.`, { maximum });
 
 /** A value is of another type than the schema asks for. */
-export function wrongType(expected: string): Message {
-  return error(4000026, `Must be of the type ${expected}.`, { allowed_types: [expected] });
-}
+export const wrongType = (expected: string): Message =>
+  error(4000026, `Must be of the type ${expected}.`, { allowed_types: [expected] });
 
 /** The password is too much like the identifier or another trait. */
-export function passwordTooSimilar(): Message {
-  return error(4000031, "The password cannot be used because it is too similar to the identifier.");
-}
+export const passwordTooSimilar = (): Message =>
+  error(4000031, "The password cannot be used because it is too similar to the identifier.");
 
 /** The password is too short. */
-export function passwordTooShort(minimum: number, actual: number): Message {
-  return error(4000032, `The password must be at least ${minimum} characters long, but got ${actual}.`, {
+export const passwordTooShort = (minimum: number, actual: number): Message =>
+  error(4000032, `The password must be at least ${minimum} characters long, but got ${actual}.`, {
     min_length: minimum,
     actual_length: actual,
   });
-}
 
 /** The password is too long. */
-export function passwordTooLong(maximum: number, actual: number): Message {
-  return error(4000033, `The password must be at most ${maximum} characters long, but got ${actual}.`, {
+export const passwordTooLong = (maximum: number, actual: number): Message =>
+  error(4000033, `The password must be at most ${maximum} characters long, but got ${actual}.`, {
     max_length: maximum,
     actual_length: actual,
   });
-}
 
 /** The password is known from breaches. */
 export function passwordBreached(count: number): Message {
@@ -146,19 +128,15 @@ export function passwordBreached(count: number): Message {
 }
 
 /** Not an e-mail address. */
-export function invalidEmail(): Message {
-  return error(4000040, "Enter a valid email address.");
-}
+export const invalidEmail = (): Message => error(4000040, "Enter a valid email address.");
 
 /** Not a telephone number. */
-export function invalidPhone(): Message {
-  return error(4000041, "Enter a valid phone number with its country code, for example +41 44 668 18 00.");
-}
+export const invalidPhone = (): Message =>
+  error(4000041, "Enter a valid phone number with its country code, for example +41 44 668 18 00.");
 
 /** Not a date. */
-export function invalidDate(property: string): Message {
-  return wrongFormatOf(9000100, property, "date", "must be a date, for example 2026-02-28");
-}
+export const invalidDate = (property: string): Message =>
+  wrongFormatOf(9000100, property, "date", "must be a date, for example 2026-02-28");
 
 /** Not a date with a time and its zone. */
 export function invalidDateTime(property: string): Message {
@@ -167,65 +145,43 @@ export function invalidDateTime(property: string): Message {
 }
 
 /** Not a time with its zone. */
-export function invalidTime(property: string): Message {
-  return wrongFormatOf(9000103, property, "time", "must be a time with its zone, for example 18:30:00Z");
-}
+export const invalidTime = (property: string): Message =>
+  wrongFormatOf(9000103, property, "time", "must be a time with its zone, for example 18:30:00Z");
 
 /** Not a URI. */
-export function invalidUri(property: string): Message {
-  return wrongFormatOf(
-    9000104,
-    property,
-    "uri",
-    "must be a full address, for example https://example.com/page",
-  );
-}
+export const invalidUri = (property: string): Message =>
+  wrongFormatOf(9000104, property, "uri", "must be a full address, for example https://example.com/page");
 
 /** A text that is not of another format of JSON Schema. */
-export function invalidFormat(property: string, format: string): Message {
-  return wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
-}
+export const invalidFormat = (property: string, format: string): Message =>
+  wrongFormatOf(9000105, property, format, `does not have the format "${format}"`);
 
 /** A whole number that is not kept exactly. */
-export function numberTooLarge(maximum: number): Message {
-  return error(9000101, `Must be between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
-}
+export const numberTooLarge = (maximum: number): Message =>
+  error(9000101, `Must be between -${maximum} and ${maximum}.`, { minimum: -maximum, maximum });
 
 /** A user name in the form of an e-mail address that the account has not shown to be its own. */
-export function userNameIsEmail(): Message {
-  return error(
-    9000106,
-    "A user name must not look like an email address, unless it is a verified one of yours.",
-  );
-}
+export const userNameIsEmail = (): Message =>
+  error(9000106, "A user name must not look like an email address, unless it is a verified one of yours.");
 
 /** A user name in the form of a telephone number that the account has not shown to be its own. */
-export function userNameIsPhone(): Message {
-  return error(
-    9000107,
-    "A user name must not look like a phone number, unless it is a verified one of yours.",
-  );
-}
+export const userNameIsPhone = (): Message =>
+  error(9000107, "A user name must not look like a phone number, unless it is a verified one of yours.");
 
-/** A text with characters that nobody sees or can type. */
-export function forbiddenCharacter(): Message {
-  return error(9000108, "Must not have control or invisible characters.");
-}
+/** A text with control or invisible characters. */
+export const forbiddenCharacter = (): Message =>
+  error(9000108, "Must not have control or invisible characters.");
 
 /** The password is on the list of common passwords. */
-export function passwordTooCommon(): Message {
-  return error(9000001, "The password cannot be used because many people use it, so it is easy to guess.");
-}
+export const passwordTooCommon = (): Message =>
+  error(9000001, "The password cannot be used because many people use it, so it is easy to guess.");
 
 /** A property that the schema does not know. */
-export function unknownProperty(property: string): Message {
-  return error(9000002, `Property ${property} is not allowed.`, { property });
-}
+export const unknownProperty = (property: string): Message =>
+  error(9000002, `Property ${property} is not allowed.`, { property });
 
 /** A trait that its owner does not change. */
-export function notForOwner(): Message {
-  return error(9000070, "You cannot change this yourself.");
-}
+export const notForOwner = (): Message => error(9000070, "You cannot change this yourself.");
 
 /** "Send sign in code" and the like, on the button that asks for a code. */
 export function sendCode(flow: FlowKind): Message {
@@ -242,38 +198,23 @@ export function sendLink(flow: FlowKind): Message {
 }
 
 /** The label of the field for a code. */
-export function codeLabel(flow: FlowKind): Message {
-  switch (flow) {
-    case "login":
-      return info(1070013, "Login code");
-    case "registration":
-      return info(1070012, "Registration code");
-    case "recovery":
-      return info(1070010, "Recovery code");
-    case "verification":
-    case "settings":
-      return info(1070011, "Verification code");
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
-  }
-}
+export const codeLabel = (flow: FlowKind): Message =>
+  ofFlow(info, flow, {
+    login: [1070013, "Login code"],
+    registration: [1070012, "Registration code"],
+    recovery: [1070010, "Recovery code"],
+    verification: [1070011, "Verification code"],
+    settings: [1070011, "Verification code"],
+  });
 
 /** The label of the field for an address. */
-export function addressLabel(): Message {
-  return info(1070018, "Email or phone number");
-}
+export const addressLabel = (): Message => info(1070018, "Email or phone number");
 
 /** "Continue", on a button. */
-export function continueLabel(): Message {
-  return info(1070009, "Continue");
-}
+export const continueLabel = (): Message => info(1070009, "Continue");
 
 /** "Resend", on the button that asks for another code or link. */
-export function resendLabel(): Message {
-  return info(1070008, "Resend code");
-}
+export const resendLabel = (): Message => info(1070008, "Resend code");
 
 /** "Back", on the button that gives up the code or link. */
 export function backLabel(flow: FlowKind): Message {
@@ -283,143 +224,84 @@ export function backLabel(flow: FlowKind): Message {
 }
 
 /** "Save", on the button of a part of the settings. */
-export function saveLabel(): Message {
-  return info(1070003, "Save");
-}
+export const saveLabel = (): Message => info(1070003, "Save");
 
 /** On the button that carries out what waited for a fresh login. */
-export function resumeLabel(): Message {
-  return info(9000014, "Go on with the change");
-}
+export const resumeLabel = (): Message => info(9000014, "Go on with the change");
 
 /**
- * A code was sent, or nobody knows that none was. It names the address: a person who enters a code that somebody else has asked for
- * sees whose it is.
+ * A code was sent, as far as the answer may tell. The message names the address, so that a person sees for which account a code
+ * was asked for.
  */
 export function codeSent(flow: FlowKind, sentTo: string): Message {
-  const context = { sent_to: sentTo };
-  switch (flow) {
-    case "login":
-      return info(1010014, ifAccount(sentTo, "a code"), context);
-    case "registration":
-      return info(1040005, `A code has been sent to ${sentTo}.`, context);
-    case "recovery":
-      return info(
-        1060003,
-        `If an account can be recovered by ${sentTo}, a code has been sent to an address of it.`,
-        context,
-      );
-    case "verification":
-      return info(
-        1080003,
-        `If the address ${sentTo} waits for its verification, a code has been sent to it.`,
-        context,
-      );
-    case "settings":
-      return info(
-        9000015,
-        `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`,
-        context,
-      );
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
-  }
+  const byRecovery = `If an account can be recovered by ${sentTo}, a code has been sent to an address of it.`;
+  const byVerification = `If the address ${sentTo} waits for its verification, a code has been sent to it.`;
+  const toNew = `A code has been sent to the new address ${sentTo}. It counts once the code is entered.`;
+  const texts = {
+    login: [1010014, ifAccount(sentTo, "a code")],
+    registration: [1040005, `A code has been sent to ${sentTo}.`],
+    recovery: [1060003, byRecovery],
+    verification: [1080003, byVerification],
+    settings: [9000015, toNew],
+  } as const;
+  return ofFlow(info, flow, texts, { sent_to: sentTo });
 }
 
-/** Whoever proves again who they are types nothing, and what is sent to nobody has no address. */
+/** `sentTo` is empty in a refresh, where no address is typed. */
 function ifAccount(sentTo: string, what: "a code" | "a link"): string {
   const account = sentTo === "" ? "an account" : `an account for ${sentTo}`;
   return `If there is ${account}, ${what} has been sent to its address.`;
 }
 
-/** A link was sent, or nobody knows that none was. */
+/** A link was sent, as far as the answer may tell. */
 export function linkSent(flow: FlowKind, sentTo: string): Message {
-  const context = { sent_to: sentTo };
-  switch (flow) {
-    case "recovery":
-      return info(
-        1060002,
-        `If an account can be recovered by ${sentTo}, a link has been sent to an address of it.`,
-        context,
-      );
-    case "verification":
-      return info(
-        1080001,
-        `If the address ${sentTo} waits for its verification, a link has been sent to it.`,
-        context,
-      );
-    case "registration":
-      return info(9000032, `A link has been sent to ${sentTo}.`, context);
-    case "login":
-    case "settings":
-      return info(9000016, ifAccount(sentTo, "a link"), context);
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
-  }
+  const byRecovery = `If an account can be recovered by ${sentTo}, a link has been sent to an address of it.`;
+  const byVerification = `If the address ${sentTo} waits for its verification, a link has been sent to it.`;
+  const texts = {
+    login: [9000016, ifAccount(sentTo, "a link")],
+    registration: [9000032, `A link has been sent to ${sentTo}.`],
+    recovery: [1060002, byRecovery],
+    verification: [1080001, byVerification],
+    settings: [9000016, ifAccount(sentTo, "a link")],
+  } as const;
+  return ofFlow(info, flow, texts, { sent_to: sentTo });
 }
 
-/** What the one click in the flow of an opened link does. */
+/** Effect of the one click in the flow of an opened link. */
 export function confirmLink(flow: FlowKind, address: string): Message {
-  const context = { address };
-  switch (flow) {
-    case "login":
-      return info(9000017, `Continue to sign in with ${address}.`, context);
-    case "recovery":
-      return info(9000018, `Continue to recover the account of ${address}.`, context);
-    case "registration":
-      return info(9000030, `Continue to make an account with ${address}.`, context);
-    case "verification":
-    case "settings":
-      return info(9000019, `Continue to confirm that ${address} is yours.`, context);
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
-  }
+  const texts = {
+    login: [9000017, `Continue to sign in with ${address}.`],
+    registration: [9000030, `Continue to make an account with ${address}.`],
+    recovery: [9000018, `Continue to recover the account of ${address}.`],
+    verification: [9000019, `Continue to confirm that ${address} is yours.`],
+    settings: [9000019, `Continue to confirm that ${address} is yours.`],
+  } as const;
+  return ofFlow(info, flow, texts, { address });
 }
 
 /** Something else is wanted beside the first proof. */
-export function secondFactor(): Message {
-  return info(1010004, "Please show your second factor to go on.");
-}
+export const secondFactor = (): Message => info(1010004, "Please show your second factor to go on.");
 
-/** A login of somebody who is signed in already. */
-export function confirmIdentity(): Message {
-  return info(1010003, "Please confirm this action by verifying that it is you.");
-}
+/** A login of a person who is signed in already. */
+export const confirmIdentity = (): Message =>
+  info(1010003, "Please confirm this action by verifying that it is you.");
 
 /** A change of the settings was saved. */
-export function settingsSaved(): Message {
-  return success(1050001, "Your changes have been saved!");
-}
+export const settingsSaved = (): Message => success(1050001, "Your changes have been saved!");
 
 /** The account is recovered; a new secret must be set. */
-export function recoverySucceeded(): Message {
-  return success(1060001, "You successfully recovered your account. Set a new password to go on.");
-}
+export const recoverySucceeded = (): Message =>
+  success(1060001, "You successfully recovered your account. Set a new password to go on.");
 
 /** The code is wrong, used or too old. */
-export function invalidCode(flow: FlowKind): Message {
-  switch (flow) {
-    case "login":
-      return error(4010008, "The login code is invalid or has already been used. Please try again.");
-    case "registration":
-      return error(4040003, "The registration code is invalid or has already been used. Please try again.");
-    case "recovery":
-      return error(4060006, "The recovery code is invalid or has already been used. Please try again.");
-    case "verification":
-    case "settings":
-      return error(4070006, "The verification code is invalid or has already been used. Please try again.");
-    default: {
-      const unreachable: never = flow;
-      return unreachable;
-    }
-  }
-}
+export const invalidCode = (flow: FlowKind): Message =>
+  ofFlow(error, flow, {
+    login: [4010008, "The login code is invalid or has already been used. Please try again."],
+    registration: [4040003, "The registration code is invalid or has already been used. Please try again."],
+    recovery: [4060006, "The recovery code is invalid or has already been used. Please try again."],
+    verification: [4070006, "The verification code is invalid or has already been used. Please try again."],
+    settings: [4070006, "The verification code is invalid or has already been used. Please try again."],
+  });
 
 /** The link is wrong, used or too old. */
 export function invalidLink(flow: FlowKind): Message {
@@ -430,61 +312,45 @@ export function invalidLink(flow: FlowKind): Message {
 }
 
 /** The code was tried too often. */
-export function tooManyTries(): Message {
-  return error(9000021, "The code was entered wrongly too often. Have another one sent.");
-}
+export const tooManyTries = (): Message =>
+  error(9000021, "The code was entered wrongly too often. Have another one sent.");
 
-/** What was typed can be no code: it cost no try. */
+/** The text cannot be a code: it cost no try. */
 export function malformedCode(length: number, longLength: number): Message {
   const text = `A code has ${length} digits, or ${longLength} where many wrong ones were tried. Copy it from the message, and nothing else.`;
   return error(9000120, text, { length, long_length: longLength });
 }
 
 /** Another code or link was asked for too soon. */
-export function resendTooEarly(): Message {
-  return error(
-    9000022,
-    "A message was sent just now. Please wait a moment before you have another one sent.",
-  );
-}
+export const resendTooEarly = (): Message =>
+  error(9000022, "A message was sent just now. Please wait a moment before you have another one sent.");
 
 /** Neither an e-mail address nor a telephone number. */
-export function invalidAddress(): Message {
-  return error(9000023, "Enter a valid email address, or a phone number with its country code.");
-}
+export const invalidAddress = (): Message =>
+  error(9000023, "Enter a valid email address, or a phone number with its country code.");
 
 /** The invitation was used, revoked or too old when the registration completed. */
-export function invitationGone(): Message {
-  return error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
-}
+export const invitationGone = (): Message =>
+  error(9000060, "This invitation is no longer valid. Ask the person who sent it for another one.");
 
-/** Nobody signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
-export function noCodeSignIn(): Message {
-  return error(4000035, "This account does not exist or has not set up sign in with a code.");
-}
+/** No account signs in with this identifier by a code or link. Only where answers need not hide who has an account. */
+export const noCodeSignIn = (): Message =>
+  error(4000035, "This account does not exist or has not set up sign in with a code.");
 
-/** Nobody has this address. Only where answers need not hide who has an account. */
-export function accountNotFound(): Message {
-  return error(4000037, "This account does not exist or cannot be reached at this address.");
-}
+/** No account has this address. Only where answers need not hide who has an account. */
+export const accountNotFound = (): Message =>
+  error(4000037, "This account does not exist or cannot be reached at this address.");
 
 /** The traits that came with a code are not those that it was asked for with. */
-export function traitsMismatch(): Message {
-  return error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
-}
+export const traitsMismatch = (): Message =>
+  error(4000036, "The provided traits do not match the traits of the code. Go back to change them.");
 
 /** A link is to prove an account that would have several addresses. */
-export function oneAddressForLink(): Message {
-  return error(
-    9000033,
-    "With a link an account can have one address only. Choose another way, or fill in one.",
-  );
-}
+export const oneAddressForLink = (): Message =>
+  error(9000033, "With a link an account can have one address only. Choose another way, or fill in one.");
 
 /** Several addresses were changed at once. */
-export function oneAddressAtATime(): Message {
-  return error(4050002, "Only one address can be changed at a time.");
-}
+export const oneAddressAtATime = (): Message => error(4050002, "Only one address can be changed at a time.");
 
 /** The account is to be deleted. */
 export function deletionScheduled(deleteAt: Date): Message {
@@ -496,16 +362,12 @@ export function deletionScheduled(deleteAt: Date): Message {
 }
 
 /** On the button that has the account deleted. */
-export function deleteAccountLabel(): Message {
-  return info(9000051, "Delete my account");
-}
+export const deleteAccountLabel = (): Message => info(9000051, "Delete my account");
 
 /** On the button that keeps an account which was to be deleted. */
-export function keepAccountLabel(): Message {
-  return info(9000052, "Keep my account");
-}
+export const keepAccountLabel = (): Message => info(9000052, "Keep my account");
 
-/** What that button does, beside it. */
+/** Explanation of that button, beside it. */
 export function deletionWarning(graceMs: number): Message {
   if (graceMs === 0) {
     const text = "Your account and everything in it will be deleted at once. This cannot be undone.";
@@ -522,25 +384,18 @@ export function deletionWarning(graceMs: number): Message {
   );
 }
 
-/** Whose login it is, where the identifier was asked for first. */
-export function signInAs(identifier: string): Message {
-  return info(9000040, `Signing in as ${identifier}.`, { identifier });
-}
+/** Identifier of the login, where it was asked for first. */
+export const signInAs = (identifier: string): Message =>
+  info(9000040, `Signing in as ${identifier}.`, { identifier });
 
 /** The address that was chosen is none of those that are offered, or is no longer one to recover by. */
-export function addressNotOffered(): Message {
-  return error(9000041, "Choose one of these addresses.");
-}
+export const addressNotOffered = (): Message => error(9000041, "Choose one of these addresses.");
 
-/** The label of the field for whatever a recovery begins with. */
-export function recoveryNameLabel(): Message {
-  return info(9000042, "Email, phone number or user name");
-}
+/** The label of the field for the name that a recovery begins with. */
+export const recoveryNameLabel = (): Message => info(9000042, "Email, phone number or user name");
 
 /** The label of the choice of an address. */
-export function chooseAddressLabel(): Message {
-  return info(9000043, "Choose where to send it");
-}
+export const chooseAddressLabel = (): Message => info(9000043, "Choose where to send it");
 
 /** The flow knows who signs in, and something else was submitted. */
 export function anotherIdentifier(identifier: string): Message {
@@ -548,11 +403,22 @@ export function anotherIdentifier(identifier: string): Message {
   return error(9000044, text, { identifier });
 }
 
+/** The message of a kind of flow. */
+function ofFlow(
+  make: typeof info,
+  flow: FlowKind,
+  texts: Readonly<Record<FlowKind, readonly [id: number, text: string]>>,
+  context: JsonObject = {},
+): Message {
+  const [id, text] = texts[flow];
+  return make(id, text, context);
+}
+
 function wrongFormatOf(id: number, property: string, format: string, sentence: string): Message {
   return error(id, `Property ${property} ${sentence}.`, { property, format });
 }
 
-/** Whose account it is, once an address was proven that belongs to no account for certain. */
+/** Question whose account it is, after a proof of an address that no account has verified. */
 export function claimAccount(address: string): Message {
   const text =
     `${address} is yours. There is an account with this address that nobody has confirmed yet. ` +
@@ -562,27 +428,20 @@ export function claimAccount(address: string): Message {
 }
 
 /** On the button that keeps what was set up. */
-export function claimLabel(): Message {
-  return info(9000091, "I set it up: sign in");
-}
+export const claimLabel = (): Message => info(9000091, "I set it up: sign in");
 
 /** On the button that ends what was set up. */
-export function disownLabel(): Message {
-  return info(9000092, "It was not me, or I cannot sign in");
-}
+export const disownLabel = (): Message => info(9000092, "It was not me, or I cannot sign in");
 
 /** The question whose account it is has no answer any more. */
-export function claimEnded(): Message {
-  return error(
+export const claimEnded = (): Message =>
+  error(
     9000093,
     "This account has changed in the meantime, so nothing was done. Go back and enter your address again.",
   );
-}
 
 /** The account that the settings change. */
-export function accountOf(name: string): Message {
-  return info(9000208, `Account of ${name}`, { name });
-}
+export const accountOf = (name: string): Message => info(9000208, `Account of ${name}`, { name });
 
 /** A trait was changed elsewhere while its form was filled in; what was typed stands beside it. Null: it was emptied. */
 export function traitChangedElsewhere(typed: JsonValue): Message {
@@ -591,19 +450,13 @@ export function traitChangedElsewhere(typed: JsonValue): Message {
 }
 
 /** The heading of the traits in the settings. */
-export function profileTitle(): Message {
-  return info(9000204, "About you");
-}
+export const profileTitle = (): Message => info(9000204, "About you");
 
 /** The heading of the password in the settings. */
-export function passwordTitle(): Message {
-  return info(9000205, "Password");
-}
+export const passwordTitle = (): Message => info(9000205, "Password");
 
 /** The heading of the end of the account in the settings. */
-export function deletionTitle(): Message {
-  return info(9000206, "Delete your account");
-}
+export const deletionTitle = (): Message => info(9000206, "Delete your account");
 
 /** The question before an account is deleted. */
 export function deletionQuestion(): Message {
@@ -613,6 +466,4 @@ export function deletionQuestion(): Message {
 }
 
 /** The label of the link to where a flow goes on. */
-export function goOnLabel(): Message {
-  return info(9000209, "Go on");
-}
+export const goOnLabel = (): Message => info(9000209, "Go on");

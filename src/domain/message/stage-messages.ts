@@ -5,39 +5,26 @@ import { info, type Message } from "./make-message.ts";
  */
 
 /** The heading of a login. */
-export function signInTitle(): Message {
-  return info(9000210, "Sign in");
-}
+export const signInTitle = (): Message => info(9000210, "Sign in");
 
 /** Its subtitle, if the identifier is asked for first. */
-export function signInIdentifier(): Message {
-  return info(9000211, "Say who you are. How you show it comes next.");
-}
+export const signInIdentifier = (): Message => info(9000211, "Say who you are. How you show it comes next.");
 
 /** Its subtitle, if the methods are on offer. */
-export function signInMethod(): Message {
-  return info(9000212, "Show that it is you.");
-}
+export const signInMethod = (): Message => info(9000212, "Show that it is you.");
 
 /** The heading of a refresh, a step-up and a second factor. */
-export function confirmTitle(): Message {
-  return info(9000213, "Confirm that it is you");
-}
+export const confirmTitle = (): Message => info(9000213, "Confirm that it is you");
 
 /** Its subtitle, if a second factor is asked for. */
-export function confirmSecond(): Message {
-  return info(9000214, "Your account is protected by something beside your first proof.");
-}
+export const confirmSecond = (): Message =>
+  info(9000214, "Your account is protected by something beside your first proof.");
 
-/** Its subtitle, for somebody who is signed in. */
-export function confirmAgain(): Message {
-  return info(9000215, "What you are about to do needs a fresh sign-in.");
-}
+/** Its subtitle, for a person who is signed in. */
+export const confirmAgain = (): Message => info(9000215, "What you are about to do needs a fresh sign-in.");
 
 /** The heading where a code is entered. */
-export function codeTitle(): Message {
-  return info(9000216, "Enter the code");
-}
+export const codeTitle = (): Message => info(9000216, "Enter the code");
 
 /** Its subtitle. It does not say that a code was sent, because perhaps none was. */
 export function lookForCode(sentTo: string): Message {
@@ -46,9 +33,7 @@ export function lookForCode(sentTo: string): Message {
 }
 
 /** The heading where a link is awaited. */
-export function linkTitle(): Message {
-  return info(9000218, "Open the link");
-}
+export const linkTitle = (): Message => info(9000218, "Open the link");
 
 /** Its subtitle. It does not say that a link was sent either. */
 export function lookForLink(sentTo: string): Message {
@@ -57,86 +42,56 @@ export function lookForLink(sentTo: string): Message {
 }
 
 /** The subtitle of a flow that began with a link. */
-export function oneMoreClick(): Message {
-  return info(9000220, "One click more: programs that look into mail open links as well.");
-}
+export const oneMoreClick = (): Message =>
+  info(9000220, "One click more: programs that look into mail open links as well.");
 
 /** The heading of a registration. */
-export function signUpTitle(): Message {
-  return info(9000221, "Create an account");
-}
+export const signUpTitle = (): Message => info(9000221, "Create an account");
 
 /** Its subtitle, if the traits come first. */
-export function signUpProfile(): Message {
-  return info(9000222, "Say something about yourself. How you sign in comes next.");
-}
+export const signUpProfile = (): Message =>
+  info(9000222, "Say something about yourself. How you sign in comes next.");
 
 /** Its subtitle, if everything is asked at once. */
-export function signUpMethod(): Message {
-  return info(9000223, "Fill this in, and choose how you sign in.");
-}
+export const signUpMethod = (): Message => info(9000223, "Fill this in, and choose how you sign in.");
 
 /** Its subtitle, once the traits were given. */
-export function signUpMethodNext(): Message {
-  return info(9000224, "Choose how you sign in.");
-}
+export const signUpMethodNext = (): Message => info(9000224, "Choose how you sign in.");
 
 /** The heading of a verification. */
-export function verifyTitle(): Message {
-  return info(9000225, "Verify your address");
-}
+export const verifyTitle = (): Message => info(9000225, "Verify your address");
 
 /** Its subtitle. */
-export function verifyAddress(): Message {
-  return info(9000226, "A message to it shows that it is yours.");
-}
+export const verifyAddress = (): Message => info(9000226, "A message to it shows that it is yours.");
 
 /** The heading of a recovery. */
-export function recoverTitle(): Message {
-  return info(9000227, "Recover your account");
-}
+export const recoverTitle = (): Message => info(9000227, "Recover your account");
 
 /** Its subtitle. */
-export function recoverName(): Message {
-  return info(9000228, "Say who you are. A message leads you back in.");
-}
+export const recoverName = (): Message => info(9000228, "Say who you are. A message leads you back in.");
 
 /** The heading where one of several addresses is chosen. */
-export function chooseAddressTitle(): Message {
-  return info(9000229, "Choose an address");
-}
+export const chooseAddressTitle = (): Message => info(9000229, "Choose an address");
 
 /** Its subtitle. */
-export function chooseAddressHelp(): Message {
-  return info(9000230, "The message goes to the one that you choose.");
-}
+export const chooseAddressHelp = (): Message => info(9000230, "The message goes to the one that you choose.");
 
-/** The heading where somebody says whose account it is. */
-export function claimTitle(): Message {
-  return info(9000231, "Is this your account?");
-}
+/** The heading of the question whose account it is. */
+export const claimTitle = (): Message => info(9000231, "Is this your account?");
 
 /** Its subtitle. */
-export function claimHelp(): Message {
-  return info(9000232, "Nobody has confirmed yet that it is theirs.");
-}
+export const claimHelp = (): Message => info(9000232, "Nobody has confirmed yet that it is theirs.");
 
 /** The heading of the settings. */
-export function settingsTitle(): Message {
-  return info(9000233, "Your account");
-}
+export const settingsTitle = (): Message => info(9000233, "Your account");
 
 /** Its subtitle. */
-export function settingsHelp(): Message {
-  return info(9000234, "Change what you like. Each part is saved by itself.");
-}
+export const settingsHelp = (): Message =>
+  info(9000234, "Change what you like. Each part is saved by itself.");
 
 /** The heading where a new secret is set. */
-export function newSecretTitle(): Message {
-  return info(9000235, "Set a new password");
-}
+export const newSecretTitle = (): Message => info(9000235, "Set a new password");
 
 /** Its subtitle. */
-export function newSecretHelp(): Message {
-  return info(9000236, "It takes the place of the one that was lost, and signs you in.");
-}
+export const newSecretHelp = (): Message =>
+  info(9000236, "It takes the place of the one that was lost, and signs you in.");

@@ -28,7 +28,7 @@ describe("a page token", () => {
     expect(pageTokens.decode({ ...list, filters: { b: ["x", "y"], a: 1 } }, token)).toEqual(["id"]);
   });
 
-  // Security rule: a token of one list, tenant or filter opens no other.
+  // Security rule (SR-TOKEN-1): a token of one list, tenant or filter opens no other.
   test.each<[string, PagedList]>([
     ["another tenant", { ...list, tenantId: "other" as TenantId }],
     ["another list", { ...list, name: "other things" }],

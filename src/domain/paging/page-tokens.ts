@@ -15,7 +15,7 @@ export interface PagedList {
   readonly filters: JsonObject;
 }
 
-/** What a caller asks for. */
+/** The page that a caller asks for. */
 export interface PageAsk {
   /** 0: 50. */
   readonly size: number;
@@ -23,7 +23,7 @@ export interface PageAsk {
   readonly token: string;
 }
 
-/** What a caller gets. */
+/** A page for a caller. */
 export interface PageAnswer<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */
@@ -31,7 +31,7 @@ export interface PageAnswer<T> {
 }
 
 /**
- * Makes and reads page tokens. They are sealed, so that nobody comes to depend on what is in them, and bound to the
+ * Makes and reads page tokens. They are sealed, so that no client depends on their content, and bound to the
  * tenant, the list and its filters, so that one is never taken for another's.
  */
 export class PageTokens {

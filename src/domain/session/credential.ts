@@ -1,4 +1,4 @@
-/** What a caller shows for a session: which kind of token it claims to be, and the text itself. */
+/** Credential of a session: the kind of token that it claims to be, and the text itself. */
 export interface SessionCredential {
   readonly kind: "session" | "session_cookie";
   readonly text: string;

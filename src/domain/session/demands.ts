@@ -72,10 +72,8 @@ function refusalOf(
     // There are no required actions yet, so none can be pending.
     case "no_pending_actions":
       return undefined;
-    default: {
-      const unreachable: never = demand;
-      return unreachable;
-    }
+    default:
+      return demand satisfies never;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Session } from "./session.ts";
 
 type SessionSettings = TenantSettings["session"];
 
-/** Why a session no longer holds; undefined while it does. */
+/** Reason why a session has ended; undefined while it is live. */
 export type SessionEnd = "SESSION_REVOKED" | "SESSION_EXPIRED";
 
 /** Whether and why a session has ended. */

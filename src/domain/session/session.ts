@@ -3,7 +3,7 @@ import type { IdentityId, SessionId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
 import type { MethodKind } from "../kinds.ts";
 
-/** How strongly somebody has signed in. */
+/** The authenticator assurance level of a session (NIST SP 800-63B-4). */
 export type AssuranceLevel = "aal1" | "aal2";
 
 /** The purpose of a proof. */

@@ -1,3 +1,4 @@
+import { hexOf } from "../bytes.ts";
 import { type DomainError, domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import { type IdentityId, newId, type SessionId } from "../ids.ts";
@@ -5,7 +6,7 @@ import { instantOf, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
 import { assertMeets, type Demand } from "./demands.ts";
@@ -14,7 +15,7 @@ import type { AuthenticatedSession, AuthenticationMethod, NewSession, Session } 
 import { type BelievedCookie, believe, type ShownCookie } from "./shown-cookies.ts";
 import type { SessionFilter, SessionStore } from "./store.ts";
 
-interface SessionsDependencies {
+interface Deps {
   readonly store: SessionStore;
   readonly tokens: Tokens;
   readonly pageTokens: PageTokens;
@@ -24,29 +25,21 @@ interface SessionsDependencies {
 
 /** The rules of sessions: who has one, what it is worth, and how it ends. */
 export class Sessions {
-  readonly #store: SessionStore;
-  readonly #tokens: Tokens;
-  readonly #pageTokens: PageTokens;
-  readonly #uses: UseRecorder<SessionId>;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: SessionsDependencies) {
-    this.#store = dependencies.store;
-    this.#tokens = dependencies.tokens;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#uses = dependencies.uses;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The active session of a token or cookie value. Throws a SESSION_ reason otherwise. One round trip. */
   async authenticate(tenant: Tenant, { kind, text }: SessionCredential): Promise<AuthenticatedSession> {
     const parsed = this.#parse(tenant, kind, text);
     if (parsed.kind === "wrong") throw parsed.error;
-    const found = await this.#store.findByTokenDigest({ tenantId: tenant.id }, parsed.digest);
+    const found = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
     if (found === undefined) throw domainError("SESSION_TOKEN_UNKNOWN", {});
     const end = this.#endOf(tenant, found);
     if (end !== undefined) throw domainError(end, {});
-    this.#uses.note(tenant.id, found.session.id, found.session.lastUsedAt);
+    this.#deps.uses.note(tenant.id, found.session.id, found.session.lastUsedAt);
     return found;
   }
 
@@ -61,7 +54,7 @@ export class Sessions {
     return parsed.map((cookie) => {
       if (cookie.kind === "wrong")
         return { kind: cookie.foreign ? "unknown" : "malformed", error: cookie.error };
-      const session = found.get(keyOf(cookie.digest));
+      const session = found.get(hexOf(cookie.digest));
       if (session === undefined) return { kind: "unknown", error: domainError("SESSION_TOKEN_UNKNOWN", {}) };
       const end = this.#endOf(tenant, session);
       if (end === undefined) return { kind: "live", value: cookie.value, ...session };
@@ -79,7 +72,7 @@ export class Sessions {
 
   /** Notes that a session is used now. */
   noteUse(tenant: Tenant, session: Session): void {
-    this.#uses.note(tenant.id, session.id, session.lastUsedAt);
+    this.#deps.uses.note(tenant.id, session.id, session.lastUsedAt);
   }
 
   /** The same as `authenticate`, for a session that must meet every demand. */
@@ -92,7 +85,7 @@ export class Sessions {
       credential.kind === "session_cookies"
         ? (await this.authenticateCookies(tenant, credential.values)).live
         : await this.authenticate(tenant, credential);
-    assertMeets(found, demands, { tenant, now: this.#clock.now() });
+    assertMeets(found, demands, { tenant, now: this.#deps.clock.now() });
     return found;
   }
 
@@ -108,18 +101,18 @@ export class Sessions {
     page: PageAsk,
     maxPageSize = 500,
   ): Promise<PageAnswer<Session>> {
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     const filters = { identityId: filter.identityId ?? null, active: filter.active ?? null };
     const since = idleSince(tenant.settings.session, now);
     const list = { tenantId: tenant.id, name: "sessions", filters };
-    return readPage(this.#pageTokens, list, page, maxPageSize, (request) =>
-      this.#store.list({ tenantId: tenant.id }, { ...filter, now, idleSince: since }, request),
+    return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
+      this.#deps.store.list(scopeOf(tenant), { ...filter, now, idleSince: since }, request),
     );
   }
 
   /** The session with this id, ended or not. Throws SESSION_NOT_FOUND. */
   async get(tenant: Tenant, id: SessionId): Promise<Session> {
-    const session = await this.#store.find({ tenantId: tenant.id }, id);
+    const session = await this.#deps.store.find(scopeOf(tenant), id);
     if (session === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return session;
   }
@@ -132,13 +125,13 @@ export class Sessions {
     owner: IdentityId | undefined,
     reason: "revoked" | "logout" | "replaced" = "revoked",
   ): Promise<Session> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const event = newEvent("session.revoked", at, origin, {
       sessionId: id,
       identityId: owner,
       data: { reason },
     });
-    const session = await this.#store.revoke({ tenantId: tenant.id }, id, { at, owner, event });
+    const session = await this.#deps.store.revoke(scopeOf(tenant), id, { at, owner, event });
     if (session === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return session;
   }
@@ -150,17 +143,17 @@ export class Sessions {
     identityId: IdentityId,
     except: SessionId | undefined,
   ): Promise<number> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const event = newEvent("session.revoked", at, origin, {
       identityId,
       data: { reason: "revoked", all: true, except: except ?? null },
     });
-    return this.#store.revokeAll({ tenantId: tenant.id }, identityId, { at, except, event });
+    return this.#deps.store.revokeAll(scopeOf(tenant), identityId, { at, except, event });
   }
 
   /** Moves the end of an active session; see extendedExpiry. Throws SESSION_NOT_FOUND if it has ended. */
   async extend(tenant: Tenant, origin: CallOrigin, session: Session): Promise<Session> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const settings = tenant.settings.session;
     if (sessionEnd(session, settings, at) !== undefined) throw domainError("SESSION_NOT_FOUND", {});
     const expiresAt = extendedExpiry(session, settings, at);
@@ -169,14 +162,18 @@ export class Sessions {
       identityId: session.identityId,
       sessionId: session.id,
     });
-    const extended = await this.#store.extend({ tenantId: tenant.id }, session.id, { at, expiresAt, event });
+    const extended = await this.#deps.store.extend(scopeOf(tenant), session.id, {
+      at,
+      expiresAt,
+      event,
+    });
     if (extended === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return extended;
   }
 
   /** The digest of a token of this tenant, or what is wrong with it; `foreign`: it is well-formed. */
   #parse(tenant: Tenant, kind: SessionCredential["kind"], text: string): ParsedCredential {
-    const parsed = this.#tokens.parse(kind, text);
+    const parsed = this.#deps.tokens.parse(kind, text);
     switch (parsed.kind) {
       // A token of one kind is never accepted as another (ASVS V9.2.2), and the answer names both.
       case "other_kind":
@@ -190,32 +187,30 @@ export class Sessions {
         return parsed.tenantName === tenant.name
           ? { kind: "digest", digest: parsed.digest }
           : wrong(domainError("SESSION_TOKEN_UNKNOWN", {}), true);
-      default: {
-        const unreachable: never = parsed;
-        return unreachable;
-      }
+      default:
+        return parsed satisfies never;
     }
   }
 
-  /** By `keyOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
+  /** By `hexOf` the digest. A browser usually shows one value, whose statement is that of every session check. */
   async #findByDigests(
     tenant: Tenant,
     digests: readonly Uint8Array[],
   ): Promise<ReadonlyMap<string, AuthenticatedSession>> {
     const [digest, ...others] = digests;
     if (digest === undefined) return new Map();
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     if (others.length > 0) {
-      const found = await this.#store.findByTokenDigests(scope, digests);
-      return new Map(found.map(({ digest: of, ...session }) => [keyOf(of), session]));
+      const found = await this.#deps.store.findByTokenDigests(scope, digests);
+      return new Map(found.map(({ digest: of, ...session }) => [hexOf(of), session]));
     }
-    const found = await this.#store.findByTokenDigest(scope, digest);
-    return new Map(found === undefined ? [] : [[keyOf(digest), found]]);
+    const found = await this.#deps.store.findByTokenDigest(scope, digest);
+    return new Map(found === undefined ? [] : [[hexOf(digest), found]]);
   }
 
-  /** Why a session no longer holds; undefined while it does. */
+  /** Reason why a session has ended; undefined while it is live. */
   #endOf(tenant: Tenant, { session, identity }: AuthenticatedSession): SessionEnd | undefined {
-    const end = sessionEnd(session, tenant.settings.session, this.#clock.now());
+    const end = sessionEnd(session, tenant.settings.session, this.#deps.clock.now());
     // Deactivation revokes sessions; this holds as well where a session was written at the same moment.
     return end ?? (identity.state === "active" ? undefined : "SESSION_REVOKED");
   }
@@ -229,10 +224,6 @@ function wrong(error: DomainError, foreign: boolean): ParsedCredential {
   return { kind: "wrong", foreign, error };
 }
 
-function keyOf(digest: Uint8Array): string {
-  return digest.join(" ");
-}
-
 /** Makes the session of a successful login or registration, with a new secret each time (ASVS V7.2.4). */
 export function newSession(
   tokens: Tokens,
@@ -240,7 +231,7 @@ export function newSession(
   identityId: IdentityId,
   login: {
     readonly client: "browser" | "native";
-    /** What was shown, oldest first; not empty. */
+    /** Proofs of the login, oldest first; not empty. */
     readonly methods: readonly AuthenticationMethod[];
     readonly origin: CallOrigin;
     readonly at: Date;

@@ -2,10 +2,10 @@ import { type DomainError, domainError } from "../errors.ts";
 import type { IdentityId } from "../ids.ts";
 import type { AuthenticatedSession } from "./session.ts";
 
-/** How many distinct values of the session cookie are looked up at most; of more none is. */
+/** The most distinct values of the session cookie that are looked up. With more, none is. */
 export const mostSessionCookies = 4;
 
-/** What a value of the session cookie turned out to be. */
+/** A value of the session cookie, looked up. */
 export type ShownCookie =
   | ({ readonly kind: "live"; readonly value: string } & AuthenticatedSession)
   | { readonly kind: "ended"; readonly identityId: IdentityId; readonly error: DomainError }
@@ -24,7 +24,7 @@ export interface BelievedCookie {
 /**
  * Which of the values that a browser shows counts.
  *
- * Security rule: exactly one must be of a live session. A page of a sibling host can plant values (cookie tossing), so of
+ * Security rule (SR-COOKIE-1): exactly one must be of a live session. A page of a sibling host can plant values (cookie tossing), so of
  * two live ones none is believed: one of them may be that of an attacker's own account.
  */
 export function believe(
@@ -44,7 +44,7 @@ export function mayBeOfOthers(shown: readonly ShownCookie[]): boolean {
   return shown.some(({ kind }) => kind === "unknown");
 }
 
-/** What is wrong: of an ended session before all else, since it was one of ours. */
+/** The error for several values: that of an ended session first, since it was one of ours. */
 function whyNone(shown: readonly ShownCookie[]): DomainError {
   const errors = (["ended", "unknown", "malformed"] as const).flatMap((kind) =>
     shown.flatMap((cookie) => (cookie.kind === kind ? [cookie.error] : [])),

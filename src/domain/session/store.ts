@@ -9,7 +9,7 @@ export interface SessionFilter {
   readonly identityId?: IdentityId | undefined;
   /** True: active at `now`; false: ended. Undefined: both. */
   readonly active?: boolean | undefined;
-  /** What "active" is measured at. */
+  /** Moment at which "active" is decided. */
   readonly now: Date;
   /** Sessions not used since then count as ended. Undefined: there is no idle limit. */
   readonly idleSince?: Date | undefined;

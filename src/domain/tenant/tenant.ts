@@ -1,15 +1,15 @@
 import type { TenantId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
-import type { Argon2Parameters } from "../ports.ts";
-import type { ThrottleSettings } from "../throttle/limits.ts";
+import type { Argon2Parameters, Scope } from "../ports.ts";
 import type { Branding } from "./branding.ts";
+import type { ThrottleSettings } from "./throttle-settings.ts";
 
 /** Whether new passwords may be ones that are known from breaches. */
 export interface BreachCheckSettings {
   readonly enabled: boolean;
-  /** How often a password must be known to be refused; at least 1. */
+  /** Count of breaches from which a password is refused; at least 1. */
   readonly minCount: number;
-  /** What happens to a password while the service that knows cannot be asked. */
+  /** Treatment of a password while the service cannot be reached. */
   readonly whenUnavailable: "accept" | "refuse";
 }
 
@@ -33,7 +33,7 @@ export interface TenantSettings {
   };
   readonly registration: {
     readonly lifetimeMs: number;
-    /** Who can make an account: anybody, only people with an invitation, or nobody. */
+    /** People who can make an account: all, only those with an invitation, or none. */
     readonly mode: "open" | "invitation" | "closed";
     /** Whether the address is proven before there is an account. */
     readonly addressProof: "none" | "before_session";
@@ -54,11 +54,11 @@ export interface TenantSettings {
   };
   readonly settings: {
     readonly lifetimeMs: number;
-    /** How long after a login secrets and addresses can be changed. */
+    /** Time after a login in which secrets and addresses can be changed. */
     readonly privilegedMs: number;
     readonly accountDeletion: {
       readonly enabled: boolean;
-      /** How long an account stays after its owner asked for its deletion; 0: it is deleted at once. */
+      /** Period of grace of a deletion; 0: the account is deleted at once. */
       readonly graceMs: number;
     };
   };
@@ -68,7 +68,7 @@ export interface TenantSettings {
     readonly length: number;
     readonly lifetimeMs: number;
     readonly maxTries: number;
-    /** How long after one was sent another one can be asked for; of links as well. */
+    /** Time until another code or link can be asked for. */
     readonly resendAfterMs: number;
   };
   readonly link: { readonly enabledFor: ReadonlySet<FlowKind>; readonly lifetimeMs: number };
@@ -105,6 +105,11 @@ export interface Tenant {
   /** The name within tokens: `default`. Never changes. */
   readonly name: string;
   readonly settings: TenantSettings;
+}
+
+/** The scope of a tenant. */
+export function scopeOf({ id }: Pick<Tenant, "id">): Scope {
+  return { tenantId: id };
 }
 
 /** Finds tenants, from memory. Implemented in src/app.ts; there is one, `default`. */

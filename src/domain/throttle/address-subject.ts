@@ -2,7 +2,7 @@ import ipaddr from "ipaddr.js";
 
 /**
  * What an address is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is what one customer
- * has at least (RFC 6177): counted singly, somebody would have 2^64 of them.
+ * has at least (RFC 6177). Counted singly, one customer would have 2^64 of them.
  */
 export function addressSubject(address: string): string {
   if (!ipaddr.isValid(address)) return address;

@@ -1,5 +1,6 @@
+import { hexOf } from "../bytes.ts";
 import type { KeyedDigests } from "../ports.ts";
-import type { Limit, SharedLimitName } from "./limits.ts";
+import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 
 /**
  * The key of a counter: a keyed digest of the limit and its subject. So the table tells nobody who was tried, nor can
@@ -11,7 +12,7 @@ export function counterKey(digests: KeyedDigests, limit: SharedLimitName, subjec
 
 /** The subject of a device's counters: its token, which is bound to one identity. */
 export function deviceSubject(tokenDigest: Uint8Array): string {
-  return Buffer.from(tokenDigest).toString("hex");
+  return hexOf(tokenDigest);
 }
 
 /** A limit in microseconds. */

@@ -1,3 +1,4 @@
+import { isSameBytes } from "../bytes.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
 import type { SessionCredential } from "../session/credential.ts";
@@ -21,17 +22,21 @@ export interface KeptDevice {
   readonly kept: Secret;
 }
 
+interface Deps {
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
 /**
- * Device tokens. A token is bound to one identity and signs nobody in: all it gives is a bucket of guesses of its own.
+ * Tokens of known devices. A token is bound to one identity and signs in to nothing: it only gives the device a bucket of
+ * guesses of its own.
  * A client never chooses one: what is not known is replaced by a fresh one, so none can be planted.
  */
 export class Devices {
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor({ tokens, clock }: { tokens: Tokens; clock: Clock }) {
-    this.#tokens = tokens;
-    this.#clock = clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** Reads a device token or a device cookie. What is malformed or another tenant's counts as not shown. */
@@ -39,7 +44,7 @@ export class Devices {
     if (text === undefined || text === "") return [];
     // Each once: a counter cannot be counted twice in one statement.
     return [...new Set(text.split(separator, mostTokens))].flatMap((token): ShownDevice[] => {
-      const parsed = this.#tokens.parse("known_device", token);
+      const parsed = this.#deps.tokens.parse("known_device", token);
       const ours = parsed.kind === "valid" && parsed.tenantName === tenant.name;
       return ours ? [{ token, digest: parsed.digest }] : [];
     });
@@ -51,7 +56,7 @@ export class Devices {
    */
   readSession(tenant: Tenant, credential: SessionCredential | undefined): Uint8Array | undefined {
     if (credential === undefined) return undefined;
-    const parsed = this.#tokens.parse(credential.kind, credential.text);
+    const parsed = this.#deps.tokens.parse(credential.kind, credential.text);
     return parsed.kind === "valid" && parsed.tenantName === tenant.name ? parsed.digest : undefined;
   }
 
@@ -63,13 +68,13 @@ export class Devices {
     known: Uint8Array | undefined,
   ): KeptDevice {
     const { deviceLifetimeMs } = tenant.settings.throttle;
-    const expiresAt = new Date(this.#clock.now().getTime() + deviceLifetimeMs);
-    const same = shown.find(({ digest }) => known !== undefined && Buffer.compare(digest, known) === 0);
+    const expiresAt = new Date(this.#deps.clock.now().getTime() + deviceLifetimeMs);
+    const same = shown.find(({ digest }) => known !== undefined && isSameBytes(digest, known));
     if (same !== undefined) {
       const kept = client === "browser" ? shown.map(({ token }) => token).join(separator) : same.token;
       return { record: { digest: same.digest, expiresAt }, kept: new Secret(kept) };
     }
-    const issued = this.#tokens.issue("known_device", tenant.name);
+    const issued = this.#deps.tokens.issue("known_device", tenant.name);
     const others = client === "browser" ? shown.map(({ token }) => token) : [];
     const all = [issued.token.reveal(), ...others].slice(0, mostTokens);
     return { record: { digest: issued.digest, expiresAt }, kept: new Secret(all.join(separator)) };

@@ -3,53 +3,10 @@
  * after stage: what an earlier stage refuses costs the later ones nothing. So an address that is refused cannot use
  * up an account, and a device that tries faster than its short limit allows does not use up the long one.
  */
+import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 
-/** So many attempts at once; they are given back evenly over the period. */
-export interface Limit {
-  readonly count: number;
-  readonly periodMs: number;
-}
-
-/** What a limit counts, in words that are safe to show: the metadata of RATE_LIMITED. */
+/** Subject of a limit as the metadata of RATE_LIMITED, in words that are safe to show. */
 export type LimitScope = "account" | "device" | "address" | "flow" | "recipient";
-
-/** The limits that all servers count together, in the database. */
-export type SharedLimitName =
-  | "account"
-  | "account_daily"
-  | "identity_daily"
-  | "device"
-  | "device_daily"
-  | "address"
-  | "flow"
-  | "registration"
-  | "recipient"
-  | "recipient_daily"
-  | "recipient_total"
-  | "own_recipient"
-  | "own_recipient_daily"
-  | "own_recipient_total"
-  | "mailbox"
-  | "registration_mailbox"
-  | "sending"
-  | "wrong_codes"
-  | "own_wrong_codes";
-
-/** The limits that each server process counts by itself: they guard its own work, not a secret. */
-export type LocalLimitName = "flow_create" | "flow_submit" | "self_service" | "failed_authentication";
-
-/** All limits. */
-export type LimitName = SharedLimitName | LocalLimitName;
-
-/** The settings of throttling. */
-export interface ThrottleSettings {
-  readonly enabled: boolean;
-  /** How long a device is known after its last login. */
-  readonly deviceLifetimeMs: number;
-  /** How many times a limit by address holds for all clients of an unlisted proxy together. */
-  readonly unlistedProxyFactor: number;
-  readonly limits: Readonly<Record<LimitName, Limit>>;
-}
 
 /**
  * What stands for whom a limit counts. `own` is a device that the identity knows, or a live session of the identity; the
@@ -69,7 +26,7 @@ export type LimitSubject =
   | "recipient+address+purpose"
   | "own+recipient";
 
-/** How a limit that all servers share is counted. */
+/** Rule of a limit that all servers count together. */
 interface LimitRule {
   readonly scope: LimitScope;
   readonly by: LimitSubject;
@@ -78,7 +35,7 @@ interface LimitRule {
    * Whom it counts: only who shows that they are the owner, by a device that the identity knows or a live session of it;
    * only who does not; or everybody.
    *
-   * Security rule: no counter is shared by strangers and the owner of an account, so that strangers cannot use up what the
+   * Security rule (SR-LIMIT-2): no counter is shared by strangers and the owner of an account, so that strangers cannot use up what the
    * owner needs to get in.
    */
   readonly who: "owner" | "strangers" | "everybody";
@@ -88,98 +45,63 @@ interface LimitRule {
    */
   readonly onSuccess: "reset" | "refund" | "keep";
   /**
-   * Security rule: a counter that several names of an account share must not be seen, or it would tell that they belong
+   * Security rule (SR-ENUM-9): a counter that several names of an account share must not be seen, or it would tell that they belong
    * together. What it refuses is answered as if it had been let through: a secret is wrong, a message is not sent.
    */
   readonly isSilent?: true;
 }
 
-/** The rules, one a limit. */
+function rule(
+  scope: LimitScope,
+  by: LimitSubject,
+  stage: LimitRule["stage"],
+  who: LimitRule["who"],
+  onSuccess: LimitRule["onSuccess"],
+  silent?: "silent",
+): LimitRule {
+  return { scope, by, stage, who, onSuccess, ...(silent && { isSilent: true }) };
+}
+
+/** The rules, one a limit: scope, subject, stage, whom it counts, what a success does, and whether it is silent. */
 export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
   // Only failures, or an office behind one address would shut itself out.
-  address: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "refund" },
-  flow: { scope: "flow", by: "flow", stage: 1, who: "everybody", onSuccess: "keep" },
-  registration: { scope: "address", by: "address", stage: 1, who: "everybody", onSuccess: "keep" },
-  sending: { scope: "address", by: "address", stage: 1, who: "strangers", onSuccess: "keep" },
-  account: { scope: "account", by: "account", stage: 2, who: "strangers", onSuccess: "reset" },
-  account_daily: { scope: "account", by: "account", stage: 3, who: "strangers", onSuccess: "reset" },
-  identity_daily: {
-    scope: "account",
-    by: "identity",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "reset",
-    isSilent: true,
-  },
-  device: { scope: "device", by: "own", stage: 2, who: "owner", onSuccess: "reset" },
-  device_daily: { scope: "device", by: "own", stage: 3, who: "owner", onSuccess: "reset" },
+  address: rule("address", "address", 1, "strangers", "refund"),
+  flow: rule("flow", "flow", 1, "everybody", "keep"),
+  registration: rule("address", "address", 1, "everybody", "keep"),
+  sending: rule("address", "address", 1, "strangers", "keep"),
+  account: rule("account", "account", 2, "strangers", "reset"),
+  account_daily: rule("account", "account", 3, "strangers", "reset"),
+  identity_daily: rule("account", "identity", 4, "strangers", "reset", "silent"),
+  device: rule("device", "own", 2, "owner", "reset"),
+  device_daily: rule("device", "own", 3, "owner", "reset"),
   // What is asked for at one address stops none at another one, nor one kind of flow another one.
-  recipient: {
-    scope: "recipient",
-    by: "recipient+address+purpose",
-    stage: 2,
-    who: "strangers",
-    onSuccess: "keep",
-  },
-  recipient_daily: {
-    scope: "recipient",
-    by: "recipient+address",
-    stage: 3,
-    who: "strangers",
-    onSuccess: "keep",
-  },
-  recipient_total: { scope: "recipient", by: "recipient", stage: 4, who: "strangers", onSuccess: "keep" },
-  mailbox: {
-    scope: "recipient",
-    by: "mailbox",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "keep",
-    isSilent: true,
-  },
-  registration_mailbox: {
-    scope: "recipient",
-    by: "registrationMailbox",
-    stage: 4,
-    who: "everybody",
-    onSuccess: "keep",
-    isSilent: true,
-  },
-  own_recipient: { scope: "recipient", by: "own+recipient", stage: 2, who: "owner", onSuccess: "keep" },
-  own_recipient_daily: { scope: "recipient", by: "own+recipient", stage: 3, who: "owner", onSuccess: "keep" },
-  // By purpose: an account can claim an address of somebody else and verify it, but not sign in by it.
-  own_recipient_total: {
-    scope: "recipient",
-    by: "recipient+purpose",
-    stage: 4,
-    who: "owner",
-    onSuccess: "keep",
-  },
-  wrong_codes: {
-    scope: "account",
-    by: "identity",
-    stage: 4,
-    who: "strangers",
-    onSuccess: "reset",
-    isSilent: true,
-  },
-  own_wrong_codes: { scope: "device", by: "own", stage: 4, who: "owner", onSuccess: "reset", isSilent: true },
+  recipient: rule("recipient", "recipient+address+purpose", 2, "strangers", "keep"),
+  recipient_daily: rule("recipient", "recipient+address", 3, "strangers", "keep"),
+  recipient_total: rule("recipient", "recipient", 4, "strangers", "keep"),
+  mailbox: rule("recipient", "mailbox", 4, "strangers", "keep", "silent"),
+  registration_mailbox: rule("recipient", "registrationMailbox", 4, "everybody", "keep", "silent"),
+  own_recipient: rule("recipient", "own+recipient", 2, "owner", "keep"),
+  own_recipient_daily: rule("recipient", "own+recipient", 3, "owner", "keep"),
+  // By purpose: an account can claim a foreign address and ask to verify it, but not sign in by it.
+  own_recipient_total: rule("recipient", "recipient+purpose", 4, "owner", "keep"),
+  wrong_codes: rule("account", "identity", 4, "strangers", "reset", "silent"),
+  own_wrong_codes: rule("device", "own", 4, "owner", "reset", "silent"),
 };
 
-/** What somebody does that is throttled. */
+/** An action that is throttled. */
 export type ThrottledAction =
   /** Tries a secret that an account always has: a password, a second factor. */
   | "login"
-  /** As login, on behalf of somebody whose address and device are not known. */
+  /** As login, on behalf of a person whose IP address and device are not known. */
   | "password_check"
   /**
    * Tries a one-time code that the flow waits for; it has its own few tries. Neither the account's counters nor the
    * address's stop it: this is how its owner gets in from a new device, or from a shared address, while others guess.
    */
   | "code_check"
-  /** Uses a link that was opened: 256 bits that nobody guesses, so nothing but the flow counts it. */
+  /** Uses a link that was opened. It has 256 random bits, so only the flow counts it. */
   | "link_check"
-  /** Tries a code or link that is no longer awaited. */
+  /** Tries a code or link that the flow does not wait for any more. */
   | "late_check"
   /** Makes an account. */
   | "registration"
@@ -214,7 +136,7 @@ export const actionLimits: Readonly<Record<ThrottledAction, readonly SharedLimit
   ],
 };
 
-/** What is read beside what is counted: how it stood before. At most one of them applies to an attempt. */
+/** Counters that are only read, as they were before the attempt. At most one of them applies to an attempt. */
 export const watchedLimits: Readonly<Partial<Record<ThrottledAction, readonly SharedLimitName[]>>> = {
   code_check: ["wrong_codes", "own_wrong_codes"],
   code_send: ["wrong_codes", "own_wrong_codes"],

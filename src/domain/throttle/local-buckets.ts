@@ -1,10 +1,10 @@
-import type { Limit } from "./limits.ts";
+import type { Limit } from "../tenant/throttle-settings.ts";
 
 const mostBuckets = 100_000;
 
 /**
- * Counts attempts in this process's memory. Beyond 100,000 subjects the emptiest knowledge goes first: what has ended,
- * then what is oldest. That lets a flood of addresses through a little early, and keeps memory bounded.
+ * Counts attempts in this process's memory. Beyond 100,000 subjects buckets are dropped: first empty ones,
+ * then the oldest. That lets a flood of addresses through a little early, and keeps memory bounded.
  */
 export class LocalBuckets {
   /** By subject, the moment at which the bucket is empty again. */
@@ -20,11 +20,11 @@ export class LocalBuckets {
     return 0;
   }
 
-  /** How long a subject has to wait until an attempt would be let through; counts nothing. */
+  /** Time until an attempt of a subject would be let through; counts nothing. */
   waitOf(subject: string, { count, periodMs }: Limit, nowMs: number): number {
     const spentUntil = this.#spentUntil.get(subject);
     if (spentUntil === undefined) return 0;
-    // The clock was set back by more than a bucket holds: what is known is worth nothing.
+    // The clock was set back by more than a bucket holds, so the stored time is ignored.
     if (spentUntil > nowMs + 2 * periodMs) return 0;
     return Math.max(0, spentUntil + periodMs / count - periodMs - nowMs);
   }

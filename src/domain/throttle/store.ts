@@ -18,7 +18,7 @@ export interface CountedAttempt {
   readonly unlessOwn: boolean;
 }
 
-/** What came of counting. */
+/** Result of counting. */
 export interface CountResult {
   /**
    * What shows the owner: the token digest of a device that the identity knows, else that of a live session of the identity.
@@ -35,7 +35,7 @@ export interface CountResult {
 export interface CountRequest {
   readonly atUs: number;
   readonly attempts: readonly CountedAttempt[];
-  /** Whose devices and sessions show the owner. Undefined: nobody's. */
+  /** The identity whose devices and sessions show the owner. Undefined: none. */
   readonly identityId: IdentityId | undefined;
   readonly devices: readonly Uint8Array[];
   /** The token digest of the session that was shown. */
@@ -44,7 +44,7 @@ export interface CountRequest {
   readonly idleSince: Date | undefined;
 }
 
-/** What a success takes back of a counter. */
+/** A counter that a success resets or refunds. */
 export interface CounterRelease {
   readonly key: Uint8Array;
   /** Undefined: everything. */
@@ -66,7 +66,7 @@ export interface ThrottleCompletion {
   readonly releases: readonly CounterRelease[];
   /** The device to know from now on, or to know for longer. */
   readonly device: DeviceRecord | undefined;
-  /** How many devices an identity may know; those that would be forgotten first go. */
+  /** Most devices that an identity knows; beyond it those with the earliest end are forgotten. */
   readonly maxDevices: number;
 }
 

@@ -1,8 +1,10 @@
+import { hexOf } from "../bytes.ts";
 import type { IdentityId } from "../ids.ts";
 import type { SessionCredential } from "../session/credential.ts";
+import type { Limit } from "../tenant/throttle-settings.ts";
 import { addressSubject } from "./address-subject.ts";
 import { deviceSubject } from "./counter-keys.ts";
-import type { Limit, LimitSubject } from "./limits.ts";
+import type { LimitSubject } from "./limits.ts";
 
 /** The address that limits count a call for. */
 export interface LimitedAddress {
@@ -14,34 +16,34 @@ export interface LimitedAddress {
   readonly isShared: boolean;
 }
 
-/** Who or what an action is counted for. What is not given is not counted. */
+/** Subjects that an action is counted for. A subject that is not given is not counted. */
 export interface ThrottleSubjects {
   /** Undefined where the client's address is not known. */
   readonly address?: LimitedAddress | undefined;
   /** The digest of the flow's id. */
   readonly flow?: Uint8Array | undefined;
-  /** What the account is known by: normalised identifiers, whether or not anybody has them. */
+  /** Normalised identifiers of the account, whether or not they exist. */
   readonly accounts?: readonly string[] | undefined;
-  /** Whose account it is, if anybody's: only their own devices and sessions show the owner. */
+  /** Identity of the account, if there is one: only its own devices and sessions show the owner. */
   readonly identityId?: IdentityId | undefined;
   /** A device token or the value of a device cookie, as it was sent. */
   readonly device?: string | undefined;
   /** The session that was shown, as it was sent. */
   readonly session?: SessionCredential | undefined;
-  /** What a code was asked for by: a normalised e-mail address, telephone number or user name. */
+  /** Name that a code was asked for by: a normalised e-mail address, telephone number or user name. */
   readonly recipient?: string | undefined;
-  /** What the code is for. */
+  /** Purpose of the code. */
   readonly purpose?: string | undefined;
-  /** Where it goes, if that is not said by what was typed. */
+  /** Address that the message goes to, if it is not the one that was typed. */
   readonly mailbox?: string | undefined;
-  /** Where the message of a registration goes. Counted if it has a tag, by what stands before that. */
+  /** Address of the message of a registration. Counted if it has a tag, by the part before the tag. */
   readonly registrationMailbox?: string | undefined;
 }
 
 /**
  * What stands for a subject in the key of its counter; none where it is not given.
  *
- * Security rule: what nobody has is counted by its name where an identity would be counted by its id, so that the work is the
+ * Security rule (SR-ENUM-10): an unknown name is counted by itself where an identity would be counted by its id, so that the work is the
  * same (ASVS V6.3.8).
  */
 export function subjectOf(
@@ -55,7 +57,7 @@ export function subjectOf(
     case "address":
       return joined(address);
     case "flow":
-      return joined(flow && Buffer.from(flow).toString("hex"));
+      return joined(flow && hexOf(flow));
     case "account":
       return [...new Set(subjects.accounts)];
     case "identity":
@@ -76,10 +78,8 @@ export function subjectOf(
       return joined(recipient, address, purpose);
     case "own+recipient":
       return joined(own && deviceSubject(own), recipient);
-    default: {
-      const unreachable: never = by;
-      return unreachable;
-    }
+    default:
+      return by satisfies never;
   }
 }
 
@@ -89,7 +89,7 @@ export function identityKey(id: IdentityId | undefined, name: string | undefined
   return name === undefined ? [] : [`name\0${name}`];
 }
 
-/** How much a limit allows: several times as much where one address stands for many clients. */
+/** Allowance of a limit: several times as much where one address stands for many clients. */
 export function allowanceOf(
   limit: Limit,
   by: LimitSubject,

@@ -1,21 +1,23 @@
-import { domainError } from "../errors.ts";
+import { hexOf } from "../bytes.ts";
+import { invalid } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
+import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { Identity } from "../identity/identity.ts";
-import { normaliseForLogin } from "../identity/normalise.ts";
 import type { IdentityStore } from "../identity/store.ts";
 import type { IdentityId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
-import { type Limit, type LimitScope, limitRules, type SharedLimitName } from "./limits.ts";
+import { type LimitScope, limitRules } from "./limits.ts";
 import type { ThrottleStore } from "./store.ts";
 import { subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
-/** Whose counters are meant; at least one is given. */
+/** Subject of counters; at least one field is given. */
 export interface ThrottleSubject {
-  /** As somebody would type it; empty: none. */
+  /** An identifier as a person types it; empty: none. */
   readonly identifier: string;
   /** The IP address; empty: none. */
   readonly ipAddress: string;
@@ -27,19 +29,19 @@ export interface ThrottleCounter {
   readonly scope: LimitScope;
   readonly limit: Limit;
   readonly used: number;
-  /** When the next attempt is let through; undefined: now. */
+  /** Time of the next attempt that is let through; undefined: now. */
   readonly availableAt: Date | undefined;
   readonly emptyAt: Date;
 }
 
-/** What an operator is told. */
+/** Explanation for an operator. */
 export interface ThrottleExplanation {
   readonly counters: readonly ThrottleCounter[];
-  /** When a login on an unknown device would be let through; undefined: now. */
+  /** Time from which a login on an unknown device is let through; undefined: now. */
   readonly loginAvailableAt: Date | undefined;
 }
 
-interface ThrottleAdminDependencies {
+interface Deps {
   readonly store: ThrottleStore;
   readonly identities: IdentityStore;
   readonly digests: KeyedDigests;
@@ -63,10 +65,10 @@ const ownLimits: readonly SharedLimitName[] = [
   "own_recipient_total",
   "own_wrong_codes",
 ];
-/** What a name is counted in together with an address. */
+/** Counters of a name together with an address. */
 const pairLimits: readonly SharedLimitName[] = ["recipient", "recipient_daily"];
 const purposes: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
-/** What a login on an unknown device is counted in, beside its flow. */
+/** Counters of a login on an unknown device, beside that of its flow. */
 const loginLimits: ReadonlySet<SharedLimitName> = new Set([
   "address",
   "account",
@@ -76,24 +78,18 @@ const loginLimits: ReadonlySet<SharedLimitName> = new Set([
 
 /** Explains and empties the counters that all servers share. */
 export class ThrottleAdmin {
-  readonly #store: ThrottleStore;
-  readonly #identities: IdentityStore;
-  readonly #digests: KeyedDigests;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
 
-  constructor(dependencies: ThrottleAdminDependencies) {
-    this.#store = dependencies.store;
-    this.#identities = dependencies.identities;
-    this.#digests = dependencies.digests;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The counters of a subject that are not empty, and whether a login would be let through. Counts nothing. */
   async explain(tenant: Tenant, subject: ThrottleSubject): Promise<ThrottleExplanation> {
     const { keys } = await this.#keysOf(tenant, subject);
-    const now = this.#clock.now();
-    const stored = await this.#store.read(
-      { tenantId: tenant.id },
+    const now = this.#deps.clock.now();
+    const stored = await this.#deps.store.read(
+      scopeOf(tenant),
       keys.map(({ key }) => key),
       now.getTime() * 1000,
     );
@@ -113,7 +109,7 @@ export class ThrottleAdmin {
   /** Empties the counters of a subject, and records it. Returns how many were not empty. */
   async reset(tenant: Tenant, origin: CallOrigin, subject: ThrottleSubject): Promise<number> {
     const { keys, identityId } = await this.#keysOf(tenant, subject);
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     // The identifier is personal data and stays out of the log; whose it is, is said by the event itself.
     const by = [
       subject.identifier === "" ? [] : "identifier",
@@ -121,7 +117,7 @@ export class ThrottleAdmin {
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);
-    return this.#store.clear({ tenantId: tenant.id }, ordered, now.getTime() * 1000, event);
+    return this.#deps.store.clear(scopeOf(tenant), ordered, now.getTime() * 1000, event);
   }
 
   async #keysOf(
@@ -130,24 +126,20 @@ export class ThrottleAdmin {
   ): Promise<{ readonly keys: readonly NamedKey[]; readonly identityId: IdentityId | undefined }> {
     if (identifier === "" && ipAddress === "") {
       const description = "is needed, or an IP address";
-      throw domainError(
-        "REQUEST_INVALID",
-        {},
-        { violations: [{ field: "identifier", description, reason: "REQUIRED" }] },
-      );
+      throw invalid({ field: "identifier", description, reason: "REQUIRED" });
     }
-    const scope = { tenantId: tenant.id };
+    const scope = scopeOf(tenant);
     const normalised = normaliseForLogin(identifier);
     const identity =
-      normalised === undefined ? undefined : await this.#identities.findByIdentifier(scope, normalised);
-    const now = this.#clock.now();
+      normalised === undefined ? undefined : await this.#deps.identities.findByIdentifier(scope, normalised);
+    const now = this.#deps.clock.now();
     const idle = idleSince(tenant.settings.session, now);
-    const owns = identity === undefined ? [] : await this.#store.ownOf(scope, identity.id, now, idle);
+    const owns = identity === undefined ? [] : await this.#deps.store.ownOf(scope, identity.id, now, idle);
     const name = identifier === "" ? undefined : (normalised ?? identifier);
     const keys = countedBy({ name, ipAddress, identity, owns }).flatMap(({ limits, subjects, own }) =>
       limits.flatMap((limit) =>
         subjectOf(limitRules[limit].by, subjects, own).map(
-          (subject): NamedKey => ({ name: limit, key: counterKey(this.#digests, limit, subject) }),
+          (subject): NamedKey => ({ name: limit, key: counterKey(this.#deps.digests, limit, subject) }),
         ),
       ),
     );
@@ -174,13 +166,13 @@ function countedBy(about: {
   /** The IP address; empty: none. */
   readonly ipAddress: string;
   readonly identity: Identity | undefined;
-  /** What shows the owner. */
+  /** Proofs of the owner. */
   readonly owns: readonly Uint8Array[];
 }): readonly Counted[] {
   const { name, identity, owns } = about;
   const address = about.ipAddress === "" ? undefined : { address: about.ipAddress, isShared: false };
   const names = name === undefined ? [] : [name];
-  // Whatever a message was asked for by, it went to one of these.
+  // A message goes to one of these, by any name that it was asked for by.
   const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];
   return [
     { limits: addressLimits, subjects: { address } },
@@ -216,8 +208,4 @@ function counterOf(name: SharedLimitName, limit: Limit, spentUntilUs: number, no
     availableAt: availableUs > nowUs ? new Date(Math.ceil(availableUs / 1000)) : undefined,
     emptyAt: new Date(Math.ceil(spentUntilUs / 1000)),
   };
-}
-
-function hexOf(key: Uint8Array): string {
-  return Buffer.from(key).toString("hex");
 }

@@ -1,3 +1,4 @@
+import { hexOf, isSameBytes } from "../bytes.ts";
 import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { EventStore } from "../event/store.ts";
@@ -5,17 +6,11 @@ import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import { idleSince } from "../session/lifetime.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import type { Devices, ShownDevice } from "./devices.ts";
-import {
-  actionLimits,
-  type LimitScope,
-  limitRules,
-  type SharedLimitName,
-  type ThrottledAction,
-  watchedLimits,
-} from "./limits.ts";
+import { actionLimits, type LimitScope, limitRules, type ThrottledAction, watchedLimits } from "./limits.ts";
 import { LocalBuckets } from "./local-buckets.ts";
 import type {
   CountedAttempt,
@@ -27,10 +22,10 @@ import type {
 } from "./store.ts";
 import { allowanceOf, subjectOf, type ThrottleSubjects } from "./subjects.ts";
 
-/** An attempt that was counted and let through. Whoever completes the action passes it on. */
+/** An attempt that was counted and let through. Pass it to `succeeded` when the action completes. */
 export interface ThrottleTicket {
   readonly shownDevices: readonly ShownDevice[];
-  /** What shows the owner: a device that the identity knows, or a live session of it. Undefined if nothing does. */
+  /** Proof of the owner: a device that the identity knows, or a live session of it. Undefined without one. */
   readonly own: Uint8Array | undefined;
   readonly releases: readonly CounterRelease[];
   /**
@@ -38,11 +33,11 @@ export interface ThrottleTicket {
    * secret were wrong or the message sent.
    */
   readonly silenced: ReadonlySet<SharedLimitName>;
-  /** How many wrong codes were entered in a row before, of the account or, where something shows the owner, by that. */
+  /** Wrong codes in a row before this one: of the account or, with a proof of the owner, of that device or session. */
   readonly wrongCodes: number;
 }
 
-/** What a success changes, and what the client is to keep. */
+/** Effects of a success, and the token that the client keeps. */
 export interface ThrottleSuccess {
   /** For the statement that completes the action. Undefined: nothing to do. */
   readonly completion: ThrottleCompletion | undefined;
@@ -50,7 +45,7 @@ export interface ThrottleSuccess {
   readonly device: Secret | undefined;
 }
 
-interface ThrottleDependencies {
+interface Deps {
   readonly store: ThrottleStore;
   readonly digests: KeyedDigests;
   readonly devices: Devices;
@@ -79,24 +74,16 @@ interface NamedAttempt extends CountedAttempt {
  * cannot be reached the action fails with DATABASE_UNAVAILABLE, it is never let through uncounted.
  */
 export class Throttle {
-  readonly #store: ThrottleStore;
-  readonly #digests: KeyedDigests;
-  readonly #devices: Devices;
-  readonly #events: EventStore;
-  readonly #clock: Clock;
+  readonly #deps: Deps;
   readonly #eventBuckets = new LocalBuckets();
 
-  constructor(dependencies: ThrottleDependencies) {
-    this.#store = dependencies.store;
-    this.#digests = dependencies.digests;
-    this.#devices = dependencies.devices;
-    this.#events = dependencies.events;
-    this.#clock = dependencies.clock;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /**
    * Counts an attempt in all limits of the action, in one statement. Throws RATE_LIMITED with the time to wait, the
-   * same for identifiers that nobody has (ASVS V6.3.8).
+   * same for unknown identifiers (ASVS V6.3.8).
    */
   async take(
     tenant: Tenant,
@@ -105,21 +92,18 @@ export class Throttle {
     subjects: ThrottleSubjects,
   ): Promise<ThrottleTicket> {
     if (!tenant.settings.throttle.enabled) return nothingCounted;
-    const shownDevices = this.#devices.read(tenant, subjects.device);
-    const session = this.#devices.readSession(tenant, subjects.session);
+    const shownDevices = this.#deps.devices.read(tenant, subjects.device);
+    const session = this.#deps.devices.readSession(tenant, subjects.session);
     const owns = [...shownDevices.map(({ digest }) => digest), ...(session === undefined ? [] : [session])];
     const attempts = this.#attemptsOf(tenant, action, subjects, owns);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const counted = await this.#store.take(
-      { tenantId: tenant.id },
-      {
-        ...this.#momentOf(tenant),
-        attempts,
-        identityId: subjects.identityId,
-        devices: shownDevices.map(({ digest }) => digest),
-        session,
-      },
-    );
+    const counted = await this.#deps.store.take(scopeOf(tenant), {
+      ...this.#momentOf(tenant),
+      attempts,
+      identityId: subjects.identityId,
+      devices: shownDevices.map(({ digest }) => digest),
+      session,
+    });
     const refused = counted.refused.flatMap(({ place, waitUs }) => {
       const attempt = attempts[place];
       return attempt === undefined ? [] : [{ attempt, waitUs }];
@@ -130,7 +114,7 @@ export class Throttle {
       own: counted.own,
       releases: attempts.filter((attempt) => isCountedFor(attempt, counted.own)).flatMap(releaseOf),
       silenced: new Set(refused.map(({ attempt }) => attempt.limit)),
-      wrongCodes: wrongCodesOf(attempts, counted, this.#clock.now().getTime() * 1000),
+      wrongCodes: wrongCodesOf(attempts, counted, this.#deps.clock.now().getTime() * 1000),
     };
   }
 
@@ -158,12 +142,12 @@ export class Throttle {
   }
 
   /**
-   * Whether this is the first time within a span that something is to be told of a subject. Counted by all servers together,
-   * and of subjects that nobody is as well. One round trip.
+   * Whether this is the first notice about a subject within a period. Counted by all servers together, and for unknown
+   * subjects as well. One round trip.
    */
   async isFirst(tenant: Tenant, subject: string, periodMs: number): Promise<boolean> {
     const attempt = {
-      key: this.#digests.make("throttle", `first\0${subject}`),
+      key: this.#deps.digests.make("throttle", `first\0${subject}`),
       ...inMicroseconds({ count: 1, periodMs }),
       stage: 1,
       own: undefined,
@@ -172,9 +156,11 @@ export class Throttle {
     const request: CountRequest = {
       ...this.#momentOf(tenant),
       attempts: [attempt],
-      ...{ identityId: undefined, devices: [], session: undefined },
+      identityId: undefined,
+      devices: [],
+      session: undefined,
     };
-    return (await this.#store.take({ tenantId: tenant.id }, request)).refused.length === 0;
+    return (await this.#deps.store.take(scopeOf(tenant), request)).refused.length === 0;
   }
 
   /**
@@ -183,24 +169,29 @@ export class Throttle {
    */
   succeeded(tenant: Tenant, ticket: ThrottleTicket, client: "browser" | "native"): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
-    const { record, kept } = this.#devices.keep(tenant, client, ticket.shownDevices, ticket.own);
+    const { record, kept } = this.#deps.devices.keep(tenant, client, ticket.shownDevices, ticket.own);
     return { completion: { releases: ticket.releases, device: record, maxDevices }, device: kept };
   }
 
   /** A new known device, for a person who was signed in without a counted attempt. */
   known(tenant: Tenant, client: "browser" | "native", shown: string | undefined): ThrottleSuccess {
     if (!tenant.settings.throttle.enabled) return { completion: undefined, device: undefined };
-    const { record, kept } = this.#devices.keep(tenant, client, this.#devices.read(tenant, shown), undefined);
+    const { record, kept } = this.#deps.devices.keep(
+      tenant,
+      client,
+      this.#deps.devices.read(tenant, shown),
+      undefined,
+    );
     return { completion: { releases: [], device: record, maxDevices }, device: kept };
   }
 
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
-    if (ticket.releases.length > 0) await this.#store.release({ tenantId: tenant.id }, ticket.releases);
+    if (ticket.releases.length > 0) await this.#deps.store.release(scopeOf(tenant), ticket.releases);
   }
 
   #momentOf(tenant: Tenant): Pick<CountRequest, "atUs" | "idleSince"> {
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     return { atUs: now.getTime() * 1000, idleSince: idleSince(tenant.settings.session, now) };
   }
 
@@ -215,7 +206,7 @@ export class Throttle {
       const { by, who } = limitRules[limit];
       const attemptOf = (subject: string, own: Uint8Array | undefined): NamedAttempt => ({
         limit,
-        key: counterKey(this.#digests, limit, subject),
+        key: counterKey(this.#deps.digests, limit, subject),
         ...inMicroseconds(allowanceOf(limits[limit], by, subjects, unlistedProxyFactor)),
         stage,
         own,
@@ -230,7 +221,7 @@ export class Throttle {
       ...(watchedLimits[action] ?? []).flatMap((limit) => attemptsAt(limit, 0)),
       ...actionLimits[action].flatMap((limit) => attemptsAt(limit, limitRules[limit].stage)),
     ];
-    // Statements that count the same subjects then wait for each other instead of blocking each other.
+    // In one order, so that statements which count the same subjects wait for each other and do not deadlock.
     return attempts.sort((left, right) => left.stage - right.stage || Buffer.compare(left.key, right.key));
   }
 
@@ -242,20 +233,20 @@ export class Throttle {
     key: Uint8Array,
     identityId: IdentityId | undefined,
   ): Promise<void> {
-    const at = this.#clock.now();
-    const subject = Buffer.from(key).toString("hex");
+    const at = this.#deps.clock.now();
+    const subject = hexOf(key);
     // Asked first, so that of a flood of refusals one in a minute costs a round trip more.
     if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
-    await this.#events.append({ tenantId: tenant.id }, [event]);
+    await this.#deps.events.append(scopeOf(tenant), [event]);
   }
 }
 
 /** Whether an attempt was counted, given what shows the owner. */
 function isCountedFor({ stage, own, unlessOwn }: NamedAttempt, shown: Uint8Array | undefined): boolean {
   if (stage === 0) return false;
-  if (own !== undefined) return shown !== undefined && Buffer.compare(own, shown) === 0;
+  if (own !== undefined) return shown !== undefined && isSameBytes(own, shown);
   return !(unlessOwn && shown !== undefined);
 }
 

@@ -106,7 +106,7 @@ describe("the language", () => {
   });
 });
 
-// Security rule (peers D4.19): HTML, line breaks and template syntax in data reach neither markup, header nor engine.
+// Security rule (SR-MAIL-1): HTML, line breaks and template syntax in data reach neither markup, header nor engine.
 describe("hostile data", () => {
   const hostile = "<img src=x onerror=alert(1)>\"'\r\nBcc: x@example.com\r\n{{ 7 | times: 6 }}{% raw %}";
   const content: MessageContent = {

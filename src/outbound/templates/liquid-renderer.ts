@@ -24,7 +24,7 @@ interface LiquidRendererOptions {
   readonly files: TemplateFiles;
   /** Used where there is no template in the language that was asked for, nor in English. */
   readonly defaultLanguage: string;
-  /** What people know the service as. */
+  /** Name of the service for people. */
   readonly serviceName: string;
 }
 
@@ -38,7 +38,7 @@ interface Engines {
 /**
  * Fills in Liquid templates that were read before.
  *
- * Security rules (peers D4.19): data is only ever data. It is not parsed, so template syntax in it is text; in HTML every
+ * Security rules (SR-MAIL-1): data is only ever data. It is not parsed, so template syntax in it is text; in HTML every
  * output is escaped; a subject is one line. Templates see the data of their message and nothing else, neither
  * prototypes nor files, and are bounded in time, memory and output.
  */

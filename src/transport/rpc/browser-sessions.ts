@@ -10,10 +10,10 @@ import {
   type ShownCookie,
 } from "../../domain/session/shown-cookies.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { clearSessionCookie, sessionCookieName } from "../http/cookies.ts";
-import type { Exchange } from "../http/exchange.ts";
-import { assertOriginAllowed } from "../http/origin.ts";
-import { removeSessionCookie, shownSessionCookies } from "../http/session-cookies.ts";
+import { clearSessionCookie, sessionCookieName } from "../net/cookies.ts";
+import type { Exchange } from "../net/exchange.ts";
+import { assertOriginAllowed } from "../net/origin.ts";
+import { removeSessionCookie, shownSessionCookies } from "../net/session-cookies.ts";
 
 /** Finds and ends the sessions of cookies. Implemented by domain/session/sessions.ts. */
 export interface CookieSessions {

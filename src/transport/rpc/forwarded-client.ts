@@ -1,7 +1,7 @@
 import { domainError } from "../../domain/errors.ts";
 import type { FieldViolationReason } from "../../domain/field-violation.ts";
-import type { Exchange } from "../http/exchange.ts";
-import { plainAddress } from "../http/peers.ts";
+import type { Exchange } from "../net/exchange.ts";
+import { plainIp } from "../net/peers.ts";
 
 /**
  * The header with the API key of a server that calls for its users. It is not `Authorization`, which may hold the user's
@@ -16,7 +16,7 @@ export const forwardingScope = "client:forward";
 
 /** The user for whom a server calls. */
 export interface ForwardedClient {
-  readonly address: string;
+  readonly clientIp: string;
   readonly userAgent: string | undefined;
 }
 
@@ -29,10 +29,10 @@ export interface ForwardedClient {
 export function readForwardedClient(exchange: Exchange): ForwardedClient {
   const text = exchange.header(addressHeader);
   if (text === undefined) throw invalidAddress("REQUIRED", `is required with ${forwardingKeyHeader}`);
-  const address = plainAddress(text);
-  if (address === undefined)
+  const clientIp = plainIp(text);
+  if (clientIp === undefined)
     throw invalidAddress("FORMAT", "must be one IPv4 or IPv6 address, without a port");
-  return { address, userAgent: exchange.header(userAgentHeader) };
+  return { clientIp, userAgent: exchange.header(userAgentHeader) };
 }
 
 function invalidAddress(reason: FieldViolationReason, problem: string) {

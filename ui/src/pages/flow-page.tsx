@@ -71,10 +71,8 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
         }
         return navigateToReplacement(page, outcome.flow.id);
       }
-      default: {
-        const unreachable: never = outcome;
-        return unreachable;
-      }
+      default:
+        return outcome satisfies never;
     }
   };
 
@@ -84,7 +82,7 @@ export function FlowPage({ name }: { readonly name: FlowName }): JSX.Element {
     } catch (error) {
       if (isSignedOut(error)) return goToLogin(error);
       if (!isFlowGone(error)) throw error;
-      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule: not if
+      // Completed in another tab, or the cookies are gone: a fresh flow goes on with what was typed. Security rule (SR-FLOW-3): not if
       // somebody else has signed in meanwhile; what was typed for one account is not filled in for another one.
       const former = waiting.current ?? flow;
       waiting.current = undefined;

@@ -51,7 +51,7 @@ const pages: ReadonlyMap<FlowKind, FlowName> = new Map([
 
 /** Whether a call was refused because the flow cannot be used any more, so that a fresh one goes on. */
 export function isFlowGone(error: unknown): boolean {
-  // Security rule: nobody goes on with the native flow of somebody else, which a link has brought along.
+  // Security rule (SR-FLOW-3): nobody goes on with the native flow of somebody else, which a link has brought along.
   if (error instanceof FlowClientError) return true;
   const reason = reasonOf(error);
   return reason !== undefined && gone.has(reason);

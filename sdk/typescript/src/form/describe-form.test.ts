@@ -201,7 +201,7 @@ describe("the attributes of a field", () => {
     expect(fieldOfNode(node).attributes).toMatchObject({ name: "x", id: "ostiary-x", ...expected });
   });
 
-  // Security rule: a password that is pasted is never cut in silence.
+  // Security rule (SR-PASSWORD-1): a password that is pasted is never cut in silence.
   test("have neither a greatest length nor a pattern", () => {
     const limits = { maxLength: 10, pattern: "^a" };
     expect(Object.keys(fieldOfNode(input("x", InputType.PASSWORD, limits)).attributes).sort()).toEqual(
@@ -302,7 +302,7 @@ describe("the value to begin with", () => {
   });
 });
 
-// Security rule: a page goes on with browser flows alone.
+// Security rule (SR-FLOW-3): a page goes on with browser flows alone.
 describe("a flow of another kind of client", () => {
   const flow = flowOf([button("password", "OK")]);
 
@@ -349,7 +349,7 @@ describe("keepTyped", () => {
     expect(request).toMatchObject({ traits: { email: "ada@example.com", age: 36, news: true } });
   });
 
-  // Security rule: what was typed as a secret is typed again.
+  // Security rule (SR-FLOW-3): what was typed as a secret is typed again.
   test("takes over no password, no code and no hidden value", () => {
     const kept = JSON.stringify(keepTyped(flowOf(nodes), typed, flowOf([])));
     expect(kept).not.toContain("correct horse");
@@ -392,7 +392,7 @@ describe("keepTyped", () => {
     expect(sentForm(kept, valuesOf(kept), "profile")).toMatchObject({ traits: { nick: null } });
   });
 
-  // Security rule: what was typed for one account is not filled in for another one.
+  // Security rule (SR-FLOW-3): what was typed for one account is not filled in for another one.
   test("takes over nothing into the form of another account or of another kind", () => {
     const of = (identityId: string, kind = FlowKind.SETTINGS): Flow => ({
       ...flowOf(nodes),

@@ -16,7 +16,7 @@ import { isSecret } from "./field.ts";
  * A flow with what somebody had typed into the form of another one, `former`, so that nobody types it twice when a flow has
  * expired. A settings flow takes over only what was changed there: what the account has in the other fields is newer.
  *
- * Security rules: secrets (passwords, codes, hidden values) are not taken over. Nor is anything that was typed for one account
+ * Security rules (SR-FLOW-3): secrets (passwords, codes, hidden values) are not taken over. Nor is anything that was typed for one account
  * taken over into the form of another one, or into that of another kind of flow: in one browser somebody else may have
  * signed in meanwhile. The flow is then given back as it is.
  */

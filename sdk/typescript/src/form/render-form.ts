@@ -167,10 +167,8 @@ function drawElement(element: FormElement, texts: FormTexts): readonly HTMLEleme
       return [make("img", "ostiary-image", { src: element.source, alt: element.alternativeText })];
     case "anchor":
       return [make("a", "ostiary-link", { href: element.url }, element.label)];
-    default: {
-      const unreachable: never = element;
-      return unreachable;
-    }
+    default:
+      return element satisfies never;
   }
 }
 

@@ -44,10 +44,8 @@ export function FormElementView({
           {element.label}
         </a>
       );
-    default: {
-      const unreachable: never = element;
-      return unreachable;
-    }
+    default:
+      return element satisfies never;
   }
 }
 

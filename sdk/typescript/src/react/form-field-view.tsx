@@ -68,10 +68,8 @@ function Control({ field, texts, concealed }: ControlProps): JSX.Element {
       return <Secret field={field} texts={texts} concealed={concealed} />;
     case "text":
       return <input className="ostiary-input" {...properties} defaultValue={field.value} />;
-    default: {
-      const unreachable: never = field.control;
-      return unreachable;
-    }
+    default:
+      return field.control satisfies never;
   }
 }
 

@@ -58,7 +58,7 @@ test("hands a value on that is newer than this package: Ostiary knows it, or ref
   expect(ruleOf({ case: "session", value: { demands } })).toMatchObject({ kind: "session", demands });
 });
 
-// Security rule: default deny.
+// Security rule (SR-ACCESS-1): default deny.
 test("is undeclared without the option, and for callers whom the guard cannot recognise", () => {
   const undeclared = { kind: "undeclared" };
   expect(accessRuleOf(methodWith(undefined))).toEqual(undeclared);
@@ -68,7 +68,7 @@ test("is undeclared without the option, and for callers whom the guard cannot re
   expect(ruleOf({ case: "apiKey", value: { scope: "notes:write" } })).toEqual(undeclared);
 });
 
-// Security rule: an addition of a newer contract may let fewer people in, so it is never ignored.
+// Security rule (SR-SDK-3): an addition of a newer contract may let fewer people in, so it is never ignored.
 test.each([
   ["an empty demand", [{}]],
   ["a demand beside an empty one", [{ demand: { case: "noPendingActions", value: {} } }, {}]],
@@ -93,7 +93,7 @@ test.each([
   expect(ruleOf({ case: "session", value })).toEqual({ kind: "undeclared" });
 });
 
-// Security rule: the same where it stands beside the demands, beside the caller, or in what is said of anyone.
+// Security rule (SR-SDK-3): the same where it stands beside the demands, beside the caller, or in what is said of anyone.
 test("is undeclared with something newer beside what it declares", () => {
   const undeclared = { kind: "undeclared" };
   const session = { case: "session", value: Object.assign(create(SessionAccessSchema), newer) } as const;

@@ -15,10 +15,10 @@ const undeclared: AccessRule = { kind: "undeclared" };
 /**
  * The rule of a method.
  *
- * Security rule: default deny. Nobody may call a method without the option, with an empty one, or with one for holders of a flow
+ * Security rule (SR-ACCESS-1): default deny. Nobody may call a method without the option, with an empty one, or with one for holders of a flow
  * or of an API key, whom only Ostiary itself can recognise.
  *
- * Security rule: a field that a newer contract adds to a demand, beside it or beside the caller may let fewer people in. So nobody
+ * Security rule (SR-SDK-3): a field that a newer contract adds to a demand, beside it or beside the caller may let fewer people in. So nobody
  * can call a method whose access has a field that this package does not know.
  */
 export function accessRuleOf(method: DescMethod): AccessRule {
@@ -60,10 +60,8 @@ function isKnownDemand(message: Demand): boolean {
       return !hasUnknownField(demand.value);
     case undefined:
       return false;
-    default: {
-      const unreachable: never = demand;
-      return unreachable;
-    }
+    default:
+      return demand satisfies never;
   }
 }
 

@@ -6,7 +6,7 @@ import { addCookies } from "./add-cookies.ts";
 
 const cookies = ["ostiary_session=1; HttpOnly", "ostiary_device=2"];
 
-// Security rule: an answer with somebody's cookie is kept by no cache.
+// Security rule (SR-SDK-6): an answer with somebody's cookie is kept by no cache.
 describe("an answer that gets a cookie", () => {
   test.each([
     [undefined, "private, no-store"],

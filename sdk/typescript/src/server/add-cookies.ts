@@ -24,7 +24,7 @@ const ofSomeCaches = /cdn-cache-control$|^surrogate-control$|^edge-control$|^x-a
  * Adds Set-Cookie headers to an answer and gives the answer to send: the same one, or a copy of a Response whose headers
  * cannot be changed, such as `Response.redirect(…)`.
  *
- * Security rule: an answer with somebody's cookie must be kept by no cache, which would hand their session to the next
+ * Security rule (SR-SDK-6): an answer with somebody's cookie must be kept by no cache, which would hand their session to the next
  * one who asks. So what the answer said of caching gives way to `private, no-store`.
  */
 export function addCookies(target: CookieTarget, cookies: readonly string[]): CookieTarget {

@@ -11,7 +11,7 @@ import {
  * The address to forward. Throws a TypeError if it is not given and cannot be found in any request of this kind; what
  * depends on the request itself is thrown by the function that comes back, so that no request fails where nobody catches.
  *
- * Security rule: users never share an address by default. To Ostiary they would be one client: a stranger who guesses
+ * Security rule (SR-SDK-7): users never share an address by default. To Ostiary they would be one client: a stranger who guesses
  * through the app would use up the limits of all its users.
  */
 export function clientAddressOf(options: {

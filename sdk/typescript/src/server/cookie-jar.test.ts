@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { CookieJar } from "./cookie-jar.ts";
 
 describe("the cookies of a user's request", () => {
-  // Security rule: the app's own cookies are none of Ostiary's business.
+  // Security rule (SR-SDK-8): the app's own cookies are none of Ostiary's business.
   test("go to Ostiary only if they are its own", () => {
     const jar = jarOf("app=1; __Host-ostiary_session=2; ostiary_browser=3; my_ostiary_session=4");
     expect(jar.header).toBe("__Host-ostiary_session=2; ostiary_browser=3");
   });
 
-  // Security rule: forwarding must not turn a name that anybody could set into one that only the host itself can.
+  // Security rule (SR-SDK-8): forwarding must not turn a name that anybody could set into one that only the host itself can.
   test("are left out if their names only look like its own", () => {
     expect(jarOf("\u00a0__Host-ostiary_session=1; \u2003__Secure-ostiary_session=2").header).toBeUndefined();
   });

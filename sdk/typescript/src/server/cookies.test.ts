@@ -22,7 +22,7 @@ describe("the values of cookies", () => {
     expect(cookieValues(`a=1; b=${"x".repeat(32 * 1024)}`, ["a"], 4).size).toBe(0);
   });
 
-  // Security rule: the Cookie header is a stranger's and is read before any credential, so its cost is bounded, whatever is in
+  // Security rule (SR-COOKIE-4): the Cookie header is a stranger's and is read before any credential, so its cost is bounded, whatever is in
   // it. Cookies of one name once took quadratic time: 3 s for 64 KB.
   test.each([
     ["of one foreign name", "a=;"],

@@ -14,7 +14,7 @@ describe("the credential of a request", () => {
     },
   );
 
-  // Security rule: a bearer token wins over a cookie; a broken one is refused and never falls back to it.
+  // Security rule (SR-SDK-8): a bearer token wins over a cookie; a broken one is refused and never falls back to it.
   test.each(["Bearer", "Bearer ", "Bearer a b", "Bearer a, Bearer b", `Bearer ${"x".repeat(513)}`])(
     "is malformed with %j, whatever the cookies",
     (authorization) => {
@@ -31,7 +31,7 @@ describe("the credential of a request", () => {
     },
   );
 
-  // Security rule: which of several cookies counts is decided by Ostiary, which knows the names that it sets.
+  // Security rule (SR-SDK-8): which of several cookies counts is decided by Ostiary, which knows the names that it sets.
   test("is all cookies of the session, that of the host itself first", () => {
     const cookie =
       "__Secure-ostiary_session=domain; x=y; __Host-ostiary_session=host; __Secure-ostiary_session=b";
@@ -66,7 +66,7 @@ describe("the credential of a request", () => {
     });
   });
 
-  // Security rule: a cookie that a sibling host could have set does not count on a real site.
+  // Security rule (SR-SDK-8): a cookie that a sibling host could have set does not count on a real site.
   test.each([
     ["https://app.example/", {}],
     ["http://app.example/", {}],
@@ -128,7 +128,7 @@ describe("the credential of a request", () => {
     expect(of("https://a.example/", { cookie }).kind).toBe("missing");
   });
 
-  // Security rule: a browser keeps the names with a prefix to https and to one host; a name that only becomes one when it
+  // Security rule (SR-COOKIE-4): a browser keeps the names with a prefix to https and to one host; a name that only becomes one when it
   // is trimmed as a text, by more than the space and the tab of RFC 6265, is anybody's.
   test.each(["\u00a0", "\u2003", "\ufeff", "\v", "\f"])(
     "is not a cookie whose name has %j around it",

@@ -140,7 +140,7 @@ export interface CheckSettings {
 /**
  * Reads the options of a guard. Throws a TypeError for those that cannot be meant.
  *
- * Security rule: a misspelt demand from untyped code, name or value, must not become no demand.
+ * Security rule (SR-SDK-4): a misspelt demand from untyped code, name or value, must not become no demand.
  */
 export function readGuardOptions(options: GuardOptions<GuardView>): GuardSettings {
   refuseUnknownOptions("requireSession", options, optionNames, contractNames);

@@ -7,7 +7,7 @@ import type { RequestHead } from "./request-head.ts";
 /**
  * Whether a call may be made for the user of a request, by what the call does.
  *
- * Security rule: an app whose GET handler calls Logout or submits a flow would let any page do it to its visitors by a
+ * Security rule (SR-SDK-7): an app whose GET handler calls Logout or submits a flow would let any page do it to its visitors by a
  * link or a picture. So what changes something needs a page that may, whatever the method of the app's request.
  */
 export function mayAct(head: RequestHead, allowedOrigins: ReadonlySet<string>, method: DescMethod): boolean {

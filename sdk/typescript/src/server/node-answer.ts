@@ -31,7 +31,7 @@ export function answerRefusal(response: NodeResponse, refusal: SessionRefusedErr
 /**
  * Runs a handler of node:http, which does not look at what its listeners throw or reject with.
  *
- * Security rule: what one request makes a handler throw must not end the process, and with it everybody else's.
+ * Security rule (SR-SDK-1): what one request makes a handler throw must not end the process, and with it everybody else's.
  */
 export async function run(
   response: NodeResponse,
@@ -64,7 +64,7 @@ export async function handOn(
  * with one that no URL can have, is answered 400; the others go on to the listener. What it throws or rejects with is
  * answered 500 and logged by `console.error`.
  *
- * Security rule: Connect's adapter makes a URL of the Host header and throws where nobody catches it, so that one request
+ * Security rule (SR-SDK-1): Connect's adapter makes a URL of the Host header and throws where nobody catches it, so that one request
  * of a stranger would end the process.
  */
 export function withValidHost<

@@ -5,7 +5,7 @@ import { headOfFetch } from "./request-head.ts";
 
 const allowed = new Set(["https://sister.example"]);
 
-// Security rule: a page of another site cannot make a person's browser change anything with their cookie.
+// Security rule (SR-SDK-7): a page of another site cannot make a person's browser change anything with their cookie.
 describe("a changing request with a cookie", () => {
   test.each([
     [

@@ -23,7 +23,7 @@ describe("the removal of cookies that were planted on an app's paths", () => {
     expect(removed("/app", "__Host-ostiary_session=1; other=2")).toEqual([]);
   });
 
-  // Security rule: what a stranger puts into a link neither adds attributes nor makes the answer longer than proxies take.
+  // Security rule (SR-SDK-6): what a stranger puts into a link neither adds attributes nor makes the answer longer than proxies take.
   test.each([`/a;Domain=evil.example/b`, "/a b/c", `/${"x/".repeat(2000)}`, `/${"x".repeat(9000)}`, "", "*"])(
     "is short and plain for the path %j",
     (path) => {

@@ -70,7 +70,13 @@ export class SessionRefusedError extends Error {
   withCookies(setCookies: readonly string[]): SessionRefusedError {
     const { status, reason, message, remedy, metadata, retryAfterMs, cause } = this;
     return new SessionRefusedError({
-      ...{ status, reason, message, remedy, metadata, retryAfterMs, cause },
+      status,
+      reason,
+      message,
+      remedy,
+      metadata,
+      retryAfterMs,
+      cause,
       setCookies,
     });
   }

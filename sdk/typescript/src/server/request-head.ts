@@ -35,7 +35,7 @@ export interface NodeRequest {
 
 /** The head of a Fetch request. */
 export function headOfFetch({ method, url, headers }: FetchRequest): RequestHead {
-  // Security rule: only a whole URL names a host. A path that begins with "//" would have its caller choose it.
+  // Security rule (SR-SDK-7): only a whole URL names a host. A path that begins with "//" would have its caller choose it.
   const { host, protocol, pathname } = URL.canParse(url)
     ? new URL(url)
     : { host: "", protocol: "", pathname: "" };
@@ -88,15 +88,14 @@ function forwardedAsHttps(header: RequestHead["header"]): boolean {
 }
 
 /** What proxies and content delivery networks add to a request. */
-const forwardingHeaders = [
-  ...["forwarded", "via", "x-forwarded", "x-forwarded-by", "x-forwarded-for", "x-forwarded-host"],
-  ...["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-forwarded-protocol"],
-  ...["x-forwarded-scheme", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-uri"],
-  ...["x-original-host", "x-original-forwarded-for", "x-host", "x-real-ip", "x-client-ip"],
-  ...["x-cluster-client-ip", "x-scheme", "x-url-scheme", "x-arr-ssl", "x-amzn-trace-id"],
-  ...["x-envoy-external-address", "x-cloud-trace-context", "front-end-https", "true-client-ip"],
-  ...["cf-connecting-ip", "cf-ray", "cf-visitor", "cdn-loop", "fastly-client-ip", "fly-client-ip"],
-];
+const forwardingHeaders = (
+  "forwarded via x-forwarded x-forwarded-by x-forwarded-for x-forwarded-host x-forwarded-port " +
+  "x-forwarded-prefix x-forwarded-proto x-forwarded-protocol x-forwarded-scheme x-forwarded-server " +
+  "x-forwarded-ssl x-forwarded-uri x-original-host x-original-forwarded-for x-host x-real-ip " +
+  "x-client-ip x-cluster-client-ip x-scheme x-url-scheme x-arr-ssl x-amzn-trace-id " +
+  "x-envoy-external-address x-cloud-trace-context front-end-https true-client-ip cf-connecting-ip " +
+  "cf-ray cf-visitor cdn-loop fastly-client-ip fly-client-ip"
+).split(" ");
 
 /** The name of a header that says that a proxy has passed the request on. Believing anybody here is safe as well. */
 export function forwardingHeaderOf(header: RequestHead["header"]): string | undefined {

@@ -33,7 +33,7 @@ describe("createServerOstiary", () => {
     expect(sent.get("x-forwarded-for")).toBe("203.0.113.9");
   });
 
-  // Security rule: with a key the list of trusted proxies does not matter, so no header of a proxy is sent.
+  // Security rule (SR-SDK-7): with a key the list of trusted proxies does not matter, so no header of a proxy is sent.
   test("with an API key says for whom it calls in headers of its own", async () => {
     const sent = await headersOf({ request, clientAddress: "203.0.113.9", apiKey: "ost_key_default_1" });
     expect(sent.get("ostiary-api-key")).toBe("ost_key_default_1");
@@ -52,7 +52,7 @@ describe("createServerOstiary", () => {
     expect([...sent.keys()].filter((name) => name.startsWith("ostiary"))).toEqual([]);
   });
 
-  // Security rule: an empty key is a mistake, not a choice to go without; and no error shows a key.
+  // Security rule (SR-SDK-7): an empty key is a mistake, not a choice to go without; and no error shows a key.
   test.each(["", " ", "ost_key\r\nx: 1", null, 1, ["ost_key_1"]])("refuses %j as an API key", (apiKey) => {
     const all = { baseUrl: "https://auth.example", request, apiKey } as unknown as ServerOstiaryOptions;
     expect(() => createServerOstiary(all)).toThrow(
@@ -68,7 +68,7 @@ describe("createServerOstiary", () => {
     expect(sent.has("cookie")).toBe(false);
   });
 
-  // Security rule: users never share an address by default; a stranger would use up the limits of all of them.
+  // Security rule (SR-SDK-7): users never share an address by default; a stranger would use up the limits of all of them.
   test.each([
     ["a request of Fetch without an address", { request: new Request("https://app.example/") }],
     ["an empty address", { request, clientAddress: "" }],
@@ -95,7 +95,7 @@ describe("createServerOstiary", () => {
     await expect(headersOf({ request: { ...request, socket: {} } })).rejects.toThrow(/clientAddress/);
   });
 
-  // Security rule: nothing that is forwarded can begin another header.
+  // Security rule (SR-SDK-7): nothing that is forwarded can begin another header.
   test.each([
     ["user agent", { request: { ...request, headers: { "user-agent": "a\r\nauthorization: Bearer t" } } }],
     ["cookie", { request: { ...request, headers: { cookie: "ostiary_session=a\r\nauthorization: b" } } }],
@@ -139,7 +139,7 @@ describe("createServerOstiary", () => {
     ]);
   });
 
-  // Security rule: a link or a picture on any page must not act for the visitors of an app.
+  // Security rule (SR-SDK-7): a link or a picture on any page must not act for the visitors of an app.
   describe("on a GET that another page has started, with a cookie", () => {
     const foreign: Readonly<Record<string, Record<string, string>>> = {
       "another site": { "sec-fetch-site": "cross-site" },

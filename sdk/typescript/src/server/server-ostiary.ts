@@ -81,7 +81,7 @@ const optionNames: OptionNames<ServerOstiaryOptions> = {
  * the user's request go along, no others; so do the user agent and address; and the cookies that Ostiary sets are
  * kept for the answer. Throws a TypeError for options that cannot be meant.
  *
- * Security rule: `Origin` and `Sec-Fetch-Site` are not forwarded, for they speak of the app's own page (a link from
+ * Security rule (SR-SDK-7): `Origin` and `Sec-Fetch-Site` are not forwarded, for they speak of the app's own page (a link from
  * elsewhere to a page of the app is cross-site and harmless). The app is the one that can judge them, so this does
  * it: on a request that may change something and that another site has started, every call throws
  * ORIGIN_NOT_ALLOWED; on any other request that another site has started, those calls that change something do.

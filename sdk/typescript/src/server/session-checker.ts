@@ -198,10 +198,8 @@ function presentOrRefuse(credential: Credential): Shown {
         message: "The call has neither a bearer token nor a session cookie.",
         remedy: missingRemedy(credential.ignoredCookie),
       });
-    default: {
-      const unreachable: never = credential;
-      return unreachable;
-    }
+    default:
+      return credential satisfies never;
   }
 }
 

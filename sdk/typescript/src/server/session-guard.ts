@@ -165,7 +165,7 @@ export function sessionOf<View extends GuardView = GuardView>(carrier: SessionCa
   return findSignedIn<View>(carrier, madeByGuards);
 }
 
-/** Security rule: who calls is only what a guard has made; a property or a header of the same name is nobody. */
+/** Security rule (SR-SDK-5): who calls is only what a guard has made; a property or a header of the same name is nobody. */
 export function findSignedIn<View extends GuardView>(
   carrier: unknown,
   made: WeakSet<object>,

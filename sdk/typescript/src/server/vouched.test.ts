@@ -20,7 +20,7 @@ const session = {
 };
 const identity = { id: "i" };
 
-// Security rule: an answer that is empty, half, or contradicts itself lets nobody in.
+// Security rule (SR-SDK-3): an answer that is empty, half, or contradicts itself lets nobody in.
 describe("an answer of CheckSession", () => {
   test.each<[string, MessageInitShape<typeof CheckSessionResponseSchema>]>([
     ["nothing", {}],

@@ -27,7 +27,7 @@ export interface Vouched {
 /**
  * What an answer of CheckSession vouches for.
  *
- * Security rule: an answer that is empty, half, or contradicts itself or the question lets nobody in. Ostiary refuses by
+ * Security rule (SR-SDK-3): an answer that is empty, half, or contradicts itself or the question lets nobody in. Ostiary refuses by
  * error, so a server that answers like this is a broken one, an older one, or none of Ostiary's.
  */
 export function vouchedFor(

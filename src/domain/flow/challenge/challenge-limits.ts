@@ -1,5 +1,5 @@
+import { normaliseForLogin } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
-import { normaliseForLogin } from "../../identity/normalise.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";

@@ -1,9 +1,9 @@
-import { noticeOf, noticesTo } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import { isSameAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { withOneAddress } from "../../identity/one-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { IdentityStore } from "../../identity/store.ts";

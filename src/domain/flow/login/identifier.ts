@@ -1,7 +1,7 @@
+import { normaliseForLogin, normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import { verifiedAddresses } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
-import { normaliseForLogin, normaliseIdentifier } from "../../identity/normalise.ts";
 import type { EnteredIdentifier } from "./state.ts";
 
 /** No identifier normalises to the empty one, so this finds nobody. */

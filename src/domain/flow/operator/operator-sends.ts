@@ -1,5 +1,6 @@
 import { DomainError, type ErrorReason } from "../../errors.ts";
 import type { IdentityId } from "../../ids.ts";
+import { Semaphore } from "../../semaphore.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { assertSendsLinks, type LinkKind } from "./operator-flows.ts";
 
@@ -39,8 +40,7 @@ const concurrency = 4;
 
 /** Sends messages of operators to many identities, one by one. A failure for one does not stop the others. */
 export class OperatorSends {
-  #free = concurrency;
-  readonly #waiting: (() => void)[] = [];
+  readonly #places = new Semaphore(concurrency);
 
   /**
    * Carries out `send` for each order, and gives the results in their order. Once `signal` is aborted, or an error occurs that
@@ -60,7 +60,7 @@ export class OperatorSends {
     const worker = async () => {
       for (const [index, order] of left) {
         try {
-          results[index] = await this.#inTurn(() => sendOne(order, signal, send));
+          results[index] = await this.#places.run(() => sendOne(order, signal, send));
         } catch (error) {
           failure ??= { error };
         }
@@ -70,19 +70,6 @@ export class OperatorSends {
     await Promise.all(Array.from({ length: concurrency }, worker));
     if (failure !== undefined) throw failure.error;
     return results;
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    // Whoever finishes hands its place over, first come first served.
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
   }
 }
 

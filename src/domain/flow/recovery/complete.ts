@@ -1,7 +1,7 @@
-import { noticeOf, noticesTo } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { CredentialKind, Identity } from "../../identity/identity.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle } from "../../throttle/throttle.ts";

@@ -1,7 +1,7 @@
 import type { MessageContent } from "../../courier/message.ts";
-import { noticeOf, noticesTo } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { type EventType, newEvent } from "../../event/event.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Clock } from "../../ports.ts";

@@ -1,4 +1,3 @@
-import { addressNotices, noticeOf } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
@@ -10,6 +9,7 @@ import { isSameAddress } from "../../identity/addresses.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { changeableNow, changeBetween, type TraitsChange } from "../../identity/merge-patch.ts";
+import { addressNotices, noticeOf } from "../../identity/notices.ts";
 import { checkChange, mergeTraits, withoutPath, withoutWriteOnly } from "../../identity/own-traits.ts";
 import {
   changedIdentity,

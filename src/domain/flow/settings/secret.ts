@@ -1,7 +1,7 @@
-import { noticeOf, noticesTo } from "../../courier/notices.ts";
 import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import type { SettingsMethod } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";

@@ -1,8 +1,8 @@
 import type { SealedMessage } from "../../courier/outbox.ts";
 import type { Event } from "../../event/event.ts";
+import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
-import type { NormalisedIdentifier } from "../../identity/normalise.ts";
 import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";

@@ -2,8 +2,8 @@
 import type { Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import { type NormalisedIdentifier, normaliseIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
-import { type NormalisedIdentifier, normaliseIdentifier } from "../../identity/normalise.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";

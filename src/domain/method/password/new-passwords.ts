@@ -39,26 +39,25 @@ export class NewPasswords implements PasswordMaker {
   }
 }
 
-function rejected({ rule, params }: PasswordViolation, field: string) {
-  const violations = [{ field, description: sentenceOf(rule, params), reason: violationReasonOf(rule) }];
+function rejected(violation: PasswordViolation, field: string) {
+  const { rule } = violation;
+  const violations = [{ field, description: sentenceOf(violation), reason: violationReasonOf(rule) }];
   return domainError("PASSWORD_REJECTED", { rule }, { violations });
 }
 
-function sentenceOf(rule: PasswordViolation["rule"], params: PasswordViolation["params"]): string {
-  switch (rule) {
+function sentenceOf(violation: PasswordViolation): string {
+  switch (violation.rule) {
     case "too_short":
-      return `must have at least ${params.min} characters, not ${params.actual}`;
+      return `must have at least ${violation.min} characters, not ${violation.actual}`;
     case "too_long":
-      return `must have at most ${params.max} characters, not ${params.actual}`;
+      return `must have at most ${violation.max} characters, not ${violation.actual}`;
     case "common":
       return "is one of the passwords that are tried first";
     case "too_similar":
       return "is too similar to the identifiers or traits";
     case "breached":
-      return `is known from data breaches, ${params.count} times`;
-    default: {
-      const unreachable: never = rule;
-      return unreachable;
-    }
+      return `is known from data breaches, ${violation.count} times`;
+    default:
+      return violation satisfies never;
   }
 }

@@ -1,4 +1,3 @@
-import { errorTexts } from "../../errors.ts";
 import { button, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
@@ -139,22 +138,16 @@ function credentialsInvalid(): StepRejected {
 function violationMessage(violation: PasswordViolation): messages.Message {
   switch (violation.rule) {
     case "too_short":
-      return messages.passwordTooShort(numberOf(violation, "min"), numberOf(violation, "actual"));
+      return messages.passwordTooShort(violation.min, violation.actual);
     case "too_long":
-      return messages.passwordTooLong(numberOf(violation, "max"), numberOf(violation, "actual"));
+      return messages.passwordTooLong(violation.max, violation.actual);
     case "common":
       return messages.passwordTooCommon();
     case "too_similar":
       return messages.passwordTooSimilar();
     case "breached":
-      return messages.passwordBreached(numberOf(violation, "count"));
-    default: {
-      const unreachable: never = violation.rule;
-      return messages.invalidValue(errorTexts.PASSWORD_REJECTED.message + String(unreachable));
-    }
+      return messages.passwordBreached(violation.count);
+    default:
+      return violation satisfies never;
   }
-}
-
-function numberOf(violation: PasswordViolation, key: string): number {
-  return Number(violation.params[key] ?? 0);
 }

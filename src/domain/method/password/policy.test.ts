@@ -23,20 +23,20 @@ const check = (password: string, account = nobody) => checkPassword(password, ac
 
 describe("the length", () => {
   test("is at least the minimum, and the answer has both numbers", () => {
-    expect(check("kx7pq2w")).toEqual({ rule: "too_short", params: { min: 8, actual: 7 } });
+    expect(check("kx7pq2w")).toEqual({ rule: "too_short", min: 8, actual: 7 });
     expect(check("kx7pq2wz")).toBeUndefined();
-    expect(check("")).toEqual({ rule: "too_short", params: { min: 8, actual: 0 } });
+    expect(check("")).toEqual({ rule: "too_short", min: 8, actual: 0 });
   });
 
   test("is at most the maximum", () => {
     const longest = "kx7pq2wz".repeat(8);
     expect(check(longest)).toBeUndefined();
-    expect(check(`${longest}!`)).toEqual({ rule: "too_long", params: { max: 64, actual: 65 } });
+    expect(check(`${longest}!`)).toEqual({ rule: "too_long", max: 64, actual: 65 });
   });
 
   // NIST SP 800-63B-4, section 3.1.1.2: each Unicode code point counts as one character.
   test("counts code points, not bytes or UTF-16 units", () => {
-    expect(check("🦊🦉🐢🐙🦋🐝🐳")).toEqual({ rule: "too_short", params: { min: 8, actual: 7 } });
+    expect(check("🦊🦉🐢🐙🦋🐝🐳")).toEqual({ rule: "too_short", min: 8, actual: 7 });
     expect(check("🦊🦉🐢🐙🦋🐝🐳🦔")).toBeUndefined();
     expect(check("🦊🦉🐢🐙🦋🐝🐳🦔".repeat(8))).toBeUndefined();
   });
@@ -44,7 +44,8 @@ describe("the length", () => {
   test("is that of the NFC form, so that it does not depend on how an umlaut was typed", () => {
     expect(check("a\u0308o\u0308u\u0308e\u0308")).toEqual({
       rule: "too_short",
-      params: { min: 8, actual: 4 },
+      min: 8,
+      actual: 4,
     });
   });
 });
@@ -58,7 +59,7 @@ describe("a common password", () => {
     ["with one character over and over", "aaaaaaaaaaaa"],
     ["with two characters over and over", "abababab"],
   ])("is refused: %s", (_name, password) => {
-    expect(check(password)).toEqual({ rule: "common", params: {} });
+    expect(check(password)).toEqual({ rule: "common" });
   });
 
   test.each([
@@ -90,7 +91,7 @@ describe("a password like the account", () => {
     ["the telephone number", "14155552671"],
     ["a part of the telephone number", "4155552671"],
   ])("is refused: %s", (_name, password) => {
-    expect(check(password, ada)).toEqual({ rule: "too_similar", params: {} });
+    expect(check(password, ada)).toEqual({ rule: "too_similar" });
     // The control: it is the account that makes the difference.
     expect(check(password)).toBeUndefined();
   });
@@ -160,7 +161,7 @@ describe("a breached password", () => {
 
   test("is refused with the number of times that it was found", async () => {
     const { judge } = policyOver(3);
-    expect(await judge("kx7pq2wz")).toEqual({ rule: "breached", params: { count: 3 } });
+    expect(await judge("kx7pq2wz")).toEqual({ rule: "breached", count: 3 });
   });
 
   test("is one that was found at least as often as configured", async () => {

@@ -1,5 +1,5 @@
+import { distance } from "fastest-levenshtein";
 import { domainError } from "../../errors.ts";
-import type { PasswordRule } from "../../form/rejection.ts";
 import type { JsonObject, JsonValue } from "../../json.ts";
 import { passwordForm } from "../../password-form.ts";
 import type { BreachCheckSettings, Tenant } from "../../tenant/tenant.ts";
@@ -24,12 +24,13 @@ export interface PasswordRules {
   readonly maxLength: number;
 }
 
-/** The rule that a password breaks, by the name that answers carry, and what a message needs to explain it. */
-export interface PasswordViolation {
-  readonly rule: PasswordRule;
-  /** too_short: `min` and `actual`; too_long: `max` and `actual`; breached: `count`. */
-  readonly params: Readonly<Record<string, number>>;
-}
+/** The rule that a password breaks, by the name that answers carry, with the numbers of its message. */
+export type PasswordViolation =
+  | { readonly rule: "too_short"; readonly min: number; readonly actual: number }
+  | { readonly rule: "too_long"; readonly max: number; readonly actual: number }
+  | { readonly rule: "common" }
+  | { readonly rule: "too_similar" }
+  | { readonly rule: "breached"; readonly count: number };
 
 /** Knows the passwords that attackers try first. Implemented in src/crypto. */
 export interface CommonPasswords {
@@ -87,7 +88,7 @@ async function checkBreaches(
     throw domainError("BREACH_CHECK_UNAVAILABLE", {});
   }
   if (count === undefined || count < settings.minCount) return undefined;
-  return { rule: "breached", params: { count } };
+  return { rule: "breached", count };
 }
 
 /**
@@ -108,12 +109,12 @@ export function checkPassword(
   const form = passwordForm(password);
   const actual = passwordLength(password);
   const { minLength: min, maxLength: max } = rules;
-  if (actual < min) return { rule: "too_short", params: { min, actual } };
-  if (actual > max) return { rule: "too_long", params: { max, actual } };
+  if (actual < min) return { rule: "too_short", min, actual };
+  if (actual > max) return { rule: "too_long", max, actual };
 
   const folded = form.toLowerCase();
-  if (isPredictable(folded, isCommon)) return { rule: "common", params: {} };
-  if (isSimilar(folded, personalWords(account))) return { rule: "too_similar", params: {} };
+  if (isPredictable(folded, isCommon)) return { rule: "common" };
+  if (isSimilar(folded, personalWords(account))) return { rule: "too_similar" };
   return undefined;
 }
 
@@ -172,25 +173,7 @@ function isClose(password: string, word: string): boolean {
   const longer = Math.max(password.length, word.length);
   const allowed = Math.floor(longer / 4);
   if (longer > maxWordLength || Math.abs(password.length - word.length) > allowed) return false;
-  return editDistance(password, word) <= allowed;
-}
-
-/** The Levenshtein distance, by the usual table of which only one row is kept. */
-function editDistance(left: string, right: string): number {
-  const row = Uint16Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let i = 0; i < left.length; i++) {
-    let diagonal = i;
-    let before = i + 1;
-    row[0] = before;
-    for (let j = 0; j < right.length; j++) {
-      const above = row[j + 1] ?? 0;
-      const replaced = diagonal + (left.charCodeAt(i) === right.charCodeAt(j) ? 0 : 1);
-      before = Math.min(replaced, above + 1, before + 1);
-      diagonal = above;
-      row[j + 1] = before;
-    }
-  }
-  return row[right.length] ?? 0;
+  return distance(password, word) <= allowed;
 }
 
 /**

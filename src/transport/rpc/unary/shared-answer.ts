@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import type { ResponseHeaders } from "../../http/exchange.ts";
-import { UnaryContext } from "./context.ts";
+import type { ResponseHeaders } from "../../net/exchange.ts";
+import { callOf } from "../call.ts";
 import type { Codec } from "./decode.ts";
 import type { EncodedMessage } from "./wire.ts";
 
@@ -50,6 +50,6 @@ export function share<Desc extends DescMessage>(
   context: HandlerContext,
   answer: SharedAnswer<Desc>,
 ): MessageShape<Desc> {
-  if (context instanceof UnaryContext) context.shared = answer as unknown as SharedAnswer;
+  callOf(context).shared = answer as unknown as SharedAnswer;
   return answer.message;
 }

@@ -1,0 +1,57 @@
+import { createRequire } from "node:module";
+
+type PhoneLibrary = typeof import("libphonenumber-js/max");
+
+/**
+ * The E.164 form of a telephone number with its country code (`+49 171 2345678`), undefined if it is none that its
+ * country's numbering plan knows. Numbers without a country code, with letters or with an extension are refused:
+ * what they mean depends on who reads them.
+ */
+export function toE164(text: string): string | undefined {
+  const number = phoneSpelling(text);
+  if (number === undefined || number.length > longestPhone) return undefined;
+  const phone = library().parsePhoneNumberFromString(number);
+  return phone?.isValid() === true && phone.ext === undefined ? phone.number : undefined;
+}
+
+/**
+ * The plain spelling of what can only be meant as an international telephone number: a plus, then digits and punctuation.
+ * Undefined for all else. Read as people paste it: with the direction marks that contact apps put around a number, with the
+ * dashes and blanks of web pages, in full width, and as a `tel:` URI (RFC 3966).
+ */
+export function phoneSpelling(text: string): string | undefined {
+  if (text.length > longestText || !hasPlusOrColon.test(text)) return undefined;
+  const plain = text
+    .replace(invisible, "")
+    .normalize("NFKC")
+    .replace(dashes, "-")
+    .replace(/[\u2044\u2215]/g, "/")
+    .replace(/\s+/gu, " ")
+    .trim();
+  const number = plain.replace(/^tel:\s*/i, "");
+  // A tel: URI is always meant as a number, never as a user name.
+  return number !== plain || looksLikePhone.test(number) ? number : undefined;
+}
+
+// In every form that NFKC folds to them; nearly all identifiers have neither.
+const hasPlusOrColon = /[+\u207a\u208a\ufb29\ufe62\uff0b:\ufe13\ufe55\uff1a]/u;
+const looksLikePhone = /^\(?\+[\p{Nd} ()./-]+$/u;
+const longestText = 640;
+// Longer than any number is with its punctuation (15 digits in E.164).
+const longestPhone = 64;
+// Direction marks, embeddings and isolates; zero-width blanks and joiners; the soft hyphen.
+const invisible = /[\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u00ad]/gu;
+// Every dash of Unicode, the minus sign, and the long-vowel mark that Japanese keyboards give for a dash.
+const dashes = /[\p{Pd}\u2212\u30fc]/gu;
+
+const require = createRequire(import.meta.url);
+let loaded: PhoneLibrary | undefined;
+
+/**
+ * The library with the numbering plans that know each type of number: the smaller ones take numbers that are too short.
+ * Read on first use, since start-up need not pay for it.
+ */
+function library(): PhoneLibrary {
+  loaded ??= require("libphonenumber-js/max") as PhoneLibrary;
+  return loaded;
+}
