@@ -97,7 +97,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   let tenant = await defaultTenant(options, storage);
   const tenants = new OneTenant(() => tenant);
   const domain = createDomain(options, storage, tenants, renderer.languages);
-  await loadSchemas(options, domain.schemas, tenant.id);
+  await loadSchemas(options, domain.schemas, tenant.tenantId);
   const bootstrapKey = config.embedded ? await keepBootstrapKey(options, domain.apiKeys, tenant) : noKey;
 
   const readiness = new Readiness(["database"]);
@@ -232,8 +232,8 @@ async function bringUpToDate({ config }: AppOptions, storage: Storage): Promise<
 
 async function defaultTenant({ config, clock = systemClock }: AppOptions, storage: Storage): Promise<Tenant> {
   const { port } = config.config.server.public;
-  const id: TenantId = await storage.ensureTenant(tenantName, clock.now());
-  return { id, name: tenantName, settings: toTenantSettings(config.config, port) };
+  const tenantId = await storage.ensureTenant(tenantName, clock.now());
+  return { tenantId, name: tenantName, settings: toTenantSettings(config.config, port) };
 }
 
 async function loadSchemas(

@@ -10,15 +10,15 @@ export interface Clock {
   now(): Date;
 }
 
-/** The tenant that a call is for. Every store method takes it first; a transaction is one as well. */
-export interface Scope {
+/** The tenant that a call is for. Every store method takes it first. A `Tenant` is one, and so is a transaction. */
+export interface TenantScope {
   readonly tenantId: TenantId;
 }
 
 declare const transactionBrand: unique symbol;
 
-/** An open database transaction of one tenant. Passing it where a Scope is asked for joins the transaction. */
-export interface Transaction extends Scope {
+/** An open database transaction of one tenant. Passing it where a TenantScope is asked for joins the transaction. */
+export interface Transaction extends TenantScope {
   readonly [transactionBrand]: true;
 }
 
@@ -29,7 +29,7 @@ export interface Transactions {
    * makes a savepoint instead. Deadlocks (40P01) and serialization failures are retried from the start, so the
    * work must change nothing outside the database.
    */
-  transaction<T>(scope: Scope, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(scope: TenantScope, work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
 /** The kinds of tokens, by the prefix that each carries. A token of one kind is never accepted as another. */

@@ -1,5 +1,5 @@
 import type { Completion } from "../domain/flow/shared/store.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { TenantScope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { endFlows } from "./end-flows.ts";
 import { lockFlows } from "./flow-statements.ts";
@@ -62,7 +62,7 @@ interface ResultRow {
 /** Sends a changing statement until no login or other change of the account comes in between. */
 export async function changeAccount(
   database: Database,
-  scope: Scope,
+  scope: TenantScope,
   statement: Statement,
   values: readonly unknown[],
 ): Promise<Completion | "identity_changed"> {
@@ -73,7 +73,7 @@ export async function changeAccount(
 /** As `changeAccount`, of a statement that may refuse. */
 export async function tryChangeAccount(
   database: Database,
-  scope: Scope,
+  scope: TenantScope,
   statement: Statement,
   values: readonly unknown[],
 ): Promise<Completion | "identity_changed" | "refused"> {

@@ -1,7 +1,7 @@
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "../domain/access/api-key.ts";
 import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { Event } from "../domain/event/event.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { TenantScope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
@@ -127,7 +127,7 @@ export function createApiKeyStore(database: Database): ApiKeyStore {
   };
 }
 
-function values(scope: Scope, key: NewApiKey, event: Event): readonly unknown[] {
+function values(scope: TenantScope, key: NewApiKey, event: Event): readonly unknown[] {
   const { maker } = key;
   const parameter = JSON.stringify({
     ...writeApiKey(key),

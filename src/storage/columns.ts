@@ -36,24 +36,14 @@ export class Columns<Name extends string> {
     return this.#list((name, type) => `${name} = ${givenValue(name, type)}`);
   }
 
-  only<Some extends Name>(...names: readonly Some[]): Columns<Some> {
-    return this.#pick((name): name is Some => (names as readonly string[]).includes(name));
-  }
-
   without<Some extends Name>(...names: readonly Some[]): Columns<Exclude<Name, Some>> {
-    return this.#pick(
-      (name): name is Exclude<Name, Some> & string => !(names as readonly string[]).includes(name),
-    );
+    const left = Object.entries(this.#types).filter(([name]) => !(names as readonly string[]).includes(name));
+    return new Columns(this.#alias, Object.fromEntries(left) as Record<Exclude<Name, Some>, string>);
   }
 
   /** With columns more, which may be in the record alone. */
   with<More extends string>(types: Readonly<Record<More, string>>): Columns<Name | More> {
     return new Columns<Name | More>(this.#alias, { ...this.#types, ...types } as Record<Name | More, string>);
-  }
-
-  #pick<Some extends string>(isPicked: (name: string) => name is Some): Columns<Some> {
-    const picked = Object.entries(this.#types).filter(([name]) => isPicked(name));
-    return new Columns(this.#alias, Object.fromEntries(picked) as Record<Some, string>);
   }
 
   #list(piece: (name: string, type: string) => string): string {

@@ -1,6 +1,6 @@
 import { Pool, type PoolClient, type QueryResult } from "pg";
 import type { TenantId } from "../domain/ids.ts";
-import type { Logger, Scope, Transaction, Transactions } from "../domain/ports.ts";
+import type { Logger, TenantScope, Transaction, Transactions } from "../domain/ports.ts";
 import { columnTypes } from "./column-types.ts";
 import { applySettings, clientOf } from "./connection.ts";
 import { isConnectionLost, isRetryable, translate, translateConnectFailure } from "./database-errors.ts";
@@ -81,7 +81,7 @@ export class Database implements Transactions {
    * again.
    */
   async query<Row extends object>(
-    scope: Scope | undefined,
+    scope: TenantScope | undefined,
     statement: Statement,
     values: readonly unknown[],
   ): Promise<Row[]> {
@@ -89,7 +89,7 @@ export class Database implements Transactions {
     return this.#retrying(() => this.#withClient((client) => this.#send<Row>(client, statement, values)));
   }
 
-  async transaction<T>(scope: Scope, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async transaction<T>(scope: TenantScope, work: (tx: Transaction) => Promise<T>): Promise<T> {
     if (scope instanceof OpenTransaction) return this.#savepoint(scope, work);
     return this.#retrying(() =>
       this.#withClient(async (client) => {
@@ -108,7 +108,7 @@ export class Database implements Transactions {
   }
 
   /** Whether a scope is an open transaction. */
-  isTransaction(scope: Scope): scope is Transaction {
+  isTransaction(scope: TenantScope): scope is Transaction {
     return scope instanceof OpenTransaction;
   }
 

@@ -15,6 +15,7 @@ import { actorColumn, callerText, endColumn, endOf, instantOf, proofsOf } from "
  * The tables: the one description of a row. From it come the migrations (`make migration NAME=...` writes the next one), and
  * rows.generated.ts (`make generate`): the columns and types of the hand-written SQL, and what makes a row of a value and a
  * value of a row. `hidden` is what a row has and its value has not. The process that serves does not load this file.
+ * Each exported entity is a table.
  *
  * Foreign keys, which all lead to `identity`, are written in the migrations alone: they share `tenant_id` with the primary key.
  */
@@ -57,13 +58,13 @@ function indexes(table: string, definitions: Readonly<Record<string, string>>) {
   });
 }
 
-const Tenant = defineEntity({
+export const Tenant = defineEntity({
   name: "Tenant",
   properties: { tenantId: p.uuid().primary(), name: orderedText(), createdAt: moment() },
   uniques: [{ name: "tenant_name", properties: ["name"] }],
 });
 
-const Identity = defineEntity({
+export const Identity = defineEntity({
   name: "Identity",
   properties: {
     tenantId: p.uuid().primary(),
@@ -92,7 +93,7 @@ const Identity = defineEntity({
   uniques: [{ name: "identity_external_id", properties: ["tenantId", "externalId"] }],
 });
 
-const IdentityIdentifier = defineEntity({
+export const IdentityIdentifier = defineEntity({
   name: "IdentityIdentifier",
   properties: {
     tenantId: p.uuid().primary(),
@@ -105,7 +106,7 @@ const IdentityIdentifier = defineEntity({
   indexes: [{ name: "identity_identifier_identity", properties: ["tenantId", "identityId"] }],
 });
 
-const IdentityVerifiableAddress = defineEntity({
+export const IdentityVerifiableAddress = defineEntity({
   name: "IdentityVerifiableAddress",
   properties: {
     tenantId: p.uuid().primary(),
@@ -119,7 +120,7 @@ const IdentityVerifiableAddress = defineEntity({
   indexes: [{ name: "identity_verifiable_address_value", properties: ["tenantId", "kind", "value"] }],
 });
 
-const IdentityRecoveryAddress = defineEntity({
+export const IdentityRecoveryAddress = defineEntity({
   name: "IdentityRecoveryAddress",
   properties: {
     tenantId: p.uuid().primary(),
@@ -131,7 +132,7 @@ const IdentityRecoveryAddress = defineEntity({
   },
 });
 
-const IdentityCredential = defineEntity({
+export const IdentityCredential = defineEntity({
   name: "IdentityCredential",
   properties: {
     tenantId: p.uuid().primary(),
@@ -148,7 +149,7 @@ const IdentityCredential = defineEntity({
   },
 });
 
-const IdentitySchema = defineEntity({
+export const IdentitySchema = defineEntity({
   name: "IdentitySchema",
   properties: {
     tenantId: p.uuid().primary(),
@@ -166,7 +167,7 @@ const ClientInfo = defineEntity({
   properties: { ipAddress: ofCaller().nullable(), userAgent: ofCaller().nullable() },
 });
 
-const Session = defineEntity({
+export const Session = defineEntity({
   name: "Session",
   properties: {
     tenantId: p.uuid().primary(),
@@ -192,7 +193,7 @@ const Session = defineEntity({
   uniques: [{ name: "session_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
 
-const Flow = defineEntity({
+export const Flow = defineEntity({
   name: "Flow",
   properties: {
     tenantId: p.uuid().primary(),
@@ -221,7 +222,7 @@ const Flow = defineEntity({
   }),
 });
 
-const ApiKey = defineEntity({
+export const ApiKey = defineEntity({
   name: "ApiKey",
   properties: {
     tenantId: p.uuid().primary(),
@@ -245,12 +246,12 @@ const ApiKey = defineEntity({
   uniques: [{ name: "api_key_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
 
-const ApiKeyBootstrap = defineEntity({
+export const ApiKeyBootstrap = defineEntity({
   name: "ApiKeyBootstrap",
   properties: { tenantId: p.uuid().primary(), apiKeyId: p.uuid(), createdAt: moment() },
 });
 
-const IdempotencyRecord = defineEntity({
+export const IdempotencyRecord = defineEntity({
   name: "IdempotencyRecord",
   properties: {
     tenantId: p.uuid().primary(),
@@ -264,7 +265,7 @@ const IdempotencyRecord = defineEntity({
   indexes: [{ name: "idempotency_record_expiry", properties: ["expiresAt"] }],
 });
 
-const EventEpoch = defineEntity({
+export const EventEpoch = defineEntity({
   name: "EventEpoch",
   properties: {
     tenantId: p.uuid().primary(),
@@ -285,7 +286,7 @@ const Origin = defineEntity({
   },
 });
 
-const Event = defineEntity({
+export const Event = defineEntity({
   name: "Event",
   properties: {
     tenantId: p.uuid().primary(),
@@ -306,7 +307,7 @@ const Event = defineEntity({
   }),
 });
 
-const Message = defineEntity({
+export const Message = defineEntity({
   name: "Message",
   properties: {
     tenantId: p.uuid().primary(),
@@ -337,7 +338,7 @@ const Message = defineEntity({
   }),
 });
 
-const ThrottleCounter = defineEntity({
+export const ThrottleCounter = defineEntity({
   name: "ThrottleCounter",
   properties: {
     tenantId: p.uuid().primary(),
@@ -348,7 +349,7 @@ const ThrottleCounter = defineEntity({
   indexes: [{ name: "throttle_counter_end", properties: ["spentUntilUs"] }],
 });
 
-const Device = defineEntity({
+export const Device = defineEntity({
   name: "Device",
   properties: {
     tenantId: p.uuid().primary(),
@@ -363,7 +364,7 @@ const Device = defineEntity({
   ],
 });
 
-const Invitation = defineEntity({
+export const Invitation = defineEntity({
   name: "Invitation",
   properties: {
     tenantId: p.uuid().primary(),
@@ -390,25 +391,3 @@ const Invitation = defineEntity({
   }),
   uniques: [{ name: "invitation_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
-
-/** All tables but the migrations' own. */
-export const entities = {
-  Tenant,
-  Identity,
-  IdentityIdentifier,
-  IdentityVerifiableAddress,
-  IdentityRecoveryAddress,
-  IdentityCredential,
-  IdentitySchema,
-  Session,
-  Flow,
-  ApiKey,
-  ApiKeyBootstrap,
-  IdempotencyRecord,
-  EventEpoch,
-  Event,
-  Message,
-  ThrottleCounter,
-  Device,
-  Invitation,
-};

@@ -2,7 +2,7 @@ import type { Completion, FlowStore, FoundForLogin, HeldRevision } from "../doma
 import type { ProofTarget } from "../domain/identity/addresses.ts";
 import type { CredentialKind, Identity } from "../domain/identity/identity.ts";
 import type { LoginCandidate } from "../domain/method/method.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { TenantScope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";
 import { completeDisowningStatement, completeVerificationStatement } from "./claim-statements.ts";
 import { credentialParameter } from "./credential-sql.ts";
@@ -278,7 +278,7 @@ export function createFlowStore(database: Database): FlowStore {
 
 async function findWithCandidate(
   database: Database,
-  scope: Scope,
+  scope: TenantScope,
   values: readonly unknown[],
 ): Promise<FoundForLogin> {
   const [row] = await database.query<Nullable<FlowRow> & Nullable<CandidateRow> & Pick<OwnerRow, "a_found">>(
@@ -293,7 +293,7 @@ async function findWithCandidate(
 }
 
 /** The tenant and the flows of a completion, as three parameters. */
-export function heldParameters({ tenantId }: Scope, held: readonly HeldRevision[]) {
+export function heldParameters({ tenantId }: TenantScope, held: readonly HeldRevision[]) {
   return [tenantId, held.map(({ digest }) => digest), held.map(({ revision }) => revision)];
 }
 

@@ -1,6 +1,6 @@
 import type { IdentityFilter, IdentityTake } from "../domain/identity/store.ts";
 import type { JsonValue } from "../domain/json.ts";
-import type { PageRequest, Scope } from "../domain/ports.ts";
+import type { PageRequest, TenantScope } from "../domain/ports.ts";
 import { basicIdentityColumns, identityColumns } from "./identity-row.ts";
 import { afterPosition, bytesOf, positionOf, rowsThatFit } from "./keyset.ts";
 
@@ -12,7 +12,7 @@ const greatest = "\u{10ffff}";
  * together here, its values are parameters.
  */
 export function listIdentitiesQuery(
-  scope: Scope,
+  scope: TenantScope,
   filter: IdentityFilter,
   page: PageRequest,
   { documents }: IdentityTake,

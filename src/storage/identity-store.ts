@@ -2,7 +2,7 @@ import { type DomainError, domainError } from "../domain/errors.ts";
 import type { Identity } from "../domain/identity/identity.ts";
 import type { IdentityStore, PendingEnd } from "../domain/identity/store.ts";
 import type { IdentityId } from "../domain/ids.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { TenantScope } from "../domain/ports.ts";
 import { credentialIdOf } from "./credential-ids.ts";
 import {
   type CredentialRow,
@@ -38,13 +38,17 @@ class IdentifiersTaken extends Error {
 
 /** Identities on PostgreSQL. The statements are in identity-statements.ts. */
 export function createIdentityStore(database: Database): IdentityStore {
-  async function findOne(scope: Scope, condition: string, value: string): Promise<Identity | undefined> {
+  async function findOne(
+    scope: TenantScope,
+    condition: string,
+    value: string,
+  ): Promise<Identity | undefined> {
     const text = `SELECT ${identityColumns} FROM ostiary.identity i WHERE i.tenant_id = $1 AND ${condition}`;
     const [row] = await database.query<IdentityRow>(scope, { text }, [scope.tenantId, value]);
     return row && identityFromRow(row);
   }
 
-  async function endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void> {
+  async function endPending(scope: TenantScope, id: IdentityId, end: PendingEnd): Promise<void> {
     await database.query(scope, endPendingStatement, [
       scope.tenantId,
       id,
@@ -207,9 +211,9 @@ export function createIdentityStore(database: Database): IdentityStore {
  */
 async function naming<T>(
   database: Database,
-  scope: Scope,
+  scope: TenantScope,
   identity: Identity,
-  change: (scope: Scope) => Promise<T>,
+  change: (scope: TenantScope) => Promise<T>,
 ): Promise<T> {
   try {
     return database.isTransaction(scope) ? await database.transaction(scope, change) : await change(scope);
@@ -221,7 +225,7 @@ async function naming<T>(
 
 async function nameTaken(
   database: Database,
-  scope: Scope,
+  scope: TenantScope,
   identity: Identity,
   cause: unknown,
 ): Promise<DomainError> {

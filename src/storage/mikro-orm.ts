@@ -1,6 +1,7 @@
+import { EntitySchema } from "@mikro-orm/core";
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { entities } from "./entities.ts";
+import * as entities from "./entities.ts";
 import { migrations } from "./migrations/index.ts";
 import { migrationTable, schemaName } from "./migrator.ts";
 
@@ -10,7 +11,7 @@ import { migrationTable, schemaName } from "./migrator.ts";
  */
 export async function openMikroOrm(database?: { readonly url: string; readonly name: string }) {
   return MikroORM.init({
-    entities: Object.values(entities),
+    entities: Object.values(entities).filter((entity) => entity instanceof EntitySchema),
     dbName: database?.name ?? schemaName,
     schema: schemaName,
     // The connection string as `pg` reads it: MikroORM's own reading knows no Unix sockets.

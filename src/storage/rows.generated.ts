@@ -10,7 +10,7 @@ import {
   proofsOf,
 } from "./column-values.ts";
 import { Columns } from "./columns.ts";
-import type { entities } from "./entities.ts";
+import type * as entities from "./entities.ts";
 
 type Identity = InferEntity<typeof entities.Identity>;
 
@@ -52,7 +52,26 @@ export interface IdentityRow {
   readonly i_delete_at: Parameters<typeof endOf>[0];
 }
 
-export function readIdentity(row: IdentityRow) {
+/** The value in a row. */
+export interface IdentityValue {
+  readonly id: Identity["id"];
+  readonly createdAt: Identity["createdAt"];
+  readonly updatedAt: Identity["updatedAt"];
+  readonly revision: Identity["revision"];
+  readonly externalId: NonNullable<Identity["externalId"]> | undefined;
+  readonly schemaId: Identity["schemaId"];
+  readonly schemaVersion: Identity["schemaVersion"];
+  readonly state: Identity["state"];
+  readonly stateChangedAt: Identity["stateChangedAt"];
+  readonly traits: Identity["traits"];
+  readonly publicMetadata: Identity["publicMetadata"];
+  readonly adminMetadata: Identity["adminMetadata"];
+  readonly displayName: Identity["displayName"];
+  readonly lastLoginAt: NonNullable<Identity["lastLoginAt"]> | undefined;
+  readonly deleteAt: ReturnType<typeof endOf>;
+}
+
+export function readIdentity(row: IdentityRow): IdentityValue {
   return {
     id: row.i_id,
     createdAt: row.i_created_at,
@@ -73,7 +92,7 @@ export function readIdentity(row: IdentityRow) {
 }
 
 /** What `identityRow.record` unfolds. */
-export function writeIdentity(value: ReturnType<typeof readIdentity>) {
+export function writeIdentity(value: IdentityValue): Readonly<Record<string, unknown>> {
   return {
     id: value.id,
     created_at: value.createdAt,
@@ -111,7 +130,15 @@ export interface IdentitySchemaRow {
   readonly d_document: IdentitySchema["document"];
 }
 
-export function readIdentitySchema(row: IdentitySchemaRow) {
+/** The value in a row. */
+export interface IdentitySchemaValue {
+  readonly id: IdentitySchema["id"];
+  readonly version: IdentitySchema["version"];
+  readonly createdAt: IdentitySchema["createdAt"];
+  readonly document: IdentitySchema["document"];
+}
+
+export function readIdentitySchema(row: IdentitySchemaRow): IdentitySchemaValue {
   return { id: row.d_id, version: row.d_version, createdAt: row.d_created_at, document: row.d_document };
 }
 
@@ -149,7 +176,25 @@ export interface SessionRow {
   readonly s_user_agent: NonNullable<Session["device"]["userAgent"]> | null;
 }
 
-export function readSession(row: SessionRow) {
+/** The value in a row. */
+export interface SessionValue {
+  readonly id: Session["id"];
+  readonly identityId: Session["identityId"];
+  readonly createdAt: Session["createdAt"];
+  readonly updatedAt: Session["updatedAt"];
+  readonly assuranceLevel: Session["assuranceLevel"];
+  readonly authenticationMethods: ReturnType<typeof proofsOf>;
+  readonly authenticatedAt: Session["authenticatedAt"];
+  readonly expiresAt: ReturnType<typeof instantOf>;
+  readonly lastUsedAt: Session["lastUsedAt"];
+  readonly revokedAt: ReturnType<typeof endOf>;
+  readonly device: {
+    readonly ipAddress: NonNullable<Session["device"]["ipAddress"]> | undefined;
+    readonly userAgent: NonNullable<Session["device"]["userAgent"]> | undefined;
+  };
+}
+
+export function readSession(row: SessionRow): SessionValue {
   return {
     id: row.s_id,
     identityId: row.s_identity_id,
@@ -166,7 +211,7 @@ export function readSession(row: SessionRow) {
 }
 
 /** What `sessionRow.record` unfolds. */
-export function writeSession(value: ReturnType<typeof readSession>) {
+export function writeSession(value: SessionValue): Readonly<Record<string, unknown>> {
   return {
     id: value.id,
     identity_id: value.identityId,
@@ -227,7 +272,24 @@ export interface FlowRow {
   readonly f_answer: NonNullable<Flow["answer"]> | null;
 }
 
-export function readFlow(row: FlowRow) {
+/** The value in a row. */
+export interface FlowValue {
+  readonly digest: Flow["digest"];
+  readonly kind: Flow["kind"];
+  readonly client: Flow["client"];
+  readonly state: Flow["state"];
+  readonly createdAt: Flow["createdAt"];
+  readonly expiresAt: Flow["expiresAt"];
+  readonly returnTo: NonNullable<Flow["returnTo"]> | undefined;
+  readonly browserDigest: NonNullable<Flow["browserDigest"]> | undefined;
+  readonly identityId: NonNullable<Flow["identityId"]> | undefined;
+  readonly data: Flow["data"];
+  readonly revision: Flow["revision"];
+  readonly kept: NonNullable<Flow["kept"]> | undefined;
+  readonly answer: NonNullable<Flow["answer"]> | undefined;
+}
+
+export function readFlow(row: FlowRow): FlowValue {
   return {
     digest: row.f_digest,
     kind: row.f_kind,
@@ -246,7 +308,7 @@ export function readFlow(row: FlowRow) {
 }
 
 /** What `flowRow.record` unfolds. */
-export function writeFlow(value: ReturnType<typeof readFlow>) {
+export function writeFlow(value: FlowValue): Readonly<Record<string, unknown>> {
   return {
     digest: hexadecimal(value.digest),
     kind: value.kind,
@@ -296,7 +358,20 @@ export interface ApiKeyRow {
   readonly k_maker_certificate: NonNullable<ApiKey["makerCertificate"]> | null;
 }
 
-export function readApiKey(row: ApiKeyRow) {
+/** The value in a row. */
+export interface ApiKeyValue {
+  readonly id: ApiKey["id"];
+  readonly createdAt: ApiKey["createdAt"];
+  readonly updatedAt: ApiKey["updatedAt"];
+  readonly name: ApiKey["name"];
+  readonly scopes: ApiKey["scopes"];
+  readonly expiresAt: ReturnType<typeof endOf>;
+  readonly lastUsedAt: NonNullable<ApiKey["lastUsedAt"]> | undefined;
+  readonly revokedAt: ReturnType<typeof endOf>;
+  readonly bootstrap: ApiKey["bootstrap"];
+}
+
+export function readApiKey(row: ApiKeyRow): ApiKeyValue {
   return {
     id: row.k_id,
     createdAt: row.k_created_at,
@@ -311,7 +386,7 @@ export function readApiKey(row: ApiKeyRow) {
 }
 
 /** What `apiKeyRow.record` unfolds. */
-export function writeApiKey(value: ReturnType<typeof readApiKey>) {
+export function writeApiKey(value: ApiKeyValue): Readonly<Record<string, unknown>> {
   return {
     id: value.id,
     created_at: value.createdAt,
@@ -359,7 +434,21 @@ export interface InvitationRow {
   readonly v_revoked_at: Parameters<typeof endOf>[0];
 }
 
-export function readInvitation(row: InvitationRow) {
+/** The value in a row. */
+export interface InvitationValue {
+  readonly id: Invitation["id"];
+  readonly createdAt: Invitation["createdAt"];
+  readonly expiresAt: ReturnType<typeof instantOf>;
+  readonly schemaId: Invitation["schemaId"];
+  readonly traits: Invitation["traits"];
+  readonly publicMetadata: Invitation["publicMetadata"];
+  readonly adminMetadata: Invitation["adminMetadata"];
+  readonly usedAt: ReturnType<typeof endOf>;
+  readonly identityId: NonNullable<Invitation["identityId"]> | undefined;
+  readonly revokedAt: ReturnType<typeof endOf>;
+}
+
+export function readInvitation(row: InvitationRow): InvitationValue {
   return {
     id: row.v_id,
     createdAt: row.v_created_at,
@@ -375,7 +464,7 @@ export function readInvitation(row: InvitationRow) {
 }
 
 /** What `invitationRow.record` unfolds. */
-export function writeInvitation(value: ReturnType<typeof readInvitation>) {
+export function writeInvitation(value: InvitationValue): Readonly<Record<string, unknown>> {
   return {
     id: value.id,
     created_at: value.createdAt,
@@ -420,7 +509,23 @@ export interface EventRow {
   readonly e_data: Event["data"];
 }
 
-export function readEvent(row: EventRow) {
+/** The value in a row. */
+export interface EventValue {
+  readonly id: Event["id"];
+  readonly createdAt: Event["createdAt"];
+  readonly type: Event["type"];
+  readonly identityId: NonNullable<Event["identityId"]> | undefined;
+  readonly sessionId: NonNullable<Event["sessionId"]> | undefined;
+  readonly data: Event["data"];
+  readonly origin: {
+    readonly actor: Event["origin"]["actor"];
+    readonly requestId: Event["origin"]["requestId"];
+    readonly ipAddress: NonNullable<Event["origin"]["ipAddress"]> | undefined;
+    readonly userAgent: NonNullable<Event["origin"]["userAgent"]> | undefined;
+  };
+}
+
+export function readEvent(row: EventRow): EventValue {
   return {
     id: row.e_id,
     createdAt: row.e_created_at,
@@ -438,7 +543,7 @@ export function readEvent(row: EventRow) {
 }
 
 /** What `eventRow.record` unfolds. */
-export function writeEvent(value: ReturnType<typeof readEvent>) {
+export function writeEvent(value: EventValue): Readonly<Record<string, unknown>> {
   return {
     id: value.id,
     created_at: value.createdAt,
@@ -491,7 +596,25 @@ export interface MessageRow {
   readonly m_last_error: NonNullable<Message["lastError"]> | null;
 }
 
-export function readMessage(row: MessageRow) {
+/** The value in a row. */
+export interface MessageValue {
+  readonly id: Message["id"];
+  readonly createdAt: Message["createdAt"];
+  readonly updatedAt: Message["updatedAt"];
+  readonly state: Message["state"];
+  readonly channel: Message["channel"];
+  readonly template: Message["template"];
+  readonly recipient: Message["recipient"];
+  readonly language: Message["language"];
+  readonly identityId: NonNullable<Message["identityId"]> | undefined;
+  readonly attempts: Message["attempts"];
+  readonly nextAttemptAt: NonNullable<Message["nextAttemptAt"]> | undefined;
+  readonly expiresAt: ReturnType<typeof endOf>;
+  readonly endedAt: NonNullable<Message["endedAt"]> | undefined;
+  readonly lastError: NonNullable<Message["lastError"]> | undefined;
+}
+
+export function readMessage(row: MessageRow): MessageValue {
   return {
     id: row.m_id,
     createdAt: row.m_created_at,

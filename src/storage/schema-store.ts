@@ -3,7 +3,7 @@ import { domainError } from "../domain/errors.ts";
 import type { StoredSchema } from "../domain/identity/schema.ts";
 import type { SchemaStore } from "../domain/identity/schema-store.ts";
 import { canonicalJson } from "../domain/json.ts";
-import type { Scope } from "../domain/ports.ts";
+import type { TenantScope } from "../domain/ports.ts";
 import type { Database } from "./database.ts";
 import { bytesOf, type FittingRow, rowsThatFit, toPage } from "./keyset.ts";
 import { type IdentitySchemaRow, identitySchemaRow, readIdentitySchema } from "./rows.generated.ts";
@@ -72,7 +72,7 @@ export function createSchemaStore(database: Database): SchemaStore {
   };
 }
 
-async function findNewest(database: Database, scope: Scope, id: string) {
+async function findNewest(database: Database, scope: TenantScope, id: string) {
   const [row] = await database.query<IdentitySchemaRow & { readonly document_digest: Uint8Array }>(
     scope,
     {

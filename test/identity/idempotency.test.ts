@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSealer } from "../../src/crypto/sealer.ts";
 import { IdempotencyRunner, outcomeLifetimeMs } from "../../src/domain/idempotency/idempotency.ts";
-import type { Scope, Sealer } from "../../src/domain/ports.ts";
+import type { Sealer, TenantScope } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { noon, origin } from "../support/records.ts";
 import { type IdentityRules, newIdentity, openIdentityRules } from "./identity-rules.ts";
@@ -40,7 +40,7 @@ function call(requestId: string, change: Partial<{ caller: string; method: strin
 }
 
 /** Makes an identity, and answers with its id. */
-async function make(scope: Scope): Promise<string> {
+async function make(scope: TenantScope): Promise<string> {
   const prepared = await rules.identities.prepare(
     rules.tenant,
     newIdentity({ email: `${randomUUID()}@example.com` }),
@@ -120,7 +120,7 @@ describe("a call with a request id", () => {
 });
 
 test("a call without a request id is carried out each time, in no transaction of the runner's", async () => {
-  const scopes: Scope[] = [];
+  const scopes: TenantScope[] = [];
   for (let times = 0; times < 2; times++) {
     await runnerWith().run(rules.scope, call(""), codec, async (scope) => {
       scopes.push(scope);

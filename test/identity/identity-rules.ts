@@ -14,7 +14,7 @@ import { NewPasswords } from "../../src/domain/method/password/new-passwords.ts"
 import { PasswordChecks } from "../../src/domain/method/password/password-checks.ts";
 import { createPasswordPolicy } from "../../src/domain/method/password/policy.ts";
 import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
-import type { Argon2Parameters, PasswordHasher, Scope, Sealer } from "../../src/domain/ports.ts";
+import type { Argon2Parameters, PasswordHasher, Sealer, TenantScope } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
@@ -149,10 +149,10 @@ export function plain(password: string) {
 
 const secret = new Secret("a secret of the tests, long enough");
 
-function tenantOf(scope: Scope, name: string): Tenant {
+function tenantOf(scope: TenantScope, name: string): Tenant {
   const { password } = someSettings();
   return {
-    id: scope.tenantId,
+    tenantId: scope.tenantId,
     name,
     settings: someSettings({ password: { ...password, maxLength: 64, argon2: cheapArgon2 } }),
   };

@@ -61,7 +61,7 @@ async function throttleOf({ databaseUrl, clock }: TestApp) {
   });
   const settings = toTenantSettings(loadConfig({ environment: {}, flags: {} }).config, 4433);
   const tenant: Tenant = {
-    id: await storage.ensureTenant("default", clock.now()),
+    tenantId: await storage.ensureTenant("default", clock.now()),
     name: "default",
     settings,
   };

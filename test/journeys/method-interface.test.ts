@@ -141,7 +141,7 @@ beforeAll(async () => {
     code: { ...someSettings().code, enabledFor: new Set(["login", "recovery"]) },
     link: { enabledFor: new Set(["login"]), lifetimeMs: 600_000 },
   });
-  tenant = { id: database.scope.tenantId, name: "default", settings };
+  tenant = { tenantId: database.scope.tenantId, name: "default", settings };
 });
 afterAll(() => database.storage.close());
 beforeEach(async () => {

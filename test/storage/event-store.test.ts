@@ -3,15 +3,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { newEvent } from "../../src/domain/event/event.ts";
 import type { EventCursor, RecordedEvent } from "../../src/domain/event/store.ts";
 import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import { openStorage, type Storage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
 import { administer, cloneDatabase, databaseUrl, dropDatabase } from "../support/postgres.ts";
 import { afterNoon, anEvent, noon, origin } from "../support/records.ts";
 
 let storage: Storage & { readonly url: string };
-let scope: Scope;
-let other: Scope;
+let scope: TenantScope;
+let other: TenantScope;
 beforeAll(async () => {
   storage = await openTestStorage();
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../src/domain/ids.ts";
 import type { Invitation, InvitationState, NewInvitation } from "../../src/domain/invitation/invitation.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import {
   aFlow,
@@ -32,7 +32,7 @@ async function stored(change: Partial<NewInvitation> = {}, scope = tenants.scope
   return invitation;
 }
 
-function revoke(scope: Scope, { id }: Pick<Invitation, "id">, at = afterNoon(1)) {
+function revoke(scope: TenantScope, { id }: Pick<Invitation, "id">, at = afterNoon(1)) {
   return tenants.storage.invitations.revoke(scope, id, at, anEvent("invitation.revoked"));
 }
 

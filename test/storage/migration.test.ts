@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { entities } from "../../src/storage/entities.ts";
+import { Identity } from "../../src/storage/entities.ts";
 import { migrateDatabase, revertMigrations } from "../../src/storage/migrator.ts";
 import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
 import { openStorage } from "../../src/storage/storage.ts";
@@ -134,7 +134,7 @@ test("the last migration has all that the entities have", async () => {
     // Otherwise: make migration NAME=...
     expect(await orm.migrator.checkSchema()).toBe(false);
     // The control: an entity with a column more is seen.
-    const identity = orm.getMetadata().get(entities.Identity);
+    const identity = orm.getMetadata().get(Identity);
     Object.assign(identity.properties.displayName ?? {}, { fieldNames: ["another_name"] });
     expect(await orm.migrator.checkSchema()).toBe(true);
   } finally {

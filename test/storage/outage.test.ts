@@ -7,7 +7,7 @@ import { createSecureContext, TLSSocket } from "node:tls";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DomainError } from "../../src/domain/errors.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import { clientOf } from "../../src/storage/connection.ts";
 import { postmasterPid } from "../../src/storage/embedded/processes.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/storage/embedded-postgres.ts";
@@ -37,7 +37,7 @@ describe("an embedded PostgreSQL that is killed", () => {
   let dataDirectory: string;
   let postgres: EmbeddedPostgres;
   let storage: Storage;
-  let scope: Scope;
+  let scope: TenantScope;
   beforeAll(async () => {
     dataDirectory = await mkdtemp(join(tmpdir(), "ostiary-outage-"));
     postgres = await startEmbeddedPostgres({ dataDirectory, logger: silentLogger });

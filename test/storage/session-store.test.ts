@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type IdentityId, newId, type SessionId } from "../../src/domain/ids.ts";
 import { never } from "../../src/domain/instant.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import type { NewSession, Session } from "../../src/domain/session/session.ts";
 import type { SessionFilter } from "../../src/domain/session/store.ts";
 import {
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => tenants.storage.close());
 
-async function newIdentity(scope: Scope = tenants.scope): Promise<IdentityId> {
+async function newIdentity(scope: TenantScope = tenants.scope): Promise<IdentityId> {
   const identity = anIdentity();
   await tenants.storage.identities.create(scope, identity, aPassword("$h"), []);
   return identity.id;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { IdentityId } from "../../src/domain/ids.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import type {
   CountedAttempt,
   CountRequest,
@@ -48,7 +48,7 @@ function anAttempt(count: number, change: Partial<CountedAttempt> = {}): Counted
 
 function take(
   attempts: readonly CountedAttempt[],
-  options: Partial<Omit<CountRequest, "attempts">> & { scope?: Scope } = {},
+  options: Partial<Omit<CountRequest, "attempts">> & { scope?: TenantScope } = {},
 ): Promise<CountResult> {
   const { scope = tenants.scope, ...given } = options;
   const nobody = { identityId: undefined, devices: [], session: undefined, idleSince: undefined };
@@ -56,7 +56,11 @@ function take(
 }
 
 /** How many attempts a counter has counted that are not given back yet. */
-async function used(attempt: CountedAttempt, atUs = noonUs, scope: Scope = tenants.scope): Promise<number> {
+async function used(
+  attempt: CountedAttempt,
+  atUs = noonUs,
+  scope: TenantScope = tenants.scope,
+): Promise<number> {
   const [counter] = await tenants.storage.throttle.read(scope, [attempt.key], atUs);
   return counter === undefined ? 0 : (counter.spentUntilUs - atUs) / attempt.costUs;
 }

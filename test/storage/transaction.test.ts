@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Identity } from "../../src/domain/identity/identity.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { openTestStorage } from "../support/database.ts";
 import { aFlow, anIdentity, aPassword, aSession, heldFlow, noon, randomDigest } from "../support/records.ts";
 
 const statements: string[] = [];
 let storage: Storage;
-let scope: Scope;
+let scope: TenantScope;
 beforeAll(async () => {
   storage = await openTestStorage({ onStatement: (text) => statements.push(text) });
   scope = { tenantId: await storage.ensureTenant("default", noon) };
@@ -71,7 +71,7 @@ test("two transactions that block each other both succeed: the one that is chose
   for (const identity of [first, second]) await storage.identities.create(scope, identity, undefined, []);
   const holding = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let runs = 0;
-  const touch = (tx: Scope, identity: Identity) =>
+  const touch = (tx: TenantScope, identity: Identity) =>
     storage.identities.setState(tx, identity.id, "inactive", noon, []);
   const cross = (own: number, mine: Identity, theirs: Identity) =>
     storage.transaction(scope, async (tx) => {

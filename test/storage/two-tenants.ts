@@ -1,5 +1,5 @@
 import type { IdentityId } from "../../src/domain/ids.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { openTestStorage } from "../support/database.ts";
 import { administer } from "../support/postgres.ts";
@@ -8,8 +8,8 @@ import { noon } from "../support/records.ts";
 /** A storage with two tenants in it, which must not see each other. */
 export interface TwoTenants {
   readonly storage: Storage & { readonly url: string };
-  readonly scope: Scope;
-  readonly other: Scope;
+  readonly scope: TenantScope;
+  readonly other: TenantScope;
   /** How many events of a type there are, of all tenants. */
   countEvents(type: string): Promise<number>;
   /** Looks into the database past the stores. */

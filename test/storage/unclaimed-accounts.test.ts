@@ -4,7 +4,7 @@ import type { DisowningCompletion, VerificationCompletion } from "../../src/doma
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { IdentityId } from "../../src/domain/ids.ts";
 import { never } from "../../src/domain/instant.ts";
-import type { Scope } from "../../src/domain/ports.ts";
+import type { TenantScope } from "../../src/domain/ports.ts";
 import { UnclaimedAccounts } from "../../src/storage/migrations/20261128030000-unclaimed-accounts.ts";
 import { administer } from "../support/postgres.ts";
 import {
@@ -61,7 +61,7 @@ function targetOf(identity: Identity) {
 async function verify(
   identity: Identity,
   change: Partial<VerificationCompletion> = {},
-  scope: Scope = tenants.scope,
+  scope: TenantScope = tenants.scope,
 ) {
   const flow = aFlow("verification");
   await tenants.storage.flows.create(scope, flow);
@@ -79,7 +79,7 @@ async function verify(
 async function disown(
   identity: Identity,
   change: Partial<DisowningCompletion> = {},
-  scope: Scope = tenants.scope,
+  scope: TenantScope = tenants.scope,
 ) {
   const flow = aFlow("verification");
   await tenants.storage.flows.create(scope, flow);
@@ -102,7 +102,7 @@ async function disown(
   });
 }
 
-async function isVerified({ id }: Identity, scope: Scope = tenants.scope): Promise<boolean> {
+async function isVerified({ id }: Identity, scope: TenantScope = tenants.scope): Promise<boolean> {
   const identity = await tenants.storage.identities.find(scope, id);
   return identity?.verifiableAddresses.some(({ verifiedAt }) => verifiedAt !== undefined) ?? false;
 }

@@ -198,7 +198,7 @@ describe.each(protocols)("a key by which a server calls for its users, over %s",
 
   test("is unknown to another tenant, and the call does not go on as the server's own", async () => {
     const tenant = testTenant();
-    const other: Tenant = { ...tenant, id: "other" as Tenant["id"] };
+    const other: Tenant = { ...tenant, tenantId: "other" as Tenant["tenantId"] };
     const foreign = await startListener({ access: testAccess(tenant, [], undefined, other) });
     try {
       const error = await errorOf(check(foreign));

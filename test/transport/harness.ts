@@ -65,7 +65,7 @@ const settings = someSettings({ allowedOrigins: new Set([allowedOrigin]) });
 
 /** The one tenant, with some settings replaced. */
 export function testTenant(overrides: Partial<TenantSettings> = {}): Tenant {
-  return { id: "tenant" as TenantId, name: "default", settings: { ...settings, ...overrides } };
+  return { tenantId: "tenant" as TenantId, name: "default", settings: { ...settings, ...overrides } };
 }
 
 const systemClock: Clock = { now: () => new Date() };

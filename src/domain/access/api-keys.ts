@@ -4,9 +4,9 @@ import { type Expiration, endOfExpiration } from "../expiration.ts";
 import { type ApiKeyId, newId } from "../ids.ts";
 import { hasPassed, type Instant, type Never, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope, Tokens, Transactions } from "../ports.ts";
+import type { Clock, TenantScope, Tokens, Transactions } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import { scopeOf, type Tenant, type Tenants } from "../tenant/tenant.ts";
+import type { Tenant, Tenants } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { ApiKey, ApiKeyMaker, NewApiKey } from "./api-key.ts";
 import { scopesExceeding } from "./scopes.ts";
@@ -58,11 +58,11 @@ export class ApiKeys {
     if (parsed.kind === "malformed") throw domainError("API_KEY_MALFORMED", {});
     const tenant = this.#deps.tenants.byName(parsed.tenantName);
     if (tenant === undefined) throw domainError("API_KEY_UNKNOWN", {});
-    const apiKey = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
+    const apiKey = await this.#deps.store.findByTokenDigest(tenant, parsed.digest);
     if (apiKey === undefined) throw domainError("API_KEY_UNKNOWN", {});
     if (apiKey.revokedAt !== never) throw domainError("API_KEY_REVOKED", {});
     if (hasPassed(apiKey.expiresAt, this.#deps.clock.now())) throw domainError("API_KEY_EXPIRED", {});
-    this.#deps.uses.note(tenant.id, apiKey.id, apiKey.lastUsedAt);
+    this.#deps.uses.note(tenant.tenantId, apiKey.id, apiKey.lastUsedAt);
     return { tenant, apiKey };
   }
 
@@ -72,7 +72,7 @@ export class ApiKeys {
    */
   async create(
     tenant: Tenant,
-    scope: Scope,
+    scope: TenantScope,
     origin: CallOrigin,
     maker: KeyMaker,
     wanted: {
@@ -113,18 +113,21 @@ export class ApiKeys {
     tenant: Tenant,
     keep: (secret: Secret) => Promise<void> = async () => {},
   ): Promise<CreatedApiKey | undefined> {
-    const scope = scopeOf(tenant);
-    if (await this.#deps.store.bootstrapped(scope)) return undefined;
+    if (await this.#deps.store.bootstrapped(tenant)) return undefined;
     const wanted = { name: "bootstrap", scopes: ["*"], expiresAt: never, bootstrap: true, maker: undefined };
     const { key, secret } = this.#newKey(tenant, wanted);
     await keep(secret);
-    const created = await this.#deps.store.createBootstrap(scope, key, this.#createdEvent(key, serverOrigin));
+    const created = await this.#deps.store.createBootstrap(
+      tenant,
+      key,
+      this.#createdEvent(key, serverOrigin),
+    );
     return created ? { apiKey: key, secret } : undefined;
   }
 
   /** The key with this id, ended or not. Throws API_KEY_NOT_FOUND. */
   async get(tenant: Tenant, id: ApiKeyId): Promise<ApiKey> {
-    const apiKey = await this.#deps.store.find(scopeOf(tenant), id);
+    const apiKey = await this.#deps.store.find(tenant, id);
     if (apiKey === undefined) throw domainError("API_KEY_NOT_FOUND", {});
     return apiKey;
   }
@@ -132,9 +135,9 @@ export class ApiKeys {
   /** Keys, newest first. */
   list(tenant: Tenant, includeEnded: boolean, page: PageAsk): Promise<PageAnswer<ApiKey>> {
     const filter = { includeEnded, now: this.#deps.clock.now() };
-    const list = { tenantId: tenant.id, name: "api_keys", filters: { includeEnded } };
+    const list = { tenantId: tenant.tenantId, name: "api_keys", filters: { includeEnded } };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list(scopeOf(tenant), filter, request),
+      this.#deps.store.list(tenant, filter, request),
     );
   }
 
@@ -150,12 +153,11 @@ export class ApiKeys {
     revoker: Pick<KeyMaker, "scopes">,
     { id, includeDescendants }: { readonly id: ApiKeyId; readonly includeDescendants: boolean },
   ): Promise<{ readonly apiKey: ApiKey; readonly descendants: readonly ApiKey[] }> {
-    const scope = scopeOf(tenant);
     const found = await this.get(tenant, id);
     const exceeding = scopesExceeding(revoker.scopes, found.scopes);
     if (exceeding !== undefined) throw domainError("API_KEY_SCOPE_EXCEEDED", { scope: exceeding });
     const at = this.#deps.clock.now();
-    return this.#deps.transactions.transaction(scope, async (tx) => {
+    return this.#deps.transactions.transaction(tenant, async (tx) => {
       const apiKey = (await this.#end(tx, origin, id, at)) ?? found;
       const descendants = includeDescendants ? await this.#endDescendants(tx, origin, id, at) : [];
       return { apiKey, descendants };
@@ -166,7 +168,7 @@ export class ApiKeys {
    * The parents end first: making a key holds the one that it is made with, so after that no child can come that a look
    * at the children would miss.
    */
-  async #endDescendants(tx: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey[]> {
+  async #endDescendants(tx: TenantScope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey[]> {
     const ended: ApiKey[] = [];
     for (const child of await this.#deps.store.listMadeWith(tx, id)) {
       const revoked = child.revokedAt === never ? await this.#end(tx, origin, child.id, at) : undefined;
@@ -176,7 +178,7 @@ export class ApiKeys {
     return ended;
   }
 
-  async #end(scope: Scope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey | undefined> {
+  async #end(scope: TenantScope, origin: CallOrigin, id: ApiKeyId, at: Date): Promise<ApiKey | undefined> {
     const event = newEvent("api_key.revoked", at, origin, { data: { api_key_id: id } });
     return this.#deps.store.revoke(scope, id, at, event);
   }

@@ -1,5 +1,5 @@
 import type { MessageId } from "../ids.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { MessageRenderer, RenderedMessage } from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
 import type { CourierStore, KeptMessage, MessageRecord } from "./store.ts";
@@ -32,13 +32,13 @@ export class Mailbox {
 
   /** The latest messages, newest first. */
   async list(tenant: Tenant): Promise<readonly MailboxMessage[]> {
-    const kept = await this.#deps.store.listKept(scopeOf(tenant), shownMessages);
+    const kept = await this.#deps.store.listKept(tenant, shownMessages);
     return Promise.all(kept.map((message) => this.#show(message)));
   }
 
   /** One message; undefined if there is none. */
   async find(tenant: Tenant, id: MessageId): Promise<MailboxMessage | undefined> {
-    const kept = await this.#deps.store.findKept(scopeOf(tenant), id);
+    const kept = await this.#deps.store.findKept(tenant, id);
     return kept && this.#show(kept);
   }
 

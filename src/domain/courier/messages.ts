@@ -5,7 +5,7 @@ import type { MessageId } from "../ids.ts";
 import { hasPassed } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock } from "../ports.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import { isProof, type MessageChannel } from "./message.ts";
 import type { CourierStore, MessageFilter, MessageRecord } from "./store.ts";
 
@@ -33,15 +33,15 @@ export class Messages {
       identityId: filter.identityId ?? null,
       template: filter.template ?? null,
     };
-    const list = { tenantId: tenant.id, name: "messages", filters };
+    const list = { tenantId: tenant.tenantId, name: "messages", filters };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list(scopeOf(tenant), { ...filter, recipient }, request),
+      this.#deps.store.list(tenant, { ...filter, recipient }, request),
     );
   }
 
   /** The message with this id. Throws MESSAGE_NOT_FOUND. */
   async get(tenant: Tenant, id: MessageId): Promise<MessageRecord> {
-    const message = await this.#deps.store.find(scopeOf(tenant), id);
+    const message = await this.#deps.store.find(tenant, id);
     if (message === undefined) throw domainError("MESSAGE_NOT_FOUND", {});
     return message;
   }
@@ -56,7 +56,7 @@ export class Messages {
     const at = this.#deps.clock.now();
     this.#assertRetryable(message, at);
     const event = newEvent("message.retried", at, origin, aboutOf(message));
-    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, { at, event }));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(tenant, id, { at, event }));
   }
 
   /**
@@ -80,7 +80,7 @@ export class Messages {
     this.#assertRetryable(message, at);
     const event = newEvent("message.readdressed", at, origin, aboutOf(message));
     const change = { at, recipient: address, event };
-    return this.#requeued(tenant, id, await this.#deps.store.requeue(scopeOf(tenant), id, change));
+    return this.#requeued(tenant, id, await this.#deps.store.requeue(tenant, id, change));
   }
 
   #assertRetryable(message: MessageRecord, now: Date): void {

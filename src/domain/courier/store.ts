@@ -1,7 +1,7 @@
 import type { Event } from "../event/event.ts";
 import type { IdentityId, MessageId, TenantId } from "../ids.ts";
 import type { Instant, Never } from "../instant.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { MessageChannel, MessageTemplate } from "./message.ts";
 import type { SealedMessage } from "./outbox.ts";
 
@@ -60,7 +60,7 @@ export interface KeptMessage extends MessageRecord {
  */
 export interface CourierStore {
   /** Stores messages that belong to no other change, and wakes the workers. */
-  enqueue(scope: Scope, messages: readonly SealedMessage[]): Promise<void>;
+  enqueue(scope: TenantScope, messages: readonly SealedMessage[]): Promise<void>;
   /**
    * Takes messages that are due, or whose lease has run out, until the given time, and counts the attempt. Two
    * workers never get the same one.
@@ -91,19 +91,19 @@ export interface CourierStore {
     change: { readonly at: Date; readonly error: string; readonly event: Event },
   ): Promise<boolean>;
   /** The message with this id; undefined if there is none or it is suppressed. */
-  find(scope: Scope, id: MessageId): Promise<MessageRecord | undefined>;
+  find(scope: TenantScope, id: MessageId): Promise<MessageRecord | undefined>;
   /** Messages, newest first, without the suppressed ones. */
-  list(scope: Scope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
+  list(scope: TenantScope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>>;
   /** Messages with what they say, newest first, for the development mailbox. */
-  listKept(scope: Scope, limit: number): Promise<readonly KeptMessage[]>;
+  listKept(scope: TenantScope, limit: number): Promise<readonly KeptMessage[]>;
   /** One of them; undefined if there is none or it is suppressed. */
-  findKept(scope: Scope, id: MessageId): Promise<KeptMessage | undefined>;
+  findKept(scope: TenantScope, id: MessageId): Promise<KeptMessage | undefined>;
   /**
    * Puts a failed message back into the queue as if it had never been tried, with its event, to another recipient if
    * one is given. Undefined if there is no such message or it has not failed.
    */
   requeue(
-    scope: Scope,
+    scope: TenantScope,
     id: MessageId,
     change: { readonly at: Date; readonly recipient?: string | undefined; readonly event: Event },
   ): Promise<MessageRecord | undefined>;

@@ -1,6 +1,6 @@
 import type { IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Event, EventType } from "./event.ts";
 import type { EventStore } from "./store.ts";
 
@@ -35,9 +35,9 @@ export class LoginHistory {
     page: PageAsk,
     maxPageSize: number,
   ): Promise<PageAnswer<LoginEvent>> {
-    const list = { tenantId: tenant.id, name: "logins", filters: { identityId } };
+    const list = { tenantId: tenant.tenantId, name: "logins", filters: { identityId } };
     return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
-      this.#deps.events.listLogins(scopeOf(tenant), identityId, request),
+      this.#deps.events.listLogins(tenant, identityId, request),
     );
   }
 }

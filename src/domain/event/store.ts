@@ -1,5 +1,5 @@
 import type { IdentityId } from "../ids.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { Event } from "./event.ts";
 import type { LoginEvent } from "./login-history.ts";
 
@@ -21,12 +21,16 @@ export interface RecordedEvent extends Event {
 /** The event log. Implemented in src/storage/event-store.ts. */
 export interface EventStore {
   /** Writes events that belong to no other change, for example a failed login. */
-  append(scope: Scope, events: readonly Event[]): Promise<void>;
+  append(scope: TenantScope, events: readonly Event[]): Promise<void>;
   /**
    * Events after the cursor (undefined: from the beginning), oldest first. Only events of transactions that
    * are older than every running one are returned, so none can appear behind the cursor later.
    */
-  readAfter(scope: Scope, cursor: EventCursor | undefined, limit: number): Promise<readonly RecordedEvent[]>;
+  readAfter(
+    scope: TenantScope,
+    cursor: EventCursor | undefined,
+    limit: number,
+  ): Promise<readonly RecordedEvent[]>;
   /** Logins and attempts of an identity, newest first. */
-  listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>>;
+  listLogins(scope: TenantScope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>>;
 }

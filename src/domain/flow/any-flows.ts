@@ -44,11 +44,7 @@ export class AnyFlows {
   /** The flow with this id, as its holder sees it. One round trip, and one more if a fresh flow is made in its place. */
   async get(caller: FlowCaller, flowId: string): Promise<FlowFound> {
     const digest = this.#deps.keeper.digestOf(caller.tenant, flowId);
-    const { flow, ...owner } = await this.#deps.flows.findWithIdentity(
-      { tenantId: caller.tenant.id },
-      undefined,
-      digest,
-    );
+    const { flow, ...owner } = await this.#deps.flows.findWithIdentity(caller.tenant, undefined, digest);
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
     return this.#deps.kinds[flow.kind].show(caller, flowId, { flow, ...owner });
   }

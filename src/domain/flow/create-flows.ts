@@ -103,8 +103,8 @@ export function createFlows(parts: FlowParts) {
   const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
   const verification = new VerificationFlows({ ...deps, table: verificationRules });
 
-  const schemaOf = ({ id: tenantId }: Tenant, { data }: RecordOf<RegistrationTypes>) =>
-    schemas.current({ tenantId }, data.purpose.schemaId);
+  const schemaOf = (tenant: Tenant, { data }: RecordOf<RegistrationTypes>) =>
+    schemas.current(tenant, data.purpose.schemaId);
   const accounts = new NewAccounts({ ...deps, verifications: verification });
   const signUp = new SignUp({ ...deps, accounts, schemaOf });
   const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });

@@ -2,7 +2,7 @@ import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentifierTrait } from "../identity/identifier-traits.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
 import type { Methods } from "../method/method.ts";
-import type { Scope } from "../ports.ts";
+import type { TenantScope } from "../ports.ts";
 import type { Branding } from "../tenant/branding.ts";
 import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
 
@@ -33,7 +33,7 @@ export interface TenantProfile {
 }
 
 interface Deps {
-  readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
+  readonly schemas: { current(scope: TenantScope, id: string): Pick<CompiledSchema, "identifiers"> };
   readonly methods: Methods;
   readonly languages: readonly string[];
 }
@@ -106,9 +106,9 @@ export class TenantProfiles {
     };
   }
 
-  #identifiersOf({ id: tenantId, settings }: Tenant): readonly IdentifierTrait[] {
-    const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
-    const all = [...ids].flatMap((id) => this.#deps.schemas.current({ tenantId }, id).identifiers);
+  #identifiersOf(tenant: Tenant): readonly IdentifierTrait[] {
+    const ids = new Set([tenant.settings.defaultSchemaId, ...tenant.settings.selfServiceSchemaIds]);
+    const all = [...ids].flatMap((id) => this.#deps.schemas.current(tenant, id).identifiers);
     const same = (left: IdentifierTrait, right: IdentifierTrait) =>
       left.kind === right.kind && left.title.text === right.title.text;
     return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);

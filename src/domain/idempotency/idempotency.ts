@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isSameBytes } from "../bytes.ts";
 import { domainError, invalid } from "../errors.ts";
-import type { Clock, Scope, Sealer, Transactions } from "../ports.ts";
+import type { Clock, Sealer, TenantScope, Transactions } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
 import type { IdempotencyStore } from "./store.ts";
 
@@ -50,10 +50,10 @@ export class IdempotencyRunner {
    * what it must write with; slow work (hashing) belongs before this call, not into the transaction.
    */
   async run<T>(
-    scope: Scope,
+    scope: TenantScope,
     call: RepeatableCall,
     codec: OutcomeCodec<T>,
-    work: (scope: Scope) => Promise<T>,
+    work: (scope: TenantScope) => Promise<T>,
   ): Promise<T> {
     if (call.requestId === "") return work(scope);
     assertStorable(call.requestId);

@@ -1,4 +1,4 @@
-import type { Scope } from "../ports.ts";
+import type { TenantScope } from "../ports.ts";
 
 /** A request id with the caller and method that it is unique within. */
 export interface RequestKey {
@@ -13,7 +13,7 @@ export interface IdempotencyStore {
    * Claims a request id within a transaction: waits for another call that holds it. Undefined: it is ours, and
    * `complete` must follow in the same transaction. Otherwise the sealed outcome that the earlier call left.
    */
-  claim(scope: Scope, key: RequestKey, at: Date, expiresAt: Date): Promise<string | undefined>;
+  claim(scope: TenantScope, key: RequestKey, at: Date, expiresAt: Date): Promise<string | undefined>;
   /** Stores the sealed outcome of a claimed request id. */
-  complete(scope: Scope, key: RequestKey, outcome: string): Promise<void>;
+  complete(scope: TenantScope, key: RequestKey, outcome: string): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { type CallOrigin, newEvent } from "../event/event.ts";
 import { normaliseIdentifier } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
 import type { Clock } from "../ports.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Identity, VerifiableAddress } from "./identity.ts";
 import { addressNotices } from "./notices.ts";
 import type { IdentityStore } from "./store.ts";
@@ -40,7 +40,7 @@ export class AddressVerifications {
     const at = this.#deps.clock.now();
     const changes = { added: [address], removed: [], demoted: [] };
     const data = { kind: address.kind };
-    await this.#deps.store.setVerification(scopeOf(tenant), identity.id, {
+    await this.#deps.store.setVerification(tenant, identity.id, {
       address,
       verifiedAt: at,
       at,
@@ -68,7 +68,7 @@ export class AddressVerifications {
     const { id: identityId } = identity;
     const changes = { added: [], removed: [], demoted: [address] };
     const ended = { reason: "credential_changed", all: true };
-    await this.#deps.store.setVerification(scopeOf(tenant), identityId, {
+    await this.#deps.store.setVerification(tenant, identityId, {
       address,
       verifiedAt: undefined,
       at,
@@ -88,7 +88,7 @@ export class AddressVerifications {
     tenant: Tenant,
     { id, address: typed }: WantedAddress,
   ): Promise<{ readonly identity: Identity; readonly address: VerifiableAddress }> {
-    const identity = await this.#deps.store.find(scopeOf(tenant), id);
+    const identity = await this.#deps.store.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     const normalised = normaliseIdentifier(typed);
     const address = identity.verifiableAddresses.find(

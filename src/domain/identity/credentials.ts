@@ -3,8 +3,8 @@ import { domainError } from "../errors.ts";
 import { type CallOrigin, newEvent } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope, Transactions } from "../ports.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Clock, TenantScope, Transactions } from "../ports.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Credential, Identity } from "./identity.ts";
 import type { NewPassword, PasswordMaker } from "./new-password.ts";
 import { noticesTo } from "./notices.ts";
@@ -30,9 +30,9 @@ export class Credentials {
   /** The credentials of an identity, newest first, without secrets. Throws IDENTITY_NOT_FOUND, PAGE_TOKEN_INVALID. */
   async list(tenant: Tenant, id: IdentityId, page: PageAsk): Promise<PageAnswer<Credential>> {
     await this.#get(tenant, id);
-    const list = { tenantId: tenant.id, name: "credentials", filters: { identityId: id } };
+    const list = { tenantId: tenant.tenantId, name: "credentials", filters: { identityId: id } };
     return readPage(this.#deps.pageTokens, list, page, 200, (request) =>
-      this.#deps.identities.listCredentials(scopeOf(tenant), id, request),
+      this.#deps.identities.listCredentials(tenant, id, request),
     );
   }
 
@@ -46,12 +46,12 @@ export class Credentials {
     { id, credentialId }: { readonly id: IdentityId; readonly credentialId: CredentialId },
   ): Promise<void> {
     const identity = await this.#get(tenant, id);
-    const credential = await this.#deps.identities.findCredential(scopeOf(tenant), id, credentialId);
+    const credential = await this.#deps.identities.findCredential(tenant, id, credentialId);
     if (credential === undefined) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
     const at = this.#deps.clock.now();
     const data = { kind: credential.kind, credentialId };
     const event = newEvent("credential.deleted", at, origin, { identityId: id, data });
-    await this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+    await this.#deps.transactions.transaction(tenant, async (tx) => {
       const deleted = await this.#deps.identities.deleteCredential(tx, id, credentialId, [event]);
       if (!deleted) throw domainError("CREDENTIAL_NOT_FOUND", { credentialId });
       await this.#endPending(tx, origin, identity, { at, endsSessions: true });
@@ -76,7 +76,7 @@ export class Credentials {
     const at = this.#deps.clock.now();
     const data = { kind: "password", imported: change.password.kind === "hash" };
     const event = newEvent("credential.set", at, origin, { identityId: id, data });
-    return this.#deps.transactions.transaction(scopeOf(tenant), async (tx) => {
+    return this.#deps.transactions.transaction(tenant, async (tx) => {
       const credential = await this.#deps.identities.setCredential(tx, id, record, at, [event]);
       if (credential === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
       await this.#endPending(tx, origin, identity, { at, endsSessions: !change.keepSessions });
@@ -89,7 +89,7 @@ export class Credentials {
    * is under way (ASVS V7.4.3). The owner is told at every address of theirs (V6.3.7).
    */
   async #endPending(
-    scope: Scope,
+    scope: TenantScope,
     origin: CallOrigin,
     identity: Identity,
     { at, endsSessions }: { readonly at: Date; readonly endsSessions: boolean },
@@ -105,7 +105,7 @@ export class Credentials {
   }
 
   async #get(tenant: Tenant, id: IdentityId): Promise<Identity> {
-    const identity = await this.#deps.identities.find(scopeOf(tenant), id);
+    const identity = await this.#deps.identities.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     return identity;
   }

@@ -6,7 +6,7 @@ import type { IdentityId } from "../ids.ts";
 
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope } from "../ports.ts";
+import type { Clock, TenantScope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
 import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
@@ -92,7 +92,7 @@ export class Identities {
    */
   async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
-    const schema = this.#schemas.current(scopeOf(tenant), schemaId);
+    const schema = this.#schemas.current(tenant, schemaId);
     const derived = deriveFrom(schema, input.traits, ownedByNew(input));
     const { publicMetadata, adminMetadata } = input;
     assertMetadata({ publicMetadata, adminMetadata });
@@ -113,7 +113,7 @@ export class Identities {
    * Stores a prepared identity; joins the transaction if the scope is one. Throws IDENTIFIER_TAKEN,
    * EXTERNAL_ID_TAKEN, and then stores nothing.
    */
-  async create(scope: Scope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
+  async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#clock.now();
     const { schema, input, derived } = prepared;
     const identity = newIdentity(schema, at, {
@@ -153,7 +153,7 @@ export class Identities {
 
   /** Stores the identities of a batch, each on its own: one that fails does not stop the others. In their order. */
   async createBatch(
-    scope: Scope,
+    scope: TenantScope,
     origin: CallOrigin,
     items: readonly PreparedItem[],
   ): Promise<readonly BatchItem[]> {
@@ -174,7 +174,7 @@ export class Identities {
 
   /** The identity with this id. Throws IDENTITY_NOT_FOUND. */
   async get(tenant: Tenant, id: IdentityId): Promise<Identity> {
-    return found(await this.#store.find(scopeOf(tenant), id));
+    return found(await this.#store.find(tenant, id));
   }
 
   /** The identity with an identifier, as a person would type it, or an external id. Throws IDENTITY_NOT_FOUND. */
@@ -182,14 +182,13 @@ export class Identities {
     tenant: Tenant,
     by: { readonly identifier: string } | { readonly externalId: string },
   ): Promise<Identity> {
-    const scope = scopeOf(tenant);
     if ("externalId" in by) {
       if (!isStorableText(by.externalId)) throw domainError("IDENTITY_NOT_FOUND", {});
-      return found(await this.#store.findByExternalId(scope, by.externalId));
+      return found(await this.#store.findByExternalId(tenant, by.externalId));
     }
     const identifier = normaliseForLogin(by.identifier);
     if (identifier === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-    return found(await this.#store.findByIdentifier(scope, identifier));
+    return found(await this.#store.findByIdentifier(tenant, identifier));
   }
 
   /**
@@ -211,9 +210,9 @@ export class Identities {
       schemaId,
       traits: traits.map(({ path, value }) => ({ path, value })),
     };
-    const list = { tenantId: tenant.id, name: "identities", filters };
+    const list = { tenantId: tenant.tenantId, name: "identities", filters };
     return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list(scopeOf(tenant), filter, request, take),
+      this.#store.list(tenant, filter, request, take),
     );
   }
 
@@ -247,7 +246,7 @@ export class Identities {
       });
       const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
       const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
-      if (await this.#store.update(scopeOf(tenant), after, before.revision, [event], end)) return after;
+      if (await this.#store.update(tenant, after, before.revision, [event], end)) return after;
     }
     throw domainError("ETAG_MISMATCH", {});
   }
@@ -271,7 +270,7 @@ export class Identities {
     if (identity.deleteAt === never) return identity;
     const at = this.#clock.now();
     const content = { template: "account_kept", data: {} } as const;
-    await this.#store.cancelDeletion(scopeOf(tenant), id, {
+    await this.#store.cancelDeletion(tenant, id, {
       at,
       messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
       events: [newEvent("identity.deletion_cancelled", at, origin, { identityId: id })],
@@ -282,7 +281,7 @@ export class Identities {
   /** Removes an identity with everything of it, for good. Throws IDENTITY_NOT_FOUND. */
   async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<void> {
     const event = newEvent("identity.deleted", this.#clock.now(), origin, { identityId: id });
-    const deleted = await this.#store.delete(scopeOf(tenant), id, [event]);
+    const deleted = await this.#store.delete(tenant, id, [event]);
     if (!deleted) throw domainError("IDENTITY_NOT_FOUND", {});
   }
 
@@ -295,7 +294,7 @@ export class Identities {
     const at = this.#clock.now();
     const type = state === "active" ? "identity.activated" : "identity.deactivated";
     const event = newEvent(type, at, origin, { identityId: id });
-    return found(await this.#store.setState(scopeOf(tenant), id, state, at, [event]));
+    return found(await this.#store.setState(tenant, id, state, at, [event]));
   }
 
   /**
@@ -310,7 +309,7 @@ export class Identities {
     keepSessions: boolean,
   ): PendingEnd | undefined {
     if (after.traits === before.traits) return undefined;
-    const schema = this.#schemas.current(scopeOf(tenant), after.schemaId);
+    const schema = this.#schemas.current(tenant, after.schemaId);
     const plan = planProfileChange(before, schema, after.traits, after);
     if (!plan.isSensitive) return undefined;
     const at = after.updatedAt;
@@ -333,7 +332,7 @@ export class Identities {
       adminMetadata: changedDocument(before.adminMetadata, change.adminMetadata),
     };
     if (change.traits === undefined) return changed;
-    const schema = this.#schemas.current(scopeOf(tenant), change.schemaId ?? before.schemaId);
+    const schema = this.#schemas.current(tenant, change.schemaId ?? before.schemaId);
     const owns = change.allowUnverifiedAddressAsUserName ? ownsEverything : ownsAlready(before, []);
     const traits = changedDocument(before.traits, change.traits);
     const derived = deriveFrom(schema, traits, owns);
@@ -376,8 +375,4 @@ async function orFailed<T>(
 function found(identity: Identity | undefined): Identity {
   if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
   return identity;
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { StoredSchema } from "./schema.ts";
 
 /** Versions of identity schemas. Implemented in src/storage/schema-store.ts. */
@@ -8,9 +8,9 @@ export interface SchemaStore {
    * Makes `document` the current version of the schema: the newest version if it is the same document (compared
    * as canonical JSON), else a new one. Safe when several servers start at once.
    */
-  save(scope: Scope, id: string, document: JsonObject, at: Date): Promise<StoredSchema>;
+  save(scope: TenantScope, id: string, document: JsonObject, at: Date): Promise<StoredSchema>;
   /** One version; undefined if there is none. */
-  find(scope: Scope, id: string, version: number): Promise<StoredSchema | undefined>;
+  find(scope: TenantScope, id: string, version: number): Promise<StoredSchema | undefined>;
   /** All versions, by id, newest version first. */
-  list(scope: Scope, page: PageRequest): Promise<Page<StoredSchema>>;
+  list(scope: TenantScope, page: PageRequest): Promise<Page<StoredSchema>>;
 }

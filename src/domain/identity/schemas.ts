@@ -2,7 +2,7 @@ import { domainError } from "../errors.ts";
 import type { TenantId } from "../ids.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope } from "../ports.ts";
+import type { Clock, TenantScope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
 import { assertSchemaDocument, type CompiledSchema, compileSchema } from "./compiled-schema.ts";
 import { defaultSchemaDocument } from "./default-schema.ts";
@@ -50,7 +50,7 @@ export class IdentitySchemas {
    * SchemaDocumentError, and then nothing is stored and what was current stays so. Safe when several servers start at
    * once.
    */
-  async load(scope: Scope, configured: readonly ConfiguredSchema[]): Promise<void> {
+  async load(scope: TenantScope, configured: readonly ConfiguredSchema[]): Promise<void> {
     // Before anything is stored, so that a broken document never becomes a version.
     const compiled = configured.map(compileConfiguredSchema);
     const current = new Map<string, CurrentSchema>();
@@ -62,14 +62,14 @@ export class IdentitySchemas {
   }
 
   /** The version that new traits are validated with. Throws SCHEMA_NOT_FOUND. */
-  current(scope: Scope, id: string): CompiledSchema {
+  current(scope: TenantScope, id: string): CompiledSchema {
     const schema = this.#current.get(scope.tenantId)?.get(id);
     if (schema === undefined) throw notFound(id);
     return schema.compiled;
   }
 
   /** The titles of the traits that people sign in with, in all current schemas, each title once. */
-  identifierTitles({ tenantId }: Pick<Scope, "tenantId">): readonly SchemaText[] {
+  identifierTitles({ tenantId }: TenantScope): readonly SchemaText[] {
     const titles = new Map<string, SchemaText>();
     for (const { compiled } of this.#current.get(tenantId)?.values() ?? []) {
       for (const { title } of compiled.identifiers)
@@ -79,7 +79,7 @@ export class IdentitySchemas {
   }
 
   /** Any version, compiled. Throws SCHEMA_NOT_FOUND. */
-  async version(scope: Scope, id: string, version: number): Promise<CompiledSchema> {
+  async version(scope: TenantScope, id: string, version: number): Promise<CompiledSchema> {
     const current = this.#current.get(scope.tenantId)?.get(id);
     if (current?.compiled.version === version) return current.compiled;
     const key = JSON.stringify([scope.tenantId, id, version]);
@@ -98,7 +98,7 @@ export class IdentitySchemas {
    * current one does.
    */
   async traitsForOwner(
-    scope: Scope,
+    scope: TenantScope,
     { schemaId, schemaVersion, traits }: Pick<Identity, "schemaId" | "schemaVersion" | "traits">,
   ): Promise<JsonObject> {
     const own = await this.version(scope, schemaId, schemaVersion);
@@ -108,7 +108,7 @@ export class IdentitySchemas {
   }
 
   /** Any version, as it is stored; version 0 is the current one. Throws SCHEMA_NOT_FOUND. */
-  async get(scope: Scope, id: string, version: number): Promise<SchemaVersion> {
+  async get(scope: TenantScope, id: string, version: number): Promise<SchemaVersion> {
     const current = this.#current.get(scope.tenantId)?.get(id)?.stored;
     if (version === 0 || version === current?.version) {
       if (current === undefined) throw notFound(id);
@@ -118,7 +118,7 @@ export class IdentitySchemas {
   }
 
   /** All versions of all schemas, by id, newest version first. */
-  async list(scope: Scope, page: PageAsk): Promise<PageAnswer<SchemaVersion>> {
+  async list(scope: TenantScope, page: PageAsk): Promise<PageAnswer<SchemaVersion>> {
     const list = { tenantId: scope.tenantId, name: "identity_schemas", filters: {} };
     const { items, nextToken } = await readPage(this.#deps.pageTokens, list, page, 500, (request) =>
       this.#deps.store.list(scope, request),
@@ -131,11 +131,11 @@ export class IdentitySchemas {
     return { items: versions, nextToken };
   }
 
-  async #compileStored(scope: Scope, id: string, version: number): Promise<CompiledSchema> {
+  async #compileStored(scope: TenantScope, id: string, version: number): Promise<CompiledSchema> {
     return compileSchema(await this.#find(scope, id, version));
   }
 
-  async #find(scope: Scope, id: string, version: number): Promise<StoredSchema> {
+  async #find(scope: TenantScope, id: string, version: number): Promise<StoredSchema> {
     const stored = isStorableText(id) ? await this.#deps.store.find(scope, id, version) : undefined;
     if (stored === undefined) throw notFound(id);
     return stored;

@@ -2,7 +2,7 @@ import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type {
   Credential,
   CredentialKind,
@@ -58,26 +58,31 @@ export interface IdentityStore {
    * EXTERNAL_ID_TAKEN (field: `external_id`), and then stores nothing.
    */
   create(
-    scope: Scope,
+    scope: TenantScope,
     identity: Identity,
     credential: NewCredential | undefined,
     events: readonly Event[],
   ): Promise<void>;
   /** Undefined if there is none. */
-  find(scope: Scope, id: IdentityId): Promise<Identity | undefined>;
+  find(scope: TenantScope, id: IdentityId): Promise<Identity | undefined>;
   /** By a normalised identifier; undefined if there is none. */
-  findByIdentifier(scope: Scope, identifier: string): Promise<Identity | undefined>;
+  findByIdentifier(scope: TenantScope, identifier: string): Promise<Identity | undefined>;
   /** Undefined if there is none. */
-  findByExternalId(scope: Scope, externalId: string): Promise<Identity | undefined>;
+  findByExternalId(scope: TenantScope, externalId: string): Promise<Identity | undefined>;
   /** Identities, newest first. */
-  list(scope: Scope, filter: IdentityFilter, page: PageRequest, take: IdentityTake): Promise<Page<Identity>>;
+  list(
+    scope: TenantScope,
+    filter: IdentityFilter,
+    page: PageRequest,
+    take: IdentityTake,
+  ): Promise<Page<Identity>>;
   /**
    * Replaces an identity's fields, identifiers and addresses if its revision is still `expectedRevision`; the new
    * revision is that of `identity`. False if it was changed or deleted meanwhile. With `end` what is on its way ends as
    * in `endPending`. Throws as `create`.
    */
   update(
-    scope: Scope,
+    scope: TenantScope,
     identity: Identity,
     expectedRevision: number,
     events: readonly Event[],
@@ -88,17 +93,17 @@ export interface IdentityStore {
    * written only if the state was another one. Returns the identity as it is now, undefined if there is none.
    */
   setState(
-    scope: Scope,
+    scope: TenantScope,
     id: IdentityId,
     state: IdentityState,
     at: Date,
     events: readonly Event[],
   ): Promise<Identity | undefined>;
   /** Verifies an address, or takes that back. False if the identity has no such address, or nothing changes. */
-  setVerification(scope: Scope, id: IdentityId, change: VerificationChange): Promise<boolean>;
+  setVerification(scope: TenantScope, id: IdentityId, change: VerificationChange): Promise<boolean>;
   /** Takes a scheduled deletion back. False if none is scheduled, and then nothing is written. */
   cancelDeletion(
-    scope: Scope,
+    scope: TenantScope,
     id: IdentityId,
     cancellation: {
       readonly at: Date;
@@ -107,14 +112,14 @@ export interface IdentityStore {
     },
   ): Promise<boolean>;
   /** Removes the identity and everything of it but its events. False if there is none. */
-  delete(scope: Scope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
+  delete(scope: TenantScope, id: IdentityId, events: readonly Event[]): Promise<boolean>;
   /** The credentials of an identity, newest first, without secrets; empty also if there is no such identity. */
-  listCredentials(scope: Scope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
+  listCredentials(scope: TenantScope, id: IdentityId, page: PageRequest): Promise<Page<Credential>>;
   /** The secret of the credential of a kind; undefined if there is none. */
-  findSecret(scope: Scope, id: IdentityId, kind: CredentialKind): Promise<string | undefined>;
+  findSecret(scope: TenantScope, id: IdentityId, kind: CredentialKind): Promise<string | undefined>;
   /** Sets or replaces a credential and forgets the known devices. Undefined if there is no such identity. */
   setCredential(
-    scope: Scope,
+    scope: TenantScope,
     id: IdentityId,
     credential: NewCredential,
     at: Date,
@@ -122,19 +127,23 @@ export interface IdentityStore {
   ): Promise<Credential | undefined>;
   /** Replaces a secret by another form of the same one, only while it is still `previous`. No event. */
   replaceSecret(
-    scope: Scope,
+    scope: TenantScope,
     id: IdentityId,
     previous: Pick<NewCredential, "kind" | "secret">,
     secret: CredentialSecret,
     at: Date,
   ): Promise<void>;
   /** Closes the open flows of an identity, ends its sessions if that is asked for, and sends messages. */
-  endPending(scope: Scope, id: IdentityId, end: PendingEnd): Promise<void>;
+  endPending(scope: TenantScope, id: IdentityId, end: PendingEnd): Promise<void>;
   /** A credential of an identity, without its secret; undefined if there is none. */
-  findCredential(scope: Scope, id: IdentityId, credentialId: CredentialId): Promise<Credential | undefined>;
+  findCredential(
+    scope: TenantScope,
+    id: IdentityId,
+    credentialId: CredentialId,
+  ): Promise<Credential | undefined>;
   /** Removes a credential and forgets the known devices. False if there is none. */
   deleteCredential(
-    scope: Scope,
+    scope: TenantScope,
     id: IdentityId,
     credentialId: CredentialId,
     events: readonly Event[],

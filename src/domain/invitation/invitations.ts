@@ -10,9 +10,9 @@ import { type InvitationId, newId } from "../ids.ts";
 import { never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
-import type { Clock, Scope, Tokens } from "../ports.ts";
+import type { Clock, TenantScope, Tokens } from "../ports.ts";
 import { Secret } from "../secret.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import {
   type Invitation,
   type InvitationState,
@@ -71,7 +71,7 @@ export class Invitations {
    */
   async create(
     tenant: Tenant,
-    scope: Scope,
+    scope: TenantScope,
     origin: CallOrigin,
     input: InvitationInput,
   ): Promise<CreatedInvitation> {
@@ -124,14 +124,14 @@ export class Invitations {
     const parsed = this.#deps.tokens.parse("invitation", text);
     const gone = domainError("INVITATION_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw gone;
-    const invitation = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
+    const invitation = await this.#deps.store.findByTokenDigest(tenant, parsed.digest);
     if (invitation === undefined || stateOf(invitation, this.#deps.clock.now()) !== "pending") throw gone;
     return invitation;
   }
 
   /** The invitation with this id. Throws INVITATION_NOT_FOUND. */
   async get(tenant: Tenant, id: InvitationId): Promise<Invitation> {
-    const invitation = await this.#deps.store.find(scopeOf(tenant), id);
+    const invitation = await this.#deps.store.find(tenant, id);
     if (invitation === undefined) throw domainError("INVITATION_NOT_FOUND", {});
     return invitation;
   }
@@ -146,10 +146,10 @@ export class Invitations {
     // What cannot be an address has no invitations.
     if (address === undefined && typed.trim() !== "") return { items: [], nextToken: "" };
     const filters = { state: state ?? null, address: address ?? null };
-    const list = { tenantId: tenant.id, name: "invitations", filters };
+    const list = { tenantId: tenant.tenantId, name: "invitations", filters };
     const filter = { state, address, now: this.#deps.clock.now() };
     return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
-      this.#deps.store.list(scopeOf(tenant), filter, request),
+      this.#deps.store.list(tenant, filter, request),
     );
   }
 
@@ -160,7 +160,7 @@ export class Invitations {
   async revoke(tenant: Tenant, origin: CallOrigin, id: InvitationId): Promise<Invitation> {
     const at = this.#deps.clock.now();
     const event = newEvent("invitation.revoked", at, origin, { data: { invitation_id: id } });
-    const revoked = await this.#deps.store.revoke(scopeOf(tenant), id, at, event);
+    const revoked = await this.#deps.store.revoke(tenant, id, at, event);
     if (revoked !== undefined) return revoked;
     // Read after the statement that changed nothing, so that it shows what that one had to wait for.
     const invitation = await this.get(tenant, id);

@@ -1,7 +1,7 @@
 import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { InvitationId } from "../ids.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { Invitation, InvitationState, NewInvitation } from "./invitation.ts";
 
 /** Which invitations to list; undefined filters nothing. */
@@ -20,17 +20,17 @@ export interface InvitationFilter {
 export interface InvitationStore {
   /** Stores a new invitation with its event, and what it sends. */
   create(
-    scope: Scope,
+    scope: TenantScope,
     invitation: NewInvitation,
     event: Event,
     messages: readonly SealedMessage[],
   ): Promise<void>;
   /** The invitation with this id; undefined if there is none. */
-  find(scope: Scope, id: InvitationId): Promise<Invitation | undefined>;
+  find(scope: TenantScope, id: InvitationId): Promise<Invitation | undefined>;
   /** The invitation whose token has this digest, in any state; undefined if there is none. */
-  findByTokenDigest(scope: Scope, digest: Uint8Array): Promise<Invitation | undefined>;
+  findByTokenDigest(scope: TenantScope, digest: Uint8Array): Promise<Invitation | undefined>;
   /** Invitations, newest first. */
-  list(scope: Scope, filter: InvitationFilter, page: PageRequest): Promise<Page<Invitation>>;
+  list(scope: TenantScope, filter: InvitationFilter, page: PageRequest): Promise<Page<Invitation>>;
   /** Ends an invitation that is pending, with its event. Undefined if there is none that is, and nothing is written. */
-  revoke(scope: Scope, id: InvitationId, at: Date, event: Event): Promise<Invitation | undefined>;
+  revoke(scope: TenantScope, id: InvitationId, at: Date, event: Event): Promise<Invitation | undefined>;
 }

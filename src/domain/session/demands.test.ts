@@ -7,7 +7,7 @@ import type { AuthenticatedSession } from "./session.ts";
 
 const hourMs = 3_600_000;
 const tenant = {
-  id: "t" as TenantId,
+  tenantId: "t" as TenantId,
   name: "default",
   settings: someSettings({ settings: { ...someSettings().settings, privilegedMs: hourMs } }),
 };

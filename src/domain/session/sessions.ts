@@ -6,7 +6,7 @@ import { instantOf, never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Tokens } from "../ports.ts";
 import type { Secret } from "../secret.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { UseRecorder } from "../use-recorder.ts";
 import type { SessionCredential } from "./credential.ts";
 import { assertMeets, type Demand } from "./demands.ts";
@@ -35,11 +35,11 @@ export class Sessions {
   async authenticate(tenant: Tenant, { kind, text }: SessionCredential): Promise<AuthenticatedSession> {
     const parsed = this.#parse(tenant, kind, text);
     if (parsed.kind === "wrong") throw parsed.error;
-    const found = await this.#deps.store.findByTokenDigest(scopeOf(tenant), parsed.digest);
+    const found = await this.#deps.store.findByTokenDigest(tenant, parsed.digest);
     if (found === undefined) throw domainError("SESSION_TOKEN_UNKNOWN", {});
     const end = this.#endOf(tenant, found);
     if (end !== undefined) throw domainError(end, {});
-    this.#deps.uses.note(tenant.id, found.session.id, found.session.lastUsedAt);
+    this.#deps.uses.note(tenant.tenantId, found.session.id, found.session.lastUsedAt);
     return found;
   }
 
@@ -72,7 +72,7 @@ export class Sessions {
 
   /** Notes that a session is used now. */
   noteUse(tenant: Tenant, session: Session): void {
-    this.#deps.uses.note(tenant.id, session.id, session.lastUsedAt);
+    this.#deps.uses.note(tenant.tenantId, session.id, session.lastUsedAt);
   }
 
   /** The same as `authenticate`, for a session that must meet every demand. */
@@ -104,15 +104,15 @@ export class Sessions {
     const now = this.#deps.clock.now();
     const filters = { identityId: filter.identityId ?? null, active: filter.active ?? null };
     const since = idleSince(tenant.settings.session, now);
-    const list = { tenantId: tenant.id, name: "sessions", filters };
+    const list = { tenantId: tenant.tenantId, name: "sessions", filters };
     return readPage(this.#deps.pageTokens, list, page, maxPageSize, (request) =>
-      this.#deps.store.list(scopeOf(tenant), { ...filter, now, idleSince: since }, request),
+      this.#deps.store.list(tenant, { ...filter, now, idleSince: since }, request),
     );
   }
 
   /** The session with this id, ended or not. Throws SESSION_NOT_FOUND. */
   async get(tenant: Tenant, id: SessionId): Promise<Session> {
-    const session = await this.#deps.store.find(scopeOf(tenant), id);
+    const session = await this.#deps.store.find(tenant, id);
     if (session === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return session;
   }
@@ -131,7 +131,7 @@ export class Sessions {
       identityId: owner,
       data: { reason },
     });
-    const session = await this.#deps.store.revoke(scopeOf(tenant), id, { at, owner, event });
+    const session = await this.#deps.store.revoke(tenant, id, { at, owner, event });
     if (session === undefined) throw domainError("SESSION_NOT_FOUND", {});
     return session;
   }
@@ -148,7 +148,7 @@ export class Sessions {
       identityId,
       data: { reason: "revoked", all: true, except: except ?? null },
     });
-    return this.#deps.store.revokeAll(scopeOf(tenant), identityId, { at, except, event });
+    return this.#deps.store.revokeAll(tenant, identityId, { at, except, event });
   }
 
   /** Moves the end of an active session; see extendedExpiry. Throws SESSION_NOT_FOUND if it has ended. */
@@ -162,7 +162,7 @@ export class Sessions {
       identityId: session.identityId,
       sessionId: session.id,
     });
-    const extended = await this.#deps.store.extend(scopeOf(tenant), session.id, {
+    const extended = await this.#deps.store.extend(tenant, session.id, {
       at,
       expiresAt,
       event,
@@ -199,12 +199,11 @@ export class Sessions {
   ): Promise<ReadonlyMap<string, AuthenticatedSession>> {
     const [digest, ...others] = digests;
     if (digest === undefined) return new Map();
-    const scope = scopeOf(tenant);
     if (others.length > 0) {
-      const found = await this.#deps.store.findByTokenDigests(scope, digests);
+      const found = await this.#deps.store.findByTokenDigests(tenant, digests);
       return new Map(found.map(({ digest: of, ...session }) => [hexOf(of), session]));
     }
-    const found = await this.#deps.store.findByTokenDigest(scope, digest);
+    const found = await this.#deps.store.findByTokenDigest(tenant, digest);
     return new Map(found === undefined ? [] : [[hexOf(digest), found]]);
   }
 

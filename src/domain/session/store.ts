@@ -1,7 +1,7 @@
 import type { Event } from "../event/event.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { IdentityId, SessionId, TenantId } from "../ids.ts";
-import type { Page, PageRequest, Scope } from "../ports.ts";
+import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type { Session } from "./session.ts";
 
 /** Which sessions to list. */
@@ -19,32 +19,32 @@ export interface SessionFilter {
 export interface SessionStore {
   /** The session with this token digest, ended or not, and its identity; undefined if there is none. */
   findByTokenDigest(
-    scope: Scope,
+    scope: TenantScope,
     digest: Uint8Array,
   ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined>;
   /** As `findByTokenDigest`, for several digests at once: those that there are, in no order. */
   findByTokenDigests(
-    scope: Scope,
+    scope: TenantScope,
     digests: readonly Uint8Array[],
   ): Promise<
     readonly { readonly digest: Uint8Array; readonly session: Session; readonly identity: Identity }[]
   >;
   /** The session with this id, ended or not; undefined if there is none. */
-  find(scope: Scope, id: SessionId): Promise<Session | undefined>;
+  find(scope: TenantScope, id: SessionId): Promise<Session | undefined>;
   /** Sessions, newest first. */
-  list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
+  list(scope: TenantScope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
    * Ends a session and writes the event, unless it had ended already; returns it as it is then. Undefined if there is no such
    * session, or, where an owner is given, it is not theirs.
    */
   revoke(
-    scope: Scope,
+    scope: TenantScope,
     id: SessionId,
     change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
   ): Promise<Session | undefined>;
   /** Ends all unrevoked sessions of an identity but one, writes one event if any ended, returns how many did. */
   revokeAll(
-    scope: Scope,
+    scope: TenantScope,
     identityId: IdentityId,
     change: { readonly at: Date; readonly except?: SessionId | undefined; readonly event: Event },
   ): Promise<number>;
@@ -53,7 +53,7 @@ export interface SessionStore {
    * no such session or it has ended.
    */
   extend(
-    scope: Scope,
+    scope: TenantScope,
     id: SessionId,
     change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
   ): Promise<Session | undefined>;
@@ -62,7 +62,7 @@ export interface SessionStore {
    * ended.
    */
   replaceToken(
-    scope: Scope,
+    scope: TenantScope,
     id: SessionId,
     change: {
       readonly from: Uint8Array;

@@ -1,6 +1,5 @@
-import type { TenantId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
-import type { Argon2Parameters, Scope } from "../ports.ts";
+import type { Argon2Parameters, TenantScope } from "../ports.ts";
 import type { Branding } from "./branding.ts";
 import type { ThrottleSettings } from "./throttle-settings.ts";
 
@@ -100,16 +99,10 @@ export interface TenantSettings {
 }
 
 /** A tenant. */
-export interface Tenant {
-  readonly id: TenantId;
+export interface Tenant extends TenantScope {
   /** The name within tokens: `default`. Never changes. */
   readonly name: string;
   readonly settings: TenantSettings;
-}
-
-/** The scope of a tenant. */
-export function scopeOf({ id }: Pick<Tenant, "id">): Scope {
-  return { tenantId: id };
 }
 
 /** Finds tenants, from memory. Implemented in src/app.ts; there is one, `default`. */

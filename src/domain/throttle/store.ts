@@ -1,6 +1,6 @@
 import type { Event } from "../event/event.ts";
 import type { IdentityId } from "../ids.ts";
-import type { Scope } from "../ports.ts";
+import type { TenantScope } from "../ports.ts";
 
 /** One count to make. Spans and moments are in microseconds: a limit may give back more than one a millisecond. */
 export interface CountedAttempt {
@@ -82,16 +82,16 @@ export interface ThrottleStore {
    * Counts attempts, stage after stage: a stage counts only if the ones before refused nothing. Of attempts at the
    * same moment exactly as many are let through as the limit allows.
    */
-  take(scope: Scope, request: CountRequest): Promise<CountResult>;
+  take(scope: TenantScope, request: CountRequest): Promise<CountResult>;
   /** Takes back what a success takes back, where no other statement does. */
-  release(scope: Scope, releases: readonly CounterRelease[]): Promise<void>;
+  release(scope: TenantScope, releases: readonly CounterRelease[]): Promise<void>;
   /** The counters that are there and not empty. */
-  read(scope: Scope, keys: readonly Uint8Array[], atUs: number): Promise<readonly StoredCounter[]>;
+  read(scope: TenantScope, keys: readonly Uint8Array[], atUs: number): Promise<readonly StoredCounter[]>;
   /** Removes counters and writes the event; returns how many were not empty. */
-  clear(scope: Scope, keys: readonly Uint8Array[], atUs: number, event: Event): Promise<number>;
+  clear(scope: TenantScope, keys: readonly Uint8Array[], atUs: number, event: Event): Promise<number>;
   /** The token digests of what shows an identity's owner: the devices that it knows, and its live sessions. */
   ownOf(
-    scope: Scope,
+    scope: TenantScope,
     identityId: IdentityId,
     at: Date,
     idleSince: Date | undefined,

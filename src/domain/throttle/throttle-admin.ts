@@ -8,7 +8,7 @@ import type { IdentityId } from "../ids.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import { idleSince } from "../session/lifetime.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { Limit, SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import { type LimitScope, limitRules } from "./limits.ts";
@@ -89,7 +89,7 @@ export class ThrottleAdmin {
     const { keys } = await this.#keysOf(tenant, subject);
     const now = this.#deps.clock.now();
     const stored = await this.#deps.store.read(
-      scopeOf(tenant),
+      tenant,
       keys.map(({ key }) => key),
       now.getTime() * 1000,
     );
@@ -117,7 +117,7 @@ export class ThrottleAdmin {
     ].flat();
     const event = newEvent("throttle.reset", now, origin, { identityId, data: { by } });
     const ordered = keys.map(({ key }) => key);
-    return this.#deps.store.clear(scopeOf(tenant), ordered, now.getTime() * 1000, event);
+    return this.#deps.store.clear(tenant, ordered, now.getTime() * 1000, event);
   }
 
   async #keysOf(
@@ -128,13 +128,12 @@ export class ThrottleAdmin {
       const description = "is needed, or an IP address";
       throw invalid({ field: "identifier", description, reason: "REQUIRED" });
     }
-    const scope = scopeOf(tenant);
     const normalised = normaliseForLogin(identifier);
     const identity =
-      normalised === undefined ? undefined : await this.#deps.identities.findByIdentifier(scope, normalised);
+      normalised === undefined ? undefined : await this.#deps.identities.findByIdentifier(tenant, normalised);
     const now = this.#deps.clock.now();
     const idle = idleSince(tenant.settings.session, now);
-    const owns = identity === undefined ? [] : await this.#deps.store.ownOf(scope, identity.id, now, idle);
+    const owns = identity === undefined ? [] : await this.#deps.store.ownOf(tenant, identity.id, now, idle);
     const name = identifier === "" ? undefined : (normalised ?? identifier);
     const keys = countedBy({ name, ipAddress, identity, owns }).flatMap(({ limits, subjects, own }) =>
       limits.flatMap((limit) =>

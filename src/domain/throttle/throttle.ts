@@ -6,7 +6,7 @@ import type { IdentityId } from "../ids.ts";
 import type { Clock, KeyedDigests } from "../ports.ts";
 import type { Secret } from "../secret.ts";
 import { idleSince } from "../session/lifetime.ts";
-import { scopeOf, type Tenant } from "../tenant/tenant.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import type { SharedLimitName } from "../tenant/throttle-settings.ts";
 import { counterKey, inMicroseconds } from "./counter-keys.ts";
 import type { Devices, ShownDevice } from "./devices.ts";
@@ -97,7 +97,7 @@ export class Throttle {
     const owns = [...shownDevices.map(({ digest }) => digest), ...(session === undefined ? [] : [session])];
     const attempts = this.#attemptsOf(tenant, action, subjects, owns);
     if (attempts.length === 0) return { ...nothingCounted, shownDevices };
-    const counted = await this.#deps.store.take(scopeOf(tenant), {
+    const counted = await this.#deps.store.take(tenant, {
       ...this.#momentOf(tenant),
       attempts,
       identityId: subjects.identityId,
@@ -160,7 +160,7 @@ export class Throttle {
       devices: [],
       session: undefined,
     };
-    return (await this.#deps.store.take(scopeOf(tenant), request)).refused.length === 0;
+    return (await this.#deps.store.take(tenant, request)).refused.length === 0;
   }
 
   /**
@@ -187,7 +187,7 @@ export class Throttle {
 
   /** Takes back what a success takes back, where there is no statement that could do so. One round trip. */
   async release(tenant: Tenant, ticket: ThrottleTicket): Promise<void> {
-    if (ticket.releases.length > 0) await this.#deps.store.release(scopeOf(tenant), ticket.releases);
+    if (ticket.releases.length > 0) await this.#deps.store.release(tenant, ticket.releases);
   }
 
   #momentOf(tenant: Tenant): Pick<CountRequest, "atUs" | "idleSince"> {
@@ -236,10 +236,10 @@ export class Throttle {
     const at = this.#deps.clock.now();
     const subject = hexOf(key);
     // Asked first, so that of a flood of refusals one in a minute costs a round trip more.
-    if (this.#eventBuckets.take(`${tenant.id}/${subject}`, eventLimit, at.getTime()) > 0) return;
+    if (this.#eventBuckets.take(`${tenant.tenantId}/${subject}`, eventLimit, at.getTime()) > 0) return;
     if (!(await this.isFirst(tenant, `event\0${subject}`, eventLimit.periodMs))) return;
     const event = newEvent("login.throttled", at, origin, { identityId, data: { scope } });
-    await this.#deps.events.append(scopeOf(tenant), [event]);
+    await this.#deps.events.append(tenant, [event]);
   }
 }
 

@@ -96,7 +96,7 @@ function tenantAt(publicUrl: string, cookie: Partial<Cookie> = {}): Tenant {
   const settings = someSettings({ publicUrl });
   const { session } = settings;
   return {
-    id: "tenant" as TenantId,
+    tenantId: "tenant" as TenantId,
     name: "default",
     settings: { ...settings, session: { ...session, cookie: { ...session.cookie, ...cookie } } },
   };

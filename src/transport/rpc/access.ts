@@ -85,7 +85,7 @@ export function createAccess(deps: AccessDependencies): Access {
     async forwardingKey(exchange, text) {
       const { tenant, apiKey } = await deps.apiKeys.authenticate(text);
       // Security rule: a key counts for the users of its own tenant.
-      if (tenant.id !== tenantOf(exchange).id) throw domainError("API_KEY_UNKNOWN", {});
+      if (tenant.tenantId !== tenantOf(exchange).tenantId) throw domainError("API_KEY_UNKNOWN", {});
       assertScope(apiKey.scopes, forwardingScope);
       return apiKey;
     },

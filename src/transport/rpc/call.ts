@@ -10,7 +10,7 @@ import { domainError } from "../../domain/errors.ts";
 import type { CallOrigin } from "../../domain/event/event.ts";
 import type { FlowCaller } from "../../domain/flow/shared/flow.ts";
 import type { FlowClient } from "../../domain/kinds.ts";
-import type { Scope } from "../../domain/ports.ts";
+import type { TenantScope } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
@@ -101,8 +101,8 @@ export class Call implements FlowCaller, HandlerContext {
   // Who calls, from where.
 
   /** The tenant, as stores take it. */
-  get scope(): Scope {
-    return { tenantId: this.tenant.id };
+  get scope(): TenantScope {
+    return this.tenant;
   }
 
   /** Where a change came from, for its event. */

@@ -219,7 +219,7 @@ export class Challenges {
     const parsed = this.#deps.tokens.parse("link", linkToken);
     const invalid = domainError("LINK_INVALID", {});
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw invalid;
-    const parent = await this.#deps.flows.findByLink({ tenantId: tenant.id }, kind, parsed.digest);
+    const parent = await this.#deps.flows.findByLink(tenant, kind, parsed.digest);
     const now = this.#deps.clock.now();
     const isOpen =
       parent?.state === "active" && parent.challenge !== undefined && parent.challenge.expiresAt > now;
@@ -254,7 +254,7 @@ export class Challenges {
     const ticket = await countTry(attempt, { isFixed, target, sentTo, action, holder, now });
     if (holder === undefined) return invalid(flow.kind, method);
     const limit = tenant.settings.code.maxTries;
-    const counted = await this.#deps.flows.countAttempt({ tenantId: tenant.id }, holder.digest, now, limit);
+    const counted = await this.#deps.flows.countAttempt(tenant, holder.digest, now, limit);
     if (counted === undefined) {
       return (holder.challenge?.attempts ?? 0) >= limit ? tooManyTries() : invalid(flow.kind, method);
     }
@@ -276,8 +276,8 @@ export class Challenges {
     return { kind: "proved", authentication: method.authentication, target, holder, held: all, ticket };
   }
 
-  #parentOf({ id: tenantId }: Tenant, flow: FlowRecord, { parent }: Confirming) {
-    return this.#deps.flows.find({ tenantId }, flow.kind, Buffer.from(parent, "base64url"));
+  #parentOf(tenant: Tenant, flow: FlowRecord, { parent }: Confirming) {
+    return this.#deps.flows.find(tenant, flow.kind, Buffer.from(parent, "base64url"));
   }
 
   #issue(

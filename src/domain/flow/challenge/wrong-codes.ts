@@ -4,7 +4,7 @@ import { newEvent } from "../../event/event.ts";
 import type { EventStore } from "../../event/store.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { CodeStrength } from "../../method/method.ts";
-import type { Clock, Scope } from "../../ports.ts";
+import type { Clock, TenantScope } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { identityKey } from "../../throttle/subjects.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
@@ -14,7 +14,7 @@ const dayMs = 86_400_000;
 
 /** Keeps messages to be sent. Implemented by storage/message-store.ts. */
 export interface NoticeQueue {
-  enqueue(scope: Scope, messages: readonly SealedMessage[]): Promise<void>;
+  enqueue(scope: TenantScope, messages: readonly SealedMessage[]): Promise<void>;
 }
 
 /**
@@ -65,7 +65,6 @@ export class WrongCodeNotices {
     const [subject = ""] = identityKey(target?.identityId, sentTo);
     if (!(await this.#deps.throttle.isFirst(tenant, `wrong codes\0${subject}`, dayMs))) return;
     const at = this.#deps.clock.now();
-    const scope = { tenantId: tenant.id };
     const message = newMessage({ template: "wrong_codes", data: { count } }, at, {
       channel: target?.kind === "phone" ? "sms" : "email",
       recipient: target?.value ?? sentTo,
@@ -73,9 +72,9 @@ export class WrongCodeNotices {
       identityId: target?.identityId,
       suppressed: target?.identityId === undefined,
     });
-    await this.#deps.queue.enqueue(scope, [this.#deps.outbox.seal(message)]);
+    await this.#deps.queue.enqueue(tenant, [this.#deps.outbox.seal(message)]);
     const about = { identityId: target?.identityId, data: { scope: "account", wrong_codes: count } };
-    await this.#deps.events.append(scope, [newEvent("login.throttled", at, origin, about)]);
+    await this.#deps.events.append(tenant, [newEvent("login.throttled", at, origin, about)]);
   }
 }
 

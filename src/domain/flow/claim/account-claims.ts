@@ -71,17 +71,14 @@ export class AccountClaims {
     const at = this.#deps.clock.now();
     const actor = { ...caller.origin, actor: { kind: "identity", identityId } } as const;
     const about = { identityId, sessionId: session.id, data: { kind: target.kind } };
-    const result = await this.#deps.flows.completeVerification(
-      { tenantId: caller.tenant.id },
-      {
-        held: [{ digest: flow.digest, revision: flow.revision }],
-        target: { ...target, identityId },
-        within: session.id,
-        onlyWithin: true,
-        at,
-        events: [newEvent("address.verified", at, actor, about)],
-      },
-    );
+    const result = await this.#deps.flows.completeVerification(caller.tenant, {
+      held: [{ digest: flow.digest, revision: flow.revision }],
+      target: { ...target, identityId },
+      within: session.id,
+      onlyWithin: true,
+      at,
+      events: [newEvent("address.verified", at, actor, about)],
+    });
     switch (result) {
       case "completed":
         return { kind: "kept" };
@@ -110,9 +107,8 @@ export class AccountClaims {
     { client }: FlowRecord,
     identityId: IdentityId,
   ): Promise<ClaimOutcome> {
-    const scope = { tenantId: caller.tenant.id };
     // An account has few credentials; the offers would be the same with more than these.
-    const credentials = await this.#deps.identities.listCredentials(scope, identityId, { size: 200 });
+    const credentials = await this.#deps.identities.listCredentials(caller.tenant, identityId, { size: 200 });
     const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
     const login = await this.#deps.logins.createForOwner(caller, client, identityId, credentialKinds);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };

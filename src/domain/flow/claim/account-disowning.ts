@@ -45,11 +45,10 @@ export class AccountDisowning {
   async disown(caller: FlowCaller, record: FlowRecord, claim: Claiming): Promise<Flow | undefined> {
     const { tenant, origin } = caller;
     const { target, by } = claim;
-    const scope = { tenantId: tenant.id };
     // A change of the account in between, other than a claim, is no reason to turn its owner away.
     let seen: number | undefined;
     for (let round = 0; round < mostRounds; round++) {
-      const identity = target.identityId && (await this.#deps.identities.find(scope, target.identityId));
+      const identity = target.identityId && (await this.#deps.identities.find(tenant, target.identityId));
       if (!identity || !isUnclaimed(identity, target) || identity.revision === seen) return undefined;
       seen = identity.revision;
       const at = this.#deps.clock.now();
@@ -66,7 +65,7 @@ export class AccountDisowning {
       const about = { identityId: identity.id };
       const data = { method: proof.kind, started_by: "owner" };
       const cleared = this.#cleared(tenant, identity, target, at);
-      const result = await this.#deps.flows.completeDisowning(scope, {
+      const result = await this.#deps.flows.completeDisowning(tenant, {
         held: [{ digest: record.digest, revision: record.revision }],
         identity: cleared,
         expectedRevision: identity.revision,
@@ -94,7 +93,7 @@ export class AccountDisowning {
 
   /** The account with one address, which is verified. What else was filled in stays, for its owner to look at. */
   #cleared(tenant: Tenant, identity: Identity, address: ProofTarget, at: Date): Identity {
-    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const schema = this.#deps.schemas.current(tenant, identity.schemaId);
     const annotated = schema.annotatedIn(identity.traits);
     const { traits, removed } = withOneAddress(identity.traits, annotated, address.value);
     return {

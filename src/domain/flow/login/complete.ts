@@ -105,26 +105,23 @@ export class LoginCompletions {
       );
     }
     const { completion: throttle, device } = this.#deps.throttle.succeeded(tenant, ticket, flow.client);
-    const result = await this.#deps.flows.completeLogin(
-      { tenantId: tenant.id },
-      {
-        held,
-        candidate,
-        proof,
-        session,
-        replacement,
-        replaces,
-        maxSessions: tenant.settings.session.maxParallel,
-        idleSince: idleSince(tenant.settings.session, at),
-        at,
-        events,
-        evictionEvent: newEvent("session.revoked", at, actor, {
-          identityId: identity.id,
-          data: { reason: "session_limit" },
-        }),
-        throttle,
-      },
-    );
+    const result = await this.#deps.flows.completeLogin(tenant, {
+      held,
+      candidate,
+      proof,
+      session,
+      replacement,
+      replaces,
+      maxSessions: tenant.settings.session.maxParallel,
+      idleSince: idleSince(tenant.settings.session, at),
+      at,
+      events,
+      evictionEvent: newEvent("session.revoked", at, actor, {
+        identityId: identity.id,
+        data: { reason: "session_limit" },
+      }),
+      throttle,
+    });
     if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
     if (result === "candidate_changed") return result;
     return {

@@ -175,7 +175,7 @@ export class LoginFlows {
     const digest = keeper.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
     const typed = this.#typedOf(submitted);
-    return flows[how]({ tenantId: tenant.id }, digest, typed?.value, method?.credential);
+    return flows[how](tenant, digest, typed?.value, method?.credential);
   }
 
   /** The identifier that was typed. With a code or a click it has no meaning, because the flow has its identifier already. */

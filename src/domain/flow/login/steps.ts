@@ -208,8 +208,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       isFixed: ({ flow }) => flow.data.purpose.kind === "refresh",
       lookUp: async ({ tenant, flow }, typed) => {
         const { value } = enteredIdentifier(typed) ?? {};
-        const scope = { tenantId: tenant.id };
-        const { candidate } = await deps.flows.findForLogin(scope, flow.digest, value, undefined);
+        const { candidate } = await deps.flows.findForLogin(tenant, flow.digest, value, undefined);
         return candidate && loginTarget(candidate.identity, value);
       },
       prove: (attempt, proved) => proofs.tryAddress(attempt, proved),
@@ -302,10 +301,10 @@ function asTyped({ identifier }: Attempt<unknown>) {
   return { text: identifier };
 }
 
-function identifierNode({ schemas }: LoginTableDependencies, { id }: Tenant, value: string): Node {
+function identifierNode({ schemas }: LoginTableDependencies, tenant: Tenant, value: string): Node {
   return {
     ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
-    label: messages.identifierLabel(schemas.identifierTitles({ tenantId: id })),
+    label: messages.identifierLabel(schemas.identifierTitles(tenant)),
   };
 }
 

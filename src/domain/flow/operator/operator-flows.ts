@@ -8,7 +8,7 @@ import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Instant } from "../../instant.ts";
-import type { Clock, Scope, Tokens } from "../../ports.ts";
+import type { Clock, TenantScope, Tokens } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -34,7 +34,7 @@ export interface SentLink {
 export interface OperatorCall {
   readonly tenant: Tenant;
   /** To write in: the transaction that the call's answer is kept in, if it has a request id. */
-  readonly scope: Scope;
+  readonly scope: TenantScope;
   readonly origin: CallOrigin;
 }
 

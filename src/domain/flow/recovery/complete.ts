@@ -78,24 +78,21 @@ export class RecoveryCompletions {
     const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
     if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
     const known = issued && this.#deps.throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
-    const result = await this.#deps.flows.completeRecovery(
-      { tenantId: tenant.id },
-      {
-        held,
-        identityId: identity.id,
-        settingsFlow: settings.record,
-        session: issued?.session,
-        throttle: known?.completion,
-        at,
-        messages: noticesTo(
-          this.#deps.outbox,
-          identity,
-          { template: "recovery_completed", data: {} },
-          noticeOf(flow, at),
-        ),
-        events,
-      },
-    );
+    const result = await this.#deps.flows.completeRecovery(tenant, {
+      held,
+      identityId: identity.id,
+      settingsFlow: settings.record,
+      session: issued?.session,
+      throttle: known?.completion,
+      at,
+      messages: noticesTo(
+        this.#deps.outbox,
+        identity,
+        { template: "recovery_completed", data: {} },
+        noticeOf(flow, at),
+      ),
+      events,
+    });
     if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
     if (result === "identity_gone") return undefined;
     const session = issued && {

@@ -68,7 +68,7 @@ export class RecoveryFlows {
     const { keeper, flows } = this.#deps;
     const digest = keeper.digestOf(caller.tenant, submitted.flowId);
     const { flow, identity, credentialKinds } =
-      read ?? (await flows.findWithIdentity({ tenantId: caller.tenant.id }, "recovery", digest));
+      read ?? (await flows.findWithIdentity(caller.tenant, "recovery", digest));
     return this.#flows.submit<AddressSubmission>(caller, submitted, flow, ({ address }) => ({
       address,
       identity,

@@ -103,7 +103,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       lookUp: async ({ tenant }, typed) => {
         const name = toAccountName(typed);
         if ("rejected" in name) return undefined;
-        return recoveryTarget(await flows.findForRecovery({ tenantId: tenant.id }, name), name);
+        return recoveryTarget(await flows.findForRecovery(tenant, name), name);
       },
       prove: (attempt, proved) => takeProof(deps, attempt, proved),
     }),
@@ -125,7 +125,7 @@ async function takeName(
   const sentTo = address.trim();
   const name = toAccountName(address);
   if ("rejected" in name) return name.rejected;
-  const owner = await flows.findForRecovery({ tenantId: tenant.id }, name);
+  const owner = await flows.findForRecovery(tenant, name);
   const target = recoveryTarget(owner, name);
   // Security rule: whether anybody was found, and by what, shows in nothing unless that is configured (ASVS V6.3.8).
   if (!tenant.settings.enumerationSafe) {

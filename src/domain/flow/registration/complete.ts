@@ -90,32 +90,29 @@ export class NewAccounts {
       account.ticket,
       flow.client,
     );
-    const result = await this.#deps.flows.completeRegistration(
-      { tenantId: tenant.id },
-      {
-        held: account.held,
-        identity,
-        credential,
-        invitationId: invitation?.id,
-        session,
-        at,
-        events: [
-          newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
-          newEvent("identity.created", at, actor, { identityId: identity.id }),
-          ...invitationEvents(invitation, identity, actor),
-          ...(credential === undefined
-            ? []
-            : [
-                newEvent("credential.set", at, actor, {
-                  identityId: identity.id,
-                  data: { kind: credential.kind, imported: false },
-                }),
-              ]),
-          newEvent("session.created", at, actor, about),
-        ],
-        throttle,
-      },
-    );
+    const result = await this.#deps.flows.completeRegistration(tenant, {
+      held: account.held,
+      identity,
+      credential,
+      invitationId: invitation?.id,
+      session,
+      at,
+      events: [
+        newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
+        newEvent("identity.created", at, actor, { identityId: identity.id }),
+        ...invitationEvents(invitation, identity, actor),
+        ...(credential === undefined
+          ? []
+          : [
+              newEvent("credential.set", at, actor, {
+                identityId: identity.id,
+                data: { kind: credential.kind, imported: false },
+              }),
+            ]),
+        newEvent("session.created", at, actor, about),
+      ],
+      throttle,
+    });
     if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
     if (result === "identifier_taken" || result === "invitation_gone") return result;
     const verification = await this.#deps.verifications.afterRegistration(caller, flow, {

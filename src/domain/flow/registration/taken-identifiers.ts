@@ -16,7 +16,7 @@ export async function proofRequest(
   target: ProofTarget,
   request: Pick<ChallengeRequest, "kind">,
 ): Promise<ChallengeRequest> {
-  const taken = await flows.takenIdentifiers({ tenantId: tenant.id }, [target.value]);
+  const taken = await flows.takenIdentifiers(tenant, [target.value]);
   if (taken.length === 0) return { ...request, sentTo: target.value, target };
   const instead = { template: "registration_taken", data: {}, recipient: target } as const;
   return { ...request, sentTo: target.value, target: undefined, instead };
@@ -32,7 +32,7 @@ export async function takenBeside(
   const others = derived.identifiers.filter(({ value }) => value !== address.value);
   if (others.length === 0) return undefined;
   const taken = await flows.takenIdentifiers(
-    { tenantId: tenant.id },
+    tenant,
     others.map(({ value }) => value),
   );
   return taken.length === 0 ? undefined : identifiersTaken(derived, new Set(taken));
@@ -45,5 +45,5 @@ export async function takenOf(
   derived: DerivedTraits,
 ): Promise<StepRejected> {
   const values = derived.identifiers.map(({ value }) => value);
-  return identifiersTaken(derived, new Set(await flows.takenIdentifiers({ tenantId: tenant.id }, values)));
+  return identifiersTaken(derived, new Set(await flows.takenIdentifiers(tenant, values)));
 }

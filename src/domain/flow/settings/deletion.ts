@@ -48,7 +48,7 @@ export class AccountDeletion {
     const at = this.#deps.clock.now();
     const content = { template: "account_kept", data: {} } as const;
     const result = await this.#deps.store.cancelDeletion(
-      { tenantId: tenant.id },
+      tenant,
       this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }),
     );
     await assertWritten(this.#deps.keeper, attempt, result);
@@ -61,22 +61,19 @@ export class AccountDeletion {
     const content = { template: "account_deletion_scheduled", data: { date: deleteAt } } as const;
     const data = { purge_time: deleteAt.toISOString() };
     const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
-    return this.#deps.store.scheduleDeletion(
-      { tenantId: tenant.id },
-      {
-        ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
-        kept: undefined,
-        deleteAt,
-        revocationEvent,
-      },
-    );
+    return this.#deps.store.scheduleDeletion(tenant, {
+      ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
+      kept: undefined,
+      deleteAt,
+      revocationEvent,
+    });
   }
 
   #deleteNow(attempt: SettingsAttempt, at: Date): Promise<OwnChangeResult> {
     const content = { template: "account_deleted", data: {} } as const;
     const data = { reason: "owner_requested" };
     return this.#deps.store.deleteAccount(
-      { tenantId: attempt.tenant.id },
+      attempt.tenant,
       this.#written(attempt, { at, content, type: "identity.deleted", data }),
     );
   }

@@ -63,7 +63,7 @@ export class ProfileSettings {
     proven?: ProofTarget,
   ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject } {
     const { traits } = identity;
-    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const schema = this.#deps.schemas.current(tenant, identity.schemaId);
     const owns: OwnsAddress = (claim, derived) => {
       const awaited = this.#isProofOffered(tenant) ? newAddresses(identity, derived) : [];
       return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
@@ -87,7 +87,7 @@ export class ProfileSettings {
     if (mergeTraits(identity.traits, patch).beyondLimits !== undefined) return undefined;
     const changed = this.#deps.etags.changedSince(etag, identity, patch);
     if (changed.length === 0) return undefined;
-    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const schema = this.#deps.schemas.current(tenant, identity.schemaId);
     const rest = changed.reduce(withoutPath, patch);
     const rejected = traitsChangedElsewhere(schema, changed, patch);
     return { rejected, merged: mergeTraits(identity.traits, rest).merged };
@@ -140,7 +140,7 @@ export class ProfileSettings {
     const { tenant, state, identity } = attempt;
     const { traits } = plan;
     const { flows, challenges } = this.#deps;
-    const isTaken = (await flows.takenIdentifiers({ tenantId: tenant.id }, [added.value])).length > 0;
+    const isTaken = (await flows.takenIdentifiers(tenant, [added.value])).length > 0;
     if (isTaken && !tenant.settings.enumerationSafe) {
       return filledIn(attempt, identifiersTaken(plan.derived, new Set([added.value])), traits);
     }
@@ -168,21 +168,18 @@ export class ProfileSettings {
     const at = clock.now();
     const after = changedIdentity(identity, plan, verified, at);
     const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
-    const result = await store.changeProfile(
-      { tenantId: tenant.id },
-      {
-        ...writtenOf(keeper, attempt),
-        identity: after,
-        expectedRevision: identity.revision,
-        endsOthers: plan.isSensitive,
-        keep: session?.id,
-        at,
-        // The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7).
-        messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
-        events: [newEvent("identity.updated", at, origin, event)],
-        revocationEvent: revocationOf(identity.id, origin, at),
-      },
-    );
+    const result = await store.changeProfile(tenant, {
+      ...writtenOf(keeper, attempt),
+      identity: after,
+      expectedRevision: identity.revision,
+      endsOthers: plan.isSensitive,
+      keep: session?.id,
+      at,
+      // The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7).
+      messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
+      events: [newEvent("identity.updated", at, origin, event)],
+      revocationEvent: revocationOf(identity.id, origin, at),
+    });
     if (result === "identifier_taken") return identifiersTaken(plan.derived);
     await assertWritten(keeper, attempt, result);
     return { kind: "changed", identity: after };

@@ -46,7 +46,7 @@ export class SecretSettings {
   ): Promise<Extract<SettingsChange, { kind: "credential" }> | StepResult<SettingsTypes>> {
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
-    const subject = `${tenant.id} ${identity.id} ${standing}`;
+    const subject = `${tenant.tenantId} ${identity.id} ${standing}`;
     // A success counts as well: what is limited is the work.
     const now = this.#deps.clock.now().getTime();
     const waitMs = enabled ? this.#hashings.take(subject, limits.account, now) : 0;
@@ -92,22 +92,19 @@ export class SecretSettings {
     ];
     if (issued !== undefined) events.push(newEvent("session.created", at, origin, about));
     const known = issued && throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
-    const result = await store.changeCredential(
-      { tenantId: tenant.id },
-      {
-        ...writtenOf(keeper, attempt),
-        completes: flow.data.purpose.kind === "recovery",
-        identityId: identity.id,
-        credential,
-        session: issued?.session,
-        throttle: known?.completion,
-        keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
-        at,
-        messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
-        events,
-        revocationEvent: revocationOf(identity.id, origin, at),
-      },
-    );
+    const result = await store.changeCredential(tenant, {
+      ...writtenOf(keeper, attempt),
+      completes: flow.data.purpose.kind === "recovery",
+      identityId: identity.id,
+      credential,
+      session: issued?.session,
+      throttle: known?.completion,
+      keep: issued === undefined ? (change.keepOtherSessions ? "all" : session?.id) : undefined,
+      at,
+      messages: noticesTo(outbox, identity, notice, noticeOf(flow, at)),
+      events,
+      revocationEvent: revocationOf(identity.id, origin, at),
+    });
     await assertWritten(keeper, attempt, result);
     if (issued === undefined) return { kind: "changed", identity };
     const { client, returnTo } = flow;

@@ -180,8 +180,8 @@ export class SettingsFlows {
     );
   }
 
-  #accountOf({ id: tenantId }: Tenant, identity: Identity) {
-    return { identity, schema: this.#deps.schemas.current({ tenantId }, identity.schemaId) };
+  #accountOf(tenant: Tenant, identity: Identity) {
+    return { identity, schema: this.#deps.schemas.current(tenant, identity.schemaId) };
   }
 
   /**
@@ -207,7 +207,7 @@ export class SettingsFlows {
 
   #find(tenant: Tenant, flowId: string) {
     const { keeper, flows } = this.#deps;
-    return flows.findWithIdentity({ tenantId: tenant.id }, "settings", keeper.digestOf(tenant, flowId));
+    return flows.findWithIdentity(tenant, "settings", keeper.digestOf(tenant, flowId));
   }
 
   /**

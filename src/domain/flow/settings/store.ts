@@ -2,7 +2,7 @@ import type { SealedMessage } from "../../courier/outbox.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { Identity, NewCredential } from "../../identity/identity.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
-import type { Scope } from "../../ports.ts";
+import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
 import type { FlowData } from "../shared/flow.ts";
@@ -69,15 +69,15 @@ export type OwnChangeResult = Completion | "identity_changed";
  */
 export interface SettingsStore {
   /** Sets a credential, ends other sessions and everything that is on its way for the identity. */
-  changeCredential(scope: Scope, change: CredentialChange): Promise<OwnChangeResult>;
+  changeCredential(scope: TenantScope, change: CredentialChange): Promise<OwnChangeResult>;
   /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
-  changeProfile(scope: Scope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
+  changeProfile(scope: TenantScope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
   /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */
-  scheduleDeletion(scope: Scope, schedule: DeletionSchedule): Promise<OwnChangeResult>;
+  scheduleDeletion(scope: TenantScope, schedule: DeletionSchedule): Promise<OwnChangeResult>;
   /** Removes the account and everything of it but its events. */
-  deleteAccount(scope: Scope, deletion: Deletion): Promise<OwnChangeResult>;
+  deleteAccount(scope: TenantScope, deletion: Deletion): Promise<OwnChangeResult>;
   /** Takes the scheduled deletion back. */
-  cancelDeletion(scope: Scope, cancellation: DeletionCancellation): Promise<OwnChangeResult>;
+  cancelDeletion(scope: TenantScope, cancellation: DeletionCancellation): Promise<OwnChangeResult>;
 }
 
 /** The event of the sessions that a change ends. */

@@ -135,7 +135,7 @@ export class FlowAnswers {
       }),
     };
     const text = this.#sealer.seal(purpose, Buffer.from(JSON.stringify(sealed)));
-    await this.#flows.keepAnswer({ tenantId: tenant.id }, parsed.digest, text);
+    await this.#flows.keepAnswer(tenant, parsed.digest, text);
   }
 
   /**
@@ -158,7 +158,7 @@ export class FlowAnswers {
     const actor = { ...origin, actor: { kind: "identity", identityId } } as const;
     const event = newEvent("session.token_replaced", at, actor, { identityId, sessionId: id });
     const change = { from: tokenDigest, to: digest, at, event };
-    if (await this.#sessions.replaceToken({ tenantId: tenant.id }, id, change)) return token;
+    if (await this.#sessions.replaceToken(tenant, id, change)) return token;
     const message = "The answer was given again already, or its session is over.";
     throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
   }

@@ -85,7 +85,7 @@ export class FlowKeeper {
   /** Begins a flow. A browser that has no browser token yet gets one to keep as a cookie. One round trip. */
   async create(caller: FlowCaller, view: FlowView, start: FlowStart): Promise<CreatedFlow> {
     const { record, messages, created } = this.draft(caller, view, start);
-    await this.#deps.flows.create({ tenantId: caller.tenant.id }, record, messages);
+    await this.#deps.flows.create(caller.tenant, record, messages);
     return created;
   }
 
@@ -153,13 +153,12 @@ export class FlowKeeper {
     start: FlowStart,
   ): Promise<CreatedFlow> {
     const { tenant } = caller;
-    const scope = { tenantId: tenant.id };
     let [last, next] = [flowId, start];
     for (let round = 0; round < mostReplacements; round++) {
       const id = this.#deps.tokens.following("flow", last, tenant.name);
       const { record, created } = this.draft(caller, view, next, id);
-      if (await this.#deps.flows.createOnce(scope, record)) return created;
-      const found = await this.#deps.flows.find(scope, view.kind, record.digest);
+      if (await this.#deps.flows.createOnce(tenant, record)) return created;
+      const found = await this.#deps.flows.find(tenant, view.kind, record.digest);
       const held = this.hold(caller, found);
       if (held.kind !== "expired") {
         const flow = this.#shown(caller, view, id.token.reveal(), held.record);
@@ -182,7 +181,7 @@ export class FlowKeeper {
 
   /** The record behind a flow's id; undefined if there is none. */
   find(tenant: Tenant, kind: FlowKind, flowId: string): Promise<FlowRecord | undefined> {
-    return this.#deps.flows.find({ tenantId: tenant.id }, kind, this.digestOf(tenant, flowId));
+    return this.#deps.flows.find(tenant, kind, this.digestOf(tenant, flowId));
   }
 
   /**
@@ -281,7 +280,7 @@ export class FlowKeeper {
     const revision = own?.revision ?? flow.revision;
     const data = { ...flow.data, state };
     const advanced = await this.#deps.flows.advance(
-      { tenantId: tenant.id },
+      tenant,
       { digest: flow.digest, revision },
       // The flow that holds the challenge of an opened link is used up; there is at most one beside the flow itself.
       { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own) },
@@ -311,7 +310,7 @@ export class FlowKeeper {
     const kept = this.#keepable(record, { typed, problems }, readable);
     if (kept !== undefined || events.length > 0) {
       const { digest, revision } = record;
-      await this.#deps.flows.keepOutcome({ tenantId: tenant.id }, { digest, revision }, kept, events);
+      await this.#deps.flows.keepOutcome(tenant, { digest, revision }, kept, events);
     }
     return { kind: "rejected", rejection: { reason, passwordRule }, flow };
   }
@@ -354,7 +353,7 @@ export class FlowKeeper {
    * FLOW_COMPLETED.
    */
   async taken(tenant: Tenant, record: FlowRecord): Promise<Error> {
-    const now = await this.#deps.flows.find({ tenantId: tenant.id }, record.kind, record.digest);
+    const now = await this.#deps.flows.find(tenant, record.kind, record.digest);
     return domainError(now?.state === "active" ? "FLOW_CHANGED" : "FLOW_COMPLETED", {});
   }
 

@@ -7,7 +7,7 @@ import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
 import type { FlowKind } from "../../kinds.ts";
 import type { Challenge, LoginCandidate, LoginProved } from "../../method/method.ts";
-import type { Scope } from "../../ports.ts";
+import type { TenantScope } from "../../ports.ts";
 import type { NewSession } from "../../session/session.ts";
 import type { ThrottleCompletion } from "../../throttle/store.ts";
 import type { FlowData, FlowRecord } from "./flow.ts";
@@ -139,24 +139,24 @@ export type Completion = "completed" | "flow_taken";
  */
 export interface FlowStore {
   /** Stores a new flow, and what it sends. */
-  create(scope: Scope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
+  create(scope: TenantScope, flow: FlowRecord, messages?: readonly SealedMessage[]): Promise<void>;
   /** Stores a new flow unless there is one with its digest; returns whether it was stored. */
-  createOnce(scope: Scope, flow: FlowRecord): Promise<boolean>;
+  createOnce(scope: TenantScope, flow: FlowRecord): Promise<boolean>;
   /**
    * Stores a flow that an operator begins for an identity, and what it sends; ends the flows of its kind that an operator
    * began before. False if the identity is gone or inactive; then nothing is written. Two statements in a transaction.
    */
-  beginByOperator(scope: Scope, start: OperatorStart): Promise<boolean>;
+  beginByOperator(scope: TenantScope, start: OperatorStart): Promise<boolean>;
   /** The flow of this kind with this digest, whatever its state; undefined if there is none. */
-  find(scope: Scope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
+  find(scope: TenantScope, kind: FlowKind, digest: Uint8Array): Promise<FlowRecord | undefined>;
   /** The flow that waits for this link; undefined if there is none. */
-  findByLink(scope: Scope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
+  findByLink(scope: TenantScope, kind: FlowKind, linkDigest: Uint8Array): Promise<FlowRecord | undefined>;
   /**
    * A flow with the identity that it belongs to and the kinds of its credentials, read at the same moment. If no kind is given,
    * a flow of any kind is found.
    */
   findWithIdentity(
-    scope: Scope,
+    scope: TenantScope,
     kind: FlowKind | undefined,
     digest: Uint8Array,
   ): Promise<{
@@ -170,7 +170,7 @@ export interface FlowStore {
    * kind, if one is named.
    */
   findForLogin(
-    scope: Scope,
+    scope: TenantScope,
     digest: Uint8Array,
     identifier: string | undefined,
     credential: CredentialKind | undefined,
@@ -179,7 +179,7 @@ export interface FlowStore {
    * The same as `findForLogin`, for a flow of any kind. For flows other than logins the candidate is the identity of the flow.
    */
   findForForm(
-    scope: Scope,
+    scope: TenantScope,
     digest: Uint8Array,
     identifier: string | undefined,
     credential: CredentialKind | undefined,
@@ -188,33 +188,33 @@ export interface FlowStore {
    * Who has an address, as one that can be verified: the identity that signs in with it before others, and nobody
    * where several have it that do not.
    */
-  findByAddress(scope: Scope, kind: AddressKind, value: string): Promise<Identity | undefined>;
+  findByAddress(scope: TenantScope, kind: AddressKind, value: string): Promise<Identity | undefined>;
   /**
    * Who gets back in by what was typed: the identity that has it as a verified recovery address (of several the one that
    * signs in with it, and nobody if none does), else the one that signs in with it, else the only unclaimed one that has it as
    * a recovery address.
    */
-  findForRecovery(scope: Scope, typed: NormalisedIdentifier): Promise<RecoveryOwner | undefined>;
+  findForRecovery(scope: TenantScope, typed: NormalisedIdentifier): Promise<RecoveryOwner | undefined>;
   /** Moves a flow on, or changes nothing: false if it is no longer as it was read. */
-  advance(scope: Scope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
+  advance(scope: TenantScope, held: HeldRevision, advance: FlowAdvance): Promise<boolean>;
   /**
    * Keeps the outcome of a submit that took no step, if the flow is still as it was read, and records events in any case.
    * Without `kept` it only records events.
    */
   keepOutcome(
-    scope: Scope,
+    scope: TenantScope,
     held: HeldRevision,
     kept: string | undefined,
     events: readonly Event[],
   ): Promise<void>;
   /** Keeps the answer to a submit with a request id. */
-  keepAnswer(scope: Scope, digest: Uint8Array, answer: string): Promise<void>;
+  keepAnswer(scope: TenantScope, digest: Uint8Array, answer: string): Promise<void>;
   /**
    * Counts a try against the code of a flow, before anything is compared; undefined if the flow has none that can
    * be tried: it is over, the code expired, or was tried as often as it may be.
    */
   countAttempt(
-    scope: Scope,
+    scope: TenantScope,
     digest: Uint8Array,
     now: Date,
     limit: number,
@@ -225,13 +225,13 @@ export interface FlowStore {
    * candidate was read. Callers read again and try again; that is what keeps the session limit exact when many
    * log in at once.
    */
-  completeLogin(scope: Scope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
+  completeLogin(scope: TenantScope, completion: LoginCompletion): Promise<Completion | "candidate_changed">;
   /**
    * Completes a registration, or changes nothing: `flow_taken` if the flow is no longer active, `invitation_gone` if the
    * invitation was used or revoked or has expired, `identifier_taken` if another identity has one of the identifiers.
    */
   completeRegistration(
-    scope: Scope,
+    scope: TenantScope,
     completion: RegistrationCompletion,
   ): Promise<Completion | "invitation_gone" | "identifier_taken">;
   /**
@@ -239,7 +239,7 @@ export interface FlowStore {
    * unclaimed account, or the proof counts only within a session, and it is given outside of one.
    */
   completeVerification(
-    scope: Scope,
+    scope: TenantScope,
     completion: VerificationCompletion,
   ): Promise<Completion | "address_gone" | "unclaimed">;
   /**
@@ -247,9 +247,12 @@ export interface FlowStore {
    * its traits and addresses, and begins the settings flow. Or changes nothing; `identity_changed` if it is not as it was
    * read, or is claimed by now.
    */
-  completeDisowning(scope: Scope, completion: DisowningCompletion): Promise<Completion | "identity_changed">;
+  completeDisowning(
+    scope: TenantScope,
+    completion: DisowningCompletion,
+  ): Promise<Completion | "identity_changed">;
   /** Completes a recovery: begins the settings flow. Or changes nothing. `identity_gone` if it cannot sign in. */
-  completeRecovery(scope: Scope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
+  completeRecovery(scope: TenantScope, completion: RecoveryCompletion): Promise<Completion | "identity_gone">;
   /** Which of these normalised identifiers are taken. */
-  takenIdentifiers(scope: Scope, identifiers: readonly string[]): Promise<readonly string[]>;
+  takenIdentifiers(scope: TenantScope, identifiers: readonly string[]): Promise<readonly string[]>;
 }

@@ -34,17 +34,14 @@ export class VerificationCompletions {
     const session = await ownSession(caller, flow, identityId);
     const at = clock.now();
     const data = { kind: target.kind };
-    const result = await flows.completeVerification(
-      { tenantId: caller.tenant.id },
-      {
-        held,
-        target: { ...target, identityId },
-        within: session?.id ?? flow.data.purpose.session,
-        onlyWithin: false,
-        at,
-        events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
-      },
-    );
+    const result = await flows.completeVerification(caller.tenant, {
+      held,
+      target: { ...target, identityId },
+      within: session?.id ?? flow.data.purpose.session,
+      onlyWithin: false,
+      at,
+      events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
+    });
     if (result === "flow_taken") throw await keeper.taken(caller.tenant, flow);
     return result;
   }

@@ -35,7 +35,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
           const { tenant, address: typed } = attempt;
           const address = toAddress(typed);
           if ("rejected" in address) return address.rejected;
-          const owner = await flows.findByAddress({ tenantId: tenant.id }, address.kind, address.value);
+          const owner = await flows.findByAddress(tenant, address.kind, address.value);
           if (owner?.state !== "active" && !tenant.settings.enumerationSafe) return nobodyHasIt();
           const target = targetOf(owner, address);
           return challenges.request(attempt, { kind, sentTo: typed.trim(), target });
@@ -67,7 +67,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
         const address = toAddress(typed);
         if ("rejected" in address) return undefined;
         const { kind, value } = address;
-        return targetOf(await flows.findByAddress({ tenantId: tenant.id }, kind, value), address);
+        return targetOf(await flows.findByAddress(tenant, kind, value), address);
       },
       prove: async ({ caller, flow, state }, proved) => {
         const { identityId } = proved.target;

@@ -4,7 +4,7 @@ import type { EventStore } from "../../event/store.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
-import type { Clock, PasswordHasher, Scope } from "../../ports.ts";
+import type { Clock, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
@@ -45,7 +45,7 @@ export class PasswordChecks {
     origin: CallOrigin,
     { id, password }: { readonly id: IdentityId; readonly password: Secret },
   ): Promise<boolean> {
-    const identity = await this.#identities.find(scopeOf(tenant), id);
+    const identity = await this.#identities.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     // Security rule: every way to try a password is counted in the same counters as a login (CVE-2026-9798 was one
     // that was not). Those of all its identifiers, because a login is counted by the one that it was tried with.
@@ -56,7 +56,7 @@ export class PasswordChecks {
     if (matches) await this.#throttle.release(tenant, ticket);
     const data = { outcome: matches ? "matched" : "not_matched" };
     const event = newEvent("password.checked", this.#clock.now(), origin, { identityId: id, data });
-    await this.#events.append(scopeOf(tenant), [event]);
+    await this.#events.append(tenant, [event]);
     return matches;
   }
 
@@ -64,7 +64,7 @@ export class PasswordChecks {
     const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
     if (passwordLength(password.reveal()) > longestPassword) return false;
-    const stored = await this.#identities.findSecret(scopeOf(tenant), id, "password");
+    const stored = await this.#identities.findSecret(tenant, id, "password");
     if (stored === undefined || state !== "active") {
       // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
       await this.#hasher.verifyDecoy(password, argon2);
@@ -80,14 +80,10 @@ export class PasswordChecks {
       const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
       const former = { kind: "password", secret: previous } as const;
       const credential = passwordCredential({ hash, algorithm: "argon2id" });
-      await this.#identities.replaceSecret(scopeOf(tenant), id, former, credential, this.#clock.now());
+      await this.#identities.replaceSecret(tenant, id, former, credential, this.#clock.now());
     } catch (error) {
       // The question is answered already; the hash is replaced the next time that the machine is less busy.
       if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;
     }
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

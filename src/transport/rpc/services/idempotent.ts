@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import { canonicalJson } from "../../../domain/json.ts";
-import type { Scope } from "../../../domain/ports.ts";
+import type { TenantScope } from "../../../domain/ports.ts";
 import type { Call } from "../call.ts";
 import { namesOf } from "../caller.ts";
 
@@ -30,7 +30,7 @@ export function runOnce<Response extends DescMessage>(
   runner: IdempotencyRunner,
   call: Call,
   once: IdempotentCall<Response>,
-  work: (scope: Scope) => Promise<MessageInitShape<Response>>,
+  work: (scope: TenantScope) => Promise<MessageInitShape<Response>>,
 ): Promise<MessageShape<Response>> {
   return runner.run(
     call.scope,

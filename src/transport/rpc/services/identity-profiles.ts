@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { IdentityProfileSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Identity } from "../../../domain/identity/identity.ts";
 import type { IdentitySchemas } from "../../../domain/identity/schemas.ts";
-import type { Scope } from "../../../domain/ports.ts";
+import type { TenantScope } from "../../../domain/ports.ts";
 import { toIdentityProfile } from "../convert/identity.ts";
 
 /** Makes the profile of an identity, as its owner sees it. */
@@ -17,7 +17,7 @@ export class IdentityProfiles {
   }
 
   /** For the identities of a tenant. */
-  in({ scope }: { readonly scope: Scope }): ProfileOf {
+  in({ scope }: { readonly scope: TenantScope }): ProfileOf {
     return async (identity) => {
       const traits = await this.#schemas.traitsForOwner(scope, identity);
       return toIdentityProfile({ ...identity, traits });
