@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 ARGS ?=
 # Another checkout, installed by `make`, for bench-compare.
 BASE ?=
+# The name of a new migration: make migration NAME=identity-locale
+NAME ?=
 # Arguments for vitest: make test TEST_ARGS="test/race --bail=1"
 TEST_ARGS ?=
 
@@ -41,11 +43,17 @@ test: .cache/proto/.written ## Run the whole suite
 	vitest run $(TEST_ARGS)
 
 .PHONY: generate
-generate: .cache/proto/.written ## Regenerate gen/ and the generated parts of docs/
+generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/, and the rows of src/storage
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
 	node scripts/generate-architecture.ts
+	node scripts/generate-flow-tables.ts
+	node scripts/generate-rows.ts
+
+.PHONY: migration
+migration: node_modules/.installed ## Write the migration NAME from what src/storage/entities.ts has more
+	node scripts/new-migration.ts $(NAME)
 
 # Of the whole contract as it stands, without comments. When: docs/releasing.md.
 .PHONY: contract-baseline

@@ -12,28 +12,9 @@ import { ApiKeys } from "./domain/access/api-keys.ts";
 import { Messages } from "./domain/courier/messages.ts";
 import { Outbox } from "./domain/courier/outbox.ts";
 import { LoginHistory } from "./domain/event/login-history.ts";
-import { AnyFlows } from "./domain/flow/any-flows.ts";
-import { AddressProofs } from "./domain/flow/challenge/address-proofs.ts";
-import { WrongCodeNotices } from "./domain/flow/challenge/wrong-codes.ts";
-import { AccountClaims } from "./domain/flow/claim/account-claims.ts";
-import { AccountDisowning } from "./domain/flow/claim/account-disowning.ts";
-import { LoginCompletions } from "./domain/flow/login/login-completion.ts";
-import { LoginFlows } from "./domain/flow/login/login-flows.ts";
-import { SecondFactorStage } from "./domain/flow/login/second-factor-stage.ts";
-import { OperatorFlows } from "./domain/flow/operator/operator-flows.ts";
+import { createFlows } from "./domain/flow/create-flows.ts";
 import { OperatorSends } from "./domain/flow/operator/operator-sends.ts";
-import { RecoveryFlows } from "./domain/flow/recovery/recovery-flows.ts";
-import { NewAccounts } from "./domain/flow/registration/new-accounts.ts";
-import { RegistrationFlows } from "./domain/flow/registration/registration-flows.ts";
-import { AccountDeletion } from "./domain/flow/settings/account-deletion.ts";
-import { PasswordSettings } from "./domain/flow/settings/password-settings.ts";
-import { ProfileSettings } from "./domain/flow/settings/profile-settings.ts";
-import { SettingsFlows } from "./domain/flow/settings/settings-flows.ts";
-import { SettingsView } from "./domain/flow/settings/settings-view.ts";
-import { FlowAnswers } from "./domain/flow/shared/flow-answers.ts";
-import { FlowKeeper } from "./domain/flow/shared/flow-keeper.ts";
 import { TenantProfiles } from "./domain/flow/tenant-profiles.ts";
-import { VerificationFlows } from "./domain/flow/verification/verification-flows.ts";
 import { IdempotencyRunner } from "./domain/idempotency/idempotency.ts";
 import { AddressVerifications } from "./domain/identity/address-verifications.ts";
 import { Credentials } from "./domain/identity/credentials.ts";
@@ -42,11 +23,9 @@ import { IdentitySchemas } from "./domain/identity/schemas.ts";
 import { TraitsEtags } from "./domain/identity/traits-etags.ts";
 import type { ApiKeyId, SessionId } from "./domain/ids.ts";
 import { Invitations } from "./domain/invitation/invitations.ts";
-import { CodeMethod } from "./domain/method/code/code-method.ts";
-import { LinkMethod } from "./domain/method/link/link-method.ts";
+import { createMethods } from "./domain/method/create-methods.ts";
 import { NewPasswords } from "./domain/method/password/new-passwords.ts";
 import { PasswordChecks } from "./domain/method/password/password-checks.ts";
-import { PasswordMethod } from "./domain/method/password/password-method.ts";
 import { createPasswordPolicy } from "./domain/method/password/policy.ts";
 import { PageTokens } from "./domain/paging/page-tokens.ts";
 import type { Clock } from "./domain/ports.ts";
@@ -85,7 +64,6 @@ export function createDomain(
     commonPasswords: createCommonPasswords(),
     breachedPasswords: outbound.breachedPasswords,
   });
-  const passwordMethod = new PasswordMethod({ hasher, policy });
   const schemas = new IdentitySchemas({ store: storage.schemas, pageTokens, clock });
   const idempotency = new IdempotencyRunner({
     transactions: storage,
@@ -129,90 +107,6 @@ export function createDomain(
     digests,
     clock,
   });
-  const flowAnswers = new FlowAnswers({
-    flows: storage.flows,
-    sessions: storage.sessions,
-    sealer,
-    digests,
-    tokens,
-    clock,
-  });
-  const keeper = new FlowKeeper({
-    flows: storage.flows,
-    tokens,
-    formTokens: createFormTokens(),
-    sealer,
-    answers: flowAnswers,
-    clock,
-  });
-  const proofs = new AddressProofs({
-    methods: [
-      new CodeMethod({ codes: createOneTimeCodes(() => config.secrets.sealing()) }),
-      new LinkMethod({ tokens }),
-    ],
-    flows: storage.flows,
-    throttle,
-    tokens,
-    outbox,
-    wrongCodes: new WrongCodeNotices({
-      throttle,
-      queue: storage.messages,
-      outbox,
-      events: storage.events,
-      clock,
-    }),
-    clock,
-  });
-  const loginMethods = [passwordMethod];
-  const secondFactors = new SecondFactorStage({ flows: storage.flows, methods: loginMethods, clock });
-  const loginFlows = new LoginFlows({
-    keeper,
-    flows: storage.flows,
-    completions: new LoginCompletions({
-      keeper,
-      flows: storage.flows,
-      throttle,
-      tokens,
-      clock,
-    }),
-    methods: loginMethods,
-    proofs,
-    schemas,
-    throttle,
-    secondFactors,
-  });
-  const settingsMethods = [passwordMethod];
-  const etags = new TraitsEtags({ digests });
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
-  const changes = { keeper, view, store: storage.settings, outbox, clock };
-  const settingsFlows = new SettingsFlows({
-    keeper,
-    flows: storage.flows,
-    methods: settingsMethods,
-    view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
-    password: new PasswordSettings({ ...changes, throttle, tokens }),
-    deletion: new AccountDeletion(changes),
-    logins: loginFlows,
-    clock,
-  });
-  const claims = new AccountClaims({
-    keeper,
-    flows: storage.flows,
-    identities: storage.identities,
-    logins: loginFlows,
-    disowning: new AccountDisowning({
-      keeper,
-      flows: storage.flows,
-      identities: storage.identities,
-      schemas,
-      settings: settingsFlows,
-      outbox,
-      clock,
-    }),
-    clock,
-  });
-  const verificationFlows = new VerificationFlows({ keeper, flows: storage.flows, proofs, claims, clock });
   const invitations = new Invitations({
     store: storage.invitations,
     schemas,
@@ -221,58 +115,23 @@ export function createDomain(
     outbox,
     clock,
   });
-  const registrationMethods = [passwordMethod];
-  const registrationFlows = new RegistrationFlows({
-    keeper,
-    flows: storage.flows,
+  const codes = createOneTimeCodes(() => config.secrets.sealing());
+  const methods = createMethods({ hasher, policy, codes, tokens });
+  const flows = createFlows({
+    methods,
+    stores: storage,
     schemas,
-    methods: registrationMethods,
-    proofs,
+    etags: new TraitsEtags({ digests }),
     invitations,
     throttle,
-    accounts: new NewAccounts({
-      keeper,
-      flows: storage.flows,
-      verifications: verificationFlows,
-      throttle,
-      tokens,
-      clock,
-    }),
-  });
-  const recoveryFlows = new RecoveryFlows({
-    keeper,
-    flows: storage.flows,
-    proofs,
-    settings: settingsFlows,
-    secondFactors,
-    claims,
     outbox,
-    throttle,
+    sealer,
+    digests,
     tokens,
+    formTokens: createFormTokens(),
     clock,
   });
-  const anyFlows = new AnyFlows({
-    keeper,
-    flows: storage.flows,
-    kinds: {
-      login: loginFlows,
-      registration: registrationFlows,
-      verification: verificationFlows,
-      recovery: recoveryFlows,
-      settings: settingsFlows,
-    },
-  });
-  const tenantProfiles = new TenantProfiles({
-    ...{ schemas, languages, loginMethods, registrationMethods, settingsMethods },
-    proofs: proofs.forms,
-  });
-  const operatorFlows = new OperatorFlows({
-    identities: storage.identities,
-    flows: storage.flows,
-    proofs,
-    tokens,
-    clock,
-  });
+  const tenantProfiles = new TenantProfiles({ schemas, languages, methods });
   const logins = new LoginHistory({ events: storage.events, pageTokens });
   const passwords = new NewPasswords({ policy, hasher });
   const identities = new Identities({
@@ -308,15 +167,8 @@ export function createDomain(
     sessionUses,
     apiKeys,
     apiKeyUses,
-    anyFlows,
-    flowAnswers,
+    flows,
     tenantProfiles,
-    loginFlows,
-    registrationFlows,
-    verificationFlows,
-    recoveryFlows,
-    settingsFlows,
-    operatorFlows,
     invitations,
     operatorSends: new OperatorSends(),
     logins,

@@ -71,18 +71,21 @@ export const knownScopes: ReadonlySet<string> = new Set([
 export function createServices(domain: Domain) {
   const { sessions, apiKeys, identities, schemas, idempotency } = domain;
   const profiles = new IdentityProfiles({ schemas });
-  const submits = new FlowSubmits({ answers: domain.flowAnswers, profiles });
+  const submits = new FlowSubmits({ answers: domain.flows.answers, profiles });
   return [
-    bind(FlowContract, new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles, submits })),
-    bind(LoginContract, new LoginService({ flows: domain.loginFlows, submits })),
-    bind(RegistrationContract, new RegistrationService({ flows: domain.registrationFlows, submits })),
-    bind(VerificationContract, new VerificationService({ flows: domain.verificationFlows, submits })),
-    bind(RecoveryContract, new RecoveryService({ flows: domain.recoveryFlows, submits })),
-    bind(SettingsContract, new SettingsService({ flows: domain.settingsFlows, submits })),
+    bind(
+      FlowContract,
+      new FlowService({ flows: domain.flows.any, profiles: domain.tenantProfiles, submits }),
+    ),
+    bind(LoginContract, new LoginService({ flows: domain.flows.login, submits })),
+    bind(RegistrationContract, new RegistrationService({ flows: domain.flows.registration, submits })),
+    bind(VerificationContract, new VerificationService({ flows: domain.flows.verification, submits })),
+    bind(RecoveryContract, new RecoveryService({ flows: domain.flows.recovery, submits })),
+    bind(SettingsContract, new SettingsService({ flows: domain.flows.settings, submits })),
     bind(SessionContract, new SessionService({ sessions, logins: domain.logins, profiles })),
     bind(SessionFeedContract, new SessionFeedService()),
     bind(SessionAdminContract, new SessionAdminService({ sessions, identities })),
-    bind(IdentityContract, new IdentityService(domain)),
+    bind(IdentityContract, new IdentityService({ ...domain, operatorFlows: domain.flows.operator })),
     bind(InvitationContract, new InvitationService({ invitations: domain.invitations, idempotency })),
     bind(IdentitySchemaContract, new IdentitySchemaService({ schemas })),
     bind(CourierContract, new CourierService({ messages: domain.messages })),

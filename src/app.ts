@@ -131,7 +131,7 @@ async function start(options: AppOptions, cleanup: Cleanup): Promise<RunningApp>
   cleanup.add(() => listeners.admin.close(durationMs(config.config.server.shutdownTimeout)));
   cleanup.add(() => readiness.stop());
 
-  const jobs = await storage.startJobs({
+  const jobs = storage.startJobs({
     retentionMs: durationMs(config.config.database.retention),
     messageRetentionMs: durationMs(config.config.tenantDefaults.courier.retention),
     clock,

@@ -1,16 +1,17 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { MessageSender } from "../domain/courier/message-sender.ts";
 import type { ClaimedMessage } from "../domain/courier/store.ts";
+import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 
-/** Messages that a worker takes at once: few enough that others find work, many enough to save round trips. */
+/** How many messages a worker takes at once. Few enough that others find work, many enough to save round trips. */
 const batchSize = 20;
-const longestPauseMs = 10_000;
 
 interface CourierWorkersOptions {
   readonly sender: MessageSender;
-  /** Number of messages that are sent at the same time. */
+  /** How many messages are sent at the same time. */
   readonly workers: number;
-  /** Interval of looking into the queue without a wake-up. Default 1 s. */
+  /** How often the queue is looked at without being told to; default one second. */
   readonly pollMs?: number | undefined;
   readonly logger: Logger;
 }
@@ -42,49 +43,49 @@ export function startCourierWorkers(options: CourierWorkersOptions): CourierWork
  */
 class CourierWorker {
   readonly #sender: MessageSender;
-  readonly #logger: Logger;
   readonly #pollMs: number;
+  readonly #stopping = new AbortController();
   readonly #finished: Promise<void>;
-  #stopping = false;
-  #woken = false;
-  #wake: (() => void) | undefined;
-  #failures = 0;
+  /** Aborted by the first wake-up since it was last looked at the queue. */
+  #woken = new AbortController();
 
   constructor({ sender, logger, pollMs = 1_000 }: CourierWorkersOptions) {
     this.#sender = sender;
-    this.#logger = logger;
     this.#pollMs = pollMs;
-    // A worker that fails ends neither the other workers nor the process.
-    this.#finished = this.#run().catch((error: unknown) => {
-      logger.error({ err: error }, "a worker of the courier ended");
+    this.#finished = keepRunning(() => this.#look(), {
+      signal: this.#stopping.signal,
+      // A wake-up does not end these pauses: the queue is as far away as before.
+      firstPauseMs: 2 * pollMs,
+      longestPauseMs: 10_000,
+      onFailure: (error, failures) => {
+        if (failures === 1) logger.warn({ error }, "the courier cannot reach its queue; trying again");
+      },
     });
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#wake?.();
+    this.#woken.abort();
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake?.();
+    this.#stopping.abort();
+    this.#woken.abort();
     await this.#finished;
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      this.#woken = false;
-      let found = false;
-      try {
-        const messages = await this.#sender.claim(batchSize);
-        found = messages.length > 0;
-        if (found) await this.#sendAll(messages);
-        this.#failures = 0;
-      } catch (error) {
-        this.#reportFailure(error);
-      }
-      if (!found || this.#failures > 0) await this.#pause();
+  /** Looks at the queue once: sends what it finds, or waits until there may be something. */
+  async #look(): Promise<void> {
+    this.#woken = new AbortController();
+    const messages = await this.#sender.claim(batchSize);
+    if (messages.length > 0) {
+      await this.#sendAll(messages);
+      return;
     }
+    const { signal } = this.#woken;
+    await pause(this.#pollMs, signal);
+    // Security rule (SR-ENUM-5): the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
+    // after it. Otherwise the time of answers would tell whether anything was sent, hence who has an account (ASVS V6.3.8).
+    if (signal.aborted) await pause(50 + 100 * Math.random(), this.#stopping.signal);
   }
 
   async #sendAll(messages: readonly ClaimedMessage[]): Promise<void> {
@@ -93,46 +94,17 @@ class CourierWorker {
       for (let next = batch.take(); next !== undefined; next = batch.take()) {
         await this.#sender.send(next);
         batch.finish();
-        if (this.#stopping) break;
+        if (this.#stopping.signal.aborted) break;
       }
     } finally {
       await batch.giveBack();
     }
   }
+}
 
-  /** The database is away: said once, and asked again after growing pauses. */
-  #reportFailure(error: unknown): void {
-    this.#failures++;
-    if (this.#failures > 1) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#logger.warn({ error: reason }, "the courier cannot reach its queue; trying again");
-  }
-
-  async #pause(): Promise<void> {
-    const failed = this.#failures > 0;
-    // After a failure a wake-up changes nothing: the queue is as far away as before.
-    if (failed || !this.#woken) {
-      const milliseconds = Math.min(longestPauseMs, this.#pollMs * 2 ** Math.min(this.#failures, 10));
-      await this.#sleep(milliseconds, () => !failed || this.#stopping);
-    }
-    // Security rule (SR-ENUM-5): the work of sending does not fall into the answer of the call that asked for it, nor at a fixed time
-    // after it. Otherwise the time of answers would tell whether anything was sent, hence who has an account (ASVS V6.3.8).
-    if (this.#woken) await this.#sleep(50 + 100 * Math.random(), () => this.#stopping);
-  }
-
-  /** Waits; a wake-up ends it early where `isOver` says so. */
-  async #sleep(milliseconds: number, isOver: () => boolean): Promise<void> {
-    if (this.#stopping) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.#wake = () => {
-        if (!isOver()) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = undefined;
-  }
+/** Waits for so long, or until the signal is aborted. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal }).catch(() => {});
 }
 
 /** Messages that a worker holds, whose leases it extends while it works through them. */
@@ -175,7 +147,7 @@ class HeldBatch {
       this.#waiting = this.#waiting.filter(({ id }) => held.has(id));
       this.#renewedAt = startedAt;
     } catch {
-      // The database is away: the leases run out, `take` notices, and the next worker takes the messages.
+      // The database is away: the leases run out, `take` notices, and whoever comes first goes on.
     }
   }
 }

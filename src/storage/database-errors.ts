@@ -4,10 +4,8 @@ import { DomainError, domainError } from "../domain/errors.ts";
 const retryAfterMs = 1_000;
 
 /** Failures of the connection as Node names them. */
-const networkCodes = new Set([
-  ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "ENOENT", "EACCES", "EHOSTUNREACH"],
-  ...["ENETUNREACH", "ENETDOWN", "EHOSTDOWN", "ENOTFOUND", "EAI_AGAIN", "ENOTCONN", "EADDRNOTAVAIL"],
-]);
+const networkCodes =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|ENOENT|EACCES|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN|ENOTFOUND|EAI_AGAIN|ENOTCONN|EADDRNOTAVAIL)$/;
 
 /** Failures of the connection that `pg` and its pool report without a code. */
 const driverSentences =
@@ -106,7 +104,7 @@ function unavailable(cause: unknown): DomainError {
 }
 
 function isNetworkFailure(error: Error): boolean {
-  if ("code" in error && typeof error.code === "string" && networkCodes.has(error.code)) return true;
+  if ("code" in error && typeof error.code === "string" && networkCodes.test(error.code)) return true;
   return driverSentences.test(error.message);
 }
 

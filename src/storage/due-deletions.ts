@@ -13,7 +13,7 @@ const findDueStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 identities, $3 now, $4 event. Security rule: an account that is kept at the same moment stays. Its row is read
+ * $1 tenant, $2 identities, $3 now, $4 event. Security rule (SR-SETTINGS-2): an account that is kept at the same moment stays. Its row is read
  * again once the other change is done, and the condition stands here as well.
  */
 const deleteDueStatement: Statement = {

@@ -1,14 +1,15 @@
+import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Logger } from "../domain/ports.ts";
 import { type Account, commandsAs, postgresAccount } from "./embedded/account.ts";
-import { type Binaries, findBinaries } from "./embedded/binaries.ts";
+import { findBinaries } from "./embedded/binaries.ts";
 import { clusterExists, createCluster, databaseName, databasePassword, giveTo } from "./embedded/cluster.ts";
 import { lockDirectory } from "./embedded/directory-lock.ts";
-import { stopLeftover } from "./embedded/leftover.ts";
-import { Supervisor } from "./embedded/supervisor.ts";
+import { stopLeftover } from "./embedded/processes.ts";
+import { startSupervised } from "./embedded/supervisor.ts";
 
 /** How to start the embedded PostgreSQL. */
 export interface EmbeddedPostgresOptions {
@@ -48,144 +49,99 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataDirectory = resolve(options.dataDirectory);
-  const cluster = join(dataDirectory, "postgres");
-  const [binaries, account] = await Promise.all([findBinaries(), postgresAccount()]);
-  await prepareDirectory(dataDirectory, account);
-  const unlock = await lockDirectory(dataDirectory).catch((error) => {
-    throw directoryError(dataDirectory, error);
-  });
-  let address: Address | undefined;
+  // What was taken and made, to be given back in reverse order.
+  const cleanup: (() => Promise<void>)[] = [];
+  const giveBack = async () => {
+    for (const step of cleanup.splice(0).reverse()) await step();
+  };
   try {
-    // First of all, so that nothing is made beside data that this version cannot use.
-    const exists = await clusterExists(cluster, binaries);
-    address = await chooseAddress(options.transport, dataDirectory, account);
-    const password = await databasePassword(dataDirectory, exists);
-    const supervisor = await startCluster({
-      options,
-      dataDirectory,
-      cluster,
-      exists,
-      binaries,
-      account,
-      address,
-      password,
-    });
-    const { url, remove } = address;
-    return {
-      url: url(databaseName, password),
-      superuserUrl: url("postgres", password),
-      exited: supervisor.exited,
-      stop: async () => {
-        await supervisor.stop();
-        await remove();
-        await unlock();
-      },
-    };
+    return await start(dataDirectory, options, cleanup, giveBack);
   } catch (error) {
-    await address?.remove();
-    await unlock();
+    await giveBack();
     throw directoryError(dataDirectory, error);
   }
 }
 
-async function startCluster(context: {
-  readonly options: EmbeddedPostgresOptions;
-  readonly dataDirectory: string;
-  readonly cluster: string;
-  readonly exists: boolean;
-  readonly binaries: Binaries;
-  readonly account: Account | undefined;
-  readonly address: Address;
-  readonly password: string;
-}): Promise<Supervisor> {
-  const { options, dataDirectory, cluster, exists, binaries, account, address, password } = context;
-  const durable = options.durable ?? true;
-  const command = await commandsAs(account, [
-    dataDirectory,
-    address.socketDirectory ?? dataDirectory,
-    binaries.directory,
-  ]);
+async function start(
+  dataDirectory: string,
+  { logger, durable = true, transport, maxConnections = 100 }: EmbeddedPostgresOptions,
+  cleanup: (() => Promise<void>)[],
+  giveBack: () => Promise<void>,
+): Promise<EmbeddedPostgres> {
+  const [binaries, account] = await Promise.all([findBinaries(), postgresAccount()]);
+  await prepareDirectory(dataDirectory, account);
+  cleanup.push(await lockDirectory(dataDirectory));
+  const cluster = join(dataDirectory, "postgres");
+  // First of all, so that nothing is made beside data that this version cannot use.
+  const exists = await clusterExists(cluster, binaries);
+  const isOnLoopback = transport === "tcp" || process.platform === "win32";
+  const address = isOnLoopback ? await loopbackAddress() : await socketAddress(dataDirectory, account);
+  const { socketDirectory } = address;
+  cleanup.push(address.remove);
+  const password = await databasePassword(dataDirectory, exists);
+  const entered = [dataDirectory, socketDirectory ?? dataDirectory, binaries.directory];
+  const command = await commandsAs(account, entered);
   if (exists) {
     await giveTo(account, cluster);
-    await stopLeftover(cluster, address.socketDirectory, options.logger);
+    await stopLeftover(cluster, socketDirectory, logger);
   } else {
-    options.logger.info({ directory: cluster }, "making the embedded database");
+    logger.info({ directory: cluster }, "making the embedded database");
     await createCluster({ cluster, binaries, account, command, password, durable });
   }
+  const onIfDurable = durable ? "on" : "off";
   const settings = {
     ...address.settings,
-    max_connections: String(options.maxConnections ?? 100),
+    max_connections: String(maxConnections),
     shared_buffers: "64MB",
     max_wal_size: "512MB",
-    fsync: durable ? "on" : "off",
-    synchronous_commit: durable ? "on" : "off",
-    full_page_writes: durable ? "on" : "off",
+    fsync: onIfDurable,
+    synchronous_commit: onIfDurable,
+    full_page_writes: onIfDurable,
     password_encryption: "scram-sha-256",
     log_destination: "stderr",
     logging_collector: "off",
     lc_messages: "C",
-    // Security rule: statements carry digests and hashes, and what PostgreSQL says of a failed one quotes the row
+    // Security rule (SR-SECRET-1): statements carry digests and hashes, and what PostgreSQL says of a failed one quotes the row
     // (`Key (…)=(…, ada@example.com) already exists`): neither is in the log. Who sent it reports the failure.
     log_min_messages: "log",
     log_statement: "none",
     log_parameter_max_length_on_error: "0",
   };
   const parameters = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  return Supervisor.start(
-    command(binaries.postgres, ["-D", cluster, ...parameters]),
-    cluster,
-    options.logger,
-  );
-}
-
-/** Where PostgreSQL listens. */
-interface Address {
-  readonly settings: Readonly<Record<string, string>>;
-  /** Where its socket is; undefined on TCP. */
-  readonly socketDirectory: string | undefined;
-  url(role: string, password: string): string;
-  remove(): Promise<void>;
-}
-
-async function chooseAddress(
-  transport: "socket" | "tcp" | undefined,
-  dataDirectory: string,
-  account: Account | undefined,
-): Promise<Address> {
-  if ((transport ?? (process.platform === "win32" ? "tcp" : "socket")) === "tcp") {
-    const port = await freePort();
-    return {
-      settings: { listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: "" },
-      socketDirectory: undefined,
-      url: (role, password) => `postgresql://${role}:${password}@127.0.0.1:${port}/${databaseFor(role)}`,
-      remove: async () => {},
-    };
-  }
-  const { directory, remove } = await socketDirectory(dataDirectory, account);
+  const run = command(binaries.postgres, ["-D", cluster, ...parameters]);
+  const { stop, exited } = await startSupervised(run, cluster, logger);
+  cleanup.push(stop);
+  const url = (role: string, database: string) =>
+    `postgresql://${role}:${password}@${address.host}/${database}${address.query}`;
   return {
-    settings: {
-      listen_addresses: "",
-      port: "5432",
-      // A list separated by commas; quotes keep blanks.
-      unix_socket_directories: `"${directory}"`,
-      unix_socket_permissions: "0700",
-    },
-    socketDirectory: directory,
-    url: (role, password) =>
-      `postgresql://${role}:${password}@localhost/${databaseFor(role)}?host=${encodeURIComponent(directory)}`,
-    remove,
+    url: url(databaseName, databaseName),
+    superuserUrl: url("postgres", "postgres"),
+    exited,
+    stop: giveBack,
   };
 }
 
-function databaseFor(role: string): string {
-  return role === databaseName ? databaseName : "postgres";
+/** A free port of the loopback address, for a machine without sockets. */
+async function loopbackAddress() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return {
+    settings: { listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: "" },
+    host: `127.0.0.1:${port}`,
+    query: "",
+    socketDirectory: undefined,
+    remove: async () => {},
+  };
 }
 
 /**
- * A folder for the socket that nobody else can enter: in the data directory, or, if that path is too long for a
+ * A socket in a folder that nobody else can enter: in the data directory, or, if that path is too long for a
  * socket (107 bytes on Linux, 103 on macOS) or cannot be written in PostgreSQL's list syntax, a temporary one.
  */
-async function socketDirectory(dataDirectory: string, account: Account | undefined) {
+async function socketAddress(dataDirectory: string, account: Account | undefined) {
   const inside = join(dataDirectory, "run");
   const longest = process.platform === "darwin" ? 103 : 107;
   const fits = Buffer.byteLength(join(inside, ".s.PGSQL.5432")) <= longest && !/["\\,]/.test(inside);
@@ -194,37 +150,25 @@ async function socketDirectory(dataDirectory: string, account: Account | undefin
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if (account) await chown(directory, account.uid, account.gid);
   await chmod(directory, 0o700);
+  // A list separated by commas; quotes keep blanks.
+  const directories = { unix_socket_directories: `"${directory}"`, unix_socket_permissions: "0700" };
   return {
-    directory,
+    settings: { listen_addresses: "", port: "5432", ...directories },
+    host: "localhost",
+    query: `?host=${encodeURIComponent(directory)}`,
+    socketDirectory: directory,
     remove: async () => {
       if (!fits) await rm(directory, { recursive: true, force: true });
     },
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string")
-    throw new Error("no free port on the loopback address");
-  return address.port;
-}
-
 /** Makes the data directory; as root it is opened so far that PostgreSQL's account can pass through it. */
 async function prepareDirectory(directory: string, account: Account | undefined): Promise<void> {
-  try {
-    await makeDirectories(directory, account ? 0o711 : 0o700);
-    const { mode, uid } = await stat(directory);
-    // What lies in it has its own permissions: secrets are 0600, the database is 0700.
-    if (account && uid === 0 && (mode & 0o001) === 0) await chmod(directory, (mode & 0o777) | 0o011);
-  } catch (error) {
-    throw directoryError(directory, error);
-  }
+  await makeDirectories(directory, account ? 0o711 : 0o700);
+  const { mode, uid } = await stat(directory);
+  // What lies in it has its own permissions: secrets are 0600, the database is 0700.
+  if (account && uid === 0 && (mode & 0o001) === 0) await chmod(directory, (mode & 0o777) | 0o011);
 }
 
 /**
@@ -244,32 +188,19 @@ async function makeDirectories(directory: string, mode: number): Promise<void> {
   }
 }
 
-function directoryError(directory: string, error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") {
-    return new Error(`The data directory ${directory} cannot be made: its file system refuses`, {
-      cause: error,
-    });
-  }
-  if (code === "ENOTDIR" || code === "EEXIST") {
-    return new Error(
-      `The data directory ${directory} cannot be made: there is a file of that name on the way`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    const what = code === "EROFS" ? "its file system is read-only" : "permission denied";
-    return new Error(`The data directory ${directory} cannot be used: ${what}`, { cause: error });
-  }
-  if (code === "ENAMETOOLONG") {
-    return new Error(`The data directory ${directory} cannot be made: its path is too long`, {
-      cause: error,
-    });
-  }
-  if (code === "ENOSPC") {
-    return new Error(`The data directory ${directory} cannot be used: the disk is full`, { cause: error });
-  }
-  return error;
+/** What is wrong with a data directory, by the code of the system's error. */
+const directoryProblems: Readonly<Record<string, string>> = {
+  ENOENT: "made: its file system refuses",
+  ENOTDIR: "made: there is a file of that name on the way",
+  EEXIST: "made: there is a file of that name on the way",
+  ENAMETOOLONG: "made: its path is too long",
+  EACCES: "used: permission denied",
+  EPERM: "used: permission denied",
+  EROFS: "used: its file system is read-only",
+  ENOSPC: "used: the disk is full",
+};
+
+function directoryError(directory: string, cause: unknown): unknown {
+  const problem = directoryProblems[(cause as NodeJS.ErrnoException).code ?? ""];
+  return problem ? new Error(`The data directory ${directory} cannot be ${problem}`, { cause }) : cause;
 }

@@ -2,8 +2,9 @@
  * Whether a flow waits for a code or link that anybody may have asked for, by an address or name. Its holder has shown nothing
  * yet. Every other flow of an identity is its owner's, or of somebody who has shown something.
  */
-const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_digest IS NOT NULL OR data ? 'choice')
-    AND NOT data ?| ARRAY['refreshes', 'firstFactor', 'operator'])`;
+const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_digest IS NOT NULL OR data #>> '{state,at}' = 'choose_address')
+    AND NOT data -> 'state' ? 'firstFactor' AND NOT data -> 'purpose' ? 'operator'
+    AND data #>> '{purpose,kind}' IS DISTINCT FROM 'refresh')`;
 
 /**
  * What a flow that waits becomes: one like those of an address that nobody has. Its code or link is dead twice over, by its
@@ -12,14 +13,14 @@ const waits = `(kind IN ('login', 'recovery', 'verification') AND (challenge_dig
 const becomesNobodys = {
   identity_id: "NULL",
   challenge_digest: "sha256(challenge_digest)",
-  data: "data #- '{pending,target}'",
+  data: "data #- '{state,target}'",
 };
 
 /**
  * Ends what is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of it may outlive
  * a new secret or address. `condition`: which flows, as a part of a WHERE clause.
  *
- * Security rule: the flow of a stranger who has asked for a code goes on as if nothing had happened, and as it would for an
+ * Security rule (SR-ENUM-6): the flow of a stranger who has asked for a code goes on as if nothing had happened, and as it would for an
  * address that nobody has. If it ended, it would tell that the address has an account, and when its owner does something (ASVS V6.3.8).
  */
 export function endFlows(condition: string): string {

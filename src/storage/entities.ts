@@ -1,70 +1,99 @@
-import { defineEntity, p } from "@mikro-orm/core";
+import { defineEntity, p, Type } from "@mikro-orm/core";
+import type { MessageChannel, MessageTemplate } from "../domain/courier/message.ts";
+import type { MessageState } from "../domain/courier/store.ts";
+import type { EventActor, EventType } from "../domain/event/event.ts";
+import type { FlowData, FlowState } from "../domain/flow/shared/flow.ts";
+import type { AddressKind, IdentityState } from "../domain/identity/identity.ts";
+import type { ApiKeyId, EventId, IdentityId, InvitationId, MessageId, SessionId } from "../domain/ids.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { FlowClient, FlowKind } from "../domain/kinds.ts";
+import type { Challenge } from "../domain/method/method.ts";
+import type { AssuranceLevel } from "../domain/session/session.ts";
+import { actorColumn, callerText, endColumn, endOf, instantOf, proofsOf } from "./column-values.ts";
 
 /**
- * The tables as MikroORM knows them: what the migrations are compared with, so that a column that is changed in
- * one place only fails a test. The stores do not use them, see README.md. Foreign keys, which all lead to
- * `identity`, are written in the migrations alone: they share `tenant_id` with the primary key.
+ * The tables: the one description of a row. From it come the migrations (`make migration NAME=...` writes the next one), and
+ * rows.generated.ts (`make generate`): the columns and types of the hand-written SQL, and what makes a row of a value and a
+ * value of a row. `hidden` is what a row has and its value has not. The process that serves does not load this file.
+ *
+ * Foreign keys, which all lead to `identity`, are written in the migrations alone: they share `tenant_id` with the primary key.
  */
 
-const schema = "ostiary";
+/** A column of a value that is read by the one function and written by the other: both are in column-values.ts. */
+export class Mapped<Value, Column> extends Type<Value, Column> {
+  readonly columnType: string;
+  readonly read: ((column: Column) => Value) | undefined;
+  readonly write: ((value: Value) => unknown) | undefined;
 
-const moment = () => p.datetime().columnType("timestamptz(6)");
+  constructor(columnType: string, read?: (column: Column) => Value, write?: (value: Value) => unknown) {
+    super();
+    this.columnType = columnType;
+    this.read = read;
+    this.write = write;
+  }
+
+  override getColumnType(): string {
+    return this.columnType;
+  }
+}
+
+const time = "timestamptz(6)";
+const moment = () => p.datetime().columnType(time);
+/** A moment that comes to be compared. */
+const instant = () => p.type(new Mapped(time, instantOf));
+/** An end that may never come: NULL. */
+const end = () => p.type(new Mapped(time, endOf, endColumn)).nullable();
+/** What a caller's software says of itself. */
+const ofCaller = () => p.type(new Mapped<string, string>("text", undefined, callerText));
+const bytes = () => p.blob().$type<Uint8Array>();
 /** Text that is ordered by its bytes. */
 const orderedText = () => p.text().collation("C");
 
+/** Indexes that are more than a list of properties: the columns, and what may stand before and after them. */
+function indexes(table: string, definitions: Readonly<Record<string, string>>) {
+  return Object.entries(definitions).map(([name, definition]) => {
+    const [, unique = "", rest] = /^(unique )?(.*)$/.exec(definition) ?? [];
+    return { name, expression: `create ${unique}index ${name} on ostiary.${table} ${rest}` };
+  });
+}
+
 const Tenant = defineEntity({
   name: "Tenant",
-  tableName: "tenant",
-  schema,
   properties: { tenantId: p.uuid().primary(), name: orderedText(), createdAt: moment() },
   uniques: [{ name: "tenant_name", properties: ["name"] }],
 });
 
 const Identity = defineEntity({
   name: "Identity",
-  tableName: "identity",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    id: p.uuid().primary(),
+    id: p.uuid().primary().$type<IdentityId>(),
     createdAt: moment(),
     updatedAt: moment(),
     revision: p.integer(),
     externalId: orderedText().nullable(),
     schemaId: p.text(),
     schemaVersion: p.integer(),
-    state: p.text(),
+    state: p.text().$type<IdentityState>(),
     stateChangedAt: moment(),
-    traits: p.json(),
-    publicMetadata: p.json(),
-    adminMetadata: p.json(),
+    traits: p.json<JsonObject>(),
+    publicMetadata: p.json<JsonObject>(),
+    adminMetadata: p.json<JsonObject>(),
     displayName: p.text(),
     lastLoginAt: moment().nullable(),
-    loginSequence: p.integer(),
-    deleteAt: moment().nullable(),
+    loginSequence: p.integer().hidden(),
+    deleteAt: end(),
   },
-  indexes: [
-    {
-      name: "identity_deletion",
-      expression:
-        "create index identity_deletion on ostiary.identity (tenant_id, delete_at) where delete_at is not null",
-    },
-    {
-      name: "identity_list",
-      expression: "create index identity_list on ostiary.identity (tenant_id, created_at desc, id desc)",
-    },
-    {
-      name: "identity_traits",
-      expression: "create index identity_traits on ostiary.identity using gin (traits jsonb_path_ops)",
-    },
-  ],
+  indexes: indexes("identity", {
+    identity_deletion: "(tenant_id, delete_at) where delete_at is not null",
+    identity_list: "(tenant_id, created_at desc, id desc)",
+    identity_traits: "using gin (traits jsonb_path_ops)",
+  }),
   uniques: [{ name: "identity_external_id", properties: ["tenantId", "externalId"] }],
 });
 
 const IdentityIdentifier = defineEntity({
   name: "IdentityIdentifier",
-  tableName: "identity_identifier",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     value: orderedText().primary(),
@@ -78,8 +107,6 @@ const IdentityIdentifier = defineEntity({
 
 const IdentityVerifiableAddress = defineEntity({
   name: "IdentityVerifiableAddress",
-  tableName: "identity_verifiable_address",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
@@ -94,8 +121,6 @@ const IdentityVerifiableAddress = defineEntity({
 
 const IdentityRecoveryAddress = defineEntity({
   name: "IdentityRecoveryAddress",
-  tableName: "identity_recovery_address",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
@@ -108,8 +133,6 @@ const IdentityRecoveryAddress = defineEntity({
 
 const IdentityCredential = defineEntity({
   name: "IdentityCredential",
-  tableName: "identity_credential",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     identityId: p.uuid().primary(),
@@ -125,136 +148,108 @@ const IdentityCredential = defineEntity({
 
 const IdentitySchema = defineEntity({
   name: "IdentitySchema",
-  tableName: "identity_schema",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     id: orderedText().primary(),
     version: p.integer().primary(),
     createdAt: moment(),
-    document: p.json().columnType("json"),
-    documentDigest: p.blob(),
+    document: p.json<JsonObject>().columnType("json"),
+    documentDigest: bytes().hidden(),
   },
+});
+
+const ClientInfo = defineEntity({
+  name: "ClientInfo",
+  embeddable: true,
+  properties: { ipAddress: ofCaller().nullable(), userAgent: ofCaller().nullable() },
 });
 
 const Session = defineEntity({
   name: "Session",
-  tableName: "session",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    id: p.uuid().primary(),
-    tokenDigest: p.blob(),
-    identityId: p.uuid(),
+    id: p.uuid().primary().$type<SessionId>(),
+    tokenDigest: bytes().hidden(),
+    identityId: p.uuid().$type<IdentityId>(),
     createdAt: moment(),
     updatedAt: moment(),
-    assuranceLevel: p.text(),
-    authenticationMethods: p.json(),
+    assuranceLevel: p.text().$type<AssuranceLevel>(),
+    authenticationMethods: p.type(new Mapped("jsonb", proofsOf)),
     authenticatedAt: moment(),
-    expiresAt: moment(),
+    expiresAt: instant(),
     lastUsedAt: moment(),
-    revokedAt: moment().nullable(),
-    ipAddress: p.text().nullable(),
-    userAgent: p.text().nullable(),
+    revokedAt: end(),
+    device: p.embedded(ClientInfo).prefix(false),
   },
-  indexes: [
-    {
-      name: "session_identity",
-      expression:
-        "create index session_identity on ostiary.session (tenant_id, identity_id, created_at desc, id desc)",
-    },
-    {
-      name: "session_list",
-      expression: "create index session_list on ostiary.session (tenant_id, created_at desc, id desc)",
-    },
-    { name: "session_expiry", properties: ["expiresAt"] },
-    {
-      name: "session_revocation",
-      expression:
-        "create index session_revocation on ostiary.session (revoked_at) where revoked_at is not null",
-    },
-  ],
+  indexes: indexes("session", {
+    session_identity: "(tenant_id, identity_id, created_at desc, id desc)",
+    session_list: "(tenant_id, created_at desc, id desc)",
+    session_expiry: "(expires_at)",
+    session_revocation: "(revoked_at) where revoked_at is not null",
+  }),
   uniques: [{ name: "session_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
 
 const Flow = defineEntity({
   name: "Flow",
-  tableName: "flow",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    digest: p.blob().primary(),
-    kind: p.text(),
-    client: p.text(),
-    state: p.text(),
+    digest: bytes().primary(),
+    kind: p.text().$type<FlowKind>(),
+    client: p.text().$type<FlowClient>(),
+    state: p.text().$type<FlowState>(),
     createdAt: moment(),
     expiresAt: moment(),
     returnTo: p.text().nullable(),
-    browserDigest: p.blob().nullable(),
-    identityId: p.uuid().nullable(),
-    data: p.json(),
+    browserDigest: bytes().nullable(),
+    identityId: p.uuid().$type<IdentityId>().nullable(),
+    data: p.json<FlowData>(),
     revision: p.integer().default(0),
-    challengeKind: p.text().nullable(),
-    challengeDigest: p.blob().nullable(),
+    challengeKind: p.text().$type<Challenge["kind"]>().nullable(),
+    challengeDigest: bytes().nullable(),
     challengeExpiresAt: moment().nullable(),
     challengeAttempts: p.integer().default(0),
     kept: p.text().nullable(),
     answer: p.text().nullable(),
   },
-  indexes: [
-    {
-      name: "flow_link",
-      expression:
-        "create unique index flow_link on ostiary.flow (tenant_id, challenge_digest) where challenge_kind = 'link'",
-    },
-    {
-      name: "flow_identity",
-      expression: "create index flow_identity on ostiary.flow (tenant_id, identity_id, revision)",
-    },
-    { name: "flow_expiry", properties: ["expiresAt"] },
-  ],
+  indexes: indexes("flow", {
+    flow_link: "unique (tenant_id, challenge_digest) where challenge_kind = 'link'",
+    flow_identity: "(tenant_id, identity_id, revision)",
+    flow_expiry: "(expires_at)",
+  }),
 });
 
 const ApiKey = defineEntity({
   name: "ApiKey",
-  tableName: "api_key",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    id: p.uuid().primary(),
-    tokenDigest: p.blob(),
+    id: p.uuid().primary().$type<ApiKeyId>(),
+    tokenDigest: bytes().hidden(),
     createdAt: moment(),
     updatedAt: moment(),
     name: p.text(),
-    scopes: p.array(),
-    expiresAt: moment().nullable(),
+    scopes: p.array().$type<readonly string[]>(),
+    expiresAt: end(),
     lastUsedAt: moment().nullable(),
-    revokedAt: moment().nullable(),
+    revokedAt: end(),
     bootstrap: p.boolean(),
-    makerApiKeyId: p.uuid().nullable(),
+    makerApiKeyId: p.uuid().$type<ApiKeyId>().nullable(),
     makerCertificate: p.text().nullable(),
   },
-  indexes: [
-    { name: "api_key_maker", properties: ["tenantId", "makerApiKeyId"] },
-    {
-      name: "api_key_list",
-      expression: "create index api_key_list on ostiary.api_key (tenant_id, created_at desc, id desc)",
-    },
-  ],
+  indexes: indexes("api_key", {
+    api_key_maker: "(tenant_id, maker_api_key_id)",
+    api_key_list: "(tenant_id, created_at desc, id desc)",
+  }),
   uniques: [{ name: "api_key_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
 
 const ApiKeyBootstrap = defineEntity({
   name: "ApiKeyBootstrap",
-  tableName: "api_key_bootstrap",
-  schema,
   properties: { tenantId: p.uuid().primary(), apiKeyId: p.uuid(), createdAt: moment() },
 });
 
 const IdempotencyRecord = defineEntity({
   name: "IdempotencyRecord",
-  tableName: "idempotency_record",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     caller: orderedText().primary(),
@@ -269,8 +264,6 @@ const IdempotencyRecord = defineEntity({
 
 const EventEpoch = defineEntity({
   name: "EventEpoch",
-  tableName: "event_epoch",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
     epoch: p.uuid(),
@@ -279,78 +272,74 @@ const EventEpoch = defineEntity({
   },
 });
 
+const Origin = defineEntity({
+  name: "OriginOfEvent",
+  embeddable: true,
+  properties: {
+    actor: p.type(new Mapped<EventActor, EventActor>("jsonb", undefined, actorColumn)),
+    requestId: ofCaller(),
+    ipAddress: ofCaller().nullable(),
+    userAgent: ofCaller().nullable(),
+  },
+});
+
 const Event = defineEntity({
   name: "Event",
-  tableName: "event",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    position: p.bigint("string").primary().autoincrement(false),
-    transactionId: p.string().columnType("xid8"),
-    id: p.uuid(),
+    position: p.bigint("string").primary().autoincrement(false).hidden(),
+    transactionId: p.string().columnType("xid8").hidden(),
+    id: p.uuid().$type<EventId>(),
     createdAt: moment(),
-    type: p.text(),
-    identityId: p.uuid().nullable(),
-    sessionId: p.uuid().nullable(),
-    actor: p.json(),
-    requestId: p.text(),
-    ipAddress: p.text().nullable(),
-    userAgent: p.text().nullable(),
-    data: p.json(),
+    type: p.text().$type<EventType>(),
+    identityId: p.uuid().$type<IdentityId>().nullable(),
+    sessionId: p.uuid().$type<SessionId>().nullable(),
+    origin: p.embedded(Origin).prefix(false),
+    data: p.json<JsonObject>(),
   },
-  indexes: [
-    { name: "event_order", properties: ["tenantId", "transactionId", "position"] },
-    {
-      name: "event_logins",
-      expression: `create index event_logins on ostiary.event (tenant_id, identity_id, created_at desc, id desc)
-        where type in ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')`,
-    },
-  ],
+  indexes: indexes("event", {
+    event_order: "(tenant_id, transaction_id, position)",
+    event_logins:
+      "(tenant_id, identity_id, created_at desc, id desc) where type in ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')",
+  }),
 });
 
 const Message = defineEntity({
   name: "Message",
-  tableName: "message",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    id: p.uuid().primary(),
+    id: p.uuid().primary().$type<MessageId>(),
     createdAt: moment(),
     updatedAt: moment(),
-    state: orderedText(),
-    channel: p.text(),
-    template: p.text(),
+    state: orderedText().$type<MessageState>(),
+    channel: p.text().$type<MessageChannel>(),
+    template: p.text().$type<MessageTemplate>(),
     recipient: orderedText(),
     language: p.text(),
-    identityId: p.uuid().nullable(),
+    identityId: p.uuid().$type<IdentityId>().nullable(),
     attempts: p.integer(),
     nextAttemptAt: moment().nullable(),
-    leaseToken: p.uuid().nullable(),
-    expiresAt: moment().nullable(),
+    leaseToken: p.uuid().nullable().hidden(),
+    expiresAt: end(),
     endedAt: moment().nullable(),
     lastError: p.text().nullable(),
-    sealedData: p.text().nullable(),
+    sealedData: p.text().nullable().hidden(),
   },
-  indexes: Object.entries({
+  indexes: indexes("message", {
     message_due: "(next_attempt_at) where state in ('queued', 'sending')",
     message_list: "(tenant_id, created_at desc, id desc)",
     message_failed: "(tenant_id, created_at desc, id desc) where state = 'failed'",
     message_recipient: "(tenant_id, recipient, created_at desc, id desc)",
     message_identity: "(tenant_id, identity_id, created_at desc, id desc)",
     message_end: "(ended_at) where ended_at is not null",
-  }).map(([name, columns]) => ({
-    name,
-    expression: `create index ${name} on ostiary.message ${columns}`,
-  })),
+  }),
 });
 
 const ThrottleCounter = defineEntity({
   name: "ThrottleCounter",
-  tableName: "throttle_counter",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    key: p.blob().primary(),
+    key: bytes().primary(),
     spentUntilUs: p.bigint("string"),
     periodUs: p.bigint("string"),
   },
@@ -359,11 +348,9 @@ const ThrottleCounter = defineEntity({
 
 const Device = defineEntity({
   name: "Device",
-  tableName: "device",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    tokenDigest: p.blob().primary(),
+    tokenDigest: bytes().primary(),
     identityId: p.uuid(),
     createdAt: moment(),
     expiresAt: moment(),
@@ -376,41 +363,50 @@ const Device = defineEntity({
 
 const Invitation = defineEntity({
   name: "Invitation",
-  tableName: "invitation",
-  schema,
   properties: {
     tenantId: p.uuid().primary(),
-    id: p.uuid().primary(),
-    tokenDigest: p.blob(),
+    id: p.uuid().primary().$type<InvitationId>(),
+    tokenDigest: bytes().hidden(),
     createdAt: moment(),
-    expiresAt: moment(),
-    endsAt: moment(),
-    addressKind: p.text().nullable(),
+    expiresAt: instant(),
+    endsAt: moment().hidden(),
+    addressKind: p.text().$type<AddressKind>().nullable(),
     address: orderedText().nullable(),
     schemaId: p.text(),
-    traits: p.json(),
-    publicMetadata: p.json(),
-    adminMetadata: p.json(),
-    usedAt: moment().nullable(),
-    identityId: p.uuid().nullable(),
-    revokedAt: moment().nullable(),
+    traits: p.json<JsonObject>(),
+    publicMetadata: p.json<JsonObject>(),
+    adminMetadata: p.json<JsonObject>(),
+    usedAt: end(),
+    identityId: p.uuid().$type<IdentityId>().nullable(),
+    revokedAt: end(),
   },
-  indexes: Object.entries({
+  indexes: indexes("invitation", {
     invitation_list: "(tenant_id, created_at desc, id desc)",
     invitation_address: "(tenant_id, address, created_at desc, id desc) where address is not null",
     invitation_identity: "(tenant_id, identity_id) where identity_id is not null",
     invitation_end: "(ends_at)",
-  }).map(([name, columns]) => ({
-    name,
-    expression: `create index ${name} on ostiary.invitation ${columns}`,
-  })),
+  }),
   uniques: [{ name: "invitation_token_digest", properties: ["tenantId", "tokenDigest"] }],
 });
 
 /** All tables but the migrations' own. */
-export const entities = [
-  ...[Tenant, Identity, IdentityIdentifier, IdentityVerifiableAddress, IdentityRecoveryAddress],
-  ...[IdentityCredential, IdentitySchema, Session, Flow, ApiKey, ApiKeyBootstrap, IdempotencyRecord],
-  ...[EventEpoch, Event, Message],
-  ...[ThrottleCounter, Device, Invitation],
-];
+export const entities = {
+  Tenant,
+  Identity,
+  IdentityIdentifier,
+  IdentityVerifiableAddress,
+  IdentityRecoveryAddress,
+  IdentityCredential,
+  IdentitySchema,
+  Session,
+  Flow,
+  ApiKey,
+  ApiKeyBootstrap,
+  IdempotencyRecord,
+  EventEpoch,
+  Event,
+  Message,
+  ThrottleCounter,
+  Device,
+  Invitation,
+};

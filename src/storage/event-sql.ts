@@ -1,14 +1,5 @@
-import type { Event, EventActor } from "../domain/event/event.ts";
-import type { JsonObject } from "../domain/json.ts";
-import { unpaired } from "./json.ts";
-
-/** The columns of an event that a writer fills in, in the order of `insertEvents`. */
-const columns = `tenant_id, transaction_id, id, created_at, type, identity_id, session_id, actor, request_id,
-    ip_address, user_agent, data`;
-
-/** What `eventsParameter` unfolds to within a statement. */
-const recordset = `AS given(id uuid, created_at timestamptz, type text, identity_id uuid, session_id uuid,
-      actor jsonb, request_id text, ip_address text, user_agent text, data jsonb)`;
+import type { Event } from "../domain/event/event.ts";
+import { eventRow, writeEvent } from "./rows.generated.ts";
 
 /** How the events of one statement are written. Each value is a piece of SQL that holds no input. */
 interface EventInsertion {
@@ -26,15 +17,13 @@ interface EventInsertion {
 }
 
 /** The INSERT that writes events in the statement that makes them happen. */
-export function insertEvents(options: EventInsertion): string {
-  const identityId = options.identityId
-    ? `coalesce(given.identity_id, ${options.identityId})`
-    : "given.identity_id";
-  return `INSERT INTO ostiary.event (${columns})
-    SELECT ${options.tenant}, pg_current_xact_id(), ${options.id ?? "given.id"}, given.created_at, given.type,
-      ${identityId}, ${options.sessionId ?? "given.session_id"}, given.actor, given.request_id,
-      given.ip_address, given.user_agent, given.data
-    FROM ${options.from}, jsonb_to_recordset(${options.events}::jsonb) ${recordset}`;
+export function insertEvents({ tenant, events, from, identityId, sessionId, id }: EventInsertion): string {
+  const plain = eventRow.without("id", "identity_id", "session_id");
+  return `INSERT INTO ostiary.event (tenant_id, transaction_id, id, identity_id, session_id, ${plain.names})
+    SELECT ${tenant}, pg_current_xact_id(), ${id ?? "given.id"},
+      ${identityId ? `coalesce(given.identity_id, ${identityId})` : "given.identity_id"},
+      ${sessionId ?? "given.session_id"}, ${plain.given}
+    FROM ${from}, jsonb_to_recordset(${events}::jsonb) ${eventRow.record}`;
 }
 
 /**
@@ -47,21 +36,6 @@ export const derivedEventId =
 /** Events as one parameter. */
 export function eventsParameter(events: readonly Event[]): string {
   return JSON.stringify(
-    events.map((event) => ({
-      id: event.id,
-      created_at: event.createdAt,
-      type: event.type,
-      identity_id: event.identityId,
-      session_id: event.sessionId,
-      actor: actorToJson(event.origin.actor),
-      request_id: unpaired(event.origin.requestId),
-      ip_address: event.origin.ipAddress,
-      user_agent: event.origin.userAgent === undefined ? undefined : unpaired(event.origin.userAgent),
-      data: event.data,
-    })),
+    events.map(({ identityId, sessionId, ...event }) => writeEvent({ ...event, identityId, sessionId })),
   );
-}
-
-function actorToJson(actor: EventActor): JsonObject {
-  return actor.kind === "certificate" ? { ...actor, name: unpaired(actor.name) } : { ...actor };
 }

@@ -1,34 +1,15 @@
-import type { Event, EventActor, EventType } from "../domain/event/event.ts";
 import type { LoginEvent, LoginEventType } from "../domain/event/login-history.ts";
-import type { EventCursor, EventStore, RecordedEvent } from "../domain/event/store.ts";
-import type { EventId, IdentityId, SessionId } from "../domain/ids.ts";
-import type { JsonObject } from "../domain/json.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
+import type { EventStore } from "../domain/event/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
-
-interface EventRow {
-  readonly id: EventId;
-  readonly created_at: Date;
-  readonly type: EventType;
-  readonly identity_id: IdentityId | null;
-  readonly session_id: SessionId | null;
-  readonly actor: EventActor;
-  readonly request_id: string;
-  readonly ip_address: string | null;
-  readonly user_agent: string | null;
-  readonly data: JsonObject;
-}
+import { type EventRow, eventRow, readEvent } from "./rows.generated.ts";
 
 interface RecordedRow extends EventRow {
   readonly epoch: string;
   readonly transaction_id: string;
   readonly position: string;
 }
-
-const eventColumns = `e.id, e.created_at, e.type, e.identity_id, e.session_id, e.actor, e.request_id, e.ip_address,
-  e.user_agent, e.data`;
 
 const appendStatement: Statement = {
   name: "append_events",
@@ -44,7 +25,7 @@ const appendStatement: Statement = {
  */
 const readAfterStatement: Statement = {
   name: "read_events_after",
-  text: `SELECT p.epoch, e.transaction_id, e.position, ${eventColumns}
+  text: `SELECT p.epoch, e.transaction_id, e.position, ${eventRow.selected}
     FROM ostiary.event_epoch p
     JOIN ostiary.event e ON e.tenant_id = p.tenant_id
     WHERE p.tenant_id = $1
@@ -56,7 +37,7 @@ const readAfterStatement: Statement = {
 
 /** $1 tenant, $2 identity, $3 and $4 the position to go on from or null, $5 limit. The types are those of the index. */
 const listLoginsStatement: Statement = {
-  text: `SELECT ${eventColumns} FROM ostiary.event e
+  text: `SELECT ${eventRow.selected} FROM ostiary.event e
     WHERE e.tenant_id = $1 AND e.identity_id = $2 AND ${afterPosition("e", "$3", "$4")}
       AND e.type IN ('login.succeeded', 'login.failed', 'registration.succeeded', 'recovery.succeeded')
     ORDER BY e.created_at DESC, e.id DESC LIMIT $5`,
@@ -66,57 +47,31 @@ const listLoginsStatement: Statement = {
  * The event log on PostgreSQL. A cursor of another epoch reads from the beginning: the epoch in what comes back
  * tells the reader that what it knows is of another log.
  */
-export class PostgresEventStore implements EventStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async append(scope: Scope, events: readonly Event[]): Promise<void> {
-    if (events.length === 0) return;
-    await this.#database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
-  }
-
-  async readAfter(
-    scope: Scope,
-    cursor: EventCursor | undefined,
-    limit: number,
-  ): Promise<readonly RecordedEvent[]> {
-    const rows = await this.#database.query<RecordedRow>(scope, readAfterStatement, [
-      ...[scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit],
-    ]);
-    return rows.map((row) => ({
-      ...eventFromRow(row),
-      cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
-    }));
-  }
-
-  async listLogins(scope: Scope, identityId: IdentityId, page: PageRequest): Promise<Page<LoginEvent>> {
-    const { createdAt, id } = positionOf(page);
-    const rows = await this.#database.query<EventRow & { readonly type: LoginEventType }>(
-      scope,
-      listLoginsStatement,
-      [scope.tenantId, identityId, createdAt, id, page.size + 1],
-    );
-    const items = rows.map((row) => ({ ...eventFromRow(row), type: row.type }));
-    return toPage(items, page.size, byCreation);
-  }
-}
-
-function eventFromRow(row: EventRow): Event {
+export function createEventStore(database: Database): EventStore {
   return {
-    id: row.id,
-    createdAt: row.created_at,
-    type: row.type,
-    identityId: row.identity_id ?? undefined,
-    sessionId: row.session_id ?? undefined,
-    origin: {
-      actor: row.actor,
-      requestId: row.request_id,
-      ipAddress: row.ip_address ?? undefined,
-      userAgent: row.user_agent ?? undefined,
+    async append(scope, events) {
+      if (events.length === 0) return;
+      await database.query(scope, appendStatement, [scope.tenantId, eventsParameter(events)]);
     },
-    data: row.data,
+
+    async readAfter(scope, cursor, limit) {
+      const values = [scope.tenantId, cursor?.epoch, cursor?.transactionId, cursor?.position, limit];
+      const rows = await database.query<RecordedRow>(scope, readAfterStatement, values);
+      return rows.map((row) => ({
+        ...readEvent(row),
+        cursor: { epoch: row.epoch, transactionId: row.transaction_id, position: row.position },
+      }));
+    },
+
+    async listLogins(scope, identityId, page) {
+      const { createdAt, id } = positionOf(page);
+      const rows = await database.query<EventRow & { readonly e_type: LoginEventType }>(
+        scope,
+        listLoginsStatement,
+        [scope.tenantId, identityId, createdAt, id, page.size + 1],
+      );
+      const items = rows.map((row): LoginEvent => ({ ...readEvent(row), type: row.e_type }));
+      return toPage(items, page.size, byCreation);
+    },
   };
 }

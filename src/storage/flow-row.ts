@@ -1,51 +1,17 @@
-import type { FlowData, FlowRecord, FlowState } from "../domain/flow/shared/flow.ts";
-import type { IdentityId } from "../domain/ids.ts";
-import type { FlowClient, FlowKind } from "../domain/kinds.ts";
+import type { FlowRecord } from "../domain/flow/shared/flow.ts";
 import type { Challenge } from "../domain/method/method.ts";
+import { hexadecimal } from "./column-values.ts";
+import { type FlowRow, readFlow, writeFlow } from "./rows.generated.ts";
 
-/** The columns of a challenge, as `flowColumns` names them. */
-export interface ChallengeRow {
-  readonly f_challenge_kind: Challenge["kind"] | null;
-  readonly f_challenge_digest: Uint8Array | null;
-  readonly f_challenge_expires_at: Date | null;
-  readonly f_challenge_attempts: number;
-}
-
-/** A row of `flowColumns`. */
-export interface FlowRow extends ChallengeRow {
-  readonly f_digest: Uint8Array;
-  readonly f_kind: FlowKind;
-  readonly f_client: FlowClient;
-  readonly f_state: FlowState;
-  readonly f_created_at: Date;
-  readonly f_expires_at: Date;
-  readonly f_return_to: string | null;
-  readonly f_browser_digest: Uint8Array | null;
-  readonly f_identity_id: IdentityId | null;
-  readonly f_revision: number;
-  readonly f_data: FlowData;
-  readonly f_kept: string | null;
-  readonly f_answer: string | null;
-}
+/** The columns of a challenge. */
+export type ChallengeRow = Pick<
+  FlowRow,
+  "f_challenge_kind" | "f_challenge_digest" | "f_challenge_expires_at" | "f_challenge_attempts"
+>;
 
 /** The flow in a row. */
 export function flowFromRow(row: FlowRow): FlowRecord {
-  return {
-    digest: row.f_digest,
-    kind: row.f_kind,
-    client: row.f_client,
-    state: row.f_state,
-    createdAt: row.f_created_at,
-    expiresAt: row.f_expires_at,
-    returnTo: row.f_return_to ?? undefined,
-    browserDigest: row.f_browser_digest ?? undefined,
-    identityId: row.f_identity_id ?? undefined,
-    revision: row.f_revision,
-    challenge: challengeFromRow(row),
-    data: row.f_data,
-    kept: row.f_kept ?? undefined,
-    answer: row.f_answer ?? undefined,
-  };
+  return { ...readFlow(row), challenge: challengeFromRow(row) };
 }
 
 /** The challenge in a row; undefined if there is none. */
@@ -55,26 +21,13 @@ export function challengeFromRow(row: ChallengeRow): Challenge | undefined {
   return { kind, digest, expiresAt, attempts: row.f_challenge_attempts };
 }
 
-/** A new flow as one JSON parameter; digests are hexadecimal. */
+/** A new flow as one JSON parameter. */
 export function flowParameter(flow: FlowRecord): string {
   const { challenge } = flow;
   return JSON.stringify({
-    digest: hex(flow.digest),
-    kind: flow.kind,
-    client: flow.client,
-    state: flow.state,
-    created_at: flow.createdAt,
-    expires_at: flow.expiresAt,
-    return_to: flow.returnTo,
-    browser_digest: flow.browserDigest && hex(flow.browserDigest),
-    identity_id: flow.identityId,
+    ...writeFlow({ ...flow, kept: undefined, answer: undefined }),
     challenge_kind: challenge?.kind,
-    challenge_digest: challenge && hex(challenge.digest),
+    challenge_digest: challenge && hexadecimal(challenge.digest),
     challenge_expires_at: challenge?.expiresAt,
-    data: flow.data,
   });
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

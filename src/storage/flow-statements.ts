@@ -5,32 +5,18 @@ import { insertIdentityParts } from "./identity-statements.ts";
 import { admissionParts } from "./invitation-sql.ts";
 import { insertMessages } from "./message-sql.ts";
 import { foundColumn, joinIdentity } from "./owner-statements.ts";
-import { sessionRecord, sessionValues, sessionWriteColumns } from "./session-row.ts";
+import { flowRow, sessionRow } from "./rows.generated.ts";
 import { throttleParts } from "./throttle-statements.ts";
 
-const flowColumns = `
-  f.digest AS f_digest, f.kind AS f_kind, f.client AS f_client, f.state AS f_state,
-  f.created_at AS f_created_at, f.expires_at AS f_expires_at, f.return_to AS f_return_to,
-  f.browser_digest AS f_browser_digest, f.identity_id AS f_identity_id, f.revision AS f_revision,
-  f.challenge_kind AS f_challenge_kind, f.challenge_digest AS f_challenge_digest,
-  f.challenge_expires_at AS f_challenge_expires_at, f.challenge_attempts AS f_challenge_attempts, f.data AS f_data, f.kept AS f_kept, f.answer AS f_answer`;
+const flowColumns = flowRow.selected;
 
-const flowWriteColumns = `digest, kind, client, state, created_at, expires_at, return_to, browser_digest, identity_id,
-  challenge_kind, challenge_digest, challenge_expires_at, data`;
-
-/** What `flowParameter` unfolds to; digests are hexadecimal there. */
-const flowRecord = `AS given(digest text, kind text, client text, state text, created_at timestamptz,
-  expires_at timestamptz, return_to text, browser_digest text, identity_id uuid, challenge_kind text,
-  challenge_digest text, challenge_expires_at timestamptz, data jsonb)`;
-
-const flowValues = `decode(given.digest, 'hex'), given.kind, given.client, given.state, given.created_at,
-  given.expires_at, given.return_to, decode(given.browser_digest, 'hex'), given.identity_id, given.challenge_kind,
-  decode(given.challenge_digest, 'hex'), given.challenge_expires_at, given.data`;
+/** The columns of a new flow. */
+const newFlow = flowRow.without("revision", "challenge_attempts", "kept", "answer");
 
 /** Writes a new flow. $1 tenant, `flow` its parameter, `from` a part with one row if it is to be written. */
 export function insertFlow(flow: string, from: string): string {
-  return `INSERT INTO ostiary.flow (tenant_id, ${flowWriteColumns})
-    SELECT $1, ${flowValues} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${flowRecord}`;
+  return `INSERT INTO ostiary.flow (tenant_id, ${newFlow.names})
+    SELECT $1, ${newFlow.given} FROM ${from}, jsonb_to_record(${flow}::jsonb) ${newFlow.record}`;
 }
 
 /** $1 tenant, $2 flow, $3 messages. */
@@ -60,8 +46,8 @@ export const beginByOperatorStatement: Statement = {
   name: "begin_by_operator",
   text: `WITH ended AS (
     UPDATE ostiary.flow SET state = 'completed', revision = revision + 1
-    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active' AND kind = $4 AND data ? 'operator'
-      AND challenge_digest IS NOT NULL AND ($5::text IS NULL OR data #>> '{pending,target,value}' = $5)
+    WHERE tenant_id = $1 AND identity_id = $2 AND state = 'active' AND kind = $4 AND data -> 'purpose' ? 'operator'
+      AND challenge_digest IS NOT NULL AND ($5::text IS NULL OR data #>> '{state,target,value}' = $5)
   ), always AS (
     SELECT
   ), created AS (
@@ -109,8 +95,8 @@ export const findForLoginStatement: Statement = {
     FROM (SELECT $1::uuid AS tenant_id) scope
     LEFT JOIN ostiary.flow f ON f.tenant_id = scope.tenant_id AND f.digest = $2 AND (f.kind = 'login' OR $5)
     LEFT JOIN ostiary.identity_identifier found ON found.tenant_id = scope.tenant_id
-      AND found.value = COALESCE(f.data #>> '{identifier,value}', $3)
-    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{identifier,value}', $3) IS NULL
+      AND found.value = COALESCE(f.data #>> '{state,identifier,value}', $3)
+    CROSS JOIN LATERAL (SELECT CASE WHEN f.kind <> 'login' OR COALESCE(f.data #>> '{state,identifier,value}', $3) IS NULL
       THEN f.identity_id ELSE found.identity_id END AS id) owner
     ${joinIdentity("owner.id")}
     LEFT JOIN ostiary.identity_credential c
@@ -200,9 +186,9 @@ export function closeFlows(identity: string, when: string): string {
 
 /** Writes a session if its parameter is not null. */
 export function insertSession(session: string, digest: string, from: string): string {
-  return `INSERT INTO ostiary.session (tenant_id, ${sessionWriteColumns})
-    SELECT $1, ${sessionValues(digest)}
-    FROM ${from}, jsonb_to_record(${session}::jsonb) ${sessionRecord}
+  return `INSERT INTO ostiary.session (tenant_id, token_digest, ${sessionRow.names})
+    SELECT $1, ${digest}::bytea, ${sessionRow.given}
+    FROM ${from}, jsonb_to_record(${session}::jsonb) ${sessionRow.record}
     WHERE ${session}::jsonb IS NOT NULL`;
 }
 

@@ -1,15 +1,8 @@
 import type { IdempotencyStore } from "../domain/idempotency/store.ts";
-import type { Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 
 /** How often a record is looked for that is removed at the same moment. */
 const maxAttempts = 5;
-
-interface Key {
-  readonly caller: string;
-  readonly method: string;
-  readonly requestId: string;
-}
 
 /**
  * Takes the key unless a record that still counts has it; waits for a transaction that is taking it. $1 tenant,
@@ -28,36 +21,32 @@ const claimStatement: Statement = {
 const whereKey = "tenant_id = $1 AND caller = $2 AND method = $3 AND request_id = $4";
 
 /** Request ids on PostgreSQL. */
-export class PostgresIdempotencyStore implements IdempotencyStore {
-  readonly #database: Database;
+export function createIdempotencyStore(database: Database): IdempotencyStore {
+  return {
+    async claim(scope, key, at, expiresAt) {
+      if (!database.isTransaction(scope)) {
+        throw new Error("a request id is claimed within the transaction that does what it stands for");
+      }
+      const keyValues = [scope.tenantId, key.caller, key.method, key.requestId];
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        const claimed = await database.query(scope, claimStatement, [...keyValues, at, expiresAt]);
+        if (claimed.length > 0) return undefined;
+        const [row] = await database.query<{ readonly outcome: string }>(
+          scope,
+          { text: `SELECT outcome FROM ostiary.idempotency_record WHERE ${whereKey}` },
+          keyValues,
+        );
+        if (row) return row.outcome;
+      }
+      throw new Error("a request id kept vanishing while it was being claimed");
+    },
 
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async claim(scope: Scope, key: Key, at: Date, expiresAt: Date): Promise<string | undefined> {
-    if (!this.#database.isTransaction(scope)) {
-      throw new Error("a request id is claimed within the transaction that does what it stands for");
-    }
-    const keyValues = [scope.tenantId, key.caller, key.method, key.requestId];
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const claimed = await this.#database.query(scope, claimStatement, [...keyValues, at, expiresAt]);
-      if (claimed.length > 0) return undefined;
-      const [row] = await this.#database.query<{ readonly outcome: string }>(
+    async complete(scope, key, outcome) {
+      await database.query(
         scope,
-        { text: `SELECT outcome FROM ostiary.idempotency_record WHERE ${whereKey}` },
-        keyValues,
+        { text: `UPDATE ostiary.idempotency_record SET outcome = $5 WHERE ${whereKey}` },
+        [scope.tenantId, key.caller, key.method, key.requestId, outcome],
       );
-      if (row) return row.outcome;
-    }
-    throw new Error("a request id kept vanishing while it was being claimed");
-  }
-
-  async complete(scope: Scope, key: Key, outcome: string): Promise<void> {
-    await this.#database.query(
-      scope,
-      { text: `UPDATE ostiary.idempotency_record SET outcome = $5 WHERE ${whereKey}` },
-      [scope.tenantId, key.caller, key.method, key.requestId, outcome],
-    );
-  }
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { credentialIdOf, newCredentialId } from "./credential-ids.ts";
 import type { Statement } from "./database.ts";
 import { endFlows, leaveWaitingFlows } from "./end-flows.ts";
 import { insertEvents } from "./event-sql.ts";
-import { addressRecord, identifierRecord, identityRecord, identityWriteColumns } from "./identity-row.ts";
+import { addressRecord, identifierRecord, identityRecord, writtenIdentity } from "./identity-row.ts";
 import { insertMessages } from "./message-sql.ts";
 
 /** The parameters of `insertIdentityParts`: pieces of SQL that hold no input. $1 is the tenant. */
@@ -23,13 +23,9 @@ interface IdentityInsertion {
 
 /** The parts of a statement that write a new identity, `new_identity` first. */
 export function insertIdentityParts(options: IdentityInsertion): string {
-  const given = identityWriteColumns
-    .split(",")
-    .map((column) => `given.${column.trim()}`)
-    .join(", ");
   return `new_identity AS (
-    INSERT INTO ostiary.identity (tenant_id, ${identityWriteColumns}, login_sequence)
-    SELECT $1, ${given}, 0
+    INSERT INTO ostiary.identity (tenant_id, ${writtenIdentity.names}, login_sequence)
+    SELECT $1, ${writtenIdentity.given}, 0
     FROM ${options.when}, jsonb_to_record(${options.identity}::jsonb) ${identityRecord}
     RETURNING id
   ), new_identifier AS (
@@ -108,24 +104,21 @@ export function replaceAddressParts(verifiableAddresses: string, recoveryAddress
 }
 
 /**
- * $1 tenant, $2 identity, $3 expected revision, $4 identifiers, $5 verifiable and $6 recovery addresses, $7 events.
+ * $1 tenant, $2 identity, $3 identifiers, $4 verifiable and $5 recovery addresses, $6 expected revision, $7 events.
  *
  * `login_sequence` is raised, so that a login that read the identity before does not complete. An identifier of another
  * identity is left as it is: then `complete` is false, and the caller rolls back. The external id fails with 23505.
  */
 export const updateIdentityStatement: Statement = {
   text: `WITH changed AS (
-    UPDATE ostiary.identity i SET updated_at = given.updated_at, revision = given.revision,
-      external_id = given.external_id, schema_id = given.schema_id, schema_version = given.schema_version,
-      state = given.state, state_changed_at = given.state_changed_at, traits = given.traits,
-      public_metadata = given.public_metadata, admin_metadata = given.admin_metadata,
-      display_name = given.display_name, login_sequence = i.login_sequence + 1
+    UPDATE ostiary.identity i SET ${writtenIdentity.without("id", "created_at", "last_login_at").assignments},
+      login_sequence = i.login_sequence + 1
     FROM jsonb_to_record($2::jsonb) ${identityRecord}
-    WHERE i.tenant_id = $1 AND i.id = given.id AND i.revision = $3
+    WHERE i.tenant_id = $1 AND i.id = given.id AND i.revision = $6
     RETURNING i.id
   ), identifier AS (
     SELECT changed.id AS identity_id, given.*
-    FROM changed, jsonb_to_recordset($4::jsonb) ${identifierRecord}
+    FROM changed, jsonb_to_recordset($3::jsonb) ${identifierRecord}
   ), removed_identifier AS (
     DELETE FROM ostiary.identity_identifier
     WHERE tenant_id = $1 AND identity_id = (SELECT id FROM changed)
@@ -137,7 +130,7 @@ export const updateIdentityStatement: Statement = {
       SET kind = excluded.kind, path = excluded.path, ordinal = excluded.ordinal
       WHERE n.identity_id = excluded.identity_id
     RETURNING value
-  ), ${replaceAddressParts("$5", "$6")}, recorded AS (
+  ), ${replaceAddressParts("$4", "$5")}, recorded AS (
     ${insertEvents({ tenant: "$1", events: "$7", from: "changed" })}
   )
   SELECT EXISTS (SELECT FROM changed) AS updated,

@@ -1,10 +1,8 @@
 import { Client } from "pg";
+import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 import { applySettings } from "./connection.ts";
 import { messageChannel } from "./message-sql.ts";
-
-const firstPauseMs = 250;
-const longestPauseMs = 10_000;
 
 interface MessageListenerOptions {
   /** Asked at each connect: the password may have been changed. */
@@ -18,80 +16,54 @@ interface MessageListenerOptions {
  * connect, for what it may have missed.
  */
 export function listenForMessages(options: MessageListenerOptions): { stop(): Promise<void> } {
-  const listener = new MessageListener(options);
-  return { stop: () => listener.stop() };
+  const stopping = new AbortController();
+  const finished = keepRunning((succeeded) => listen(options, stopping.signal, succeeded), {
+    signal: stopping.signal,
+    firstPauseMs: 250,
+    longestPauseMs: 10_000,
+    onFailure: (error, failures) => {
+      // Polling goes on meanwhile, so this costs a little time and nothing else: it is said once.
+      if (failures === 1) options.logger.warn({ error }, "cannot listen for new messages");
+    },
+  });
+  return {
+    stop: () => {
+      stopping.abort();
+      return finished;
+    },
+  };
 }
 
-class MessageListener {
-  readonly #options: MessageListenerOptions;
-  readonly #finished: Promise<void>;
-  readonly #stopped = Promise.withResolvers<void>();
-  #stopping = false;
-  #warned = false;
-
-  constructor(options: MessageListenerOptions) {
-    this.#options = options;
-    this.#finished = this.#keepListening().catch((error: unknown) => {
-      options.logger.error({ err: error }, "the listener for new messages ended");
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#stopped.resolve();
-    await this.#finished;
-  }
-
-  async #keepListening(): Promise<void> {
-    let pauseMs = firstPauseMs;
-    while (!this.#stopping) {
-      const startedAt = Date.now();
-      try {
-        await this.#listen();
-      } catch (error) {
-        // Polling goes on meanwhile, so this costs a little time and nothing else: it is said once.
-        const reason = error instanceof Error ? error.message : String(error);
-        if (!this.#warned) this.#options.logger.warn({ error: reason }, "cannot listen for new messages");
-        this.#warned = true;
-      }
-      pauseMs = Date.now() - startedAt > 60_000 ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 2);
-      if (!this.#stopping) await this.#pause(pauseMs);
-    }
-  }
-
-  /** Ends when it is stopped; throws when the connection is lost. */
-  async #listen(): Promise<void> {
-    const client = new Client({
-      connectionString: this.#options.url(),
-      connectionTimeoutMillis: 5_000,
-      keepAlive: true,
-      application_name: "ostiary messages",
-    });
-    const lost = Promise.withResolvers<never>();
-    // Unheard, either would end the process (see database.ts).
-    lost.promise.catch(() => {});
-    client.on("error", (error) => lost.reject(error));
-    client.on("end", () => lost.reject(new Error("the connection was closed")));
-    client.on("notification", () => this.#options.onMessages());
-    try {
-      await client.connect();
-      await applySettings(client);
-      await client.query(`LISTEN ${messageChannel}`);
-      this.#warned = false;
-      this.#options.onMessages();
-      await Promise.race([lost.promise, this.#stopped.promise]);
-    } finally {
-      // It may be broken already, and then there is nothing to close.
-      await client.end().catch(() => {});
-    }
-  }
-
-  async #pause(milliseconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const waited = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds);
-    });
-    await Promise.race([waited, this.#stopped.promise]);
-    clearTimeout(timer);
+/** Ends when it is stopped; throws when the connection is lost. */
+async function listen(
+  { url, onMessages }: MessageListenerOptions,
+  stopping: AbortSignal,
+  succeeded: () => void,
+): Promise<void> {
+  const client = new Client({
+    connectionString: url(),
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    application_name: "ostiary messages",
+  });
+  const over = Promise.withResolvers<void>();
+  // Unheard, either would end the process (see database.ts).
+  over.promise.catch(() => {});
+  client.on("error", over.reject);
+  client.on("end", () => over.reject(new Error("the connection was closed")));
+  client.on("notification", onMessages);
+  const stop = () => over.resolve();
+  stopping.addEventListener("abort", stop);
+  try {
+    await client.connect();
+    await applySettings(client);
+    await client.query(`LISTEN ${messageChannel}`);
+    succeeded();
+    onMessages();
+    await over.promise;
+  } finally {
+    stopping.removeEventListener("abort", stop);
+    // It may be broken already, and then there is nothing to close.
+    await client.end().catch(() => {});
   }
 }

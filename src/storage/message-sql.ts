@@ -1,12 +1,14 @@
 import type { SealedMessage } from "../domain/courier/outbox.ts";
-import { endColumn } from "./ends.ts";
+import { endColumn } from "./column-values.ts";
+import { messageRow } from "./rows.generated.ts";
 
 /** The channel of LISTEN and NOTIFY on which workers hear of new messages. */
 export const messageChannel = "ostiary_message";
 
-/** What `messagesParameter` unfolds to within a statement. */
-const recordset = `AS given(id uuid, created_at timestamptz, channel text, template text, recipient text,
-      language text, identity_id uuid, suppressed boolean, expires_at timestamptz, sealed_data text)`;
+/** What a message brings along; the other columns follow from it. */
+const brought = messageRow
+  .without("updated_at", "attempts", "state", "next_attempt_at", "ended_at", "last_error")
+  .with({ sealed_data: "text" });
 
 /** How the messages of one statement are written. Each value is a piece of SQL that holds no input. */
 interface MessageInsertion {
@@ -21,18 +23,16 @@ interface MessageInsertion {
 /**
  * The INSERT that writes messages in the statement that makes them necessary, and wakes the workers when it commits.
  *
- * Security rule: a suppressed message is written, and announced, like any other; only its state differs. So a
+ * Security rule (SR-ENUM-4): a suppressed message is written, and announced, like any other; only its state differs. So a
  * statement does the same work for an address that somebody has and for one that nobody has.
  */
-export function insertMessages(options: MessageInsertion): string {
-  return `INSERT INTO ostiary.message (tenant_id, id, created_at, updated_at, state, channel, template, recipient,
-      language, identity_id, attempts, next_attempt_at, expires_at, ended_at, sealed_data)
-    SELECT ${options.tenant}, given.id, given.created_at, given.created_at,
-      CASE WHEN given.suppressed THEN 'suppressed' ELSE 'queued' END, given.channel, given.template,
-      given.recipient, given.language, given.identity_id, 0,
-      CASE WHEN given.suppressed THEN NULL ELSE given.created_at END, given.expires_at,
-      CASE WHEN given.suppressed THEN given.created_at END, given.sealed_data
-    FROM ${options.from}, jsonb_to_recordset(${options.messages}::jsonb) ${recordset},
+export function insertMessages({ tenant, messages, from }: MessageInsertion): string {
+  return `INSERT INTO ostiary.message (tenant_id, ${brought.names}, updated_at, attempts, state, next_attempt_at, ended_at)
+    SELECT ${tenant}, ${brought.given}, given.created_at, 0,
+      CASE WHEN given.suppressed THEN 'suppressed' ELSE 'queued' END,
+      CASE WHEN given.suppressed THEN NULL ELSE given.created_at END,
+      CASE WHEN given.suppressed THEN given.created_at END
+    FROM ${from}, jsonb_to_recordset(${messages}::jsonb) ${brought.with({ suppressed: "boolean" }).record},
       LATERAL (SELECT pg_notify('${messageChannel}', left(given.template, 0))) woken`;
 }
 

@@ -1,15 +1,6 @@
-import type { SealedMessage } from "../domain/courier/outbox.ts";
-import type {
-  ClaimedMessage,
-  CourierStore,
-  KeptMessage,
-  Lease,
-  MessageFilter,
-  MessageRecord,
-} from "../domain/courier/store.ts";
+import type { CourierStore, Lease } from "../domain/courier/store.ts";
 import type { Event } from "../domain/event/event.ts";
 import type { MessageId } from "../domain/ids.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
@@ -17,12 +8,12 @@ import {
   type ClaimedRow,
   claimedColumns,
   claimedFromRow,
+  type KeptRow,
+  keptColumns,
   keptFromRow,
-  type MessageRow,
-  messageColumns,
-  messageFromRow,
 } from "./message-row.ts";
 import { insertMessages, messageChannel, messagesParameter } from "./message-sql.ts";
+import { type MessageRow, messageRow, readMessage } from "./rows.generated.ts";
 
 const enqueueStatement: Statement = {
   name: "enqueue_messages",
@@ -50,6 +41,9 @@ const claimStatement: Statement = {
 const held = `FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS given(tenant_id, id, lease_token)
   WHERE m.tenant_id = given.tenant_id AND m.id = given.id AND m.lease_token = given.lease_token
     AND m.state = 'sending'`;
+
+/** $1 tenant, $2 id. One message that is not suppressed. */
+const shown = "FROM ostiary.message m WHERE m.tenant_id = $1 AND m.id = $2 AND m.state <> 'suppressed'";
 
 const renewStatement: Statement = {
   text: `UPDATE ostiary.message m SET next_attempt_at = $4 ${held} RETURNING m.id`,
@@ -87,139 +81,138 @@ const requeueStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "m" })}
   )
-  SELECT ${messageColumns}, pg_notify('${messageChannel}', '') FROM m`,
+  SELECT ${messageRow.selected}, pg_notify('${messageChannel}', '') FROM m`,
 };
 
 /** The queue of messages on PostgreSQL. It is never distributed, so workers may look at all tenants at once. */
-export class PostgresMessageStore implements CourierStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async enqueue(scope: Scope, messages: readonly SealedMessage[]): Promise<void> {
-    if (messages.length === 0) return;
-    await this.#database.query(scope, enqueueStatement, [scope.tenantId, messagesParameter(messages)]);
-  }
-
-  async claim(request: Parameters<CourierStore["claim"]>[0]): Promise<readonly ClaimedMessage[]> {
-    const values = [request.now, request.leaseUntil, request.leaseToken, request.limit];
-    const rows = await this.#database.query<ClaimedRow>(undefined, claimStatement, values);
-    // UPDATE returns rows in any order; the oldest go first.
-    return rows.map(claimedFromRow).sort((left, right) => (left.id < right.id ? -1 : 1));
-  }
-
-  async renew(leases: readonly Lease[], leaseUntil: Date): Promise<ReadonlySet<MessageId>> {
-    if (leases.length === 0) return new Set();
-    const values = [...leaseValues(leases), leaseUntil];
-    const rows = await this.#database.query<{ readonly id: MessageId }>(undefined, renewStatement, values);
-    return new Set(rows.map((row) => row.id));
-  }
-
-  async release(leases: readonly Lease[], now: Date): Promise<void> {
-    await this.#database.query(undefined, releaseStatement, [...leaseValues(leases), now]);
-  }
-
-  recordSent(lease: Lease, change: Parameters<CourierStore["recordSent"]>[1]): Promise<boolean> {
-    const { at, keepData, event } = change;
-    return this.#record(lease, { at, state: "sent", endedAt: at, forget: !keepData, events: [event] });
-  }
-
-  recordRetry(lease: Lease, change: Parameters<CourierStore["recordRetry"]>[1]): Promise<boolean> {
-    const { at, nextAttemptAt, error } = change;
-    return this.#record(lease, { at, state: "queued", nextAttemptAt, error, forget: false, events: [] });
-  }
-
-  recordFailed(lease: Lease, change: Parameters<CourierStore["recordFailed"]>[1]): Promise<boolean> {
-    const { at, error, event } = change;
-    return this.#record(lease, { at, state: "failed", endedAt: at, error, forget: false, events: [event] });
-  }
-
-  async find(scope: Scope, id: MessageId): Promise<MessageRecord | undefined> {
-    const message = await this.findKept(scope, id);
-    if (message === undefined) return undefined;
-    const { sealedData: _, ...record } = message;
-    return record;
-  }
-
-  async list(scope: Scope, filter: MessageFilter, page: PageRequest): Promise<Page<MessageRecord>> {
-    const { createdAt, id } = positionOf(page);
-    const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
-    const conditions = ["m.tenant_id = $1", "m.state <> 'suppressed'", afterPosition("m", "$2", "$3")];
-    const columns = {
-      state: filter.state,
-      recipient: filter.recipient,
-      identity_id: filter.identityId,
-      template: filter.template,
-    };
-    for (const [column, value] of Object.entries(columns)) {
-      if (value !== undefined) conditions.push(`m.${column} = $${values.push(value)}`);
-    }
-    const rows = await this.#database.query<MessageRow>(
-      scope,
-      {
-        text: `SELECT ${messageColumns} FROM ostiary.message m
-          WHERE ${conditions.join(" AND ")} ORDER BY m.created_at DESC, m.id DESC LIMIT $4`,
-      },
-      values,
-    );
-    return toPage(rows.map(messageFromRow), page.size, byCreation);
-  }
-
-  async listKept(scope: Scope, limit: number): Promise<readonly KeptMessage[]> {
-    const rows = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
-      scope,
-      {
-        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
-          WHERE m.tenant_id = $1 AND m.state <> 'suppressed' ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
-      },
-      [scope.tenantId, limit],
-    );
-    return rows.map(keptFromRow);
-  }
-
-  async findKept(scope: Scope, id: MessageId): Promise<KeptMessage | undefined> {
-    const [row] = await this.#database.query<MessageRow & { readonly sealed_data: string | null }>(
-      scope,
-      {
-        text: `SELECT ${messageColumns}, m.sealed_data FROM ostiary.message m
-          WHERE m.tenant_id = $1 AND m.id = $2 AND m.state <> 'suppressed'`,
-      },
-      [scope.tenantId, id],
-    );
-    return row && keptFromRow(row);
-  }
-
-  async requeue(
-    scope: Scope,
-    id: MessageId,
-    change: Parameters<CourierStore["requeue"]>[2],
-  ): Promise<MessageRecord | undefined> {
-    const values = [scope.tenantId, id, change.at, change.recipient, eventsParameter([change.event])];
-    const [row] = await this.#database.query<MessageRow>(scope, requeueStatement, values);
-    return row && messageFromRow(row);
-  }
-
-  async #record(
-    lease: Lease,
-    change: {
-      readonly at: Date;
-      readonly state: "sent" | "queued" | "failed";
-      readonly nextAttemptAt?: Date;
-      readonly endedAt?: Date;
-      readonly error?: string;
-      readonly forget: boolean;
-      readonly events: readonly Event[];
+export function createMessageStore(database: Database): CourierStore {
+  return {
+    async enqueue(scope, messages) {
+      if (messages.length === 0) return;
+      await database.query(scope, enqueueStatement, [scope.tenantId, messagesParameter(messages)]);
     },
-  ): Promise<boolean> {
-    const { tenantId, id, leaseToken } = lease;
-    const rows = await this.#database.query({ tenantId }, recordStatement, [
-      ...[tenantId, id, leaseToken, change.at, change.state, change.nextAttemptAt, change.endedAt],
-      ...[change.error, change.forget, eventsParameter(change.events)],
-    ]);
-    return rows.length > 0;
-  }
+
+    async claim(request) {
+      const values = [request.now, request.leaseUntil, request.leaseToken, request.limit];
+      const rows = await database.query<ClaimedRow>(undefined, claimStatement, values);
+      // UPDATE returns rows in any order; the oldest go first.
+      return rows.map(claimedFromRow).sort((left, right) => (left.id < right.id ? -1 : 1));
+    },
+
+    async renew(leases, leaseUntil) {
+      if (leases.length === 0) return new Set();
+      const values = [...leaseValues(leases), leaseUntil];
+      const rows = await database.query<{ readonly id: MessageId }>(undefined, renewStatement, values);
+      return new Set(rows.map((row) => row.id));
+    },
+
+    async release(leases, now) {
+      await database.query(undefined, releaseStatement, [...leaseValues(leases), now]);
+    },
+
+    recordSent(lease, change) {
+      const { at, keepData, event } = change;
+      return record(database, lease, { at, state: "sent", endedAt: at, forget: !keepData, events: [event] });
+    },
+
+    recordRetry(lease, change) {
+      const { at, nextAttemptAt, error } = change;
+      return record(database, lease, {
+        at,
+        state: "queued",
+        nextAttemptAt,
+        error,
+        forget: false,
+        events: [],
+      });
+    },
+
+    recordFailed(lease, change) {
+      const { at, error, event } = change;
+      return record(database, lease, {
+        at,
+        state: "failed",
+        endedAt: at,
+        error,
+        forget: false,
+        events: [event],
+      });
+    },
+
+    async find(scope, id) {
+      const statement = { text: `SELECT ${messageRow.selected} ${shown}` };
+      const [row] = await database.query<MessageRow>(scope, statement, [scope.tenantId, id]);
+      return row && readMessage(row);
+    },
+
+    async list(scope, filter, page) {
+      const { createdAt, id } = positionOf(page);
+      const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
+      const conditions = ["m.tenant_id = $1", "m.state <> 'suppressed'", afterPosition("m", "$2", "$3")];
+      const columns = {
+        state: filter.state,
+        recipient: filter.recipient,
+        identity_id: filter.identityId,
+        template: filter.template,
+      };
+      for (const [column, value] of Object.entries(columns)) {
+        if (value !== undefined) conditions.push(`m.${column} = $${values.push(value)}`);
+      }
+      const rows = await database.query<MessageRow>(
+        scope,
+        {
+          text: `SELECT ${messageRow.selected} FROM ostiary.message m
+            WHERE ${conditions.join(" AND ")} ORDER BY m.created_at DESC, m.id DESC LIMIT $4`,
+        },
+        values,
+      );
+      return toPage(rows.map(readMessage), page.size, byCreation);
+    },
+
+    async listKept(scope, limit) {
+      const rows = await database.query<KeptRow>(
+        scope,
+        {
+          text: `SELECT ${keptColumns} FROM ostiary.message m
+            WHERE m.tenant_id = $1 AND m.state <> 'suppressed' ORDER BY m.created_at DESC, m.id DESC LIMIT $2`,
+        },
+        [scope.tenantId, limit],
+      );
+      return rows.map(keptFromRow);
+    },
+
+    async findKept(scope, id) {
+      const statement = { text: `SELECT ${keptColumns} ${shown}` };
+      const [row] = await database.query<KeptRow>(scope, statement, [scope.tenantId, id]);
+      return row && keptFromRow(row);
+    },
+
+    async requeue(scope, id, change) {
+      const values = [scope.tenantId, id, change.at, change.recipient, eventsParameter([change.event])];
+      const [row] = await database.query<MessageRow>(scope, requeueStatement, values);
+      return row && readMessage(row);
+    },
+  };
+}
+
+interface AttemptResult {
+  readonly at: Date;
+  readonly state: "sent" | "queued" | "failed";
+  readonly nextAttemptAt?: Date;
+  readonly endedAt?: Date;
+  readonly error?: string;
+  readonly forget: boolean;
+  readonly events: readonly Event[];
+}
+
+async function record(
+  database: Database,
+  { tenantId, id, leaseToken }: Lease,
+  { at, state, nextAttemptAt, endedAt, error, forget, events }: AttemptResult,
+): Promise<boolean> {
+  const attempt = [tenantId, id, leaseToken, at, state, nextAttemptAt, endedAt, error, forget];
+  const values = [...attempt, eventsParameter(events)];
+  return (await database.query({ tenantId }, recordStatement, values)).length > 0;
 }
 
 function leaseValues(leases: readonly Lease[]): readonly [string[], string[], string[]] {

@@ -6,8 +6,10 @@ import { migrations } from "./migrations/index.ts";
 /** The number of the advisory lock that a migrating server holds: "ostiary" in letters, shortened. */
 const lockKey = 0x6f737469;
 
-const schemaName = "ostiary";
-const tableName = "migration";
+/** The schema of all tables. */
+export const schemaName = "ostiary";
+/** Where MikroORM notes which migrations were done. */
+export const migrationTable = "migration";
 
 /** The names of migrations that the database lacks, oldest first. One statement. */
 export async function findPendingMigrations(
@@ -15,7 +17,7 @@ export async function findPendingMigrations(
 ): Promise<string[]> {
   let done: ReadonlySet<string>;
   try {
-    done = new Set((await query(`SELECT name FROM ${schemaName}.${tableName}`)).map((row) => row.name));
+    done = new Set((await query(`SELECT name FROM ${schemaName}.${migrationTable}`)).map((row) => row.name));
   } catch (error) {
     // No such schema, no such table: nothing was ever migrated.
     const state = sqlState(error instanceof Error && error.cause !== undefined ? error.cause : error);
@@ -66,11 +68,7 @@ async function runMigrations(url: string, direction: "up" | "down"): Promise<voi
 
 async function runWithMikroOrm(url: string, direction: "up" | "down"): Promise<void> {
   const { openMikroOrm } = await import("./mikro-orm.ts");
-  const orm = await openMikroOrm(url, {
-    schemaName,
-    tableName,
-    database: new Client({ connectionString: url }).database ?? "",
-  });
+  const orm = await openMikroOrm({ url, name: new Client({ connectionString: url }).database ?? "" });
   try {
     await (direction === "up" ? orm.migrator.up() : orm.migrator.down({ to: 0 }));
   } finally {

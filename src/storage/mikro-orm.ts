@@ -2,37 +2,34 @@ import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
 import { entities } from "./entities.ts";
 import { migrations } from "./migrations/index.ts";
-
-/** Where MikroORM finds its own table. */
-interface MikroOrmOptions {
-  readonly schemaName: string;
-  readonly tableName: string;
-  readonly database: string;
-}
+import { migrationTable, schemaName } from "./migrator.ts";
 
 /**
- * Opens MikroORM with the entities and migrations. Only for changes of the schema and for comparing it with the
- * entities: the stores send hand-written SQL, see README.md. Import this file lazily, it is heavy.
+ * Opens MikroORM with the entities and migrations, on a database or, for what needs only the entities, on none. Import this file
+ * lazily: it is heavy, see README.md.
  */
-export async function openMikroOrm(url: string, options: MikroOrmOptions) {
+export async function openMikroOrm(database?: { readonly url: string; readonly name: string }) {
   return MikroORM.init({
-    entities: [...entities],
-    dbName: options.database,
-    schema: options.schemaName,
+    entities: Object.values(entities),
+    dbName: database?.name ?? schemaName,
+    schema: schemaName,
     // The connection string as `pg` reads it: MikroORM's own reading knows no Unix sockets.
-    driverOptions: { connectionString: url, max: 1, application_name: "ostiary migrations" },
+    driverOptions: { connectionString: database?.url, max: 1, application_name: "ostiary migrations" },
     extensions: [Migrator],
     migrations: {
-      tableName: options.tableName,
+      tableName: migrationTable,
       migrationsList: await Promise.all(
         migrations.map(async ({ name, load }) => ({ name, class: await load() })),
       ),
-      snapshot: false,
+      path: `${import.meta.dirname}/migrations`,
+      // The tables as the last migration left them: what the next one is made from.
+      snapshot: database === undefined,
+      snapshotName: "snapshot",
+      snapshotOnMigrate: false,
       transactional: true,
       allOrNothing: true,
       disableForeignKeys: false,
     },
-    discovery: { warnWhenNoEntities: false },
     debug: false,
     logger: () => {},
   });

@@ -1,19 +1,14 @@
-import type { Event } from "../domain/event/event.ts";
-import type { Identity } from "../domain/identity/identity.ts";
-import type { IdentityId, SessionId, TenantId } from "../domain/ids.ts";
-import type { Page, PageRequest, Scope } from "../domain/ports.ts";
-import type { Session } from "../domain/session/session.ts";
-import type { SessionFilter, SessionStore } from "../domain/session/store.ts";
+import type { SessionStore } from "../domain/session/store.ts";
 import type { Database, Statement } from "./database.ts";
 import { eventsParameter, insertEvents } from "./event-sql.ts";
 import { type IdentityRow, identityColumns, identityFromRow } from "./identity-row.ts";
 import { afterPosition, byCreation, positionOf, toPage } from "./keyset.ts";
-import { type SessionRow, sessionColumns, sessionFromRow } from "./session-row.ts";
+import { readSession, type SessionRow, sessionRow } from "./rows.generated.ts";
 import { latestUses, recordUseStatement } from "./use.ts";
 
 const findByTokenDigestStatement: Statement = {
   name: "find_session_by_token_digest",
-  text: `SELECT ${sessionColumns}, ${identityColumns}
+  text: `SELECT ${sessionRow.selected}, ${identityColumns}
     FROM ostiary.session s
     JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
     WHERE s.tenant_id = $1 AND s.token_digest = $2`,
@@ -21,7 +16,7 @@ const findByTokenDigestStatement: Statement = {
 
 const findByTokenDigestsStatement: Statement = {
   name: "find_sessions_by_token_digests",
-  text: `SELECT s.token_digest AS digest, ${sessionColumns}, ${identityColumns}
+  text: `SELECT s.token_digest AS digest, ${sessionRow.selected}, ${identityColumns}
     FROM ostiary.session s
     JOIN ostiary.identity i ON i.tenant_id = s.tenant_id AND i.id = s.identity_id
     WHERE s.tenant_id = $1 AND s.token_digest = ANY ($2::bytea[])`,
@@ -44,9 +39,9 @@ const revokeStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "ended", sessionId: "ended.id", identityId: "ended.identity_id" })}
   )
-  SELECT ${sessionColumns} FROM ended s
+  SELECT ${sessionRow.selected} FROM ended s
   UNION ALL
-  SELECT ${sessionColumns} FROM target s WHERE NOT EXISTS (SELECT FROM ended)`,
+  SELECT ${sessionRow.selected} FROM target s WHERE NOT EXISTS (SELECT FROM ended)`,
 };
 
 /** $1 tenant, $2 identity, $3 now, $4 the session that stays or null, $5 event. */
@@ -73,9 +68,9 @@ const extendStatement: Statement = {
   ), recorded AS (
     ${insertEvents({ tenant: "$1", events: "$5", from: "s", sessionId: "s.id", identityId: "s.identity_id" })}
   )
-  SELECT ${sessionColumns} FROM s
+  SELECT ${sessionRow.selected} FROM s
   UNION ALL
-  SELECT ${sessionColumns} FROM ostiary.session s
+  SELECT ${sessionRow.selected} FROM ostiary.session s
   WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > $3 AND expires_at >= $4`,
 };
 
@@ -92,123 +87,84 @@ const replaceTokenStatement: Statement = {
 };
 
 /** Sessions on PostgreSQL. */
-export class PostgresSessionStore implements SessionStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async findByTokenDigest(
-    scope: Scope,
-    digest: Uint8Array,
-  ): Promise<{ readonly session: Session; readonly identity: Identity } | undefined> {
-    const values = [scope.tenantId, digest];
-    const [row] = await this.#database.query<SessionRow & IdentityRow>(
-      scope,
-      findByTokenDigestStatement,
-      values,
-    );
-    return row && { session: sessionFromRow(row), identity: identityFromRow(row) };
-  }
-
-  async findByTokenDigests(
-    scope: Scope,
-    digests: readonly Uint8Array[],
-  ): Promise<
-    readonly { readonly digest: Uint8Array; readonly session: Session; readonly identity: Identity }[]
-  > {
-    const rows = await this.#database.query<SessionRow & IdentityRow & { readonly digest: Uint8Array }>(
-      scope,
-      findByTokenDigestsStatement,
-      [scope.tenantId, digests],
-    );
-    return rows.map((row) => ({
-      digest: row.digest,
-      session: sessionFromRow(row),
-      identity: identityFromRow(row),
-    }));
-  }
-
-  async find(scope: Scope, id: SessionId): Promise<Session | undefined> {
-    const [row] = await this.#database.query<SessionRow>(
-      scope,
-      { text: `SELECT ${sessionColumns} FROM ostiary.session s WHERE s.tenant_id = $1 AND s.id = $2` },
-      [scope.tenantId, id],
-    );
-    return row && sessionFromRow(row);
-  }
-
-  async list(scope: Scope, filter: SessionFilter, page: PageRequest): Promise<Page<Session>> {
-    const { createdAt, id } = positionOf(page);
-    const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
-    const parameter = (value: unknown) => `$${values.push(value)}`;
-    const conditions = ["s.tenant_id = $1", afterPosition("s", "$2", "$3")];
-    if (filter.identityId !== undefined) conditions.push(`s.identity_id = ${parameter(filter.identityId)}`);
-    if (filter.active !== undefined) {
-      const active = [`s.revoked_at IS NULL AND s.expires_at > ${parameter(filter.now)}`];
-      if (filter.idleSince !== undefined) active.push(`s.last_used_at > ${parameter(filter.idleSince)}`);
-      conditions.push(`${filter.active ? "" : "NOT "}(${active.join(" AND ")})`);
-    }
-    const rows = await this.#database.query<SessionRow>(
-      scope,
-      {
-        text: `SELECT ${sessionColumns} FROM ostiary.session s
-          WHERE ${conditions.join(" AND ")} ORDER BY s.created_at DESC, s.id DESC LIMIT $4`,
-      },
-      values,
-    );
-    return toPage(rows.map(sessionFromRow), page.size, byCreation);
-  }
-
-  async revoke(
-    scope: Scope,
-    id: SessionId,
-    change: { readonly at: Date; readonly owner?: IdentityId | undefined; readonly event: Event },
-  ): Promise<Session | undefined> {
-    const values = [scope.tenantId, id, change.at, change.owner, eventsParameter([change.event])];
-    const [row] = await this.#database.query<SessionRow>(scope, revokeStatement, values);
-    return row && sessionFromRow(row);
-  }
-
-  async revokeAll(
-    scope: Scope,
-    identityId: IdentityId,
-    change: { readonly at: Date; readonly except?: SessionId | undefined; readonly event: Event },
-  ): Promise<number> {
-    const values = [scope.tenantId, identityId, change.at, change.except, eventsParameter([change.event])];
-    const [row] = await this.#database.query<{ readonly count: number }>(scope, revokeAllStatement, values);
-    return row?.count ?? 0;
-  }
-
-  async extend(
-    scope: Scope,
-    id: SessionId,
-    change: { readonly at: Date; readonly expiresAt: Date; readonly event: Event },
-  ): Promise<Session | undefined> {
-    const values = [scope.tenantId, id, change.at, change.expiresAt, eventsParameter([change.event])];
-    const [row] = await this.#database.query<SessionRow>(scope, extendStatement, values);
-    return row && sessionFromRow(row);
-  }
-
-  async replaceToken(
-    scope: Scope,
-    id: SessionId,
-    change: {
-      readonly from: Uint8Array;
-      readonly to: Uint8Array;
-      readonly at: Date;
-      readonly event: Event;
+export function createSessionStore(database: Database): SessionStore {
+  return {
+    async findByTokenDigest(scope, digest) {
+      const values = [scope.tenantId, digest];
+      const [row] = await database.query<SessionRow & IdentityRow>(scope, findByTokenDigestStatement, values);
+      return row && { session: readSession(row), identity: identityFromRow(row) };
     },
-  ): Promise<boolean> {
-    const values = [scope.tenantId, id, change.at, change.from, change.to, eventsParameter([change.event])];
-    return (await this.#database.query(scope, replaceTokenStatement, values)).length > 0;
-  }
 
-  async recordUse(
-    uses: readonly { readonly tenantId: TenantId; readonly id: SessionId; readonly usedAt: Date }[],
-  ): Promise<void> {
-    if (uses.length === 0) return;
-    await this.#database.query(undefined, recordUseStatement("session"), latestUses(uses));
-  }
+    async findByTokenDigests(scope, digests) {
+      const rows = await database.query<SessionRow & IdentityRow & { readonly digest: Uint8Array }>(
+        scope,
+        findByTokenDigestsStatement,
+        [scope.tenantId, digests],
+      );
+      return rows.map((row) => ({
+        digest: row.digest,
+        session: readSession(row),
+        identity: identityFromRow(row),
+      }));
+    },
+
+    async find(scope, id) {
+      const [row] = await database.query<SessionRow>(
+        scope,
+        { text: `SELECT ${sessionRow.selected} FROM ostiary.session s WHERE s.tenant_id = $1 AND s.id = $2` },
+        [scope.tenantId, id],
+      );
+      return row && readSession(row);
+    },
+
+    async list(scope, filter, page) {
+      const { createdAt, id } = positionOf(page);
+      const values: unknown[] = [scope.tenantId, createdAt, id, page.size + 1];
+      const parameter = (value: unknown) => `$${values.push(value)}`;
+      const conditions = ["s.tenant_id = $1", afterPosition("s", "$2", "$3")];
+      if (filter.identityId !== undefined) conditions.push(`s.identity_id = ${parameter(filter.identityId)}`);
+      if (filter.active !== undefined) {
+        const active = [`s.revoked_at IS NULL AND s.expires_at > ${parameter(filter.now)}`];
+        if (filter.idleSince !== undefined) active.push(`s.last_used_at > ${parameter(filter.idleSince)}`);
+        conditions.push(`${filter.active ? "" : "NOT "}(${active.join(" AND ")})`);
+      }
+      const rows = await database.query<SessionRow>(
+        scope,
+        {
+          text: `SELECT ${sessionRow.selected} FROM ostiary.session s
+            WHERE ${conditions.join(" AND ")} ORDER BY s.created_at DESC, s.id DESC LIMIT $4`,
+        },
+        values,
+      );
+      return toPage(rows.map(readSession), page.size, byCreation);
+    },
+
+    async revoke(scope, id, change) {
+      const values = [scope.tenantId, id, change.at, change.owner, eventsParameter([change.event])];
+      const [row] = await database.query<SessionRow>(scope, revokeStatement, values);
+      return row && readSession(row);
+    },
+
+    async revokeAll(scope, identityId, change) {
+      const values = [scope.tenantId, identityId, change.at, change.except, eventsParameter([change.event])];
+      const [row] = await database.query<{ readonly count: number }>(scope, revokeAllStatement, values);
+      return row?.count ?? 0;
+    },
+
+    async extend(scope, id, change) {
+      const values = [scope.tenantId, id, change.at, change.expiresAt, eventsParameter([change.event])];
+      const [row] = await database.query<SessionRow>(scope, extendStatement, values);
+      return row && readSession(row);
+    },
+
+    async replaceToken(scope, id, change) {
+      const values = [scope.tenantId, id, change.at, change.from, change.to, eventsParameter([change.event])];
+      return (await database.query(scope, replaceTokenStatement, values)).length > 0;
+    },
+
+    async recordUse(uses) {
+      if (uses.length === 0) return;
+      await database.query(undefined, recordUseStatement("session"), latestUses(uses));
+    },
+  };
 }

@@ -12,12 +12,11 @@ import { throttleParts } from "./throttle-statements.ts";
 /**
  * What follows the part `changed`. $1 tenant, $2 flow with $3 its revision, $4 identity, $5 now, $6 whether other sessions end,
  * $7 the one that stays or null, $8 whether the flow is over, $9 whether what is on its way ends, $10 messages, $11 events, $12
- * the event of the sessions that ended, $13 the outcome that the flow keeps or null, $14 the flow's data after the change, or
- * null for its language alone.
+ * the event of the sessions that ended, $13 the outcome that the flow keeps or null, $14 the flow's data after the change.
  */
 const followingParts = `moved AS (
     UPDATE ostiary.flow SET revision = revision + 1, kept = $13,
-      data = COALESCE($14::jsonb, jsonb_build_object('language', data -> 'language')),
+      data = $14::jsonb,
       challenge_kind = NULL, challenge_digest = NULL, challenge_expires_at = NULL,
       state = CASE WHEN $8::boolean THEN 'completed' ELSE state END
     WHERE tenant_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM changed)

@@ -3,7 +3,7 @@ import type { ApiKeyStore } from "../domain/access/store.ts";
 import type { CourierStore } from "../domain/courier/store.ts";
 import { DomainError } from "../domain/errors.ts";
 import type { EventStore } from "../domain/event/store.ts";
-import type { SettingsStore } from "../domain/flow/settings/settings-store.ts";
+import type { SettingsStore } from "../domain/flow/settings/store.ts";
 import type { FlowStore } from "../domain/flow/shared/store.ts";
 import type { IdempotencyStore } from "../domain/idempotency/store.ts";
 import type { SchemaStore } from "../domain/identity/schema-store.ts";
@@ -13,23 +13,24 @@ import type { InvitationStore } from "../domain/invitation/store.ts";
 import type { Transactions } from "../domain/ports.ts";
 import type { SessionStore } from "../domain/session/store.ts";
 import type { ThrottleStore } from "../domain/throttle/store.ts";
-import { PostgresApiKeyStore } from "./api-key-store.ts";
+import { createApiKeyStore } from "./api-key-store.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { StatementError } from "./database-errors.ts";
-import { PostgresEventStore } from "./event-store.ts";
-import { PostgresFlowStore } from "./flow-store.ts";
-import { PostgresIdempotencyStore } from "./idempotency-store.ts";
-import { PostgresIdentityStore } from "./identity-store.ts";
-import { PostgresInvitationStore } from "./invitation-store.ts";
-import { type Jobs, type JobsOptions, startJobs } from "./jobs.ts";
+import { createEventStore } from "./event-store.ts";
+import { createFlowStore } from "./flow-store.ts";
+import { createIdempotencyStore } from "./idempotency-store.ts";
+import { createIdentityStore } from "./identity-store.ts";
+import { createInvitationStore } from "./invitation-store.ts";
+import { type JobWorker, startJobWorker } from "./job-worker.ts";
+import { type JobsOptions, scheduledJobs } from "./jobs.ts";
 import { listenForMessages } from "./message-listener.ts";
-import { PostgresMessageStore } from "./message-store.ts";
+import { createMessageStore } from "./message-store.ts";
 import { findPendingMigrations, migrateDatabase } from "./migrator.ts";
-import { PostgresSchemaStore } from "./schema-store.ts";
-import { PostgresSessionStore } from "./session-store.ts";
-import { PostgresSettingsStore } from "./settings-store.ts";
+import { createSchemaStore } from "./schema-store.ts";
+import { createSessionStore } from "./session-store.ts";
+import { createSettingsStore } from "./settings-store.ts";
 import { ensureTenant } from "./tenants.ts";
-import { PostgresThrottleStore } from "./throttle-store.ts";
+import { createThrottleStore } from "./throttle-store.ts";
 
 /** The oldest PostgreSQL that is supported, as `server_version_num` counts. */
 const oldestVersion = 150_000;
@@ -60,8 +61,8 @@ export interface Storage extends Transactions {
   ping(): Promise<void>;
   /** Makes new connections by another URL, because the password was changed; those that are open stay. */
   useUrl(url: string): void;
-  /** Starts the clean-up of what has expired, and the deletion of accounts that are due. Returns at once; a database that is away is waited for. */
-  startJobs(options: Omit<JobsOptions, "database" | "url" | "logger">): Promise<Jobs>;
+  /** Starts the jobs of jobs.ts. Returns at once; a database that is away is waited for. */
+  startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
    * is away or knows no NOTIFY it does not call: whoever listens must look by itself now and then.
@@ -77,6 +78,7 @@ export interface Storage extends Transactions {
  */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const where = describeUrl(options.url);
+  const { logger } = options;
   const database = new Database(options);
   try {
     await checkServer(database);
@@ -86,26 +88,26 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
   return {
     transaction: (scope, work) => database.transaction(scope, work),
-    identities: new PostgresIdentityStore(database),
-    sessions: new PostgresSessionStore(database),
-    flows: new PostgresFlowStore(database),
-    settings: new PostgresSettingsStore(database),
-    apiKeys: new PostgresApiKeyStore(database),
-    invitations: new PostgresInvitationStore(database),
-    schemas: new PostgresSchemaStore(database),
-    idempotency: new PostgresIdempotencyStore(database),
-    events: new PostgresEventStore(database),
-    messages: new PostgresMessageStore(database),
-    throttle: new PostgresThrottleStore(database),
+    identities: createIdentityStore(database),
+    sessions: createSessionStore(database),
+    flows: createFlowStore(database),
+    settings: createSettingsStore(database),
+    apiKeys: createApiKeyStore(database),
+    invitations: createInvitationStore(database),
+    schemas: createSchemaStore(database),
+    idempotency: createIdempotencyStore(database),
+    events: createEventStore(database),
+    messages: createMessageStore(database),
+    throttle: createThrottleStore(database),
     migrate: () => migrateDatabase(database.url),
     pendingMigrations: () => findPendingMigrations((text) => database.query(undefined, { text }, [])),
     ensureTenant: (name, now) => ensureTenant(database, name, now),
     ping: async () => {
       await database.query(undefined, { text: "SELECT 1" }, []);
     },
-    startJobs: (jobs) => startJobs({ ...jobs, database, logger: options.logger } satisfies JobsOptions),
-    listenForMessages: (onMessages) =>
-      listenForMessages({ url: () => database.url, logger: options.logger, onMessages }),
+    startJobs: (jobs) =>
+      startJobWorker({ jobs: scheduledJobs({ ...jobs, database, logger }), url: () => database.url, logger }),
+    listenForMessages: (onMessages) => listenForMessages({ url: () => database.url, logger, onMessages }),
     useUrl: (url) => database.useUrl(url),
     close: () => database.close(),
   };

@@ -7,22 +7,9 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import { createTokens } from "../../src/crypto/tokens.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
-import { AddressProofs } from "../../src/domain/flow/challenge/address-proofs.ts";
-import { WrongCodeNotices } from "../../src/domain/flow/challenge/wrong-codes.ts";
-import { AccountClaims } from "../../src/domain/flow/claim/account-claims.ts";
-import { AccountDisowning } from "../../src/domain/flow/claim/account-disowning.ts";
-import { LoginCompletions } from "../../src/domain/flow/login/login-completion.ts";
-import { LoginFlows } from "../../src/domain/flow/login/login-flows.ts";
-import { SecondFactorStage } from "../../src/domain/flow/login/second-factor-stage.ts";
-import { RecoveryFlows } from "../../src/domain/flow/recovery/recovery-flows.ts";
-import { AccountDeletion } from "../../src/domain/flow/settings/account-deletion.ts";
-import { PasswordSettings } from "../../src/domain/flow/settings/password-settings.ts";
-import { ProfileSettings } from "../../src/domain/flow/settings/profile-settings.ts";
-import { SettingsFlows } from "../../src/domain/flow/settings/settings-flows.ts";
-import { SettingsView } from "../../src/domain/flow/settings/settings-view.ts";
-import type { FlowCaller, LoginOutcome } from "../../src/domain/flow/shared/flow.ts";
-import { FlowAnswers } from "../../src/domain/flow/shared/flow-answers.ts";
-import { FlowKeeper } from "../../src/domain/flow/shared/flow-keeper.ts";
+import { createFlows } from "../../src/domain/flow/create-flows.ts";
+import type { LoginFlows, LoginOutcome } from "../../src/domain/flow/login/login-flows.ts";
+import type { FlowCaller } from "../../src/domain/flow/shared/flow.ts";
 import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
@@ -126,7 +113,7 @@ class KnowsSecret implements LoginMethod {
 const newSecret: SettingsMethod = {
   kind: "password",
   settingsNodes: () => [],
-  changeSecret: async (_tenant, step) => ({
+  changeSecret: async ({ step }) => ({
     kind: "changed",
     password: { hash: String(step.fields.password), algorithm: "argon2id" },
   }),
@@ -174,7 +161,7 @@ async function create(secret: string | undefined): Promise<Identity> {
 
 /** The real login flows with these methods. */
 function flowsWith(...methods: readonly LoginMethod[]): LoginFlows {
-  return serverWith(...methods).logins;
+  return serverWith(...methods).login;
 }
 
 /** The real flows with these methods. */
@@ -182,94 +169,35 @@ function serverWith(...methods: readonly LoginMethod[]) {
   const { storage } = database;
   const secrets = () => [new Secret(sealingSecret)];
   const tokens = createTokens();
-  const outbox = new Outbox({ sealer: createSealer(secrets) });
-  const throttle = new Throttle({
-    store: storage.throttle,
-    digests: createKeyedDigests(secrets),
-    devices: new Devices({ tokens, clock }),
-    events: storage.events,
-    clock,
-  });
   const sealer = createSealer(secrets);
   const digests = createKeyedDigests(secrets);
-  const { flows, sessions } = storage;
-  const answers = new FlowAnswers({ flows, sessions, sealer, digests, tokens, clock });
-  const keeper = new FlowKeeper({
-    ...{ flows, tokens, formTokens: createFormTokens(), sealer, answers, clock },
-  });
-  const etags = new TraitsEtags({ digests });
-  const proofs = new AddressProofs({
-    methods: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
-    flows: storage.flows,
-    throttle,
-    tokens,
-    outbox,
-    wrongCodes: new WrongCodeNotices({
-      throttle,
-      queue: storage.messages,
-      outbox,
-      events: storage.events,
-      clock,
-    }),
-    clock,
-  });
-  const completions = new LoginCompletions({
-    keeper,
-    flows: storage.flows,
-    throttle,
-    tokens,
-    clock,
-  });
-  const secondFactors = new SecondFactorStage({ flows: storage.flows, methods, clock });
+  const devices = new Devices({ tokens, clock });
+  const throttle = new Throttle({ store: storage.throttle, digests, devices, events: storage.events, clock });
   const schemas = new IdentitySchemas({
     store: storage.schemas,
-    pageTokens: new PageTokens({ sealer: createSealer(secrets) }),
+    pageTokens: new PageTokens({ sealer }),
     clock,
   });
-  const logins = new LoginFlows({
-    keeper,
-    flows: storage.flows,
-    completions,
-    methods,
-    proofs,
+  const flows = createFlows({
+    methods: {
+      login: methods,
+      registration: [],
+      settings: [newSecret],
+      challenges: [new CodeMethod({ codes: createOneTimeCodes(secrets) }), new LinkMethod({ tokens })],
+    },
+    stores: storage,
     schemas,
+    etags: new TraitsEtags({ digests }),
+    invitations: { open: () => Promise.reject(new Error("nobody is invited here")) },
     throttle,
-    secondFactors,
-  });
-  const settingsMethods = [newSecret];
-  const view = new SettingsView({ keeper, schemas, methods: settingsMethods, proofs, etags });
-  const changes = { keeper, view, store: storage.settings, outbox, clock };
-  const settings = new SettingsFlows({
-    keeper,
-    flows: storage.flows,
-    methods: settingsMethods,
-    view,
-    profile: new ProfileSettings({ ...changes, flows: storage.flows, schemas, proofs, etags }),
-    password: new PasswordSettings({ ...changes, throttle, tokens }),
-    deletion: new AccountDeletion(changes),
-    logins,
-    clock,
-  });
-  const { identities } = storage;
-  const claims = new AccountClaims({
-    ...{ keeper, flows: storage.flows, identities, logins, clock },
-    disowning: new AccountDisowning({
-      ...{ keeper, flows: storage.flows, identities, schemas, settings, outbox, clock },
-    }),
-  });
-  const recoveries = new RecoveryFlows({
-    keeper,
-    flows: storage.flows,
-    proofs,
-    settings,
-    secondFactors,
-    claims,
-    outbox,
-    throttle,
+    outbox: new Outbox({ sealer }),
+    sealer,
+    digests,
     tokens,
+    formTokens: createFormTokens(),
     clock,
   });
-  return { logins, recoveries, settings, schemas };
+  return { ...flows, schemas };
 }
 
 const caller = (shown?: AuthenticatedSession): FlowCaller => ({
@@ -505,7 +433,7 @@ describe("a method that is either", () => {
 
 describe("a recovery of whoever has a second factor", () => {
   /** Recovers the account by a code. */
-  async function recover({ recoveries, schemas }: ReturnType<typeof serverWith>) {
+  async function recover({ recovery: recoveries, schemas }: ReturnType<typeof serverWith>) {
     await schemas.load(database.scope, [{ id: "person", document: defaultSchemaDocument }]);
     const { flow } = await recoveries.create(caller(), { client: "native", returnTo: "", linkToken: "" });
     const flowId = flow.id.reveal();
@@ -540,7 +468,7 @@ describe("a recovery of whoever has a second factor", () => {
     // Nor by going on as if it had been.
     expect((await submit("resume")).kind).toBe("login_required");
 
-    const login = Login.of(server.logins, flow.id.reveal());
+    const login = Login.of(server.login, flow.id.reveal());
     expect((await login.submit("second", { secret: "secret-9" })).kind).toBe("rejected");
     const signedIn = await login.submit("second", secret);
     if (signedIn.kind !== "completed") throw new Error(`the login was ${signedIn.kind}`);
@@ -554,7 +482,7 @@ describe("a recovery of whoever has a second factor", () => {
       kind: "completed",
       completed: { session: { session: { assuranceLevel: "aal2" } } },
     });
-    const again = await Login.begin(server.logins);
+    const again = await Login.begin(server.login);
     await again.next("sendCode", {}, email());
     await again.next("code", await code());
     expect((await again.submit("second", { secret: "secret-9" })).kind).toBe("completed");
@@ -575,7 +503,7 @@ describe("a recovery of whoever has a second factor", () => {
 
 describe("an account with a second factor that nobody has claimed", () => {
   /** Proves the address of the account, which then asks whose it is. */
-  async function asked({ recoveries, schemas }: ReturnType<typeof serverWith>) {
+  async function asked({ recovery: recoveries, schemas }: ReturnType<typeof serverWith>) {
     const { rows, scope } = database;
     await schemas.load(scope, [{ id: "person", document: defaultSchemaDocument }]);
     await rows("UPDATE ostiary.identity_verifiable_address SET verified_at = NULL WHERE identity_id = $1", [
@@ -606,7 +534,7 @@ describe("an account with a second factor that nobody has claimed", () => {
     if (waiting.kind !== "login_required") throw new Error(`it was ${waiting.kind}`);
     const { flow } = waiting.loginFlow;
     expect(flow.stage).toMatchObject({ kind: "choose_method", offers: [{ kind: "first" }] });
-    const login = Login.of(server.logins, flow.id.reveal());
+    const login = Login.of(server.login, flow.id.reveal());
     const next = await login.next("first", secret);
     expect(next.stage).toMatchObject({ offers: [{ kind: "second" }], secondFactor: true });
     // What was given up leaves the flow its owner's.
@@ -642,6 +570,7 @@ async function newPassword(hash: string): Promise<void> {
   await storage.flows.create(scope, settings);
   await storage.settings.changePassword(scope, {
     held: heldFlow(settings),
+    data: settings.data,
     completes: true,
     identityId: identity.id,
     password: { hash, algorithm: "argon2id" },

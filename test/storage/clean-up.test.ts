@@ -78,7 +78,7 @@ async function seed() {
 
 test("the server's own job removes what has expired, keeps the rest, and survives the loss of its connections", async () => {
   const { scope, flows, sessions } = await seed();
-  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
     await enqueue();
     await vi.waitFor(
@@ -143,7 +143,7 @@ test("messages are removed when they ended longer ago than their retention, supp
   await storage.messages.recordSent(claimed, { at: afterNoon(-121), keepData: false, event });
   // However old: what was not sent yet is not lost.
   await storage.messages.enqueue(scope, [testOutbox.seal(waiting)]);
-  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
     await enqueue();
     const left = () =>
@@ -181,7 +181,7 @@ test("invitations are removed when they were used or revoked, or expired, longer
   const used = { ...completion, held, invitationId: idOf(4), at: afterNoon(-61) };
   expect(await storage.flows.completeRegistration(scope, used)).toBe("completed");
 
-  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
     await enqueue();
     const left = () => Promise.all(invitations.map(({ id }) => storage.invitations.find(scope, id)));
@@ -199,7 +199,7 @@ test("invitations are removed when they were used or revoked, or expired, longer
 });
 
 test("jobs are stopped even before they have started", async () => {
-  const jobs = await storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
+  const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   await jobs.stop();
 });
 

@@ -9,6 +9,7 @@ import {
   anIdentity,
   anIdentityNamed,
   aSession,
+  flowData,
   heldFlow,
   noon,
   passwordProof,
@@ -64,7 +65,7 @@ describe("a flow", () => {
       client: "browser",
       returnTo: "https://example.com/a?b=c",
       browserDigest: randomDigest(),
-      data: { traits: { a: [1, "two", null, { deep: true }] } },
+      data: flowData({ at: "choose_method" }, { traits: { a: [1, "two", null, { deep: true }] } }),
     });
     await storage.flows.create(scope, flow);
     const found = await storage.flows.find(scope, "login", flow.digest);
@@ -114,8 +115,10 @@ describe("findForLogin", () => {
     const { storage, scope } = tenants;
     const [chosen, another] = [await storeIdentity(), await storeIdentity()];
     const [{ value = "" } = {}, { value: typed = "" } = {}] = [chosen.identifiers[0], another.identifiers[0]];
-    const flow = aFlow("login", { data: { identifier: { typed: value, value } } });
-    const forNobody = aFlow("login", { data: { identifier: { typed: "@", value: "" } } });
+    const chose = (identifier: object) =>
+      aFlow("login", { data: flowData({ at: "choose_method", ...{ identifier } }) });
+    const flow = chose({ typed: value, value });
+    const forNobody = chose({ typed: "@", value: "" });
     for (const each of [flow, forNobody]) await storage.flows.create(scope, each);
     const found = async ({ digest }: typeof flow, identifier: string | undefined) =>
       (await storage.flows.findForLogin(scope, digest, identifier, "password")).candidate?.identity.id;
@@ -124,7 +127,7 @@ describe("findForLogin", () => {
       expect(await found(forNobody, identifier)).toBeUndefined();
     }
     // What only fills a form in says nothing of whose it is.
-    const before = aFlow("login", { data: { typed: value } });
+    const before = aFlow("login", { data: flowData({ at: "enter_identifier", ...{ typed: value } }) });
     await storage.flows.create(scope, before);
     expect([await found(before, undefined), await found(before, typed)]).toEqual([undefined, another.id]);
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { entities } from "../../src/storage/entities.ts";
 import { migrateDatabase, revertMigrations } from "../../src/storage/migrator.ts";
 import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
 import { openStorage } from "../../src/storage/storage.ts";
@@ -109,11 +110,7 @@ describe("the migrations", () => {
 
 test("the migrated schema is the one that the entities describe", async () => {
   const database = await createTestDatabase();
-  const orm = await openMikroOrm(database.url, {
-    schemaName: "ostiary",
-    tableName: "migration",
-    database: new URL(database.url).pathname.slice(1),
-  });
+  const orm = await openMikroOrm({ url: database.url, name: new URL(database.url).pathname.slice(1) });
   try {
     const differences = (await orm.schema.getUpdateSchemaSQL({ wrap: false }))
       .split("\n")
@@ -128,5 +125,19 @@ test("the migrated schema is the one that the entities describe", async () => {
   } finally {
     await orm.close();
     await database.drop();
+  }
+});
+
+test("the last migration has all that the entities have", async () => {
+  const orm = await openMikroOrm();
+  try {
+    // Otherwise: make migration NAME=...
+    expect(await orm.migrator.checkSchema()).toBe(false);
+    // The control: an entity with a column more is seen.
+    const identity = orm.getMetadata().get(entities.Identity);
+    Object.assign(identity.properties.displayName ?? {}, { fieldNames: ["another_name"] });
+    expect(await orm.migrator.checkSchema()).toBe(true);
+  } finally {
+    await orm.close();
   }
 });

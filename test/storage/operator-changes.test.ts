@@ -5,7 +5,16 @@ import type { FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { OperatorStart } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
-import { aFlow, afterNoon, anEvent, anIdentity, aSession, noon, randomDigest } from "../support/records.ts";
+import {
+  aFlow,
+  afterNoon,
+  anEvent,
+  anIdentity,
+  aSession,
+  flowData,
+  noon,
+  randomDigest,
+} from "../support/records.ts";
 import { openTwoTenants, type TwoTenants } from "./two-tenants.ts";
 
 let tenants: TwoTenants;
@@ -33,9 +42,9 @@ function aStart(
   value = "a@example.com",
 ): OperatorStart {
   const target = { kind: "email", value, identityId: identity.id } as const;
-  const pending = { kind: "link", sentTo: value, sentAt: noon.toISOString(), target } as const;
+  const state = { at: "link_sent", sentTo: value, sentAt: noon.toISOString(), target } as const;
   const challenge = { kind: "link", digest: randomDigest(), expiresAt: afterNoon(10), attempts: 0 } as const;
-  const data = { operator: "sends", pending } as const;
+  const data = flowData(state, { operator: "sends" });
   return {
     flow: aFlow(kind, { identityId: identity.id, challenge, data }),
     identityId: identity.id,
@@ -77,8 +86,8 @@ describe("beginByOperator", () => {
     const older = await begin(aStart(identity, "recovery"));
     const verification = await begin(aStart(identity, "verification", "a@example.com"));
     const others = await begin(aStart(somebody, "recovery"));
-    const { operator: _operator, ...data } = aStart(identity, "recovery").flow.data;
-    const own = { ...aStart(identity, "recovery").flow, data };
+    const { flow } = aStart(identity, "recovery");
+    const own = { ...flow, data: { ...flow.data, purpose: {} } };
     await storage.flows.create(scope, own);
     const newer = await begin(aStart(identity, "recovery", "b@example.com"));
     const second = await begin(aStart(identity, "verification", "b@example.com"));

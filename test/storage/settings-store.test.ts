@@ -4,7 +4,7 @@ import type {
   DeletionSchedule,
   PasswordChange,
   ProfileChange,
-} from "../../src/domain/flow/settings/settings-store.ts";
+} from "../../src/domain/flow/settings/store.ts";
 import type { RecoveryCompletion } from "../../src/domain/flow/shared/store.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { never } from "../../src/domain/instant.ts";
@@ -20,6 +20,7 @@ import {
   anIdentity,
   anIdentityNamed,
   aSession,
+  flowData,
   heldFlow,
   noon,
   randomDigest,
@@ -75,6 +76,7 @@ async function isActive({ id }: { id: ReturnType<typeof aSession>["id"] }): Prom
 function common(identity: Identity, flow: ReturnType<typeof aFlow>) {
   return {
     held: heldFlow(flow),
+    data: flow.data,
     identityId: identity.id,
     at: afterNoon(1),
     messages: [testOutbox.seal({ ...aMessage(), identityId: identity.id })],
@@ -243,12 +245,12 @@ describe("deletion", () => {
       attempts: 0,
     } as const;
     const target = { kind: "email", value: "ada@example.com", identityId: identity.id } as const;
-    const pending = { kind: "code", sentTo: target.value, sentAt: noon.toISOString(), target } as const;
+    const state = { at: "enter_code", sentTo: target.value, sentAt: noon.toISOString(), target } as const;
     const waiting = (["login", "recovery", "verification"] as const).map((kind) =>
       aFlow(kind, {
         identityId: identity.id,
         challenge: { ...challenge, digest: randomDigest() },
-        data: { pending },
+        data: flowData(state),
       }),
     );
     const { flow, other } = await openFlows(identity);
@@ -257,9 +259,9 @@ describe("deletion", () => {
     expect(await deleteDueAccounts(database, noon)).toBe(1);
     for (const { kind, digest, challenge: former } of waiting) {
       const left = await storage.flows.find(scope, kind, digest);
-      const { target: _forgotten, ...rest } = pending;
+      const { target: _forgotten, ...rest } = state;
       expect(left).toMatchObject({ state: "active", identityId: undefined, revision: 1 });
-      expect(left?.data.pending).toEqual(rest);
+      expect(left?.data.state).toEqual(rest);
       expect(left?.challenge).toMatchObject({ kind: "code", expiresAt: afterNoon(10), attempts: 0 });
       expect(left?.challenge?.digest).not.toEqual(former?.digest);
     }

@@ -157,6 +157,7 @@ describe("an unclaimed account", () => {
     await storage.flows.create(scope, flow);
     const changed = await storage.settings.changePassword(scope, {
       held: heldFlow(flow),
+      data: flow.data,
       identityId: identity.id,
       completes: false,
       password,

@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { architecturePage } from "../../scripts/generate-architecture.ts";
 import {
@@ -135,6 +138,12 @@ describe("the map of rooms", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("the server loads MikroORM only when it migrates: it would cost 68 MB and most of a second", async () => {
+    expect(await packagesLoadedBy("src/app.ts")).not.toContain("@mikro-orm");
+    expect(await packagesLoadedBy("src/app.ts")).toContain("pg");
+    expect(await packagesLoadedBy("src/storage/mikro-orm.ts")).toContain("@mikro-orm");
+  });
+
   test("only main.ts and the command line read the environment or the arguments", () => {
     const readers = sourceFiles("src").filter(
       (file) =>
@@ -194,6 +203,23 @@ function isAllowed(room: string, target: string): boolean {
 
 function importsOf(room: string) {
   return importsIn(room.endsWith(".ts") ? [room] : sourceFiles(room));
+}
+
+/** The packages that a process has loaded once it has loaded a file. */
+async function packagesLoadedBy(file: string): Promise<string[]> {
+  const script = `
+    import { registerHooks } from "node:module";
+    const packages = new Set();
+    registerHooks({
+      load: (url, context, next) => {
+        packages.add(/node_modules\\/([^/]+)/.exec(url)?.[1]);
+        return next(url, context);
+      },
+    });
+    await import(${JSON.stringify(pathToFileURL(file).href)});
+    console.log(JSON.stringify([...packages]));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
+  return JSON.parse(stdout);
 }
 
 /** The packages that a room imports. */

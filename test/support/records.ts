@@ -1,9 +1,9 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { NewApiKey } from "../../src/domain/access/api-key.ts";
 import { type CallOrigin, type Event, type EventType, newEvent } from "../../src/domain/event/event.ts";
-import type { FlowRecord } from "../../src/domain/flow/shared/flow.ts";
+import type { FlowData, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
 import type { HeldRevision } from "../../src/domain/flow/shared/store.ts";
-import type { Identity } from "../../src/domain/identity/identity.ts";
+import { type Identity, newIdentity } from "../../src/domain/identity/identity.ts";
 import { type IdentityId, newId } from "../../src/domain/ids.ts";
 import { type Instant, instantOf, never } from "../../src/domain/instant.ts";
 import type { NewInvitation } from "../../src/domain/invitation/invitation.ts";
@@ -41,27 +41,14 @@ export function anEvent(type: EventType, about: Parameters<typeof newEvent>[3] =
 /** An identity with an e-mail address as its identifier. */
 export function anIdentity(change: Partial<Identity> = {}): Identity {
   const email = `${randomUUID()}@example.com`;
-  return {
-    id: newId(noon),
-    createdAt: noon,
-    updatedAt: noon,
-    revision: 1,
-    externalId: undefined,
-    schemaId: "person",
-    schemaVersion: 1,
-    state: "active",
-    stateChangedAt: noon,
+  return newIdentity({ id: "person", version: 1 }, noon, {
     traits: { email },
-    publicMetadata: {},
-    adminMetadata: {},
     identifiers: [{ kind: "email", value: email, path: "email" }],
     verifiableAddresses: [{ kind: "email", value: email, path: "email", verifiedAt: undefined }],
     recoveryAddresses: [{ kind: "email", value: email, path: "email" }],
     displayName: "Ada",
-    lastLoginAt: undefined,
-    deleteAt: never,
     ...change,
-  };
+  });
 }
 
 /** An identity that signs in with these identifiers. */
@@ -95,6 +82,11 @@ export function aSession(identityId: IdentityId, change: Partial<NewSession> = {
   };
 }
 
+/** What a flow remembers. */
+export function flowData(state: FlowData["state"] & object, purpose: object = {}): FlowData {
+  return { purpose, state };
+}
+
 /** An open flow. */
 export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRecord {
   return {
@@ -109,7 +101,7 @@ export function aFlow(kind: FlowKind, change: Partial<FlowRecord> = {}): FlowRec
     identityId: undefined,
     revision: 0,
     challenge: undefined,
-    data: {},
+    data: flowData({ at: "choose_method" }),
     ...change,
   };
 }

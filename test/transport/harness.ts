@@ -15,7 +15,7 @@ import {
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { domainError } from "../../src/domain/errors.ts";
-import type { Identity } from "../../src/domain/identity/identity.ts";
+import { newIdentity } from "../../src/domain/identity/identity.ts";
 import type { ApiKeyId, IdentityId, SessionId, TenantId } from "../../src/domain/ids.ts";
 import { instantOf, never } from "../../src/domain/instant.ts";
 import type { Clock, Logger } from "../../src/domain/ports.ts";
@@ -70,26 +70,14 @@ export function testTenant(overrides: Partial<TenantSettings> = {}): Tenant {
 
 const systemClock: Clock = { now: () => new Date() };
 const now = new Date("2026-01-02T03:04:05Z");
-const identity: Identity = {
+const identity = newIdentity({ id: "default", version: 1 }, now, {
   id: "01890000-0000-7000-8000-000000000001" as IdentityId,
-  createdAt: now,
-  updatedAt: now,
-  revision: 1,
-  externalId: undefined,
-  schemaId: "default",
-  schemaVersion: 1,
-  state: "active",
-  stateChangedAt: now,
   traits: {},
-  publicMetadata: {},
-  adminMetadata: {},
   identifiers: [],
   verifiableAddresses: [],
   recoveryAddresses: [],
   displayName: "Ada",
-  lastLoginAt: undefined,
-  deleteAt: never,
-};
+});
 const session: Session = {
   id: "01890000-0000-7000-8000-000000000002" as SessionId,
   identityId: identity.id,

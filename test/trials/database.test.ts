@@ -215,11 +215,7 @@ describe("an upgrade", () => {
 
   /** Takes migrations back, newest first. */
   async function takeBack(count: number): Promise<void> {
-    const orm = await openMikroOrm(database.url, {
-      schemaName: "ostiary",
-      tableName: "migration",
-      database: nameOf(database.url),
-    });
+    const orm = await openMikroOrm({ url: database.url, name: nameOf(database.url) });
     try {
       for (let step = 0; step < count; step++) await orm.migrator.down();
     } finally {

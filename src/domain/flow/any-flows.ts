@@ -1,23 +1,14 @@
 import { domainError } from "../errors.ts";
 import type { FilledForm } from "../form/form-submission.ts";
-import type { CredentialKind, Identity } from "../identity/identity.ts";
 import type { FlowKind } from "../kinds.ts";
 import type { LoginFlows } from "./login/login-flows.ts";
 import type { RecoveryFlows } from "./recovery/recovery-flows.ts";
 import type { RegistrationFlows } from "./registration/registration-flows.ts";
 import type { SettingsFlows } from "./settings/settings-flows.ts";
-import type { FlowCaller, FlowFound, FlowRecord } from "./shared/flow.ts";
+import type { FlowCaller, FlowFound } from "./shared/flow.ts";
 import type { FlowKeeper } from "./shared/flow-keeper.ts";
 import type { FlowStore } from "./shared/store.ts";
 import type { VerificationFlows } from "./verification/verification-flows.ts";
-
-/** A flow as it was read, with its identity if it has one. */
-export interface ReadFlow {
-  readonly flow: FlowRecord;
-  readonly identity: Identity | undefined;
-  /** The kinds of credentials that the identity has. */
-  readonly credentialKinds: readonly CredentialKind[];
-}
 
 /** The flows of each kind, for a flow that was found by its id alone. */
 interface FlowsByKind {
@@ -44,26 +35,22 @@ interface AnyFlowsDependencies {
 
 /** Flows of which only the id is known. */
 export class AnyFlows {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #kinds: FlowsByKind;
+  readonly #deps: AnyFlowsDependencies;
 
-  constructor({ keeper, flows, kinds }: AnyFlowsDependencies) {
-    this.#keeper = keeper;
-    this.#flows = flows;
-    this.#kinds = kinds;
+  constructor(deps: AnyFlowsDependencies) {
+    this.#deps = deps;
   }
 
   /** The flow with this id, as its holder sees it. One round trip, and one more if a fresh flow is made in its place. */
   async get(caller: FlowCaller, flowId: string): Promise<FlowFound> {
-    const digest = this.#keeper.digestOf(caller.tenant, flowId);
-    const { flow, ...owner } = await this.#flows.findWithIdentity(
+    const digest = this.#deps.keeper.digestOf(caller.tenant, flowId);
+    const { flow, ...owner } = await this.#deps.flows.findWithIdentity(
       { tenantId: caller.tenant.id },
       undefined,
       digest,
     );
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
-    return this.#kinds[flow.kind].show(caller, flowId, { flow, ...owner });
+    return this.#deps.kinds[flow.kind].show(caller, flowId, { flow, ...owner });
   }
 
   /**
@@ -71,7 +58,7 @@ export class AnyFlows {
    * one read serves all kinds.
    */
   async submit(caller: FlowCaller, filled: FilledForm): Promise<FormOutcome> {
-    const kinds = this.#kinds;
+    const kinds = this.#deps.kinds;
     const { flow, candidate } = await kinds.login.findForForm(caller, filled);
     if (flow === undefined) throw domainError("FLOW_NOT_FOUND", {});
     const { kind } = flow;

@@ -1,7 +1,7 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentifierTrait } from "../identity/identifier-traits.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
-import type { MethodFactor } from "../method/method.ts";
+import type { Methods } from "../method/method.ts";
 import type { Scope } from "../ports.ts";
 import type { Branding } from "../tenant/branding.ts";
 import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
@@ -32,29 +32,25 @@ export interface TenantProfile {
   readonly settings: { readonly methods: readonly MethodKind[]; readonly accountDeletion: boolean };
 }
 
-interface Deps {
+interface TenantProfilesDependencies {
   readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
-  readonly loginMethods: readonly { readonly kind: MethodKind; readonly factor: MethodFactor }[];
-  readonly registrationMethods: readonly { readonly kind: MethodKind }[];
-  readonly settingsMethods: readonly { readonly kind: MethodKind }[];
-  /** Tells which of codes and links a kind of flow offers. */
-  readonly proofs: { offered(tenant: Tenant, flow: FlowKind): readonly MethodKind[] };
+  readonly methods: Methods;
   readonly languages: readonly string[];
 }
 
 /**
  * Makes the profiles of tenants.
  *
- * Security rule: everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
+ * Security rule (SR-PAGES-4): everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
  * caller. A schema that people cannot choose is left out, unless it is the default one.
  */
 export class TenantProfiles {
-  readonly #deps: Deps;
+  readonly #dependencies: TenantProfilesDependencies;
   /** The profiles by settings, so that each is made once for a loaded configuration. */
   readonly #known = new WeakMap<TenantSettings, TenantProfile>();
 
-  constructor(deps: Deps) {
-    this.#deps = deps;
+  constructor(dependencies: TenantProfilesDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** The profile of a tenant: the same object until its settings change. */
@@ -68,12 +64,14 @@ export class TenantProfiles {
   }
 
   #make(tenant: Tenant): TenantProfile {
-    const { loginMethods, registrationMethods, settingsMethods, proofs, languages } = this.#deps;
+    const { methods, languages } = this.#dependencies;
     const { settings } = tenant;
     const { registration, verification, recovery, password } = settings;
     const registers = registration.mode !== "closed";
     const kindsOf = (methods: readonly { readonly kind: MethodKind }[]) => methods.map(({ kind }) => kind);
-    const first = loginMethods.filter(({ factor }) => factor !== "second");
+    const challengesIn = (flow: FlowKind) =>
+      methods.challenges.filter((method) => method.isEnabled(tenant, flow)).map(({ kind }) => kind);
+    const first = methods.login.filter(({ factor }) => factor !== "second");
     return {
       branding: settings.branding,
       languages,
@@ -85,26 +83,24 @@ export class TenantProfiles {
         breachCheck: password.breachCheck.enabled,
       },
       login: {
-        methods: [...kindsOf(first), ...proofs.offered(tenant, "login")],
+        methods: [...kindsOf(first), ...challengesIn("login")],
         style: settings.login.style,
       },
       registration: {
         mode: registration.mode,
-        methods: registers
-          ? [...kindsOf(registrationMethods), ...proofs.offered(tenant, "registration")]
-          : [],
+        methods: registers ? [...kindsOf(methods.registration), ...challengesIn("registration")] : [],
         schemaIds: registers ? [...settings.selfServiceSchemaIds] : [],
       },
       verification: {
         enabled: verification.enabled,
-        methods: verification.enabled ? proofs.offered(tenant, "verification") : [],
+        methods: verification.enabled ? challengesIn("verification") : [],
       },
       recovery: {
         enabled: recovery.enabled,
-        methods: recovery.enabled ? proofs.offered(tenant, "recovery") : [],
+        methods: recovery.enabled ? challengesIn("recovery") : [],
       },
       settings: {
-        methods: kindsOf(settingsMethods),
+        methods: kindsOf(methods.settings),
         accountDeletion: settings.settings.accountDeletion.enabled,
       },
     };
@@ -112,7 +108,7 @@ export class TenantProfiles {
 
   #identifiersOf({ id: tenantId, settings }: Tenant): readonly IdentifierTrait[] {
     const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
-    const all = [...ids].flatMap((id) => this.#deps.schemas.current({ tenantId }, id).identifiers);
+    const all = [...ids].flatMap((id) => this.#dependencies.schemas.current({ tenantId }, id).identifiers);
     const same = (left: IdentifierTrait, right: IdentifierTrait) =>
       left.kind === right.kind && left.title.text === right.title.text;
     return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);

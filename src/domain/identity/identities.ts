@@ -2,7 +2,7 @@ import type { Outbox } from "../courier/outbox.ts";
 import { DomainError, domainError, type ErrorReason, invalid } from "../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
 import { normaliseForLogin } from "../identifier/normalise.ts";
-import { type IdentityId, newId } from "../ids.ts";
+import type { IdentityId } from "../ids.ts";
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
@@ -11,7 +11,7 @@ import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import { etagOf } from "./etag.ts";
-import type { DerivedTraits, Identity, IdentityState } from "./identity.ts";
+import { type DerivedTraits, type Identity, type IdentityState, newIdentity } from "./identity.ts";
 import {
   assertMetadata,
   assertPatches,
@@ -108,11 +108,21 @@ export class Identities {
    */
   async create(scope: Scope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
     const at = this.#clock.now();
-    const identity = newIdentity(prepared, at);
+    const { schema, input, derived } = prepared;
+    const identity = newIdentity(schema, at, {
+      ...derived,
+      createdAt: creationTime(input, at),
+      externalId: toExternalId(input.externalId),
+      state: input.state,
+      traits: input.traits,
+      publicMetadata: input.publicMetadata,
+      adminMetadata: input.adminMetadata,
+      verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
+    });
     const { id: identityId } = identity;
     const events: Event[] = [newEvent("identity.created", at, origin, { identityId })];
     if (prepared.password !== undefined) {
-      const data = { kind: "password", imported: prepared.input.password?.kind === "hash" };
+      const data = { kind: "password", imported: input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
     }
     await this.#store.create(scope, identity, prepared.password, events);
@@ -354,27 +364,6 @@ async function orFailed<T>(
     if (error instanceof DomainError && itemReasons.has(error.reason)) return { kind: "failed", error };
     throw error;
   }
-}
-
-function newIdentity({ schema, input, derived }: PreparedIdentity, at: Date): Identity {
-  return {
-    ...derived,
-    id: newId<IdentityId>(at),
-    createdAt: creationTime(input, at),
-    updatedAt: at,
-    revision: 1,
-    externalId: toExternalId(input.externalId),
-    schemaId: schema.id,
-    schemaVersion: schema.version,
-    state: input.state,
-    stateChangedAt: at,
-    traits: input.traits,
-    publicMetadata: input.publicMetadata,
-    adminMetadata: input.adminMetadata,
-    verifiableAddresses: vouchedAddresses(derived, input.verifiedAddresses, at),
-    lastLoginAt: undefined,
-    deleteAt: never,
-  };
 }
 
 function found(identity: Identity | undefined): Identity {

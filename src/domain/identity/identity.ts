@@ -1,5 +1,5 @@
-import type { CredentialId, IdentityId } from "../ids.ts";
-import type { Instant, Never } from "../instant.ts";
+import { type CredentialId, type IdentityId, newId } from "../ids.ts";
+import { type Instant, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
 
 /** Whether an identity can sign in. */
@@ -60,6 +60,35 @@ export interface Identity {
   readonly lastLoginAt: Date | undefined;
   /** When it will be deleted, as its owner asked for. Only a settings flow sets it: no create or update writes it. */
   readonly deleteAt: Instant | Never;
+}
+
+/** What a new identity is made of: its traits with what they give, and whatever is not as usual. */
+export type IdentityParts = Pick<Identity, "traits" | "verifiableAddresses"> &
+  Omit<DerivedTraits, "verifiableAddresses"> &
+  Partial<Identity>;
+
+/** Makes an identity, active unless its parts say something else. */
+export function newIdentity(
+  schema: { readonly id: string; readonly version: number },
+  at: Date,
+  parts: IdentityParts,
+): Identity {
+  return {
+    id: newId<IdentityId>(at),
+    createdAt: at,
+    updatedAt: at,
+    revision: 1,
+    externalId: undefined,
+    schemaId: schema.id,
+    schemaVersion: schema.version,
+    state: "active",
+    stateChangedAt: at,
+    publicMetadata: {},
+    adminMetadata: {},
+    lastLoginAt: undefined,
+    deleteAt: never,
+    ...parts,
+  };
 }
 
 /** What traits give, once they are validated: stored beside them and searched by. */

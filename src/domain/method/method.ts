@@ -116,46 +116,53 @@ export interface LoginMethod {
   proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected | StepContinues | StepRedirects>;
 }
 
+/** What a step that makes a credential is tried with. */
+export interface SecretAttempt {
+  readonly tenant: Tenant;
+  readonly step: SubmittedStep;
+  /** Whose it is to be: valid traits, and normalised identifiers. */
+  readonly account: { readonly traits: JsonObject; readonly identifiers: readonly string[] };
+  /** What an earlier step of the method left; undefined at its first. */
+  readonly memory?: MethodMemory | undefined;
+}
+
 /** One way to make an account. */
 export interface RegistrationMethod {
   readonly kind: MethodKind;
-  /** The method's own nodes, its button last. */
-  registrationNodes(tenant: Tenant): readonly Node[];
+  /** The method's own nodes, its button last. `memory`: what an earlier step left. */
+  registrationNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
   /**
    * Checks what was submitted against traits that are valid, and makes the credential. It may ask another server, so
    * no transaction is open meanwhile.
    */
   proveRegistration(
-    tenant: Tenant,
-    step: SubmittedStep,
-    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
-  ): Promise<RegistrationProved | StepRejected>;
+    attempt: SecretAttempt,
+  ): Promise<RegistrationProved | StepRejected | StepContinues | StepRedirects>;
 }
 
-/** One way to set a new secret in settings. */
+/** One way to sign in that its owner can set up and change. */
 export interface SettingsMethod {
-  readonly kind: MethodKind;
-  /** The method's own nodes, its button last. */
-  settingsNodes(tenant: Tenant): readonly Node[];
+  readonly kind: Exclude<MethodKind, ChallengeKind>;
+  /** The method's own nodes, its button last. `memory`: what an earlier step left. */
+  settingsNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
   /** Checks the new secret, and makes the credential. */
-  changeSecret(
-    tenant: Tenant,
-    step: SubmittedStep,
-    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
-  ): Promise<{ readonly kind: "changed"; readonly password: PasswordRecord } | StepRejected>;
+  changeSecret(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
 }
 
-/** What a proof of an address is asked for. A secret that was made for one of these is worth nothing for another. */
-export type ProofPurpose = FlowKind;
+/** A settings step that gave a credential to store. */
+export interface SecretChanged {
+  readonly kind: "changed";
+  readonly password: PasswordRecord;
+}
 
-/** The kinds of proofs of an address. */
-export type ProofKind = "code" | "link";
+/** The kinds of challenges: secrets that are sent to an address. */
+export type ChallengeKind = "code" | "link";
 
 /** How hard a secret is to guess; `long` where many were guessed wrongly for the same account. */
-export type ProofStrength = "usual" | "long";
+export type CodeStrength = "usual" | "long";
 
 /** A secret that was made: what is stored of it, and what its message says. */
-export interface IssuedProof {
+export interface IssuedChallenge {
   readonly challenge: Challenge;
   readonly secret: Secret;
 }
@@ -164,18 +171,20 @@ export interface IssuedProof {
  * A way to show that one receives what is sent to an address. It serves signing in, registration, verification, recovery
  * and changes of an address alike: those flow kinds say what the proof is for, and what follows from it.
  */
-export interface AddressProofMethod {
-  readonly kind: ProofKind;
+export interface ChallengeMethod {
+  readonly kind: ChallengeKind;
   /** What a proof is worth in a session. */
   readonly authentication: Authentication;
   /** The step that uses the secret. For a link it is a step of the flow that begins when the link is opened. */
   readonly useStep: "code" | "confirmLink";
+  /** Whether a tenant offers it for a kind of flow. */
+  isEnabled(tenant: Tenant, flow: FlowKind): boolean;
   /** The button that asks for the secret. */
-  requestNodes(purpose: ProofPurpose): readonly Node[];
-  /** The nodes while the secret is awaited, without `resend` and `back`. */
-  awaitNodes(purpose: ProofPurpose): readonly Node[];
+  requestNodes(purpose: FlowKind): readonly Node[];
+  /** What is drawn where the secret is used, its button last. */
+  useNodes(purpose: FlowKind): readonly Node[];
   /** Makes a secret that is bound to a flow, hence to its purpose, and to an address. */
-  issue(tenant: Tenant, flow: ProofBinding, at: Date, strength: ProofStrength): IssuedProof;
+  issue(tenant: Tenant, flow: ChallengeBinding, at: Date, strength: CodeStrength): IssuedChallenge;
   /**
    * What is wrong with a submit that can be no secret of this kind, whichever was sent; undefined if it can. It is refused
    * before anything is counted or read, and tells nothing.
@@ -187,22 +196,31 @@ export interface AddressProofMethod {
   /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
   matches(
     tenant: Tenant,
-    flow: ProofBinding,
+    flow: ChallengeBinding,
     challenge: Challenge,
     step: SubmittedStep,
     /** `long`: a usual one is not compared, after the same work. */
-    strength: ProofStrength,
+    strength: CodeStrength,
   ): boolean;
   /** The message about a secret that was not accepted. */
-  invalid(purpose: ProofPurpose): { readonly reason: RejectionReason; readonly message: Message };
+  invalid(purpose: FlowKind): { readonly reason: RejectionReason; readonly message: Message };
 }
 
 /** What a secret is bound to. */
-export interface ProofBinding {
+export interface ChallengeBinding {
   readonly flowDigest: Uint8Array;
-  readonly purpose: ProofPurpose;
+  readonly purpose: FlowKind;
   /** Normalised; empty where nothing is really sent. */
   readonly address: string;
   /** The digest of the link that was opened, as base64url. */
   readonly opened?: string | undefined;
+}
+
+/** The methods that there are, by what they can do, in the order to offer them. */
+export interface Methods {
+  readonly login: readonly LoginMethod[];
+  readonly registration: readonly RegistrationMethod[];
+  readonly settings: readonly SettingsMethod[];
+  /** Codes and links, in flows of all kinds. */
+  readonly challenges: readonly ChallengeMethod[];
 }

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { access, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+
+/** The environment of PostgreSQL's programs: nothing of ours, so that no PG… variable reaches them. */
+export const cleanEnvironment = { PATH: "/usr/bin:/bin:/usr/sbin:/usr/local/bin", LC_ALL: "C", TZ: "UTC" };
 
 /** An unprivileged account of the machine. */
 export interface Account {
@@ -39,7 +41,7 @@ export async function postgresAccount(): Promise<Account | undefined> {
 }
 
 /**
- * Decides how to run programs as the account so that it can enter the directories on the way to what it needs.
+ * Decides how to run programs as the account so that it can enter the directories that it needs.
  *
  * A checkout below /root or in a private temporary folder is closed to it. Opening those folders is not ours to do,
  * so where setpriv(1) is there, the programs get one capability instead, of searching directories and reading
@@ -50,60 +52,30 @@ export async function commandsAs(
   directories: readonly string[],
 ): Promise<CommandMaker> {
   if (account === undefined) return (file, args) => ({ file, args, options: {} });
-  const closed = await firstClosed(account, directories);
-  if (closed === undefined) {
-    return (file, args) => ({ file, args, options: { uid: account.uid, gid: account.gid } });
-  }
-  const setpriv = await findProgram("setpriv");
+  const { uid, gid } = account;
+  const canEnter = (directory: string) => succeeds("test", ["-x", directory], { uid, gid, cwd: "/" });
+  const open = await Promise.all(directories.map(canEnter));
+  const closed = directories.find((_directory, index) => !open[index]);
+  if (closed === undefined) return (file, args) => ({ file, args, options: { uid, gid } });
   const prefix = [
-    `--reuid=${account.uid}`,
-    `--regid=${account.gid}`,
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
     "--clear-groups",
     "--inh-caps=+dac_read_search",
     "--ambient-caps=+dac_read_search",
     "--no-new-privs",
   ];
-  const works =
-    setpriv !== undefined &&
-    (await run(setpriv, [...prefix, "true"]).then(
-      () => true,
-      () => false,
-    ));
-  if (setpriv === undefined || !works) {
+  if (!(await succeeds("setpriv", [...prefix, "true"], {}))) {
     throw new Error(
-      `PostgreSQL runs as the user "${account.name}", who may not enter ${closed}: run Ostiary as a user other than root, or choose a data directory that others may enter (chmod o+x)`,
+      `PostgreSQL runs as the user "${account.name}", who may not enter ${closed}: run Ostiary as a user other than root, or choose a data directory that others may enter (chmod o+x, also of the folders above it)`,
     );
   }
-  return (file, args) => ({ file: setpriv, args: [...prefix, "--", file, ...args], options: {} });
+  return (file, args) => ({ file: "setpriv", args: [...prefix, "--", file, ...args], options: {} });
 }
 
-/** The first directory, from the root down, that the account may not enter. */
-async function firstClosed(account: Account, directories: readonly string[]): Promise<string | undefined> {
-  for (const directory of directories) {
-    const chain: string[] = [];
-    for (let current = directory; ; current = dirname(current)) {
-      chain.unshift(current);
-      if (current === dirname(current)) break;
-    }
-    for (const current of chain) {
-      const { mode, uid, gid } = await stat(current);
-      const needed = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
-      if ((mode & needed) === 0) return current;
-    }
-  }
-  return undefined;
-}
-
-async function findProgram(name: string): Promise<string | undefined> {
-  for (const directory of ["/usr/bin", "/bin", "/usr/sbin", "/usr/local/bin"]) {
-    const path = join(directory, name);
-    if (
-      await access(path, 1).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
-  }
-  return undefined;
+function succeeds(file: string, args: readonly string[], options: object): Promise<boolean> {
+  return run(file, args, { ...options, env: cleanEnvironment }).then(
+    () => true,
+    () => false,
+  );
 }

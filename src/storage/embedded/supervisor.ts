@@ -1,18 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { keepRunning } from "../../domain/keep-running.ts";
 import type { Logger } from "../../domain/ports.ts";
-import type { Command } from "./account.ts";
-import { cleanEnvironment } from "./cluster.ts";
-import { endOrphans } from "./leftover.ts";
+import { type Command, cleanEnvironment } from "./account.ts";
+import { endOrphans } from "./processes.ts";
 
 /** How long PostgreSQL may take to stop in order before it is told to stop at once. */
 const stopTimeoutMs = 10_000;
-/** The longest pause between two starts. */
-const longestPauseMs = 1_000;
 /** After so many failed starts in a row it is given up: about a minute. */
 const maxFailures = 60;
 
 const readyLine = "database system is ready to accept connections";
+
+/** A PostgreSQL that is kept running. */
+export interface SupervisedPostgres {
+  /** Stops it in order (SIGINT: clients are cut off, everything is written) and waits for its end. */
+  stop(): Promise<void>;
+  /** Resolves with the exit code when PostgreSQL has ended for good. */
+  readonly exited: Promise<number | null>;
+}
 
 /** One run of PostgreSQL. */
 interface Run {
@@ -23,98 +29,63 @@ interface Run {
 }
 
 /**
- * Keeps PostgreSQL running: starts it again when it dies, until it is told to stop. Each run listens at the same
- * address, so that connection pools heal by themselves.
+ * Starts PostgreSQL on a cluster and resolves when it accepts connections; throws if it ends before. Then keeps it running: starts
+ * it again when it dies, until it is stopped. Each run listens at the same address, so that connection pools heal by themselves.
  */
-export class Supervisor {
-  readonly #command: Command;
-  readonly #cluster: string;
-  readonly #logger: Logger;
-  #run: Run;
-  #stopping = false;
-  #failures = 0;
-  #wake: (() => void) | undefined;
-  /** Resolves with the exit code when PostgreSQL has ended for good. */
-  readonly exited: Promise<number | null>;
-
-  private constructor(command: Command, cluster: string, logger: Logger) {
-    this.#command = command;
-    this.#cluster = cluster;
-    this.#logger = logger;
-    this.#run = startRun(command, logger);
-    this.exited = this.#watch();
-  }
-
-  /** Starts PostgreSQL on a cluster and resolves when it accepts connections. Throws if it ends before. */
-  static async start(command: Command, cluster: string, logger: Logger): Promise<Supervisor> {
-    const supervisor = new Supervisor(command, cluster, logger);
-    try {
-      await supervisor.#run.ready;
-      return supervisor;
-    } catch (error) {
-      await supervisor.stop();
-      throw error;
-    }
-  }
-
-  /** Stops PostgreSQL in order (SIGINT: clients are cut off, everything is written) and waits for its end. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake?.();
-    const { child, ended } = this.#run;
-    child.kill("SIGINT");
+export async function startSupervised(
+  command: Command,
+  cluster: string,
+  logger: Logger,
+): Promise<SupervisedPostgres> {
+  const stopping = new AbortController();
+  let run = startRun(command, logger);
+  let hasEnded = false;
+  let code: number | null = null;
+  const exited = keepRunning(
+    async (succeeded) => {
+      if (hasEnded) {
+        // A failure here is no reason to give up: PostgreSQL says itself what keeps it from starting.
+        await endOrphans(cluster, logger).catch((error: unknown) => {
+          logger.warn({ err: error }, "processes of the ended PostgreSQL could not be looked for");
+        });
+        if (stopping.signal.aborted) return;
+        run = startRun(command, logger);
+      }
+      await run.ready.then(succeeded, () => {});
+      code = await run.ended;
+      hasEnded = true;
+      throw new Error("PostgreSQL ended");
+    },
+    {
+      signal: stopping.signal,
+      firstPauseMs: 20,
+      longestPauseMs: 1_000,
+      onFailure: (reason, failures) => {
+        if (failures > maxFailures) throw new Error(reason);
+        logger.error({ exitCode: code }, "the embedded PostgreSQL ended unexpectedly; starting it again");
+      },
+    },
+  ).then(
+    () => code,
+    () => code,
+  );
+  const stop = async () => {
+    stopping.abort();
+    run.child.kill("SIGINT");
     // SIGQUIT stops without a last checkpoint: nothing is lost, but the next start has to recover.
-    const impatience = setTimeout(() => child.kill("SIGQUIT"), stopTimeoutMs);
-    await ended;
+    const impatience = setTimeout(() => run.child.kill("SIGQUIT"), stopTimeoutMs);
+    await exited;
     clearTimeout(impatience);
-    await this.exited;
-  }
-
-  async #watch(): Promise<number | null> {
-    for (;;) {
-      await this.#run.ready.then(
-        () => {
-          this.#failures = 0;
-        },
-        () => {
-          this.#failures++;
-        },
-      );
-      const code = await this.#run.ended;
-      if (this.#stopping || this.#failures >= maxFailures) return code;
-      this.#logger.error({ exitCode: code }, "the embedded PostgreSQL ended unexpectedly; starting it again");
-      await this.#pause();
-      // A failure here is no reason to give up: PostgreSQL says itself what keeps it from starting.
-      await endOrphans(this.#cluster, this.#logger).catch((error: unknown) => {
-        this.#logger.warn({ err: error }, "processes of the ended PostgreSQL could not be looked for");
-      });
-      if (this.#stopping) return code;
-      this.#run = startRun(this.#command, this.#logger);
-    }
-  }
-
-  async #pause(): Promise<void> {
-    const milliseconds = Math.min(longestPauseMs, 20 * 2 ** this.#failures);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = undefined;
-  }
+  };
+  await run.ready.catch(async (error) => {
+    await stop();
+    throw error;
+  });
+  return { stop, exited };
 }
 
 function startRun(command: Command, logger: Logger): Run {
-  const child = spawn(command.file, [...command.args], {
-    ...command.options,
-    cwd: "/",
-    env: cleanEnvironment,
-    stdio: ["ignore", "ignore", "pipe"],
-    // A group of its own: the terminal's Ctrl-C is for us, and we stop PostgreSQL after its last client.
-    detached: true,
-  });
+  const child = start(command, ["ignore", "ignore", "pipe"]);
   const ended = new Promise<number | null>((resolve) => {
     child.once("error", () => resolve(null));
     child.once("exit", resolve);
@@ -135,7 +106,7 @@ function startRun(command: Command, logger: Logger): Run {
     });
   });
   ready.catch(() => {});
-  if (child.pid !== undefined) leash(child.pid, command, ended);
+  if (child.pid !== undefined && process.platform !== "win32") leash(child.pid, command, ended);
   return { child, ready, ended };
 }
 
@@ -143,19 +114,18 @@ function startRun(command: Command, logger: Logger): Run {
  * Ties PostgreSQL's life to ours, also if we are killed: a shell waits at the end of a pipe that only we hold.
  * When it breaks without a word, we are gone, and the shell stops PostgreSQL in order.
  */
-function leash(pid: number, command: Command, ended: Promise<unknown>): void {
-  if (process.platform === "win32") return;
-  const holder = spawn("/bin/sh", ["-c", 'read word || kill -INT "$0"', String(pid)], {
-    ...command.options,
-    cwd: "/",
-    env: cleanEnvironment,
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
+function leash(pid: number, { options }: Command, ended: Promise<unknown>): void {
+  const script = ["-c", 'read word || kill -INT "$0"', String(pid)];
+  const holder = start({ file: "/bin/sh", args: script, options }, ["pipe", "ignore", "ignore"]);
   // Without the leash everything works; after a kill of ours the next start cleans up.
   holder.on("error", () => {});
   holder.stdin?.on("error", () => {});
   // Ended without the word it does what it does when we are killed, and finds nothing left to stop.
   void ended.then(() => holder.stdin?.end("over\n")).catch(() => {});
   holder.unref();
+}
+
+/** In a group of its own: the terminal's Ctrl-C is for us, and we stop PostgreSQL after its last client. */
+function start({ file, args, options }: Command, stdio: ("pipe" | "ignore")[]): ChildProcess {
+  return spawn(file, args, { ...options, cwd: "/", env: cleanEnvironment, stdio, detached: true });
 }

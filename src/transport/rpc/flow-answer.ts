@@ -1,16 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitSettingsFlowResponseSchema } from "../../../gen/ostiary/flow/v1/settings_service_pb.js";
 import type { FormOutcome } from "../../domain/flow/any-flows.ts";
+import type { LoginOutcome } from "../../domain/flow/login/login-flows.ts";
 import type { RecoveryOutcome } from "../../domain/flow/recovery/recovery-flows.ts";
-import type { SettingsOutcome } from "../../domain/flow/settings/settings-view.ts";
-import type {
-  AnsweredBefore,
-  Flow,
-  FlowCompleted,
-  FlowOutcome,
-  LoginComesFirst,
-  LoginOutcome,
-} from "../../domain/flow/shared/flow.ts";
+import type { RegistrationOutcome } from "../../domain/flow/registration/registration-flows.ts";
+import type { SettingsOutcome } from "../../domain/flow/settings/settings-flows.ts";
+import type { AnsweredBefore, Flow, FlowCompleted, FlowOutcome } from "../../domain/flow/shared/flow.ts";
 import type { VerificationOutcome } from "../../domain/flow/verification/verification-flows.ts";
 import { deviceCookie, sessionCookie } from "../http/cookies.ts";
 import type { Call } from "./call.ts";
@@ -57,15 +52,9 @@ export function answerForm(call: Call, { kind, outcome }: FreshForm, profileOf: 
 /** The answer to a submit of a login or a registration. */
 export async function answerSignIn(
   call: Call,
-  outcome: Fresh<LoginOutcome | FlowOutcome<FlowCompleted>>,
+  outcome: Fresh<LoginOutcome | RegistrationOutcome>,
   profileOf: ProfileOf,
 ) {
-  if (outcome.kind === "redirect") {
-    return {
-      flow: toFlow(outcome.flow),
-      outcome: { case: "redirect" as const, value: { url: outcome.url } },
-    };
-  }
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { returnTo = "", verification } = outcome.completed;
   return completed({
@@ -77,7 +66,6 @@ export async function answerSignIn(
 
 /** The answer to a submit of a verification. */
 export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
-  if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { returnTo = "", settings, verifiedAddress = "" } = outcome.completed;
   return completed({ returnTo, verifiedAddress, continueWith: toContinueWith({ settings }) });
@@ -85,7 +73,6 @@ export function answerVerification(call: Call, outcome: Fresh<VerificationOutcom
 
 /** The answer to a submit of a recovery. */
 export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>, profileOf: ProfileOf) {
-  if (outcome.kind === "login_required") return answerLoginRequired(call, outcome);
   if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
   const { settings, session } = outcome.completed;
   return completed({
@@ -101,8 +88,6 @@ export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>
       const value = { identity: await profileOf(outcome.identity) };
       return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
     }
-    case "login_required":
-      return answerLoginRequired(call, outcome);
     case "deletion_scheduled": {
       const { client, deleteAt, returnTo = "" } = outcome;
       if (client === "browser") await call.browser.clear();
@@ -121,18 +106,20 @@ function completed(value: Completed) {
   return { outcome: { case: "completed" as const, value } };
 }
 
-function answerUnfinished(call: Call, outcome: Fresh<Exclude<FlowOutcome<never>, { kind: "completed" }>>) {
+function answerUnfinished(call: Call, outcome: Fresh<FlowOutcome>) {
   switch (outcome.kind) {
     case "next_step":
-      return { flow: toFlow(outcome.flow), outcome: { case: "nextStep" as const, value: {} } };
-    case "rejected": {
-      const value = toRejected(outcome.rejection);
-      return { flow: toFlow(outcome.flow), outcome: { case: "rejected" as const, value } };
+      return answer(outcome.flow, "nextStep", {});
+    case "rejected":
+      return answer(outcome.flow, "rejected", toRejected(outcome.rejection));
+    case "redirect":
+      return answer(outcome.flow, "redirect", { url: outcome.url });
+    case "login_required": {
+      const waitingFlow = toFlow(outcome.flow);
+      return answer(acceptCreated(call, outcome.loginFlow), "loginRequired", { waitingFlow });
     }
-    case "expired": {
-      const flow = toFlow(acceptCreated(call, outcome.replacement));
-      return { flow, outcome: { case: "expired" as const, value: {} } };
-    }
+    case "expired":
+      return answer(acceptCreated(call, outcome.replacement), "expired", {});
     default: {
       const unreachable: never = outcome;
       return unreachable;
@@ -140,11 +127,9 @@ function answerUnfinished(call: Call, outcome: Fresh<Exclude<FlowOutcome<never>,
   }
 }
 
-function answerLoginRequired(call: Call, { loginFlow, flow }: LoginComesFirst) {
-  return {
-    flow: toFlow(acceptCreated(call, loginFlow)),
-    outcome: { case: "loginRequired" as const, value: { waitingFlow: toFlow(flow) } },
-  };
+/** What to draw now, with the outcome. */
+function answer<const Case extends string, Value>(flow: Flow, name: Case, value: Value) {
+  return { flow: toFlow(flow), outcome: { case: name, value } };
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   type SubmitLoginFlowRequest,
   SubmitLoginFlowResponseSchema,
 } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
-import type { LoginFlows, LoginPurpose } from "../../domain/flow/login/login-flows.ts";
+import type { LoginFlows, LoginStart } from "../../domain/flow/login/login-flows.ts";
 import { toClientData } from "../../domain/flow/shared/client-data.ts";
 import { callOf } from "./call.ts";
 import { fromStruct } from "./convert/common.ts";
@@ -57,7 +57,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 }
 
 /** The purpose of a login; unspecified: to sign in. */
-function fromPurpose(purpose: ProtoLoginPurpose): LoginPurpose {
+function fromPurpose(purpose: ProtoLoginPurpose): LoginStart["purpose"] {
   if (purpose === ProtoLoginPurpose.REFRESH) return "refresh";
   return purpose === ProtoLoginPurpose.STEP_UP ? "step_up" : "sign_in";
 }

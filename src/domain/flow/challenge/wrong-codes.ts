@@ -3,7 +3,7 @@ import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { EventStore } from "../../event/store.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
-import type { ProofStrength } from "../../method/method.ts";
+import type { CodeStrength } from "../../method/method.ts";
 import type { Clock, Scope } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import { identityKey } from "../../throttle/subjects.ts";
@@ -20,11 +20,11 @@ export interface NoticeQueue {
 /**
  * How hard the next code is to guess. From half of `wrong_codes` on it is a long one.
  *
- * Security rule: no more than `wrong_codes` (100; NIST SP 800-63B-4, section 3.2.2) codes of the usual length are guessed
+ * Security rule (SR-LIMIT-1): no more than `wrong_codes` (100; NIST SP 800-63B-4, section 3.2.2) codes of the usual length are guessed
  * wrongly in a row, and nobody is locked out by it: who reads the mailbox gets a code that cannot be guessed. The other half
  * is for the codes that were sent before.
  */
-export function strengthAgainst(tenant: Tenant, { wrongCodes }: ThrottleTicket): ProofStrength {
+export function strengthAgainst(tenant: Tenant, { wrongCodes }: ThrottleTicket): CodeStrength {
   return wrongCodes >= threshold(tenant) ? "long" : "usual";
 }
 
@@ -33,26 +33,20 @@ export function isGuessedOut({ silenced }: ThrottleTicket): boolean {
   return silenced.has("wrong_codes") || silenced.has("own_wrong_codes");
 }
 
+interface WrongCodeNoticesDependencies {
+  readonly throttle: Throttle;
+  readonly queue: NoticeQueue;
+  readonly outbox: Outbox;
+  readonly events: EventStore;
+  readonly clock: Clock;
+}
+
 /** Tells the owner of an account that somebody enters wrong codes: once a day, and from half of `wrong_codes` on. */
 export class WrongCodeNotices {
-  readonly #throttle: Throttle;
-  readonly #queue: NoticeQueue;
-  readonly #outbox: Outbox;
-  readonly #events: EventStore;
-  readonly #clock: Clock;
+  readonly #deps: WrongCodeNoticesDependencies;
 
-  constructor(dependencies: {
-    readonly throttle: Throttle;
-    readonly queue: NoticeQueue;
-    readonly outbox: Outbox;
-    readonly events: EventStore;
-    readonly clock: Clock;
-  }) {
-    this.#throttle = dependencies.throttle;
-    this.#queue = dependencies.queue;
-    this.#outbox = dependencies.outbox;
-    this.#events = dependencies.events;
-    this.#clock = dependencies.clock;
+  constructor(deps: WrongCodeNoticesDependencies) {
+    this.#deps = deps;
   }
 
   /** Notes a wrong code. For an account that nobody has it costs the same, and tells nobody. */
@@ -69,8 +63,8 @@ export class WrongCodeNotices {
     const count = ticket.wrongCodes + 1;
     if (!tenant.settings.throttle.enabled || count < threshold(tenant)) return;
     const [subject = ""] = identityKey(target?.identityId, sentTo);
-    if (!(await this.#throttle.isFirst(tenant, `wrong codes\0${subject}`, dayMs))) return;
-    const at = this.#clock.now();
+    if (!(await this.#deps.throttle.isFirst(tenant, `wrong codes\0${subject}`, dayMs))) return;
+    const at = this.#deps.clock.now();
     const scope = { tenantId: tenant.id };
     const message = newMessage({ template: "wrong_codes", data: { count } }, at, {
       channel: target?.kind === "phone" ? "sms" : "email",
@@ -79,9 +73,9 @@ export class WrongCodeNotices {
       identityId: target?.identityId,
       suppressed: target?.identityId === undefined,
     });
-    await this.#queue.enqueue(scope, [this.#outbox.seal(message)]);
+    await this.#deps.queue.enqueue(scope, [this.#deps.outbox.seal(message)]);
     const about = { identityId: target?.identityId, data: { scope: "account", wrong_codes: count } };
-    await this.#events.append(scope, [newEvent("login.throttled", at, origin, about)]);
+    await this.#deps.events.append(scope, [newEvent("login.throttled", at, origin, about)]);
   }
 }
 

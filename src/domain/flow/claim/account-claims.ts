@@ -1,30 +1,19 @@
-import { DomainError, domainError } from "../../errors.ts";
+import { DomainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
-import type { SubmittedStep } from "../../form/submission.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import * as messages from "../../message/message.ts";
-import type { ProofKind } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
-import type { ProvedAddress } from "../challenge/address-proofs.ts";
+import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
-import { advanceFlow } from "../shared/advance-flow.ts";
-import type {
-  Flow,
-  FlowCaller,
-  FlowOutcome,
-  FlowRecord,
-  LoginComesFirst,
-  PendingStage,
-} from "../shared/flow.ts";
-import type { FlowKeeper, FlowShape } from "../shared/flow-keeper.ts";
+import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import type { FlowStore } from "../shared/store.ts";
+import type { AttemptOf, KindTypes, LoginFirst, Moved } from "../shared/table.ts";
 import type { AccountDisowning } from "./account-disowning.ts";
-
-/** The question whose account it is, as a flow remembers it. */
-export type Claim = Extract<PendingStage, { kind: "claim" }>;
+import type { Claiming } from "./state.ts";
 
 /** What came of an answer. */
 export type ClaimOutcome =
@@ -32,16 +21,11 @@ export type ClaimOutcome =
   | { readonly kind: "kept" }
   /** Everything that was set up has ended; this flow sets a new secret. */
   | { readonly kind: "disowned"; readonly settings: Flow }
-  | LoginComesFirst
-  | FlowOutcome<never>;
+  | LoginFirst
+  | StepRejected;
 
-/** An answer that was submitted to a flow. */
-interface ClaimAnswer {
-  readonly shape: FlowShape;
-  readonly record: FlowRecord;
-  readonly flowId: string;
-  readonly step: SubmittedStep;
-}
+/** A flow in which the question is answered. */
+type ClaimAttempt = Pick<AttemptOf<KindTypes, Claiming>, "caller" | "flow" | "state">;
 
 interface AccountClaimsDependencies {
   readonly keeper: FlowKeeper;
@@ -56,92 +40,41 @@ interface AccountClaimsDependencies {
  * Whose account it is: asked of everybody who proves an address outside a session of an account that has no verified address
  * and whose credentials were all set by itself.
  *
- * Security rule: somebody else may have made that account for the address, and waits in it. So its owner is asked before the
+ * Security rule (SR-OWNER-2): somebody else may have made that account for the address, and waits in it. So its owner is asked before the
  * address counts for anything: they sign in with what was set up, or it was not them, and all of it ends. Until then nothing
  * changes, the account least of all; the flow alone remembers the proof, once, for as long as the flow lasts.
  */
 export class AccountClaims {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #identities: Pick<IdentityStore, "listCredentials">;
-  readonly #logins: LoginFlows;
-  readonly #disowning: AccountDisowning;
-  readonly #clock: Clock;
+  readonly #deps: AccountClaimsDependencies;
 
-  constructor({ keeper, flows, identities, logins, disowning, clock }: AccountClaimsDependencies) {
-    this.#keeper = keeper;
-    this.#flows = flows;
-    this.#identities = identities;
-    this.#logins = logins;
-    this.#disowning = disowning;
-    this.#clock = clock;
+  constructor(deps: AccountClaimsDependencies) {
+    this.#deps = deps;
   }
 
   /**
    * Uses the proof up, and waits for the answer. The flow is nobody's until then: what happens to the account meanwhile does
-   * not close it, or the person who waits in the account could keep the owner out for ever. One round trip. Throws FLOW_CHANGED.
+   * not close it, or the person who waits in the account could keep the owner out for ever.
    */
-  ask(flow: FlowRecord, { tenant }: FlowCaller, { target, held, authentication }: ProvedAddress) {
-    const sentTo = flow.data.pending?.sentTo ?? target.value;
-    const by: ProofKind = authentication.kind === "link" ? "link" : "code";
-    const pending: Claim = { kind: "claim", sentTo, target, by };
-    const own = held.find(({ digest }) => Buffer.compare(digest, flow.digest) === 0);
-    return advanceFlow(
-      this.#flows,
-      tenant,
-      { ...flow, revision: own?.revision ?? flow.revision },
-      {
-        data: { ...flow.data, pending },
-        identityId: undefined,
-        // The flow that holds the challenge of an opened link.
-        consumes: held.find((each) => each !== own),
-      },
-    );
+  ask(sentTo: string, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
+    const by = authentication.kind === "link" ? "link" : "code";
+    const state = { at: "claim_account", sentTo, target, by } as const;
+    return { kind: "moved", state, identityId: undefined, held };
   }
 
-  /** Takes an answer. Throws FLOW_CHANGED, FLOW_COMPLETED, STEP_NOT_OFFERED. */
-  async answer(caller: FlowCaller, answer: ClaimAnswer, claim: Claim): Promise<ClaimOutcome> {
-    const { identityId } = claim.target;
-    switch (answer.step.name) {
-      case "back":
-        return this.#goBack(caller, answer);
-      case "resume":
-        return identityId === undefined
-          ? this.#ended(caller, answer)
-          : this.#keep(caller, answer, claim, identityId);
-      case "disown": {
-        const settings = await this.#disowning.disown(caller, answer.record, claim);
-        if (settings === undefined) return this.#ended(caller, answer);
-        return { kind: "disowned", settings };
-      }
-      default:
-        throw domainError("STEP_NOT_OFFERED", { step: answer.step.name });
-    }
-  }
-
-  async #goBack(caller: FlowCaller, { shape, record, flowId }: ClaimAnswer): Promise<FlowOutcome<never>> {
-    const { pending: _given, ...data } = record.data;
-    const change = { data, identityId: undefined };
-    const moved = await advanceFlow(this.#flows, caller.tenant, record, change);
-    return this.#keeper.nextStep(caller, shape, flowId, moved);
-  }
-
-  async #keep(
-    caller: FlowCaller,
-    answer: ClaimAnswer,
-    { target }: Claim,
-    identityId: IdentityId,
-  ): Promise<ClaimOutcome> {
-    const { record } = answer;
-    const session = await ownSession(caller, record, identityId);
-    if (session === undefined) return this.#loginFirst(caller, answer, identityId);
-    const at = this.#clock.now();
+  /** Those who set the account up keep it: in a session of it, else after a login. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async keep({ caller, flow, state }: ClaimAttempt): Promise<ClaimOutcome> {
+    const { target } = state;
+    const { identityId } = target;
+    if (identityId === undefined) return claimEnded();
+    const session = await ownSession(caller, flow, identityId);
+    if (session === undefined) return this.#loginFirst(caller, flow, identityId);
+    const at = this.#deps.clock.now();
     const actor = { ...caller.origin, actor: { kind: "identity", identityId } } as const;
     const about = { identityId, sessionId: session.id, data: { kind: target.kind } };
-    const result = await this.#flows.completeVerification(
+    const result = await this.#deps.flows.completeVerification(
       { tenantId: caller.tenant.id },
       {
-        held: [{ digest: record.digest, revision: record.revision }],
+        held: [{ digest: flow.digest, revision: flow.revision }],
         target: { ...target, identityId },
         within: session.id,
         onlyWithin: true,
@@ -153,12 +86,12 @@ export class AccountClaims {
       case "completed":
         return { kind: "kept" };
       case "flow_taken":
-        throw await this.#keeper.taken(caller.tenant, record);
+        throw await this.#deps.keeper.taken(caller.tenant, flow);
       case "address_gone":
-        return this.#ended(caller, answer);
+        return claimEnded();
       // The session ended since it was looked at.
       case "unclaimed":
-        return this.#loginFirst(caller, answer, identityId);
+        return this.#loginFirst(caller, flow, identityId);
       default: {
         const unreachable: never = result;
         return unreachable;
@@ -166,30 +99,23 @@ export class AccountClaims {
     }
   }
 
-  async #loginFirst(
-    caller: FlowCaller,
-    answer: ClaimAnswer,
-    identityId: IdentityId,
-  ): Promise<LoginComesFirst | FlowOutcome<never>> {
-    const { shape, record, flowId } = answer;
-    const scope = { tenantId: caller.tenant.id };
-    // An account has few credentials; the offers would be the same with more than these.
-    const credentials = await this.#identities.listCredentials(scope, identityId, { size: 200 });
-    const loginFlow = await this.#logins.createForOwner(caller, {
-      client: record.client,
-      identityId,
-      credentialKinds: [...new Set(credentials.items.map(({ kind }) => kind))],
-    });
-    if (loginFlow === undefined) return this.#ended(caller, answer);
-    return {
-      kind: "login_required",
-      loginFlow,
-      flow: this.#keeper.presentTo(caller, shape, flowId, record),
-    };
+  /** Everything that somebody else has set up ends. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async disown({ caller, flow, state }: ClaimAttempt): Promise<ClaimOutcome> {
+    const settings = await this.#deps.disowning.disown(caller, flow, state);
+    return settings === undefined ? claimEnded() : { kind: "disowned", settings };
   }
 
-  #ended(caller: FlowCaller, { shape, record, flowId }: ClaimAnswer): Promise<FlowOutcome<never>> {
-    return this.#keeper.rejected(caller, shape, flowId, record, claimEnded());
+  async #loginFirst(
+    caller: FlowCaller,
+    { client }: FlowRecord,
+    identityId: IdentityId,
+  ): Promise<ClaimOutcome> {
+    const scope = { tenantId: caller.tenant.id };
+    // An account has few credentials; the offers would be the same with more than these.
+    const credentials = await this.#deps.identities.listCredentials(scope, identityId, { size: 200 });
+    const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
+    const login = await this.#deps.logins.createForOwner(caller, client, identityId, credentialKinds);
+    return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
   }
 }
 

@@ -11,11 +11,11 @@ import { never } from "../../instant.ts";
 import type { Clock } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { SettingsFlows } from "../settings/settings-flows.ts";
-import { revocationOf } from "../settings/settings-store.ts";
+import { revocationOf } from "../settings/store.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import type { FlowStore } from "../shared/store.ts";
-import type { Claim } from "./account-claims.ts";
+import type { Claiming } from "./state.ts";
 
 interface AccountDisowningDependencies {
   readonly keeper: FlowKeeper;
@@ -29,46 +29,34 @@ interface AccountDisowningDependencies {
 
 /** The end of everything that somebody else has set up in an account that was made for one's address. */
 export class AccountDisowning {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #identities: Pick<IdentityStore, "find">;
-  readonly #schemas: IdentitySchemas;
-  readonly #settings: SettingsFlows;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: AccountDisowningDependencies;
 
-  constructor(dependencies: AccountDisowningDependencies) {
-    this.#keeper = dependencies.keeper;
-    this.#flows = dependencies.flows;
-    this.#identities = dependencies.identities;
-    this.#schemas = dependencies.schemas;
-    this.#settings = dependencies.settings;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: AccountDisowningDependencies) {
+    this.#deps = deps;
   }
 
   /**
    * Ends all of it at once, verifies the address, and gives the flow in which a new secret is set. Undefined, and nothing is
    * changed, if it is not an unclaimed account with that address any more. Throws FLOW_CHANGED, FLOW_COMPLETED.
    *
-   * Security rule: the proven address alone leads into the account afterwards. Every other address goes from the traits, or
+   * Security rule (SR-OWNER-4): the proven address alone leads into the account afterwards. Every other address goes from the traits, or
    * the person who chose it would verify it next, and recover by it. Second factors end like all else: they are theirs.
    */
-  async disown(caller: FlowCaller, record: FlowRecord, claim: Claim): Promise<Flow | undefined> {
+  async disown(caller: FlowCaller, record: FlowRecord, claim: Claiming): Promise<Flow | undefined> {
     const { tenant, origin } = caller;
     const { target, by } = claim;
     const scope = { tenantId: tenant.id };
     // A change of the account in between, other than a claim, is no reason to turn its owner away.
     let seen: number | undefined;
     for (let round = 0; round < mostRounds; round++) {
-      const identity = target.identityId && (await this.#identities.find(scope, target.identityId));
+      const identity = target.identityId && (await this.#deps.identities.find(scope, target.identityId));
       if (!identity || !isUnclaimed(identity, target) || identity.revision === seen) return undefined;
       seen = identity.revision;
-      const at = this.#clock.now();
+      const at = this.#deps.clock.now();
       const proof = { kind: by, purpose: "recovery", assuranceLevel: "aal1" } as const;
       const recovery = { ...proof, completedAt: at.toISOString(), methods: [] };
       const { client, returnTo } = record;
-      const settings = this.#settings.draftAfterRecovery(caller, {
+      const settings = this.#deps.settings.draftAfterRecovery(caller, {
         client,
         returnTo,
         identityId: identity.id,
@@ -78,7 +66,7 @@ export class AccountDisowning {
       const about = { identityId: identity.id };
       const data = { method: proof.kind, started_by: "owner" };
       const cleared = this.#cleared(tenant, identity, target, at);
-      const result = await this.#flows.completeDisowning(scope, {
+      const result = await this.#deps.flows.completeDisowning(scope, {
         held: [{ digest: record.digest, revision: record.revision }],
         identity: cleared,
         expectedRevision: identity.revision,
@@ -86,7 +74,7 @@ export class AccountDisowning {
         settingsFlow: settings.record,
         at,
         messages: noticesTo(
-          this.#outbox,
+          this.#deps.outbox,
           cleared,
           { template: "recovery_completed", data: {} },
           noticeOf(record, at),
@@ -98,7 +86,7 @@ export class AccountDisowning {
         ],
         revocationEvent: revocationOf(identity.id, actor, at, "disowned"),
       });
-      if (result === "flow_taken") throw await this.#keeper.taken(tenant, record);
+      if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, record);
       if (result === "completed") return settings.created.flow;
     }
     return undefined;
@@ -106,7 +94,7 @@ export class AccountDisowning {
 
   /** The account with one address, which is verified. What else was filled in stays, for its owner to look at. */
   #cleared(tenant: Tenant, identity: Identity, address: ProofTarget, at: Date): Identity {
-    const schema = this.#schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
     const annotated = schema.annotatedIn(identity.traits);
     const { traits, removed } = withOneAddress(identity.traits, annotated, address.value);
     return {

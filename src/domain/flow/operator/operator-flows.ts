@@ -11,10 +11,10 @@ import type { Instant } from "../../instant.ts";
 import type { Clock, Scope, Tokens } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { AddressProofs } from "../challenge/address-proofs.ts";
-import { toAddress } from "../shared/address-form.ts";
-import type { FlowData, FlowRecord } from "../shared/flow.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import type { FlowRecord } from "../shared/flow.ts";
 import type { FlowStore, OperatorStart } from "../shared/store.ts";
+import { toAddress } from "../shared/typed-address.ts";
 
 /** A link that its operator hands over. */
 export interface HandedOverLink {
@@ -41,7 +41,7 @@ export interface OperatorCall {
 interface OperatorFlowsDependencies {
   readonly identities: Pick<IdentityStore, "find">;
   readonly flows: FlowStore;
-  readonly proofs: AddressProofs;
+  readonly challenges: Challenges;
   readonly tokens: Tokens;
   readonly clock: Clock;
 }
@@ -58,23 +58,15 @@ export type LinkKind = "recovery" | "verification";
  * touch what an operator began.
  */
 export class OperatorFlows {
-  readonly #identities: Pick<IdentityStore, "find">;
-  readonly #flows: FlowStore;
-  readonly #proofs: AddressProofs;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #deps: OperatorFlowsDependencies;
 
-  constructor({ identities, flows, proofs, tokens, clock }: OperatorFlowsDependencies) {
-    this.#identities = identities;
-    this.#flows = flows;
-    this.#proofs = proofs;
-    this.#tokens = tokens;
-    this.#clock = clock;
+  constructor(deps: OperatorFlowsDependencies) {
+    this.#deps = deps;
   }
 
   /**
    * A link by which its holder sets a new secret. The operator vouches for who that is, so no address is needed; the
-   * operator never learns the secret (ASVS V6.4.6, peers D 16). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
+   * operator never learns the secret (ASVS V6.4.6, SR-FACTOR-5). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
    * UI_URL_MISSING, REQUEST_INVALID.
    */
   async createRecoveryLink(
@@ -85,11 +77,11 @@ export class OperatorFlows {
       readonly expiration: Expiration | undefined;
     },
   ): Promise<HandedOverLink> {
-    const expiresAt = endOfLink(call.tenant, wanted.expiration, this.#clock.now());
+    const expiresAt = endOfLink(call.tenant, wanted.expiration, this.#deps.clock.now());
     const identity = await this.#activeIdentity(call, wanted.identityId);
     assertPage(call.tenant, "recovery");
-    const flow = this.#holder(call.tenant, "recovery", identity.id, { operator: "vouches" });
-    const { link, flow: holding } = this.#proofs.handOver(call.tenant, flow, {
+    const flow = this.#holder(call.tenant, "recovery", identity.id, "vouches");
+    const { link, flow: holding } = this.#deps.challenges.handOver(call.tenant, flow, {
       sentTo: nameOf(identity),
       target: { ...(addressesOf(identity)[0] ?? noAddress), identityId: identity.id },
       expiresAt,
@@ -109,7 +101,7 @@ export class OperatorFlows {
    */
   async sendRecovery(call: OperatorCall, to: SendTo): Promise<SentLink> {
     const identity = await this.#activeIdentity(call, to.identityId);
-    // Security rule: only an address that was verified recovers, whoever asks (peers D4 5).
+    // Security rule (SR-OWNER-1): only an address that was verified recovers, whoever asks.
     const verified = new Set(verifiedAddresses(identity).map(keyOf));
     const usable = identity.recoveryAddresses.filter((address) => verified.has(keyOf(address)));
     return this.#send(call, "recovery", { identity, usable, typed: to.address });
@@ -135,8 +127,8 @@ export class OperatorFlows {
     const address = choose(usable, typed);
     if (address === undefined) throw domainError("ADDRESS_NOT_USABLE", {});
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
-    const flow = this.#holder(tenant, kind, identity.id, { operator: "sends" });
-    const { flow: waiting, messages } = this.#proofs.begin(tenant, flow, {
+    const flow = this.#holder(tenant, kind, identity.id, "sends");
+    const { flow: waiting, messages } = this.#deps.challenges.begin(tenant, flow, {
       kind: "link",
       sentTo: address.value,
       target,
@@ -160,16 +152,16 @@ export class OperatorFlows {
     const about = { identityId: start.identityId, data: { delivery } };
     const events = [newEvent(type, start.flow.createdAt, origin, about)];
     // Deleted or deactivated since it was read.
-    if (!(await this.#flows.beginByOperator(scope, { ...start, events }))) {
+    if (!(await this.#deps.flows.beginByOperator(scope, { ...start, events }))) {
       throw domainError("IDENTITY_INACTIVE", {});
     }
   }
 
   /** The flow that holds the link. */
-  #holder(tenant: Tenant, kind: LinkKind, identityId: IdentityId, data: FlowData): FlowRecord {
-    const createdAt = this.#clock.now();
+  #holder(tenant: Tenant, kind: LinkKind, identityId: IdentityId, operator: "vouches" | "sends"): FlowRecord {
+    const createdAt = this.#deps.clock.now();
     return {
-      digest: this.#tokens.issue("flow", tenant.name).digest,
+      digest: this.#deps.tokens.issue("flow", tenant.name).digest,
       kind,
       client: "native",
       state: "active",
@@ -180,12 +172,12 @@ export class OperatorFlows {
       identityId,
       revision: 0,
       challenge: undefined,
-      data,
+      data: { purpose: { operator }, state: { at: "choose_method" } },
     };
   }
 
   async #activeIdentity({ scope }: OperatorCall, id: IdentityId): Promise<Identity> {
-    const identity = await this.#identities.find(scope, id);
+    const identity = await this.#deps.identities.find(scope, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     if (identity.state !== "active") throw domainError("IDENTITY_INACTIVE", {});
     return identity;

@@ -1,4 +1,5 @@
 /** What an invitation means for a registration. */
+
 import { domainError } from "../../errors.ts";
 import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
@@ -10,7 +11,7 @@ import type { InvitedAccount } from "../../invitation/invitation.ts";
 import type { Invitations } from "../../invitation/invitations.ts";
 import * as messages from "../../message/message.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { FlowData } from "../shared/flow.ts";
+import type { RegistrationPurpose } from "./state.ts";
 
 /** What a flow remembers of its invitation: all of it, since nothing of an invitation changes but whether it has ended. */
 export interface FlowInvitation extends InvitedAccount {
@@ -21,11 +22,11 @@ export interface FlowInvitation extends InvitedAccount {
  * What a registration begins with. Throws REGISTRATION_DISABLED, INVITATION_REQUIRED, INVITATION_INVALID, SCHEMA_NOT_FOUND.
  * One round trip with an invitation, none without.
  */
-export async function registrationStart(
+export async function registrationPurpose(
   invitations: Pick<Invitations, "open">,
   tenant: Tenant,
   wanted: { readonly schemaId: string; readonly invitationToken: string },
-): Promise<FlowData> {
+): Promise<RegistrationPurpose> {
   const { registration, defaultSchemaId, selfServiceSchemaIds } = tenant.settings;
   if (registration.mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
   if (wanted.invitationToken !== "") {
@@ -33,7 +34,7 @@ export async function registrationStart(
     const { id, schemaId, address, traits, publicMetadata, adminMetadata } = invitation;
     return { schemaId, invitation: { id, address, traits, publicMetadata, adminMetadata } };
   }
-  assertOpen(tenant, {});
+  assertOpen(tenant, { invitation: undefined });
   const schemaId = wanted.schemaId === "" ? defaultSchemaId : wanted.schemaId;
   // A schema that is not for self-service is answered as one that does not exist.
   if (!selfServiceSchemaIds.has(schemaId)) throw domainError("SCHEMA_NOT_FOUND", { schemaId });
@@ -43,9 +44,12 @@ export async function registrationStart(
 /**
  * Throws REGISTRATION_DISABLED, INVITATION_REQUIRED.
  *
- * Security rule: asked at every step, so that a flow which began before an invitation was required makes no account.
+ * Security rule (SR-INVITE-1): asked at every step, so that a flow which began before an invitation was required makes no account.
  */
-export function assertOpen(tenant: Tenant, { invitation }: Pick<FlowData, "invitation">): void {
+export function assertOpen(
+  tenant: Tenant,
+  { invitation }: { readonly invitation?: FlowInvitation | undefined },
+): void {
   const { mode } = tenant.settings.registration;
   if (mode === "closed") throw domainError("REGISTRATION_DISABLED", {});
   if (mode === "invitation" && invitation === undefined) throw domainError("INVITATION_REQUIRED", {});
@@ -54,10 +58,14 @@ export function assertOpen(tenant: Tenant, { invitation }: Pick<FlowData, "invit
 /**
  * The address that whoever holds the invitation has shown to be theirs.
  *
- * Security rule: only one that the invitation was sent to, and nobody else saw its token; what was handed over shows
+ * Security rule (SR-INVITE-3): only one that the invitation was sent to, and nobody else saw its token; what was handed over shows
  * nothing. It counts where it is exactly the address of the account, and no other address counts because of it.
  */
-export function provenByInvitation({ invitation }: Pick<FlowData, "invitation">): readonly ProofTarget[] {
+export function provenByInvitation({
+  invitation,
+}: {
+  readonly invitation?: FlowInvitation | undefined;
+}): readonly ProofTarget[] {
   return invitation?.address === undefined ? [] : [invitation.address];
 }
 

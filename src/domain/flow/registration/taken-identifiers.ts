@@ -2,20 +2,20 @@ import type { StepRejected } from "../../form/rejection.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { DerivedTraits } from "../../identity/identity.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { ProofRequest } from "../challenge/address-proofs.ts";
-import { identifiersTaken } from "../settings/settings-form.ts";
+import type { ChallengeRequest } from "../challenge/challenges.ts";
 import type { FlowStore } from "../shared/store.ts";
+import { identifiersTaken } from "../shared/traits.ts";
 
 /**
- * Security rule: a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
+ * Security rule (SR-ENUM-2): a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
  * of the address leads further, and none is sent for a taken one.
  */
 export async function proofRequest(
   flows: FlowStore,
   tenant: Tenant,
   target: ProofTarget,
-  request: Pick<ProofRequest, "kind" | "data">,
-): Promise<ProofRequest> {
+  request: Pick<ChallengeRequest, "kind">,
+): Promise<ChallengeRequest> {
   const taken = await flows.takenIdentifiers({ tenantId: tenant.id }, [target.value]);
   if (taken.length === 0) return { ...request, sentTo: target.value, target };
   const instead = { template: "registration_taken", data: {}, recipient: target } as const;

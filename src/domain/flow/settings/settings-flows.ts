@@ -2,32 +2,39 @@ import { DomainError, domainError } from "../../errors.ts";
 import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { Identity } from "../../identity/identity.ts";
-import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
+import { withoutWriteOnly } from "../../identity/own-traits.ts";
+import type { IdentitySchemas } from "../../identity/schemas.ts";
+import type { TraitsEtags } from "../../identity/traits-etags.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import type { SettingsMethod } from "../../method/method.ts";
+import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { ReadFlow } from "../any-flows.ts";
-import type { LoginFlows } from "../login/login-flows.ts";
 import type {
   CreatedFlow,
   FirstFactor,
+  Flow,
   FlowCaller,
-  FlowData,
   FlowFound,
+  FlowOutcome,
   FlowRecord,
-  SettingsChange,
+  ReadFlow,
 } from "../shared/flow.ts";
-import { dataWith } from "../shared/flow-answers.ts";
-import type { FlowKeeper, FlowStart } from "../shared/flow-keeper.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import { type FlowView, viewOf } from "../shared/flow-view.ts";
 import type { FlowStore } from "../shared/store.ts";
-import type { AccountDeletion } from "./account-deletion.ts";
-import type { PasswordSettings } from "./password-settings.ts";
-import type { ProfileSettings } from "./profile-settings.ts";
-import type { SettingsHolder, SettingsOutcome, SettingsView } from "./settings-view.ts";
+import type { FlowTable, RecordOf } from "../shared/table.ts";
+import { firstState, flowAfter } from "./change.ts";
+import type { SettingsPurpose, SettingsTypes } from "./state.ts";
+import { accountName } from "./steps.ts";
+
+/** What came of a submit to a settings flow. */
+export type SettingsOutcome =
+  | FlowOutcome
+  | Exclude<SettingsTypes["Done"], { readonly kind: "changed" }>
+  | { readonly kind: "saved"; readonly flow: Flow; readonly identity: Identity };
 
 /** What was submitted to a settings flow. */
 export interface SettingsSubmission extends FlowSubmission {
@@ -38,55 +45,46 @@ export interface SettingsSubmission extends FlowSubmission {
   readonly step: SubmittedStep;
 }
 
+type SettingsFlow = RecordOf<SettingsTypes>;
+
 interface SettingsFlowsDependencies {
   readonly keeper: FlowKeeper;
-  readonly flows: FlowStore;
-  readonly methods: readonly SettingsMethod[];
-  readonly view: SettingsView;
-  readonly profile: ProfileSettings;
-  readonly password: PasswordSettings;
-  readonly deletion: AccountDeletion;
-  readonly logins: LoginFlows;
+  readonly flows: Pick<FlowStore, "findWithIdentity">;
+  readonly table: FlowTable<SettingsTypes>;
+  readonly schemas: IdentitySchemas;
+  readonly etags: TraitsEtags;
+  /** What the holder of a recovery sees: it takes the place of the settings after one that have expired. */
+  readonly recoveryView: () => FlowView;
   readonly clock: Clock;
 }
 
-/**
- * Changing one's own account: who may, and whether a fresh login comes first. What the changes are is in
- * profile-settings.ts, password-settings.ts and account-deletion.ts.
- */
+/** Changing one's own account: who may. What may be done, and when, is the table in steps.ts. */
 export class SettingsFlows {
-  readonly #keeper: FlowKeeper;
-  readonly #flows: FlowStore;
-  readonly #methods: ReadonlyMap<string, SettingsMethod>;
-  readonly #view: SettingsView;
-  readonly #profile: ProfileSettings;
-  readonly #password: PasswordSettings;
-  readonly #deletion: AccountDeletion;
-  readonly #logins: LoginFlows;
-  readonly #clock: Clock;
+  readonly #deps: SettingsFlowsDependencies;
 
-  constructor(dependencies: SettingsFlowsDependencies) {
-    this.#keeper = dependencies.keeper;
-    this.#flows = dependencies.flows;
-    this.#methods = new Map(dependencies.methods.map((method) => [method.kind, method]));
-    this.#view = dependencies.view;
-    this.#profile = dependencies.profile;
-    this.#password = dependencies.password;
-    this.#deletion = dependencies.deletion;
-    this.#logins = dependencies.logins;
-    this.#clock = dependencies.clock;
+  constructor(deps: SettingsFlowsDependencies) {
+    this.#deps = deps;
   }
 
   /** Begins a settings flow of the caller's own account. Throws a SESSION_ reason without a session. */
   async create(
     caller: FlowCaller,
-    { client, returnTo, clientData }: Pick<FlowStart, "client" | "returnTo"> & Pick<FlowData, "clientData">,
+    start: {
+      readonly client: FlowClient;
+      readonly returnTo: string | undefined;
+      readonly clientData?: JsonObject | undefined;
+    },
   ): Promise<CreatedFlow> {
-    this.#keeper.assertClient(caller, client);
-    const { identity } = await caller.session(client);
-    const shape = this.#view.shapeOf(caller.tenant, identity);
-    const data = dataWith({}, { clientData });
-    return this.#keeper.create(caller, shape, { client, returnTo, data, identityId: identity.id });
+    const { keeper } = this.#deps;
+    keeper.assertClient(caller, start.client);
+    const { identity } = await caller.session(start.client);
+    const purpose: SettingsPurpose = { kind: "settings" };
+    return keeper.create(caller, this.#viewFor(caller.tenant, identity), {
+      ...start,
+      purpose,
+      state: firstState(purpose),
+      identityId: identity.id,
+    });
   }
 
   /** The flow in which a recovered account gets its new secret, only to be stored. It needs no session. */
@@ -97,24 +95,25 @@ export class SettingsFlows {
       readonly returnTo: string | undefined;
       readonly identityId: IdentityId;
       readonly recovery: FirstFactor;
-      readonly clientData?: FlowData["clientData"];
+      readonly clientData?: JsonObject | undefined;
     },
   ) {
-    const { client, returnTo, identityId, recovery, clientData } = start;
-    const shape = this.#view.shapeOf(caller.tenant, undefined);
-    const data = dataWith({ recovery }, { clientData });
-    return this.#keeper.draft(caller, shape, { client, returnTo, identityId, data });
+    const { recovery, ...rest } = start;
+    const purpose: SettingsPurpose = { kind: "recovery", recovery };
+    const view = this.#viewFor(caller.tenant, undefined);
+    return this.#deps.keeper.draft(caller, view, { ...rest, purpose, state: firstState(purpose) });
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
-  async show(caller: FlowCaller, flowId: string, { flow, identity }: ReadFlow): Promise<FlowFound> {
-    const held = this.#keeper.hold(caller, flow);
-    const holder = await this.#holderOf(caller, held.record, flowId, identity);
+  async show(caller: FlowCaller, flowId: string, { flow, identity: owner }: ReadFlow): Promise<FlowFound> {
+    const { keeper } = this.#deps;
+    const held = keeper.hold(caller, flow);
+    const record = own(held.record);
+    const { identity } = await this.#holderOf(caller, record, owner);
     if (held.kind === "expired") {
-      return { kind: "replaced", replacement: await this.#view.beginAgain(caller, holder) };
+      return { kind: "replaced", replacement: await this.#beginAgain(caller, flowId, record, identity) };
     }
-    const shape = this.#view.shapeOf(caller.tenant, holder.identity);
-    return this.#keeper.show(caller, shape, flowId, held.record);
+    return keeper.show(caller, this.#viewFor(caller.tenant, identity), flowId, record);
   }
 
   /** Carries out what was submitted. */
@@ -123,173 +122,129 @@ export class SettingsFlows {
     submitted: SettingsSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<SettingsOutcome> {
+    const { keeper, table } = this.#deps;
     const { tenant } = caller;
     const { flowId } = submitted;
-    const { flow, identity: owner } = read ?? (await this.#find(tenant, flowId));
-    const held = this.#keeper.hold(caller, flow);
-    this.#keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
-    // Security rule: who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
-    const found = await this.#holderOf(caller, held.record, flowId, owner);
-    const replace = () => this.#view.beginAgain(caller, found);
-    const admitted = await this.#keeper.admit(held, submitted, replace);
+    const { flow: found, identity: owner } = read ?? (await this.#find(tenant, flowId));
+    const held = keeper.hold(caller, found);
+    keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
+    // Security rule (SR-FLOW-1): who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
+    const { identity, session } = await this.#holderOf(caller, own(held.record), owner);
+    const admitted = await keeper.admit(held, submitted, () =>
+      this.#beginAgain(caller, flowId, own(held.record), identity),
+    );
     if (admitted.kind !== "entered") return admitted;
-    const { record } = admitted;
-    const holder = { ...found, record };
-    const shape = this.#view.shapeOf(tenant, holder.identity);
-    const submission = submissionOf(submitted, () => shape.form(tenant, record).nodes);
-    const { step } = submission;
-
-    if (record.data.pending !== undefined) return this.#profile.submitProof(caller, holder, step);
-    const method = this.#methods.get(step.name);
-    if (method !== undefined) {
-      const isPrivileged = this.#isPrivileged(tenant, holder);
-      const change = await this.#password.prepare(caller, holder, { method, step, isPrivileged });
-      if (change.kind === "rejected") return this.#view.rejected(caller, holder, change);
-      return this.#apply(caller, holder, change);
-    }
-    if (step.name === "resume" && record.data.interrupted !== undefined) {
-      return this.#apply(caller, holder, record.data.interrupted);
-    }
-    // Security rule: what follows a recovery is a new secret, and nothing else before it.
-    if (record.data.recovery !== undefined) throw domainError("STEP_NOT_OFFERED", { step: step.name });
-    if (step.name === "profile") return this.#submitProfile(caller, holder, submission);
-    if (step.name === "deleteAccount") return this.#apply(caller, holder, { kind: "deletion" });
-    if (step.name === "keepAccount") return this.#deletion.cancel(caller, holder);
-    throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    const flow = own(admitted.record);
+    const view = this.#viewFor(tenant, identity);
+    const { step, traits, traitsEtag } = submissionOf(submitted, () => view.form(tenant, flow).nodes);
+    const isPrivileged = this.#isPrivileged(tenant, flow, session);
+    const account = this.#accountOf(tenant, identity);
+    const outcome = await keeper.take<SettingsTypes>(table, view, {
+      ...{ caller, tenant, flow, flowId, state: flow.data.state, step, traits, traitsEtag },
+      ...{ account, identity, session, isPrivileged },
+    });
+    return outcome.kind === "changed" ? this.#saved(caller, flowId, flow, outcome.identity) : outcome;
   }
 
-  /** Carries out a change that was checked, or asks for a fresh login first, and keeps it until then. */
-  async #apply(caller: FlowCaller, holder: SettingsHolder, change: SettingsChange): Promise<SettingsOutcome> {
-    const { tenant } = caller;
-    const isPrivileged = this.#isPrivileged(tenant, holder);
-    switch (change.kind) {
-      case "password":
-        if (!isPrivileged) return this.#loginRequired(caller, holder, change);
-        return this.#password.change(caller, holder, change);
-      case "deletion":
-        this.#deletion.assertOffered(tenant, holder);
-        // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
-        if (!isPrivileged) return this.#loginRequired(caller, holder, change);
-        return this.#deletion.request(caller, holder);
-      case "profile":
-        return this.#applyProfile(caller, holder, changeableNow(change.change, holder.identity.traits));
-      default: {
-        const unreachable: never = change;
-        return unreachable;
-      }
-    }
+  /** The outcome of a change that was made; the flow goes on with what holds now. */
+  #saved(caller: FlowCaller, flowId: string, flow: SettingsFlow, identity: Identity): SettingsOutcome {
+    const { keeper } = this.#deps;
+    const view = this.#viewFor(caller.tenant, identity);
+    const next = flowAfter(flow);
+    const form = view.form(caller.tenant, next);
+    const drawn = { ...form, messages: [messages.settingsSaved(), ...form.messages] };
+    return { kind: "saved", flow: keeper.presentTo(caller, view, flowId, next, drawn), identity };
+  }
+
+  /** What is seen of an account; without one, that of a new secret. */
+  #viewFor(tenant: Tenant, identity: Identity | undefined): FlowView {
+    const account = identity && this.#accountOf(tenant, identity);
+    const isShown = (flow: FlowRecord) => own(flow).data.purpose.kind === "settings";
+    return viewOf<SettingsTypes>(
+      this.#deps.table,
+      (_tenant, flow) => ({ tenant, flow: own(flow), state: own(flow).data.state, account }),
+      {
+        kind: "settings",
+        lifetimeMs: ({ settings }) => settings.settings.lifetimeMs,
+        account: (flow) =>
+          identity && isShown(flow)
+            ? { identityId: identity.id, displayName: accountName(identity) }
+            : undefined,
+        traitsEtag: (flow) => (identity && isShown(flow) ? this.#deps.etags.make(identity) : undefined),
+        readable: (_tenant, _flow, traits) => (account ? withoutWriteOnly(account.schema, traits) : {}),
+        again: (_tenant, { client, returnTo, identityId, data: { clientData } }) => {
+          const purpose: SettingsPurpose = { kind: "settings" };
+          return { client, returnTo, identityId, clientData, purpose, state: firstState(purpose) };
+        },
+      },
+    );
+  }
+
+  #accountOf({ id: tenantId }: Tenant, identity: Identity) {
+    return { identity, schema: this.#deps.schemas.current({ tenantId }, identity.schemaId) };
   }
 
   /**
-   * Changes traits as they were filled in. If a trait in the patch was changed elsewhere since the form was drawn, nothing is
-   * saved: the form shows its new value, with the typed value beside it.
+   * The flow that takes the place of an expired one. A recovery's was good for the proof that was given then: the proof is
+   * given again, in a recovery. Throws RECOVERY_DISABLED where nobody can begin one.
    */
-  async #submitProfile(
+  #beginAgain(
     caller: FlowCaller,
-    holder: SettingsHolder,
-    { traits: patch, traitsEtag }: SettingsSubmission,
-  ): Promise<SettingsOutcome> {
-    if (traitsEtag === "") return this.#applyProfile(caller, holder, patch);
-    const conflict = this.#profile.conflictOf(caller.tenant, holder.identity, patch, traitsEtag);
-    if (conflict === undefined) return this.#applyProfile(caller, holder, patch);
-    return this.#view.rejected(caller, holder, conflict.rejected, conflict.merged);
-  }
-
-  /** Changes traits by a merge patch of those that the account has now. */
-  async #applyProfile(
-    caller: FlowCaller,
-    holder: SettingsHolder,
-    patch: JsonObject,
-  ): Promise<SettingsOutcome> {
-    const { tenant } = caller;
-    const { identity } = holder;
-    const { plan, merged } = this.#profile.plan(tenant, identity, patch);
-    if (plan.kind === "rejected") return this.#view.rejected(caller, holder, plan, merged);
-    // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
-    if (plan.isSensitive && !this.#isPrivileged(tenant, holder)) {
-      const change = changeBetween(identity.traits, plan.traits);
-      return this.#loginRequired(caller, holder, { kind: "profile", change });
-    }
-    return this.#profile.change(caller, holder, plan);
-  }
-
-  /** Keeps the change, and begins the login that it waits for. */
-  async #loginRequired(
-    caller: FlowCaller,
-    { record, flowId, identity, session }: SettingsHolder,
-    change: SettingsChange,
-  ): Promise<SettingsOutcome> {
-    const { tenant } = caller;
-    const { recovery } = record.data;
-    const data = { ...record.data, interrupted: change };
-    const held = { digest: record.digest, revision: record.revision };
-    const advance = { data, challenge: undefined, identityId: identity.id, messages: [], events: [] };
-    const advanced = await this.#flows.advance({ tenantId: tenant.id }, held, advance);
-    if (!advanced) throw await this.#keeper.taken(tenant, record);
-    const { client, returnTo } = record;
-    const loginFlow = await this.#beginLogin(caller, { client, returnTo }, { identity, session, recovery });
-    const waiting = { ...record, revision: record.revision + 1, data };
-    const flow = this.#keeper.presentTo(caller, this.#view.shapeOf(tenant, identity), flowId, waiting);
-    return { kind: "login_required", loginFlow, flow };
-  }
-
-  /** A login in which the holder of the session proves again who they are, or whoever was recovered shows what is missing. */
-  #beginLogin(
-    caller: FlowCaller,
-    start: { readonly client: FlowClient; readonly returnTo: string | undefined },
-    {
-      identity,
-      session,
-      recovery,
-    }: Pick<SettingsHolder, "identity" | "session"> & Pick<FlowData, "recovery">,
+    flowId: string,
+    flow: SettingsFlow,
+    identity: Identity,
   ): Promise<CreatedFlow> {
-    if (recovery !== undefined) {
-      const identityId = identity.id;
-      return this.#logins.createSecondFactor(caller, { ...start, identityId, firstFactor: recovery });
+    const { keeper, recoveryView } = this.#deps;
+    const { tenant } = caller;
+    if (flow.data.purpose.kind === "settings") {
+      return keeper.replace(caller, this.#viewFor(tenant, identity), flowId, flow);
     }
-    if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return this.#logins.createRefresh(caller, { ...start, session });
+    if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
+    const { client, returnTo } = flow;
+    const state = { at: "choose_method" } as const;
+    return keeper.replaceBy(caller, recoveryView(), flowId, { client, returnTo, purpose: {}, state });
   }
 
   #find(tenant: Tenant, flowId: string) {
-    const digest = this.#keeper.digestOf(tenant, flowId);
-    return this.#flows.findWithIdentity({ tenantId: tenant.id }, "settings", digest);
+    const { keeper, flows } = this.#deps;
+    return flows.findWithIdentity({ tenantId: tenant.id }, "settings", keeper.digestOf(tenant, flowId));
   }
 
   /**
-   * Who uses the flow. Security rule: a settings flow is only good together with a session of its owner; a stolen id
+   * Who uses the flow. Security rule (SR-FLOW-1): a settings flow is only good together with a session of its owner; a stolen id
    * alone opens nothing. After a recovery the flow itself stands for the proof that was given; what is wanted beside it
    * shows in a session.
    */
   async #holderOf(
     caller: FlowCaller,
-    record: FlowRecord,
-    flowId: string,
+    { client, data: { purpose } }: SettingsFlow,
     identity: Identity | undefined,
-  ): Promise<SettingsHolder> {
-    if (record.data.recovery !== undefined) {
+  ): Promise<{ readonly identity: Identity; readonly session: Session | undefined }> {
+    if (purpose.kind === "recovery") {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
-      const isEnough = record.data.recovery.methods.length === 0;
-      const session = isEnough ? undefined : await sessionOf(caller, record.client, identity.id);
-      return { record, flowId, identity, session };
+      const isEnough = purpose.recovery.methods.length === 0;
+      return { identity, session: isEnough ? undefined : await sessionOf(caller, client, identity.id) };
     }
-    const { session } = await caller.session(record.client);
-    if (identity !== undefined && session.identityId === identity.id) {
-      return { record, flowId, identity, session };
-    }
+    const { session } = await caller.session(client);
+    if (identity !== undefined && session.identityId === identity.id) return { identity, session };
     // A browser has shown that the flow is its own: somebody else has signed in there, and their form is not to get what was
     // typed into this one. Of a native flow a stranger learns nothing.
-    throw domainError(record.client === "browser" ? "FLOW_IDENTITY_MISMATCH" : "FLOW_NOT_FOUND", {});
+    throw domainError(client === "browser" ? "FLOW_IDENTITY_MISMATCH" : "FLOW_NOT_FOUND", {});
   }
 
-  #isPrivileged(tenant: Tenant, { record, session }: SettingsHolder): boolean {
-    // Security rule: whoever has a second factor shows it before a recovery changes anything (peers D 15, D4 1).
-    const { recovery } = record.data;
-    if (recovery !== undefined && recovery.methods.length === 0) return true;
-    if (recovery !== undefined && session?.assuranceLevel !== "aal2") return false;
-    const age = session && this.#clock.now().getTime() - session.authenticatedAt.getTime();
+  #isPrivileged(tenant: Tenant, { data: { purpose } }: SettingsFlow, session: Session | undefined): boolean {
+    // Security rule (SR-FACTOR-2): whoever has a second factor shows it before a recovery changes anything.
+    if (purpose.kind === "recovery") {
+      if (purpose.recovery.methods.length === 0) return true;
+      if (session?.assuranceLevel !== "aal2") return false;
+    }
+    const age = session && this.#deps.clock.now().getTime() - session.authenticatedAt.getTime();
     return age !== undefined && age <= tenant.settings.settings.privilegedMs;
   }
+}
+
+function own(flow: FlowRecord): SettingsFlow {
+  return flow as SettingsFlow;
 }
 
 /** The session that the caller shows, if it is this identity's; undefined if it is not, or there is none. */

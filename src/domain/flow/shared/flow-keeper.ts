@@ -7,49 +7,46 @@ import type { FlowSubmission } from "../../form/submission.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind } from "../../kinds.ts";
-import type { Message } from "../../message/message.ts";
+import { goOnLabel, type Message } from "../../message/message.ts";
 import type { Clock, FormTokens, Sealer, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import type { ThrottleSubjects } from "../../throttle/subjects.ts";
+import type { Throttle } from "../../throttle/throttle.ts";
 import type {
   AnsweredBefore,
+  AnyState,
   CreatedFlow,
   Flow,
-  FlowAccount,
   FlowCaller,
-  FlowData,
   FlowFound,
   FlowOutcome,
   FlowRecord,
-  FlowStage,
 } from "./flow.ts";
 import { dataWith, type FlowAnswers } from "./flow-answers.ts";
+import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
 import { resolveReturnTo } from "./return-to.ts";
-import { stageTexts } from "./stage-texts.ts";
 import type { FlowStore } from "./store.ts";
-
-/** What a kind of flow adds to the rules that all flows share. */
-export interface FlowShape {
-  readonly kind: FlowKind;
-  lifetimeMs(tenant: Tenant): number;
-  /** Where an active flow stands. */
-  stage(tenant: Tenant, flow: FlowRecord): FlowStage;
-  /** The form of an active flow, without the form token. If `typed` is given, it is filled in with that. */
-  form(tenant: Tenant, flow: FlowRecord, typed?: Typed): Form;
-  /** Whose account the flow changes, where its holder is shown that. */
-  account?(flow: FlowRecord): FlowAccount | undefined;
-  /** The etag of the traits that the form is drawn from. */
-  traitsEtag?(tenant: Tenant, flow: FlowRecord): string | undefined;
-  /** The traits that were typed, without write-only traits. */
-  readable?(tenant: Tenant, flow: FlowRecord, traits: JsonObject): JsonObject;
-}
+import {
+  type AttemptOf,
+  type Count,
+  type FlowTable,
+  type KindTypes,
+  type LoginFirst,
+  type Moved,
+  type NotAccepted,
+  type StepResult,
+  stateRule,
+} from "./table.ts";
 
 /** What a flow begins with. */
 export interface FlowStart {
   readonly client: FlowClient;
   readonly returnTo: string | undefined;
-  readonly data: FlowData;
+  readonly purpose: object;
+  readonly state: AnyState;
+  readonly clientData?: JsonObject | undefined;
   readonly identityId?: IdentityId | undefined;
   /** Changes the record before it is stored, for a flow that begins with something to be sent. */
   readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
@@ -60,6 +57,7 @@ interface FlowKeeperDependencies {
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
   readonly sealer: Sealer;
+  readonly throttle: Throttle;
   readonly answers: Pick<FlowAnswers, "find">;
   readonly clock: Clock;
 }
@@ -78,35 +76,25 @@ export type HeldFlow =
  * sees of them.
  */
 export class FlowKeeper {
-  readonly #flows: FlowStore;
-  readonly #tokens: Tokens;
-  readonly #formTokens: FormTokens;
-  readonly #sealer: Sealer;
-  readonly #answers: FlowKeeperDependencies["answers"];
-  readonly #clock: Clock;
+  readonly #deps: FlowKeeperDependencies;
 
-  constructor({ flows, tokens, formTokens, sealer, answers, clock }: FlowKeeperDependencies) {
-    this.#flows = flows;
-    this.#tokens = tokens;
-    this.#formTokens = formTokens;
-    this.#sealer = sealer;
-    this.#answers = answers;
-    this.#clock = clock;
+  constructor(deps: FlowKeeperDependencies) {
+    this.#deps = deps;
   }
 
   /** Begins a flow. A browser that has no browser token yet gets one to keep as a cookie. One round trip. */
-  async create(caller: FlowCaller, shape: FlowShape, start: FlowStart): Promise<CreatedFlow> {
-    const { record, messages, created } = this.draft(caller, shape, start);
-    await this.#flows.create({ tenantId: caller.tenant.id }, record, messages);
+  async create(caller: FlowCaller, view: FlowView, start: FlowStart): Promise<CreatedFlow> {
+    const { record, messages, created } = this.draft(caller, view, start);
+    await this.#deps.flows.create({ tenantId: caller.tenant.id }, record, messages);
     return created;
   }
 
   /** A flow that is only to be stored. Throws RETURN_TO_NOT_ALLOWED, ORIGIN_NOT_ALLOWED, FLOW_CLIENT_MISMATCH. */
   draft(
     caller: FlowCaller,
-    shape: FlowShape,
+    view: FlowView,
     start: FlowStart,
-    id = this.#tokens.issue("flow", caller.tenant.name),
+    id = this.#deps.tokens.issue("flow", caller.tenant.name),
   ): {
     readonly record: FlowRecord;
     readonly messages: readonly SealedMessage[];
@@ -116,22 +104,27 @@ export class FlowKeeper {
     this.assertClient(caller, start.client);
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
     const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
-    const createdAt = this.#clock.now();
+    const createdAt = this.#deps.clock.now();
     const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
-      kind: shape.kind,
+      kind: view.kind,
       client: start.client,
       state: "active",
       createdAt,
-      expiresAt: new Date(createdAt.getTime() + shape.lifetimeMs(tenant)),
+      expiresAt: new Date(createdAt.getTime() + view.lifetimeMs(tenant)),
       returnTo,
       browserDigest: browser?.digest,
       identityId: start.identityId,
       revision: 0,
       challenge: undefined,
-      data: { ...start.data, language: languageOf(caller) },
+      data: {
+        language: languageOf(caller),
+        ...(start.clientData && { clientData: start.clientData }),
+        purpose: start.purpose,
+        state: start.state,
+      },
     });
-    const flow = this.present(tenant, shape, id.token, record, browser?.token);
+    const flow = this.present(tenant, view, id.token, record, browser?.token);
     return {
       record,
       messages,
@@ -143,19 +136,19 @@ export class FlowKeeper {
    * The flow in the place of an expired one, whose id its holder shows: a fresh one, the same each time. What was filled in is
    * taken along, also what a stage before the last one asked for; what was proven is not, nor any secret.
    */
-  replace(caller: FlowCaller, shape: FlowShape, flowId: string, expired: FlowRecord): Promise<CreatedFlow> {
-    return this.replaceBy(caller, shape, flowId, startAgain(expired));
+  replace(caller: FlowCaller, view: FlowView, flowId: string, expired: FlowRecord): Promise<CreatedFlow> {
+    return this.replaceBy(caller, view, flowId, view.again(caller.tenant, expired));
   }
 
   /**
    * The same as `replace`, with a given start of the fresh flow. Two round trips if the flow was replaced before, else one.
    *
-   * Security rule: the id of the fresh flow is derived from the id that was shown, so only the holder of the former id holds
+   * Security rule (SR-FLOW-4): the id of the fresh flow is derived from the id that was shown, so only the holder of the former id holds
    * the new one. Of many calls at the same moment one stores the flow, and all get it.
    */
   async replaceBy(
     caller: FlowCaller,
-    shape: FlowShape,
+    view: FlowView,
     flowId: string,
     start: FlowStart,
   ): Promise<CreatedFlow> {
@@ -163,33 +156,33 @@ export class FlowKeeper {
     const scope = { tenantId: tenant.id };
     let [last, next] = [flowId, start];
     for (let round = 0; round < mostReplacements; round++) {
-      const id = this.#tokens.following("flow", last, tenant.name);
-      const { record, created } = this.draft(caller, shape, next, id);
-      if (await this.#flows.createOnce(scope, record)) return created;
-      const found = await this.#flows.find(scope, shape.kind, record.digest);
+      const id = this.#deps.tokens.following("flow", last, tenant.name);
+      const { record, created } = this.draft(caller, view, next, id);
+      if (await this.#deps.flows.createOnce(scope, record)) return created;
+      const found = await this.#deps.flows.find(scope, view.kind, record.digest);
       const held = this.hold(caller, found);
       if (held.kind !== "expired") {
-        const flow = this.#shown(caller, shape, id.token.reveal(), held.record);
+        const flow = this.#shown(caller, view, id.token.reveal(), held.record);
         return { flow, newBrowserToken: undefined };
       }
       // It was replaced before, and has expired as well.
-      [last, next] = [id.token.reveal(), startAgain(held.record)];
+      [last, next] = [id.token.reveal(), view.again(tenant, held.record)];
     }
-    return this.create(caller, shape, next);
+    return this.create(caller, view, next);
   }
 
   /** A flow that was read, as its holder sees it; if it has expired, a fresh flow in its place. */
-  async show(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Promise<FlowFound> {
+  async show(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord): Promise<FlowFound> {
     const held = this.hold(caller, record);
     if (held.kind === "expired") {
-      return { kind: "replaced", replacement: await this.replace(caller, shape, flowId, held.record) };
+      return { kind: "replaced", replacement: await this.replace(caller, view, flowId, held.record) };
     }
-    return { kind: "found", flow: this.#shown(caller, shape, flowId, held.record) };
+    return { kind: "found", flow: this.#shown(caller, view, flowId, held.record) };
   }
 
   /** The record behind a flow's id; undefined if there is none. */
   find(tenant: Tenant, kind: FlowKind, flowId: string): Promise<FlowRecord | undefined> {
-    return this.#flows.find({ tenantId: tenant.id }, kind, this.digestOf(tenant, flowId));
+    return this.#deps.flows.find({ tenantId: tenant.id }, kind, this.digestOf(tenant, flowId));
   }
 
   /**
@@ -198,7 +191,7 @@ export class FlowKeeper {
    */
   async enter(
     caller: FlowCaller,
-    shape: FlowShape,
+    view: FlowView,
     record: FlowRecord | undefined,
     submission: FlowSubmission,
   ): Promise<
@@ -208,7 +201,7 @@ export class FlowKeeper {
   > {
     const held = this.hold(caller, record);
     this.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
-    return this.admit(held, submission, () => this.replace(caller, shape, submission.flowId, held.record));
+    return this.admit(held, submission, () => this.replace(caller, view, submission.flowId, held.record));
   }
 
   /**
@@ -225,7 +218,7 @@ export class FlowKeeper {
     | AnsweredBefore
   > {
     const { record } = held;
-    const answer = this.#answers.find(record, submission.request);
+    const answer = this.#deps.answers.find(record, submission.request);
     if (answer !== undefined) return { kind: "answered", answer };
     if (held.kind === "completed") throw domainError("FLOW_COMPLETED", {});
     if (held.kind === "expired") {
@@ -237,9 +230,64 @@ export class FlowKeeper {
     return { kind: "entered", record: { ...record, data: dataWith(record.data, submission) } };
   }
 
-  /** The outcome of a step that leaves more to do. */
-  nextStep(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): FlowOutcome<never> {
-    return { kind: "next_step", flow: this.presentTo(caller, shape, flowId, record) };
+  /**
+   * Takes a step of a flow that was entered, by the table of its kind. Throws STEP_NOT_OFFERED, and FLOW_CHANGED if another
+   * submit was first.
+   *
+   * Security rule (SR-FLOW-7): what is on offer at the flow's state is accepted, and nothing else. No stage is left out.
+   */
+  async take<K extends KindTypes>(
+    table: FlowTable<K>,
+    view: FlowView,
+    submitted: Omit<AttemptOf<K>, "count">,
+  ): Promise<FlowOutcome | K["Done"]> {
+    const { caller, tenant, flow, flowId, state, step } = submitted;
+    const { steps, typed } = stateRule(table, state);
+    const rule = Object.hasOwn(steps, step.name) ? steps[step.name] : undefined;
+    const count: Count = (action, subjects) => {
+      if (!rule?.limits?.includes(action)) throw new Error(`${flow.kind}: ${step.name} counts no ${action}`);
+      const counted = { ...shownBy(caller, flow), ...subjects };
+      return this.#deps.throttle.take(tenant, caller.origin, action, counted);
+    };
+    const attempt = { ...submitted, count } as AttemptOf<K>;
+    if (rule === undefined || rule.isOffered?.(attempt) === false) {
+      throw domainError("STEP_NOT_OFFERED", { step: step.name });
+    }
+    const result: StepResult<K> = await rule.take(attempt);
+    if (isNotAccepted(result)) {
+      const events = result.event === undefined ? [] : [result.event];
+      return this.rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
+    }
+    const moved = movedIn<K["State"]>(result);
+    const target = moved?.state.at ?? (staysAt(result) ? state.at : "completed");
+    if (target !== state.at && !rule.leadsTo.includes(target)) {
+      throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
+    }
+    const next = moved === undefined ? flow : await this.advance(tenant, flow, moved);
+    if (isLoginFirst(result)) {
+      const loginFlow = await result.begin();
+      return { kind: "login_required", loginFlow, flow: this.presentTo(caller, view, flowId, next) };
+    }
+    if (moved === undefined) return result as K["Done"];
+    const drawn = this.presentTo(caller, view, flowId, next);
+    if (moved.url === undefined) return { kind: "next_step", flow: drawn };
+    return { kind: "redirect", url: moved.url, flow: withAnchor(drawn, moved.url) };
+  }
+
+  /** Moves a flow to another state. One round trip. Throws FLOW_CHANGED if another submit was first. */
+  async advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
+    const { state, identityId, challenge, messages = [], events = [], held = [] } = moved;
+    const own = held.find(({ digest }) => equalBytes(digest, flow.digest));
+    const revision = own?.revision ?? flow.revision;
+    const data = { ...flow.data, state };
+    const advanced = await this.#deps.flows.advance(
+      { tenantId: tenant.id },
+      { digest: flow.digest, revision },
+      // The flow that holds the challenge of an opened link is used up; there is at most one beside the flow itself.
+      { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own) },
+    );
+    if (!advanced) throw domainError("FLOW_CHANGED", {});
+    return { ...flow, revision: revision + 1, data, challenge, identityId };
   }
 
   /**
@@ -249,20 +297,21 @@ export class FlowKeeper {
    */
   async rejected(
     caller: FlowCaller,
-    shape: FlowShape,
+    view: FlowView,
     flowId: string,
     record: FlowRecord,
     { reason, passwordRule, problems }: StepRejected,
     typed: Typed = {},
     events: readonly Event[] = [],
-  ): Promise<FlowOutcome<never>> {
+  ): Promise<FlowOutcome> {
     const { tenant } = caller;
-    const form = withProblems(shape.form(tenant, record, typed), problems);
-    const flow = this.presentTo(caller, shape, flowId, record, form);
-    const kept = this.#keepable(tenant, shape, record, { typed, problems });
+    const form = withProblems(view.form(tenant, record, typed), problems);
+    const flow = this.presentTo(caller, view, flowId, record, form);
+    const readable = typed.traits && view.readable?.(tenant, record, typed.traits);
+    const kept = this.#keepable(record, { typed, problems }, readable);
     if (kept !== undefined || events.length > 0) {
       const { digest, revision } = record;
-      await this.#flows.keepOutcome({ tenantId: tenant.id }, { digest, revision }, kept, events);
+      await this.#deps.flows.keepOutcome({ tenantId: tenant.id }, { digest, revision }, kept, events);
     }
     return { kind: "rejected", rejection: { reason, passwordRule }, flow };
   }
@@ -271,33 +320,33 @@ export class FlowKeeper {
    * Seals the message of a step that worked and left the flow at its stage, for a browser flow to keep; undefined for a native
    * one.
    */
-  keepSuccess(tenant: Tenant, shape: FlowShape, record: FlowRecord, message: Message): string | undefined {
+  keepSuccess(record: FlowRecord, message: Message): string | undefined {
     const problems = { fields: [], form: [message] };
-    return this.#keepable(tenant, shape, record, { typed: {}, problems, isBeside: true });
+    return this.#keepable(record, { typed: {}, problems, isBeside: true }, {});
   }
 
   /**
-   * Security rules: a native flow keeps nothing that was typed, because its id alone would show it. The fields of a step, such
+   * Security rules (SR-FLOW-5): a native flow keeps nothing that was typed, because its id alone would show it. The fields of a step, such
    * as a password or code, are not kept, and no write-only trait is.
    */
-  #keepable(tenant: Tenant, shape: FlowShape, record: FlowRecord, outcome: KeptOutcome): string | undefined {
+  #keepable(record: FlowRecord, outcome: KeptOutcome, readable: JsonObject | undefined): string | undefined {
     if (record.client !== "browser") return undefined;
     const { text, traits } = outcome.typed;
     const typed = {
       ...(text !== undefined && { text }),
-      ...(traits && { traits: shape.readable?.(tenant, record, traits) ?? {} }),
+      ...(traits && { traits: readable ?? {} }),
     };
-    return sealOutcome(this.#sealer, record, { ...outcome, typed });
+    return sealOutcome(this.#deps.sealer, record, { ...outcome, typed });
   }
 
   /** A flow that is read again, with the messages of its last submit. */
-  #shown(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord): Flow {
-    const kept = record.state === "active" ? openOutcome(this.#sealer, record) : undefined;
-    if (kept === undefined) return this.presentTo(caller, shape, flowId, record);
-    const drawn = shape.form(caller.tenant, record, kept.typed);
+  #shown(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord): Flow {
+    const kept = record.state === "active" ? openOutcome(this.#deps.sealer, record) : undefined;
+    if (kept === undefined) return this.presentTo(caller, view, flowId, record);
+    const drawn = view.form(caller.tenant, record, kept.typed);
     const form = withProblems(drawn, kept.problems);
     const messages = kept.isBeside ? [...form.messages, ...drawn.messages] : form.messages;
-    return this.presentTo(caller, shape, flowId, record, { ...form, messages });
+    return this.presentTo(caller, view, flowId, record, { ...form, messages });
   }
 
   /**
@@ -305,13 +354,13 @@ export class FlowKeeper {
    * FLOW_COMPLETED.
    */
   async taken(tenant: Tenant, record: FlowRecord): Promise<Error> {
-    const now = await this.#flows.find({ tenantId: tenant.id }, record.kind, record.digest);
+    const now = await this.#deps.flows.find({ tenantId: tenant.id }, record.kind, record.digest);
     return domainError(now?.state === "active" ? "FLOW_CHANGED" : "FLOW_COMPLETED", {});
   }
 
   /** The digest of a flow's id. Throws FLOW_NOT_FOUND for anything that cannot be one. */
   digestOf(tenant: Tenant, flowId: string): Uint8Array {
-    const parsed = this.#tokens.parse("flow", flowId);
+    const parsed = this.#deps.tokens.parse("flow", flowId);
     if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw domainError("FLOW_NOT_FOUND", {});
     return parsed.digest;
   }
@@ -319,7 +368,7 @@ export class FlowKeeper {
   /**
    * Checks that the call may be made for a client of that kind; before anything else is looked at.
    *
-   * Security rule: a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
+   * Security rule (SR-FLOW-3): a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
    * that took one from its address would fill in whatever flow somebody else began and sent a link to.
    */
   assertClient(caller: FlowCaller, client: FlowClient): void {
@@ -336,7 +385,7 @@ export class FlowKeeper {
     if (record.client === "browser") this.#assertSameBrowser(caller, record);
     this.assertClient(caller, record.client);
     if (record.state === "completed") return { kind: "completed", record };
-    return { kind: record.expiresAt <= this.#clock.now() ? "expired" : "active", record };
+    return { kind: record.expiresAt <= this.#deps.clock.now() ? "expired" : "active", record };
   }
 
   /** Checks the form token of a browser flow; a native flow has none, and what is sent for it is ignored. */
@@ -345,14 +394,15 @@ export class FlowKeeper {
     if (csrfToken === "") throw domainError("CSRF_TOKEN_MISSING", {});
     // Cookie and form token together show that the form was drawn for this browser (ASVS V3.5.1).
     const matches =
-      caller.browserToken !== undefined && this.#formTokens.matches(csrfToken, caller.browserToken, flowId);
+      caller.browserToken !== undefined &&
+      this.#deps.formTokens.matches(csrfToken, caller.browserToken, flowId);
     if (!matches) throw domainError("CSRF_TOKEN_INVALID", {});
   }
 
   /** The flow as its holder sees it, with an empty form unless another one is given. */
   present(
     tenant: Tenant,
-    shape: FlowShape,
+    view: FlowView,
     id: Secret,
     record: FlowRecord,
     browserToken: Secret | undefined,
@@ -361,10 +411,10 @@ export class FlowKeeper {
     const active = record.state === "active";
     const csrfToken =
       active && record.client === "browser" && browserToken !== undefined
-        ? this.#formTokens.make(browserToken.reveal(), id.reveal())
+        ? this.#deps.formTokens.make(browserToken.reveal(), id.reveal())
         : undefined;
-    const stage = active ? shape.stage(tenant, record) : undefined;
-    const drawn = form ?? (active ? shape.form(tenant, record) : emptyForm);
+    const stage = active ? view.stage(tenant, record) : undefined;
+    const drawn = form ?? (active ? view.form(tenant, record) : emptyForm);
     return {
       id,
       kind: record.kind,
@@ -374,33 +424,33 @@ export class FlowKeeper {
       expiresAt: record.expiresAt,
       returnTo: record.returnTo,
       stage,
-      form: { ...stageTexts(record, stage), ...drawn, nodes: withImportance(drawn.nodes) },
+      form: { ...drawn, nodes: withImportance(drawn.nodes) },
       csrfToken,
-      account: shape.account?.(record),
-      traitsEtag: active ? shape.traitsEtag?.(tenant, record) : undefined,
+      account: view.account?.(record),
+      traitsEtag: active ? view.traitsEtag?.(record) : undefined,
     };
   }
 
   /** As `present`, for a call that came with the flow's id and the browser's own cookie. */
-  presentTo(caller: FlowCaller, shape: FlowShape, flowId: string, record: FlowRecord, form?: Form): Flow {
+  presentTo(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord, form?: Form): Flow {
     const browserToken = caller.browserToken === undefined ? undefined : new Secret(caller.browserToken);
-    return this.present(caller.tenant, shape, new Secret(flowId), record, browserToken, form);
+    return this.present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
   }
 
   /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
   #browserOf(caller: FlowCaller): { token: Secret; digest: Uint8Array; isNew: boolean } {
     if (caller.browserToken !== undefined) {
-      const parsed = this.#tokens.parse("browser", caller.browserToken);
+      const parsed = this.#deps.tokens.parse("browser", caller.browserToken);
       if (parsed.kind === "valid" && parsed.tenantName === caller.tenant.name) {
         return { token: new Secret(caller.browserToken), digest: parsed.digest, isNew: false };
       }
     }
-    return { ...this.#tokens.issue("browser", caller.tenant.name), isNew: true };
+    return { ...this.#deps.tokens.issue("browser", caller.tenant.name), isNew: true };
   }
 
   #assertSameBrowser(caller: FlowCaller, record: FlowRecord): void {
     const parsed =
-      caller.browserToken === undefined ? undefined : this.#tokens.parse("browser", caller.browserToken);
+      caller.browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", caller.browserToken);
     if (parsed?.kind !== "valid" || !equalBytes(parsed.digest, record.browserDigest)) {
       const missing =
         caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
@@ -409,24 +459,43 @@ export class FlowKeeper {
   }
 }
 
-/** The start of the flow in the place of an expired one. */
-function startAgain(expired: FlowRecord): FlowStart {
-  const { client, returnTo, identityId } = expired;
-  const { schemaId, invitation, traits, refreshes, stepsUpTo, ofOwner, identifier, choice, clientData } =
-    expired.data;
-  const { typed } = identifier ?? choice ?? expired.data;
-  const data = {
-    ...(schemaId && { schemaId }),
-    ...(invitation && { invitation }),
-    ...(traits && { traits }),
-    ...(refreshes && { refreshes }),
-    ...(stepsUpTo && { stepsUpTo }),
-    ...(ofOwner && { ofOwner }),
-    ...(typed && { typed }),
-    ...(clientData && { clientData }),
+function isNotAccepted(result: { readonly kind: string }): result is NotAccepted {
+  return result.kind === "rejected";
+}
+
+function isLoginFirst(result: { readonly kind: string }): result is LoginFirst {
+  return result.kind === "login_first";
+}
+
+/** What the call shows, as what a try in this flow is counted by. */
+function shownBy(caller: FlowCaller, flow: FlowRecord): ThrottleSubjects {
+  return {
+    address: caller.limitedAddress,
+    flow: flow.digest,
+    device: caller.shownDevice(flow.client),
+    session: caller.shownSession(flow.client),
   };
-  const isOwned = expired.kind === "settings" || refreshes !== undefined || ofOwner !== undefined;
-  return { client, returnTo, data, identityId: isOwned ? identityId : undefined };
+}
+
+/** Whether the flow goes on as it is: while a login comes first, or after a change of settings. */
+function staysAt({ kind }: { readonly kind: string }): boolean {
+  return kind === "login_first" || kind === "changed";
+}
+
+function movedIn<State>(result: { readonly kind: string }): Moved<State> | undefined {
+  if (result.kind === "login_first") return (result as LoginFirst<State>).moved;
+  return result.kind === "moved" ? (result as Moved<State>) : undefined;
+}
+
+/** Adds a link to the form of a flow that goes on elsewhere, for clients that do not know the outcome `redirect`. */
+function withAnchor(flow: Flow, url: string): Flow {
+  const anchor = {
+    name: "goOn",
+    label: goOnLabel(),
+    messages: [],
+    element: { kind: "anchor", url },
+  } as const;
+  return { ...flow, form: { ...flow.form, nodes: [anchor, ...flow.form.nodes] } };
 }
 
 const emptyForm: Form = { nodes: [], messages: [] };

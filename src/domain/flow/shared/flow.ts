@@ -1,18 +1,14 @@
 import type { CallOrigin } from "../../event/event.ts";
 import type { Form } from "../../form/form.ts";
 import type { Rejection } from "../../form/rejection.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
-import type { AddressKind, Identity } from "../../identity/identity.ts";
-import type { TraitsChange } from "../../identity/merge-patch.ts";
-import type { PasswordRecord } from "../../identity/store.ts";
-import type { IdentityId, SessionId } from "../../ids.ts";
+import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
+import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
-import type { Authentication, Challenge, MethodMemory, ProofKind } from "../../method/method.ts";
+import type { Authentication, Challenge } from "../../method/method.ts";
 import type { Secret } from "../../secret.ts";
 import type { SessionCredential } from "../../session/credential.ts";
 import type {
-  AssuranceLevel,
   AuthenticatedSession,
   AuthenticationPurpose,
   NewSession,
@@ -20,14 +16,13 @@ import type {
 } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { LimitedAddress } from "../../throttle/subjects.ts";
-import type { FlowInvitation } from "../registration/invited.ts";
 import type { KeptAnswer } from "./flow-answers.ts";
 
 /** Whether a flow can still be submitted. */
 export type FlowState = "active" | "completed";
 
 /** A flow as it is stored; its id is a token, of which only the digest is. */
-export interface FlowRecord {
+export interface FlowRecord<State extends AnyState = AnyState, Purpose extends object = object> {
   /** SHA-256 of the flow's id. */
   readonly digest: Uint8Array;
   readonly kind: FlowKind;
@@ -44,69 +39,30 @@ export interface FlowRecord {
   readonly revision: number;
   /** The secret that the flow waits for. */
   readonly challenge: Challenge | undefined;
-  /** What the flow's kind and methods remember. */
-  readonly data: FlowData;
+  readonly data: FlowData<State, Purpose>;
   /** Browser flows only: the outcome of the last submit, sealed, until the next step is taken. */
   readonly kept?: string | undefined;
   /** The answer to the last submit that had a request id, sealed. */
   readonly answer?: string | undefined;
 }
 
-/** What a flow remembers from step to step. Kept as JSON; times are ISO 8601, digests base64url. */
-export interface FlowData {
+/** Where a flow stands, with all that it remembers there. Each kind has a union of its own, in its state.ts. */
+export interface AnyState {
+  readonly at: string;
+}
+
+/** What a flow remembers. Kept as JSON; times are ISO 8601, digests base64url. */
+export interface FlowData<State extends AnyState = AnyState, Purpose extends object = object> {
   /** The language of the messages that the flow sends. */
   readonly language?: string;
   /** Data of the client for mail templates. */
   readonly clientData?: JsonObject;
   /** The request ids of the last steps, as digests. */
   readonly requests?: readonly string[];
-  /** Registration: the schema, and what was filled in so far. */
-  readonly schemaId?: string;
-  readonly traits?: JsonObject;
-  /** Registration with the profile first: the traits were accepted, and the methods are on offer. */
-  readonly profileGiven?: true;
-  /** Registration: the invitation that it began with. */
-  readonly invitation?: FlowInvitation;
-  /** Registration: what was proven before the address: the hash of the password, if one was chosen. */
-  readonly account?: { readonly password?: PasswordRecord; readonly authentication: Authentication };
-  /** Login, where the identifier comes first: who signs in. */
-  readonly identifier?: ChosenIdentifier;
-  /** Login, recovery: what was typed before the flow went back. Fills the form in, no more. */
-  readonly typed?: string;
-  /** Login: the method under way, and what it remembers. */
-  readonly method?: { readonly kind: MethodKind; readonly memory: MethodMemory };
-  /** Login: what was shown first, while a second factor is wanted. */
-  readonly firstFactor?: FirstFactor;
-  /** Login: for the owner of the account that the flow belongs to, by one of these methods. They type no identifier. */
-  readonly ofOwner?: { readonly methods: readonly MethodKind[] };
-  /** Verification: the session in which the flow was begun. A code that is entered in this flow is entered in that session. */
-  readonly session?: SessionId;
-  /** Login: the session that comes of it replaces this one, whose holder proves again who they are. */
-  readonly refreshes?: SessionId;
-  /** Login: the least assurance level of the session that it gives. */
-  readonly stepsUpTo?: AssuranceLevel;
-  /**
-   * Recovery, verification: begun by an operator, who had a link sent to an address of the identity, or vouches for the
-   * holder of the link, so that no address is proven.
-   */
-  readonly operator?: "sends" | "vouches";
-  /** Recovery: the addresses to choose from, of the identity that the flow belongs to. */
-  readonly choice?: AddressChoice;
-  /** Settings after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
-  readonly recovery?: FirstFactor;
-  /** Settings: what a fresh login was asked for. */
-  readonly interrupted?: SettingsChange;
-  /** Settings: the traits that change once a new address among them is proven. */
-  readonly profile?: TraitsChange;
-  /** What the flow waits for; without it the form of its kind is shown. */
-  readonly pending?: PendingStage;
+  /** What the flow was begun for. It stays the same as long as the flow lasts. */
+  readonly purpose: Purpose;
+  readonly state: State;
 }
-
-/** A change of settings that was checked, and waits. A password is hashed by then. */
-export type SettingsChange =
-  | { readonly kind: "profile"; readonly change: TraitsChange }
-  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
-  | { readonly kind: "deletion" };
 
 /** A first proof that was given. */
 export interface FirstFactor extends Authentication {
@@ -114,61 +70,6 @@ export interface FirstFactor extends Authentication {
   readonly completedAt: string;
   /** One of these is wanted beside it; none if it is enough. */
   readonly methods: readonly MethodKind[];
-}
-
-/** What a flow waits for. */
-export type PendingStage =
-  /** A code to be entered, or a link to be opened. */
-  | {
-      readonly kind: "code" | "link";
-      /** As its holder is told. */
-      readonly sentTo: string;
-      /** Where it really went; absent where nothing was sent, which the holder must not notice. */
-      readonly target?: ProofTarget;
-      readonly sentAt: string;
-    }
-  /** The click that uses an opened link. */
-  | {
-      readonly kind: "confirm";
-      /** The flow that holds the challenge. */
-      readonly parent: string;
-      /** The digest of the link that was opened; no other one of that flow is used. */
-      readonly opened: string;
-      /** Masked. */
-      readonly sentTo: string;
-      readonly target: ProofTarget;
-    }
-  /** The answer whose account it is, once the address was proven. */
-  | {
-      readonly kind: "claim";
-      /** As its holder is told. */
-      readonly sentTo: string;
-      readonly target: ProofTarget;
-      /** What the address was proven by. */
-      readonly by: ProofKind;
-    };
-
-/** What somebody signs in with. */
-export interface EnteredIdentifier {
-  /** As it was typed, without white space around it. */
-  readonly typed: string;
-  /** Normalised; empty where it can be nobody's. */
-  readonly value: string;
-}
-
-/** What somebody said first that they sign in with. */
-export interface ChosenIdentifier extends EnteredIdentifier {
-  /** What the account signs in with. Only where answers may tell; otherwise all methods are offered to everybody. */
-  readonly methods?: readonly MethodKind[];
-}
-
-/** The addresses that a recovery offered to choose from. Only where answers may tell who has an account. */
-export interface AddressChoice {
-  /** What they were found by. */
-  readonly typed: string;
-  readonly addresses: readonly ProofTarget[];
-  /** The id of the one to begin with. */
-  readonly preferred: string;
 }
 
 /** An address to choose. */
@@ -206,6 +107,15 @@ export interface FlowAccount {
   readonly displayName: string;
 }
 
+/** What a form for a code or link shows. */
+interface SentFacts {
+  readonly sentTo: string;
+  readonly expiresAt: Date;
+  readonly resendAt: Date;
+  readonly codeLength: number;
+  readonly longCodeLength: number;
+}
+
 /** Where a flow stands, for hand-written forms. */
 export type FlowStage =
   | { readonly kind: "enter_identifier" }
@@ -216,14 +126,8 @@ export type FlowStage =
       /** Whether a first proof was given, and one of these is wanted beside it. */
       readonly secondFactor?: boolean;
     }
-  | {
-      readonly kind: "enter_code" | "link_sent";
-      readonly sentTo: string;
-      readonly expiresAt: Date;
-      readonly resendAt: Date;
-      readonly codeLength: number;
-      readonly longCodeLength: number;
-    }
+  | ({ readonly kind: "enter_code" } & SentFacts)
+  | ({ readonly kind: "link_sent" } & SentFacts)
   | { readonly kind: "confirm_link"; readonly address: string }
   | { readonly kind: "choose_address"; readonly offers: readonly MethodOffer[] }
   | { readonly kind: "claim_account"; readonly address: string }
@@ -244,10 +148,12 @@ export type SettingsOffer =
   | { readonly kind: "deletion"; readonly deleteAt: Date | undefined };
 
 /** What came of a submit. */
-export type FlowOutcome<Completed> =
-  | { readonly kind: "completed"; readonly completed: Completed }
+export type FlowOutcome =
   | { readonly kind: "next_step"; readonly flow: Flow }
+  /** The browser goes on at this address, and comes back to the flow. */
+  | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow }
   | { readonly kind: "rejected"; readonly rejection: Rejection; readonly flow: Flow }
+  | LoginComesFirst
   | { readonly kind: "expired"; readonly replacement: CreatedFlow }
   | AnsweredBefore;
 
@@ -264,16 +170,18 @@ export interface LoginComesFirst {
   readonly flow: Flow;
 }
 
-/** What came of a submit to a login. */
-export type LoginOutcome =
-  | FlowOutcome<FlowCompleted>
-  /** The browser goes on at this address, and comes back to the flow. */
-  | { readonly kind: "redirect"; readonly url: string; readonly flow: Flow };
-
 /** The flow that its holder asked for, or a fresh flow in its place if it has expired. */
 export type FlowFound =
   | { readonly kind: "found"; readonly flow: Flow }
   | { readonly kind: "replaced"; readonly replacement: CreatedFlow };
+
+/** A flow as it was read, with its identity if it has one. */
+export interface ReadFlow {
+  readonly flow: FlowRecord;
+  readonly identity: Identity | undefined;
+  /** The kinds of credentials that the identity has. */
+  readonly credentialKinds: readonly CredentialKind[];
+}
 
 /** A flow just made, and the browser token to set as a cookie if the browser has none. */
 export interface CreatedFlow {

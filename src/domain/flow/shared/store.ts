@@ -3,6 +3,7 @@ import type { Event } from "../../event/event.ts";
 import type { NormalisedIdentifier } from "../../identifier/normalise.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
+import type { RecoveryOwner } from "../../identity/recovery-addresses.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
 import type { IdentityId, InvitationId, SessionId } from "../../ids.ts";
 import type { FlowKind } from "../../kinds.ts";
@@ -102,15 +103,6 @@ export interface DisowningCompletion {
   readonly events: readonly Event[];
   /** Written if sessions ended. */
   readonly revocationEvent: Event;
-}
-
-/** Who gets back in by what was typed. */
-export interface RecoveryOwner extends Identity {
-  /**
-   * Whether nobody has claimed the account yet: it has no verified address, and at least one credential, all of which were set
-   * by itself, none by an operator or an import.
-   */
-  readonly unclaimed: boolean;
 }
 
 /** What a successful recovery writes. */

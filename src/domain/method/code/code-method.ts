@@ -1,20 +1,20 @@
 import { button, type Node } from "../../form/form.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
+import type { FlowKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import type { OneTimeCodes } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type {
-  AddressProofMethod,
   Challenge,
-  IssuedProof,
-  ProofBinding,
-  ProofPurpose,
-  ProofStrength,
+  ChallengeBinding,
+  ChallengeMethod,
+  CodeStrength,
+  IssuedChallenge,
 } from "../method.ts";
 import { longCodeLength, readTypedCode } from "../typed-code.ts";
 
 /** The one-time code: digits that are sent to an address and typed in. */
-export class CodeMethod implements AddressProofMethod {
+export class CodeMethod implements ChallengeMethod {
   readonly kind = "code";
   readonly useStep = "code";
   readonly authentication = { kind: "code", assuranceLevel: "aal1" } as const;
@@ -24,12 +24,16 @@ export class CodeMethod implements AddressProofMethod {
     this.#codes = codes;
   }
 
-  requestNodes(purpose: ProofPurpose): readonly Node[] {
+  isEnabled({ settings }: Tenant, flow: FlowKind): boolean {
+    return settings.code.enabledFor.has(flow);
+  }
+
+  requestNodes(purpose: FlowKind): readonly Node[] {
     return [button("sendCode", messages.sendCode(purpose))];
   }
 
   /** The field has no lengths and no pattern, which would cut pasted text; `readTypedCode` reads it. */
-  awaitNodes(purpose: ProofPurpose): readonly Node[] {
+  useNodes(purpose: FlowKind): readonly Node[] {
     return [
       {
         name: "code.code",
@@ -42,7 +46,7 @@ export class CodeMethod implements AddressProofMethod {
     ];
   }
 
-  issue(tenant: Tenant, binding: ProofBinding, at: Date, strength: ProofStrength): IssuedProof {
+  issue(tenant: Tenant, binding: ChallengeBinding, at: Date, strength: CodeStrength): IssuedChallenge {
     const { length, lifetimeMs } = tenant.settings.code;
     const code = this.#codes.make(strength === "long" ? longCodeLength : length);
     return {
@@ -64,26 +68,26 @@ export class CodeMethod implements AddressProofMethod {
 
   matches(
     tenant: Tenant,
-    binding: ProofBinding,
+    binding: ChallengeBinding,
     challenge: Challenge,
     step: SubmittedStep,
-    strength: ProofStrength,
+    strength: CodeStrength,
   ): boolean {
     const code = codeOf(tenant, step) ?? "";
     const isRight = this.#codes.matches(challenge.digest, contextOf(binding), code);
     return isRight && (strength === "usual" || code.length === longCodeLength);
   }
 
-  invalid(purpose: ProofPurpose) {
+  invalid(purpose: FlowKind) {
     return { reason: "CODE_INVALID", message: messages.invalidCode(purpose) } as const;
   }
 }
 
 /**
- * Security rule: a code is good for its flow, its purpose and its address alone (ASVS V6.6.2). All three are part of
+ * Security rule (SR-CODE-4): a code is good for its flow, its purpose and its address alone (ASVS V6.6.2). All three are part of
  * what is digested, so that a code for one is not even the right digits for another.
  */
-function contextOf({ flowDigest, purpose, address }: ProofBinding): readonly (string | Uint8Array)[] {
+function contextOf({ flowDigest, purpose, address }: ChallengeBinding): readonly (string | Uint8Array)[] {
   return [purpose, address, flowDigest];
 }
 

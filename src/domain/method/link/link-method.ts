@@ -1,14 +1,15 @@
 import { button, type Node } from "../../form/form.ts";
+import type { FlowKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import type { Tokens } from "../../ports.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { AddressProofMethod, Challenge, IssuedProof, ProofBinding, ProofPurpose } from "../method.ts";
+import type { Challenge, ChallengeBinding, ChallengeMethod, IssuedChallenge } from "../method.ts";
 
 /**
  * The link: 256 random bits that are sent to an address. Opening it begins a flow on the device that it is opened on;
  * one click there uses it.
  */
-export class LinkMethod implements AddressProofMethod {
+export class LinkMethod implements ChallengeMethod {
   readonly kind = "link";
   readonly useStep = "confirmLink";
   readonly authentication = { kind: "link", assuranceLevel: "aal1" } as const;
@@ -18,16 +19,21 @@ export class LinkMethod implements AddressProofMethod {
     this.#tokens = tokens;
   }
 
-  requestNodes(purpose: ProofPurpose): readonly Node[] {
+  /** A link leads to a page. */
+  isEnabled({ settings }: Tenant, flow: FlowKind): boolean {
+    return settings.link.enabledFor.has(flow) && settings.uiUrls[flow] !== undefined;
+  }
+
+  requestNodes(purpose: FlowKind): readonly Node[] {
     return [button("sendLink", messages.sendLink(purpose))];
   }
 
-  /** There is nothing to type in: the link is opened. */
-  awaitNodes(): readonly Node[] {
-    return [];
+  /** There is nothing to type in: the link is opened, and one click uses it. */
+  useNodes(): readonly Node[] {
+    return [button("confirmLink", messages.continueLabel())];
   }
 
-  issue(tenant: Tenant, _binding: ProofBinding, at: Date): IssuedProof {
+  issue(tenant: Tenant, _binding: ChallengeBinding, at: Date): IssuedChallenge {
     const { token, digest } = this.#tokens.issue("link", tenant.name);
     return {
       secret: token,
@@ -48,13 +54,13 @@ export class LinkMethod implements AddressProofMethod {
   /**
    * Whoever holds the flow that the opened link began has shown that link.
    *
-   * Security rule: that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
+   * Security rule (SR-CODE-6): that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
    */
-  matches(_tenant: Tenant, { opened }: ProofBinding, challenge: Challenge): boolean {
+  matches(_tenant: Tenant, { opened }: ChallengeBinding, challenge: Challenge): boolean {
     return challenge.kind === "link" && Buffer.from(challenge.digest).toString("base64url") === opened;
   }
 
-  invalid(purpose: ProofPurpose) {
+  invalid(purpose: FlowKind) {
     return { reason: "LINK_INVALID", message: messages.invalidLink(purpose) } as const;
   }
 }

@@ -2,7 +2,6 @@ import { button, type Node } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { PasswordRecord } from "../../identity/store.ts";
-import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
 import type { PasswordHasher } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
@@ -13,6 +12,8 @@ import type {
   LoginProved,
   RegistrationMethod,
   RegistrationProved,
+  SecretAttempt,
+  SecretChanged,
   SettingsMethod,
 } from "../method.ts";
 import { longestPassword, type PasswordPolicy, type PasswordViolation, passwordLength } from "./policy.ts";
@@ -61,12 +62,8 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return { kind: "proved", candidate, authentication, rehash };
   }
 
-  async proveRegistration(
-    tenant: Tenant,
-    step: SubmittedStep,
-    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
-  ): Promise<RegistrationProved | StepRejected> {
-    const made = await this.#makePassword(tenant, step, account);
+  async proveRegistration(attempt: SecretAttempt): Promise<RegistrationProved | StepRejected> {
+    const made = await this.changeSecret(attempt);
     return made.kind === "rejected" ? made : { kind: "proved", password: made.password, authentication };
   }
 
@@ -74,20 +71,8 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     return [passwordNode(tenant, "new-password"), button("password", messages.saveLabel())];
   }
 
-  async changeSecret(
-    tenant: Tenant,
-    step: SubmittedStep,
-    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
-  ): Promise<{ readonly kind: "changed"; readonly password: PasswordRecord } | StepRejected> {
-    return this.#makePassword(tenant, step, account);
-  }
-
   /** Checks a new password against the policy, and hashes it. */
-  async #makePassword(
-    tenant: Tenant,
-    step: SubmittedStep,
-    account: { readonly traits: JsonObject; readonly identifiers: readonly string[] },
-  ) {
+  async changeSecret({ tenant, step, account }: SecretAttempt): Promise<SecretChanged | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const violation = await this.#policy.check(password, account, tenant);

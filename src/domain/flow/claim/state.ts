@@ -1,0 +1,12 @@
+import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ChallengeKind } from "../../method/method.ts";
+
+/** The answer whose account it is, once the address was proven. */
+export interface Claiming {
+  readonly at: "claim_account";
+  /** As its holder is told. */
+  readonly sentTo: string;
+  readonly target: ProofTarget;
+  /** What the address was proven by. */
+  readonly by: ChallengeKind;
+}

@@ -1,0 +1,58 @@
+import { button } from "../../form/form.ts";
+import type { FlowKind } from "../../kinds.ts";
+import * as messages from "../../message/message.ts";
+import { claimHelp, claimTitle } from "../../message/stage-messages.ts";
+import type { Flow } from "../shared/flow.ts";
+import type { AttemptOf, KindTypes, StateRule, StepResult, StepRule } from "../shared/table.ts";
+import type { AccountClaims, ClaimOutcome } from "./account-claims.ts";
+import type { Claiming } from "./state.ts";
+
+/** A kind of flow that asks whose account it is. */
+type Claims<K extends KindTypes> = Extract<K["State"], Claiming>;
+
+/** The state of the question whose account it is: sign in to it, or end what somebody else has set up, or go back. */
+export function claimState<K extends KindTypes>(rules: {
+  readonly kind: FlowKind;
+  readonly claims: AccountClaims;
+  /** What is given once it is answered. `settings`: the flow in which a new secret is set. */
+  done(attempt: AttemptOf<K, Claims<K>>, settings: Flow | undefined): K["Done"];
+}): StateRule<K, Claims<K>> {
+  const { kind, claims, done } = rules;
+  const first = "choose_method" as K["State"]["at"];
+  const settle = (attempt: AttemptOf<K, Claims<K>>, outcome: ClaimOutcome): StepResult<K> => {
+    if (outcome.kind === "kept") return done(attempt, undefined);
+    return outcome.kind === "disowned" ? done(attempt, outcome.settings) : outcome;
+  };
+  const step = (rule: Pick<StepRule<K, Claims<K>>, "leadsTo" | "nodes" | "take">): StepRule<K, Claims<K>> =>
+    rule;
+  return {
+    stage: "claim_account",
+    facts: ({ state }) => ({ address: state.sentTo }),
+    texts: ({ state }) => ({
+      title: claimTitle(),
+      subtitle: claimHelp(),
+      messages: [messages.claimAccount(state.sentTo)],
+    }),
+    steps: {
+      resume: step({
+        leadsTo: ["completed"],
+        nodes: () => [button("resume", messages.claimLabel())],
+        take: async (attempt) => settle(attempt, await claims.keep(attempt)),
+      }),
+      disown: step({
+        leadsTo: ["completed"],
+        nodes: () => [button("disown", messages.disownLabel())],
+        take: async (attempt) => settle(attempt, await claims.disown(attempt)),
+      }),
+      back: step({
+        leadsTo: [first],
+        nodes: () => [button("back", messages.backLabel(kind), true)],
+        take: async () => ({
+          kind: "moved",
+          state: { at: "choose_method" } as unknown as K["State"],
+          identityId: undefined,
+        }),
+      }),
+    },
+  };
+}

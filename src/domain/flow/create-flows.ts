@@ -1,0 +1,131 @@
+import type { Outbox } from "../courier/outbox.ts";
+import type { EventStore } from "../event/store.ts";
+import type { IdentitySchemas } from "../identity/schemas.ts";
+import type { IdentityStore } from "../identity/store.ts";
+import type { TraitsEtags } from "../identity/traits-etags.ts";
+import type { Invitations } from "../invitation/invitations.ts";
+import type { Methods } from "../method/method.ts";
+import type { Clock, FormTokens, KeyedDigests, Sealer, Tokens } from "../ports.ts";
+import type { SessionStore } from "../session/store.ts";
+import type { Tenant } from "../tenant/tenant.ts";
+import type { Throttle } from "../throttle/throttle.ts";
+import { AnyFlows } from "./any-flows.ts";
+import { Challenges } from "./challenge/challenges.ts";
+import type { NoticeQueue } from "./challenge/wrong-codes.ts";
+import { WrongCodeNotices } from "./challenge/wrong-codes.ts";
+import { AccountClaims } from "./claim/account-claims.ts";
+import { AccountDisowning } from "./claim/account-disowning.ts";
+import { LoginCompletions } from "./login/complete.ts";
+import { LoginFlows } from "./login/login-flows.ts";
+import { LoginProofs } from "./login/proofs.ts";
+import { loginTable } from "./login/steps.ts";
+import { OperatorFlows } from "./operator/operator-flows.ts";
+import { RecoveryCompletions } from "./recovery/complete.ts";
+import { RecoveryFlows } from "./recovery/recovery-flows.ts";
+import { recoveryTable } from "./recovery/steps.ts";
+import { NewAccounts } from "./registration/complete.ts";
+import { RegistrationFlows } from "./registration/registration-flows.ts";
+import { SignUp } from "./registration/sign-up.ts";
+import type { RegistrationTypes } from "./registration/state.ts";
+import { registrationTable } from "./registration/steps.ts";
+import { AccountDeletion } from "./settings/deletion.ts";
+import { ProfileSettings } from "./settings/profile.ts";
+import { SecretSettings } from "./settings/secret.ts";
+import { SettingsFlows } from "./settings/settings-flows.ts";
+import { settingsTable } from "./settings/steps.ts";
+import type { SettingsStore } from "./settings/store.ts";
+import { FlowAnswers } from "./shared/flow-answers.ts";
+import { FlowKeeper } from "./shared/flow-keeper.ts";
+import { SecondFactors } from "./shared/second-factors.ts";
+import type { FlowStore } from "./shared/store.ts";
+import type { RecordOf } from "./shared/table.ts";
+import { VerificationCompletions } from "./verification/complete.ts";
+import { verificationTable } from "./verification/steps.ts";
+import { VerificationFlows } from "./verification/verification-flows.ts";
+
+/** What the flows are made of. */
+interface FlowParts {
+  readonly methods: Methods;
+  readonly stores: {
+    readonly flows: FlowStore;
+    readonly settings: SettingsStore;
+    readonly identities: IdentityStore;
+    readonly sessions: SessionStore;
+    readonly events: EventStore;
+    readonly messages: NoticeQueue;
+  };
+  readonly schemas: IdentitySchemas;
+  readonly etags: TraitsEtags;
+  readonly invitations: Pick<Invitations, "open">;
+  readonly throttle: Throttle;
+  readonly outbox: Outbox;
+  readonly sealer: Sealer;
+  readonly digests: KeyedDigests;
+  readonly tokens: Tokens;
+  readonly formTokens: FormTokens;
+  readonly clock: Clock;
+}
+
+/** Makes the flows of all kinds. */
+export function createFlows(parts: FlowParts) {
+  const { methods, stores, schemas } = parts;
+  const { flows, identities, sessions } = stores;
+  const answers = new FlowAnswers({ ...parts, flows, sessions });
+  const keeper = new FlowKeeper({ ...parts, flows, answers });
+  const wrongCodes = new WrongCodeNotices({ ...parts, queue: stores.messages, events: stores.events });
+  const challenges = new Challenges({ ...parts, methods: methods.challenges, flows, wrongCodes });
+  const secondFactors = new SecondFactors({ ...parts, methods: methods.login });
+  const deps = { ...parts, flows, identities, keeper, challenges, secondFactors };
+
+  const completions = new LoginCompletions(deps);
+  const proofs = new LoginProofs({ ...deps, completions });
+  const loginRules = loginTable({ ...deps, methods: methods.login, proofs });
+  const login = new LoginFlows({ ...deps, methods: methods.login, table: loginRules });
+
+  const changes = { ...deps, store: stores.settings };
+  const settingsRules = settingsTable({
+    ...deps,
+    methods: methods.settings,
+    profile: new ProfileSettings(changes),
+    secret: new SecretSettings(changes),
+    deletion: new AccountDeletion(changes),
+    logins: login,
+  });
+  const settings: SettingsFlows = new SettingsFlows({
+    ...deps,
+    table: settingsRules,
+    recoveryView: () => recovery.view,
+  });
+
+  const disowning = new AccountDisowning({ ...deps, settings });
+  const claims = new AccountClaims({ ...deps, logins: login, disowning });
+  const verifying = new VerificationCompletions(deps);
+  const verificationRules = verificationTable({ ...deps, claims, completions: verifying });
+  const verification = new VerificationFlows({ ...deps, table: verificationRules });
+
+  const schemaOf = ({ id: tenantId }: Tenant, { data }: RecordOf<RegistrationTypes>) =>
+    schemas.current({ tenantId }, data.purpose.schemaId);
+  const accounts = new NewAccounts({ ...deps, verifications: verification });
+  const signUp = new SignUp({ ...deps, accounts, schemaOf });
+  const registrationRules = registrationTable({ ...deps, methods: methods.registration, signUp, schemaOf });
+  const registration = new RegistrationFlows({ ...deps, schemaOf, table: registrationRules });
+
+  const recovering = new RecoveryCompletions({ ...deps, settings });
+  const recoveryRules = recoveryTable({ ...deps, claims, completions: recovering });
+  const recovery = new RecoveryFlows({ ...deps, table: recoveryRules });
+
+  const kinds = { login, registration, verification, recovery, settings };
+  return {
+    ...kinds,
+    any: new AnyFlows({ ...deps, kinds }),
+    operator: new OperatorFlows(deps),
+    answers,
+    tables: {
+      login: loginRules,
+      registration: registrationRules,
+      verification: verificationRules,
+      recovery: recoveryRules,
+      settings: settingsRules,
+    },
+  };
+}

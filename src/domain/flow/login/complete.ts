@@ -1,0 +1,156 @@
+import { domainError } from "../../errors.ts";
+import { newEvent } from "../../event/event.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { MethodKind } from "../../kinds.ts";
+import type { LoginCandidate, LoginProved } from "../../method/method.ts";
+import type { Clock, Tokens } from "../../ports.ts";
+import { idleSince } from "../../session/lifetime.ts";
+import { newSession } from "../../session/sessions.ts";
+import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import { shownFirst } from "../shared/second-factors.ts";
+import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
+import type { RecordOf } from "../shared/table.ts";
+import type { LoginTypes } from "./state.ts";
+
+type LoginFlow = RecordOf<LoginTypes>;
+
+// Of n logins of one identity at the same moment one completes in each round, so 16 need at most 16 rounds.
+const mostRounds = 64;
+
+/** A proof of who somebody is, with what a login needs to complete by it. */
+export interface LoginProof {
+  readonly kind: "proved";
+  /** The method that it came from; undefined for a proof of an address. */
+  readonly by?: MethodKind;
+  readonly candidate: LoginCandidate;
+  readonly proof: LoginCompletion["proof"];
+  readonly held: readonly HeldRevision[];
+  readonly authentication: LoginProved["authentication"];
+  readonly rehash: LoginProved["rehash"];
+  readonly ticket: ThrottleTicket;
+}
+
+interface LoginCompletionsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: FlowStore;
+  readonly throttle: Throttle;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/** How a login ends: with a session, or with the record of a failure. */
+export class LoginCompletions {
+  readonly #deps: LoginCompletionsDependencies;
+
+  constructor(deps: LoginCompletionsDependencies) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Completes a login by its proof. One round trip if nobody else logs in as the same identity; otherwise `renew` gives the
+   * proof again, from what is there by then. Throws FLOW_COMPLETED, FLOW_CHANGED, SERVER_OVERLOADED.
+   */
+  async complete(
+    caller: FlowCaller,
+    flow: LoginFlow,
+    given: LoginProof | StepRejected,
+    renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
+  ): Promise<{ readonly kind: "completed"; readonly completed: FlowCompleted } | StepRejected> {
+    let proof = given;
+    for (let round = 0; round < mostRounds; round++) {
+      if (proof.kind === "rejected") return proof;
+      const completed = await this.#tryOnce(caller, flow, proof);
+      if (completed !== "candidate_changed") return { kind: "completed", completed };
+      proof = await renew(proof);
+    }
+    throw domainError("SERVER_OVERLOADED", {}, { retryAfterMs: 1000 });
+  }
+
+  async #tryOnce(
+    caller: FlowCaller,
+    flow: LoginFlow,
+    { candidate, proof, held, authentication, rehash, ticket }: LoginProof,
+  ): Promise<FlowCompleted | "candidate_changed"> {
+    const { tenant, origin } = caller;
+    const at = this.#deps.clock.now();
+    const { identity } = candidate;
+    const { state, purpose } = flow.data;
+    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
+    const first = isSecond ? shownFirst(state.firstFactor) : undefined;
+    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
+      client: flow.client,
+      methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],
+      origin,
+      at,
+    });
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const about = { identityId: identity.id, sessionId: session.id };
+    const isRefresh = purpose.kind === "refresh";
+    const replaces = isRefresh ? purpose.session : await this.#shownSession(caller, flow, identity);
+    const shown = {
+      method: (first ?? authentication).kind,
+      ...(first && { second_factor: authentication.kind }),
+    };
+    const events = [
+      newEvent("login.succeeded", at, actor, { ...about, data: { ...shown, refresh: isRefresh } }),
+      newEvent("session.created", at, actor, about),
+    ];
+    if (replaces !== undefined) {
+      const data = { reason: isRefresh ? "refreshed" : "replaced" };
+      events.push(
+        newEvent("session.revoked", at, actor, { identityId: identity.id, sessionId: replaces, data }),
+      );
+    }
+    const { completion: throttle, device } = this.#deps.throttle.succeeded(tenant, ticket, flow.client);
+    const result = await this.#deps.flows.completeLogin(
+      { tenantId: tenant.id },
+      {
+        held,
+        candidate,
+        proof,
+        session,
+        rehash,
+        replaces,
+        maxSessions: tenant.settings.session.maxParallel,
+        idleSince: idleSince(tenant.settings.session, at),
+        at,
+        events,
+        evictionEvent: newEvent("session.revoked", at, actor, {
+          identityId: identity.id,
+          data: { reason: "session_limit" },
+        }),
+        throttle,
+      },
+    );
+    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "candidate_changed") return result;
+    return {
+      session,
+      token,
+      client: flow.client,
+      identity: { ...identity, lastLoginAt: at },
+      returnTo: flow.returnTo,
+      device,
+    };
+  }
+
+  /**
+   * The session that the browser still shows, if it is of whoever signs in: the new one takes its place.
+   *
+   * Security rule (SR-SESSION-1): the secret of a session that was in the browser before a login is worth nothing after it (ASVS V7.2.4).
+   * A session of somebody else is left alone; its cookie is replaced. Of several that the browser shows none
+   * is left: what takes their place in the browser ends the others.
+   */
+  async #shownSession(
+    caller: FlowCaller,
+    flow: LoginFlow,
+    identity: Identity,
+  ): Promise<LoginCompletion["replaces"]> {
+    if (flow.client !== "browser") return undefined;
+    const shown = await caller.browserSessions();
+    return shown.find(({ identityId }) => identityId === identity.id)?.id;
+  }
+}

@@ -1,0 +1,155 @@
+import { domainError } from "../../errors.ts";
+import { type Event, newEvent } from "../../event/event.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import { isSameAddress, verifiedAddresses } from "../../identity/addresses.ts";
+import type { LoginCandidate, LoginMethod } from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
+import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { FlowCaller } from "../shared/flow.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
+import type { AttemptOf, Moved, NotAccepted, StepResult } from "../shared/table.ts";
+import type { LoginCompletions, LoginProof } from "./complete.ts";
+import { countedNames } from "./identifier.ts";
+import { proofWorthless } from "./rejections.ts";
+import type { EnteredIdentifier, LoginState, LoginTypes } from "./state.ts";
+
+type Attempt = AttemptOf<LoginTypes>;
+
+interface LoginProofsDependencies {
+  readonly completions: LoginCompletions;
+  readonly secondFactors: SecondFactors;
+  readonly clock: Clock;
+}
+
+/** The proofs of a login: tried, and followed by a session or by the question for a second factor. */
+export class LoginProofs {
+  readonly #deps: LoginProofsDependencies;
+
+  constructor(deps: LoginProofsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Tries the step of a method, for whom `entered` names. Throws RATE_LIMITED, FLOW_CHANGED. */
+  async tryMethod(
+    attempt: Attempt,
+    method: LoginMethod,
+    entered: EnteredIdentifier | undefined,
+  ): Promise<StepResult<LoginTypes>> {
+    const { caller, tenant, flow, state, step, candidate } = attempt;
+    // Security rule (SR-CODE-2): the attempt is counted before anything is compared (ASVS V6.3.1).
+    const ticket = await attempt.count("login", {
+      accounts: countedNames(entered, candidate?.identity),
+      identityId: candidate?.identity.id,
+    });
+    // Security rule (SR-ENUM-9): beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
+    const isWorthless = ticket.silenced.size > 0;
+    const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const prove = async (by: LoginCandidate | undefined) => {
+      const compared = isWorthless ? undefined : by;
+      const result = await method.proveLogin({ tenant, step, candidate: compared, memory });
+      if (result.kind !== "proved") return result;
+      return {
+        by: method.kind,
+        kind: "proved",
+        candidate: result.candidate,
+        proof: { kind: "credential", credential: method.credential },
+        held: [{ digest: flow.digest, revision: flow.revision }],
+        authentication: result.authentication,
+        rehash: result.rehash,
+        ticket,
+      } satisfies LoginProof;
+    };
+    const given = await prove(candidate);
+    if (given.kind === "continues" || given.kind === "redirects") {
+      const next = continued(state, { kind: method.kind, memory: given.memory });
+      const url = given.kind === "redirects" ? given.url : undefined;
+      return { kind: "moved", state: next, identityId: flow.identityId, url };
+    }
+    const result = await this.#complete(attempt, given, async (lost) => {
+      const again = await attempt.readAgain();
+      // The proof stands as long as it is the same secret of the same active identity; else it is made again.
+      const stands =
+        again?.identity.state === "active" &&
+        again.identity.id === lost.candidate.identity.id &&
+        again.credential === lost.candidate.credential;
+      if (stands) return { ...lost, candidate: again };
+      const renewed = await prove(again);
+      // It was the method's last step before; what it is now would be the answer to another one.
+      if (renewed.kind === "proved" || renewed.kind === "rejected") return renewed;
+      throw domainError("FLOW_CHANGED", {});
+    });
+    if (result.kind !== "rejected") return result;
+    const failure = { reason: result.reason, method: method.kind };
+    return { ...result, event: this.failureOf(caller, candidate, failure) };
+  }
+
+  /** Completes a login by the proof of an address. */
+  async tryAddress(attempt: Attempt, proved: ProvedAddress): Promise<StepResult<LoginTypes>> {
+    const { target, held, authentication, ticket } = proved;
+    const proofOf = (candidate: LoginCandidate | undefined): LoginProof | StepRejected => {
+      // Security rule (SR-CODE-10): the proof is worth nothing once the identity is inactive or no longer has the address.
+      const stands =
+        candidate?.identity.state === "active" &&
+        candidate.identity.id === target.identityId &&
+        verifiedAddresses(candidate.identity).some((address) => isSameAddress(address, target));
+      if (candidate === undefined || !stands) return proofWorthless();
+      const proof = { kind: "address", target } as const;
+      return { kind: "proved", candidate, proof, held, authentication, rehash: undefined, ticket };
+    };
+    const { candidate, readAgain } = attempt;
+    return this.#complete(attempt, proofOf(candidate), async () => proofOf(await readAgain()));
+  }
+
+  /** The event of a failed login, also for an unknown identifier, so that the time of the answer does not tell them apart. */
+  failureOf(
+    caller: FlowCaller,
+    candidate: LoginCandidate | undefined,
+    failure: { readonly reason: string; readonly method: string },
+  ): Event | undefined {
+    // What cost no try is no failure: it would only fill the log.
+    if (failure.reason === "FORM_INCOMPLETE" || failure.reason === "CODE_MALFORMED") return undefined;
+    const about = { identityId: candidate?.identity.id, data: failure };
+    return newEvent("login.failed", this.#deps.clock.now(), caller.origin, about);
+  }
+
+  /** Completes a login by its proof, or waits for a second one where that is wanted. */
+  async #complete(
+    { caller, flow, state }: Attempt,
+    given: LoginProof | StepRejected,
+    renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
+  ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
+    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
+    if (given.kind === "proved" && !isSecond) {
+      const { secondFactors } = this.#deps;
+      const methods = secondFactors.requiredBeside(given, given.candidate.credentialKinds);
+      if (methods.length > 0) {
+        const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
+        const typed = "identifier" in state ? state.identifier?.typed : undefined;
+        return {
+          kind: "moved",
+          state: { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+          // From here on the flow is that account's: what ends other flows of it ends this one.
+          identityId: given.candidate.identity.id,
+          held: given.held,
+        };
+      }
+      // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor
+      // meanwhile.
+      const { purpose } = flow.data;
+      const isStepUp = purpose.kind === "refresh" && purpose.stepsUpTo === "aal2";
+      if (isStepUp && given.authentication.assuranceLevel !== "aal2") {
+        throw domainError("STEP_UP_IMPOSSIBLE", { demand: "assuranceLevel" });
+      }
+    }
+    return this.#deps.completions.complete(caller, flow, given, renew);
+  }
+}
+
+/** The state of a method that asks again. */
+function continued(
+  state: LoginState,
+  method: Extract<LoginState, { at: "continue_method" }>["method"],
+): LoginState {
+  const { at: _before, ...kept } = state;
+  return { ...kept, at: "continue_method", method } as Extract<LoginState, { at: "continue_method" }>;
+}

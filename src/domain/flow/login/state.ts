@@ -1,0 +1,76 @@
+import type { SessionId } from "../../ids.ts";
+import type { MethodKind } from "../../kinds.ts";
+import type { LoginCandidate, MethodMemory } from "../../method/method.ts";
+import type { AssuranceLevel } from "../../session/session.ts";
+import type { Awaiting, Confirming } from "../challenge/state.ts";
+import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
+
+/** What a login was begun for. */
+export type LoginPurpose =
+  | { readonly kind: "sign_in" }
+  /** The holder of a session proves again who they are: the session that comes of it replaces that one. */
+  | {
+      readonly kind: "refresh";
+      readonly session: SessionId;
+      /** The least assurance level of the session that it gives. */
+      readonly stepsUpTo?: AssuranceLevel;
+    }
+  /** The owner of the account that the flow belongs to signs in, by one of these methods. They type no identifier. */
+  | { readonly kind: "owner"; readonly methods: readonly MethodKind[] };
+
+/** What somebody signs in with. */
+export interface EnteredIdentifier {
+  /** As it was typed, without white space around it. */
+  readonly typed: string;
+  /** Normalised; empty where it can be nobody's. */
+  readonly value: string;
+}
+
+/** What somebody said first that they sign in with. */
+export interface ChosenIdentifier extends EnteredIdentifier {
+  /** What the account signs in with. Only where answers may tell; otherwise all methods are offered to everybody. */
+  readonly methods?: readonly MethodKind[];
+}
+
+/** Who signs in, where the identifier came first. */
+interface Named {
+  readonly identifier?: ChosenIdentifier;
+}
+
+/** What was shown first, while a second factor is wanted; and what was typed before, to be filled in again. */
+interface SecondFactorWanted {
+  readonly firstFactor: FirstFactor;
+  readonly typed?: string;
+}
+
+/** Where a login stands. */
+export type LoginState =
+  | { readonly at: "enter_identifier"; readonly typed?: string }
+  | ({ readonly at: "choose_method" } & Named)
+  /** A method that asks more than once: it alone goes on. */
+  | ({
+      readonly at: "continue_method";
+      readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
+    } & Named &
+      Partial<SecondFactorWanted>)
+  | ({ readonly at: "choose_second_factor" } & SecondFactorWanted)
+  | (Awaiting & Named)
+  | Confirming;
+
+/** The types of a login. */
+export interface LoginTypes {
+  readonly State: LoginState;
+  readonly Purpose: LoginPurpose;
+  readonly Context: object;
+  readonly Attempt: {
+    /** The identifier as it was sent. */
+    readonly identifier: string;
+    /** What came with the step as the identifier, if it is one that takes it. */
+    readonly typed: EnteredIdentifier | undefined;
+    /** Who might be signing in. */
+    readonly candidate: LoginCandidate | undefined;
+    /** Who it is by now. */
+    readonly readAgain: () => Promise<LoginCandidate | undefined>;
+  };
+  readonly Done: { readonly kind: "completed"; readonly completed: FlowCompleted };
+}

@@ -1,0 +1,320 @@
+import { button, type InputKind, type Node } from "../../form/form.ts";
+import { maskAddress } from "../../identity/mask-address.ts";
+import type { IdentitySchemas } from "../../identity/schemas.ts";
+import type { MethodKind } from "../../kinds.ts";
+import * as messages from "../../message/message.ts";
+import * as headings from "../../message/stage-messages.ts";
+import type { ChallengeKind, LoginMethod } from "../../method/method.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import { challengeStates, requestStep, withState } from "../challenge/states.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
+import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
+import type { LoginProofs } from "./proofs.ts";
+import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
+import type { EnteredIdentifier, LoginPurpose, LoginState, LoginTypes } from "./state.ts";
+
+type Context<State = LoginState> = ContextOf<LoginTypes, State>;
+type Attempt<State = LoginState> = AttemptOf<LoginTypes, State>;
+type Choosing = Extract<LoginState, { at: "choose_method" }>;
+type InMethod = Extract<LoginState, { at: "choose_method" | "continue_method" | "choose_second_factor" }>;
+
+interface LoginTableDependencies {
+  readonly flows: Pick<FlowStore, "findForLogin">;
+  readonly methods: readonly LoginMethod[];
+  readonly challenges: Challenges;
+  readonly proofs: LoginProofs;
+  readonly schemas: Pick<IdentitySchemas, "identifierTitles">;
+}
+
+/** Where a login begins: with the question who signs in, if that comes first and is not known. */
+export function firstState({ settings }: Tenant, { kind }: LoginPurpose, typed?: string): LoginState {
+  const isAsked = settings.login.style === "identifier_first" && kind === "sign_in";
+  return isAsked ? { at: "enter_identifier", ...(typed && { typed }) } : { at: "choose_method" };
+}
+
+/** Signing in, as a table. */
+export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> {
+  const { methods, challenges, proofs } = deps;
+  const first = methods.filter(({ factor }) => factor !== "second");
+
+  const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
+    const { purpose } = flow.data;
+    if (state.identifier?.methods !== undefined) return state.identifier.methods;
+    if (purpose.kind === "owner") return purpose.methods;
+    return [...first.map(({ kind }) => kind), ...challenges.offered(tenant, "login")];
+  };
+
+  /** The step of a method. `among`: what is on offer at the state. */
+  const methodStep = <State extends InMethod>(
+    method: LoginMethod,
+    among: (context: Context<State>) => readonly MethodKind[],
+  ): StepRule<LoginTypes, State> => ({
+    leadsTo: ["completed", "continue_method", "choose_second_factor"],
+    limits: ["login"],
+    isOffered: (context) => among(context).includes(method.kind),
+    nodes: ({ tenant, state }) =>
+      method.loginNodes(tenant, {
+        factor: "firstFactor" in state && state.firstFactor !== undefined ? "second" : "first",
+        memory: state.at === "continue_method" ? state.method.memory : undefined,
+      }),
+    take: async (attempt) => {
+      const entered = enteredAt(attempt);
+      if (entered.kind === "rejected") return entered;
+      const { name } = entered;
+      if (name === undefined && isUnknown(attempt) && method.credential !== undefined) {
+        return identifierRequired();
+      }
+      return proofs.tryMethod(attempt, method, name);
+    },
+  });
+  const stepsOf = <State extends InMethod>(
+    own: readonly LoginMethod[],
+    among: (context: Context<State>) => readonly MethodKind[],
+  ) => Object.fromEntries(own.map((method) => [method.kind, methodStep(method, among)]));
+
+  const sendStep = (kind: ChallengeKind): StepRule<LoginTypes, Choosing> =>
+    requestStep<LoginTypes, Choosing>({ kind: "login", challenges }, kind, {
+      isOffered: (context) => offered(context).includes(kind),
+      take: async (attempt) => {
+        const entered = enteredAt(attempt);
+        if (entered.kind === "rejected") return entered;
+        const { name } = entered;
+        if (name === undefined && isUnknown(attempt)) return identifierRequired();
+        const { flow, state, candidate, tenant } = attempt;
+        const target = candidate === undefined ? undefined : loginTarget(candidate.identity, name?.value);
+        if (target === undefined && !tenant.settings.enumerationSafe) return nobodyToSendTo();
+        const sentTo = name?.typed ?? (target === undefined ? "" : maskAddress(target));
+        const isFixed = flow.data.purpose.kind === "refresh";
+        const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
+        const { identifier } = state;
+        return withState<LoginTypes>(sent, { ...sent.state, ...(identifier && { identifier }) });
+      },
+    });
+
+  const backTo = <State>(
+    leadsTo: StepRule<LoginTypes>["leadsTo"],
+    back: (attempt: Attempt<State>) => StepResult<LoginTypes>,
+    isOffered?: (context: Context<State>) => boolean,
+  ): StepRule<LoginTypes, State> => ({
+    leadsTo,
+    ...(isOffered && { isOffered }),
+    nodes: () => [button("back", messages.backLabel("login"), true)],
+    take: async (attempt) => back(attempt),
+  });
+
+  return {
+    enter_identifier: {
+      stage: "enter_identifier",
+      texts: () => ({ title: headings.signInTitle(), subtitle: headings.signInIdentifier() }),
+      nodes: ({ tenant, state }, { text }) => [identifierNode(deps, tenant, text ?? state.typed ?? "")],
+      typed: asTyped,
+      steps: {
+        identify: {
+          leadsTo: ["choose_method"],
+          nodes: () => [button("identify", messages.continueLabel())],
+          take: async (attempt) => identify(attempt, first, challenges),
+        },
+      },
+    },
+    choose_method: {
+      stage: "choose_method",
+      facts: (context) => ({
+        offers: offered(context).map((kind) => ({ kind })),
+        secondFactor: false,
+      }),
+      texts: ({ flow, state: { identifier } }) => ({
+        ...headingOf(flow.data.purpose),
+        account: identifier && messages.signInAs(identifier.typed),
+        messages: flow.data.purpose.kind === "sign_in" ? [] : [messages.confirmIdentity()],
+      }),
+      nodes: ({ tenant, flow, state: { identifier } }, { text = "" }) => {
+        if (identifier !== undefined) return [chosenNode(identifier.typed)];
+        return flow.data.purpose.kind === "sign_in" ? [identifierNode(deps, tenant, text)] : [];
+      },
+      typed: asTyped,
+      steps: {
+        ...stepsOf<Choosing>(first, offered),
+        sendCode: sendStep("code"),
+        sendLink: sendStep("link"),
+        back: backTo<Choosing>(
+          ["enter_identifier"],
+          ({ state: { identifier } }) => ({
+            kind: "moved",
+            state: { at: "enter_identifier", ...(identifier && { typed: identifier.typed }) },
+            identityId: undefined,
+          }),
+          ({ state }) => state.identifier !== undefined,
+        ),
+      },
+    },
+    continue_method: {
+      stage: "choose_method",
+      facts: ({ state: { method, firstFactor } }) => ({
+        offers: [{ kind: method.kind }],
+        secondFactor: firstFactor !== undefined,
+      }),
+      texts: ({ flow, state: { firstFactor } }) =>
+        firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts(),
+      typed: asTyped,
+      steps: {
+        ...stepsOf<Extract<LoginState, { at: "continue_method" }>>(methods, ({ state }) => [
+          state.method.kind,
+        ]),
+        back: backTo(["choose_method", "choose_second_factor"], ({ flow, state }) => {
+          const { identifier, firstFactor, typed } = state;
+          return {
+            kind: "moved",
+            state:
+              firstFactor === undefined
+                ? { at: "choose_method", ...(identifier && { identifier }) }
+                : { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+            identityId: flow.identityId,
+          };
+        }),
+      },
+    },
+    choose_second_factor: {
+      stage: "choose_method",
+      facts: ({ state }) => ({
+        offers: state.firstFactor.methods.map((kind) => ({ kind })),
+        secondFactor: true,
+      }),
+      texts: secondFactorTexts,
+      typed: asTyped,
+      steps: {
+        ...stepsOf<Extract<LoginState, { at: "choose_second_factor" }>>(
+          methods.filter(({ factor }) => factor !== "first"),
+          ({ state }) => state.firstFactor.methods,
+        ),
+        // Gives the first proof up.
+        back: backTo(["enter_identifier", "choose_method"], ({ tenant, flow, state }) => ({
+          kind: "moved",
+          state: firstState(tenant, flow.data.purpose, state.typed),
+          identityId: flow.data.purpose.kind === "sign_in" ? undefined : flow.identityId,
+        })),
+      },
+    },
+    ...challengeStates<LoginTypes>({
+      kind: "login",
+      challenges,
+      leadsTo: ["completed", "choose_second_factor"],
+      backTo: ["choose_method", "enter_identifier"],
+      back: ({ tenant, flow, state: { identifier } }) =>
+        identifier === undefined
+          ? firstState(tenant, flow.data.purpose)
+          : { at: "choose_method", identifier },
+      isFixed: ({ flow }) => flow.data.purpose.kind === "refresh",
+      lookUp: async ({ tenant, flow }, typed) => {
+        const { value } = enteredIdentifier(typed) ?? {};
+        const scope = { tenantId: tenant.id };
+        const { candidate } = await deps.flows.findForLogin(scope, flow.digest, value, undefined);
+        return candidate && loginTarget(candidate.identity, value);
+      },
+      prove: (attempt, proved) => proofs.tryAddress(attempt, proved),
+      failure: ({ caller, candidate }, { reason }, method) =>
+        proofs.failureOf(caller, candidate, { reason, method }),
+    }),
+  };
+}
+
+/**
+ * Remembers who signs in, unless nobody does so with it and that may be told.
+ *
+ * Security rule (SR-ENUM-1): unless `enumeration_safe` is switched off, the answer, the work and the methods that are offered next are
+ * the same whoever is named (ASVS V6.3.8).
+ */
+function identify(
+  { tenant, typed, candidate }: Attempt,
+  first: readonly LoginMethod[],
+  challenges: Challenges,
+): StepResult<LoginTypes> {
+  if (typed === undefined) return identifierRequired();
+  const methods = tenant.settings.enumerationSafe
+    ? undefined
+    : [
+        ...ownMethods(first, candidate),
+        ...(candidate !== undefined && loginTarget(candidate.identity, typed.value) !== undefined
+          ? challenges.offered(tenant, "login")
+          : []),
+      ];
+  if (methods?.length === 0) return nobodySignsIn();
+  const identifier = { ...typed, ...(methods && { methods }) };
+  // Whose flow it is stays open until something is sent or proven.
+  return { kind: "moved", state: { at: "choose_method", identifier }, identityId: undefined };
+}
+
+/** The methods that an active account has a credential for. What finds the account by itself may be of any. */
+export function ownMethods(
+  methods: readonly LoginMethod[],
+  candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentialKinds"> | undefined,
+): readonly MethodKind[] {
+  if (candidate?.identity.state !== "active") return [];
+  return methodsFor(methods, candidate.credentialKinds);
+}
+
+/** The methods for accounts with these credentials. */
+export function methodsFor(
+  methods: readonly LoginMethod[],
+  credentialKinds: NonNullable<Attempt["candidate"]>["credentialKinds"],
+): readonly MethodKind[] {
+  return methods
+    .filter(({ credential }) => credential === undefined || credentialKinds.includes(credential))
+    .map(({ kind }) => kind);
+}
+
+/**
+ * Who is said to sign in: as the flow remembers, else as it was typed. Those who have proven once who they are, are whom the
+ * flow says, whatever is typed beside it.
+ */
+function enteredAt({
+  state,
+  typed,
+}: Attempt<InMethod>):
+  | { readonly kind: "named"; readonly name: EnteredIdentifier | undefined }
+  | NotAccepted {
+  if ("firstFactor" in state && state.firstFactor !== undefined) return { kind: "named", name: undefined };
+  const identifier = "identifier" in state ? state.identifier : undefined;
+  if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
+    return identifierDiffers(identifier.typed);
+  }
+  return { kind: "named", name: identifier ?? typed };
+}
+
+/** Whether nothing but what is typed says who signs in. */
+function isUnknown({ flow, state }: Context<InMethod>): boolean {
+  return flow.data.purpose.kind === "sign_in" && !("firstFactor" in state && state.firstFactor !== undefined);
+}
+
+function headingOf({ kind }: LoginPurpose) {
+  return kind === "sign_in"
+    ? { title: headings.signInTitle(), subtitle: headings.signInMethod() }
+    : { title: headings.confirmTitle(), subtitle: headings.confirmAgain() };
+}
+
+function secondFactorTexts() {
+  const title = headings.confirmTitle();
+  return { title, subtitle: headings.confirmSecond(), messages: [messages.secondFactor()] };
+}
+
+function asTyped({ identifier }: Attempt<unknown>) {
+  return { text: identifier };
+}
+
+function identifierNode({ schemas }: LoginTableDependencies, { id }: Tenant, value: string): Node {
+  return {
+    ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
+    label: messages.identifierLabel(schemas.identifierTitles({ tenantId: id })),
+  };
+}
+
+/** Not to be changed, and there for programs that keep passwords: they look for a name beside each of them. */
+function chosenNode(value: string): Node {
+  return identifierInput({ type: "hidden", value });
+}
+
+function identifierInput(input: Omit<InputKind, "kind" | "autocomplete">): Node {
+  const element = { kind: "input", autocomplete: "username", ...input } as const;
+  return { name: "identifier", messages: [], element };
+}

@@ -1,0 +1,110 @@
+import type { Outbox } from "../../courier/outbox.ts";
+import { newEvent } from "../../event/event.ts";
+import type { CredentialKind, Identity } from "../../identity/identity.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import type { Clock, Tokens } from "../../ports.ts";
+import { newSession } from "../../session/sessions.ts";
+import type { Throttle } from "../../throttle/throttle.ts";
+import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { SettingsFlows } from "../settings/settings-flows.ts";
+import type { FlowCaller } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { SecondFactors } from "../shared/second-factors.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { RecordOf } from "../shared/table.ts";
+import type { RecoveryCompleted, RecoveryTypes } from "./state.ts";
+
+/** Whose account it is, and what they sign in with. */
+interface Owner {
+  readonly identity: Identity;
+  readonly credentialKinds: readonly CredentialKind[];
+}
+
+interface RecoveryCompletionsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: Pick<FlowStore, "completeRecovery">;
+  readonly settings: SettingsFlows;
+  readonly secondFactors: SecondFactors;
+  readonly outbox: Outbox;
+  readonly throttle: Throttle;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/**
+ * How a recovery ends: with a settings flow in which a new secret must be set, and only then a session. A stolen mailbox leaves
+ * its owner a changed password to notice.
+ */
+export class RecoveryCompletions {
+  readonly #deps: RecoveryCompletionsDependencies;
+
+  constructor(deps: RecoveryCompletionsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Undefined if the identity cannot sign in any more. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async complete(
+    caller: FlowCaller,
+    flow: RecordOf<RecoveryTypes>,
+    { held, authentication }: ProvedAddress,
+    { identity, credentialKinds }: Owner,
+  ): Promise<RecoveryCompleted | undefined> {
+    const { tenant, origin } = caller;
+    const at = this.#deps.clock.now();
+    const wanted = this.#deps.secondFactors.requiredBeside({ authentication }, credentialKinds);
+    const settings = this.#deps.settings.draftAfterRecovery(caller, {
+      client: flow.client,
+      returnTo: flow.returnTo,
+      identityId: identity.id,
+      recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted),
+      clientData: flow.data.clientData,
+    });
+    // Security rule (SR-FACTOR-2): no session at once for whoever has a second factor to show.
+    const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
+    const issued = isAtOnce
+      ? newSession(this.#deps.tokens, tenant, identity.id, {
+          client: flow.client,
+          methods: [{ ...authentication, purpose: "recovery", completedAt: at }],
+          origin,
+          at,
+        })
+      : undefined;
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const about = { identityId: identity.id, sessionId: issued?.session.id };
+    const data = {
+      method: authentication.kind,
+      started_by: flow.data.purpose.operator === undefined ? "owner" : "operator",
+    };
+    const events = [newEvent("recovery.succeeded", at, actor, { ...about, data })];
+    if (issued !== undefined) events.push(newEvent("session.created", at, actor, about));
+    const known = issued && this.#deps.throttle.known(tenant, flow.client, caller.shownDevice(flow.client));
+    const result = await this.#deps.flows.completeRecovery(
+      { tenantId: tenant.id },
+      {
+        held,
+        identityId: identity.id,
+        settingsFlow: settings.record,
+        session: issued?.session,
+        throttle: known?.completion,
+        at,
+        messages: noticesTo(
+          this.#deps.outbox,
+          identity,
+          { template: "recovery_completed", data: {} },
+          noticeOf(flow, at),
+        ),
+        events,
+      },
+    );
+    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "identity_gone") return undefined;
+    const session = issued && {
+      session: issued.session,
+      token: issued.token,
+      client: flow.client,
+      identity,
+      device: known?.device,
+    };
+    return { settings: settings.created.flow, session };
+  }
+}

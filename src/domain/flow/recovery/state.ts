@@ -1,0 +1,40 @@
+import type { CredentialKind, Identity } from "../../identity/identity.ts";
+import type { Awaiting, Confirming } from "../challenge/state.ts";
+import type { Claiming } from "../claim/state.ts";
+import type { Flow, FlowCompleted } from "../shared/flow.ts";
+import type { OperatorPurpose } from "../shared/typed-address.ts";
+import type { AddressChoice } from "./choice.ts";
+
+/** Where a recovery stands. */
+export type RecoveryState =
+  /** `typed`: what was typed before the flow went back. It fills the form in, no more. */
+  | { readonly at: "choose_method"; readonly typed?: string }
+  | { readonly at: "choose_address"; readonly choice: AddressChoice }
+  /** `choice`: what the address was chosen from. */
+  | (Awaiting & { readonly choice?: AddressChoice })
+  | Confirming
+  /** The address is one of an account that nobody has claimed. */
+  | Claiming;
+
+/** What a completed recovery gives. */
+export interface RecoveryCompleted {
+  /** The flow in which the new secret is set; undefined where somebody signed in, and keeps what they had set up. */
+  readonly settings: Flow | undefined;
+  /** Only where the configuration gives the session at once. */
+  readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device"> | undefined;
+}
+
+/** The types of a recovery. */
+export interface RecoveryTypes {
+  readonly State: RecoveryState;
+  /** What a recovery was begun for. */
+  readonly Purpose: OperatorPurpose;
+  readonly Context: object;
+  readonly Attempt: {
+    readonly address: string;
+    /** Whose flow it is, as far as that is known. */
+    readonly identity: Identity | undefined;
+    readonly credentialKinds: readonly CredentialKind[];
+  };
+  readonly Done: { readonly kind: "completed"; readonly completed: RecoveryCompleted };
+}

@@ -1,0 +1,187 @@
+import { button } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import { maskAddress } from "../../identity/mask-address.ts";
+import {
+  isClaimable,
+  isRecoverable,
+  recoverableAddresses,
+  recoveryTarget,
+} from "../../identity/recovery-addresses.ts";
+import * as messages from "../../message/message.ts";
+import * as headings from "../../message/stage-messages.ts";
+import type { ChallengeKind } from "../../method/method.ts";
+import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
+import { challengeStates, requestStep, withState } from "../challenge/states.ts";
+import type { AccountClaims } from "../claim/account-claims.ts";
+import { claimState } from "../claim/states.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { AttemptOf, FlowTable, StepResult } from "../shared/table.ts";
+import { addressNode, nobodyHasIt, toAccountName } from "../shared/typed-address.ts";
+import {
+  addressIdRequired,
+  addressNotOffered,
+  choiceAmong,
+  choiceNode,
+  chosenAddress,
+  offeredAddresses,
+} from "./choice.ts";
+import type { RecoveryCompletions } from "./complete.ts";
+import type { RecoveryState, RecoveryTypes } from "./state.ts";
+
+type State<At extends RecoveryState["at"]> = Extract<RecoveryState, { readonly at: At }>;
+type Attempt<At extends RecoveryState["at"] = RecoveryState["at"]> = AttemptOf<RecoveryTypes, State<At>>;
+type Result = Promise<StepResult<RecoveryTypes>>;
+
+interface RecoveryTableDependencies {
+  readonly flows: Pick<FlowStore, "findForRecovery">;
+  readonly challenges: Challenges;
+  readonly claims: AccountClaims;
+  readonly completions: RecoveryCompletions;
+}
+
+/** Getting back into an account whose secret is lost, as a table. */
+export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<RecoveryTypes> {
+  const { flows, challenges, claims } = deps;
+  const rules = { kind: "recovery", challenges } as const;
+
+  const nameStep = (kind: ChallengeKind) =>
+    requestStep<RecoveryTypes, State<"choose_method">>(rules, kind, {
+      leadsTo: [kind === "code" ? "enter_code" : "link_sent", "choose_address"],
+      take: (attempt) => takeName(deps, attempt, kind),
+    });
+  const addressStep = (kind: ChallengeKind) => {
+    const rule = requestStep<RecoveryTypes, State<"choose_address">>(rules, kind, {
+      hasChoice: true,
+      take: (attempt) => takeChoice(deps, attempt, kind),
+    });
+    const name = kind === "code" ? "sendCode" : "sendLink";
+    return {
+      ...rule,
+      nodes: (...drawn: Parameters<typeof rule.nodes>) => [
+        choiceNode(name, drawn[0].state.choice),
+        ...rule.nodes(...drawn),
+      ],
+    };
+  };
+
+  return {
+    choose_method: {
+      stage: "choose_method",
+      facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "recovery") }),
+      texts: () => ({ title: headings.recoverTitle(), subtitle: headings.recoverName() }),
+      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(messages.recoveryNameLabel(), text)],
+      typed: ({ address }) => ({ text: address }),
+      steps: { sendCode: nameStep("code"), sendLink: nameStep("link") },
+    },
+    choose_address: {
+      stage: "choose_address",
+      facts: ({ tenant, state }) => ({
+        offers: challenges.offers(tenant, "recovery", offeredAddresses(state.choice)),
+      }),
+      texts: () => ({ title: headings.chooseAddressTitle(), subtitle: headings.chooseAddressHelp() }),
+      steps: {
+        sendCode: addressStep("code"),
+        sendLink: addressStep("link"),
+        back: {
+          leadsTo: ["choose_method"],
+          nodes: () => [button("back", messages.backLabel("recovery"), true)],
+          take: async ({ state: { choice } }) => ({
+            kind: "moved",
+            state: { at: "choose_method", typed: choice.typed },
+            identityId: undefined,
+          }),
+        },
+      },
+    },
+    ...challengeStates<RecoveryTypes>({
+      ...rules,
+      leadsTo: ["completed", "claim_account"],
+      backTo: ["choose_method", "choose_address"],
+      back: ({ state: { choice } }) =>
+        choice === undefined ? { at: "choose_method" } : { at: "choose_address", choice },
+      isFixed: ({ state }) => "choice" in state && state.choice !== undefined,
+      lookUp: async ({ tenant }, typed) => {
+        const name = toAccountName(typed);
+        if ("rejected" in name) return undefined;
+        return recoveryTarget(await flows.findForRecovery({ tenantId: tenant.id }, name), name);
+      },
+      prove: (attempt, proved) => takeProof(deps, attempt, proved),
+    }),
+    claim_account: claimState<RecoveryTypes>({
+      kind: "recovery",
+      claims,
+      done: (_attempt, settings) => ({ kind: "completed", completed: { settings, session: undefined } }),
+    }),
+  };
+}
+
+/** Sends a code or link to whoever was named, or asks where to send it. */
+async function takeName(
+  { flows, challenges }: RecoveryTableDependencies,
+  attempt: Attempt<"choose_method">,
+  kind: ChallengeKind,
+): Result {
+  const { tenant, address } = attempt;
+  const sentTo = address.trim();
+  const name = toAccountName(address);
+  if ("rejected" in name) return name.rejected;
+  const owner = await flows.findForRecovery({ tenantId: tenant.id }, name);
+  const target = recoveryTarget(owner, name);
+  // Security rule (SR-ENUM-7): whether anybody was found, and by what, shows in nothing unless that is configured (ASVS V6.3.8).
+  if (!tenant.settings.enumerationSafe) {
+    if (owner === undefined || target === undefined) return nobodyHasIt();
+    const addresses = recoverableAddresses(owner);
+    if (addresses.length > 1) {
+      // Security rule (SR-ENUM-9): masks are not shown faster than messages are sent.
+      await challenges.countOffer(attempt);
+      const choice = choiceAmong(addresses, target, sentTo);
+      return { kind: "moved", state: { at: "choose_address", choice }, identityId: owner.id };
+    }
+  }
+  return challenges.request(attempt, { kind, sentTo, target });
+}
+
+/** Sends a code or link to the address that was chosen. */
+async function takeChoice(
+  { challenges }: RecoveryTableDependencies,
+  attempt: Attempt<"choose_address">,
+  kind: ChallengeKind,
+): Result {
+  const { step, identity } = attempt;
+  const { choice } = attempt.state;
+  const { addressId } = step.fields;
+  if (typeof addressId !== "string" || addressId === "") return addressIdRequired(step);
+  const target = chosenAddress(choice, addressId);
+  // Security rule (SR-ENUM-8): only where the flow offered to send it, and only while that address is still the account's to recover by.
+  const stands =
+    target !== undefined &&
+    identity?.state === "active" &&
+    identity.id === target.identityId &&
+    isRecoverable(identity, target);
+  if (!stands) return addressNotOffered(step);
+  const sentTo = maskAddress(target);
+  const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed: true });
+  return withState<RecoveryTypes>(sent, { ...sent.state, choice });
+}
+
+async function takeProof(
+  { claims, completions }: RecoveryTableDependencies,
+  { caller, flow, state, identity, credentialKinds }: Attempt,
+  proved: ProvedAddress,
+): Result {
+  const isVouched = flow.data.purpose.operator === "vouches";
+  if (identity?.state !== "active" || identity.id !== proved.target.identityId) return proofWorthless();
+  if (!isVouched && isClaimable(identity, proved.target)) {
+    return claims.ask("sentTo" in state ? state.sentTo : "", proved);
+  }
+  // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
+  // operator vouches no address does; a change of addresses has closed the flow.
+  if (!isVouched && !isRecoverable(identity, proved.target)) return proofWorthless();
+  const completed = await completions.complete(caller, flow, proved, { identity, credentialKinds });
+  return completed === undefined ? proofWorthless() : { kind: "completed", completed };
+}
+
+function proofWorthless(): StepRejected {
+  const problems = { fields: [], form: [messages.invalidCode("recovery")] };
+  return { kind: "rejected", reason: "CODE_INVALID", problems };
+}

@@ -1,0 +1,126 @@
+import { newEvent } from "../../event/event.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import { type DerivedTraits, newIdentity } from "../../identity/identity.ts";
+import type { JsonObject } from "../../json.ts";
+import type { RegistrationProved } from "../../method/method.ts";
+import type { Clock, Tokens } from "../../ports.ts";
+import { newSession } from "../../session/sessions.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
+import type { FlowCaller } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowStore, HeldRevision } from "../shared/store.ts";
+import type { RecordOf } from "../shared/table.ts";
+import type { VerificationFlows } from "../verification/verification-flows.ts";
+import { invitationEvents, isProven } from "./invited.ts";
+import type { RegistrationTypes } from "./state.ts";
+
+/** An account that is ready to be made. */
+export interface NewAccount {
+  readonly schema: CompiledSchema;
+  readonly traits: JsonObject;
+  readonly derived: DerivedTraits;
+  readonly proved: Omit<RegistrationProved, "kind">;
+  readonly held: readonly HeldRevision[];
+  /** Proven on the way, or by the invitation. */
+  readonly proven: readonly ProofTarget[];
+  readonly ticket: ThrottleTicket;
+}
+
+interface NewAccountsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: FlowStore;
+  readonly verifications: VerificationFlows;
+  readonly throttle: Throttle;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+}
+
+/** How a registration ends: with an account, a session, and often a verification that waits. */
+export class NewAccounts {
+  readonly #deps: NewAccountsDependencies;
+
+  constructor(deps: NewAccountsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Where the message of a registration goes; undefined where none follows. */
+  mailboxOf(tenant: Tenant, derived: DerivedTraits, proven: readonly ProofTarget[]): string | undefined {
+    const unproven = derived.verifiableAddresses.find((address) => !isProven(proven, address));
+    return unproven && this.#deps.verifications.isSentAfterRegistration(tenant) ? unproven.value : undefined;
+  }
+
+  /**
+   * Makes the account, with a session. `identifier_taken` if another one has an identifier, `invitation_gone` if the
+   * flow's invitation has ended; then nothing is written. Throws FLOW_CHANGED, FLOW_COMPLETED.
+   */
+  async complete(
+    caller: FlowCaller,
+    flow: RecordOf<RegistrationTypes>,
+    account: NewAccount,
+  ): Promise<RegistrationTypes["Done"] | "identifier_taken" | "invitation_gone"> {
+    const { tenant, origin } = caller;
+    const at = this.#deps.clock.now();
+    const { invitation } = flow.data.purpose;
+    const { derived } = account;
+    const identity = newIdentity(account.schema, at, {
+      ...derived,
+      traits: account.traits,
+      publicMetadata: invitation?.publicMetadata ?? {},
+      adminMetadata: invitation?.adminMetadata ?? {},
+      verifiableAddresses: derived.verifiableAddresses.map((address) => ({
+        ...address,
+        verifiedAt: isProven(account.proven, address) ? at : undefined,
+      })),
+      lastLoginAt: at,
+    });
+    const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
+      client: flow.client,
+      methods: [{ ...account.proved.authentication, purpose: "registration", completedAt: at }],
+      origin,
+      at,
+    });
+    const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
+    const about = { identityId: identity.id, sessionId: session.id };
+    const method = account.proved.authentication.kind;
+    const { completion: throttle, device } = this.#deps.throttle.succeeded(
+      tenant,
+      account.ticket,
+      flow.client,
+    );
+    const result = await this.#deps.flows.completeRegistration(
+      { tenantId: tenant.id },
+      {
+        held: account.held,
+        identity,
+        password: account.proved.password,
+        invitationId: invitation?.id,
+        session,
+        at,
+        events: [
+          newEvent("registration.succeeded", at, actor, { ...about, data: { method } }),
+          newEvent("identity.created", at, actor, { identityId: identity.id }),
+          ...invitationEvents(invitation, identity, actor),
+          ...(account.proved.password === undefined
+            ? []
+            : [newEvent("credential.set", at, actor, { identityId: identity.id, data: passwordSet })]),
+          newEvent("session.created", at, actor, about),
+        ],
+        throttle,
+      },
+    );
+    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "identifier_taken" || result === "invitation_gone") return result;
+    const verification = await this.#deps.verifications.afterRegistration(caller, flow, {
+      identity,
+      session: session.id,
+      ticket: account.ticket,
+    });
+    const { client, returnTo } = flow;
+    const completed = { session, token, client, identity, returnTo, verification, device };
+    return { kind: "completed", completed };
+  }
+}
+
+const passwordSet = { kind: "password", imported: false } as const;

@@ -1,0 +1,185 @@
+import type { StepRejected } from "../../form/rejection.ts";
+import { ownsProven } from "../../identity/address-claims.ts";
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import type { ChallengeKind, RegistrationMethod } from "../../method/method.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { ThrottleTicket } from "../../throttle/throttle.ts";
+import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
+import { withState } from "../challenge/states.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { AttemptOf, RecordOf, StepResult } from "../shared/table.ts";
+import { identifiersTaken } from "../shared/traits.ts";
+import type { NewAccount, NewAccounts } from "./complete.ts";
+import { invitationGone, isProven, provenByInvitation } from "./invited.ts";
+import {
+  addressOf,
+  hasOtherAddresses,
+  isChanged,
+  noIdentifier,
+  oneAddressForLink,
+  ownedBefore,
+  type Profile,
+  profileOf,
+  traitsChanged,
+} from "./profile.ts";
+import type { RegistrationState, RegistrationTypes } from "./state.ts";
+import { proofRequest, takenBeside, takenOf } from "./taken-identifiers.ts";
+
+type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
+type Attempt<At extends RegistrationState["at"]> = AttemptOf<RegistrationTypes, State<At>>;
+type Choosing = "fill_form" | "choose_method" | "continue_method";
+type Result = StepResult<RegistrationTypes>;
+
+interface SignUpDependencies {
+  readonly flows: FlowStore;
+  readonly challenges: Challenges;
+  readonly accounts: NewAccounts;
+  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+}
+
+/** The steps of a registration. */
+export class SignUp {
+  readonly #deps: SignUpDependencies;
+
+  constructor(deps: SignUpDependencies) {
+    this.#deps = deps;
+  }
+
+  /** The traits, where they come before the method. */
+  async takeProfile(attempt: Attempt<"fill_profile">): Promise<Result> {
+    const { tenant, flow, traits: patch } = attempt;
+    const isProof = tenant.settings.registration.addressProof === "before_session";
+    const profile = this.#profileOf(attempt, patch, isProof);
+    if (profile.kind === "rejected") return profile;
+    // Security rule (SR-FLOW-7): nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
+    return {
+      kind: "moved",
+      state: { at: "choose_method", traits: profile.traits },
+      identityId: flow.identityId,
+    };
+  }
+
+  /** A method, with the traits or after them. Throws RATE_LIMITED. */
+  async takeMethod(attempt: Attempt<Choosing>, method: RegistrationMethod): Promise<Result> {
+    const { tenant, caller, flow, state, step } = attempt;
+    const isProof = tenant.settings.registration.addressProof === "before_session";
+    const checked = this.#checked(attempt, isProof);
+    if (checked.kind === "rejected") return checked;
+    const proven = provenByInvitation(flow.data.purpose);
+    const mailbox = this.#deps.accounts.mailboxOf(tenant, checked.derived, proven);
+    const ticket = await this.#count(attempt, mailbox);
+    const identifiers = checked.derived.identifiers.map(({ value }) => value);
+    const { traits } = checked;
+    const memory = state.at === "continue_method" ? state.method.memory : undefined;
+    const result = await method.proveRegistration({ tenant, step, account: { traits, identifiers }, memory });
+    if (result.kind === "rejected") return result;
+    if (result.kind !== "proved") {
+      const next = { kind: method.kind, memory: result.memory };
+      return {
+        kind: "moved",
+        state: { at: "continue_method", from: choiceOf(state), traits, method: next },
+        identityId: flow.identityId,
+        url: result.kind === "redirects" ? result.url : undefined,
+      };
+    }
+    const proved = { password: result.password, authentication: result.authentication };
+    const address = addressOf(checked.derived);
+    // Those who opened the invitation that was sent there need not prove it again.
+    const isInvited = address !== undefined && isProven(proven, address);
+    if (!isInvited && isProof) return this.#requestProof(attempt, "code", checked, proved);
+    const held = [{ digest: flow.digest, revision: flow.revision }];
+    return this.#makeAccount({ ...attempt, caller }, { ...checked, proved, held, proven, ticket });
+  }
+
+  /** A code or link instead of a method. Throws RATE_LIMITED. */
+  async takeChallenge(attempt: Attempt<"fill_form" | "choose_method">, kind: ChallengeKind): Promise<Result> {
+    const checked = this.#checked(attempt, true);
+    if (checked.kind === "rejected") return checked;
+    await this.#count(attempt, undefined);
+    // Security rule (SR-OWNER-6): a link makes an account without a password. Otherwise somebody could begin with an address that is
+    // not theirs and a password of their own, and its owner's click would give them the account that they know the
+    // password of. A code is entered where the password was: whoever proves the address is who chose it.
+    const proved = { password: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
+    return this.#requestProof(attempt, kind, checked, proved);
+  }
+
+  /** The address was proven: what was filled in before stands. */
+  async takeProof(
+    attempt: Attempt<"enter_code" | "link_sent" | "confirm_link">,
+    { holder: waiting, held, target, ticket, authentication: given }: ProvedAddress,
+  ): Promise<Result> {
+    // Of a link it is the flow that asked for it which knows the traits, not the one that it opened.
+    const holder = waiting as RecordOf<RegistrationTypes>;
+    const { tenant, flow } = attempt;
+    // The schema may have changed since.
+    const proven = [target, ...provenByInvitation(flow.data.purpose)];
+    const schema = this.#deps.schemaOf(tenant, flow);
+    const profile = profileOf(schema, holder, {}, ownsProven(proven));
+    if (profile.kind === "rejected") return profile;
+    const { state } = holder.data;
+    const account = "account" in state ? state.account : undefined;
+    // Security rule (SR-OWNER-6): a click sets no password, whatever the flow that holds the link remembers.
+    const isClick = given.kind === "link";
+    const proved = isClick || !account ? { password: undefined, authentication: given } : account;
+    // Those who get here have shown that the address is theirs, so they may know if it is taken.
+    return this.#makeAccount(attempt, { ...profile, proved, held, proven, ticket });
+  }
+
+  /** Traits that an account can be made of; those that were accepted are not changed by the way. */
+  #checked(attempt: Attempt<Choosing>, isProof: boolean): Profile | StepRejected {
+    const { state, flow, traits: patch } = attempt;
+    if (state.at !== "fill_form" && isChanged(patch, flow)) return traitsChanged();
+    return this.#profileOf(attempt, patch, isProof);
+  }
+
+  #profileOf({ tenant, flow }: AttemptOf<RegistrationTypes>, patch: Profile["traits"], isProof: boolean) {
+    return profileOf(this.#deps.schemaOf(tenant, flow), flow, patch, ownedBefore(flow, isProof));
+  }
+
+  /**
+   * Counted before a password is hashed, and before an answer could tell that an identifier is taken (ASVS V2.4.1). So is the
+   * message that follows, before there is an account: afterwards it is too late to say so.
+   */
+  #count({ count }: Attempt<Choosing>, mailbox: string | undefined): Promise<ThrottleTicket> {
+    const action = mailbox === undefined ? "registration" : "registration_sending";
+    return count(action, { session: undefined, registrationMailbox: mailbox });
+  }
+
+  /** Sends a code or link to the address that the account is to have. */
+  async #requestProof(
+    attempt: Attempt<Choosing>,
+    kind: ChallengeKind,
+    { traits, derived }: Profile,
+    account: NewAccount["proved"],
+  ): Promise<Result> {
+    const { tenant, state } = attempt;
+    const { flows, challenges } = this.#deps;
+    const target = addressOf(derived);
+    if (target === undefined) return noIdentifier();
+    // Security rule (SR-OWNER-6): whoever clicks has not filled in the form, maybe. Another address in it, of whoever has, would later
+    // open the account: the link is for an account that has none but the one that it goes to.
+    if (kind === "link" && hasOtherAddresses(derived, target)) return oneAddressForLink();
+    const taken = await takenBeside(flows, tenant, derived, target);
+    if (taken !== undefined) return taken;
+    const request = await proofRequest(flows, tenant, target, { kind });
+    if (request.target === undefined && !tenant.settings.enumerationSafe) {
+      return identifiersTaken(derived, new Set([target.value]));
+    }
+    const sent = await challenges.request(attempt, request);
+    return withState<RegistrationTypes>(sent, { ...sent.state, from: choiceOf(state), traits, account });
+  }
+
+  async #makeAccount(
+    { caller, tenant, flow }: AttemptOf<RegistrationTypes>,
+    account: NewAccount,
+  ): Promise<Result> {
+    const completed = await this.#deps.accounts.complete(caller, flow, account);
+    if (completed === "invitation_gone") return invitationGone();
+    if (completed !== "identifier_taken") return completed;
+    return takenOf(this.#deps.flows, tenant, account.derived);
+  }
+}
+
+function choiceOf(state: State<Choosing>): "fill_form" | "choose_method" {
+  return state.at === "continue_method" ? state.from : state.at;
+}

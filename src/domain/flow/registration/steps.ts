@@ -1,0 +1,160 @@
+import { button, type Node } from "../../form/form.ts";
+import { traitNodes } from "../../form/trait-nodes.ts";
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
+import * as messages from "../../message/message.ts";
+import * as headings from "../../message/stage-messages.ts";
+import type { ChallengeKind, RegistrationMethod } from "../../method/method.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import { challengeStates, requestStep } from "../challenge/states.ts";
+import type { Typed } from "../shared/kept-outcome.ts";
+import type { AttemptOf, ContextOf, FlowTable, RecordOf, StepRule } from "../shared/table.ts";
+import { givenTraits, isChanged, traitsChanged } from "./profile.ts";
+import type { SignUp } from "./sign-up.ts";
+import type { RegistrationState, RegistrationTypes } from "./state.ts";
+
+type State<At extends RegistrationState["at"]> = Extract<RegistrationState, { readonly at: At }>;
+type Choosing = State<"fill_form" | "choose_method">;
+type InMethod = State<"fill_form" | "choose_method" | "continue_method">;
+
+interface RegistrationTableDependencies {
+  readonly methods: readonly RegistrationMethod[];
+  readonly challenges: Challenges;
+  readonly signUp: SignUp;
+  readonly schemaOf: (tenant: Tenant, flow: RecordOf<RegistrationTypes>) => CompiledSchema;
+}
+
+/** Where a registration begins: with the traits alone, or with all that is asked. */
+export function firstState({ settings }: Tenant, traits?: RegistrationState & object): RegistrationState {
+  const given = traits !== undefined && "traits" in traits ? { traits: traits.traits } : {};
+  const at = settings.registration.style === "profile_first" ? "fill_profile" : "fill_form";
+  return { at, ...given } as State<"fill_profile" | "fill_form">;
+}
+
+/** Making an account, as a table. */
+export function registrationTable(deps: RegistrationTableDependencies): FlowTable<RegistrationTypes> {
+  const { methods, challenges, signUp, schemaOf } = deps;
+
+  const profileNodes = (
+    { tenant, flow }: ContextOf<RegistrationTypes>,
+    { traits }: Typed,
+  ): readonly Node[] => {
+    const schema = schemaOf(tenant, flow);
+    const given = givenTraits(flow);
+    const saved = withoutWriteOnly(schema, given);
+    const submitted = traits && withoutWriteOnly(schema, mergeTraits(given, traits).merged);
+    // A default of the schema is filled in once, and not again after the person has taken it out.
+    const { state } = flow.data;
+    const isNew = submitted === undefined && !("traits" in state && state.traits !== undefined);
+    return traitNodes(schema.fields, submitted ?? saved, { saved, isNew, hidden: schema.writeOnlyIn(given) });
+  };
+
+  const stepsOf = <S extends InMethod>(
+    isUnderWay?: (context: ContextOf<RegistrationTypes, S>, kind: string) => boolean,
+  ) =>
+    Object.fromEntries(
+      methods.map((method) => [
+        method.kind,
+        {
+          leadsTo: ["completed", "continue_method", "enter_code"],
+          limits: ["registration", "registration_sending", "code_send"],
+          ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
+          nodes: ({ tenant, state }) =>
+            method.registrationNodes(
+              tenant,
+              state.at === "continue_method" ? state.method.memory : undefined,
+            ),
+          take: (attempt) => signUp.takeMethod(attempt, method),
+        } satisfies StepRule<RegistrationTypes, S> as StepRule<RegistrationTypes, S>,
+      ]),
+    );
+  const sendStep = (kind: ChallengeKind): StepRule<RegistrationTypes, Choosing> =>
+    requestStep<RegistrationTypes, Choosing>({ kind: "registration", challenges }, kind, {
+      limits: ["registration", "code_send"],
+      take: (attempt) => signUp.takeChallenge(attempt, kind),
+    });
+  const choices = {
+    ...stepsOf<Choosing>(),
+    sendCode: sendStep("code"),
+    sendLink: sendStep("link"),
+  };
+  const offers = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
+    const own = methods.map(({ kind }) => ({ kind }));
+    return { offers: [...own, ...challenges.offers(tenant, "registration")] };
+  };
+  const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });
+  const back = button("back", messages.backLabel("registration"), true);
+
+  return {
+    fill_profile: {
+      stage: "fill_profile",
+      texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpProfile() }),
+      nodes: profileNodes,
+      typed,
+      steps: {
+        profile: {
+          leadsTo: ["choose_method"],
+          nodes: () => [button("profile", messages.continueLabel())],
+          take: (attempt) => signUp.takeProfile(attempt),
+        },
+      },
+    },
+    choose_method: {
+      stage: "choose_method",
+      facts: offers,
+      texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
+      typed,
+      steps: {
+        ...choices,
+        // To the traits, as they were filled in. What was chosen for them is forgotten.
+        back: {
+          leadsTo: ["fill_profile"],
+          nodes: () => [back],
+          take: async ({ flow, state: { traits } }) => ({
+            kind: "moved",
+            state: { at: "fill_profile", traits },
+            identityId: flow.identityId,
+          }),
+        },
+      },
+    },
+    fill_form: {
+      stage: "choose_method",
+      facts: offers,
+      texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethod() }),
+      nodes: profileNodes,
+      typed,
+      steps: choices,
+    },
+    continue_method: {
+      stage: "choose_method",
+      facts: ({ state: { method } }) => ({ offers: [{ kind: method.kind }] }),
+      texts: () => ({ title: headings.signUpTitle(), subtitle: headings.signUpMethodNext() }),
+      typed,
+      steps: {
+        ...stepsOf<State<"continue_method">>(({ state }, kind) => state.method.kind === kind),
+        back: {
+          leadsTo: ["choose_method", "fill_form"],
+          nodes: () => [back],
+          take: async ({ flow, state: { from, traits } }) => ({
+            kind: "moved",
+            state: { at: from, traits },
+            identityId: flow.identityId,
+          }),
+        },
+      },
+    },
+    ...challengeStates<RegistrationTypes>({
+      kind: "registration",
+      challenges,
+      leadsTo: ["completed"],
+      backTo: ["choose_method", "fill_form"],
+      back: ({ state: { from, traits } }) => ({ at: from, traits }),
+      isFixed: () => false,
+      // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
+      refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
+      prove: (attempt, proved) => signUp.takeProof(attempt as Parameters<SignUp["takeProof"]>[0], proved),
+    }),
+  };
+}

@@ -1,0 +1,66 @@
+/** What all changes of settings have in common. */
+import { domainError } from "../../errors.ts";
+import type { CallOrigin } from "../../event/event.ts";
+import * as messages from "../../message/message.ts";
+import type { FlowData } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { AttemptOf, RecordOf } from "../shared/table.ts";
+import type { SettingsPurpose, SettingsState, SettingsTypes } from "./state.ts";
+import type { OwnChange, OwnChangeResult } from "./store.ts";
+
+/** A step of a settings flow. */
+export type SettingsAttempt = AttemptOf<SettingsTypes>;
+
+/** Where a settings flow begins, and where it stands again after a change. */
+export function firstState({
+  kind,
+}: SettingsPurpose): Extract<SettingsState, { at: "change_settings" | "set_new_secret" }> {
+  return { at: kind === "recovery" ? "set_new_secret" : "change_settings" };
+}
+
+/** The state at which the changes of a settings flow are on offer. */
+export function choiceOf(state: SettingsState): "change_settings" | "set_new_secret" {
+  return state.at === "set_new_secret" || state.at === "continue_new_secret"
+    ? "set_new_secret"
+    : "change_settings";
+}
+
+/** Where a change comes from that the holder of a settings flow makes: nobody but the owner of the account. */
+export function ownOrigin({ caller, identity }: SettingsAttempt): CallOrigin {
+  return { ...caller.origin, actor: { kind: "identity", identityId: identity.id } };
+}
+
+/** What a change writes of its flow: its data, and the outcome that it keeps for a page that is loaded again. */
+export function writtenOf(
+  keeper: FlowKeeper,
+  { flow }: SettingsAttempt,
+): Pick<OwnChange, "held" | "kept" | "data"> {
+  const next = { ...flow, revision: flow.revision + 1, data: dataAfter(flow) };
+  // After a recovery the change completes the flow.
+  const isOver = flow.data.purpose.kind === "recovery";
+  return {
+    held: { digest: flow.digest, revision: flow.revision },
+    kept: isOver ? undefined : keeper.keepSuccess(next, messages.settingsSaved()),
+    data: next.data,
+  };
+}
+
+/** The flow after a change. */
+export function flowAfter(flow: RecordOf<SettingsTypes>): RecordOf<SettingsTypes> {
+  return { ...flow, revision: flow.revision + 1, data: dataAfter(flow), challenge: undefined };
+}
+
+/** Throws FLOW_CHANGED, FLOW_COMPLETED for a change that was not written. */
+export async function assertWritten(
+  keeper: FlowKeeper,
+  { tenant, flow }: SettingsAttempt,
+  result: OwnChangeResult,
+): Promise<void> {
+  if (result === "flow_taken") throw await keeper.taken(tenant, flow);
+  if (result === "identity_changed") throw domainError("FLOW_CHANGED", {});
+}
+
+/** What waited, or was typed, is over. The purpose stays: if the answer gets lost, its holder has no other proof. */
+function dataAfter({ data }: RecordOf<SettingsTypes>): FlowData<SettingsState, SettingsPurpose> {
+  return { ...data, state: firstState(data.purpose) };
+}

@@ -1,0 +1,104 @@
+import type { MessageContent } from "../../courier/message.ts";
+import type { Outbox } from "../../courier/outbox.ts";
+import { type EventType, newEvent } from "../../event/event.ts";
+import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import { never } from "../../instant.ts";
+import type { JsonObject } from "../../json.ts";
+import type { Clock } from "../../ports.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { StepResult } from "../shared/table.ts";
+import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
+import type { SettingsTypes } from "./state.ts";
+import { type OwnChangeResult, revocationOf, type SettingsStore } from "./store.ts";
+
+interface AccountDeletionDependencies {
+  readonly keeper: FlowKeeper;
+  readonly store: SettingsStore;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/**
+ * The end of an account that its owner asks for, within a settings flow: after a period of grace in which they can sign in
+ * and keep it. Signing in alone keeps nothing; somebody who reads their mail for the last time still wants to be gone.
+ */
+export class AccountDeletion {
+  readonly #deps: AccountDeletionDependencies;
+
+  constructor(deps: AccountDeletionDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Has the account deleted. Ends everything that can be used of it now: sessions, flows, codes and links. */
+  async request(attempt: SettingsAttempt): Promise<StepResult<SettingsTypes>> {
+    const { tenant, flow } = attempt;
+    const { client, returnTo } = flow;
+    const at = this.#deps.clock.now();
+    const { graceMs } = tenant.settings.settings.accountDeletion;
+    const deleteAt = new Date(at.getTime() + graceMs);
+    const result =
+      graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, deleteAt);
+    await assertWritten(this.#deps.keeper, attempt, result);
+    return { kind: "deletion_scheduled", deleteAt, client, returnTo };
+  }
+
+  /** Keeps an account that was to be deleted. */
+  async cancel(attempt: SettingsAttempt): Promise<StepResult<SettingsTypes>> {
+    const { tenant, identity } = attempt;
+    const at = this.#deps.clock.now();
+    const content = { template: "account_kept", data: {} } as const;
+    const result = await this.#deps.store.cancelDeletion(
+      { tenantId: tenant.id },
+      this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }),
+    );
+    await assertWritten(this.#deps.keeper, attempt, result);
+    const revision = identity.revision + 1;
+    return { kind: "changed", identity: { ...identity, deleteAt: never, updatedAt: at, revision } };
+  }
+
+  #deleteLater(attempt: SettingsAttempt, at: Date, deleteAt: Date): Promise<OwnChangeResult> {
+    const { tenant, identity } = attempt;
+    const content = { template: "account_deletion_scheduled", data: { date: deleteAt } } as const;
+    const data = { purge_time: deleteAt.toISOString() };
+    const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
+    return this.#deps.store.scheduleDeletion(
+      { tenantId: tenant.id },
+      {
+        ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
+        kept: undefined,
+        deleteAt,
+        revocationEvent,
+      },
+    );
+  }
+
+  #deleteNow(attempt: SettingsAttempt, at: Date): Promise<OwnChangeResult> {
+    const content = { template: "account_deleted", data: {} } as const;
+    const data = { reason: "owner_requested" };
+    return this.#deps.store.deleteAccount(
+      { tenantId: attempt.tenant.id },
+      this.#written(attempt, { at, content, type: "identity.deleted", data }),
+    );
+  }
+
+  /** What all of them write: for which flow and account, what the owner is told, what is recorded. */
+  #written(
+    attempt: SettingsAttempt,
+    what: {
+      readonly at: Date;
+      readonly content: MessageContent;
+      readonly type: EventType;
+      readonly data?: JsonObject;
+    },
+  ) {
+    const { at, content, type, data } = what;
+    const { flow, identity } = attempt;
+    return {
+      ...writtenOf(this.#deps.keeper, attempt),
+      at,
+      identityId: identity.id,
+      messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at)),
+      events: [newEvent(type, at, ownOrigin(attempt), { identityId: identity.id, data })],
+    };
+  }
+}

@@ -1,0 +1,221 @@
+import type { Outbox } from "../../courier/outbox.ts";
+import { domainError } from "../../errors.ts";
+import { newEvent } from "../../event/event.ts";
+import { nodeName } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import { type OwnsAddress, ownsAlready } from "../../identity/address-claims.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import { isSameAddress } from "../../identity/addresses.ts";
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { changeableNow, changeBetween, type TraitsChange } from "../../identity/merge-patch.ts";
+import { addressNotices, noticeOf } from "../../identity/notices.ts";
+import { checkChange, mergeTraits, withoutPath, withoutWriteOnly } from "../../identity/own-traits.ts";
+import {
+  changedIdentity,
+  newAddresses,
+  type ProfilePlan,
+  planProfileChange,
+} from "../../identity/profile-change.ts";
+import type { IdentitySchemas } from "../../identity/schemas.ts";
+import type { TraitsEtags } from "../../identity/traits-etags.ts";
+import { type JsonObject, valueAt } from "../../json.ts";
+import * as messages from "../../message/message.ts";
+import type { Clock } from "../../ports.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
+import { withState } from "../challenge/states.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { NotAccepted, StepResult } from "../shared/table.ts";
+import { identifiersTaken, traitsInvalid } from "../shared/traits.ts";
+import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
+import type { SettingsTypes } from "./state.ts";
+import { revocationOf, type SettingsStore } from "./store.ts";
+
+interface ProfileSettingsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: FlowStore;
+  readonly store: SettingsStore;
+  readonly schemas: IdentitySchemas;
+  readonly challenges: Challenges;
+  readonly etags: TraitsEtags;
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+}
+
+/** Changing one's own traits, and the addresses among them, within a settings flow. */
+export class ProfileSettings {
+  readonly #deps: ProfileSettingsDependencies;
+
+  constructor(deps: ProfileSettingsDependencies) {
+    this.#deps = deps;
+  }
+
+  /**
+   * What a merge patch of the traits changes, or why that cannot be had; and the traits with it, as a form shows them. A user
+   * name may be a verified address, or the new one: that which was proven, or which is about to be.
+   */
+  plan(
+    tenant: Tenant,
+    identity: Identity,
+    patch: JsonObject,
+    proven?: ProofTarget,
+  ): { readonly plan: ProfilePlan | StepRejected; readonly merged: JsonObject } {
+    const { traits } = identity;
+    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const owns: OwnsAddress = (claim, derived) => {
+      const awaited = this.#isProofOffered(tenant) ? newAddresses(identity, derived) : [];
+      return ownsAlready(identity, proven === undefined ? awaited : [proven])(claim, derived);
+    };
+    const changed = checkChange(schema, traits, patch, owns);
+    const { merged } = changed;
+    if (!changed.valid) return { plan: traitsInvalid(changed.violations), merged };
+    return { plan: planProfileChange(identity, schema, merged, changed.derived), merged };
+  }
+
+  /**
+   * The paths of a patch that were changed elsewhere since its form was drawn, and the traits with the rest of the patch, as
+   * the form shows them again. Undefined if there are none, or if the patch cannot be read.
+   */
+  conflictOf(
+    tenant: Tenant,
+    identity: Identity,
+    patch: JsonObject,
+    etag: string,
+  ): { readonly rejected: StepRejected; readonly merged: JsonObject } | undefined {
+    if (mergeTraits(identity.traits, patch).beyondLimits !== undefined) return undefined;
+    const changed = this.#deps.etags.changedSince(etag, identity, patch);
+    if (changed.length === 0) return undefined;
+    const schema = this.#deps.schemas.current({ tenantId: tenant.id }, identity.schemaId);
+    const rest = changed.reduce(withoutPath, patch);
+    const rejected = traitsChangedElsewhere(schema, changed, patch);
+    return { rejected, merged: mergeTraits(identity.traits, rest).merged };
+  }
+
+  /**
+   * Carries out a planned change; a new address takes effect once it is proven. Where no codes are on offer it is saved at
+   * once, as one that is not verified: it neither signs in by code nor recovers.
+   */
+  async change(attempt: SettingsAttempt, plan: ProfilePlan): Promise<StepResult<SettingsTypes>> {
+    const { added, traits } = plan;
+    if (added.length > 1) return filledIn(attempt, oneAddressAtATime(), traits);
+    const [address] = added;
+    if (address === undefined || !this.#isProofOffered(attempt.tenant)) {
+      return this.#save(attempt, plan, undefined);
+    }
+    return this.#proveAddress(attempt, plan, address);
+  }
+
+  /** Makes the change that waited for the proof of a new address. */
+  async complete(
+    attempt: SettingsAttempt,
+    waiting: TraitsChange,
+    { target, held }: ProvedAddress,
+  ): Promise<StepResult<SettingsTypes>> {
+    const { tenant, flow, identity } = attempt;
+    // Security rule (SR-SETTINGS-3): what is confirmed is the address. Of the rest of the change nothing is made that would put back what
+    // an operator, or the owner elsewhere, has changed since.
+    const { plan } = this.plan(tenant, identity, changeableNow(waiting, identity.traits), target);
+    if (plan.kind === "rejected") return plan;
+    const isThere = plan.derived.verifiableAddresses.some((address) => isSameAddress(address, target));
+    if (!isThere) throw domainError("FLOW_CHANGED", {});
+    const revision = held[0]?.revision ?? flow.revision;
+    return this.#save({ ...attempt, flow: { ...flow, revision } }, plan, target);
+  }
+
+  #isProofOffered(tenant: Tenant): boolean {
+    return this.#deps.challenges.offered(tenant, "settings").includes("code");
+  }
+
+  /**
+   * Sends a code to a new address; nothing changes before it is entered. A taken one is answered like a free one, and its
+   * owner is told.
+   */
+  async #proveAddress(
+    attempt: SettingsAttempt,
+    plan: ProfilePlan,
+    added: Pick<ProofTarget, "kind" | "value">,
+  ): Promise<StepResult<SettingsTypes>> {
+    const { tenant, state, identity } = attempt;
+    const { traits } = plan;
+    const { flows, challenges } = this.#deps;
+    const isTaken = (await flows.takenIdentifiers({ tenantId: tenant.id }, [added.value])).length > 0;
+    if (isTaken && !tenant.settings.enumerationSafe) {
+      return filledIn(attempt, identifiersTaken(plan.derived, new Set([added.value])), traits);
+    }
+    const instead = { template: "registration_taken", data: {}, recipient: added } as const;
+    const sent = await challenges.request(attempt, {
+      kind: "code",
+      sentTo: added.value,
+      target: isTaken ? undefined : { ...added, identityId: identity.id },
+      ...(isTaken && { instead }),
+      isFixed: true,
+    });
+    const { interrupted } = state;
+    const change = changeBetween(identity.traits, traits);
+    return withState<SettingsTypes>(sent, { ...sent.state, change, ...(interrupted && { interrupted }) });
+  }
+
+  async #save(
+    attempt: SettingsAttempt,
+    plan: ProfilePlan,
+    verified: ProofTarget | undefined,
+  ): Promise<StepResult<SettingsTypes>> {
+    const { tenant, flow, identity, session } = attempt;
+    const { keeper, store, outbox, clock } = this.#deps;
+    const origin = ownOrigin(attempt);
+    const at = clock.now();
+    const after = changedIdentity(identity, plan, verified, at);
+    const event = { identityId: identity.id, data: { fields: ["traits"], by: "owner" } };
+    const result = await store.changeProfile(
+      { tenantId: tenant.id },
+      {
+        ...writtenOf(keeper, attempt),
+        identity: after,
+        expectedRevision: identity.revision,
+        endsOthers: plan.isSensitive,
+        keep: session?.id,
+        at,
+        // The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7).
+        messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
+        events: [newEvent("identity.updated", at, origin, event)],
+        revocationEvent: revocationOf(identity.id, origin, at),
+      },
+    );
+    if (result === "identifier_taken") return identifiersTaken(plan.derived);
+    await assertWritten(keeper, attempt, result);
+    return { kind: "changed", identity: after };
+  }
+}
+
+/** A rejection whose form is filled in with these traits. */
+export function filledIn(
+  { identity }: SettingsAttempt,
+  rejected: StepRejected,
+  traits: JsonObject,
+): NotAccepted {
+  const { patch } = changeBetween(identity.traits, traits);
+  return { ...rejected, typed: Object.keys(patch).length === 0 ? {} : { traits: patch } };
+}
+
+/** The messages for traits that were changed elsewhere since the form was drawn: beside each new value, the typed value. */
+function traitsChangedElsewhere(
+  schema: CompiledSchema,
+  paths: readonly (readonly string[])[],
+  patch: JsonObject,
+): StepRejected {
+  // Security rule (SR-TRAIT-2): a write-only trait is not shown in a message either.
+  const shown = withoutWriteOnly(schema, patch);
+  const fields = paths.map((path) => ({
+    name: nodeName("traits", ...path),
+    message: messages.traitChangedElsewhere(valueAt(shown, path) ?? null),
+  }));
+  return { kind: "rejected", reason: "TRAITS_CHANGED", problems: { fields, form: [] } };
+}
+
+/** Several new addresses at once: each needs a proof of its own. */
+function oneAddressAtATime(): StepRejected {
+  const problems = { fields: [], form: [messages.oneAddressAtATime()] };
+  return { kind: "rejected", reason: "TRAITS_INVALID", problems };
+}

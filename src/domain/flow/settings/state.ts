@@ -1,0 +1,81 @@
+import type { CompiledSchema } from "../../identity/compiled-schema.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { TraitsChange } from "../../identity/merge-patch.ts";
+import type { PasswordRecord } from "../../identity/store.ts";
+import type { JsonObject } from "../../json.ts";
+import type { FlowClient, MethodKind } from "../../kinds.ts";
+import type { MethodMemory } from "../../method/method.ts";
+import type { Session } from "../../session/session.ts";
+import type { Awaiting } from "../challenge/state.ts";
+import type { FirstFactor, FlowCompleted } from "../shared/flow.ts";
+
+/** What a settings flow was begun for. */
+export type SettingsPurpose =
+  | { readonly kind: "settings" }
+  /** A new secret after a recovery: how the holder was recovered, and what is wanted beside that before anything changes. */
+  | { readonly kind: "recovery"; readonly recovery: FirstFactor };
+
+/** A change of settings that was checked, and waits. A password is hashed by then. */
+export type SettingsChange =
+  | { readonly kind: "profile"; readonly change: TraitsChange }
+  | { readonly kind: "password"; readonly password: PasswordRecord; readonly keepOtherSessions: boolean }
+  | { readonly kind: "deletion" };
+
+/** What a fresh login was asked for. */
+interface Interrupted {
+  readonly interrupted?: SettingsChange;
+}
+
+/** Where a settings flow stands. */
+export type SettingsState =
+  | ({ readonly at: "change_settings" } & Interrupted)
+  /** After a recovery. */
+  | ({ readonly at: "set_new_secret" } & Interrupted)
+  /** A method that asks more than once: it alone goes on. */
+  | ({
+      readonly at: "continue_method" | "continue_new_secret";
+      readonly method: { readonly kind: MethodKind; readonly memory: MethodMemory };
+    } & Interrupted)
+  /** The traits change once the new address among them is proven. */
+  | (Awaiting & { readonly at: "enter_code"; readonly change: TraitsChange } & Interrupted);
+
+/** The types of a settings flow. */
+export interface SettingsTypes {
+  readonly State: SettingsState;
+  readonly Purpose: SettingsPurpose;
+  readonly Context: {
+    /** Undefined where the account is not shown: after a recovery. */
+    readonly account: { readonly identity: Identity; readonly schema: CompiledSchema } | undefined;
+  };
+  readonly Attempt: {
+    readonly identity: Identity;
+    /**
+     * The session that the holder shows. After a recovery none, unless a second factor is wanted: then the one that came of
+     * it, once it was shown.
+     */
+    readonly session: Session | undefined;
+    /** Whether the holder has shown lately, and strongly enough, who they are. */
+    readonly isPrivileged: boolean;
+    /** A merge patch of the traits. */
+    readonly traits: JsonObject;
+    /** The etag of the traits that the form was drawn from; empty if the client sent none. */
+    readonly traitsEtag: string;
+  };
+  readonly Done:
+    | {
+        readonly kind: "completed";
+        readonly completed: {
+          readonly identity: Identity;
+          readonly session: Pick<FlowCompleted, "session" | "token" | "client" | "device">;
+          readonly returnTo: string | undefined;
+        };
+      }
+    /** The change was made; the flow goes on with what holds now. */
+    | { readonly kind: "changed"; readonly identity: Identity }
+    | {
+        readonly kind: "deletion_scheduled";
+        readonly deleteAt: Date;
+        readonly client: FlowClient;
+        readonly returnTo: string | undefined;
+      };
+}

@@ -1,0 +1,306 @@
+import { domainError } from "../../errors.ts";
+import { button, type Node } from "../../form/form.ts";
+import { traitNodes } from "../../form/trait-nodes.ts";
+import type { Identity } from "../../identity/identity.ts";
+import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
+import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
+import { never } from "../../instant.ts";
+import type { JsonObject } from "../../json.ts";
+import * as messages from "../../message/message.ts";
+import * as headings from "../../message/stage-messages.ts";
+import type { SettingsMethod } from "../../method/method.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import { challengeStates } from "../challenge/states.ts";
+import type { LoginFlows } from "../login/login-flows.ts";
+import type { CreatedFlow, SettingsOffer } from "../shared/flow.ts";
+import type { Typed } from "../shared/kept-outcome.ts";
+import type { ContextOf, FlowTable, StepResult, StepRule } from "../shared/table.ts";
+import { choiceOf, type SettingsAttempt } from "./change.ts";
+import type { AccountDeletion } from "./deletion.ts";
+import { deleteNode, deletionStep, keepNode } from "./deletion-step.ts";
+import { filledIn, type ProfileSettings } from "./profile.ts";
+import type { SecretSettings } from "./secret.ts";
+import type { SettingsChange, SettingsState, SettingsTypes } from "./state.ts";
+
+type State<At extends SettingsState["at"]> = Extract<SettingsState, { readonly at: At }>;
+type Changing = Exclude<SettingsState, { readonly at: "enter_code" }>;
+type Result = Promise<StepResult<SettingsTypes>>;
+
+interface SettingsTableDependencies {
+  readonly methods: readonly SettingsMethod[];
+  readonly challenges: Challenges;
+  readonly profile: ProfileSettings;
+  readonly secret: SecretSettings;
+  readonly deletion: AccountDeletion;
+  readonly logins: LoginFlows;
+}
+
+/** Changing one's own account, as a table. After a recovery only a new secret is on offer. */
+export function settingsTable(deps: SettingsTableDependencies): FlowTable<SettingsTypes> {
+  const { methods, challenges, profile, secret, deletion } = deps;
+
+  const secretSteps = <S extends Changing>(
+    base: "change_settings" | "set_new_secret",
+    isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
+  ): Record<string, StepRule<SettingsTypes, S>> =>
+    Object.fromEntries(
+      methods.map((method): [string, StepRule<SettingsTypes, S>] => [
+        method.kind,
+        {
+          leadsTo:
+            base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
+          needs: needsOf.password,
+          ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
+          nodes: ({ tenant, state }) => {
+            const memory = "method" in state ? state.method.memory : undefined;
+            const nodes = method.settingsNodes(tenant, memory);
+            return state.at === "change_settings" ? inSection("password", nodes) : nodes;
+          },
+          take: async (attempt) => {
+            const change = await secret.prepare(attempt, method);
+            return change.kind === "password" ? apply(deps, attempt, change) : change;
+          },
+        },
+      ]),
+    );
+  const continuedSteps = <S extends State<"continue_method" | "continue_new_secret">>(
+    base: "change_settings" | "set_new_secret",
+  ): Record<string, StepRule<SettingsTypes, S>> => ({
+    ...secretSteps<S>(base, ({ state }, kind) => "method" in state && state.method.kind === kind),
+    back: {
+      leadsTo: [base],
+      nodes: () => [button("back", messages.backLabel("settings"), true)],
+      take: async ({ flow, state }) => ({
+        kind: "moved",
+        state: { at: base, ...(state.interrupted && { interrupted: state.interrupted }) },
+        identityId: flow.identityId,
+      }),
+    },
+  });
+  const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
+    methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
+  const resume = <S extends State<"change_settings" | "set_new_secret">>(
+    leadsTo: StepRule<SettingsTypes>["leadsTo"],
+  ): StepRule<SettingsTypes, S> => ({
+    leadsTo,
+    limits: ["code_send"],
+    isOffered: ({ state }) => state.interrupted !== undefined,
+    nodes: () => [button("resume", messages.resumeLabel(), true)],
+    take: async (attempt) => {
+      const { interrupted } = attempt.state;
+      if (interrupted === undefined) throw new Error("only what was interrupted is resumed");
+      return apply(deps, attempt, interrupted);
+    },
+  });
+  const accountStep = (
+    step: "deleteAccount" | "keepAccount",
+    rule: Omit<StepRule<SettingsTypes, State<"change_settings">>, "isOffered">,
+  ): StepRule<SettingsTypes, State<"change_settings">> => ({
+    ...rule,
+    isOffered: ({ tenant, account }) =>
+      account !== undefined && deletionStep(tenant, account.identity) === step,
+  });
+
+  return {
+    change_settings: {
+      stage: "change_settings",
+      facts: ({ tenant, account }) => {
+        const offers: SettingsOffer[] = [{ kind: "profile" }, ...methods.map(({ kind }) => ({ kind }))];
+        if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
+          const { deleteAt } = account.identity;
+          offers.push({ kind: "deletion", deleteAt: deleteAt === never ? undefined : deleteAt });
+        }
+        return { offers };
+      },
+      texts: ({ tenant, account }) => {
+        const { identity } = account ?? {};
+        const sections = [
+          { id: "profile", title: messages.profileTitle() },
+          { id: "password", title: messages.passwordTitle() },
+        ];
+        if (identity !== undefined && deletionStep(tenant, identity) === "deleteAccount") {
+          sections.push({ id: "deletion", title: messages.deletionTitle() });
+        }
+        return {
+          title: headings.settingsTitle(),
+          subtitle: headings.settingsHelp(),
+          account: identity && messages.accountOf(accountName(identity)),
+          sections,
+          messages:
+            identity === undefined || identity.deleteAt === never
+              ? []
+              : [messages.deletionScheduled(identity.deleteAt)],
+        };
+      },
+      steps: {
+        keepAccount: accountStep("keepAccount", {
+          leadsTo: [],
+          nodes: () => [keepNode()],
+          take: (attempt) => deletion.cancel(attempt),
+        }),
+        resume: resume(["enter_code", "completed"]),
+        profile: {
+          leadsTo: ["enter_code"],
+          limits: ["code_send"],
+          needs: needsOf.profile,
+          nodes: (context, typed) => inSection("profile", profileNodes(context, typed)),
+          take: (attempt) => takeProfile(deps, attempt),
+        },
+        ...secretSteps<State<"change_settings">>("change_settings"),
+        deleteAccount: accountStep("deleteAccount", {
+          leadsTo: ["completed"],
+          needs: needsOf.deletion,
+          nodes: ({ tenant }) => [deleteNode(tenant)],
+          take: (attempt) => apply(deps, attempt, { kind: "deletion" }),
+        }),
+      },
+    },
+    // Security rule (SR-FACTOR-3): what follows a recovery is a new secret, and nothing else before it.
+    set_new_secret: {
+      stage: "set_new_secret",
+      facts: () => ({ offers: methods.map(({ kind }) => ({ kind })) }),
+      texts: () => ({
+        title: headings.newSecretTitle(),
+        subtitle: headings.newSecretHelp(),
+        messages: [messages.recoverySucceeded()],
+      }),
+      steps: { ...secretSteps<State<"set_new_secret">>("set_new_secret"), resume: resume(["completed"]) },
+    },
+    continue_method: {
+      stage: "change_settings",
+      facts: ({ state }) => ({ offers: underWay(state) }),
+      texts: () => ({ title: headings.settingsTitle(), subtitle: headings.settingsHelp() }),
+      steps: continuedSteps<State<"continue_method">>("change_settings"),
+    },
+    continue_new_secret: {
+      stage: "set_new_secret",
+      facts: ({ state }) => ({ offers: underWay(state) }),
+      texts: () => ({ title: headings.newSecretTitle(), subtitle: headings.newSecretHelp() }),
+      steps: continuedSteps<State<"continue_new_secret">>("set_new_secret"),
+    },
+    enter_code: challengeStates<SettingsTypes>({
+      kind: "settings",
+      challenges,
+      leadsTo: ["change_settings"],
+      backTo: ["change_settings"],
+      back: ({ state: { interrupted } }) => ({
+        at: "change_settings",
+        ...(interrupted && { interrupted }),
+      }),
+      isFixed: () => true,
+      prove: (attempt, proved) =>
+        profile.complete(attempt, (attempt.state as State<"enter_code">).change, proved),
+    }).enter_code,
+  };
+}
+
+/** What a change asks of the session in which it is made, at once or after it was interrupted. */
+const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
+  password: "fresh login",
+  // Security rule (SR-SETTINGS-1): a session that somebody found open or stole deletes no account (ASVS V7.5.1).
+  deletion: "fresh login",
+  // Security rule (SR-SETTINGS-1): what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
+  profile: "fresh login for addresses",
+};
+
+/** Carries out a change that was checked, or asks for a fresh login first, and keeps it until then. */
+async function apply(
+  deps: SettingsTableDependencies,
+  attempt: SettingsAttempt,
+  change: SettingsChange,
+): Result {
+  const { identity, isPrivileged } = attempt;
+  const isTooOld = needsOf[change.kind] === "fresh login" && !isPrivileged;
+  switch (change.kind) {
+    case "password":
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.secret.change(attempt, change);
+    case "deletion":
+      if (deletionStep(attempt.tenant, identity) !== "deleteAccount") {
+        throw domainError("STEP_NOT_OFFERED", { step: "deleteAccount" });
+      }
+      return isTooOld ? loginFirst(deps, attempt, change) : deps.deletion.request(attempt);
+    case "profile":
+      return applyProfile(deps, attempt, changeableNow(change.change, identity.traits));
+    default: {
+      const unreachable: never = change;
+      return unreachable;
+    }
+  }
+}
+
+/**
+ * Changes traits as they were filled in. If a trait in the patch was changed elsewhere since the form was drawn, nothing is
+ * saved: the form shows its new value, with the typed value beside it.
+ */
+async function takeProfile(deps: SettingsTableDependencies, attempt: SettingsAttempt): Result {
+  const { tenant, identity, traits: patch, traitsEtag } = attempt;
+  const conflict =
+    traitsEtag === "" ? undefined : deps.profile.conflictOf(tenant, identity, patch, traitsEtag);
+  return conflict === undefined
+    ? applyProfile(deps, attempt, patch)
+    : filledIn(attempt, conflict.rejected, conflict.merged);
+}
+
+/** Changes traits by a merge patch of those that the account has now. */
+async function applyProfile(
+  deps: SettingsTableDependencies,
+  attempt: SettingsAttempt,
+  patch: JsonObject,
+): Result {
+  const { tenant, identity, isPrivileged } = attempt;
+  const { plan, merged } = deps.profile.plan(tenant, identity, patch);
+  if (plan.kind === "rejected") return filledIn(attempt, plan, merged);
+  if (plan.isSensitive && !isPrivileged) {
+    const change = changeBetween(identity.traits, plan.traits);
+    return loginFirst(deps, attempt, { kind: "profile", change });
+  }
+  return deps.profile.change(attempt, plan);
+}
+
+/** Keeps the change, and begins the login that it waits for. */
+function loginFirst(
+  { logins }: SettingsTableDependencies,
+  { caller, flow, state, identity, session }: SettingsAttempt,
+  interrupted: SettingsChange,
+): StepResult<SettingsTypes> {
+  const { client, returnTo } = flow;
+  const { purpose } = flow.data;
+  const begin = (): Promise<CreatedFlow> => {
+    // Those who were recovered show what is missing; the holder of a session proves again who they are.
+    if (purpose.kind === "recovery") {
+      return logins.createSecondFactor(caller, { client, returnTo }, identity.id, purpose.recovery);
+    }
+    if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
+    return logins.createRefresh(caller, { client, returnTo, session });
+  };
+  const at = choiceOf(state);
+  return {
+    kind: "login_first",
+    moved: { kind: "moved", state: { at, interrupted }, identityId: identity.id },
+    begin,
+  };
+}
+
+function profileNodes(
+  { account, state }: ContextOf<SettingsTypes, State<"change_settings">>,
+  { traits: typed }: Typed,
+): readonly Node[] {
+  if (account === undefined) return [];
+  const { schema, identity } = account;
+  const { traits } = identity;
+  const saved = withoutWriteOnly(schema, traits);
+  const waiting = state.interrupted?.kind === "profile" ? state.interrupted.change : undefined;
+  const patch = typed ?? (waiting && changeableNow(waiting, traits));
+  const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
+  const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
+  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", messages.saveLabel())];
+}
+
+/** What an account is known by to its owner: the name that its schema gives, else what they sign in with. */
+export function accountName({ displayName, identifiers }: Identity): string {
+  return displayName || (identifiers[0]?.value ?? "");
+}
+
+function inSection(section: string, nodes: readonly Node[]): readonly Node[] {
+  return nodes.map((node) => ({ ...node, section }));
+}

@@ -1,0 +1,92 @@
+import type { SealedMessage } from "../../courier/outbox.ts";
+import { type CallOrigin, type Event, newEvent } from "../../event/event.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { PasswordRecord } from "../../identity/store.ts";
+import type { IdentityId, SessionId } from "../../ids.ts";
+import type { Scope } from "../../ports.ts";
+import type { NewSession } from "../../session/session.ts";
+import type { ThrottleCompletion } from "../../throttle/store.ts";
+import type { FlowData } from "../shared/flow.ts";
+import type { Completion, HeldRevision } from "../shared/store.ts";
+
+/** What every change from a settings flow writes. */
+export interface OwnChange {
+  readonly held: HeldRevision;
+  readonly at: Date;
+  readonly messages: readonly SealedMessage[];
+  readonly events: readonly Event[];
+  /** The outcome that a browser flow keeps, sealed. */
+  readonly kept?: string | undefined;
+  /** The flow's data after the change. */
+  readonly data: FlowData;
+}
+
+/** A new secret. */
+export interface PasswordChange extends OwnChange {
+  readonly identityId: IdentityId;
+  /** Whether the flow is over: it was for this alone. */
+  readonly completes: boolean;
+  readonly password: PasswordRecord;
+  /** A new session, after a recovery. */
+  readonly session: NewSession | undefined;
+  /** The device that becomes known with that session. */
+  readonly throttle?: ThrottleCompletion | undefined;
+  /** Which of the other sessions stay: one, or all. */
+  readonly keep: SessionId | "all" | undefined;
+  /** Written if sessions ended. */
+  readonly revocationEvent: Event;
+}
+
+/** New traits. */
+export interface ProfileChange extends OwnChange {
+  readonly identity: Identity;
+  readonly expectedRevision: number;
+  /** Whether an address or identifier changed: then other sessions end, and so does what is on its way. */
+  readonly endsOthers: boolean;
+  readonly keep: SessionId | undefined;
+  readonly revocationEvent: Event;
+}
+
+/** The end of an account, in a while. */
+export interface DeletionSchedule extends OwnChange {
+  readonly identityId: IdentityId;
+  readonly deleteAt: Date;
+  readonly revocationEvent: Event;
+}
+
+/** The end of an account, now. */
+export type Deletion = Omit<OwnChange, "at" | "kept" | "data"> & { readonly identityId: IdentityId };
+
+/** An account that is kept after all. */
+export type DeletionCancellation = OwnChange & { readonly identityId: IdentityId };
+
+/** Whether a change was written; `identity_changed` if the account is no longer as it was read, or cannot sign in. */
+export type OwnChangeResult = Completion | "identity_changed";
+
+/**
+ * What owners change of their own accounts. Implemented in src/storage/settings-store.ts. Each change is one statement, and
+ * so one round trip, which is sent again only if a login or another change of the account came in between; it is written
+ * whole or not at all, for one of many submits of the same flow.
+ */
+export interface SettingsStore {
+  /** Sets a password, ends other sessions and everything that is on its way for the identity. */
+  changePassword(scope: Scope, change: PasswordChange): Promise<OwnChangeResult>;
+  /** Replaces traits, identifiers and addresses; `identifier_taken` if another identity has one of the identifiers. */
+  changeProfile(scope: Scope, change: ProfileChange): Promise<OwnChangeResult | "identifier_taken">;
+  /** Has the account deleted later; ends all its sessions, its flows and everything that is on its way for it. */
+  scheduleDeletion(scope: Scope, schedule: DeletionSchedule): Promise<OwnChangeResult>;
+  /** Removes the account and everything of it but its events. */
+  deleteAccount(scope: Scope, deletion: Deletion): Promise<OwnChangeResult>;
+  /** Takes the scheduled deletion back. */
+  cancelDeletion(scope: Scope, cancellation: DeletionCancellation): Promise<OwnChangeResult>;
+}
+
+/** The event of the sessions that a change ends. */
+export function revocationOf(
+  identityId: IdentityId,
+  origin: CallOrigin,
+  at: Date,
+  reason: "credential_changed" | "account_deletion" | "disowned" = "credential_changed",
+): Event {
+  return newEvent("session.revoked", at, origin, { identityId, data: { reason, all: true } });
+}

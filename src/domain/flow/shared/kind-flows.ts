@@ -1,0 +1,126 @@
+import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
+import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import type { IdentityId } from "../../ids.ts";
+import type { JsonObject } from "../../json.ts";
+import type { FlowClient, FlowKind } from "../../kinds.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
+import type { Challenges } from "../challenge/challenges.ts";
+import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, FlowRecord, ReadFlow } from "./flow.ts";
+import type { FlowKeeper } from "./flow-keeper.ts";
+import { type FlowView, viewOf } from "./flow-view.ts";
+import type { AttemptOf, ContextOf, FlowTable, KindTypes, RecordOf } from "./table.ts";
+
+/** One kind of flow. */
+export interface FlowKindRules<K extends KindTypes> {
+  readonly kind: FlowKind;
+  /** What may be done, and when. */
+  readonly table: FlowTable<K>;
+  lifetimeMs(tenant: Tenant): number;
+  /** The fresh flow in the place of an expired one: what was filled in, nothing that was proven, and no secret. */
+  again(
+    tenant: Tenant,
+    expired: RecordOf<K>,
+  ): {
+    readonly purpose: K["Purpose"];
+    readonly state: K["State"];
+    readonly identityId?: IdentityId | undefined;
+  };
+  /** The traits that were typed, without write-only traits. */
+  readable?(tenant: Tenant, flow: RecordOf<K>, traits: JsonObject): JsonObject;
+  /** Throws if the tenant allows no flow for this. Asked at every step, of those who hold the flow. */
+  assertOpen?(tenant: Tenant, purpose: K["Purpose"]): void;
+}
+
+/** What a caller begins a flow with. */
+export interface CallerStart {
+  readonly client: FlowClient;
+  readonly returnTo: string | undefined;
+  readonly clientData?: JsonObject | undefined;
+}
+
+/** The flows of one kind whose rules need nothing but the flow: begun, shown, submitted. */
+export class KindFlows<K extends KindTypes> {
+  readonly #keeper: FlowKeeper;
+  readonly #rules: FlowKindRules<K>;
+  readonly view: FlowView;
+
+  constructor(keeper: FlowKeeper, rules: FlowKindRules<K>) {
+    this.#keeper = keeper;
+    this.#rules = rules;
+    this.view = viewOf<K>(
+      rules.table,
+      // A kind whose rules know more has a view of its own.
+      (tenant, flow) => ({ tenant, flow, state: own<K>(flow).data.state }) as unknown as ContextOf<K>,
+      {
+        kind: rules.kind,
+        lifetimeMs: (tenant) => rules.lifetimeMs(tenant),
+        readable: (tenant, flow, traits) => rules.readable?.(tenant, own<K>(flow), traits) ?? {},
+        again: (tenant, flow) => {
+          const { client, returnTo, data } = flow;
+          return { client, returnTo, clientData: data.clientData, ...rules.again(tenant, own<K>(flow)) };
+        },
+      },
+    );
+  }
+
+  /** Begins a flow. */
+  create(
+    caller: FlowCaller,
+    start: CallerStart,
+    begun: ReturnType<FlowKindRules<K>["again"]>,
+  ): Promise<CreatedFlow> {
+    const { client, returnTo, clientData } = start;
+    return this.#keeper.create(caller, this.view, { client, returnTo, clientData, ...begun });
+  }
+
+  /** Begins the flow that an opened link leads to, with what the flow that holds the link was begun for. Throws LINK_INVALID. */
+  async createByLink(
+    caller: FlowCaller,
+    challenges: Challenges,
+    start: CallerStart & { readonly linkToken: string },
+    purposeOf: (purpose: K["Purpose"]) => K["Purpose"] = (purpose) => purpose,
+  ): Promise<CreatedFlow> {
+    const { tenant } = caller;
+    const { state, parent } = await challenges.open(tenant, this.#rules.kind, start.linkToken);
+    const purpose = purposeOf(own<K>(parent).data.purpose);
+    this.#rules.assertOpen?.(tenant, purpose);
+    const returnTo = start.returnTo || parent.returnTo;
+    const { identityId } = state.target;
+    return this.create(caller, { ...start, returnTo }, { purpose, state, identityId });
+  }
+
+  /** The flow as its holder sees it, or a fresh one in its place. */
+  async show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
+    const held = this.#keeper.hold(caller, flow);
+    if (held.kind === "expired") this.#rules.assertOpen?.(caller.tenant, own<K>(flow).data.purpose);
+    return this.#keeper.show(caller, this.view, flowId, flow);
+  }
+
+  /** Takes a step. `found`: the flow as it was read. `attempt`: what the step is tried with beside the flow. */
+  async submit<Submission extends FlowSubmission & { readonly step: SubmittedStep }>(
+    caller: FlowCaller,
+    submitted: Submission | FilledForm,
+    found: FlowRecord | undefined,
+    attempt: (submission: Submission, flow: RecordOf<K>) => K["Attempt"],
+  ): Promise<FlowOutcome | K["Done"]> {
+    const { tenant } = caller;
+    // Not before the caller has shown that the flow is theirs.
+    const { record } = this.#keeper.hold(caller, found);
+    this.#rules.assertOpen?.(tenant, own<K>(record).data.purpose);
+    const entered = await this.#keeper.enter(caller, this.view, found, submitted);
+    if (entered.kind !== "entered") return entered;
+    const flow = own<K>(entered.record);
+    const submission = submissionOf(submitted, () => this.view.form(tenant, flow).nodes) as Submission;
+    const { flowId, step } = submission;
+    const common = { caller, tenant, flow, flowId, step, state: flow.data.state };
+    return this.#keeper.take<K>(this.#rules.table, this.view, {
+      ...common,
+      ...attempt(submission, flow),
+    } as AttemptOf<K>);
+  }
+}
+
+/** A flow of a kind, which the row says. */
+export function own<K extends KindTypes>(flow: FlowRecord): RecordOf<K> {
+  return flow as RecordOf<K>;
+}

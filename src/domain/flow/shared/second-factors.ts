@@ -1,0 +1,51 @@
+import type { CredentialKind } from "../../identity/identity.ts";
+import type { MethodKind } from "../../kinds.ts";
+import type { Authentication, LoginMethod } from "../../method/method.ts";
+import type { Clock } from "../../ports.ts";
+import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";
+import type { FirstFactor } from "./flow.ts";
+
+/** What is shown beside the first proof, by those who have set it up. */
+export class SecondFactors {
+  readonly #deps: { readonly methods: readonly LoginMethod[]; readonly clock: Clock };
+
+  constructor(deps: { readonly methods: readonly LoginMethod[]; readonly clock: Clock }) {
+    this.#deps = deps;
+  }
+
+  /**
+   * The methods of which one is wanted beside a proof; none if the proof is enough.
+   *
+   * Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof, whichever it was, so
+   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none.
+   */
+  requiredBeside(
+    given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
+    credentialKinds: readonly CredentialKind[],
+  ): readonly MethodKind[] {
+    if (given.authentication.assuranceLevel === "aal2") return [];
+    return this.#deps.methods
+      .filter(({ kind, factor }) => factor !== "first" && kind !== given.by)
+      .filter(({ credential }) => credential !== undefined && credentialKinds.includes(credential))
+      .map(({ kind }) => kind);
+  }
+
+  /** A first proof as a flow remembers it. */
+  firstFactor(
+    { kind, assuranceLevel }: Authentication,
+    purpose: AuthenticationPurpose,
+    methods: readonly MethodKind[],
+  ): FirstFactor {
+    return { kind, assuranceLevel, purpose, completedAt: this.#deps.clock.now().toISOString(), methods };
+  }
+}
+
+/** A first proof as a session keeps it. */
+export function shownFirst({
+  kind,
+  purpose,
+  assuranceLevel,
+  completedAt,
+}: FirstFactor): AuthenticationMethod {
+  return { kind, purpose, assuranceLevel, completedAt: new Date(completedAt) };
+}

@@ -1,0 +1,68 @@
+/** What flows that begin with an address have in common. */
+import type { Node } from "../../form/form.ts";
+import type { StepRejected } from "../../form/rejection.ts";
+import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
+import { type NormalisedIdentifier, normaliseIdentifier } from "../../identifier/normalise.ts";
+import type { ProofTarget } from "../../identity/addresses.ts";
+import type { JsonObject } from "../../json.ts";
+import type { FlowClient } from "../../kinds.ts";
+import * as messages from "../../message/message.ts";
+
+/** What was submitted to a flow that begins with an address. */
+export interface AddressSubmission extends FlowSubmission {
+  readonly address: string;
+  readonly step: SubmittedStep;
+}
+
+/** What a caller begins such a flow with. */
+export interface AddressStart {
+  readonly client: FlowClient;
+  readonly returnTo: string;
+  /** Of a link that was opened; else empty. */
+  readonly linkToken: string;
+  readonly clientData?: JsonObject | undefined;
+}
+
+/** Who began a flow for somebody, if an operator did: by a link that was sent, or by one that the operator vouches for. */
+export interface OperatorPurpose {
+  readonly operator?: "sends" | "vouches";
+}
+
+/** The field for the address. */
+export function addressNode(label: messages.Message, value: string): Node {
+  return {
+    name: "address",
+    label,
+    messages: [],
+    element: { kind: "input", type: "text", value, required: true, autocomplete: "username", maxLength: 320 },
+  };
+}
+
+/** What is said of an address that nobody has, where the configuration prefers friendly answers to safe ones. */
+export function nobodyHasIt(): StepRejected {
+  const problems = { fields: [{ name: "address", message: messages.accountNotFound() }], form: [] };
+  return { kind: "rejected", reason: "IDENTITY_NOT_FOUND", problems };
+}
+
+/** What was typed as an address, or what is wrong with it. */
+export function toAddress(
+  typed: string,
+): Pick<ProofTarget, "kind" | "value"> | { readonly rejected: StepRejected } {
+  const name = toAccountName(typed);
+  if ("rejected" in name) return name;
+  const { kind, value } = name;
+  return kind === "username" ? { rejected: incomplete(messages.invalidAddress()) } : { kind, value };
+}
+
+/** What was typed as an address, or as something to sign in with; or what is wrong with it. */
+export function toAccountName(typed: string): NormalisedIdentifier | { readonly rejected: StepRejected } {
+  const normalised = normaliseIdentifier(typed);
+  if (normalised.kind !== "problem") return normalised;
+  const isEmpty = normalised.problem === "empty";
+  return { rejected: incomplete(isEmpty ? messages.required("address") : messages.invalidAddress()) };
+}
+
+function incomplete(message: messages.Message): StepRejected {
+  const problems = { fields: [{ name: "address", message }], form: [] };
+  return { kind: "rejected", reason: "FORM_INCOMPLETE", problems };
+}

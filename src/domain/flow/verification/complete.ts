@@ -1,0 +1,51 @@
+import { newEvent } from "../../event/event.ts";
+import type { IdentityId } from "../../ids.ts";
+import type { Clock } from "../../ports.ts";
+import type { ProvedAddress } from "../challenge/challenges.ts";
+import { ownSession } from "../claim/account-claims.ts";
+import type { FlowCaller } from "../shared/flow.ts";
+import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowStore } from "../shared/store.ts";
+import type { RecordOf } from "../shared/table.ts";
+import type { VerificationTypes } from "./state.ts";
+
+interface VerificationCompletionsDependencies {
+  readonly keeper: FlowKeeper;
+  readonly flows: Pick<FlowStore, "completeVerification">;
+  readonly clock: Clock;
+}
+
+/** How a verification ends: with an address that is verified. */
+export class VerificationCompletions {
+  readonly #deps: VerificationCompletionsDependencies;
+
+  constructor(deps: VerificationCompletionsDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Verifies the address. One round trip, and one for the session that is shown. Throws FLOW_CHANGED, FLOW_COMPLETED. */
+  async complete(
+    caller: FlowCaller,
+    flow: RecordOf<VerificationTypes>,
+    { target, held }: ProvedAddress,
+    identityId: IdentityId,
+  ): Promise<"completed" | "address_gone" | "unclaimed"> {
+    const { keeper, flows, clock } = this.#deps;
+    const session = await ownSession(caller, flow, identityId);
+    const at = clock.now();
+    const data = { kind: target.kind };
+    const result = await flows.completeVerification(
+      { tenantId: caller.tenant.id },
+      {
+        held,
+        target: { ...target, identityId },
+        within: session?.id ?? flow.data.purpose.session,
+        onlyWithin: false,
+        at,
+        events: [newEvent("address.verified", at, caller.origin, { identityId, data })],
+      },
+    );
+    if (result === "flow_taken") throw await keeper.taken(caller.tenant, flow);
+    return result;
+  }
+}
