@@ -21,8 +21,8 @@ import { createHttpTransport } from "./outbound/http-transport.ts";
 import { mailboxTransport } from "./outbound/mailbox-transport.ts";
 import { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
 import { languagesOf, readTemplateFiles, TemplateError } from "./outbound/templates/template-files.ts";
-import { MailboxAccess } from "./transport/http/mailbox/mailbox-access.ts";
-import { mailboxRoutes } from "./transport/http/mailbox/mailbox-routes.ts";
+import { MailboxAccess } from "./transport/pages/mailbox/mailbox-access.ts";
+import { mailboxRoutes } from "./transport/pages/mailbox/mailbox-routes.ts";
 
 type Config = AppOptions["config"];
 

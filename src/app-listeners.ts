@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Listener as ListenerKind, service as serviceOption } from "../gen/ostiary/option/v1/option_pb.js";
 import type { AppOptions } from "./app-types.ts";
 import type { Clock } from "./domain/ports.ts";
 import type { Tenants } from "./domain/tenant/tenant.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
-import { Metrics } from "./transport/http/metrics.ts";
-import type { Readiness } from "./transport/http/readiness.ts";
+import { type BudgetSettings, createBudgets, gaugesOf } from "./transport/budgets.ts";
 import { createListener, type Listener, type ListenerOptions } from "./transport/listener.ts";
+import type { HttpHandler } from "./transport/net/exchange.ts";
+import type { Readiness } from "./transport/net/readiness.ts";
+import { Metrics } from "./transport/pages/metrics.ts";
 import { type ApiKeyAuthenticator, createAccess, type SessionAuthenticator } from "./transport/rpc/access.ts";
 import type { CertificateGrant } from "./transport/rpc/client-certificates.ts";
 import type { ServiceBinding } from "./transport/rpc/routes.ts";
@@ -32,10 +34,15 @@ interface Served {
 export function createListeners(served: Served): { readonly public: Listener; readonly admin: Listener } {
   const { config, logger, version } = served.options;
   const { server } = config.config;
+  const budgets = createBudgets(budgetsOf(server.budgets));
+  const metrics = new Metrics();
+  for (const gauge of gaugesOf(budgets)) metrics.register(gauge);
   const shared = {
     access: createAccess({ ...served, certificates: () => config.clientCertificates().map(toGrant) }),
     readiness: served.readiness,
-    metrics: new Metrics(),
+    metrics,
+    budgets,
+    limits: { anonymousStreamLifetimeMs: durationMs(server.budgets.anonymousStreamLifetime) },
     version: { version },
     logger,
     tracer: served.tracer,
@@ -67,6 +74,14 @@ export function createListeners(served: Served): { readonly public: Listener; re
 }
 
 type Config = AppOptions["config"]["config"];
+
+function budgetsOf(budgets: Config["server"]["budgets"]): BudgetSettings {
+  return {
+    connections: { total: budgets.connections, share: budgets.connectionsPerClientIp },
+    requestBytes: { total: budgets.requestBytes, share: budgets.requestBytesPerCaller },
+    streams: { total: budgets.streams, share: budgets.streamsPerCaller },
+  };
+}
 
 /** Reads the files each time it is called, so that a reload takes new ones. */
 function tlsOf(tls: Config["server"]["public"]["tls"], clientCaFile: string): ListenerOptions["tls"] {

@@ -18,9 +18,9 @@ import { bareHost, isAddress, isLoopbackHost } from "./domain/hosts.ts";
 import { createDestinations, portOf } from "./outbound/destinations.ts";
 import { isPublicAddress } from "./outbound/public-address.ts";
 import type { LiquidRenderer } from "./outbound/templates/liquid-renderer.ts";
-import type { HttpHandler } from "./transport/http/health.ts";
-import { createPeers } from "./transport/http/peers.ts";
-import { loadStaticFiles } from "./transport/http/static-files.ts";
+import type { HttpHandler } from "./transport/net/exchange.ts";
+import { parseTrustedProxies } from "./transport/net/peers.ts";
+import { loadStaticFiles } from "./transport/pages/static-files.ts";
 import { readTracingVariables } from "./transport/telemetry-variables.ts";
 
 /** Result of preparing. */
@@ -59,7 +59,7 @@ export async function prepare(
   const renderer = await attempt("tenant_defaults.courier.template_directory", () => createRenderer(config));
   const pages = await attempt("server.ui.enabled", () => loadPages(values, publicUrl));
   await attempt("", () => readTracingVariables(environment));
-  await attempt("server.trusted_proxies", () => createPeers(values.server.trustedProxies));
+  await attempt("server.trusted_proxies", () => parseTrustedProxies(values.server.trustedProxies));
   await attempt("tenant_defaults", () => toTenantSettings(values, values.server.public.port));
   await attempt("hashing.concurrency", () => assertThreads(values, environment));
   for (const [index, { scopes }] of values.access.clientCertificates.entries()) {

@@ -17,25 +17,25 @@ import { SessionAdminService as SessionAdminContract } from "../gen/ostiary/sess
 import { SessionFeedService as SessionFeedContract } from "../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService as SessionContract } from "../gen/ostiary/session/v1/session_service_pb.js";
 import type { Domain } from "./app-domain.ts";
-import { metricsScope } from "./transport/http/metrics-route.ts";
 import { accessRuleOf } from "./transport/rpc/access-rule.ts";
-import { ApiKeyService } from "./transport/rpc/api-key-service.ts";
-import { CourierService } from "./transport/rpc/courier-service.ts";
-import { FlowService } from "./transport/rpc/flow-service.ts";
-import { FlowSubmits } from "./transport/rpc/flow-submits.ts";
-import { IdentityProfiles } from "./transport/rpc/identity-profiles.ts";
-import { IdentitySchemaService } from "./transport/rpc/identity-schema-service.ts";
-import { IdentityService } from "./transport/rpc/identity-service.ts";
-import { InvitationService } from "./transport/rpc/invitation-service.ts";
-import { LoginService } from "./transport/rpc/login-service.ts";
-import { RecoveryService } from "./transport/rpc/recovery-service.ts";
-import { RegistrationService } from "./transport/rpc/registration-service.ts";
-import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
-import { SessionFeedService } from "./transport/rpc/session-feed-service.ts";
-import { SessionService } from "./transport/rpc/session-service.ts";
-import { SettingsService } from "./transport/rpc/settings-service.ts";
-import { ThrottleService } from "./transport/rpc/throttle-service.ts";
-import { VerificationService } from "./transport/rpc/verification-service.ts";
+import { metricsScope } from "./transport/rpc/path-guards.ts";
+import { ApiKeyService } from "./transport/rpc/services/api-key-service.ts";
+import { CourierService } from "./transport/rpc/services/courier-service.ts";
+import { FlowService } from "./transport/rpc/services/flow-service.ts";
+import { FlowSubmits } from "./transport/rpc/services/flow-submits.ts";
+import { IdentityProfiles } from "./transport/rpc/services/identity-profiles.ts";
+import { IdentitySchemaService } from "./transport/rpc/services/identity-schema-service.ts";
+import { IdentityService } from "./transport/rpc/services/identity-service.ts";
+import { InvitationService } from "./transport/rpc/services/invitation-service.ts";
+import { LoginService } from "./transport/rpc/services/login-service.ts";
+import { RecoveryService } from "./transport/rpc/services/recovery-service.ts";
+import { RegistrationService } from "./transport/rpc/services/registration-service.ts";
+import { SessionAdminService } from "./transport/rpc/services/session-admin-service.ts";
+import { SessionFeedService } from "./transport/rpc/services/session-feed-service.ts";
+import { SessionService } from "./transport/rpc/services/session-service.ts";
+import { SettingsService } from "./transport/rpc/services/settings-service.ts";
+import { ThrottleService } from "./transport/rpc/services/throttle-service.ts";
+import { VerificationService } from "./transport/rpc/services/verification-service.ts";
 
 /** Every service of ours, by what the contract says of it. */
 export const contracts = [

@@ -22,7 +22,7 @@ import type { Secret } from "./domain/secret.ts";
 import type { Tenant, Tenants } from "./domain/tenant/tenant.ts";
 import { startEmbeddedPostgres } from "./storage/embedded-postgres.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
-import { Readiness } from "./transport/http/readiness.ts";
+import { Readiness } from "./transport/net/readiness.ts";
 import { startTracing } from "./transport/telemetry.ts";
 
 const tenantName = "default";

@@ -7,6 +7,7 @@ import { type Problem, problemIf } from "./problems.ts";
 export function checkCombinations(config: CompleteConfig): Problem[] {
   return [
     ...checkListeners(config),
+    ...checkBudgets(config),
     ...checkSession(config),
     ...checkPassword(config),
     ...checkSchemas(config),
@@ -39,6 +40,13 @@ function checkListeners({ server, access }: CompleteConfig): Problem[] {
       problemIf(readHostAndPort(text) === undefined, `server.outbound.allowed_private_hosts[${index}]`, host),
     ),
   ];
+}
+
+/** A request that has no room in an empty budget would never be served. */
+function checkBudgets({ server: { budgets, maxRequestBytes } }: CompleteConfig): Problem[] {
+  const isTooSmall = budgets.requestBytes < maxRequestBytes + 64;
+  const message = "must be greater than server.max_request_bytes";
+  return problemIf(isTooSmall, "server.budgets.request_bytes", message);
 }
 
 function checkSession({ tenantDefaults: { session } }: CompleteConfig): Problem[] {

@@ -84,7 +84,7 @@ const texts = {
     user: { id: 9000505, text: "This does not work at the moment." },
   },
   SERVER_OVERLOADED: {
-    message: "Too many passwords are waiting to be hashed.",
+    message: "The server has as much under way as it may: requests, streams, or passwords to hash.",
     remedy: "Try again after the delay that RetryInfo names.",
     user: { id: 9000506, text: "There is too much going on at the moment." },
   },

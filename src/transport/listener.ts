@@ -1,26 +1,31 @@
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import type { Registry } from "@bufbuild/protobuf";
+import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { domainError } from "../domain/errors.ts";
 import type { Clock, Logger } from "../domain/ports.ts";
-import { type HttpHandler, healthRoutes, type VersionInfo } from "./http/health.ts";
-import type { Metrics } from "./http/metrics.ts";
-import { adminRoute, metricsRoute } from "./http/metrics-route.ts";
-import { createPeers } from "./http/peers.ts";
-import { createProtocolServers, defaultLimits, type ListenerLimits } from "./http/protocol-servers.ts";
-import type { Readiness } from "./http/readiness.ts";
-import { sniff } from "./http/sniffer.ts";
+import { type Budgets, createBudgets, defaultBudgets } from "./budgets.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { HttpHandler } from "./net/exchange.ts";
+import { createPeers } from "./net/peers.ts";
+import { createProtocolServers, defaultLimits, type ListenerLimits } from "./net/protocol-servers.ts";
+import type { Readiness } from "./net/readiness.ts";
+import { sniff } from "./net/sniffer.ts";
+import { healthRoutes, type VersionInfo } from "./pages/health.ts";
+import { type Metrics, metricsPage } from "./pages/metrics.ts";
 import type { Access } from "./rpc/access.ts";
-import { AddressLimits } from "./rpc/address-limits.ts";
-import { Dispatcher } from "./rpc/dispatcher.ts";
-import { HealthService } from "./rpc/health-service.ts";
-import { ReflectionService } from "./rpc/reflection.ts";
+import { ClientLimits } from "./rpc/client-limits.ts";
+import { codeOf, protocolError } from "./rpc/errors.ts";
+import { adminGuards, noGuards } from "./rpc/path-guards.ts";
+import { Pipeline } from "./rpc/pipeline.ts";
 import { createRequestLog } from "./rpc/request-log.ts";
 import { createRoutes, type ListenerName, type ServiceBinding } from "./rpc/routes.ts";
-import { createStreamServer } from "./rpc/streaming.ts";
+import { HealthService } from "./rpc/services/health-service.ts";
+import { ReflectionService } from "./rpc/services/reflection.ts";
+import { createStreamServer } from "./rpc/stream/serve.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
 import type { CallTracer } from "./telemetry.ts";
 
@@ -59,6 +64,8 @@ export interface ListenerOptions {
   /** What a google.protobuf.Any may hold in JSON. Unset: nothing, because no message of the contract has one. */
   readonly jsonTypes?: Registry | undefined;
   readonly clock: Clock;
+  /** What callers may hold, on all listeners of the process together. Default: `defaultBudgets`, for this listener alone. */
+  readonly budgets?: Budgets | undefined;
   /** Default `defaultLimits`. */
   readonly limits?: Partial<ListenerLimits> | undefined;
 }
@@ -80,23 +87,28 @@ export interface Listener {
 export function createListener(options: ListenerOptions): Listener {
   const limits = { ...defaultLimits, ...options.limits };
   const shutdown = new AbortController();
-  const peers = createPeers(options.trustedProxies);
-  const dispatcher = createDispatcher(options, limits, peers, shutdown.signal);
-  const servers = createProtocolServers(
+  const budgets = options.budgets ?? createBudgets(defaultBudgets);
+  const peers = createPeers(options.trustedProxies, budgets.connections);
+  const dispatcher = createDispatcher(options, limits, peers, budgets, shutdown.signal);
+  const servers = createProtocolServers({
     limits,
     peers,
-    (exchange, size) => dispatcher.dispatch(exchange, size),
-    options.logger,
-  );
+    handle: (exchange, size) => dispatcher.dispatch(exchange, size),
+    describeRefusal: (reason, message, metadata) =>
+      errorToJsonBytes(protocolError(codeOf(reason), reason, message, metadata), undefined),
+    logger: options.logger,
+  });
 
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const track = (socket: Socket) => {
+    peers.accept(socket);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   };
   const acceptPlain = (socket: Socket) => {
     track(socket);
+    if (socket.destroyed) return;
     undecided.add(socket);
     socket.once("close", () => undecided.delete(socket));
     sniff(socket, limits.headerTimeoutMs, (speech) => {
@@ -133,6 +145,7 @@ function createDispatcher(
   options: ListenerOptions,
   limits: ListenerLimits,
   peers: ReturnType<typeof createPeers>,
+  budgets: Budgets,
   shutdownSignal: AbortSignal,
 ): Dispatcher {
   const { name, access, readiness, metrics, logger } = options;
@@ -149,23 +162,26 @@ function createDispatcher(
     { service: ServerReflectionAlpha, implementation: reflection },
   ];
   const httpRoutes = new Map([...healthRoutes(readiness, options.version), ...(options.httpRoutes ?? [])]);
+  if (name === "admin") httpRoutes.set("/metrics", metricsPage(metrics));
   const { maxRequestBytes, jsonTypes, clock } = options;
   const routes = createRoutes(name, bindings, maxRequestBytes);
-  const addressLimits = new AddressLimits({ clock, logger });
-  if (name === "admin") {
-    const guard = { access, addressLimits, host: options.host };
-    for (const [path, handler] of httpRoutes) httpRoutes.set(path, adminRoute(path, guard, handler));
-    httpRoutes.set("/metrics", metricsRoute(metrics, guard));
-  }
-  const validate = createRequestValidator();
-  const serving = { access, addressLimits, validate, jsonTypes, clock };
+  const pipeline = new Pipeline({
+    access,
+    clientLimits: new ClientLimits({ clock, logger }),
+    budgets: budgets.calls,
+    validate: createRequestValidator(),
+    clock,
+  });
+  const serving = { pipeline, jsonTypes };
   return new Dispatcher({
     ...serving,
     name,
+    access,
     peers,
     maxHeaderBytes: limits.maxHeaderBytes,
     routes,
     httpRoutes,
+    guards: name === "admin" ? adminGuards(pipeline, options.host) : noGuards,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
     requestLog: createRequestLog(logger),
     metrics,

@@ -11,15 +11,15 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import type { Logger } from "../domain/ports.ts";
-import type { Exchange } from "./http/exchange.ts";
-import type { Inbound } from "./rpc/inbound.ts";
+import type { Exchange } from "./net/exchange.ts";
+import type { Call } from "./rpc/call.ts";
 import { codeName } from "./rpc/request-log.ts";
 import { type Environment, readTracingVariables, type TracingChoice } from "./telemetry-variables.ts";
 
 /** Makes one span a call. */
 export interface CallTracer {
   /** Starts the span of a call; its parent is in the request's `traceparent`, if it has one. */
-  start(method: string, protocol: string, inbound: Inbound): CallSpan;
+  start(method: string, protocol: string, call: Call): CallSpan;
 }
 
 /** The span of a call. */
@@ -114,21 +114,21 @@ function samplerOf(
 /** Makes spans as the semantic conventions of RPC ask for. They hold no header, body or identity. */
 export function createCallTracer(tracer: Tracer, parentOf: (exchange: Exchange) => Context): CallTracer {
   return {
-    start(method, protocol, inbound) {
-      const { exchange, requestId } = inbound;
+    start(method, protocol, call) {
+      const { exchange } = call;
       const slash = method.lastIndexOf("/");
       const attributes = {
         "rpc.system": protocol === "connect" ? "connect_rpc" : "grpc",
         "rpc.service": method.slice(0, slash),
         "rpc.method": method.slice(slash + 1),
         "network.protocol.version": exchange.httpVersion === 1 ? "1.1" : "2",
-        "ostiary.request_id": requestId,
+        "ostiary.request_id": call.id,
       };
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parentOf(exchange));
       return {
         end: (error) => {
           // Set at the end, because a server with a key may have said for whom it calls.
-          span.setAttribute("client.address", inbound.address);
+          span.setAttribute("client.address", call.clientIp);
           endSpan(span, protocol, error);
         },
       };

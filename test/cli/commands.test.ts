@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { runOstiary } from "./run-ostiary.ts";
+import { runInProcess, runOstiary } from "./run-ostiary.ts";
 
 let directory: string;
 
@@ -26,24 +26,22 @@ afterEach(() => {
 });
 
 const run = (words: readonly string[], environment: Record<string, string> = {}) =>
-  runOstiary(words, { directory, environment });
+  runInProcess(words, { directory, environment });
 
 describe("config check", () => {
   test("says OK, and makes nothing", async () => {
-    expect(await run(["config", "check"])).toEqual({ code: 0, stdout: "OK\n", stderr: "" });
+    expect(await runOstiary(["config", "check"], { directory })).toEqual({
+      code: 0,
+      stdout: "OK\n",
+      stderr: "",
+    });
     expect(readdirSync(directory)).toEqual([]);
   });
 
   test("names every problem on a line of its own, and ends with 1", async () => {
     writeFileSync(join(directory, "o.yaml"), "server:\n  publik: {}\ndatabase:\n  pool_size: many\n");
-    const { code, stdout, stderr } = await run([
-      "config",
-      "check",
-      "--config",
-      "o.yaml",
-      "--admin-port",
-      "x",
-    ]);
+    const words = ["config", "check", "--config", "o.yaml", "--admin-port", "x"];
+    const { code, stdout, stderr } = await runOstiary(words, { directory });
     expect(code).toBe(1);
     expect(stdout).toBe("");
     expect(stderr.trimEnd().split("\n")).toEqual([
@@ -129,7 +127,8 @@ describe("a wrong command line", () => {
 describe("the program", () => {
   test("prints its version, which is the package's", async () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
-    expect(await run(["version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    const own = await runOstiary(["version"], { directory });
+    expect(own).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     expect((await run(["--version"])).stdout).toBe(`${version}\n`);
   });
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runOstiary } from "./run-ostiary.ts";
+import { runInProcess, runOstiary } from "./run-ostiary.ts";
 
 let directory: string;
 
@@ -119,18 +119,28 @@ describe("what config check says is what serve says, before anything is made", (
       JSON.stringify({ properties: { a: { pattern: "(?=a)" } } }),
     );
     const before = readdirSync(directory);
-    const check = await runOstiary(["config", "check"], { directory, environment });
+    const check = await runInProcess(["config", "check"], { directory, environment });
     expect(check).toMatchObject({ code: 1, stdout: "" });
     expect(check.stderr).toMatch(/^ostiary: [^\n]+\n$/);
     expect(check.stderr).toContain(key);
     expect(check.stderr).not.toContain("hunter2");
-    expect(await runOstiary(["serve"], { directory, environment })).toEqual(check);
+    expect(await runInProcess(["serve"], { directory, environment })).toEqual(check);
     expect(readdirSync(directory)).toEqual(before);
+  });
+
+  test("also in processes of their own, where nothing is logged either", async () => {
+    const environment = { OTEL_TRACES_EXPORTER: "zipkin" };
+    const [check, serve] = await Promise.all(
+      [["config", "check"], ["serve"]].map((words) => runOstiary(words, { directory, environment })),
+    );
+    expect(check).toMatchObject({ code: 1, stdout: "" });
+    expect(check?.stderr).toMatch(/^ostiary: [^\n]*OTEL_TRACES_EXPORTER[^\n]*\n$/);
+    expect(serve).toEqual(check);
   });
 });
 
 test("several problems of files and URLs are all named", async () => {
   const environment = { OTEL_TRACES_EXPORTER: "zipkin", [`${settings}COURIER_DEFAULT_LANGUAGE`]: "fr" };
-  const { stderr } = await runOstiary(["config", "check"], { directory, environment });
+  const { stderr } = await runInProcess(["config", "check"], { directory, environment });
   expect(stderr.trimEnd().split("\n")).toHaveLength(2);
 });

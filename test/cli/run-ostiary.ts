@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
+import { runCommandLine } from "../../src/cli/cli.ts";
 
 /** What a command line printed, and how it ended. */
 export interface Finished {
@@ -26,6 +27,30 @@ interface RunOptions {
 /** Runs `bin/ostiary` to its end, in an environment without variables of ours. */
 export function runOstiary(words: readonly string[], options: RunOptions): Promise<Finished> {
   return startOstiary(words, options).finished;
+}
+
+/**
+ * Runs a command line to its end as src/main.ts does, but in this process: a start of its own takes a second of CPU time.
+ * For commands that end by themselves and do not log.
+ */
+export async function runInProcess(
+  words: readonly string[],
+  { directory, environment = {} }: RunOptions,
+): Promise<Finished> {
+  const printed = { stdout: "", stderr: "" };
+  const before = process.cwd();
+  process.chdir(directory);
+  try {
+    const code = await runCommandLine(words, {
+      environment,
+      isTerminal: false,
+      print: (line) => (printed.stdout += `${line}\n`),
+      warn: (line) => (printed.stderr += `${line}\n`),
+    });
+    return { code, ...printed };
+  } finally {
+    process.chdir(before);
+  }
 }
 
 /** Starts `bin/ostiary`. */

@@ -8,7 +8,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { LiquidRenderer } from "../../src/outbound/templates/liquid-renderer.ts";
 import { readTemplateFiles } from "../../src/outbound/templates/template-files.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { TestClock } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { silentLogger } from "../support/postgres.ts";
 

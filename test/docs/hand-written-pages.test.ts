@@ -17,7 +17,7 @@ const pages = new Map(
     code,
   ]),
 );
-const withGo = await isInstalled("go", ["mod", "download"], goClient);
+const withGo = await isInstalled("go", ["mod", "download"], { cwd: goClient });
 const another = "another harbour lantern";
 
 interface Page {

@@ -4,7 +4,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 
 /** The page's script, bundled as an application would bundle it. */
 async function bundlePage(): Promise<string> {
@@ -46,9 +46,9 @@ describe.skipIf(!chromiumInstalled)("connect-web in Chromium", () => {
   });
 
   test("registers with cookies from an allowed origin, and a page of another origin gets nothing", async () => {
-    const browser = await launchChromium();
+    const context = await (await openChromium()).newContext();
     try {
-      const page = await browser.newPage();
+      const page = await context.newPage();
       await page.goto(pageUrl);
       const result = await page.evaluate(
         ([url, email]) =>
@@ -64,7 +64,7 @@ describe.skipIf(!chromiumInstalled)("connect-web in Chromium", () => {
         ended: "SESSION_CREDENTIAL_MISSING",
       });
 
-      const foreign = await browser.newPage();
+      const foreign = await context.newPage();
       // The same page at another origin: localhost is not 127.0.0.1.
       await foreign.goto(pageUrl.replace("127.0.0.1", "localhost"));
       const refused = await foreign.evaluate(
@@ -73,7 +73,7 @@ describe.skipIf(!chromiumInstalled)("connect-web in Chromium", () => {
       );
       expect(refused).toBe("refused by the browser");
     } finally {
-      await browser.close();
+      await context.close();
     }
   });
 });

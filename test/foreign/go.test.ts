@@ -6,7 +6,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { copyGoClient, goClient, isInstalled, outputOf } from "../support/foreign.ts";
 
 // Also what go.mod needs must be there: a Go that is too old, or without the modules and no network, counts as absent.
-const installed = await isInstalled("go", ["mod", "download"], goClient);
+const installed = await isInstalled("go", ["mod", "download"], { cwd: goClient });
 let app: TestApp;
 
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { isInstalled, outputOf } from "../support/foreign.ts";
 
 const client = "test/foreign/clients/rust";
 // Also what Cargo.lock names must be there: without the crates and no network, Rust counts as absent.
-const installed = await isInstalled("cargo", ["fetch", "--locked"], client);
+const installed = await isInstalled("cargo", ["fetch", "--locked"], { cwd: client });
 let app: TestApp;
 
 beforeAll(async () => {

@@ -25,7 +25,8 @@ import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
-import { readMessages, TestClock } from "../support/app.ts";
+import { readMessages } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import {
   aFlow,
   anEvent,

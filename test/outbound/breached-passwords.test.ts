@@ -5,7 +5,7 @@ import type { Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { createBreachedPasswords } from "../../src/outbound/breached-passwords.ts";
 import { createGuardedFetch, type GuardedFetch } from "../../src/outbound/guarded-fetch.ts";
-import { TestClock } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
 
 const breached = { "hunter2 is everywhere": 42, "seen once": 1, "pa\u00dfwort sch\u00f6n": 7 };

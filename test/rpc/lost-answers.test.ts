@@ -242,7 +242,7 @@ test("no token of a session or device, and no secret, lies in the database", asy
     expect.stringMatching(/^ost_ses_/),
     expect.stringMatching(/^ost_dev_/),
   ]);
-  // What the sealed answer holds is looked at in src/transport/rpc/flow-submits.test.ts.
+  // What the sealed answer holds is looked at in src/transport/rpc/services/flow-submits.test.ts.
   for (const secret of [sessionToken, deviceToken, goodPassword, '"sealed"']) {
     expect(all).not.toContain(secret);
   }

@@ -53,6 +53,9 @@ const allowed: Record<string, readonly string[]> = {
   "src/storage": ["src/domain"],
   "src/outbound": ["src/domain"],
   "src/transport": ["src/domain", "gen"],
+  "src/transport/net": ["src/domain"],
+  "src/transport/rpc": ["src/transport/net", "src/domain", "gen"],
+  "src/transport/pages": ["src/transport/net", "src/domain"],
   "sdk/typescript/src": ["gen"],
   "ui/src": [],
 };

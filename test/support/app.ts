@@ -17,25 +17,12 @@ import { createSealer } from "../../src/crypto/sealer.ts";
 import type { MessageContent, MessageTemplate } from "../../src/domain/courier/message.ts";
 import { Outbox } from "../../src/domain/courier/outbox.ts";
 import type { MessageId } from "../../src/domain/ids.ts";
-import type { Clock, Logger } from "../../src/domain/ports.ts";
+import type { Logger } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { createTestDatabase } from "./database.ts";
+import { TestClock } from "./clock.ts";
+import { createServerDatabase } from "./database.ts";
 import { administer } from "./postgres.ts";
 import { wideThrottleConfig } from "./throttle.ts";
-
-/** A clock that stands still until it is moved. */
-export class TestClock implements Clock {
-  #now = new Date("2026-11-24T12:00:00Z");
-
-  now(): Date {
-    return new Date(this.#now);
-  }
-
-  /** Moves the time forward. */
-  advance(milliseconds: number): void {
-    this.#now = new Date(this.#now.getTime() + milliseconds);
-  }
-}
 
 /** One line of the server's log. */
 export interface LogLine {
@@ -108,8 +95,8 @@ export async function startTestApp(
 ): Promise<TestApp> {
   const database =
     options.databaseUrl === undefined
-      ? await createTestDatabase()
-      : { url: options.databaseUrl, drop: async () => {} };
+      ? await createServerDatabase()
+      : { url: options.databaseUrl, drop: async () => {}, adminKey: undefined };
   const directory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
   const file = join(directory, "ostiary.yaml");
   const secret = randomBytes(32).toString("hex");
@@ -140,14 +127,14 @@ export async function startTestApp(
     },
   };
   const app = await startApp(appOptions);
-  const key = await bootstrapAdminKey(appOptions);
+  const key = database.adminKey ?? (await bootstrapAdminKey(appOptions))?.reveal();
   const { publicUrl, adminUrl, publicPort } = app;
   const localUrl = `http://127.0.0.1:${publicPort}`;
   return {
     publicUrl,
     localUrl,
     adminUrl,
-    apiKey: key?.reveal() ?? "",
+    apiKey: key ?? "",
     databaseUrl: database.url,
     dataDirectory: directory,
     clock,
@@ -158,7 +145,7 @@ export async function startTestApp(
     client: (service, { protocol = "Connect JSON", bearer, headers } = {}) => {
       const isAdmin = /ApiKey|Identity|Invitation|Admin|Courier|Throttle/.test(service.typeName);
       const baseUrl = isAdmin ? adminUrl : localUrl;
-      const token = bearer ?? (isAdmin ? key?.reveal() : undefined);
+      const token = bearer ?? (isAdmin ? key : undefined);
       return createClient(service, transportOf(protocol, baseUrl, token, headers));
     },
     reload: () => app.reload(),

@@ -1,18 +1,23 @@
 import { type Browser, chromium } from "playwright-core";
-import { isInstalled } from "./foreign.ts";
+import { foreignClientsRequired, isInstalled } from "./foreign.ts";
 
-const executablePath = process.env.OSTIARY_TEST_CHROMIUM ?? "/usr/bin/chromium";
+/** Two packages of Debian with one engine. The one without windows is preferred: a page costs it a quarter of the CPU time. */
+const programs = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
+
+const executablePath = await findChromium();
 
 /** Whether there is a browser to test with. */
-export const chromiumInstalled = await isInstalled(executablePath, ["--version"]);
+export const chromiumInstalled = executablePath !== undefined;
+
+let started: Promise<Browser> | undefined;
 
 /**
- * Starts Debian's Chromium, without a screen and without its own errands on the network. All names below `.test` are
- * loopback to it.
+ * Debian's Chromium, without a screen and without its own errands on the network. All names below `.test` are loopback
+ * to it. One for all files of a worker, which ends with it: tests close their contexts and leave the browser open.
  */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
+export function openChromium(): Promise<Browser> {
+  started ??= chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -22,4 +27,15 @@ export function launchChromium(): Promise<Browser> {
       "--host-resolver-rules=MAP *.test 127.0.0.1",
     ],
   });
+  return started;
+}
+
+async function findChromium(): Promise<string | undefined> {
+  const { OSTIARY_TEST_CHROMIUM: named } = process.env;
+  const candidates = named === undefined ? programs : [named];
+  for (const program of candidates) {
+    if (await isInstalled(program, ["--version"], { required: false })) return program;
+  }
+  if (foreignClientsRequired) throw new Error(`Chromium is needed; it is none of ${candidates.join(", ")}`);
+  return undefined;
 }

@@ -64,8 +64,12 @@ export async function copyGoClient(): Promise<string> {
 }
 
 /** Whether a program can be started; where it cannot and must be, an error says so. */
-export async function isInstalled(file: string, args: readonly string[], cwd = "."): Promise<boolean> {
+export async function isInstalled(
+  file: string,
+  args: readonly string[],
+  { cwd = ".", required = foreignClientsRequired } = {},
+): Promise<boolean> {
   const { failed, stderr } = await runProgram(file, args, { cwd });
-  if (failed && foreignClientsRequired) throw new Error(`${file} is needed and cannot be started: ${stderr}`);
+  if (failed && required) throw new Error(`${file} is needed and cannot be started: ${stderr}`);
   return !failed;
 }

@@ -1,10 +1,14 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { bootstrapAdminKey } from "../../src/app.ts";
+import { loadConfig } from "../../src/config/load-config.ts";
 import { startEmbeddedPostgres } from "../../src/storage/embedded-postgres.ts";
 import { migrateDatabase } from "../../src/storage/migrator.ts";
+import { TestClock } from "./clock.ts";
 import { administer, cloneDatabase, databaseUrl, dropDatabase, silentLogger } from "./postgres.ts";
 
 declare module "vitest" {
@@ -13,6 +17,8 @@ declare module "vitest" {
     postgresUrl: string;
     /** The name of the migrated database that tests clone. */
     templateDatabase: string;
+    /** A clone of it in which the first admin key was made, for servers, and the key. */
+    serverTemplate: { readonly database: string; readonly adminKey: string };
   }
 }
 
@@ -26,15 +32,20 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const external = process.env.OSTIARY_TEST_DATABASE_URL;
   const server = external ? { url: external, stop: async () => {} } : await startServer();
   const templateDatabase = `ostiary_test_template_${process.pid}`;
+  const serverDatabase = `${templateDatabase}_server`;
+  let adminKey: string;
   try {
     await cloneDatabase(server.url, "template1", templateDatabase);
     await migrateDatabase(databaseUrl(server.url, templateDatabase));
+    await cloneDatabase(server.url, templateDatabase, serverDatabase);
+    adminKey = await makeAdminKey(databaseUrl(server.url, serverDatabase));
   } catch (error) {
     await server.stop();
     throw error;
   }
   project.provide("postgresUrl", server.url);
   project.provide("templateDatabase", templateDatabase);
+  project.provide("serverTemplate", { database: serverDatabase, adminKey });
   return async () => {
     if (external) {
       await administer(external, async (query) => {
@@ -49,6 +60,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   };
 }
 
+async function makeAdminKey(url: string): Promise<string> {
+  const environment = { OSTIARY_DATABASE_URL: url, OSTIARY_SECRETS_SEALING: randomBytes(32).toString("hex") };
+  const config = loadConfig({ file: undefined, environment, flags: {} });
+  const clock = new TestClock();
+  const key = await bootstrapAdminKey({ config, logger: silentLogger, version: "0.0.0-test", clock });
+  if (key === undefined) throw new Error("the template has an admin key already");
+  return key.reveal();
+}
+
 async function startServer(): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "ostiary-test-"));
   const postgres = await startEmbeddedPostgres({
@@ -56,6 +76,12 @@ async function startServer(): Promise<{ readonly url: string; stop(): Promise<vo
     logger: silentLogger,
     durable: false,
     maxConnections: 400,
+  });
+  // By default a login is 4096 rounds of a hash on both sides, and a run has ten thousand logins.
+  const { username, password } = new URL(postgres.superuserUrl);
+  await administer(postgres.superuserUrl, async (query) => {
+    await query("SET scram_iterations = 1");
+    await query(`ALTER ROLE ${username} PASSWORD '${decodeURIComponent(password)}'`);
   });
   return {
     url: postgres.superuserUrl,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
-import { SessionFeedService } from "../../src/transport/rpc/session-feed-service.ts";
+import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
 import { newerContract, newerField, serviceOf } from "./contract-variants.ts";
 import {
   detailOf,

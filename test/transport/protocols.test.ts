@@ -57,9 +57,9 @@ describe.each(protocols)("a unary call over %s", (protocol) => {
     expect(call.origin).toMatchObject({
       actor: { kind: "identity" },
       ipAddress: "127.0.0.1",
-      requestId: call.requestId,
+      requestId: call.id,
     });
-    expect(headers.get("x-request-id")).toBe(call.requestId);
+    expect(headers.get("x-request-id")).toBe(call.id);
     expect(headers.get("cache-control")).toBe("no-store");
     expect(context.requestHeader.get("authorization")).toBe(`Bearer ${goodToken}`);
     expect(context.protocolName).toBe(protocolName(protocol));

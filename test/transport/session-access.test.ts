@@ -7,7 +7,7 @@ import { SessionFeedService as FeedContract } from "../../gen/ostiary/session/v1
 import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
 import { accessRuleOf } from "../../src/transport/rpc/access-rule.ts";
 import { callOf } from "../../src/transport/rpc/call.ts";
-import { SessionFeedService } from "../../src/transport/rpc/session-feed-service.ts";
+import { SessionFeedService } from "../../src/transport/rpc/services/session-feed-service.ts";
 import { demandingService } from "./contract-variants.ts";
 import {
   detailOf,

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadStaticFiles } from "../../src/transport/http/static-files.ts";
+import { loadStaticFiles } from "../../src/transport/pages/static-files.ts";
 import { type Running, startListener } from "./harness.ts";
 
 const page = "<!doctype html><title>page</title>";

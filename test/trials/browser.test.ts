@@ -5,7 +5,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playw
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { type OtherServer, startOtherServer } from "../support/http-server.ts";
 import { JsonCaller, resultOf } from "../support/json-caller.ts";
@@ -29,7 +29,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
   beforeAll(async () => {
     app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
     caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
-    browser = await launchChromium();
+    browser = await openChromium();
     other = await startOtherServer((_request, response) => {
       response.setHeader("content-type", "text/html");
       response.end(`<title>App</title><h1>App</h1><a href="${app.publicUrl}/ui/settings">Account</a>`);
@@ -39,7 +39,6 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     for (const context of contexts.splice(0)) await context.close();
   });
   afterAll(async () => {
-    await browser.close();
     await other.stop();
     await app.stop();
   });

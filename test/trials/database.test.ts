@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 import { migrations } from "../../src/storage/migrations/index.ts";
 import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { startTestApp, type TestApp, TestClock } from "../support/app.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { TestClock } from "../support/clock.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 import { administer, dropDatabase } from "../support/postgres.ts";

@@ -20,7 +20,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages, for everyone,", () 
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 
@@ -161,7 +160,6 @@ describe.skipIf(!chromiumInstalled)(
     });
     afterEach(() => visitors.leave());
     afterAll(async () => {
-      await visitors.close();
       await app.stop();
     });
 

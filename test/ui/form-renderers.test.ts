@@ -1,8 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Browser, Page } from "playwright-core";
 import { build } from "vite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 import type { Answer, Asked, DrawnPage } from "./clients/drawn-page.ts";
 
 const identifier = {
@@ -96,10 +96,12 @@ describe.skipIf(!chromiumInstalled).each(renderers)("%s in Chromium", (_, entry)
     const [output] = Array.isArray(result) ? result : [result];
     if (output === undefined || !("output" in output)) throw new Error("the page could not be bundled");
     script = output.output[0].code;
-    browser = await launchChromium();
+    browser = await openChromium();
   });
 
-  afterAll(() => browser.close());
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
 
   const draw = (first: JsonObject, ...answers: Answer[]) => drawIn({}, first, ...answers);
 

@@ -19,7 +19,6 @@ describe.skipIf(!chromiumInstalled)(
     });
     afterEach(() => visitors.leave());
     afterAll(async () => {
-      await visitors.close();
       await app.stop();
     });
 

@@ -53,7 +53,6 @@ describe.skipIf(!chromiumInstalled)("the pages in Chromium, with traits of all k
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 

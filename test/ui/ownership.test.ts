@@ -28,7 +28,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages and flows of somebod
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 

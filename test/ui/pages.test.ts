@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { deletionConfig } from "../support/deletion.ts";
 import { createPerson, personSchemas } from "../support/person.ts";
 import { email, focused, identifier, password, settled, submit, Visitors } from "./visitors.ts";
@@ -16,7 +16,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 
@@ -406,7 +405,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages where the profile co
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 
@@ -462,7 +460,6 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that ask
   });
   afterEach(() => visitors.leave());
   afterAll(async () => {
-    await visitors.close();
     await app.stop();
   });
 
@@ -526,9 +523,9 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
         },
       },
     });
-    const browser = await launchChromium();
+    const context = await (await openChromium()).newContext({ locale: "en-GB" });
     try {
-      const page = await browser.newPage({ locale: "en-GB" });
+      const page = await context.newPage();
       await page.goto(`${closed.publicUrl}/ui/registration`);
       await page.waitForSelector("text=Accounts cannot be made here at the moment.");
       // Security rule (SR-FLOW-9): the server's list decides where anybody is sent, not the link.
@@ -541,7 +538,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages of a server that is 
       await expect.poll(() => page.title()).toBe("Sign in · Acme");
       expect(await page.locator("main a").count()).toBe(0);
     } finally {
-      await browser.close();
+      await context.close();
       await closed.stop();
     }
   });

@@ -4,7 +4,7 @@ import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.
 import { requireSession } from "../../sdk/typescript/src/server/session-guard.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { refusal } from "../support/errors.ts";
 import { startOtherServer } from "../support/http-server.ts";
 import { startTlsFront, type TlsFront } from "../support/tls-front.ts";
@@ -29,7 +29,7 @@ describe.skipIf(!chromiumInstalled)(
     beforeAll(async () => {
       front = await startTlsFront();
       front.leadToPage("shop.example.test");
-      browser = await launchChromium();
+      browser = await openChromium();
     });
     beforeEach(async () => {
       context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
@@ -42,7 +42,6 @@ describe.skipIf(!chromiumInstalled)(
       for (const app of apps.splice(0).reverse()) await app.stop();
     });
     afterAll(async () => {
-      await browser.close();
       await front.stop();
     });
 
@@ -402,8 +401,8 @@ test.skipIf(!chromiumInstalled)(
         startTestApp({ config: { tenant_defaults: { session: { cookie: { name } } } } }),
       ),
     );
-    const browser = await launchChromium();
-    const page = await browser.newPage({ locale: "en-GB" });
+    const context = await (await openChromium()).newContext({ locale: "en-GB" });
+    const page = await context.newPage();
     for (const app of apps) {
       await page.goto(`${app.publicUrl}/ui/registration`);
       await page.fill(email, freshEmail());
@@ -415,7 +414,7 @@ test.skipIf(!chromiumInstalled)(
       await page.goto(`${app.publicUrl}/ui/sessions`);
       await page.waitForSelector("text=Signed in as");
     }
-    await browser.close();
+    await context.close();
     for (const app of apps) await app.stop();
   },
 );

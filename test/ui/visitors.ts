@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
-import { launchChromium } from "../support/chromium.ts";
+import { openChromium } from "../support/chromium.ts";
 
 /** Where things are on the pages. */
 export const email = "[name='traits.email']";
@@ -40,9 +40,9 @@ export class Visitors {
     this.#publicUrl = publicUrl;
   }
 
-  /** Starts their browser. */
+  /** With the browser that the tests of this process share. */
   static async of(publicUrl: string): Promise<Visitors> {
-    return new Visitors(await launchChromium(), publicUrl);
+    return new Visitors(await openChromium(), publicUrl);
   }
 
   /** Opens a page with a browser that has no cookies. */
@@ -86,10 +86,5 @@ export class Visitors {
     for (const context of this.#contexts.splice(0)) await context.close();
     expect(this.#complaints.splice(0)).toEqual([]);
     expect([...this.#hosts]).toEqual([new URL(this.#publicUrl).host]);
-  }
-
-  /** Ends their browser. */
-  close(): Promise<void> {
-    return this.#browser.close();
   }
 }

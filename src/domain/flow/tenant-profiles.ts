@@ -32,7 +32,7 @@ export interface TenantProfile {
   readonly settings: { readonly methods: readonly MethodKind[]; readonly accountDeletion: boolean };
 }
 
-interface TenantProfilesDependencies {
+interface Deps {
   readonly schemas: { current(scope: Scope, id: string): Pick<CompiledSchema, "identifiers"> };
   readonly methods: Methods;
   readonly languages: readonly string[];
@@ -45,12 +45,12 @@ interface TenantProfilesDependencies {
  * caller. A schema that people cannot choose is left out, unless it is the default one.
  */
 export class TenantProfiles {
-  readonly #dependencies: TenantProfilesDependencies;
+  readonly #deps: Deps;
   /** The profiles by settings, so that each is made once for a loaded configuration. */
   readonly #known = new WeakMap<TenantSettings, TenantProfile>();
 
-  constructor(dependencies: TenantProfilesDependencies) {
-    this.#dependencies = dependencies;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** The profile of a tenant: the same object until its settings change. */
@@ -64,7 +64,7 @@ export class TenantProfiles {
   }
 
   #make(tenant: Tenant): TenantProfile {
-    const { methods, languages } = this.#dependencies;
+    const { methods, languages } = this.#deps;
     const { settings } = tenant;
     const { registration, verification, recovery, password } = settings;
     const registers = registration.mode !== "closed";
@@ -108,7 +108,7 @@ export class TenantProfiles {
 
   #identifiersOf({ id: tenantId, settings }: Tenant): readonly IdentifierTrait[] {
     const ids = new Set([settings.defaultSchemaId, ...settings.selfServiceSchemaIds]);
-    const all = [...ids].flatMap((id) => this.#dependencies.schemas.current({ tenantId }, id).identifiers);
+    const all = [...ids].flatMap((id) => this.#deps.schemas.current({ tenantId }, id).identifiers);
     const same = (left: IdentifierTrait, right: IdentifierTrait) =>
       left.kind === right.kind && left.title.text === right.title.text;
     return all.filter((trait, index) => all.findIndex((other) => same(other, trait)) === index);

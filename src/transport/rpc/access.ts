@@ -7,11 +7,11 @@ import type { SessionCredential } from "../../domain/session/credential.ts";
 import { assertMeets } from "../../domain/session/demands.ts";
 import type { AuthenticatedSession } from "../../domain/session/session.ts";
 import type { Tenant, Tenants } from "../../domain/tenant/tenant.ts";
-import type { Exchange } from "../http/exchange.ts";
-import { assertOriginAllowed } from "../http/origin.ts";
+import type { Exchange } from "../net/exchange.ts";
+import { assertOriginAllowed } from "../net/origin.ts";
 import type { AccessRule } from "./access-rule.ts";
 import { BrowserSessions, type CookieSessions } from "./browser-sessions.ts";
-import type { Caller, SessionCaller } from "./call.ts";
+import { anonymous, bearerOf, type Caller, credentialKindOf, type SessionCaller } from "./caller.ts";
 import { type CertificateGrant, grantOf, unknownCertificate } from "./client-certificates.ts";
 import { forwardingScope } from "./forwarded-client.ts";
 
@@ -36,8 +36,8 @@ export interface Admission {
    * is none.
    */
   readonly session?: () => Promise<SessionCaller>;
-  /** The session cookies of the call; undefined where no browser calls. */
-  readonly browser?: BrowserSessions;
+  /** The session cookies of the call, made when they are asked for; undefined where no browser calls. */
+  readonly browser?: () => BrowserSessions;
 }
 
 /** Authenticates and authorizes calls. */
@@ -49,6 +49,8 @@ export interface Access {
    * count are removed by `setCookies`, the Set-Cookie headers of the answer.
    */
   admit(exchange: Exchange, rule: AccessRule, method: string, setCookies?: string[]): Promise<Admission>;
+  /** Who the headers show, whatever the method asks for. Throws a SESSION_ or API_KEY_ reason if they show nothing valid. */
+  identify(exchange: Exchange): Promise<Caller>;
   /**
    * The API key with which a server says for whom it calls, beside the credential of the call itself. Throws an API_KEY_ reason
    * unless the text is a live key of the tenant with the scope.
@@ -66,17 +68,23 @@ interface AccessDependencies {
   readonly clock: Clock;
 }
 
-const anonymous: Caller = { kind: "anonymous" };
-
 /** Makes the one place that decides who may call what. */
-export function createAccess(dependencies: AccessDependencies): Access {
-  const { tenants } = dependencies;
+export function createAccess(deps: AccessDependencies): Access {
+  const { tenants } = deps;
   const tenantOf = (exchange: Exchange) => tenants.byHost(exchange.host);
+  const browserOf = (tenant: Tenant, exchange: Exchange, setCookies: string[]) =>
+    new BrowserSessions(deps.sessions, tenant, exchange, setCookies);
   return {
     tenantOf,
+    async identify(exchange) {
+      if (credentialKindOf(exchange) === "api_key") return (await apiKeyOf(deps, exchange)).caller;
+      const tenant = tenantOf(exchange);
+      // What is stale is not removed for a call that did not need it.
+      return callerOf(deps.sessions, exchange, tenant, () => browserOf(tenant, exchange, []));
+    },
     async forwardingKey(exchange, text) {
-      const { tenant, apiKey } = await dependencies.apiKeys.authenticate(text);
-      // Security rule: a key counts for the users of its own tenant.
+      const { tenant, apiKey } = await deps.apiKeys.authenticate(text);
+      // Security rule (SR-ACCESS-5): a key counts for the users of its own tenant.
       if (tenant.id !== tenantOf(exchange).id) throw domainError("API_KEY_UNKNOWN", {});
       assertScope(apiKey.scopes, forwardingScope);
       return apiKey;
@@ -87,21 +95,21 @@ export function createAccess(dependencies: AccessDependencies): Access {
         case "anyone":
         case "flow": {
           const tenant = tenantOf(exchange);
-          const browser = new BrowserSessions(dependencies.sessions, tenant, exchange, setCookies);
+          const browser = once(() => browserOf(tenant, exchange, setCookies));
           if (!rule.withSession) return { tenant, caller: anonymous, browser };
-          const session = () => callerOf(dependencies.sessions, exchange, tenant, browser);
+          const session = () => callerOf(deps.sessions, exchange, tenant, browser);
           return { tenant, caller: anonymous, session, browser };
         }
         case "session": {
           const tenant = tenantOf(exchange);
-          const browser = new BrowserSessions(dependencies.sessions, tenant, exchange, setCookies);
-          const caller = await callerOf(dependencies.sessions, exchange, tenant, browser);
-          assertMeets(caller, rule.demands, { tenant, now: dependencies.clock.now() });
+          const browser = once(() => browserOf(tenant, exchange, setCookies));
+          const caller = await callerOf(deps.sessions, exchange, tenant, browser);
+          assertMeets(caller, rule.demands, { tenant, now: deps.clock.now() });
           return { tenant, caller, browser };
         }
         case "api_key":
-          return admitApiKey(dependencies, exchange, rule.scope);
-        // Security rule: default deny. A method that does not say who may call it can be called by nobody.
+          return admitApiKey(deps, exchange, rule.scope);
+        // Security rule (SR-ACCESS-1): default deny. A method that does not say who may call it can be called by nobody.
         case "undeclared":
           throw domainError("ACCESS_UNDECLARED", { method });
         default: {
@@ -117,7 +125,7 @@ async function callerOf(
   sessions: SessionAuthenticator,
   exchange: Exchange,
   tenant: Tenant,
-  browser: BrowserSessions,
+  browserOf: () => BrowserSessions,
 ): Promise<SessionCaller> {
   const bearer = bearerOf(exchange);
   // A bearer token wins over a cookie: whoever sends one means it, and no page can make a browser send one.
@@ -128,25 +136,31 @@ async function callerOf(
     return { kind: "session", ...found, credential: "bearer" };
   }
 
+  const browser = browserOf();
   if (!browser.isShown) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-  // Security rule: a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
+  // Security rule (SR-ORIGIN-1): a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
   assertOriginAllowed(exchange, tenant.settings.allowedOrigins);
   const { live, otherIdentity } = await browser.authenticate();
   const { session, identity, value } = live;
   return { kind: "session", session, identity, credential: "cookie", cookie: { value, otherIdentity } };
 }
 
-async function admitApiKey(
+async function admitApiKey(deps: AccessDependencies, exchange: Exchange, scope: string): Promise<Admission> {
+  const { tenant, caller, scopes } = await apiKeyOf(deps, exchange);
+  assertScope(scopes, scope);
+  return { tenant, caller };
+}
+
+/** The API key or certificate of a request, and what it may do. */
+async function apiKeyOf(
   { apiKeys, tenants, certificates, clock }: AccessDependencies,
   exchange: Exchange,
-  scope: string,
-): Promise<Admission> {
+): Promise<{ readonly tenant: Tenant; readonly caller: Caller; readonly scopes: readonly string[] }> {
   const bearer = bearerOf(exchange);
   if (bearer.kind === "malformed") throw domainError("API_KEY_MALFORMED", {}, { message: bearer.message });
   if (bearer.kind === "token") {
     const { tenant, apiKey } = await apiKeys.authenticate(bearer.text);
-    assertScope(apiKey.scopes, scope);
-    return { tenant, caller: { kind: "api_key", apiKey } };
+    return { tenant, caller: { kind: "api_key", apiKey }, scopes: apiKey.scopes };
   }
 
   const { certificate, certificateProblem } = exchange.peer;
@@ -159,33 +173,22 @@ async function admitApiKey(
   if (!(now <= certificate.validToDate)) throw unknownCertificate("CERT_HAS_EXPIRED");
   const { name, scopes } = grantOf(certificate, certificates());
   const expiresAt = instantOf(certificate.validToDate);
-  assertScope(scopes, scope);
-  return { tenant: tenants.byHost(undefined), caller: { kind: "certificate", name, scopes, expiresAt } };
+  return {
+    tenant: tenants.byHost(undefined),
+    caller: { kind: "certificate", name, scopes, expiresAt },
+    scopes,
+  };
 }
 
 function assertScope(granted: readonly string[], scope: string): void {
   if (!scopeAllows(granted, scope)) throw domainError("API_KEY_SCOPE_MISSING", { scope });
 }
 
-/** What an Authorization header holds. */
-type Bearer =
-  | { readonly kind: "absent" }
-  | { readonly kind: "token"; readonly text: string }
-  | { readonly kind: "malformed"; readonly message: string };
-
-/** What the Authorization header of a call holds. */
-export function bearerOf(exchange: Exchange): Bearer {
-  const header = exchange.header("authorization");
-  if (header === undefined) return { kind: "absent" };
-  // Node keeps the first of several; a proxy in front may have checked another one.
-  if (exchange.headerCount("authorization") > 1) {
-    return { kind: "malformed", message: "The Authorization header was sent more than once." };
-  }
-  // RFC 9110, section 11.1: the scheme is case-insensitive. Another scheme is meant for someone else.
-  if (!/^bearer(?: |$)/i.test(header)) return { kind: "absent" };
-  const text = header.slice("bearer".length).trim();
-  if (text === "" || /\s/.test(text)) {
-    return { kind: "malformed", message: "The Authorization header has no single token after `Bearer`." };
-  }
-  return { kind: "token", text };
+/** Makes a thing the first time that it is asked for. */
+function once<Thing extends object>(make: () => Thing): () => Thing {
+  let made: Thing | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

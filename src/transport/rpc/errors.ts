@@ -115,13 +115,13 @@ export function codeOf(reason: ErrorReason): Code {
  * they apply. Any error that is not a DomainError or ConnectError becomes INTERNAL with the original as `cause`, which is for
  * the log and never sent.
  */
-export function toConnectError(error: unknown, requestId: string): ConnectError {
-  if (error instanceof DomainError) return fromDomainError(error, codeOf(error.reason), requestId);
-  if (error instanceof ConnectError) return fromConnectError(error, requestId);
+export function toConnectError(error: unknown, callId: string): ConnectError {
+  if (error instanceof DomainError) return fromDomainError(error, codeOf(error.reason), callId);
+  if (error instanceof ConnectError) return fromConnectError(error, callId);
   return fromDomainError(
     new DomainError("INTERNAL", {}, { message: "internal error", cause: error }),
     Code.Internal,
-    requestId,
+    callId,
   );
 }
 
@@ -147,20 +147,20 @@ export function retryAfterSeconds(error: ConnectError): number | undefined {
   return delay === undefined ? undefined : Number(delay.seconds) + (delay.nanos > 0 ? 1 : 0);
 }
 
-function fromDomainError(error: DomainError, code: Code, requestId: string): ConnectError {
-  return new ConnectError(clip(error.message), code, undefined, detailsOf(error, requestId), error.cause);
+function fromDomainError(error: DomainError, code: Code, callId: string): ConnectError {
+  return new ConnectError(clip(error.message), code, undefined, detailsOf(error, callId), error.cause);
 }
 
-function fromConnectError(error: ConnectError, requestId: string): ConnectError {
+function fromConnectError(error: ConnectError, callId: string): ConnectError {
   if (reasonOf(error) !== undefined) return error;
   const reason = reasonOfCode(error.code);
-  if (reason === "INTERNAL") return toConnectError(error.cause ?? new Error(error.message), requestId);
+  if (reason === "INTERNAL") return toConnectError(error.cause ?? new Error(error.message), callId);
   const info = new DomainError(reason, {}, { message: error.rawMessage });
   const sent = new ConnectError(
     clip(error.rawMessage),
     error.code,
     error.metadata,
-    detailsOf(info, requestId),
+    detailsOf(info, callId),
     error.cause,
   );
   sent.details.push(...error.details);
@@ -189,12 +189,12 @@ function reasonOfCode(code: Code): ErrorReason {
   }
 }
 
-function detailsOf(error: DomainError, requestId: string): OutgoingDetails {
+function detailsOf(error: DomainError, callId: string): OutgoingDetails {
   const { reason, violations } = error;
   const retryAfterMs = error.retryAfterMs ?? defaultRetryAfterMs[reason];
   const metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(error.metadata)) metadata[key] = clip(value);
-  if (reason === "INTERNAL") metadata.requestId = requestId;
+  if (reason === "INTERNAL") metadata.requestId = callId;
 
   const details: OutgoingDetails = [
     { desc: ErrorInfoSchema, value: { reason, domain: errorDomain, metadata } },
@@ -233,7 +233,7 @@ function toDuration(milliseconds: number) {
 }
 
 /**
- * Security rule: no half of a surrogate pair is left in the text. Neither Protobuf nor a trailer can hold one, so the error
+ * Security rule (SR-INPUT-2): no half of a surrogate pair is left in the text. Neither Protobuf nor a trailer can hold one, so the error
  * could not be sent.
  */
 function clip(text: string): string {

@@ -1,7 +1,7 @@
 import { domainError } from "../../domain/errors.ts";
 import type { FieldViolationReason } from "../../domain/field-violation.ts";
-import type { Exchange } from "../http/exchange.ts";
-import { plainAddress } from "../http/peers.ts";
+import type { Exchange } from "../net/exchange.ts";
+import { plainIp } from "../net/peers.ts";
 
 /**
  * The header with the API key of a server that calls for its users. It is not `Authorization`, which may hold the user's
@@ -16,23 +16,23 @@ export const forwardingScope = "client:forward";
 
 /** The user for whom a server calls. */
 export interface ForwardedClient {
-  readonly address: string;
+  readonly clientIp: string;
   readonly userAgent: string | undefined;
 }
 
 /**
  * Reads the user of a call with the key of such a server. Throws REQUEST_INVALID, which names the header.
  *
- * Security rule: users never share the IP address of the app by mistake. With a key the header must be there and be one IP
+ * Security rule (SR-ACCESS-5): users never share the IP address of the app by mistake. With a key the header must be there and be one IP
  * address.
  */
 export function readForwardedClient(exchange: Exchange): ForwardedClient {
   const text = exchange.header(addressHeader);
   if (text === undefined) throw invalidAddress("REQUIRED", `is required with ${forwardingKeyHeader}`);
-  const address = plainAddress(text);
-  if (address === undefined)
+  const clientIp = plainIp(text);
+  if (clientIp === undefined)
     throw invalidAddress("FORMAT", "must be one IPv4 or IPv6 address, without a port");
-  return { address, userAgent: exchange.header(userAgentHeader) };
+  return { clientIp, userAgent: exchange.header(userAgentHeader) };
 }
 
 function invalidAddress(reason: FieldViolationReason, problem: string) {

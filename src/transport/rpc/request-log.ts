@@ -1,9 +1,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "../../domain/ports.ts";
-import type { Caller } from "./call.ts";
+import type { Call } from "./call.ts";
+import { namesOf } from "./caller.ts";
 import { reasonOf } from "./errors.ts";
-import type { Inbound } from "./inbound.ts";
 
 /** A call that has ended. */
 export interface FinishedCall {
@@ -14,7 +14,7 @@ export interface FinishedCall {
   /** Whether calls of this method are logged at `debug` only. */
   readonly quiet: boolean;
   readonly error: ConnectError | undefined;
-  readonly inbound: Inbound;
+  readonly call: Call;
 }
 
 /** Writes the log of calls. */
@@ -26,9 +26,9 @@ export type RequestLog = (call: FinishedCall, durationMs: number) => void;
  * so no secret can be.
  */
 export function createRequestLog(logger: Logger): RequestLog {
-  return (call, durationMs) => {
-    const { method, protocol, error, quiet, inbound } = call;
-    const { requestId } = inbound;
+  return ({ method, protocol, error, quiet, call }, durationMs) => {
+    const { id: requestId, clientIp, forwarder, caller } = call;
+    const { id: callerId } = namesOf(caller);
     if (error?.code === Code.Internal) {
       logger.error({ requestId, method, err: error.cause ?? error }, "call failed");
     }
@@ -39,9 +39,10 @@ export function createRequestLog(logger: Logger): RequestLog {
       protocol,
       durationMs: Math.round(durationMs * 100) / 100,
       requestId,
-      address: inbound.address,
-      ...(inbound.forwardedBy === undefined ? {} : { forwardedBy: inbound.forwardedBy }),
-      ...callerFields(inbound.caller),
+      address: clientIp,
+      ...(forwarder === undefined ? {} : { forwardedBy: forwarder.apiKey.id }),
+      caller: caller.kind,
+      ...(callerId === undefined ? {} : { callerId }),
     };
     if (quiet) logger.debug(fields, "call");
     else logger.info(fields, "call");
@@ -51,17 +52,4 @@ export function createRequestLog(logger: Logger): RequestLog {
 /** The name of how a call ended: `ok`, or the code of its error. */
 export function codeName(error: ConnectError | undefined): string {
   return error === undefined ? "ok" : codeToString(error.code);
-}
-
-function callerFields(caller: Caller | undefined): object {
-  switch (caller?.kind) {
-    case "session":
-      return { caller: "session", callerId: caller.identity.id };
-    case "api_key":
-      return { caller: "api_key", callerId: caller.apiKey.id };
-    case "certificate":
-      return { caller: "certificate", callerId: caller.name };
-    default:
-      return { caller: "anonymous" };
-  }
 }

@@ -157,6 +157,13 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
    * @generated from field: repeated string native_origins = 9;
    */
   nativeOrigins: string[];
+
+  /**
+   * What callers may make this process hold at the same time.
+   *
+   * @generated from field: ostiary.config.v1.Budgets budgets = 10;
+   */
+  budgets?: Budgets | undefined;
 };
 
 /**
@@ -164,6 +171,73 @@ export declare type Server = Message<"ostiary.config.v1.Server"> & {
  * Use `create(ServerSchema)` to create a new message.
  */
 export declare const ServerSchema: GenMessage<Server>;
+
+/**
+ * Budgets bounds what callers make one process hold, on both listeners together. A caller is a client IP (IPv6 by its /64)
+ * until it has shown a valid session, API key or client certificate; from then on it is the identity. API keys and
+ * certificates may have all of a budget. Callers with valid credentials have budgets of their own, as large as those of
+ * the others. What is refused is answered with `RATE_LIMITED` or `SERVER_OVERLOADED`.
+ *
+ * @generated from message ostiary.config.v1.Budgets
+ */
+export declare type Budgets = Message<"ostiary.config.v1.Budgets"> & {
+  /**
+   * Open connections. For one more the connection that is needed least is closed: first the one that has been idle
+   * longest, then the oldest on which nobody has shown a valid credential.
+   *
+   * @generated from field: uint32 connections = 1;
+   */
+  connections: number;
+
+  /**
+   * Open connections of one client IP; those of `trusted_proxies` are not counted by IP.
+   *
+   * @generated from field: uint32 connections_per_client_ip = 2;
+   */
+  connectionsPerClientIp: number;
+
+  /**
+   * Bytes of requests under way. A call counts as 16 KiB at least, until its answer has gone out. At least
+   * `max_request_bytes`.
+   *
+   * @generated from field: uint32 request_bytes = 3;
+   */
+  requestBytes: number;
+
+  /**
+   * Bytes of requests under way of one caller.
+   *
+   * @generated from field: uint32 request_bytes_per_caller = 4;
+   */
+  requestBytesPerCaller: number;
+
+  /**
+   * Open streams.
+   *
+   * @generated from field: uint32 streams = 5;
+   */
+  streams: number;
+
+  /**
+   * Open streams of one caller.
+   *
+   * @generated from field: uint32 streams_per_caller = 6;
+   */
+  streamsPerCaller: number;
+
+  /**
+   * How long a stream without a valid credential may last: health and reflection.
+   *
+   * @generated from field: google.protobuf.Duration anonymous_stream_lifetime = 7;
+   */
+  anonymousStreamLifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message ostiary.config.v1.Budgets.
+ * Use `create(BudgetsSchema)` to create a new message.
+ */
+export declare const BudgetsSchema: GenMessage<Budgets>;
 
 /**
  * Ui configures the self-service pages at `/ui/` of the public listener.

@@ -108,7 +108,7 @@ export enum ErrorReason {
   DATABASE_UNAVAILABLE = 10,
 
   /**
-   * Too many passwords are waiting to be hashed.
+   * The server has as much under way as it may: requests, streams, or passwords that wait to be hashed.
    * Code: RESOURCE_EXHAUSTED. Metadata: none.
    *
    * @generated from enum value: ERROR_REASON_SERVER_OVERLOADED = 11;

@@ -9,8 +9,8 @@ import type { DomainError } from "../../../domain/errors.ts";
 import { toConnectError } from "../errors.ts";
 
 /** The error of one part of a call, with everything that the error of a separate call would say. */
-export function toCallError(error: DomainError, requestId: string): MessageInitShape<typeof CallErrorSchema> {
-  const connectError = toConnectError(error, requestId);
+export function toCallError(error: DomainError, callId: string): MessageInitShape<typeof CallErrorSchema> {
+  const connectError = toConnectError(error, callId);
   return {
     code: connectError.code,
     message: connectError.rawMessage,

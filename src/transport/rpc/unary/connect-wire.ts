@@ -1,11 +1,16 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { BodyLimits, Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import { retryAfterSeconds } from "../errors.ts";
-import { acceptedEncodings, decompress, isCompressed } from "./compression.ts";
 import { type Codec, malformed } from "./decode.ts";
-import { parseConnectTimeout } from "./timeouts.ts";
-import type { AnswerHead, Wire } from "./wire.ts";
+import {
+  type AnswerHead,
+  acceptedEncodings,
+  decompress,
+  isCompressed,
+  parseConnectTimeout,
+  type Wire,
+} from "./wire.ts";
 
 /** Connect's unary calls by POST, https://connectrpc.com/docs/protocol#unary-request. */
 export const connectPost: Readonly<Record<Codec, Wire>> = {
@@ -48,21 +53,21 @@ function createWire(codec: Codec, readMessage: Wire["readMessage"]): Wire {
   };
 }
 
-async function readFromBody(exchange: Exchange, limitBytes: number): Promise<Uint8Array> {
+async function readFromBody(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array> {
   checkVersion(exchange.header("connect-protocol-version"), "1", "Connect-Protocol-Version");
   const compressed = isCompressed(exchange.header("content-encoding"));
-  const body = await exchange.readBody({ maxBytes: limitBytes });
-  return compressed ? decompress(body, limitBytes) : body;
+  const body = await exchange.readBody(limits);
+  return compressed ? decompress(body, limits.maxBytes) : body;
 }
 
-async function readFromQuery(exchange: Exchange, limitBytes: number): Promise<Uint8Array> {
+async function readFromQuery(exchange: Exchange, { maxBytes }: BodyLimits): Promise<Uint8Array> {
   const query = new URLSearchParams(exchange.query);
   checkVersion(query.get("connect") ?? undefined, "v1", "connect");
   const compressed = isCompressed(query.get("compression") ?? undefined);
   const text = query.get("message");
   if (text === null) throw malformed("A GET needs the query parameter message.");
   const message = query.get("base64") === "1" ? decodeBase64(text) : Buffer.from(text);
-  return compressed ? decompress(message, limitBytes) : message;
+  return compressed ? decompress(message, maxBytes) : message;
 }
 
 function checkVersion(version: string | undefined, expected: string, name: string): void {

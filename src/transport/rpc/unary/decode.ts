@@ -8,9 +8,8 @@ import {
 import { domainError } from "../../../domain/errors.ts";
 import type { FieldViolation } from "../../../domain/field-violation.ts";
 import type { AssertClosed } from "../closed-messages.ts";
-import { exceedsJsonDepth } from "./json-depth.ts";
-import { hasVanishingNumber } from "./json-numbers.ts";
 import { locateJsonError } from "./json-path.ts";
+import { exceedsJsonDepth, hasVanishingNumber } from "./json-text.ts";
 
 /** How a message is written. */
 export type Codec = "json" | "proto";
@@ -37,16 +36,9 @@ export function binaryOptionsFor(closed: AssertClosed | undefined) {
 /** How messages are read from JSON: what is unknown is refused. */
 export const jsonOptions = { ignoreUnknownFields: false, recursionLimit: maxNesting };
 
-/** The options for reading a message. */
-interface DecodeOptions {
-  /** The message types that a google.protobuf.Any in JSON may hold. */
-  readonly jsonTypes?: Registry | undefined;
-  /** The check for unknown fields in closed messages (closed-messages.ts). */
-  readonly closed?: AssertClosed | undefined;
-}
-
 /**
- * Reads a message. Throws REQUEST_MALFORMED for all that is wrong with it; for JSON of
+ * Reads a message. `jsonTypes`: what a google.protobuf.Any in JSON may hold; `closed`: the method's check for unknown fields,
+ * which are kept for it. Throws REQUEST_MALFORMED for all that is wrong with it; for JSON of
  * at most 8 KiB a violation names the field.
  * What a client sent is never an internal error, so everything that decoding throws is taken as its mistake.
  */
@@ -54,7 +46,8 @@ export function decodeMessage<Desc extends DescMessage>(
   schema: Desc,
   codec: Codec,
   bytes: Uint8Array,
-  { jsonTypes, closed }: DecodeOptions = {},
+  jsonTypes: Registry | undefined,
+  closed: AssertClosed | undefined,
 ): MessageShape<Desc> {
   return codec === "json" ? decodeJson(schema, bytes, jsonTypes) : decodeBinary(schema, bytes, closed);
 }
@@ -73,15 +66,12 @@ function decodeBinary<Desc extends DescMessage>(
   bytes: Uint8Array,
   closed: AssertClosed | undefined,
 ): MessageShape<Desc> {
-  let message: MessageShape<Desc>;
   try {
-    message = fromBinary(schema, bytes, binaryOptionsFor(closed));
+    return fromBinary(schema, bytes, binaryOptionsFor(closed));
   } catch (cause) {
     // The library's sentence may quote what was sent, which may be a secret: it goes no further than `cause`.
     throw malformed(`The request is not a ${schema.typeName} in Protobuf's binary form.`, [], cause);
   }
-  closed?.(message);
-  return message;
 }
 
 function decodeJson<Desc extends DescMessage>(
@@ -104,7 +94,7 @@ function decodeJson<Desc extends DescMessage>(
   try {
     message = fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
   } catch (cause) {
-    // Security rule: what is refused does not cost more than what is served.
+    // Security rule (SR-INPUT-1): what is refused does not cost more than what is served.
     if (text.length > maxLocatedLength) {
       throw malformed(
         `The request is not a ${schema.typeName} in its JSON form, and too long to say where.`,

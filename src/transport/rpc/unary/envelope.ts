@@ -1,14 +1,13 @@
 import { Code } from "@connectrpc/connect";
-import { tooLarge } from "../../http/body-reader.ts";
-import type { Exchange } from "../../http/exchange.ts";
+import { compressedFlag } from "@connectrpc/connect/protocol";
+import { tooLarge } from "../../net/body-reader.ts";
+import type { BodyLimits, Exchange } from "../../net/exchange.ts";
 import { protocolError } from "../errors.ts";
-import { decompress } from "./compression.ts";
 import { malformed } from "./decode.ts";
+import { decompress } from "./wire.ts";
 
 /** Flags and length before each message of gRPC and gRPC-Web. */
 export const envelopeHeaderBytes = 5;
-
-const compressedFlag = 0b1;
 
 /**
  * The message in the body of a unary call: exactly one envelope. Throws REQUEST_MALFORMED if it is cut off or
@@ -50,9 +49,10 @@ export function encloseMessage(content: Uint8Array | string, flags = 0): Buffer 
 }
 
 /** Reads a body of one envelope. A length beyond the limit is refused as soon as it is declared. */
-export function readEnvelopedBody(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+export function readEnvelopedBody(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array> {
+  const { maxBytes } = limits;
   return exchange.readBody({
-    maxBytes,
+    ...limits,
     overheadBytes: envelopeHeaderBytes,
     inspect: (start) => {
       const declares = start.length >= envelopeHeaderBytes;

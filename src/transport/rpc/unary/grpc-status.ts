@@ -6,7 +6,7 @@ import {
   RetryInfoSchema,
 } from "../../../../gen/google/rpc/error_details_pb.js";
 import { UserMessageSchema } from "../../../../gen/ostiary/error/v1/error_detail_pb.js";
-import type { ResponseHeaders } from "../../http/exchange.ts";
+import type { ResponseHeaders } from "../../net/exchange.ts";
 
 // grpc-java and grpcio refuse metadata beyond 8 KiB; the rest is for request id, cookies and CORS.
 const maxStatusBytes = 6 * 1024;

@@ -1,12 +1,10 @@
 import { trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
-import { acceptedEncodings } from "./compression.ts";
+import type { BodyLimits, Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import { type Codec, malformed } from "./decode.ts";
 import { encloseMessage, envelopeHeaderBytes, readEnvelopedBody } from "./envelope.ts";
 import { statusTrailers } from "./grpc-status.ts";
 import { readGrpcMessage } from "./grpc-wire.ts";
-import { parseGrpcTimeout } from "./timeouts.ts";
-import type { Wire } from "./wire.ts";
+import { acceptedEncodings, parseGrpcTimeout, type Wire } from "./wire.ts";
 
 /** gRPC-Web, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: trailers come at the end of the body. */
 export const grpcWeb: Readonly<Record<Codec, Wire>> = {
@@ -30,8 +28,8 @@ function createWire(codec: Codec, contentType: string, text: boolean): Wire {
     protocol: "grpc-web",
     codec,
     timeoutMs: (exchange) => parseGrpcTimeout(exchange.header("grpc-timeout")),
-    readMessage: (exchange, limitBytes) =>
-      readGrpcMessage(exchange, limitBytes, text ? readTextBody : readEnvelopedBody),
+    readMessage: (exchange, limits) =>
+      readGrpcMessage(exchange, limits, text ? readTextBody : readEnvelopedBody),
     succeed(exchange, { headers, trailers }, message) {
       trailers["grpc-status"] = "0";
       respond(exchange, headers, Buffer.concat([encloseMessage(message), encloseTrailers(trailers)]));
@@ -50,9 +48,10 @@ function encloseTrailers(trailers: ResponseHeaders): Buffer {
   return encloseMessage(Buffer.from(lines.join("")), trailerFlag);
 }
 
-async function readTextBody(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+async function readTextBody(exchange: Exchange, limits: BodyLimits): Promise<Uint8Array> {
+  const { maxBytes } = limits;
   const overheadBytes = Math.ceil((maxBytes + envelopeHeaderBytes) / 3) * 4 + 4 - maxBytes;
-  const body = await exchange.readBody({ maxBytes, overheadBytes });
+  const body = await exchange.readBody({ ...limits, overheadBytes });
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
   // Padding only at the end of the frame, so that it is one piece and decoded in one pass. A character alone is no byte.
   const { length } = text.replace(/={1,2}$/, "");

@@ -1,10 +1,8 @@
-import type { Exchange } from "../../http/exchange.ts";
-import { acceptedEncodings, isCompressed } from "./compression.ts";
+import type { BodyLimits, Exchange } from "../../net/exchange.ts";
 import type { Codec } from "./decode.ts";
 import { encloseMessage, openEnvelope, readEnvelopedBody } from "./envelope.ts";
 import { statusTrailers } from "./grpc-status.ts";
-import { parseGrpcTimeout } from "./timeouts.ts";
-import type { Wire } from "./wire.ts";
+import { acceptedEncodings, isCompressed, parseGrpcTimeout, type Wire } from "./wire.ts";
 
 /** gRPC over HTTP/2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 export const grpc: Readonly<Record<Codec, Wire>> = {
@@ -18,11 +16,11 @@ export const grpcUnnamed: Wire = createWire("proto", "application/grpc");
 /** The message of a gRPC or gRPC-Web body. */
 export async function readGrpcMessage(
   exchange: Exchange,
-  limitBytes: number,
-  read: (exchange: Exchange, maxBytes: number) => Promise<Uint8Array>,
+  limits: BodyLimits,
+  read: (exchange: Exchange, limits: BodyLimits) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   const compressed = isCompressed(exchange.header("grpc-encoding"));
-  return openEnvelope(await read(exchange, limitBytes), compressed, limitBytes);
+  return openEnvelope(await read(exchange, limits), compressed, limits.maxBytes);
 }
 
 function createWire(codec: Codec, contentType: string): Wire {
@@ -30,7 +28,7 @@ function createWire(codec: Codec, contentType: string): Wire {
     protocol: "grpc",
     codec,
     timeoutMs: (exchange) => parseGrpcTimeout(exchange.header("grpc-timeout")),
-    readMessage: (exchange, limitBytes) => readGrpcMessage(exchange, limitBytes, readEnvelopedBody),
+    readMessage: (exchange, limits) => readGrpcMessage(exchange, limits, readEnvelopedBody),
     succeed(exchange, { headers, trailers }, message) {
       headers["content-type"] = contentType;
       trailers["grpc-status"] = "0";

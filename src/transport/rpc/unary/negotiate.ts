@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import type { Exchange, ResponseHeaders } from "../../http/exchange.ts";
+import type { Exchange, ResponseHeaders } from "../../net/exchange.ts";
 import { protocolError } from "../errors.ts";
 import type { Route } from "../routes.ts";
 import { codecOfQuery, connectGet, connectPost } from "./connect-wire.ts";

@@ -1,147 +1,100 @@
-import {
-  create,
-  type DescMessage,
-  type MessageShape,
-  type Registry,
-  toBinary,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { create, type MessageShape, type Registry, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { domainError } from "../../../domain/errors.ts";
-import type { Clock } from "../../../domain/ports.ts";
-import { matchesEtag } from "../../http/etag.ts";
-import type { Exchange } from "../../http/exchange.ts";
-import type { Access } from "../access.ts";
-import type { AddressLimits } from "../address-limits.ts";
-import { admitAddress, admitCall } from "../admit-call.ts";
-import { setCall } from "../call.ts";
+import { matchesEtag } from "../../net/etag.ts";
+import type { Call } from "../call.ts";
 import { toConnectError } from "../errors.ts";
-import { createCall, type Inbound } from "../inbound.ts";
+import type { Pipeline } from "../pipeline.ts";
 import type { Route } from "../routes.ts";
-import type { ValidateRequest } from "../validation.ts";
-import { addCookies, UnaryContext } from "./context.ts";
-import { type Codec, decodeMessage } from "./decode.ts";
+import { decodeMessage } from "./decode.ts";
 import type { EncodedMessage, Wire } from "./wire.ts";
 
 /** What a unary call is served with. */
 export interface UnaryDependencies {
-  readonly access: Access;
-  readonly addressLimits: AddressLimits;
-  readonly validate: ValidateRequest;
+  readonly pipeline: Pipeline;
   /** What a google.protobuf.Any may hold in JSON. */
   readonly jsonTypes: Registry | undefined;
-  readonly clock: Clock;
 }
 
-/** How a call ended. */
-export interface CallResult {
-  /** Undefined: it succeeded. */
-  readonly error: ConnectError | undefined;
-}
+/** How a call ended; undefined: it succeeded. */
+export type CallResult = ConnectError | undefined;
 
-const succeeded: CallResult = { error: undefined };
-
-/**
- * Serves a unary call: limits by address, authenticates, authorizes, reads the request, validates, calls the service, and answers.
- * The order is the same for streams (streaming.ts). Whatever goes wrong is answered; nothing is thrown.
- */
+/** Serves a unary call: the pipeline, the service, the answer. Whatever goes wrong is answered; nothing is thrown. */
 export async function serveUnary(
-  dependencies: UnaryDependencies,
+  deps: UnaryDependencies,
   route: Route,
   wire: Wire,
-  inbound: Inbound,
+  call: Call,
 ): Promise<CallResult> {
-  const { exchange, headers } = inbound;
-  const setCookies: string[] = [];
-  let context: UnaryContext | undefined;
-  let result = succeeded;
-  let message: EncodedMessage | undefined;
+  let message: EncodedMessage = "";
+  let error: CallResult;
   try {
-    const timeoutMs = wire.timeoutMs(exchange);
-    context = new UnaryContext(exchange, route.method, wire.protocol, timeoutMs);
-    const work = carryOut(dependencies, route, wire, inbound, context, setCookies);
-    message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, context));
-  } catch (error) {
-    result = { error: toConnectError(error, inbound.requestId) };
+    const timeoutMs = wire.timeoutMs(call.exchange);
+    call.begin(route.method, wire.protocol, timeoutMs);
+    const work = carryOut(deps, route, wire, call);
+    message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, call));
+  } catch (cause) {
+    error = toConnectError(cause, call.id);
   }
-
-  try {
-    context?.copyHeadersTo(headers);
-    if (setCookies.length > 0) addCookies(headers, setCookies);
-    const head = { headers, trailers: context?.trailers() ?? {} };
-    if (exchange.gone) return { error: result.error ?? canceled(inbound) };
-    if (result.error === undefined && message !== undefined) {
-      context?.shared?.addHeadersTo(headers);
-      if (context?.shared !== undefined && isKnown(exchange, context.shared.etag)) {
-        exchange.respond({ status: 304, headers });
-      } else wire.succeed(exchange, head, message);
-    } else if (result.error !== undefined) wire.fail(exchange, head, result.error);
-  } catch (error) {
-    if (exchange.gone) return { error: result.error ?? canceled(inbound) };
-    // A header or trailer that cannot be sent, for example one with a line break in it.
-    result = { error: toConnectError(error, inbound.requestId) };
-    wire.fail(
-      exchange,
-      { headers: { "x-request-id": inbound.requestId }, trailers: {} },
-      result.error as ConnectError,
-    );
-  }
-  return result;
+  return answer(wire, call, message, error);
 }
 
 async function carryOut(
-  dependencies: UnaryDependencies,
+  { pipeline, jsonTypes }: UnaryDependencies,
   route: Route,
   wire: Wire,
-  inbound: Inbound,
-  context: UnaryContext,
-  setCookies: string[],
+  call: Call,
 ): Promise<EncodedMessage> {
-  const { validate, jsonTypes, clock } = dependencies;
-  const { exchange } = inbound;
-  // Before the body is read, so that what is refused costs next to nothing, and nobody without credentials makes the server
-  // hold or parse what only an operator may send.
-  const byAddress = admitAddress(dependencies, inbound, route);
-  if (byAddress !== undefined) await byAddress;
-  const admission = await admitCall(dependencies, inbound, route, setCookies);
-  inbound.caller = admission.caller;
-  const bytes = await wire.readMessage(exchange, route.maxRequestBytes);
-  setCall(context, createCall(inbound, admission, clock.now(), setCookies));
-
+  const { method, spec, closed, maxRequestBytes } = route;
+  await pipeline.admit(call, route);
+  const grow = (length: number) => call.holding?.grow(length);
+  const bytes = await wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
-  const request = decodeMessage(route.method.input, wire.codec, bytes, {
-    jsonTypes,
-    closed: route.closed,
-  });
-  validate(route.method.input, request);
-  if (route.spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
-  const response = await route.spec.impl(request, context);
-  if (context.shared !== undefined) return context.shared.encodedAs(wire.codec);
-  return encode(route.method.output, wire.codec, create(route.method.output, response), jsonTypes);
+  const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);
+  pipeline.check(call, route, request);
+  if (spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
+  const response = await spec.impl(request, call);
+  if (call.shared !== undefined) return call.shared.encodedAs(wire.codec);
+  const message: MessageShape<typeof method.output> = create(method.output, response);
+  return wire.codec === "json"
+    ? toJsonString(method.output, message, { registry: jsonTypes })
+    : toBinary(method.output, message);
+}
+
+function answer(wire: Wire, call: Call, message: EncodedMessage, error: CallResult): CallResult {
+  const { exchange, headers, shared } = call;
+  const canceled = () => error ?? toConnectError(domainError("REQUEST_CANCELED", {}), call.id);
+  try {
+    call.completeHeaders();
+    const head = { headers, trailers: call.trailers() };
+    if (exchange.gone) return canceled();
+    if (error !== undefined) wire.fail(exchange, head, error);
+    else {
+      shared?.addHeadersTo(headers);
+      if (shared !== undefined && isKnown(call, shared.etag)) exchange.respond({ status: 304, headers });
+      else wire.succeed(exchange, head, message);
+    }
+    return error;
+  } catch (cause) {
+    if (exchange.gone) return canceled();
+    // A header or trailer that cannot be sent, for example one with a line break in it.
+    const failure = toConnectError(cause, call.id);
+    wire.fail(exchange, { headers: { "x-request-id": call.id }, trailers: {} }, failure);
+    return failure;
+  }
 }
 
 /** Whether the caller of a GET has the answer already. */
-function isKnown(exchange: Exchange, etag: string): boolean {
+function isKnown({ exchange }: Call, etag: string): boolean {
   return exchange.method === "GET" && matchesEtag(exchange.header("if-none-match"), etag);
 }
 
-function encode(
-  schema: DescMessage,
-  codec: Codec,
-  message: MessageShape<DescMessage>,
-  jsonTypes: Registry | undefined,
-): EncodedMessage {
-  return codec === "json"
-    ? toJsonString(schema, message, { registry: jsonTypes })
-    : toBinary(schema, message);
-}
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number, context: UnaryContext): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number, call: Call): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       const error = domainError("REQUEST_TIMEOUT", {});
-      context.abort(error);
+      call.abort(error);
       reject(error);
     }, timeoutMs);
   });
@@ -150,8 +103,4 @@ async function withDeadline<T>(work: Promise<T>, timeoutMs: number, context: Una
   } finally {
     clearTimeout(timer);
   }
-}
-
-function canceled({ requestId }: Inbound): ConnectError {
-  return toConnectError(domainError("REQUEST_CANCELED", {}), requestId);
 }

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import type { ResponseHeaders } from "../../http/exchange.ts";
-import { UnaryContext } from "./context.ts";
+import type { ResponseHeaders } from "../../net/exchange.ts";
+import { callOf } from "../call.ts";
 import type { Codec } from "./decode.ts";
 import type { EncodedMessage } from "./wire.ts";
 
 /**
  * An answer that is the same for every caller. It is encoded once, and browsers and other caches may keep it for a while.
  *
- * Security rule: it must not depend on a credential, a cookie or an IP address, and no cookie is set with it.
+ * Security rule (SR-PAGES-4): it must not depend on a credential, a cookie or an IP address, and no cookie is set with it.
  */
 export class SharedAnswer<Desc extends DescMessage = DescMessage> {
   readonly message: MessageShape<Desc>;
@@ -50,6 +50,6 @@ export function share<Desc extends DescMessage>(
   context: HandlerContext,
   answer: SharedAnswer<Desc>,
 ): MessageShape<Desc> {
-  if (context instanceof UnaryContext) context.shared = answer as unknown as SharedAnswer;
+  callOf(context).shared = answer as unknown as SharedAnswer;
   return answer.message;
 }

@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { domainError } from "../domain/errors.ts";
+import type { Logger } from "../domain/ports.ts";
+import { addCorsHeaders, isPreflight, respondToPreflight } from "./net/cors.ts";
+import type { Exchange, HttpHandler } from "./net/exchange.ts";
+import { baseHeaders, type HeaderSize, isHttps, maxHeaderFields } from "./net/headers.ts";
+import type { Peers } from "./net/peers.ts";
+import type { Metrics } from "./pages/metrics.ts";
+import {
+  asksForPage,
+  clearCookiesPath,
+  respondToClearCookies,
+  respondTooManyCookies,
+} from "./pages/too-many-cookies.ts";
+import type { Access } from "./rpc/access.ts";
+import { Call, callIdOf } from "./rpc/call.ts";
+import { protocolError, toConnectError } from "./rpc/errors.ts";
+import { forwardingKeyHeader } from "./rpc/forwarded-client.ts";
+import type { PathGuards } from "./rpc/path-guards.ts";
+import { codeName, type FinishedCall, type RequestLog } from "./rpc/request-log.ts";
+import type { ListenerName, Route } from "./rpc/routes.ts";
+import type { StreamServer } from "./rpc/stream/serve.ts";
+import { connectPost } from "./rpc/unary/connect-wire.ts";
+import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/negotiate.ts";
+import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
+import type { CallTracer } from "./telemetry.ts";
+
+/** What a listener's requests are answered with. */
+interface Deps extends UnaryDependencies {
+  readonly name: ListenerName;
+  readonly access: Access;
+  readonly peers: Peers;
+  readonly maxHeaderBytes: number;
+  readonly routes: ReadonlyMap<string, Route>;
+  /** Plain HTTP paths beside the calls. */
+  readonly httpRoutes: ReadonlyMap<string, HttpHandler>;
+  /** What guards these paths on the admin listener. */
+  readonly guards: PathGuards;
+  readonly streams: StreamServer;
+  readonly requestLog: RequestLog;
+  readonly metrics: Metrics;
+  readonly tracer: CallTracer | undefined;
+  readonly logger: Logger;
+}
+
+/** Answers the requests of one listener. */
+export class Dispatcher {
+  readonly #deps: Deps;
+  #warnedOfForwarding = false;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** Answers a request. Nothing that a client sends makes it throw or reject. */
+  async dispatch(exchange: Exchange, size: HeaderSize): Promise<void> {
+    let call: Call | undefined;
+    try {
+      call = this.#receive(exchange);
+      await this.#route(call, size);
+    } catch (error) {
+      this.#giveUp(exchange, call?.id ?? randomUUID(), error);
+    }
+  }
+
+  /**
+   * The last resort, for a mistake of this file and not of a service: those are mapped where they are called.
+   *
+   * Security rule (SR-INPUT-2): it cannot fail for the reason that the answer failed. Its headers are fresh, and where nothing can be
+   * answered the request is ended.
+   */
+  #giveUp(exchange: Exchange, id: string, error: unknown): void {
+    const { logger } = this.#deps;
+    // Of somebody who went away in the middle of it nothing is to be told; it is no failure of the server.
+    if (exchange.gone) {
+      logger.debug({ requestId: id, err: error }, "the client of a request went away");
+      return;
+    }
+    logger.error({ requestId: id, err: error }, "a request could not be answered");
+    try {
+      const headers = baseHeaders(id, exchange.peer.encrypted);
+      const answered = exchange.answered;
+      connectPost.json.fail(exchange, { headers, trailers: {} }, toConnectError(error, id), 500);
+      if (answered) exchange.destroy();
+    } catch {
+      exchange.destroy();
+    }
+  }
+
+  async #route(call: Call, size: HeaderSize): Promise<void> {
+    const { exchange, headers } = call;
+    const { routes, httpRoutes, name } = this.#deps;
+    const oversized = size.fields > maxHeaderFields || size.bytes > this.#deps.maxHeaderBytes;
+    if (name === "public" && exchange.path === clearCookiesPath) {
+      return respondToClearCookies(exchange, headers, oversized);
+    }
+    if (oversized) return this.#refuseHeaders(call);
+    if (exchange.headerCount("host") > 1) return this.#refuse(call, ambiguousHost());
+    if (name === "public" && isPreflight(exchange)) return respondToPreflight(exchange, headers);
+
+    const route = routes.get(exchange.path);
+    if (route !== undefined) return this.#serveCall(call, route);
+    const handler = httpRoutes.get(exchange.path);
+    if (handler === undefined) return this.#refuseUnknown(call);
+    if (exchange.method !== "GET" && exchange.method !== "HEAD") {
+      return this.#refuse(call, methodNotAllowed("GET, HEAD"));
+    }
+    if (await this.#deps.guards.admit(call)) await handler(exchange, headers);
+  }
+
+  async #serveCall(call: Call, route: Route): Promise<void> {
+    const { tracer } = this.#deps;
+    if (route.spec.kind !== "unary") return this.#serveStream(call, route);
+    const negotiated = negotiate(call.exchange, route);
+    if ("refusal" in negotiated) return this.#refuse(call, negotiated.refusal, route);
+    const { wire } = negotiated;
+    const span = tracer?.start(route.name, wire.protocol, call);
+    const error = await serveUnary(this.#deps, route, wire, call);
+    span?.end(error);
+    this.#finish({ method: route.name, protocol: wire.protocol, quiet: route.quiet, error, call });
+  }
+
+  async #serveStream(call: Call, route: Route): Promise<void> {
+    const { streams, tracer } = this.#deps;
+    const refusal = streams.refuse(call, route);
+    if (refusal !== undefined) return this.#refuse(call, refusal, route);
+    const protocol = streamProtocol(call.exchange);
+    const span = tracer?.start(route.name, protocol, call);
+    const error = await streams.serve(call, route);
+    span?.end(error);
+    this.#finish({ method: route.name, protocol, quiet: route.quiet, error, call });
+  }
+
+  #receive(exchange: Exchange): Call {
+    const { access, name, peers } = this.#deps;
+    const id = callIdOf(exchange);
+    const forwardedFor = exchange.header("x-forwarded-for");
+    if (forwardedFor !== undefined && !exchange.peer.trustedProxy) this.#warnOfForwarding(exchange);
+    const clientIp = peers.clientIpOf(exchange.peer, forwardedFor);
+    const tenant = access.tenantOf(exchange);
+    const headers = baseHeaders(id, exchange.peer.encrypted || (name === "public" && isHttps(tenant)));
+    if (name === "public") addCorsHeaders(exchange, tenant.settings, headers);
+    const forwardingKey = name === "public" ? exchange.header(forwardingKeyHeader) : undefined;
+    return new Call({ exchange, tenant, clientIp, forwardingKey, headers }, id);
+  }
+
+  /** Says that this listener has no such method, in the protocol that was spoken. */
+  #refuseUnknown(call: Call): void {
+    const { exchange, headers } = call;
+    const wire = wireOf(exchange.header("content-type"));
+    const method = exchange.path.slice(1);
+    const error = toConnectError(domainError("METHOD_UNKNOWN", { method }), call.id);
+    (wire ?? connectPost.json).fail(exchange, { headers, trailers: {} }, error, 404);
+    this.#finish({ method: "unknown", protocol: wire?.protocol ?? "http", quiet: true, error, call });
+  }
+
+  /** Answers headers that are too large: a person with a page, all others with JSON. */
+  #refuseHeaders(call: Call): void {
+    const limits = {
+      limitBytes: String(this.#deps.maxHeaderBytes),
+      limitFields: String(maxHeaderFields),
+    };
+    const error = toConnectError(domainError("HEADERS_TOO_LARGE", limits), call.id);
+    if (asksForPage(call.exchange)) {
+      respondTooManyCookies(call.exchange, call.headers);
+      this.#finish({ method: "unknown", protocol: "http", quiet: true, error, call });
+    } else this.#refuse(call, { status: 431, headers: {}, error });
+  }
+
+  /** Answers what HTTP itself refuses; with a body, as everything is. */
+  #refuse(call: Call, { status, headers, error }: Refusal, route?: Route): void {
+    Object.assign(call.headers, headers);
+    connectPost.json.fail(call.exchange, { headers: call.headers, trailers: {} }, error, status);
+    const method = route?.name ?? "unknown";
+    this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, call });
+  }
+
+  #finish(finished: FinishedCall): void {
+    const { metrics, requestLog } = this.#deps;
+    const durationMs = performance.now() - finished.call.startedAt;
+    metrics.observe(finished.method, finished.protocol, codeName(finished.error), durationMs);
+    requestLog(finished, durationMs);
+  }
+
+  /** Once: it is a mistake in the configuration, or someone who tries to be someone else. */
+  #warnOfForwarding(exchange: Exchange): void {
+    if (this.#warnedOfForwarding) return;
+    this.#warnedOfForwarding = true;
+    this.#deps.logger.warn(
+      { peer: exchange.peer.address, listener: this.#deps.name },
+      "X-Forwarded-For arrives from an address that is not in server.trusted_proxies; it is ignored",
+    );
+  }
+}
+
+function streamProtocol(exchange: Exchange): string {
+  const type = exchange.header("content-type") ?? "";
+  if (type.startsWith("application/grpc-web")) return "grpc-web";
+  return type.startsWith("application/grpc") ? "grpc" : "connect";
+}
+
+function ambiguousHost(): Refusal {
+  return { status: 400, headers: {}, error: malformedHeaders("The Host header was sent more than once.") };
+}
+
+function malformedHeaders(message: string): ConnectError {
+  return protocolError(Code.InvalidArgument, "REQUEST_MALFORMED", message);
+}

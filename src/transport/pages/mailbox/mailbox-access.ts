@@ -1,0 +1,70 @@
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Secret } from "../../../domain/secret.ts";
+import { findCookie } from "../../net/cookies.ts";
+import type { Exchange } from "../../net/exchange.ts";
+import { isFromThisMachine, nameOf } from "../../net/own-names.ts";
+import { isLoopback } from "../../net/peers.ts";
+
+const cookieName = "ostiary_mailbox";
+/** More links than this are never open; the oldest go first. */
+const mostLinks = 100;
+
+/**
+ * Who may read the development mailbox: a browser that has opened a link of ours, and the command line, which reads the
+ * token in the data directory.
+ */
+export class MailboxAccess {
+  readonly #token: Secret;
+  readonly #cookie: string;
+  readonly #links = new Set<string>();
+
+  constructor(token: Secret) {
+    this.#token = token;
+    // Made from the token, so that a browser is let in again after a restart.
+    this.#cookie = createHmac("sha256", token.reveal()).update("mailbox cookie").digest("hex");
+  }
+
+  /**
+   * Whether a request comes from this machine, and to it.
+   *
+   * Security rule (SR-ORIGIN-3): a web page can make its own host name point here (DNS rebinding) and would then read the answer, so
+   * the Host header must be a name of this machine. And what a proxy passes on comes from elsewhere.
+   */
+  isLocal(exchange: Exchange): boolean {
+    const host = nameOf(exchange.host);
+    return isFromThisMachine(exchange) && (host === "localhost" || isLoopback(host));
+  }
+
+  /** A new token for a link, good for one time. */
+  newLinkToken(): string {
+    const link = `ost_box_${randomBytes(32).toString("hex")}`;
+    const [oldest] = this.#links;
+    if (this.#links.size >= mostLinks && oldest !== undefined) this.#links.delete(oldest);
+    this.#links.add(link);
+    return link;
+  }
+
+  /** The Set-Cookie header for whoever brings the token of a link; undefined if it is none, or was used. */
+  redeem(link: string): string | undefined {
+    if (!this.#links.delete(link)) return undefined;
+    return `${cookieName}=${this.#cookie}; Path=/mailbox; HttpOnly; SameSite=Lax`;
+  }
+
+  /** Whether a browser was let in. */
+  hasCookie(exchange: Exchange): boolean {
+    const found = findCookie(exchange.header("cookie"), cookieName);
+    return found.kind === "value" && isSame(found.value, this.#cookie);
+  }
+
+  /** Whether the caller has read the token's file. */
+  hasToken(exchange: Exchange): boolean {
+    const header = exchange.header("authorization") ?? "";
+    return header.startsWith("Bearer ") && isSame(header.slice("Bearer ".length), this.#token.reveal());
+  }
+}
+
+/** Takes the same time wherever the two differ. */
+function isSame(given: string, expected: string): boolean {
+  const [left, right] = [Buffer.from(given), Buffer.from(expected)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,145 @@
+import { domainError } from "../../domain/errors.ts";
+import { addressSubject } from "../../domain/throttle/address-subject.ts";
+import { Budget, type BudgetLimits, type Shortage } from "../net/budget.ts";
+import type { Call } from "./call.ts";
+import { type Caller, namesOf } from "./caller.ts";
+
+/** How much calls may hold. Callers who show nothing valid and those who do have as much each. */
+export interface CallBudgetLimits {
+  /** Bytes of requests under way. */
+  readonly requestBytes: BudgetLimits;
+  /** Open streams. */
+  readonly streams: BudgetLimits;
+}
+
+/** What a call under way costs at least, in bytes: its objects, and what arrives of its request before it is read. */
+const callBytes = 16 * 1024;
+
+/** How much calls may hold that wait for their credentials to be looked up while strangers have used up their budget. */
+const lookupBytes: BudgetLimits = { total: 1024 * callBytes, share: 64 * callBytes };
+
+const retryAfterMs = 1_000;
+
+/**
+ * What calls hold of the process: bytes of their requests, and open streams.
+ *
+ * Security rule (SR-LIMIT-12): what is taken before the caller is known has a budget, for each client IP and for the process. A caller with a
+ * valid credential has another one, for each identity, so strangers cannot use that up. What a call holds is given back once,
+ * when its exchange is closed, whatever ended it (test/transport/budgets.test.ts).
+ */
+export class CallBudgets {
+  readonly strangers: Budgets;
+  readonly known: Budgets;
+  readonly lookups = new Budget(lookupBytes);
+
+  constructor(limits: CallBudgetLimits) {
+    this.strangers = budgetsOf(limits);
+    this.known = budgetsOf(limits);
+  }
+}
+
+/** The budgets of one kind of callers. */
+interface Budgets {
+  readonly bytes: Budget;
+  readonly streams: Budget;
+}
+
+function budgetsOf({ requestBytes, streams }: CallBudgetLimits): Budgets {
+  return { bytes: new Budget(requestBytes), streams: new Budget(streams) };
+}
+
+/** What one call holds. */
+export class Holding {
+  readonly #budgets: CallBudgets;
+  #budget: Budget;
+  #holder: string;
+  /** How many shares the holder has: several for a proxy whose clients cannot be told apart. */
+  #factor: number;
+  #amount = 0;
+  #given = false;
+
+  /** Takes what each call costs. Throws RATE_LIMITED or SERVER_OVERLOADED. */
+  constructor(budgets: CallBudgets, call: Call, showsCredential: boolean) {
+    this.#budgets = budgets;
+    this.#holder = addressSubject(call.clientIp);
+    this.#factor = call.limitedAddress?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
+    this.#budget = budgets.strangers.bytes;
+    const shortage = this.#take(callBytes);
+    if (shortage === undefined) return;
+    if (!showsCredential) throw exhausted(shortage, "request bytes");
+    this.#budget = budgets.lookups;
+    const none = this.#take(callBytes);
+    if (none !== undefined) throw exhausted(none, "credentials to look up");
+  }
+
+  /** Refuses a stranger whose credential was looked up in vain, and for whom there was no room. Throws RATE_LIMITED. */
+  stay(): void {
+    if (this.#budget === this.#budgets.lookups) throw exhausted("share", "request bytes");
+  }
+
+  /** Whether a stranger has room for a request of this size at most, or for a stream. */
+  hasRoomFor(bytes: number, isStream: boolean): boolean {
+    const { strangers } = this.#budgets;
+    if (this.#budget !== strangers.bytes) return false;
+    const shortage = isStream
+      ? strangers.streams.shortageOf(this.#holder, 1, this.#factor)
+      : strangers.bytes.shortageOf(this.#holder, Math.max(0, bytes - this.#amount), this.#factor);
+    return shortage === undefined;
+  }
+
+  /** Moves what is held to the budget of those with a valid credential. Throws RATE_LIMITED or SERVER_OVERLOADED. */
+  moveTo(caller: Caller): void {
+    const amount = this.#amount;
+    this.#giveBack();
+    this.#budget = this.#budgets.known.bytes;
+    // A key or certificate is an operator's, who may have it all; a session is anybody's who may register.
+    this.#holder = `${caller.kind} ${namesOf(caller).id}`;
+    this.#factor = caller.kind === "session" ? 1 : Number.POSITIVE_INFINITY;
+    const shortage = this.#take(amount);
+    if (shortage !== undefined) throw exhausted(shortage, "request bytes", "device");
+  }
+
+  /** Takes more as a request arrives; `bytes` of it are there. Throws RATE_LIMITED or SERVER_OVERLOADED. */
+  grow(bytes: number): void {
+    if (bytes <= this.#amount) return;
+    const shortage = this.#take(bytes - this.#amount);
+    if (shortage !== undefined) throw exhausted(shortage, "request bytes");
+  }
+
+  /** Holds an open stream from now on. Throws RATE_LIMITED or SERVER_OVERLOADED. */
+  becomeStream(): void {
+    const { strangers, known } = this.#budgets;
+    const { streams } = this.#budget === known.bytes ? known : strangers;
+    this.#giveBack();
+    this.#budget = streams;
+    const shortage = this.#take(1);
+    if (shortage !== undefined) throw exhausted(shortage, "streams");
+  }
+
+  /** Gives everything back, for good. */
+  release(): void {
+    this.#giveBack();
+    this.#given = true;
+  }
+
+  #take(amount: number): Shortage | undefined {
+    // The exchange has been closed meanwhile: nothing would give it back.
+    if (this.#given) return undefined;
+    const shortage = this.#budget.take(this.#holder, amount, this.#factor);
+    if (shortage === undefined) this.#amount += amount;
+    return shortage;
+  }
+
+  #giveBack(): void {
+    if (this.#amount > 0) this.#budget.giveBack(this.#holder, this.#amount);
+    this.#amount = 0;
+  }
+}
+
+function exhausted(shortage: Shortage, what: string, scope: "address" | "device" = "address"): Error {
+  if (shortage === "share") {
+    const message = `Too many ${what} of this caller are under way.`;
+    return domainError("RATE_LIMITED", { scope }, { message, retryAfterMs });
+  }
+  return domainError("SERVER_OVERLOADED", {}, { message: `Too many ${what} are under way.`, retryAfterMs });
+}

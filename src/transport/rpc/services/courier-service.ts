@@ -1,0 +1,112 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  CourierMessageChannel,
+  type CourierMessageSchema,
+  CourierMessageState,
+} from "../../../../gen/ostiary/courier/v1/courier_message_pb.js";
+import type {
+  CourierService as Contract,
+  GetMessageRequest,
+  ListMessagesRequest,
+  ReaddressMessageRequest,
+  RetryMessageRequest,
+} from "../../../../gen/ostiary/courier/v1/courier_service_pb.js";
+import type { MessageTemplate } from "../../../domain/courier/message.ts";
+import type { Messages } from "../../../domain/courier/messages.ts";
+import type { MessageRecord } from "../../../domain/courier/store.ts";
+import type { IdentityId, MessageId } from "../../../domain/ids.ts";
+import { callOf } from "../call.ts";
+import { toTimestamp } from "../convert/common.ts";
+
+/** ostiary.courier.v1.CourierService. */
+export class CourierService implements ServiceImpl<typeof Contract> {
+  readonly #messages: Messages;
+
+  constructor({ messages }: { messages: Messages }) {
+    this.#messages = messages;
+  }
+
+  async listMessages(request: ListMessagesRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    const filter = {
+      state: fromState(request.state),
+      recipient: given(request.recipient),
+      identityId: given(request.identityId) as IdentityId | undefined,
+      template: given(request.template) as MessageTemplate | undefined,
+    };
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#messages.list(tenant, filter, page);
+    return { messages: items.map(toMessage), nextPageToken: nextToken };
+  }
+
+  async getMessage(request: GetMessageRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    return { message: toMessage(await this.#messages.get(tenant, request.messageId as MessageId)) };
+  }
+
+  async retryMessage(request: RetryMessageRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { message: toMessage(await this.#messages.retry(tenant, origin, request.messageId as MessageId)) };
+  }
+
+  async readdressMessage(request: ReaddressMessageRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const id = request.messageId as MessageId;
+    return { message: toMessage(await this.#messages.readdress(tenant, origin, id, request.recipient)) };
+  }
+}
+
+const states: Record<MessageRecord["state"], CourierMessageState> = {
+  queued: CourierMessageState.QUEUED,
+  sending: CourierMessageState.SENDING,
+  sent: CourierMessageState.SENT,
+  failed: CourierMessageState.FAILED,
+};
+
+const channels: Record<MessageRecord["channel"], CourierMessageChannel> = {
+  email: CourierMessageChannel.EMAIL,
+  sms: CourierMessageChannel.SMS,
+};
+
+function toMessage(message: MessageRecord): MessageInitShape<typeof CourierMessageSchema> {
+  return {
+    id: message.id,
+    createTime: toTimestamp(message.createdAt),
+    updateTime: toTimestamp(message.updatedAt),
+    state: states[message.state],
+    channel: channels[message.channel],
+    template: message.template,
+    recipient: message.recipient,
+    language: message.language,
+    identityId: message.identityId ?? "",
+    attemptCount: message.attempts,
+    nextAttemptTime: toTimestamp(message.nextAttemptAt),
+    expireTime: toTimestamp(message.expiresAt),
+    endTime: toTimestamp(message.endedAt),
+    lastError: message.lastError ?? "",
+  };
+}
+
+function fromState(state: CourierMessageState): MessageRecord["state"] | undefined {
+  switch (state) {
+    case CourierMessageState.QUEUED:
+      return "queued";
+    case CourierMessageState.SENDING:
+      return "sending";
+    case CourierMessageState.SENT:
+      return "sent";
+    case CourierMessageState.FAILED:
+      return "failed";
+    case CourierMessageState.UNSPECIFIED:
+      return undefined;
+    default: {
+      const unreachable: never = state;
+      return unreachable;
+    }
+  }
+}
+
+function given(text: string): string | undefined {
+  return text === "" ? undefined : text;
+}

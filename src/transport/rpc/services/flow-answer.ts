@@ -1,0 +1,176 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SubmitSettingsFlowResponseSchema } from "../../../../gen/ostiary/flow/v1/settings_service_pb.js";
+import type { FormOutcome } from "../../../domain/flow/any-flows.ts";
+import type { LoginOutcome } from "../../../domain/flow/login/login-flows.ts";
+import type { RecoveryOutcome } from "../../../domain/flow/recovery/recovery-flows.ts";
+import type { RegistrationOutcome } from "../../../domain/flow/registration/registration-flows.ts";
+import type { SettingsOutcome } from "../../../domain/flow/settings/settings-flows.ts";
+import type { AnsweredBefore, Flow, FlowCompleted, FlowOutcome } from "../../../domain/flow/shared/flow.ts";
+import type { VerificationOutcome } from "../../../domain/flow/verification/verification-flows.ts";
+import { deviceCookie, sessionCookie } from "../../net/cookies.ts";
+import type { Call } from "../call.ts";
+import { toTimestamp } from "../convert/common.ts";
+import { toFlow } from "../convert/flow.ts";
+import { toRejected } from "../convert/rejection.ts";
+import { toSession } from "../convert/session.ts";
+import { acceptCreated } from "./flow-caller.ts";
+import type { ProfileOf } from "./identity-profiles.ts";
+
+/** An outcome that was not answered before. */
+type Fresh<Outcome> = Exclude<Outcome, AnsweredBefore>;
+
+/** The outcome of a form that was not answered before. */
+export type FreshForm = FormOutcome extends infer Form
+  ? Form extends { readonly kind: infer Kind; readonly outcome: infer Result }
+    ? { readonly kind: Kind; readonly outcome: Fresh<Result> }
+    : never
+  : never;
+
+/** Every outcome; a settings flow can have each of them. */
+type Outcome = NonNullable<MessageInitShape<typeof SubmitSettingsFlowResponseSchema>["outcome"]>;
+type Completed = Extract<Outcome, { case: "completed" }>["value"];
+
+/** The answer to a form of any kind of flow. */
+export function answerForm(call: Call, { kind, outcome }: FreshForm, profileOf: ProfileOf) {
+  switch (kind) {
+    case "login":
+    case "registration":
+      return answerSignIn(call, outcome, profileOf);
+    case "verification":
+      return answerVerification(call, outcome);
+    case "recovery":
+      return answerRecovery(call, outcome, profileOf);
+    case "settings":
+      return answerSettings(call, outcome, profileOf);
+    default: {
+      const unreachable: never = kind;
+      return unreachable;
+    }
+  }
+}
+
+/** The answer to a submit of a login or a registration. */
+export async function answerSignIn(
+  call: Call,
+  outcome: Fresh<LoginOutcome | RegistrationOutcome>,
+  profileOf: ProfileOf,
+) {
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { returnTo = "", verification } = outcome.completed;
+  return completed({
+    signedIn: await signIn(call, outcome.completed, profileOf),
+    returnTo,
+    continueWith: toContinueWith({ verification }),
+  });
+}
+
+/** The answer to a submit of a verification. */
+export function answerVerification(call: Call, outcome: Fresh<VerificationOutcome>) {
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { returnTo = "", settings, verifiedAddress = "" } = outcome.completed;
+  return completed({ returnTo, verifiedAddress, continueWith: toContinueWith({ settings }) });
+}
+
+/** The answer to a submit of a recovery. */
+export async function answerRecovery(call: Call, outcome: Fresh<RecoveryOutcome>, profileOf: ProfileOf) {
+  if (outcome.kind !== "completed") return answerUnfinished(call, outcome);
+  const { settings, session } = outcome.completed;
+  return completed({
+    ...(session !== undefined && { signedIn: await signIn(call, session, profileOf) }),
+    continueWith: toContinueWith({ settings }),
+  });
+}
+
+/** The answer to a submit of settings. */
+export async function answerSettings(call: Call, outcome: Fresh<SettingsOutcome>, profileOf: ProfileOf) {
+  switch (outcome.kind) {
+    case "saved": {
+      const value = { identity: await profileOf(outcome.identity) };
+      return { flow: toFlow(outcome.flow), outcome: { case: "saved" as const, value } };
+    }
+    case "deletion_scheduled": {
+      const { client, deleteAt, returnTo = "" } = outcome;
+      if (client === "browser") await call.browser.clear();
+      return completed({ returnTo, purgeTime: toTimestamp(deleteAt) });
+    }
+    case "completed": {
+      const { identity, session, returnTo = "" } = outcome.completed;
+      return completed({ signedIn: await signIn(call, { ...session, identity }, profileOf), returnTo });
+    }
+    default:
+      return answerUnfinished(call, outcome);
+  }
+}
+
+function completed(value: Completed) {
+  return { outcome: { case: "completed" as const, value } };
+}
+
+function answerUnfinished(call: Call, outcome: Fresh<FlowOutcome>) {
+  switch (outcome.kind) {
+    case "next_step":
+      return answer(outcome.flow, "nextStep", {});
+    case "rejected":
+      return answer(outcome.flow, "rejected", toRejected(outcome.rejection));
+    case "redirect":
+      return answer(outcome.flow, "redirect", { url: outcome.url });
+    case "login_required": {
+      const waitingFlow = toFlow(outcome.flow);
+      return answer(acceptCreated(call, outcome.loginFlow), "loginRequired", { waitingFlow });
+    }
+    case "expired":
+      return answer(acceptCreated(call, outcome.replacement), "expired", {});
+    default: {
+      const unreachable: never = outcome;
+      return unreachable;
+    }
+  }
+}
+
+/** What to draw now, with the outcome. */
+function answer<const Case extends string, Value>(flow: Flow, name: Case, value: Value) {
+  return { flow: toFlow(flow), outcome: { case: name, value } };
+}
+
+/**
+ * Hands over the new session: a browser gets cookies, which replace all session cookies that it had; other clients get tokens.
+ */
+async function signIn(
+  call: Call,
+  {
+    session,
+    token,
+    client,
+    identity,
+    device,
+  }: Pick<FlowCompleted, "session" | "token" | "client" | "identity" | "device">,
+  profileOf: ProfileOf,
+) {
+  if (client === "browser") {
+    const span = { now: call.now, expiresAt: session.expiresAt };
+    await call.browser.replace(call.origin, sessionCookie(call.tenant, token.reveal(), span));
+    if (device !== undefined) call.setCookie(deviceCookie(call.tenant, device.reveal()));
+  }
+  const isNative = client === "native";
+  return {
+    session: toSession(session, call, session.id),
+    sessionToken: isNative ? token.reveal() : "",
+    identity: await profileOf(identity),
+    deviceToken: (isNative && device?.reveal()) || "",
+  };
+}
+
+function toContinueWith(flows: {
+  readonly verification?: Flow | undefined;
+  readonly settings?: Flow | undefined;
+}) {
+  const { verification, settings } = flows;
+  return [
+    ...(verification === undefined
+      ? []
+      : [{ action: { case: "verification" as const, value: { flow: toFlow(verification) } } }]),
+    ...(settings === undefined
+      ? []
+      : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
+  ];
+}

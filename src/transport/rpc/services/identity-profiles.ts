@@ -1,0 +1,26 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { IdentityProfileSchema } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
+import type { Identity } from "../../../domain/identity/identity.ts";
+import type { IdentitySchemas } from "../../../domain/identity/schemas.ts";
+import type { Scope } from "../../../domain/ports.ts";
+import { toIdentityProfile } from "../convert/identity.ts";
+
+/** Makes the profile of an identity, as its owner sees it. */
+export type ProfileOf = (identity: Identity) => Promise<MessageInitShape<typeof IdentityProfileSchema>>;
+
+/** The profiles of identities: what their schemas let their owners, and services that ask for them, see. */
+export class IdentityProfiles {
+  readonly #schemas: IdentitySchemas;
+
+  constructor({ schemas }: { readonly schemas: IdentitySchemas }) {
+    this.#schemas = schemas;
+  }
+
+  /** For the identities of a tenant. */
+  in({ scope }: { readonly scope: Scope }): ProfileOf {
+    return async (identity) => {
+      const traits = await this.#schemas.traitsForOwner(scope, identity);
+      return toIdentityProfile({ ...identity, traits });
+    };
+  }
+}

@@ -1,0 +1,350 @@
+import type { MessageInitShape, JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type ActivateIdentityRequest,
+  type BatchCreateIdentitiesRequest,
+  BatchCreateIdentitiesResponseSchema,
+  type BatchCreateIdentitiesResultSchema,
+  type BatchSendRecoveryMessagesRequest,
+  type BatchSendVerificationMessagesRequest,
+  type CancelIdentityDeletionRequest,
+  type CheckPasswordRequest,
+  type IdentityService as Contract,
+  type CreateIdentityRequest,
+  CreateIdentityResponseSchema,
+  type CreateRecoveryLinkRequest,
+  CreateRecoveryLinkResponseSchema,
+  type DeactivateIdentityRequest,
+  type DeleteCredentialRequest,
+  type DeleteIdentityRequest,
+  type GetIdentityRequest,
+  type ListCredentialsRequest,
+  type ListIdentitiesRequest,
+  type ListLoginHistoryRequest,
+  type LookUpIdentityRequest,
+  type NewPassword as ProtoNewPassword,
+  type SendRecoveryMessageRequest,
+  SendRecoveryMessageResponseSchema,
+  type SendVerificationMessageRequest,
+  SendVerificationMessageResponseSchema,
+  type SetPasswordRequest,
+  type UnverifyAddressRequest,
+  type UpdateIdentityRequest,
+  type VerifyAddressRequest,
+} from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { domainError } from "../../../domain/errors.ts";
+import type { LoginHistory } from "../../../domain/event/login-history.ts";
+import type { OperatorFlows, SentLink } from "../../../domain/flow/operator/operator-flows.ts";
+import type { OperatorSends } from "../../../domain/flow/operator/operator-sends.ts";
+import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
+import type { AddressVerifications } from "../../../domain/identity/address-verifications.ts";
+import type { Credentials } from "../../../domain/identity/credentials.ts";
+import type { BatchItem, Identities } from "../../../domain/identity/identities.ts";
+import type { DocumentChange, NewIdentity } from "../../../domain/identity/identity-input.ts";
+import type { NewPassword } from "../../../domain/identity/new-password.ts";
+import type { CredentialId, IdentityId } from "../../../domain/ids.ts";
+import type { PasswordChecks } from "../../../domain/method/password/password-checks.ts";
+import { Secret } from "../../../domain/secret.ts";
+import { callOf } from "../call.ts";
+import { toCallError } from "../convert/call-error.ts";
+import { fromExpiration, fromStruct, fromTimestamp, toTimestamp } from "../convert/common.ts";
+import {
+  fromIdentityState,
+  fromIdentityView,
+  type IdentityView,
+  toCredential,
+  toIdentity,
+} from "../convert/identity.ts";
+import { toLoginRecord } from "../convert/login-record.ts";
+import { fromValue } from "../convert/value.ts";
+import { runOnce } from "./idempotent.ts";
+import { type SendDependencies, sendToEach } from "./operator-sends.ts";
+import { refuseUnserved } from "./unserved.ts";
+
+/** ostiary.identity.v1.IdentityService. */
+export class IdentityService implements ServiceImpl<typeof Contract> {
+  readonly #identities: Identities;
+  readonly #credentials: Credentials;
+  readonly #addressVerifications: AddressVerifications;
+  readonly #operatorFlows: OperatorFlows;
+  readonly #sends: SendDependencies;
+  readonly #logins: LoginHistory;
+  readonly #passwordChecks: PasswordChecks;
+  readonly #idempotency: IdempotencyRunner;
+
+  constructor(dependencies: {
+    identities: Identities;
+    credentials: Credentials;
+    addressVerifications: AddressVerifications;
+    operatorFlows: OperatorFlows;
+    operatorSends: OperatorSends;
+    logins: LoginHistory;
+    passwordChecks: PasswordChecks;
+    idempotency: IdempotencyRunner;
+  }) {
+    this.#identities = dependencies.identities;
+    this.#credentials = dependencies.credentials;
+    this.#addressVerifications = dependencies.addressVerifications;
+    this.#operatorFlows = dependencies.operatorFlows;
+    this.#sends = dependencies;
+    this.#logins = dependencies.logins;
+    this.#passwordChecks = dependencies.passwordChecks;
+    this.#idempotency = dependencies.idempotency;
+  }
+
+  async createIdentity(request: CreateIdentityRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const prepared = await this.#identities.prepare(call.tenant, toNewIdentity(request));
+    const once = {
+      method: "CreateIdentity",
+      request,
+      response: CreateIdentityResponseSchema,
+    };
+    return runOnce(this.#idempotency, call, once, async (scope) => ({
+      identity: toIdentity(await this.#identities.create(scope, call.origin, prepared)),
+    }));
+  }
+
+  async batchCreateIdentities(request: BatchCreateIdentitiesRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const prepared = await this.#identities.prepareBatch(call.tenant, request.requests.map(toNewIdentity));
+    const once = {
+      method: "BatchCreateIdentities",
+      request,
+      response: BatchCreateIdentitiesResponseSchema,
+    };
+    const view = fromIdentityView(request.view, "id");
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const items = await this.#identities.createBatch(scope, call.origin, prepared);
+      return { results: items.map((item) => toBatchResult(item, view, call.id)) };
+    });
+  }
+
+  async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
+    const { tenant } = callOf(context);
+    return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
+  }
+
+  async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
+    const { tenant } = callOf(context);
+    const { by } = request;
+    const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
+    return { identity: toIdentity(await this.#identities.lookUp(tenant, key)) };
+  }
+
+  async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
+    const { tenant } = callOf(context);
+    const view = fromIdentityView(request.view, "basic");
+    const { items, nextToken } = await this.#identities.list(
+      tenant,
+      {
+        identifierPrefix: request.identifierPrefix,
+        state: fromIdentityState(request.state),
+        schemaId: request.schemaId,
+        traits: request.traits.flatMap(({ path, value }) =>
+          value === undefined ? [] : [{ path, value: fromValue(value) }],
+        ),
+      },
+      { size: request.pageSize, token: request.pageToken },
+      { documents: view === "full" },
+    );
+    return { identities: items.map((identity) => toIdentity(identity, view)), nextPageToken: nextToken };
+  }
+
+  async updateIdentity(request: UpdateIdentityRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const identity = await this.#identities.update(tenant, origin, {
+      id: idOf(request),
+      etag: request.etag,
+      schemaId: request.schemaId,
+      traits: fromChange(request.traitsChange),
+      externalId: request.externalId,
+      publicMetadata: fromChange(request.publicMetadataChange),
+      adminMetadata: fromChange(request.adminMetadataChange),
+      keepSessions: request.keepSessions,
+      allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
+    });
+    return { identity: toIdentity(identity) };
+  }
+
+  async activateIdentity(request: ActivateIdentityRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { identity: toIdentity(await this.#identities.activate(tenant, origin, idOf(request))) };
+  }
+
+  async deactivateIdentity(request: DeactivateIdentityRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { identity: toIdentity(await this.#identities.deactivate(tenant, origin, idOf(request))) };
+  }
+
+  async cancelIdentityDeletion(request: CancelIdentityDeletionRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    return { identity: toIdentity(await this.#identities.cancelDeletion(tenant, origin, idOf(request))) };
+  }
+
+  async verifyAddress(request: VerifyAddressRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const wanted = { id: idOf(request), address: request.address };
+    return { identity: toIdentity(await this.#addressVerifications.verify(tenant, origin, wanted)) };
+  }
+
+  async unverifyAddress(request: UnverifyAddressRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const { address, keepSessions } = request;
+    const wanted = { id: idOf(request), address, keepSessions };
+    return { identity: toIdentity(await this.#addressVerifications.unverify(tenant, origin, wanted)) };
+  }
+
+  setRequiredActions(): never {
+    throw domainError("FEATURE_OFF", { field: "requiredActions" });
+  }
+
+  async deleteIdentity(request: DeleteIdentityRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    await this.#identities.delete(tenant, origin, idOf(request));
+    return {};
+  }
+
+  async listCredentials(request: ListCredentialsRequest, context: HandlerContext) {
+    refuseUnserved(request, "atLeast");
+    const { tenant } = callOf(context);
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#credentials.list(tenant, idOf(request), page);
+    return { credentials: items.map(toCredential), nextPageToken: nextToken };
+  }
+
+  async deleteCredential(request: DeleteCredentialRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const credentialId = request.credentialId.toLowerCase() as CredentialId;
+    await this.#credentials.delete(tenant, origin, { id: idOf(request), credentialId });
+    return {};
+  }
+
+  async setPassword(request: SetPasswordRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const credential = await this.#credentials.setPassword(tenant, origin, {
+      id: idOf(request),
+      password: toNewPassword(request.password),
+      keepSessions: request.keepSessions,
+    });
+    return { credential: toCredential(credential) };
+  }
+
+  async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const check = { id: idOf(request), password: new Secret(request.password) };
+    return { matches: await this.#passwordChecks.check(tenant, origin, check) };
+  }
+
+  async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const once = { method: "CreateRecoveryLink", request, response: CreateRecoveryLinkResponseSchema };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const wanted = { identityId: idOf(request), expiration: fromExpiration(request.expiration) };
+      const link = await this.#operatorFlows.createRecoveryLink({ tenant, scope, origin }, wanted);
+      return {
+        recoveryUrl: link.url.reveal(),
+        linkToken: link.token.reveal(),
+        expireTime: toTimestamp(link.expiresAt),
+      };
+    });
+  }
+
+  async sendRecoveryMessage(request: SendRecoveryMessageRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const once = { method: "SendRecoveryMessage", request, response: SendRecoveryMessageResponseSchema };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const to = { identityId: idOf(request), address: request.address };
+      return toSent(await this.#operatorFlows.sendRecovery({ tenant, scope, origin }, to));
+    });
+  }
+
+  async sendVerificationMessage(request: SendVerificationMessageRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { tenant, origin } = call;
+    const response = SendVerificationMessageResponseSchema;
+    const once = { method: "SendVerificationMessage", request, response };
+    return runOnce(this.#idempotency, call, once, async (scope) => {
+      const to = { identityId: idOf(request), address: request.address };
+      return toSent(await this.#operatorFlows.sendVerification({ tenant, scope, origin }, to));
+    });
+  }
+
+  batchSendRecoveryMessages(request: BatchSendRecoveryMessagesRequest, context: HandlerContext) {
+    return sendToEach(this.#sends, "recovery", request, context);
+  }
+
+  batchSendVerificationMessages(request: BatchSendVerificationMessagesRequest, context: HandlerContext) {
+    return sendToEach(this.#sends, "verification", request, context);
+  }
+
+  async listLoginHistory(request: ListLoginHistoryRequest, context: HandlerContext) {
+    const { tenant } = callOf(context);
+    const { id } = await this.#identities.get(tenant, idOf(request));
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#logins.list(tenant, id, page, 500);
+    return { records: items.map(toLoginRecord), nextPageToken: nextToken };
+  }
+}
+
+function toSent({ address, expiresAt }: SentLink) {
+  return { address, expireTime: toTimestamp(expiresAt) };
+}
+
+function idOf({ identityId }: { readonly identityId: string }): IdentityId {
+  return identityId as IdentityId;
+}
+
+function toNewIdentity(request: CreateIdentityRequest): NewIdentity {
+  const password = request.credentials?.password;
+  return {
+    schemaId: request.schemaId,
+    traits: fromStruct(request.traits) ?? {},
+    password: password === undefined ? undefined : toNewPassword(password),
+    externalId: request.externalId,
+    publicMetadata: fromStruct(request.publicMetadata) ?? {},
+    adminMetadata: fromStruct(request.adminMetadata) ?? {},
+    verifiedAddresses: request.verifiedAddresses.map(({ value, verifyTime }) => ({
+      value,
+      verifiedAt: fromTimestamp(verifyTime),
+    })),
+    allowUnverifiedAddressAsUserName: request.allowUnverifiedAddressAsUserName,
+    state: fromIdentityState(request.state) ?? "active",
+    createdAt: fromTimestamp(request.createTime),
+  };
+}
+
+/** A change of traits or metadata: a patch if the name of the case ends in `Patch`, else the whole. */
+function fromChange(
+  change: { readonly case: string; readonly value: ProtoJsonObject } | { readonly case: undefined },
+): DocumentChange | undefined {
+  if (change.case === undefined) return undefined;
+  const document = fromStruct(change.value);
+  return change.case.endsWith("Patch") ? { kind: "patch", patch: document } : { kind: "whole", document };
+}
+
+function toNewPassword(password: ProtoNewPassword | undefined): NewPassword {
+  switch (password?.value.case) {
+    case "password":
+      return { kind: "plain", password: new Secret(password.value.value) };
+    case "hash":
+      return { kind: "hash", hash: new Secret(password.value.value) };
+    default:
+      throw new Error("validation lets no password without a value through");
+  }
+}
+
+function toBatchResult(
+  item: BatchItem,
+  view: IdentityView,
+  requestId: string,
+): MessageInitShape<typeof BatchCreateIdentitiesResultSchema> {
+  return item.kind === "created"
+    ? { result: { case: "identity", value: toIdentity(item.identity, view) } }
+    : { result: { case: "error", value: toCallError(item.error, requestId) } };
+}

@@ -1,0 +1,63 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type LoginService as Contract,
+  type CreateLoginFlowRequest,
+  LoginPurpose as ProtoLoginPurpose,
+  type SubmitLoginFlowRequest,
+  SubmitLoginFlowResponseSchema,
+} from "../../../../gen/ostiary/flow/v1/login_service_pb.js";
+import type { LoginFlows, LoginStart } from "../../../domain/flow/login/login-flows.ts";
+import { toClientData } from "../../../domain/flow/shared/client-data.ts";
+import { callOf } from "../call.ts";
+import { fromStruct } from "../convert/common.ts";
+import { fromDemands } from "../convert/demand.ts";
+import { fromClient, toFlow } from "../convert/flow.ts";
+import { answerSignIn } from "./flow-answer.ts";
+import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
+import type { FlowSubmits } from "./flow-submits.ts";
+
+/** ostiary.flow.v1.LoginService. */
+export class LoginService implements ServiceImpl<typeof Contract> {
+  readonly #flows: LoginFlows;
+  readonly #submits: FlowSubmits;
+
+  constructor({ flows, submits }: { flows: LoginFlows; submits: FlowSubmits }) {
+    this.#flows = flows;
+    this.#submits = submits;
+  }
+
+  async createLoginFlow(request: CreateLoginFlowRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const created = await this.#flows.create(flowCallerOf(call), {
+      client: fromClient(request.client),
+      returnTo: request.returnTo,
+      clientData: toClientData(fromStruct(request.clientData)),
+      purpose: fromPurpose(request.purpose),
+      demands: fromDemands(request.demands),
+      linkToken: request.linkToken,
+    });
+    return { flow: toFlow(acceptCreated(call, created)) };
+  }
+
+  async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
+    const call = callOf(context);
+    return this.#submits.run(
+      call,
+      request,
+      SubmitLoginFlowResponseSchema,
+      (submission) =>
+        this.#flows.submit(flowCallerOf(call, request.deviceToken), {
+          ...submission,
+          identifier: request.identifier,
+          step: stepOf(request.step),
+        }),
+      (outcome, profileOf) => answerSignIn(call, outcome, profileOf),
+    );
+  }
+}
+
+/** The purpose of a login; unspecified: to sign in. */
+function fromPurpose(purpose: ProtoLoginPurpose): LoginStart["purpose"] {
+  if (purpose === ProtoLoginPurpose.REFRESH) return "refresh";
+  return purpose === ProtoLoginPurpose.STEP_UP ? "step_up" : "sign_in";
+}

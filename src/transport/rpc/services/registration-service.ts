@@ -1,0 +1,55 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type RegistrationService as Contract,
+  type CreateRegistrationFlowRequest,
+  type SubmitRegistrationFlowRequest,
+  SubmitRegistrationFlowResponseSchema,
+} from "../../../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { RegistrationFlows } from "../../../domain/flow/registration/registration-flows.ts";
+import { toClientData } from "../../../domain/flow/shared/client-data.ts";
+import { callOf } from "../call.ts";
+import { fromStruct } from "../convert/common.ts";
+import { fromClient, toFlow } from "../convert/flow.ts";
+import { answerSignIn } from "./flow-answer.ts";
+import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
+import type { FlowSubmits } from "./flow-submits.ts";
+
+/** ostiary.flow.v1.RegistrationService. */
+export class RegistrationService implements ServiceImpl<typeof Contract> {
+  readonly #flows: RegistrationFlows;
+  readonly #submits: FlowSubmits;
+
+  constructor({ flows, submits }: { flows: RegistrationFlows; submits: FlowSubmits }) {
+    this.#flows = flows;
+    this.#submits = submits;
+  }
+
+  async createRegistrationFlow(request: CreateRegistrationFlowRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const created = await this.#flows.create(flowCallerOf(call), {
+      client: fromClient(request.client),
+      returnTo: request.returnTo,
+      clientData: toClientData(fromStruct(request.clientData)),
+      schemaId: request.schemaId,
+      linkToken: request.linkToken,
+      invitationToken: request.invitationToken,
+    });
+    return { flow: toFlow(acceptCreated(call, created)) };
+  }
+
+  async submitRegistrationFlow(request: SubmitRegistrationFlowRequest, context: HandlerContext) {
+    const call = callOf(context);
+    return this.#submits.run(
+      call,
+      request,
+      SubmitRegistrationFlowResponseSchema,
+      (submission) =>
+        this.#flows.submit(flowCallerOf(call), {
+          ...submission,
+          traits: fromStruct(request.traits) ?? {},
+          step: stepOf(request.step),
+        }),
+      (outcome, profileOf) => answerSignIn(call, outcome, profileOf),
+    );
+  }
+}

@@ -1,0 +1,65 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type {
+  SessionAdminService as Contract,
+  ExtendSessionRequest,
+  GetSessionRequest,
+  ListSessionsRequest,
+  RevokeIdentitySessionsRequest,
+  RevokeSessionRequest,
+} from "../../../../gen/ostiary/session/v1/session_admin_service_pb.js";
+import type { Identities } from "../../../domain/identity/identities.ts";
+import type { IdentityId, SessionId } from "../../../domain/ids.ts";
+import type { Sessions } from "../../../domain/session/sessions.ts";
+import { callOf } from "../call.ts";
+import { toSession } from "../convert/session.ts";
+import { refuseUnserved } from "./unserved.ts";
+
+/** ostiary.session.v1.SessionAdminService. */
+export class SessionAdminService implements ServiceImpl<typeof Contract> {
+  readonly #sessions: Sessions;
+  readonly #identities: Identities;
+
+  constructor({ sessions, identities }: { sessions: Sessions; identities: Identities }) {
+    this.#sessions = sessions;
+    this.#identities = identities;
+  }
+
+  async listSessions(request: ListSessionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    const identityId = request.identityId === "" ? undefined : (request.identityId as IdentityId);
+    const { items, nextToken } = await this.#sessions.list(
+      call.tenant,
+      { identityId, active: request.active },
+      { size: request.pageSize, token: request.pageToken },
+    );
+    return { sessions: items.map((session) => toSession(session, call)), nextPageToken: nextToken };
+  }
+
+  async getSession(request: GetSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    return {
+      session: toSession(await this.#sessions.get(call.tenant, request.sessionId as SessionId), call),
+    };
+  }
+
+  async revokeSession(request: RevokeSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const id = request.sessionId as SessionId;
+    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, undefined);
+    return { session: toSession(revoked, call) };
+  }
+
+  async revokeIdentitySessions(request: RevokeIdentitySessionsRequest, context: HandlerContext) {
+    const { tenant, origin } = callOf(context);
+    const identity = await this.#identities.get(tenant, request.identityId as IdentityId);
+    return { revokedCount: await this.#sessions.revokeAll(tenant, origin, identity.id, undefined) };
+  }
+
+  async extendSession(request: ExtendSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const session = await this.#sessions.get(call.tenant, request.sessionId as SessionId);
+    return { session: toSession(await this.#sessions.extend(call.tenant, call.origin, session), call) };
+  }
+}

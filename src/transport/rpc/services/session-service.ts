@@ -1,0 +1,180 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import {
+  type CheckSessionRequest,
+  type SessionService as Contract,
+  type ExtendCurrentSessionRequest,
+  type GetCurrentSessionRequest,
+  type IssueTokenRequest,
+  type ListOwnLoginHistoryRequest,
+  type ListOwnSessionsRequest,
+  type LogoutRequest,
+  type RevokeOtherSessionsRequest,
+  type RevokeOwnSessionRequest,
+  SessionView,
+} from "../../../../gen/ostiary/session/v1/session_service_pb.js";
+import { DomainError } from "../../../domain/errors.ts";
+import type { LoginHistory } from "../../../domain/event/login-history.ts";
+import type { Identity } from "../../../domain/identity/identity.ts";
+import type { SessionId } from "../../../domain/ids.ts";
+import { assertMeets } from "../../../domain/session/demands.ts";
+import type { AuthenticatedSession, Session } from "../../../domain/session/session.ts";
+import type { Sessions } from "../../../domain/session/sessions.ts";
+import type { Tenant } from "../../../domain/tenant/tenant.ts";
+import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
+import { type Call, callOf } from "../call.ts";
+import { fromDemands } from "../convert/demand.ts";
+import { toLoginRecord } from "../convert/login-record.ts";
+import { toSession } from "../convert/session.ts";
+import type { IdentityProfiles } from "./identity-profiles.ts";
+import { refuseUnserved, unservedMethod } from "./unserved.ts";
+
+/** ostiary.session.v1.SessionService. */
+export class SessionService implements ServiceImpl<typeof Contract> {
+  readonly #sessions: Sessions;
+  readonly #logins: LoginHistory;
+  readonly #profiles: IdentityProfiles;
+
+  constructor(dependencies: { sessions: Sessions; logins: LoginHistory; profiles: IdentityProfiles }) {
+    this.#sessions = dependencies.sessions;
+    this.#logins = dependencies.logins;
+    this.#profiles = dependencies.profiles;
+  }
+
+  async getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    const holder = holderOf(call);
+    assertMeets(holder, fromDemands(request.demands), call);
+    const { session, identity } = holder;
+    const cookie = cookieOf(call);
+    const otherIdentityShown = cookie?.otherIdentity ?? false;
+    // What tells of another identity stays until the next login or logout, so that each page can say so.
+    if (cookie !== undefined && !otherIdentityShown)
+      call.browser.tidy(sessionCookieOf(call, cookie.value, session));
+    return {
+      session: toSession(session, call, session.id),
+      identity: await this.#profileOf(call, identity, request.view),
+      otherIdentityShown,
+    };
+  }
+
+  async checkSession(request: CheckSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    const credential = credentialOf(call.tenant, request);
+    const demands = fromDemands(request.demands);
+    const { session, identity } = await this.#sessions.check(call.tenant, credential, demands);
+    const profile = await this.#profileOf(call, identity, request.view);
+    return { session: toSession(session, call), identity: profile };
+  }
+
+  async listOwnSessions(request: ListOwnSessionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    refuseUnserved(request, "atLeast");
+    const { session: current } = holderOf(call);
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#sessions.listOwn(call.tenant, current.identityId, page);
+    return {
+      sessions: items.map((session) => toSession(session, call, current.id)),
+      nextPageToken: nextToken,
+    };
+  }
+
+  async revokeOwnSession(request: RevokeOwnSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { session } = holderOf(call);
+    const id = request.sessionId as SessionId;
+    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
+    if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
+    return { session: toSession(revoked, call, session.id) };
+  }
+
+  async revokeOtherSessions(_request: RevokeOtherSessionsRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { session } = holderOf(call);
+    const revokedCount = await this.#sessions.revokeAll(
+      call.tenant,
+      call.origin,
+      session.identityId,
+      session.id,
+    );
+    return { revokedCount };
+  }
+
+  async logout(_request: LogoutRequest, context: HandlerContext) {
+    const call = callOf(context);
+    if (call.hasBearerToken) await this.#endBearer(call);
+    else await call.browser.signOut(call.origin);
+    return {};
+  }
+
+  issueToken(_request: IssueTokenRequest, context: HandlerContext): never {
+    throw unservedMethod(context);
+  }
+
+  /** The identity of a session. Traits are personal data, so they are only in an answer to a request for them. */
+  async #profileOf(call: Call, identity: Identity, view: SessionView) {
+    return view === SessionView.FULL ? this.#profiles.in(call)(identity) : undefined;
+  }
+
+  /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
+  async #endBearer(call: Call): Promise<void> {
+    try {
+      const { session } = await call.session();
+      const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
+      await this.#sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+    } catch (error) {
+      if (!(error instanceof DomainError && error.reason.startsWith("SESSION_"))) throw error;
+    }
+  }
+
+  async extendCurrentSession(_request: ExtendCurrentSessionRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { session } = holderOf(call);
+    const extended = await this.#sessions.extend(call.tenant, call.origin, session);
+    const cookie = cookieOf(call);
+    if (cookie !== undefined) call.setCookie(sessionCookieOf(call, cookie.value, extended));
+    return { session: toSession(extended, call, extended.id) };
+  }
+
+  async listOwnLoginHistory(request: ListOwnLoginHistoryRequest, context: HandlerContext) {
+    const call = callOf(context);
+    const { identity } = holderOf(call);
+    const page = { size: request.pageSize, token: request.pageToken };
+    const { items, nextToken } = await this.#logins.list(call.tenant, identity.id, page, 250);
+    return { records: items.map(toLoginRecord), nextPageToken: nextToken };
+  }
+}
+
+function holderOf(call: Call): AuthenticatedSession {
+  if (call.caller.kind !== "session") throw new Error("the access option lets only session holders through");
+  return call.caller;
+}
+
+/** The cookie that the caller's session was shown by; undefined for a bearer token. */
+function cookieOf({ caller }: Call): { readonly value: string; readonly otherIdentity: boolean } | undefined {
+  return caller.kind === "session" && caller.credential === "cookie" ? caller.cookie : undefined;
+}
+
+function sessionCookieOf(call: Call, value: string, { expiresAt }: Session): string {
+  return sessionCookie(call.tenant, value, { now: call.now, expiresAt });
+}
+
+function credentialOf(tenant: Tenant, { token, cookies }: CheckSessionRequest) {
+  if (cookies.length > 0) return { kind: "session_cookies", values: valuesOf(tenant, cookies) } as const;
+  return { kind: "session", text: token } as const;
+}
+
+/**
+ * The values that count among cookies as another server was sent them. Security rule (SR-COOKIE-1): a name that this server does not set
+ * proves nothing here, whatever guard lets it through.
+ */
+function valuesOf(tenant: Tenant, cookies: readonly string[]): readonly string[] {
+  const ownName = sessionCookieName(tenant);
+  const values = cookies.flatMap((cookie) => {
+    const equals = cookie.indexOf("=");
+    if (equals >= 0 && cookie.slice(0, equals) !== ownName) return [];
+    return [cookieText(cookie.slice(equals + 1))];
+  });
+  return [...new Set(values)];
+}
