@@ -7,7 +7,7 @@ import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, Scope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
-import type { Tenant } from "../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import { etagOf } from "./etag.ts";
@@ -369,8 +369,4 @@ async function orFailed<T>(
 function found(identity: Identity | undefined): Identity {
   if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
   return identity;
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }

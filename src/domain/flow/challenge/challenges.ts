@@ -1,4 +1,4 @@
-import { type MessageContent, newMessage } from "../../courier/message.ts";
+import { channelOf, type MessageContent, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -298,7 +298,7 @@ export class Challenges {
         : contentOf(flow.kind, { url: linkUrl(tenant, flow.kind, secret.reveal()), minutes }));
     const to = instead?.recipient ?? target;
     const message = newMessage(content, at, {
-      channel: to?.kind === "phone" ? "sms" : "email",
+      channel: channelOf(to?.kind),
       recipient: to?.value ?? sentTo,
       language: flow.data.language ?? "",
       clientData: flow.data.clientData,

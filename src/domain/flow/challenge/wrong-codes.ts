@@ -1,4 +1,4 @@
-import { newMessage } from "../../courier/message.ts";
+import { channelOf, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { EventStore } from "../../event/store.ts";
@@ -67,7 +67,7 @@ export class WrongCodeNotices {
     const at = this.#deps.clock.now();
     const scope = { tenantId: tenant.id };
     const message = newMessage({ template: "wrong_codes", data: { count } }, at, {
-      channel: target?.kind === "phone" ? "sms" : "email",
+      channel: channelOf(target?.kind),
       recipient: target?.value ?? sentTo,
       language: data.language ?? "",
       identityId: target?.identityId,

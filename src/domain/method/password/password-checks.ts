@@ -4,9 +4,9 @@ import type { EventStore } from "../../event/store.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
-import type { Clock, PasswordHasher, Scope } from "../../ports.ts";
+import type { Clock, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
+import { scopeOf, type Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import { longestPassword, passwordLength } from "./policy.ts";
 
@@ -84,8 +84,4 @@ export class PasswordChecks {
       if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;
     }
   }
-}
-
-function scopeOf(tenant: Tenant): Scope {
-  return { tenantId: tenant.id };
 }
