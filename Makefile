@@ -47,13 +47,13 @@ generate: .cache/proto/.written ## Regenerate gen/, the generated parts of docs/
 	buf generate
 	node scripts/generate-config-reference.ts
 	node scripts/generate-error-reference.ts
+	node scripts/generate-architecture.ts
 	node scripts/generate-flow-tables.ts
 	node scripts/generate-rows.ts
 
 .PHONY: migration
 migration: node_modules/.installed ## Write the migration NAME from what src/storage/entities.ts has more
 	node scripts/new-migration.ts $(NAME)
-	node scripts/generate-architecture.ts
 
 # Of the whole contract as it stands, without comments. When: docs/releasing.md.
 .PHONY: contract-baseline

@@ -16,7 +16,7 @@ const typeNames: Readonly<Record<Exclude<ValueKind, "choice">, string>> = {
   path: "path",
   number: "number",
   boolean: "true, false",
-  span: "span",
+  duration: "duration",
   secret: "secret",
   document: "map",
   message: "map",

@@ -37,29 +37,53 @@ import { SettingsService } from "./transport/rpc/services/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/services/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/services/verification-service.ts";
 
-/** Every service of ours, by what the contract says of it. */
-export const contracts = [
-  FlowContract,
-  LoginContract,
-  RegistrationContract,
-  VerificationContract,
-  RecoveryContract,
-  SettingsContract,
-  SessionContract,
-  SessionFeedContract,
-  SessionAdminContract,
-  IdentityContract,
-  InvitationContract,
-  IdentitySchemaContract,
-  CourierContract,
-  ApiKeyContract,
-  ThrottleContract,
-] as const;
+/** The rules that services call, with the parts of an answer that several services make. */
+interface Parts extends Domain {
+  readonly profiles: IdentityProfiles;
+  readonly submits: FlowSubmits;
+}
+
+/** A service of the contract with its class; a method that the class lacks is a compile error. */
+function bind<Service extends DescService>(service: Service, make: (parts: Parts) => ServiceImpl<Service>) {
+  return { service, make };
+}
+
+/** Every service, with the class that carries it out. Its `listener` option says where it is served. */
+const bindings = [
+  bind(
+    FlowContract,
+    ({ flows, tenantProfiles: profiles, submits }) =>
+      new FlowService({ flows: flows.any, profiles, submits }),
+  ),
+  bind(LoginContract, ({ flows, submits }) => new LoginService({ flows: flows.login, submits })),
+  bind(
+    RegistrationContract,
+    ({ flows, submits }) => new RegistrationService({ flows: flows.registration, submits }),
+  ),
+  bind(
+    VerificationContract,
+    ({ flows, submits }) => new VerificationService({ flows: flows.verification, submits }),
+  ),
+  bind(RecoveryContract, ({ flows, submits }) => new RecoveryService({ flows: flows.recovery, submits })),
+  bind(SettingsContract, ({ flows, submits }) => new SettingsService({ flows: flows.settings, submits })),
+  bind(SessionContract, (parts) => new SessionService(parts)),
+  bind(SessionFeedContract, () => new SessionFeedService()),
+  bind(SessionAdminContract, (parts) => new SessionAdminService(parts)),
+  bind(IdentityContract, (parts) => new IdentityService({ ...parts, operatorFlows: parts.flows.operator })),
+  bind(InvitationContract, (parts) => new InvitationService(parts)),
+  bind(IdentitySchemaContract, (parts) => new IdentitySchemaService(parts)),
+  bind(CourierContract, (parts) => new CourierService(parts)),
+  bind(ApiKeyContract, (parts) => new ApiKeyService(parts)),
+  bind(ThrottleContract, ({ throttleAdmin: throttle }) => new ThrottleService({ throttle })),
+];
+
+/** The services of the contract that are served. */
+export const services: readonly DescService[] = bindings.map(({ service }) => service);
 
 /** The scopes that a key or certificate can have a use for, without wildcards. */
 export const knownScopes: ReadonlySet<string> = new Set([
   metricsScope,
-  ...contracts
+  ...services
     .flatMap(({ methods }) => methods)
     .flatMap((method) => {
       const rule = accessRuleOf(method);
@@ -67,34 +91,10 @@ export const knownScopes: ReadonlySet<string> = new Set([
     }),
 ]);
 
-/** The classes that carry out the services; each service's `listener` option says where it is served. */
+/** Makes the classes that carry out the services. */
 export function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, schemas, idempotency } = domain;
-  const profiles = new IdentityProfiles({ schemas });
+  const profiles = new IdentityProfiles(domain);
   const submits = new FlowSubmits({ answers: domain.flows.answers, profiles });
-  return [
-    bind(
-      FlowContract,
-      new FlowService({ flows: domain.flows.any, profiles: domain.tenantProfiles, submits }),
-    ),
-    bind(LoginContract, new LoginService({ flows: domain.flows.login, submits })),
-    bind(RegistrationContract, new RegistrationService({ flows: domain.flows.registration, submits })),
-    bind(VerificationContract, new VerificationService({ flows: domain.flows.verification, submits })),
-    bind(RecoveryContract, new RecoveryService({ flows: domain.flows.recovery, submits })),
-    bind(SettingsContract, new SettingsService({ flows: domain.flows.settings, submits })),
-    bind(SessionContract, new SessionService({ sessions, logins: domain.logins, profiles })),
-    bind(SessionFeedContract, new SessionFeedService()),
-    bind(SessionAdminContract, new SessionAdminService({ sessions, identities })),
-    bind(IdentityContract, new IdentityService({ ...domain, operatorFlows: domain.flows.operator })),
-    bind(InvitationContract, new InvitationService({ invitations: domain.invitations, idempotency })),
-    bind(IdentitySchemaContract, new IdentitySchemaService({ schemas })),
-    bind(CourierContract, new CourierService({ messages: domain.messages })),
-    bind(ApiKeyContract, new ApiKeyService({ apiKeys, idempotency })),
-    bind(ThrottleContract, new ThrottleService({ throttle: domain.throttleAdmin })),
-  ];
-}
-
-/** A service with its class; a method that the class lacks is a compile error. */
-function bind<Service extends DescService>(service: Service, implementation: ServiceImpl<Service>) {
-  return { service, implementation };
+  const parts = { ...domain, profiles, submits };
+  return bindings.map(({ service, make }) => ({ service, implementation: make(parts) }));
 }

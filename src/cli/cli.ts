@@ -99,7 +99,7 @@ function createProgram(context: CommandContext, finish: (code: number) => void):
   hash
     .command("calibrate")
     .description("measure this machine and recommend parameters of argon2id")
-    .option("--target <span>", "how long a hash may take", "250ms")
+    .option("--target <duration>", "how long a hash may take", "250ms")
     .option("--max-memory <MiB>", "the memory that one hash may use", "64")
     .action(run(async () => (await import("./hash-command.ts")).calibrateHash));
 

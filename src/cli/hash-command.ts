@@ -1,13 +1,13 @@
-import { parseSpan } from "../config/spans.ts";
+import { parseDuration } from "../config/durations.ts";
 import { calibrateArgon2 } from "../crypto/calibrate-argon2.ts";
 import type { CommandContext, CommandOptions } from "./context.ts";
 import { UserError } from "./describe-failure.ts";
 
 /** `ostiary hash calibrate`: measures this machine and prints parameters to paste into the configuration. */
 export async function calibrateHash(options: CommandOptions, context: CommandContext): Promise<void> {
-  const targetMs = parseSpan(String(options.target));
+  const targetMs = parseDuration(String(options.target));
   if (targetMs === undefined || targetMs < 1 || targetMs > 10_000) {
-    throw new UserError("--target must be a span of at most 10s, such as 250ms");
+    throw new UserError("--target must be a duration of at most 10s, such as 250ms");
   }
   const memoryMib = Number(options.maxMemory);
   if (!Number.isInteger(memoryMib) || memoryMib < 19 || memoryMib > 4096) {

@@ -2,8 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { startApp } from "../app.ts";
 import type { AppOptions, RunningApp } from "../app-types.ts";
+import { formatDuration } from "../config/durations.ts";
 import { ConfigError } from "../config/problems.ts";
-import { formatSpan } from "../config/spans.ts";
 import { appOptionsFrom, type CommandContext, type CommandOptions, loadFrom } from "./context.ts";
 import { describeFailure, UserError } from "./describe-failure.ts";
 
@@ -89,7 +89,7 @@ function watchProcess({ config, logger }: AppOptions, context: CommandContext, e
     if (ending) leave(context, 130, "stopping at once");
     const database = embedded ? ", then the database" : "";
     context.print(
-      `Stopping: finishing calls under way (at most ${formatSpan(graceMs)})${database}. Again: at once.`,
+      `Stopping: finishing calls under way (at most ${formatDuration(graceMs)})${database}. Again: at once.`,
     );
     asked = !ending;
     begin({ kind: "asked" });

@@ -44,7 +44,7 @@ export type ValueKind =
   | "number"
   | "boolean"
   | "choice"
-  | "span"
+  | "duration"
   | "secret"
   | "document"
   | "message";
@@ -83,7 +83,7 @@ export function choicesOf(field: DescField): readonly { readonly word: string; r
 function messageKindOf(message: DescMessage): ValueKind {
   switch (message.typeName) {
     case DurationSchema.typeName:
-      return "span";
+      return "duration";
     case SecretSchema.typeName:
       return "secret";
     case StructSchema.typeName:

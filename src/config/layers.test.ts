@@ -147,7 +147,7 @@ function sampleOf({ path, field }: ConfigKey): { text: string; json: JsonValue }
       return defaultOf(field) === "true" ? { text: "false", json: false } : { text: "true", json: true };
     case "number":
       return isList ? { text: "[77, 78]", json: [77, 78] } : { text: "77", json: 77 };
-    case "span":
+    case "duration":
       return { text: "1h0.25s", json: "3600.250s" };
     case "choice": {
       const [choice] = choicesOf(field).filter(({ word }) => word !== defaultOf(field));

@@ -57,7 +57,7 @@ describe("loading", () => {
     expect(load({ yaml: "server:\n" }).config).toEqual(load({}).config);
   });
 
-  test("leaves no section out, and gives every span a value", () => {
+  test("leaves no section out, and gives every duration a value", () => {
     const { config } = load({});
     const missing: string[] = [];
     const walk = (schema: DescMessage, value: unknown, path: string) => {
@@ -255,7 +255,7 @@ describe("what is refused", () => {
         "server.public.port (ostiary.yaml:1): must be a whole number",
         "dev (ostiary.yaml:2): must be true or false",
         "log (ostiary.yaml:3): must be a map of keys",
-        "database.retention (ostiary.yaml:4): must be a span such as 500ms, 15m, 1h30m or 7d",
+        "database.retention (ostiary.yaml:4): must be a duration such as 500ms, 15m, 1h30m or 7d",
       ],
     ],
     [

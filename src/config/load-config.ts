@@ -65,7 +65,7 @@ export function loadConfig(places: ConfigPlaces): LoadedConfig {
 
   const message = fromJson(ConfigSchema, layers.toJson());
   refuse(violationsOf(message), sources);
-  // toJson() made every section, and every span has a default; a test walks the descriptor to hold this.
+  // toJson() made every section, and every duration has a default; a test walks the descriptor to hold this.
   const config = message as unknown as CompleteConfig;
 
   const embedded = message.database?.url === undefined;

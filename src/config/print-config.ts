@@ -9,10 +9,10 @@ import {
 import { DurationSchema, durationMs } from "@bufbuild/protobuf/wkt";
 import { Document, isMap, isScalar, type Node, type Scalar, type YAMLMap } from "yaml";
 import { ConfigSchema } from "../../gen/ostiary/config/v1/config_pb.js";
+import { formatDuration } from "./durations.ts";
 import { choicesOf, configKeys, valueKindOf } from "./keys.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { describeSource } from "./problems.ts";
-import { formatSpan } from "./spans.ts";
 
 /**
  * The effective configuration as YAML that can be loaded again. Literal secrets read `[secret]`; references to
@@ -28,7 +28,7 @@ export function printConfig(loaded: LoadedConfig, options: { readonly sources?: 
   return document.toString({ lineWidth: 110 });
 }
 
-/** The JSON form of a message as people write it: spans, words for enums, secrets as text. */
+/** The JSON form of a message as people write it: durations, words for enums, secrets as text. */
 function written(json: JsonValue, schema: DescMessage): JsonValue {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
   const entries = schema.fields.flatMap((field): [string, JsonValue][] => {
@@ -41,8 +41,8 @@ function written(json: JsonValue, schema: DescMessage): JsonValue {
 
 function one(value: JsonValue, field: DescField): JsonValue {
   switch (valueKindOf(field)) {
-    case "span":
-      return formatSpan(durationMs(fromJson(DurationSchema, value)));
+    case "duration":
+      return formatDuration(durationMs(fromJson(DurationSchema, value)));
     case "choice":
       return choicesOf(field).find(({ name }) => name === value)?.word ?? value;
     case "secret": {

@@ -8,10 +8,10 @@ import {
 } from "@bufbuild/protobuf";
 import { DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isMap, isScalar, isSeq, type Node, type Scalar, type YAMLMap } from "yaml";
+import { parseDuration } from "./durations.ts";
 import { insteadOfFormerKey } from "./former-keys.ts";
 import { choicesOf, configKeys, defaultOf, valueKindOf } from "./keys.ts";
 import { type Problem, type Source, type Sources, sourceOf } from "./problems.ts";
-import { parseSpan } from "./spans.ts";
 import { closest } from "./suggest.ts";
 
 /** The place that is read, and the lists that sources and problems are added to. */
@@ -97,10 +97,10 @@ export function readText(text: string, field: DescField, baseDirectory: string):
       if (number <= 0xffffffff) return { kind: "value", json: number };
       return { kind: "wrong", message: "must be a whole number from 0 to 4294967295" };
     }
-    case "span": {
-      const ms = parseSpan(text);
+    case "duration": {
+      const ms = parseDuration(text);
       if (ms !== undefined) return { kind: "value", json: toJson(DurationSchema, durationFromMs(ms)) };
-      return { kind: "wrong", message: "must be a span such as 500ms, 15m, 1h30m or 7d" };
+      return { kind: "wrong", message: "must be a duration such as 500ms, 15m, 1h30m or 7d" };
     }
     case "choice": {
       const choices = choicesOf(field);
@@ -145,9 +145,10 @@ function readSingle(
   if (!isScalar(node) || node.value === null) return wrong(context, path, "has no value");
   const typed = typeof node.value;
   const expected = kind === "boolean" ? "boolean" : kind === "number" ? "number" : "string";
-  // A bare 0 is the one span that is a number as well.
-  if (typed !== expected && !(kind === "span" && node.value === 0)) {
-    const hint = expected === "string" && kind !== "choice" && kind !== "span" ? ": put it in quotes" : "";
+  // A bare 0 is the one duration that is a number as well.
+  if (typed !== expected && !(kind === "duration" && node.value === 0)) {
+    const hint =
+      expected === "string" && kind !== "choice" && kind !== "duration" ? ": put it in quotes" : "";
     return wrong(context, path, `must be ${nounOf[kind]}${hint}`);
   }
   const result = readText(textOf(node), field, context.baseDirectory);
@@ -268,7 +269,7 @@ const nounOf = {
   number: "a whole number",
   boolean: "true or false",
   choice: "a word",
-  span: "a span such as 500ms, 15m, 1h30m or 7d",
+  duration: "a duration such as 500ms, 15m, 1h30m or 7d",
   secret: "text, {env: NAME} or {file: path}",
   document: "a map",
   message: "a map",

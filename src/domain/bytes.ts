@@ -9,3 +9,8 @@ export function isSameBytes(left: Uint8Array, right: Uint8Array): boolean {
 export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
+
+/** Whether two texts are equal, as `isSameBytes`. */
+export function isSameText(left: string, right: string): boolean {
+  return isSameBytes(Buffer.from(left), Buffer.from(right));
+}

@@ -4,14 +4,14 @@ import type { ClaimedMessage } from "../domain/courier/store.ts";
 import { keepRunning } from "../domain/keep-running.ts";
 import type { Logger } from "../domain/ports.ts";
 
-/** Messages that a worker takes at once: few enough that others find work, many enough to save round trips. */
+/** How many messages a worker takes at once. Few enough that others find work, many enough to save round trips. */
 const batchSize = 20;
 
 interface CourierWorkersOptions {
   readonly sender: MessageSender;
-  /** Number of messages that are sent at the same time. */
+  /** How many messages are sent at the same time. */
   readonly workers: number;
-  /** Interval of looking into the queue without a wake-up. Default 1 s. */
+  /** How often the queue is looked at without being told to; default one second. */
   readonly pollMs?: number | undefined;
   readonly logger: Logger;
 }
@@ -147,7 +147,7 @@ class HeldBatch {
       this.#waiting = this.#waiting.filter(({ id }) => held.has(id));
       this.#renewedAt = startedAt;
     } catch {
-      // The database is away: the leases run out, `take` notices, and the next worker takes the messages.
+      // The database is away: the leases run out, `take` notices, and whoever comes first goes on.
     }
   }
 }

@@ -18,7 +18,7 @@ const hasAddress = `EXISTS (
  * $7 now, $8 events, $9 the session that the proof is given in or null, $10 whether it must be given in one. The identity's revision is raised, so that a change
  * which read the address unverified does not put that back.
  *
- * Security rule: in an unclaimed account nothing is written unless the proof is given in an active session of it. `refused` says
+ * Security rule (SR-OWNER-2): in an unclaimed account nothing is written unless the proof is given in an active session of it. `refused` says
  * so. That the account is still as it was seen, `isSeen`, makes it right also where another address of it is verified, or a
  * credential set, at the same moment: each raises the revision or the login sequence.
  */

@@ -20,7 +20,7 @@ const unnamed = { name: 19, textArray: 1009, void: 2278, uuidArray: 2951, xid8: 
  * How each type is read that our statements return. A type that is missing here is an error, so that a new column is given
  * a parser on purpose.
  *
- * Security rule: what cannot be read is never null. Null means "never" for the end of a key, a session or an account, so a
+ * Security rule (SR-STORE-1): what cannot be read is never null. Null means "never" for the end of a key, a session or an account, so a
  * parser that gives up with null opens what has ended.
  */
 const parsers: ReadonlyMap<number, Parser> = new Map<number, Parser>([

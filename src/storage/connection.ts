@@ -4,7 +4,7 @@ import { Client, type ClientBase, type ClientConfig } from "pg";
 /**
  * What each connection of ours has in force, whatever its role, its database or the server's files say.
  *
- * Security rule: how a value is written must not depend on a setting of somebody else. With a date style that is not ISO
+ * Security rule (SR-STORE-1): how a value is written must not depend on a setting of somebody else. With a date style that is not ISO
  * a driver reads every time as null, and null is how a key that never ends is stored (test/storage/hostile-settings.test.ts).
  */
 const settings: Readonly<Record<string, string>> = {

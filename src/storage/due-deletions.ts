@@ -1,4 +1,4 @@
-import { type Event, newEvent } from "../domain/event/event.ts";
+import { type Event, newEvent, serverOrigin } from "../domain/event/event.ts";
 import type { IdentityId, TenantId } from "../domain/ids.ts";
 import type { Database, Statement } from "./database.ts";
 import { leaveWaitingFlows } from "./end-flows.ts";
@@ -13,7 +13,7 @@ const findDueStatement: Statement = {
 };
 
 /**
- * $1 tenant, $2 identities, $3 now, $4 event. Security rule: an account that is kept at the same moment stays. Its row is read
+ * $1 tenant, $2 identities, $3 now, $4 event. Security rule (SR-SETTINGS-2): an account that is kept at the same moment stays. Its row is read
  * again once the other change is done, and the condition stands here as well.
  */
 const deleteDueStatement: Statement = {
@@ -55,11 +55,5 @@ export async function deleteDueAccounts(database: Database, now: Date): Promise<
 
 /** Written for each account; the statement gives it the account and an id of its own. */
 function deletionEvent(now: Date): Event {
-  const origin = {
-    actor: { kind: "server" },
-    requestId: "",
-    ipAddress: undefined,
-    userAgent: undefined,
-  } as const;
-  return newEvent("identity.deleted", now, origin, { data: { reason: "owner_requested" } });
+  return newEvent("identity.deleted", now, serverOrigin, { data: { reason: "owner_requested" } });
 }

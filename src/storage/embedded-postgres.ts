@@ -101,7 +101,7 @@ async function start(
     log_destination: "stderr",
     logging_collector: "off",
     lc_messages: "C",
-    // Security rule: statements carry digests and hashes, and what PostgreSQL says of a failed one quotes the row
+    // Security rule (SR-SECRET-1): statements carry digests and hashes, and what PostgreSQL says of a failed one quotes the row
     // (`Key (…)=(…, ada@example.com) already exists`): neither is in the log. Who sent it reports the failure.
     log_min_messages: "log",
     log_statement: "none",

@@ -20,7 +20,7 @@ const becomesNobodys = {
  * Ends what is on its way for an identity: codes and links that were sent, changes that were begun. Nothing of it may outlive
  * a new secret or address. `condition`: which flows, as a part of a WHERE clause.
  *
- * Security rule: the flow of a stranger who has asked for a code goes on as if nothing had happened, and as it would for an
+ * Security rule (SR-ENUM-6): the flow of a stranger who has asked for a code goes on as if nothing had happened, and as it would for an
  * address that nobody has. If it ended, it would tell that the address has an account, and when its owner does something (ASVS V6.3.8).
  */
 export function endFlows(condition: string): string {

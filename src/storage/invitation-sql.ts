@@ -12,7 +12,7 @@ interface Admission {
 /**
  * The parts of a statement that use an invitation: `admitted` has a row if it was used, or none is needed.
  *
- * Security rule: an invitation is used once. `invited` locks its row until the account is made: of several that complete
+ * Security rule (SR-INVITE-2): an invitation is used once. `invited` locks its row until the account is made: of several that complete
  * with one invitation the others wait, then PostgreSQL reads the row again, finds it used, and nothing else happens. One
  * that was revoked or has expired since the flow began is refused likewise.
  */

@@ -23,7 +23,7 @@ interface MessageInsertion {
 /**
  * The INSERT that writes messages in the statement that makes them necessary, and wakes the workers when it commits.
  *
- * Security rule: a suppressed message is written, and announced, like any other; only its state differs. So a
+ * Security rule (SR-ENUM-4): a suppressed message is written, and announced, like any other; only its state differs. So a
  * statement does the same work for an address that somebody has and for one that nobody has.
  */
 export function insertMessages({ tenant, messages, from }: MessageInsertion): string {

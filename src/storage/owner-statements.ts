@@ -5,7 +5,7 @@ import { unclaimed } from "./unclaimed.ts";
 /**
  * Joins the identity `i` of an id that may be null, `owner`; $1 is the tenant.
  *
- * Security rule: where nobody was found another identity is read, the tenant's first one, so that the time of an answer does
+ * Security rule (SR-ENUM-1): where nobody was found another identity is read, the tenant's first one, so that the time of an answer does
  * not tell who has an account (ASVS V6.3.8). `foundColumn` says whose row it is; what was read for nobody is thrown away.
  */
 export function joinIdentity(owner: string): string {
@@ -43,7 +43,7 @@ export const findByAddressStatement: Statement = {
  * rank 2 signs in with it, whatever else, rank 3 has it as a recovery address of an unclaimed account. One row: of the first
  * rank that has somebody, but nobody of those who share an address with which none of them signs in.
  *
- * Security rule: an address that was not verified counts only where nobody else has it, and its account is unclaimed, so that
+ * Security rule (SR-OWNER-4): an address that was not verified counts only where nobody else has it, and its account is unclaimed, so that
  * nobody gets between an account and its owner by adding the owner's address to an account of their own.
  */
 export const findForRecoveryStatement: Statement = {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isSameBytes } from "../domain/bytes.ts";
 import { domainError } from "../domain/errors.ts";
 import type { StoredSchema } from "../domain/identity/schema.ts";
 import type { SchemaStore } from "../domain/identity/schema-store.ts";
@@ -22,7 +23,7 @@ export function createSchemaStore(database: Database): SchemaStore {
       const digest = createHash("sha256").update(canonicalJson(document)).digest();
       for (let attempt = 0; attempt < maxAttempts; attempt++) {
         const newest = await findNewest(database, scope, id);
-        if (newest && Buffer.compare(newest.document_digest, digest) === 0) return readIdentitySchema(newest);
+        if (newest && isSameBytes(newest.document_digest, digest)) return readIdentitySchema(newest);
         const [written] = await database.query<IdentitySchemaRow>(
           scope,
           {

@@ -46,7 +46,7 @@ function countStage(stage: 1 | 2 | 3 | 4): string {
  * idle since or null. One row for each attempt that counted, whatever came of it; `spent_until_us` is what a bucket that
  * refused, or that is only read (stage 0), was at the beginning, looked up by key whatever the planner believes of the table.
  *
- * Security rule: `known` is what shows the owner. A device counts only if the identity knows it, a session only if it is
+ * Security rule (SR-LIMIT-2): `known` is what shows the owner. A device counts only if the identity knows it, a session only if it is
  * that identity's and live; whatever else was shown is worth nothing.
  *
  * Rows are locked in the order in which they are given, stage after stage, as every statement on counters does.

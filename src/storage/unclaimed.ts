@@ -5,7 +5,7 @@
  * A credential of which it is not known who set it, null, counts neither way; if it is known of none, the account is not
  * unclaimed.
  *
- * Security rule: an account whose credentials an operator set or imported is not unclaimed, whatever its addresses say: it was
+ * Security rule (SR-OWNER-3): an account whose credentials an operator set or imported is not unclaimed, whatever its addresses say: it was
  * made for a person whom the operator knows, and an address that was mistyped must not hand it over.
  */
 export function unclaimed(identityId: string): string {

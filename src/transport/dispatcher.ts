@@ -67,7 +67,7 @@ export class Dispatcher {
   /**
    * The last resort, for a mistake of this file and not of a service: those are mapped where they are called.
    *
-   * Security rule: it cannot fail for the reason that the answer failed. Its headers are fresh, and where nothing can be
+   * Security rule (SR-INPUT-2): it cannot fail for the reason that the answer failed. Its headers are fresh, and where nothing can be
    * answered the request is ended.
    */
   #giveUp(exchange: Exchange, id: string, error: unknown): void {

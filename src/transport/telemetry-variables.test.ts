@@ -53,7 +53,7 @@ describe("a value that would send traces nowhere is refused in one line", () => 
     expect(() => readTracingVariables(environment)).toThrow(/^OTEL_TRACES_SAMPLER_ARG: .* from 0 to 1$/);
   });
 
-  test("security rule: an endpoint's password is not repeated", () => {
+  test("security rule (SR-SECRET-1): an endpoint's password is not repeated", () => {
     const read = () => readTracingVariables({ OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://u:hunter2@collector" });
     expect(read).toThrow(/^(?!.*hunter2)/);
   });

@@ -11,7 +11,7 @@ const files = rooms
   .concat(readdirSync(".").filter((name) => name.endsWith(".md")));
 
 /** The name of a source or a page, with or without folders. Not of a package or a URL. */
-const fileName = /(?<![\w@$./*-])(?:[\w.-]+\/)*[\w-][\w.-]*\.(?:tsx?|md)\b(?!\.\w)/g;
+const fileName = /(?<![\w@$./*>-])(?:[\w.-]+\/)*\w[\w.-]*\.(?:tsx?|md)\b(?!\.\w)/g;
 
 /** The comments of a source file, and all of the README of a room. */
 function proseOf(file: string): string {

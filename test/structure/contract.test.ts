@@ -24,18 +24,18 @@ import {
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
 import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
+import { services } from "../../src/app-services.ts";
 import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
 import { codeOf } from "../../src/transport/rpc/errors.ts";
-import { allServices } from "../../src/transport/rpc/services.ts";
 
 /** The methods whose whole request is closed: by what they do, and those that hold demands, scopes or lifetimes. */
 const closedMethods =
   /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink)$/;
 
-const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
+const methods = services.flatMap((service) => service.methods.map((method) => ({ service, method })));
 
 describe("every service", () => {
-  test.each(allServices.map((service) => [service.typeName, service] as const))(
+  test.each(services.map((service) => [service.typeName, service] as const))(
     "%s declares the one listener that serves it",
     (_name, service: DescService) => {
       expect([Listener.PUBLIC, Listener.ADMIN]).toContain(getOption(service, serviceOption).listener);
@@ -43,7 +43,7 @@ describe("every service", () => {
   );
 
   test("is in the list that the server serves from", () => {
-    expect(allServices.map((service) => service.typeName).sort()).toEqual([
+    expect(services.map((service) => service.typeName).sort()).toEqual([
       "ostiary.access.v1.ApiKeyService",
       "ostiary.access.v1.ThrottleService",
       "ostiary.courier.v1.CourierService",

@@ -56,7 +56,7 @@ describe.each(Object.entries(flowTables()))("the table of %s", (kind, states) =>
     expect(unknown).toEqual([]);
   });
 
-  // Security rule (SR-SETTINGS-1): secrets, addresses and the end of an account change only after a fresh login.
+  // Security rule (SR-SETTINGS-1): secrets, addresses and the end of an account change only after a fresh login (ASVS V7.5.1).
   test("asks for a fresh login where something changes that signs in", () => {
     const changing = steps.filter(
       ({ name }) =>

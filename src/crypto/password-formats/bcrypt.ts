@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import bcrypt from "bcrypt";
-import { isSameBytes } from "../../domain/bytes.ts";
+import { isSameText } from "../../domain/bytes.ts";
 import type { PasswordFormat } from "./format.ts";
 
 /**
@@ -21,7 +21,7 @@ export const bcryptFormat: PasswordFormat = {
       importable: true,
       verify: async (password) => {
         const actual = await bcrypt.hash(password.subarray(0, significantBytes), settings);
-        return isSameBytes(Buffer.from(actual), Buffer.from(expected));
+        return isSameText(actual, expected);
       },
     };
   },

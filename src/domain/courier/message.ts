@@ -5,8 +5,8 @@ import type { JsonObject } from "../json.ts";
 /** Channel of a message. */
 export type MessageChannel = "email" | "sms";
 
-/** The channel that reaches an address of a kind. */
-export function channelOf(kind: "email" | "phone"): MessageChannel {
+/** The channel that reaches an address of a kind; undefined: of an address that is not known, by mail. */
+export function channelOf(kind: "email" | "phone" | undefined): MessageChannel {
   return kind === "phone" ? "sms" : "email";
 }
 

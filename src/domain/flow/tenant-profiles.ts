@@ -41,7 +41,7 @@ interface Deps {
 /**
  * Makes the profiles of tenants.
  *
- * Security rule: everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
+ * Security rule (SR-PAGES-4): everybody may read a profile, so it is made of the configuration alone. It depends on no account, session or
  * caller. A schema that people cannot choose is left out, unless it is the default one.
  */
 export class TenantProfiles {

@@ -3,12 +3,10 @@ import { DomainError, domainError, type ErrorReason, invalid } from "../errors.t
 import { type CallOrigin, type Event, newEvent } from "../event/event.ts";
 import { normaliseForLogin } from "../identifier/normalise.ts";
 import type { IdentityId } from "../ids.ts";
-
 import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, TenantScope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
-import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import { etagOf } from "./etag.ts";

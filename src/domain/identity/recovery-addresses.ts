@@ -17,7 +17,7 @@ export interface RecoveryOwner extends Identity {
  * The addresses by which somebody gets back in: those that the schema recovers by and that were verified, in the order of
  * the schema.
  *
- * Security rule (SR-OWNER-1): an address that nobody has shown to be theirs recovers nothing.
+ * Security rule (SR-OWNER-1): an address that nobody has shown to be theirs recovers nothing (ASVS V6.3.8).
  */
 export function recoverableAddresses(identity: Identity): readonly ProofTarget[] {
   const verified = verifiedAddresses(identity);

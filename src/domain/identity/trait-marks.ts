@@ -126,6 +126,10 @@ function innerSchemas(part: JsonObject): readonly Subschema[] {
   const members = [...entriesOf(part.properties), ...entriesOf(part.patternProperties)];
   return [
     ...members.map(([, schema]) => schema),
-    ...[additionalProperties, ...listOf(prefixItems), ...listOf(items), items, additionalItems],
+    additionalProperties,
+    ...listOf(prefixItems),
+    ...listOf(items),
+    items,
+    additionalItems,
   ].filter(isSubschema);
 }

@@ -12,7 +12,7 @@ export interface BreachCheckSettings {
   readonly whenUnavailable: "accept" | "refuse";
 }
 
-/** The settings of a tenant, checked and complete. Spans are in milliseconds. */
+/** The settings of a tenant, checked and complete. Durations are in milliseconds. */
 export interface TenantSettings {
   /** The public listener's address as clients see it, without a path or slash at the end. */
   readonly publicUrl: string;

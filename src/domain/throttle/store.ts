@@ -2,7 +2,7 @@ import type { Event } from "../event/event.ts";
 import type { IdentityId } from "../ids.ts";
 import type { TenantScope } from "../ports.ts";
 
-/** One count to make. Spans and moments are in microseconds: a limit may give back more than one a millisecond. */
+/** One count to make. Durations and moments are in microseconds: a limit may give back more than one a millisecond. */
 export interface CountedAttempt {
   /** A keyed digest of the limit's name and the subject. */
   readonly key: Uint8Array;

@@ -35,7 +35,7 @@ export async function createCluster(options: {
   ];
   const initial = ["-D", draft, "-U", "postgres", "--auth=trust", ...collation];
   await execute(command, binaries.initdb, durable ? initial : [...initial, "--no-sync"]);
-  // Security rule: before anybody can connect, every role has a password, and every connection needs it.
+  // Security rule (SR-STORE-2): before anybody can connect, every role has a password, and every connection needs it.
   const methods = ["local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", ""];
   await writeFile(join(draft, "pg_hba.conf"), methods.join("\n"), { flush: durable });
   // Letters and digits only, so it needs no quoting. Each statement of a single-user server is one line.

@@ -8,7 +8,7 @@ const empty: Buffer = Buffer.alloc(0);
  * Reads a stream to its end. Throws REQUEST_TOO_LARGE at the first byte beyond the limit, REQUEST_TIMEOUT if the
  * end does not come in time, and REQUEST_CANCELED if it never comes.
  *
- * Security rule: what is held is no more than twice what has arrived. A chunk is a part of what was read from the socket at once,
+ * Security rule (SR-LIMIT-12): what is held is no more than twice what has arrived. A chunk is a part of what was read from the socket at once,
  * and would keep all of that in memory, so it is copied (test/process/budgets.test.ts).
  */
 export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: number): Promise<Uint8Array> {

@@ -19,7 +19,7 @@ export interface Connection {
  * The connections of both listeners. Beyond a limit the one that is needed least is closed for the new one: first one without a
  * call under way, the longest idle before the others; then one on which nobody has shown a valid credential.
  *
- * Security rule: strangers who hold all connections keep nobody out: a new connection is always taken in as long as there is one
+ * Security rule (SR-LIMIT-12): strangers who hold all connections keep nobody out: a new connection is always taken in as long as there is one
  * of a stranger to close (test/transport/budgets.test.ts).
  */
 export class Connections {

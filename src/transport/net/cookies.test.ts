@@ -18,7 +18,7 @@ describe("findCookie", () => {
     expect(findCookie(`a=b; \t${name} =\t1 ;c=d`, name)).toEqual({ kind: "value", value: "1" });
   });
 
-  // Security rule: a browser keeps names with a prefix to https and to one host. A name that only becomes one when it is
+  // Security rule (SR-COOKIE-4): a browser keeps names with a prefix to https and to one host. A name that only becomes one when it is
   // trimmed by more than space and tab could come from any sibling host.
   test.each(["\u00a0", "\v", "\f", "\ufeff"])(
     "does not take a name with %j around it for the name",
@@ -37,7 +37,7 @@ describe("cookieValues", () => {
     ]);
   });
 
-  // Security rule: the Cookie header is a stranger's and is read before any credential, so its cost is bounded.
+  // Security rule (SR-COOKIE-4): the Cookie header is a stranger's and is read before any credential, so its cost is bounded.
   test.each([
     ["of one foreign name", "a=;"],
     ["of the wanted name", "ostiary_session=;"],

@@ -67,7 +67,7 @@ const ambiguous: CookieValue = { kind: "ambiguous" };
 /**
  * Finds a cookie that must have one value: any but the session's.
  *
- * Security rule: a cookie that is there twice with different values is nobody's. Which of the two comes first is
+ * Security rule (SR-COOKIE-1): a cookie that is there twice with different values is nobody's. Which of the two comes first is
  * up to whoever could plant one from a sibling host or a longer path (cookie tossing), so neither is believed.
  */
 export function findCookie(header: string | undefined, name: string): CookieValue {
@@ -80,7 +80,7 @@ export function findCookie(header: string | undefined, name: string): CookieValu
  * The distinct values of some cookies in a Cookie header, in their order, at most `most` of each. Names are compared
  * exactly; values are taken as they are, without decoding, because ours never need it. One pass over the header.
  *
- * Security rule: only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0,
+ * Security rule (SR-COOKIE-4): only the space and the tab of RFC 6265 are taken off a name. `trim` takes off more, for example U+00A0,
  * and a browser lets any sibling host set "\u00a0__Host-ostiary_session", which has no prefix to it.
  */
 export function cookieValues(

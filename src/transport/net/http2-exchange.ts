@@ -157,7 +157,7 @@ export class Http2Exchange implements Exchange {
   }
 }
 
-/** Security rule: no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it. */
+/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it. */
 function dropConnectionHeaders(headers: ResponseHeaders): void {
   for (const name of connectionHeaders) if (name in headers) delete headers[name];
 }

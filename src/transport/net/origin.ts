@@ -8,7 +8,7 @@ export interface OriginHeaders {
 /**
  * Throws ORIGIN_NOT_ALLOWED if the request comes from a web page that is not allowed to make it.
  *
- * Security rules: what a cookie authenticates must come from an allowed origin. `Origin: null` (a sandboxed frame,
+ * Security rules (SR-ORIGIN-1): what a cookie authenticates must come from an allowed origin. `Origin: null` (a sandboxed frame,
  * a redirect) is nobody's origin and never allowed. Without Origin, Fetch Metadata must not say that another site
  * made the request: `same-site` is refused as well, because a sibling host is not the application. If neither is
  * there, no browser of today made the request: a server-rendered app forwards its user's cookies, and cookie and
@@ -36,7 +36,7 @@ export function assertOriginAllowed(request: OriginHeaders, allowed: ReadonlySet
  * Throws FLOW_CLIENT_MISMATCH if a web page makes the request, unless its origin is one by which the web view of a native app
  * calls itself.
  *
- * Security rules: a page sends `Origin` with whatever it posts, and cannot leave it out; `null` is nobody's. Without it,
+ * Security rules (SR-FLOW-2): a page sends `Origin` with whatever it posts, and cannot leave it out; `null` is nobody's. Without it,
  * `Sec-Fetch-Site` names a page as well, which an extension may have robbed of its origin: only `none` is no page's.
  * `Sec-Fetch-Mode` says nothing: the fetch of Node.js sends it, too.
  */

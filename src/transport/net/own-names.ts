@@ -20,7 +20,7 @@ export function nameOf(host: string | undefined): string {
  * Whether the Host header may name a listener that has no public name: by an address, `localhost`, the machine's own name,
  * or the name that the listener is configured with.
  *
- * Security rule: a web page can make its own host name point to this machine (DNS rebinding), and the browser would let it
+ * Security rule (SR-ORIGIN-3): a web page can make its own host name point to this machine (DNS rebinding), and the browser would let it
  * read the answer. Such a name is none of these: an address cannot be made to point elsewhere.
  */
 export function isOwnName(host: string | undefined, configuredHost: string): boolean {

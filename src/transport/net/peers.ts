@@ -128,7 +128,7 @@ function stripPort(hop: string): string {
 }
 
 function certificateOf(socket: Socket): X509Certificate | undefined {
-  // Security rule: a certificate counts only if one of the listener's authorities signed it. The handshake lets
+  // Security rule (SR-ACCESS-4): a certificate counts only if one of the listener's authorities signed it. The handshake lets
   // others through, so that API keys work without a certificate.
   return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
 }

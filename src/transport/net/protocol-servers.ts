@@ -45,7 +45,7 @@ export const defaultLimits: ListenerLimits = {
 };
 
 /**
- * What one stream of HTTP/2 may send before it is read, in bytes. Security rule: what arrives while credentials are looked up is
+ * What one stream of HTTP/2 may send before it is read, in bytes. Security rule (SR-LIMIT-12): what arrives while credentials are looked up is
  * buffered below the budget that counts it, so it is less than the 64 KiB of the protocol's default until a caller has shown a valid credential.
  */
 const streamWindowBytes = 16 * 1024;
@@ -95,7 +95,7 @@ export function createProtocolServers(options: ProtocolServerOptions): ProtocolS
   const sessions = new Map<Http2Session, { calls: number; crowded: number }>();
   const isClosing = () => closing;
 
-  // Security rule: what goes wrong with one request ends that request, and no other one.
+  // Security rule (SR-INPUT-2): what goes wrong with one request ends that request, and no other one.
   const serve = async (open: () => Exchange, size: HeaderSize, onEnd: () => void = () => {}) => {
     let exchange: Exchange | undefined;
     try {

@@ -47,7 +47,7 @@ describe("limits by address", () => {
     expect(warnings[0]).toContain("server.trusted_proxies");
   });
 
-  // Security rule: somebody on the internet who is alone on a quiet server gets out of nothing by sending a header.
+  // Security rule (SR-LIMIT-8): somebody on the internet who is alone on a quiet server gets out of nothing by sending a header.
   test.each(["203.0.113.5", "2001:db8::1", "8.8.8.8", "nonsense", ""])(
     "hold for %s, however alone it is",
     (address) => {

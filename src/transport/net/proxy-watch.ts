@@ -22,7 +22,7 @@ const fewestCalls = 20;
  * Finds out whether all traffic comes from one proxy that is not configured: then every client has the same address,
  * and a limit by address would shut all of them out together. So it is several times as wide until the proxy is listed.
  *
- * Security rule: nobody gets out of the limits by sending a header, and a ceiling holds whatever is sent. The peer must be on the machine itself or in a
+ * Security rule (SR-LIMIT-8): nobody gets out of the limits by sending a header, and a ceiling holds whatever is sent. The peer must be on the machine itself or in a
  * private network, which nobody on the internet is, and within the last five to ten minutes nobody else may have
  * come, nor a call without the header: one call of anybody else and the limits are back.
  */

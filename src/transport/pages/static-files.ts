@@ -20,7 +20,7 @@ interface StaticFile {
  * The routes of a folder of built pages: `x.html` at `/<base>/x`, `index.html` at `/<base>/` and without the slash, every
  * other file at its own path. Undefined if there is no such folder or no index in it.
  *
- * Security rule: the folder is read once, and a path is looked up in the table that this makes. What a client sends
+ * Security rule (SR-PAGES-2): the folder is read once, and a path is looked up in the table that this makes. What a client sends
  * never becomes the name of a file, so that there is nothing to traverse.
  */
 export function loadStaticFiles(
@@ -51,7 +51,7 @@ const contentTypes: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a page may do. Security rules: scripts and styles come as files from this server, nothing inline, nothing from
+ * What a page may do. Security rules (SR-PAGES-1): scripts and styles come as files from this server, nothing inline, nothing from
  * elsewhere; no other page frames it, no form of it goes elsewhere; no text becomes markup (Trusted Types).
  */
 const pagePolicy = [
@@ -113,7 +113,7 @@ function serve(file: StaticFile, publicUrl: () => string): HttpHandler {
 
 /**
  * Where to go on if a page was asked for at another name of this machine than that of the public URL: it would be
- * of a foreign origin, and could call nothing. Security rule: the Host header decides whether, never where to.
+ * of a foreign origin, and could call nothing. Security rule (SR-PAGES-2): the Host header decides whether, never where to.
  */
 function addressOfItsOwn(exchange: Exchange, publicUrl: string): string | undefined {
   const own = new URL(publicUrl);

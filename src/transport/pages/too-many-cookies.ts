@@ -40,7 +40,7 @@ export function respondTooManyCookies(exchange: Exchange, headers: ResponseHeade
 /**
  * Takes the button: deletes the cookies of the site, of all its applications, and goes back to the page.
  *
- * Security rule: cookies are deleted only for the page's own button, and only if they are too large to be read. Otherwise a
+ * Security rule (SR-COOKIE-3): cookies are deleted only for the page's own button, and only if they are too large to be read. Otherwise a
  * foreign page could sign people out.
  */
 export function respondToClearCookies(
@@ -67,7 +67,7 @@ function isFromOwnPage(exchange: Exchange): boolean {
   );
 }
 
-/** Security rule: the way back stays on this server: `//host` and `/\host` are other hosts to a browser. */
+/** Security rule (SR-PAGES-2): the way back stays on this server: `//host` and `/\host` are other hosts to a browser. */
 function isOwnPath(target: string): boolean {
   return target.length <= maxReturnLength && /^\/(?![/\\])[\x21-\x7e]*$/.test(target);
 }

@@ -48,7 +48,7 @@ export function accessRuleOf(method: DescMethod): AccessRule {
   }
 }
 
-/** Security rule: nobody can call a method with a demand that is empty or that this server does not know. */
+/** Security rule (SR-SESSION-4): nobody can call a method with a demand that is empty or that this server does not know. */
 function sessionRule(declared: SessionAccess["demands"]): AccessRule {
   const demands = declared.map(fromDemand).filter((demand) => demand !== undefined);
   return demands.length === declared.length ? { kind: "session", demands } : { kind: "undeclared" };

@@ -84,7 +84,7 @@ export function createAccess(deps: AccessDependencies): Access {
     },
     async forwardingKey(exchange, text) {
       const { tenant, apiKey } = await deps.apiKeys.authenticate(text);
-      // Security rule: a key counts for the users of its own tenant.
+      // Security rule (SR-ACCESS-5): a key counts for the users of its own tenant.
       if (tenant.tenantId !== tenantOf(exchange).tenantId) throw domainError("API_KEY_UNKNOWN", {});
       assertScope(apiKey.scopes, forwardingScope);
       return apiKey;
@@ -109,7 +109,7 @@ export function createAccess(deps: AccessDependencies): Access {
         }
         case "api_key":
           return admitApiKey(deps, exchange, rule.scope);
-        // Security rule: default deny. A method that does not say who may call it can be called by nobody.
+        // Security rule (SR-ACCESS-1): default deny. A method that does not say who may call it can be called by nobody.
         case "undeclared":
           throw domainError("ACCESS_UNDECLARED", { method });
         default: {
@@ -138,7 +138,7 @@ async function callerOf(
 
   const browser = browserOf();
   if (!browser.isShown) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-  // Security rule: a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
+  // Security rule (SR-ORIGIN-1): a browser attaches cookies to whatever page asks, so the origin is checked before the cookie.
   assertOriginAllowed(exchange, tenant.settings.allowedOrigins);
   const { live, otherIdentity } = await browser.authenticate();
   const { session, identity, value } = live;

@@ -34,7 +34,7 @@ export interface CookieSessions {
 /**
  * The session cookies of one request: which session they show, and how the browser comes to have one again, or none.
  *
- * Security rules:
+ * Security rules (SR-COOKIE-1):
  * - Of several values of the cookie that this server sets exactly one must be live. Those of a name that it has set with
  *   another configuration (`__Host-`, `__Secure-`, none) are never believed.
  * - What ends a session here is its secret, which the browser showed. A page of a sibling host can plant the secrets that it
@@ -109,7 +109,7 @@ export class BrowserSessions {
    */
   async signOut(origin: CallOrigin): Promise<void> {
     if (this.#values.length === 0) return;
-    // Security rule: no page of elsewhere signs a browser out.
+    // Security rule (SR-COOKIE-3): no page of elsewhere signs a browser out.
     assertOriginAllowed(this.#exchange, this.#tenant.settings.allowedOrigins);
     await this.#endLive(origin, "logout");
     await this.#removeAll("remove_own");

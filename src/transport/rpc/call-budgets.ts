@@ -23,7 +23,7 @@ const retryAfterMs = 1_000;
 /**
  * What calls hold of the process: bytes of their requests, and open streams.
  *
- * Security rule: what is taken before the caller is known has a budget, for each client IP and for the process. A caller with a
+ * Security rule (SR-LIMIT-12): what is taken before the caller is known has a budget, for each client IP and for the process. A caller with a
  * valid credential has another one, for each identity, so strangers cannot use that up. What a call holds is given back once,
  * when its exchange is closed, whatever ended it (test/transport/budgets.test.ts).
  */

@@ -37,7 +37,7 @@ interface Received {
 }
 
 /**
- * What is kept of a User-Agent header, in characters. Security rule: anybody can send one of many kilobytes, and what events
+ * What is kept of a User-Agent header, in characters. Security rule (SR-INPUT-1): anybody can send one of many kilobytes, and what events
  * keep of it stays (test/journeys/login-history.test.ts).
  */
 const maxUserAgentLength = 512;
@@ -125,7 +125,7 @@ export class Call implements FlowCaller, HandlerContext {
    * The caller's session. Throws a SESSION_ reason if there is none. Only for methods whose access option admits session
    * holders or has `with_session`.
    *
-   * Security rule: a native flow takes the Authorization header alone. A cookie goes wherever a page sends it, without the
+   * Security rule (SR-FLOW-2): a native flow takes the Authorization header alone. A cookie goes wherever a page sends it, without the
    * page knowing it, and a native flow has no form token that the page would have to know.
    */
   async session(client?: FlowClient): Promise<SessionCaller> {

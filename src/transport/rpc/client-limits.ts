@@ -66,7 +66,7 @@ export class ClientLimits {
   take(call: Call, route: LimitedRoute, tenant: Tenant): number {
     call.limitedAddress = this.#limitedAddress(call, route);
     const name = classLimits[route.rateClass];
-    // Security rule: who shows a session is counted by it, so that nobody who shares the address can use that up.
+    // Security rule (SR-LIMIT-7): who shows a session is counted by it, so that nobody who shares the address can use that up.
     if (name === undefined || isAuthenticated(route)) return 0;
     return this.#takeByAddress(call, tenant, name);
   }
@@ -83,7 +83,7 @@ export class ClientLimits {
    * Looks up what a call authenticates with. Throws RATE_LIMITED for a credential that nobody has from an address with too
    * many of them.
    *
-   * Security rule: a credential that is found is served, whatever others of its address do. Beyond the limit the lookups of
+   * Security rule (SR-LIMIT-7): a credential that is found is served, whatever others of its address do. Beyond the limit the lookups of
    * an address wait for each other, so that guesses cost the database one query at a time.
    */
   async lookUp<Found>(

@@ -20,7 +20,7 @@ type Find = (message: Message) => UnknownField | undefined;
  * other requests, which are read without their unknown fields. JSON needs no check, because all unknown fields are refused
  * there.
  *
- * Security rule: a field that an older server does not know must not let more through than was asked for. So it is refused, in
+ * Security rule (SR-SESSION-4): a field that an older server does not know must not let more through than was asked for. So it is refused, in
  * the closed message and in all messages within it.
  */
 export function closedCheckOf(schema: DescMessage): AssertClosed | undefined {

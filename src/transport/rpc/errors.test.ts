@@ -3,7 +3,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error
 import { domainError } from "../../domain/errors.ts";
 import { toConnectError } from "./errors.ts";
 
-// Security rule: no half of a surrogate pair is left, whatever a client has sent, or the error could not be sent.
+// Security rule (SR-INPUT-2): no half of a surrogate pair is left, whatever a client has sent, or the error could not be sent.
 test.each<[string, string]>([
   ["what a client has sent", "a\ud800b"],
   ["where a text is cut", `${"x".repeat(510)}\u{1f600}${"x".repeat(10)}`],

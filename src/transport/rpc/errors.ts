@@ -233,7 +233,7 @@ function toDuration(milliseconds: number) {
 }
 
 /**
- * Security rule: no half of a surrogate pair is left in the text. Neither Protobuf nor a trailer can hold one, so the error
+ * Security rule (SR-INPUT-2): no half of a surrogate pair is left in the text. Neither Protobuf nor a trailer can hold one, so the error
  * could not be sent.
  */
 function clip(text: string): string {

@@ -23,7 +23,7 @@ export interface ForwardedClient {
 /**
  * Reads the user of a call with the key of such a server. Throws REQUEST_INVALID, which names the header.
  *
- * Security rule: users never share the IP address of the app by mistake. With a key the header must be there and be one IP
+ * Security rule (SR-ACCESS-5): users never share the IP address of the app by mistake. With a key the header must be there and be one IP
  * address.
  */
 export function readForwardedClient(exchange: Exchange): ForwardedClient {

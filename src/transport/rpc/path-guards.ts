@@ -24,7 +24,7 @@ export const noGuards: PathGuards = { admit: () => true };
  * The other paths need none of whoever asks by such a name; a browser on this machine that was led here by another name gets
  * nothing (own-names.ts). Else an API key or certificate with `metrics:read` is needed.
  *
- * Security rule: a key is guessed against the same count, whichever path it is tried at.
+ * Security rule (SR-LIMIT-6): a key is guessed against the same count, whichever path it is tried at.
  */
 export function adminGuards(pipeline: Pipeline, host: string): PathGuards {
   const isOpen = (exchange: Exchange) =>

@@ -29,7 +29,7 @@ export type GuardedRoute = LimitedRoute & Pick<Route, "maxRequestBytes"> & Parti
  * 1. limit by client IP, 2. authenticate by the headers, 3. authorize, 4. budget: `admit`;
  * 5. read, 6. validate: the unary path and Connect's handlers read, `check` validates; 7. the handler.
  *
- * Security rule: nothing of a request is read before it is known who may call, and what strangers make the server hold until
+ * Security rule (SR-LIMIT-12): nothing of a request is read before it is known who may call, and what strangers make the server hold until
  * then has a budget.
  */
 export class Pipeline {
@@ -74,7 +74,7 @@ export class Pipeline {
   /**
    * Checks the key of a server that says for whom it calls, and counts the call for that client IP.
    *
-   * Security rule: until its key is found live and with the scope, the caller is a stranger. A failed key is counted for the IP
+   * Security rule (SR-ACCESS-5): until its key is found live and with the scope, the caller is a stranger. A failed key is counted for the IP
    * address that the call comes from, not for the one that it names. The call is refused and never goes on as a call of the peer
    * (test/transport/client-forward.test.ts).
    */
@@ -98,7 +98,7 @@ export class Pipeline {
     if (retryAfterMs > 0) await this.#limitBySession(call, route, retryAfterMs);
   }
 
-  /** Security rule: a live session is served whatever others of its client IP do, as often as one session may. */
+  /** Security rule (SR-LIMIT-7): a live session is served whatever others of its client IP do, as often as one session may. */
   async #limitBySession(call: Call, route: LimitedRoute, retryAfterMs: number): Promise<void> {
     const refused = domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs });
     const { access } = route;
@@ -156,7 +156,7 @@ export class Pipeline {
   }
 
   /**
-   * Who the headers show, for a method that does not ask. Security rule: a caller with a valid credential is served when
+   * Who the headers show, for a method that does not ask. Security rule (SR-LIMIT-14): a caller with a valid credential is served when
    * strangers have used up their budget.
    */
   async #identify(call: Call, route: LimitedRoute): Promise<Caller> {

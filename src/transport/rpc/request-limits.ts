@@ -24,7 +24,7 @@ const takesLargest: Readonly<Record<RateClass, boolean>> = {
  * The largest request of a method in bytes, as the contract declares the method; never more than `largestBytes`, which is
  * `server.max_request_bytes`.
  *
- * Security rule: reading a message takes time of the one thread that serves all calls, so what strangers may send is no
+ * Security rule (SR-INPUT-1): reading a message takes time of the one thread that serves all calls, so what strangers may send is no
  * larger than what an honest call needs.
  */
 export function requestLimitOf(method: DescMethod, largestBytes: number): number {

@@ -20,7 +20,7 @@ interface Challenged {
 /**
  * Counts a code or link that is asked for. Throws RATE_LIMITED.
  *
- * Security rule: counted by what was typed, not by where it leads, so that the answer does not tell whether anybody has it
+ * Security rule (SR-ENUM-10): counted by what was typed, not by where it leads, so that the answer does not tell whether anybody has it
  * (ASVS V6.3.8). Who need not type it shows no more than a mask. By where it leads it is counted as well, in silence: several
  * names of an account lead to one mailbox.
  */
@@ -40,7 +40,7 @@ export function countSend({ flow, count }: Attempt, challenged: Challenged): Pro
 /**
  * Counts a try of a code or link. Throws RATE_LIMITED.
  *
- * Security rule: one of a secret that is alive is not stopped by what others of the client's address do. Wrong codes count for
+ * Security rule (SR-LIMIT-2): one of a secret that is alive is not stopped by what others of the client's address do. Wrong codes count for
  * the account, apart from its owner's devices and sessions.
  */
 export function countTry(

@@ -1,4 +1,4 @@
-import { type MessageContent, newMessage } from "../../courier/message.ts";
+import { channelOf, type MessageContent, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -68,7 +68,7 @@ interface ChallengesDependencies {
 /**
  * Codes and links within flows of all kinds: asked for, sent again, checked.
  *
- * Security rules: a secret that is sent for somebody and one that is sent for nobody cost the same work and give the
+ * Security rules (SR-ENUM-1): a secret that is sent for somebody and one that is sent for nobody cost the same work and give the
  * same answer (ASVS V6.3.8). A try is counted before it is compared, so that of parallel tries each counts (V6.3.1).
  * A newer secret of a flow takes the place of the older one, which is dead at once; no other flow can do that.
  */
@@ -120,7 +120,7 @@ export class Challenges {
     const { target, sentTo, events, isFixed = false } = request;
     const ticket = await countSend(attempt, { isFixed, target, sentTo });
     const at = this.#deps.clock.now();
-    // Security rule: what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
+    // Security rule (SR-ENUM-9): what goes beyond is not sent, in silence, since a refusal would tell which names lead to one mailbox.
     const isWithheld = ticket.silenced.size > 0;
     const strength = strengthAgainst(tenant, ticket);
     const issued = this.#issue(tenant, flow, request, { at, isWithheld, strength });
@@ -199,7 +199,7 @@ export class Challenges {
     try {
       return await this.request(attempt, { kind, sentTo, target, isFixed });
     } catch (error) {
-      // Security rule: others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
+      // Security rule (SR-LIMIT-2): others may have used up the limit. The holder of a secret that is alive keeps it, and the form to
       // enter it in.
       const isLimit = error instanceof DomainError && error.reason === "RATE_LIMITED";
       if (isLimit && isAlive(flow, caller.tenant, now)) return tooEarly;
@@ -244,7 +244,7 @@ export class Challenges {
     const { tenant } = caller;
     const method = this.method(state.at === "enter_code" ? "code" : "link");
     if (method.useStep === "code" && (step.fields.code ?? "") === "") return codeRequired();
-    // Security rule: what can be no code is refused before anything is counted, read or compared, and costs no try.
+    // Security rule (SR-CODE-7): what can be no code is refused before anything is counted, read or compared, and costs no try.
     const unreadable = method.unreadable(tenant, step);
     if (unreadable !== undefined) return unreadableCode(unreadable);
     const holder = state.at === "confirm_link" ? await this.#parentOf(tenant, flow, state) : flow;
@@ -298,7 +298,7 @@ export class Challenges {
         : contentOf(flow.kind, { url: linkUrl(tenant, flow.kind, secret.reveal()), minutes }));
     const to = instead?.recipient ?? target;
     const message = newMessage(content, at, {
-      channel: to?.kind === "phone" ? "sms" : "email",
+      channel: channelOf(to?.kind),
       recipient: to?.value ?? sentTo,
       language: flow.data.language ?? "",
       clientData: flow.data.clientData,
@@ -322,7 +322,7 @@ export function assertNoChoice({ name, fields }: SubmittedStep): void {
 }
 
 /**
- * Security rule: the page comes from the configuration of the flow's kind; no header of a request has a part in it.
+ * Security rule (SR-CODE-9): the page comes from the configuration of the flow's kind; no header of a request has a part in it.
  * The token is in the fragment, which browsers send to no server, so it ends up in no access log.
  */
 function linkUrl(tenant: Tenant, flow: FlowKind, token: string): string {

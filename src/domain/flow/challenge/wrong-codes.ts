@@ -1,4 +1,4 @@
-import { newMessage } from "../../courier/message.ts";
+import { channelOf, newMessage } from "../../courier/message.ts";
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
 import type { EventStore } from "../../event/store.ts";
@@ -20,7 +20,7 @@ export interface NoticeQueue {
 /**
  * How hard the next code is to guess. From half of `wrong_codes` on it is a long one.
  *
- * Security rule: no more than `wrong_codes` (100; NIST SP 800-63B-4, section 3.2.2) codes of the usual length are guessed
+ * Security rule (SR-LIMIT-1): no more than `wrong_codes` (100; NIST SP 800-63B-4, section 3.2.2) codes of the usual length are guessed
  * wrongly in a row, and nobody is locked out by it: who reads the mailbox gets a code that cannot be guessed. The other half
  * is for the codes that were sent before.
  */
@@ -66,7 +66,7 @@ export class WrongCodeNotices {
     if (!(await this.#deps.throttle.isFirst(tenant, `wrong codes\0${subject}`, dayMs))) return;
     const at = this.#deps.clock.now();
     const message = newMessage({ template: "wrong_codes", data: { count } }, at, {
-      channel: target?.kind === "phone" ? "sms" : "email",
+      channel: channelOf(target?.kind),
       recipient: target?.value ?? sentTo,
       language: data.language ?? "",
       identityId: target?.identityId,

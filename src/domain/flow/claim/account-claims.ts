@@ -40,7 +40,7 @@ interface AccountClaimsDependencies {
  * Whose account it is: asked of everybody who proves an address outside a session of an account that has no verified address
  * and whose credentials were all set by itself.
  *
- * Security rule: somebody else may have made that account for the address, and waits in it. So its owner is asked before the
+ * Security rule (SR-OWNER-2): somebody else may have made that account for the address, and waits in it. So its owner is asked before the
  * address counts for anything: they sign in with what was set up, or it was not them, and all of it ends. Until then nothing
  * changes, the account least of all; the flow alone remembers the proof, once, for as long as the flow lasts.
  */

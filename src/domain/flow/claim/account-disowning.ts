@@ -39,7 +39,7 @@ export class AccountDisowning {
    * Ends all of it at once, verifies the address, and gives the flow in which a new secret is set. Undefined, and nothing is
    * changed, if it is not an unclaimed account with that address any more. Throws FLOW_CHANGED, FLOW_COMPLETED.
    *
-   * Security rule: the proven address alone leads into the account afterwards. Every other address goes from the traits, or
+   * Security rule (SR-OWNER-4): the proven address alone leads into the account afterwards. Every other address goes from the traits, or
    * the person who chose it would verify it next, and recover by it. Second factors end like all else: they are theirs.
    */
   async disown(caller: FlowCaller, record: FlowRecord, claim: Claiming): Promise<Flow | undefined> {

@@ -36,12 +36,12 @@ export class LoginProofs {
     entered: EnteredIdentifier | undefined,
   ): Promise<StepResult<LoginTypes>> {
     const { caller, tenant, flow, state, step, candidate } = attempt;
-    // Security rule: the attempt is counted before anything is compared (ASVS V6.3.1).
+    // Security rule (SR-CODE-2): the attempt is counted before anything is compared (ASVS V6.3.1).
     const ticket = await attempt.count("login", {
       accounts: countedNames(entered, candidate?.identity),
       identityId: candidate?.identity.id,
     });
-    // Security rule: beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
+    // Security rule (SR-ENUM-9): beyond what all names of an identity allow together nothing is compared; the work and the answer stay.
     const isWorthless = ticket.silenced.size > 0;
     const memory = state.at === "continue_method" ? state.method.memory : undefined;
     const prove = async (by: LoginCandidate | undefined) => {
@@ -87,7 +87,7 @@ export class LoginProofs {
   async tryAddress(attempt: Attempt, proved: ProvedAddress): Promise<StepResult<LoginTypes>> {
     const { target, held, authentication, ticket } = proved;
     const proofOf = (candidate: LoginCandidate | undefined): LoginProof | StepRejected => {
-      // Security rule: the proof is worth nothing once the identity is inactive or no longer has the address.
+      // Security rule (SR-CODE-10): the proof is worth nothing once the identity is inactive or no longer has the address.
       const stands =
         candidate?.identity.state === "active" &&
         candidate.identity.id === target.identityId &&
@@ -133,7 +133,7 @@ export class LoginProofs {
           held: given.held,
         };
       }
-      // Security rule: a step-up never gives less than what was demanded. The account may have lost its second factor
+      // Security rule (SR-FACTOR-4): a step-up never gives less than what was demanded. The account may have lost its second factor
       // meanwhile.
       const { purpose } = flow.data;
       const isStepUp = purpose.kind === "refresh" && purpose.stepsUpTo === "aal2";

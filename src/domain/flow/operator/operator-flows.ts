@@ -66,7 +66,7 @@ export class OperatorFlows {
 
   /**
    * A link by which its holder sets a new secret. The operator vouches for who that is, so no address is needed; the
-   * operator never learns the secret (ASVS V6.4.6, peers D 16). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
+   * operator never learns the secret (ASVS V6.4.6, SR-FACTOR-5). Throws IDENTITY_NOT_FOUND, IDENTITY_INACTIVE,
    * UI_URL_MISSING, REQUEST_INVALID.
    */
   async createRecoveryLink(
@@ -101,7 +101,7 @@ export class OperatorFlows {
    */
   async sendRecovery(call: OperatorCall, to: SendTo): Promise<SentLink> {
     const identity = await this.#activeIdentity(call, to.identityId);
-    // Security rule: only an address that was verified recovers, whoever asks (peers D4 5).
+    // Security rule (SR-OWNER-1): only an address that was verified recovers, whoever asks.
     const verified = new Set(verifiedAddresses(identity).map(keyOf));
     const usable = identity.recoveryAddresses.filter((address) => verified.has(keyOf(address)));
     return this.#send(call, "recovery", { identity, usable, typed: to.address });

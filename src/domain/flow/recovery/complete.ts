@@ -59,7 +59,7 @@ export class RecoveryCompletions {
       recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted),
       clientData: flow.data.clientData,
     });
-    // Security rule: no session at once for whoever has a second factor to show (peers D 15, D4 1).
+    // Security rule (SR-FACTOR-2): no session at once for whoever has a second factor to show.
     const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
     const issued = isAtOnce
       ? newSession(this.#deps.tokens, tenant, identity.id, {

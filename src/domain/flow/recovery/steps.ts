@@ -127,12 +127,12 @@ async function takeName(
   if ("rejected" in name) return name.rejected;
   const owner = await flows.findForRecovery(tenant, name);
   const target = recoveryTarget(owner, name);
-  // Security rule: whether anybody was found, and by what, shows in nothing unless that is configured (ASVS V6.3.8).
+  // Security rule (SR-ENUM-7): whether anybody was found, and by what, shows in nothing unless that is configured (ASVS V6.3.8).
   if (!tenant.settings.enumerationSafe) {
     if (owner === undefined || target === undefined) return nobodyHasIt();
     const addresses = recoverableAddresses(owner);
     if (addresses.length > 1) {
-      // Security rule: masks are not shown faster than messages are sent.
+      // Security rule (SR-ENUM-9): masks are not shown faster than messages are sent.
       await challenges.countOffer(attempt);
       const choice = choiceAmong(addresses, target, sentTo);
       return { kind: "moved", state: { at: "choose_address", choice }, identityId: owner.id };
@@ -152,7 +152,7 @@ async function takeChoice(
   const { addressId } = step.fields;
   if (typeof addressId !== "string" || addressId === "") return addressIdRequired(step);
   const target = chosenAddress(choice, addressId);
-  // Security rule: only where the flow offered to send it, and only while that address is still the account's to recover by.
+  // Security rule (SR-ENUM-8): only where the flow offered to send it, and only while that address is still the account's to recover by.
   const stands =
     target !== undefined &&
     identity?.state === "active" &&
@@ -174,7 +174,7 @@ async function takeProof(
   if (!isVouched && isClaimable(identity, proved.target)) {
     return claims.ask("sentTo" in state ? state.sentTo : "", proved);
   }
-  // Security rule: an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
+  // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.
   if (!isVouched && !isRecoverable(identity, proved.target)) return proofWorthless();
   const completed = await completions.complete(caller, flow, proved, { identity, credentialKinds });

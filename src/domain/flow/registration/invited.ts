@@ -44,7 +44,7 @@ export async function registrationPurpose(
 /**
  * Throws REGISTRATION_DISABLED, INVITATION_REQUIRED.
  *
- * Security rule: asked at every step, so that a flow which began before an invitation was required makes no account.
+ * Security rule (SR-INVITE-1): asked at every step, so that a flow which began before an invitation was required makes no account.
  */
 export function assertOpen(
   tenant: Tenant,
@@ -58,7 +58,7 @@ export function assertOpen(
 /**
  * The address that whoever holds the invitation has shown to be theirs.
  *
- * Security rule: only one that the invitation was sent to, and nobody else saw its token; what was handed over shows
+ * Security rule (SR-INVITE-3): only one that the invitation was sent to, and nobody else saw its token; what was handed over shows
  * nothing. It counts where it is exactly the address of the account, and no other address counts because of it.
  */
 export function provenByInvitation({

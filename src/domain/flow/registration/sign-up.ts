@@ -51,7 +51,7 @@ export class SignUp {
     const isProof = tenant.settings.registration.addressProof === "before_session";
     const profile = this.#profileOf(attempt, patch, isProof);
     if (profile.kind === "rejected") return profile;
-    // Security rule: nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
+    // Security rule (SR-FLOW-7): nobody is looked up here, so nothing tells whether an identifier is taken (ASVS V6.3.8).
     return {
       kind: "moved",
       state: { at: "choose_method", traits: profile.traits },
@@ -96,7 +96,7 @@ export class SignUp {
     const checked = this.#checked(attempt, true);
     if (checked.kind === "rejected") return checked;
     await this.#count(attempt, undefined);
-    // Security rule: a link makes an account without a password. Otherwise somebody could begin with an address that is
+    // Security rule (SR-OWNER-6): a link makes an account without a password. Otherwise somebody could begin with an address that is
     // not theirs and a password of their own, and its owner's click would give them the account that they know the
     // password of. A code is entered where the password was: whoever proves the address is who chose it.
     const proved = { credential: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
@@ -118,7 +118,7 @@ export class SignUp {
     if (profile.kind === "rejected") return profile;
     const { state } = holder.data;
     const account = "account" in state ? state.account : undefined;
-    // Security rule: a click sets no password, whatever the flow that holds the link remembers.
+    // Security rule (SR-OWNER-6): a click sets no password, whatever the flow that holds the link remembers.
     const isClick = given.kind === "link";
     const proved = isClick || !account ? { credential: undefined, authentication: given } : account;
     // Those who get here have shown that the address is theirs, so they may know if it is taken.
@@ -156,7 +156,7 @@ export class SignUp {
     const { flows, challenges } = this.#deps;
     const target = addressOf(derived);
     if (target === undefined) return noIdentifier();
-    // Security rule: whoever clicks has not filled in the form, maybe. Another address in it, of whoever has, would later
+    // Security rule (SR-OWNER-6): whoever clicks has not filled in the form, maybe. Another address in it, of whoever has, would later
     // open the account: the link is for an account that has none but the one that it goes to.
     if (kind === "link" && hasOtherAddresses(derived, target)) return oneAddressForLink();
     const taken = await takenBeside(flows, tenant, derived, target);

@@ -152,7 +152,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       backTo: ["choose_method", "fill_form"],
       back: ({ state: { from, traits } }) => ({ at: from, traits }),
       isFixed: () => false,
-      // Security rule: what was checked is what is stored. Traits that come with the code are not another chance.
+      // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
       refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
       prove: (attempt, proved) => signUp.takeProof(attempt as Parameters<SignUp["takeProof"]>[0], proved),
     }),

@@ -7,7 +7,7 @@ import type { FlowStore } from "../shared/store.ts";
 import { identifiersTaken } from "../shared/traits.ts";
 
 /**
- * Security rule: a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
+ * Security rule (SR-ENUM-2): a taken address is answered exactly like a free one, and its owner is told (ASVS V6.3.8). Only a proof
  * of the address leads further, and none is sent for a taken one.
  */
 export async function proofRequest(

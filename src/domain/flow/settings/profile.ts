@@ -114,7 +114,7 @@ export class ProfileSettings {
     { target, held }: ProvedAddress,
   ): Promise<StepResult<SettingsTypes>> {
     const { tenant, flow, identity } = attempt;
-    // Security rule: what is confirmed is the address. Of the rest of the change nothing is made that would put back what
+    // Security rule (SR-SETTINGS-3): what is confirmed is the address. Of the rest of the change nothing is made that would put back what
     // an operator, or the owner elsewhere, has changed since.
     const { plan } = this.plan(tenant, identity, changeableNow(waiting, identity.traits), target);
     if (plan.kind === "rejected") return plan;
@@ -202,7 +202,7 @@ function traitsChangedElsewhere(
   paths: readonly (readonly string[])[],
   patch: JsonObject,
 ): StepRejected {
-  // Security rule: a write-only trait is not shown in a message either.
+  // Security rule (SR-TRAIT-2): a write-only trait is not shown in a message either.
   const shown = withoutWriteOnly(schema, patch);
   const fields = paths.map((path) => ({
     name: nodeName("traits", ...path),

@@ -36,7 +36,7 @@ export class SecretSettings {
    * Checks and hashes a new secret. Throws RATE_LIMITED, SERVER_OVERLOADED.
    *
    * It is hashed at once also where a fresh login comes first, because what waits for that login in the flow must not be the
-   * secret itself. Security rule: so each account has a budget for it (`throttle.account`, in each process, whose own work it
+   * secret itself. Security rule (SR-LIMIT-10): so each account has a budget for it (`throttle.account`, in each process, whose own work it
    * guards), counted before anything is hashed. What a session can do that somebody found open uses up neither the budget of
    * a fresh login nor that of a recovery.
    */

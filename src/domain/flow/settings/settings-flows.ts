@@ -128,7 +128,7 @@ export class SettingsFlows {
     const { flow: found, identity: owner } = read ?? (await this.#find(tenant, flowId));
     const held = keeper.hold(caller, found);
     keeper.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
-    // Security rule: who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
+    // Security rule (SR-FLOW-1): who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
     const { identity, session } = await this.#holderOf(caller, own(held.record), owner);
     const admitted = await keeper.admit(held, submitted, () =>
       this.#beginAgain(caller, flowId, own(held.record), identity),
@@ -211,7 +211,7 @@ export class SettingsFlows {
   }
 
   /**
-   * Who uses the flow. Security rule: a settings flow is only good together with a session of its owner; a stolen id
+   * Who uses the flow. Security rule (SR-FLOW-1): a settings flow is only good together with a session of its owner; a stolen id
    * alone opens nothing. After a recovery the flow itself stands for the proof that was given; what is wanted beside it
    * shows in a session.
    */
@@ -233,7 +233,7 @@ export class SettingsFlows {
   }
 
   #isPrivileged(tenant: Tenant, { data: { purpose } }: SettingsFlow, session: Session | undefined): boolean {
-    // Security rule: whoever has a second factor shows it before a recovery changes anything (peers D 15, D4 1).
+    // Security rule (SR-FACTOR-2): whoever has a second factor shows it before a recovery changes anything.
     if (purpose.kind === "recovery") {
       if (purpose.recovery.methods.length === 0) return true;
       if (session?.assuranceLevel !== "aal2") return false;

@@ -155,7 +155,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         }),
       },
     },
-    // Security rule: what follows a recovery is a new secret, and nothing else before it.
+    // Security rule (SR-FACTOR-3): what follows a recovery is a new secret, and nothing else before it.
     set_new_secret: {
       stage: "set_new_secret",
       facts: () => ({ offers: methods.map(({ kind }) => ({ kind })) }),
@@ -197,9 +197,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
 /** What a change asks of the session in which it is made, at once or after it was interrupted. */
 const needsOf: Readonly<Record<SettingsChange["kind"], StepRule<SettingsTypes>["needs"]>> = {
   credential: "fresh login",
-  // Security rule: a session that somebody found open or stole deletes no account (ASVS V7.5.1).
+  // Security rule (SR-SETTINGS-1): a session that somebody found open or stole deletes no account (ASVS V7.5.1).
   deletion: "fresh login",
-  // Security rule: what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
+  // Security rule (SR-SETTINGS-1): what somebody signs in or is recovered with changes only after a fresh login (ASVS V7.5.1).
   profile: "fresh login for addresses",
 };
 

@@ -99,7 +99,7 @@ export class FlowAnswers {
       }
       return undefined;
     }
-    // Security rule: only a caller who sends the whole request again, with the secret in it, gets its answer.
+    // Security rule (SR-FLOW-6): only a caller who sends the whole request again, with the secret in it, gets its answer.
     if (kept.body !== request.body) throw domainError("REQUEST_ID_REUSED", { requestId: request.requestId });
     const { session } = kept;
     return {
@@ -142,7 +142,7 @@ export class FlowAnswers {
    * Gives a session whose token got lost a new token; the lost token is dead. Throws REQUEST_ID_REUSED if that was done
    * already, or if the session is over. One round trip.
    *
-   * Security rule: of several calls with the same request one gets a token, and two tokens of one session are never alive.
+   * Security rule (SR-FLOW-6): of several calls with the same request one gets a token, and two tokens of one session are never alive.
    */
   async reissue(
     tenant: Tenant,

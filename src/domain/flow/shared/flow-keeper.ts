@@ -143,7 +143,7 @@ export class FlowKeeper {
   /**
    * The same as `replace`, with a given start of the fresh flow. Two round trips if the flow was replaced before, else one.
    *
-   * Security rule: the id of the fresh flow is derived from the id that was shown, so only the holder of the former id holds
+   * Security rule (SR-FLOW-4): the id of the fresh flow is derived from the id that was shown, so only the holder of the former id holds
    * the new one. Of many calls at the same moment one stores the flow, and all get it.
    */
   async replaceBy(
@@ -233,7 +233,7 @@ export class FlowKeeper {
    * Takes a step of a flow that was entered, by the table of its kind. Throws STEP_NOT_OFFERED, and FLOW_CHANGED if another
    * submit was first.
    *
-   * Security rule: what is on offer at the flow's state is accepted, and nothing else. No stage is left out.
+   * Security rule (SR-FLOW-7): what is on offer at the flow's state is accepted, and nothing else. No stage is left out.
    */
   async take<K extends KindTypes>(
     table: FlowTable<K>,
@@ -325,7 +325,7 @@ export class FlowKeeper {
   }
 
   /**
-   * Security rules: a native flow keeps nothing that was typed, because its id alone would show it. The fields of a step, such
+   * Security rules (SR-FLOW-5): a native flow keeps nothing that was typed, because its id alone would show it. The fields of a step, such
    * as a password or code, are not kept, and no write-only trait is.
    */
   #keepable(record: FlowRecord, outcome: KeptOutcome, readable: JsonObject | undefined): string | undefined {
@@ -367,7 +367,7 @@ export class FlowKeeper {
   /**
    * Checks that the call may be made for a client of that kind; before anything else is looked at.
    *
-   * Security rule: a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
+   * Security rule (SR-FLOW-3): a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
    * that took one from its address would fill in whatever flow somebody else began and sent a link to.
    */
   assertClient(caller: FlowCaller, client: FlowClient): void {

@@ -16,8 +16,8 @@ export class SecondFactors {
   /**
    * The methods of which one is wanted beside a proof; none if the proof is enough.
    *
-   * Security rule: what an account has set up to be shown second is wanted after every first proof, whichever it was, so
-   * that the weakest way in is no way around it (peers D 15, D4 1). A proof that is worth `aal2` by itself needs none.
+   * Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof, whichever it was, so
+   * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none.
    */
   requiredBeside(
     given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },

@@ -96,7 +96,7 @@ function sentToAt(state: VerificationState): string {
   return "sentTo" in state ? state.sentTo : "";
 }
 
-/** Security rule: what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
+/** Security rule (SR-ENUM-1): what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
 function targetOf(
   owner: Identity | undefined,
   address: Pick<ProofTarget, "kind" | "value">,

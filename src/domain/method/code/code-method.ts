@@ -84,7 +84,7 @@ export class CodeMethod implements ChallengeMethod {
 }
 
 /**
- * Security rule: a code is good for its flow, its purpose and its address alone (ASVS V6.6.2). All three are part of
+ * Security rule (SR-CODE-4): a code is good for its flow, its purpose and its address alone (ASVS V6.6.2). All three are part of
  * what is digested, so that a code for one is not even the right digits for another.
  */
 function contextOf({ flowDigest, purpose, address }: ChallengeBinding): readonly (string | Uint8Array)[] {

@@ -54,7 +54,7 @@ export class LinkMethod implements ChallengeMethod {
   /**
    * Whoever holds the flow that the opened link began has shown that link.
    *
-   * Security rule: that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
+   * Security rule (SR-CODE-6): that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
    */
   matches(_tenant: Tenant, { opened }: ChallengeBinding, challenge: Challenge): boolean {
     return challenge.kind === "link" && Buffer.from(challenge.digest).toString("base64url") === opened;

@@ -6,7 +6,6 @@ import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
-import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, passwordLength } from "./policy.ts";
@@ -47,7 +46,7 @@ export class PasswordChecks {
   ): Promise<boolean> {
     const identity = await this.#identities.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-    // Security rule: every way to try a password is counted in the same counters as a login (CVE-2026-9798 was one
+    // Security rule (SR-LIMIT-5): every way to try a password is counted in the same counters as a login (CVE-2026-9798 was one
     // that was not). Those of all its identifiers, because a login is counted by the one that it was tried with.
     const names = identity.identifiers.map(({ value }) => value);
     const accounts = names.length > 0 ? names : [id];
@@ -66,7 +65,7 @@ export class PasswordChecks {
     if (passwordLength(password.reveal()) > longestPassword) return false;
     const stored = await this.#identities.findSecret(tenant, id, "password");
     if (stored === undefined || state !== "active") {
-      // Security rule: the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
+      // Security rule (SR-ENUM-3): the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
       await this.#hasher.verifyDecoy(password, argon2);
       return false;
     }

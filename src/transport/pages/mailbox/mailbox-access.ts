@@ -1,4 +1,5 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
+import { isSameText } from "../../../domain/bytes.ts";
 import type { Secret } from "../../../domain/secret.ts";
 import { findCookie } from "../../net/cookies.ts";
 import type { Exchange } from "../../net/exchange.ts";
@@ -27,7 +28,7 @@ export class MailboxAccess {
   /**
    * Whether a request comes from this machine, and to it.
    *
-   * Security rule: a web page can make its own host name point here (DNS rebinding) and would then read the answer, so
+   * Security rule (SR-ORIGIN-3): a web page can make its own host name point here (DNS rebinding) and would then read the answer, so
    * the Host header must be a name of this machine. And what a proxy passes on comes from elsewhere.
    */
   isLocal(exchange: Exchange): boolean {
@@ -53,18 +54,12 @@ export class MailboxAccess {
   /** Whether a browser was let in. */
   hasCookie(exchange: Exchange): boolean {
     const found = findCookie(exchange.header("cookie"), cookieName);
-    return found.kind === "value" && isSame(found.value, this.#cookie);
+    return found.kind === "value" && isSameText(found.value, this.#cookie);
   }
 
   /** Whether the caller has read the token's file. */
   hasToken(exchange: Exchange): boolean {
     const header = exchange.header("authorization") ?? "";
-    return header.startsWith("Bearer ") && isSame(header.slice("Bearer ".length), this.#token.reveal());
+    return header.startsWith("Bearer ") && isSameText(header.slice("Bearer ".length), this.#token.reveal());
   }
-}
-
-/** Takes the same time wherever the two differ. */
-function isSame(given: string, expected: string): boolean {
-  const [left, right] = [Buffer.from(given), Buffer.from(expected)];
-  return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -23,7 +23,7 @@ export const pagePolicy = `default-src 'none'; style-src 'sha256-${styleHash}'; 
 /**
  * The policy of a mail.
  *
- * Security rule: a mail is shown without scripts, forms and remote content, and as nobody's origin, so that what got into
+ * Security rule (SR-MAIL-5): a mail is shown without scripts, forms and remote content, and as nobody's origin, so that what got into
  * it cannot reach the mailbox. Its links open in a window of their own, which is an ordinary one.
  */
 export const mailPolicy =

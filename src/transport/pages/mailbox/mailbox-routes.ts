@@ -53,7 +53,7 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
       async (exchange, headers) => {
         const query = new URLSearchParams(exchange.query);
         const token = query.get("token");
-        // Security rule: the token leaves the address bar at once, and is worth nothing from then on.
+        // Security rule (SR-MAIL-5): the token leaves the address bar at once, and is worth nothing from then on.
         if (token !== null && exchange.method === "GET" && access.isLocal(exchange)) {
           const cookie = access.redeem(token);
           if (cookie !== undefined) headers["set-cookie"] = cookie;
@@ -124,7 +124,7 @@ function refuse(exchange: Exchange, headers: ResponseHeaders): void {
   respondJson(exchange, headers, 403, { error: "the mailbox is only for this machine, by its own name" });
 }
 
-/** Security rule: no other origin reads the mailbox, also not one that may call the API. */
+/** Security rule (SR-MAIL-5): no other origin reads the mailbox, also not one that may call the API. */
 function withoutCors(headers: ResponseHeaders): void {
   for (const name of Object.keys(headers)) if (name.startsWith("access-control-")) delete headers[name];
 }

@@ -19,7 +19,7 @@ export function fromDemands(demands: readonly ProtoDemand[]): readonly Demand[] 
   });
 }
 
-/** A demand; undefined if it is empty, or newer than this server. Security rule: such a demand is never met. */
+/** A demand; undefined if it is empty, or newer than this server. Security rule (SR-SESSION-4): such a demand is never met. */
 export function fromDemand({ demand }: ProtoDemand): Demand | undefined {
   switch (demand.case) {
     case "assuranceLevel":

@@ -6,7 +6,7 @@ import type { Call } from "../call.ts";
 import { FlowSubmits } from "./flow-submits.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";
 
-// Security rule: no token of a session or device lies in the database, not even sealed.
+// Security rule (SR-FLOW-6): no token of a session or device lies in the database, not even sealed.
 test("what is kept of an answer has no token of a session or device, and all else of it", async () => {
   const kept: Uint8Array[] = [];
   const answers = {

@@ -99,7 +99,7 @@ function isAnsweredBefore(outcome: Outcome): outcome is AnsweredBefore {
   return outcome.kind === "answered";
 }
 
-/** Removes the tokens. Security rule: no token of a session or device is in the database, not even sealed. */
+/** Removes the tokens. Security rule (SR-FLOW-6): no token of a session or device is in the database, not even sealed. */
 function withoutTokens<Init>(answer: Init): Init {
   const { outcome } = answer as SubmitAnswer;
   if (outcome?.case !== "completed") return answer;

@@ -55,7 +55,7 @@ function sendOnce(
   { identityId, requestId }: SendOrder,
 ): Promise<SentMessage> {
   const { tenant, origin } = call;
-  // Security rule: one key for each identity, so that a repetition sends nobody a second message, in whatever order and
+  // Security rule (SR-FLOW-12): one key for each identity, so that a repetition sends nobody a second message, in whatever order and
   // calls the ids come this time.
   const key = requestId === "" ? "" : `${requestId} ${identityId.toLowerCase()}`;
   const once = { method: methods[flow], request: { requestId: key }, response: SentMessageSchema };

@@ -166,7 +166,7 @@ function credentialOf(tenant: Tenant, { token, cookies }: CheckSessionRequest) {
 }
 
 /**
- * The values that count among cookies as another server was sent them. Security rule: a name that this server does not set
+ * The values that count among cookies as another server was sent them. Security rule (SR-COOKIE-1): a name that this server does not set
  * proves nothing here, whatever guard lets it through.
  */
 function valuesOf(tenant: Tenant, cookies: readonly string[]): readonly string[] {

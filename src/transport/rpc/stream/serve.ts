@@ -82,7 +82,7 @@ class Stream {
   watch(pipeline: Pipeline, { streamAccessIntervalMs, anonymousStreamLifetimeMs }: StreamLimits): void {
     const end = (error: unknown) => this.ended.abort(error);
     this.#stopWatching = watchAccess(pipeline, this.call, this.route, streamAccessIntervalMs, end);
-    // Security rule: a stranger's stream does not last for ever (test/transport/budgets.test.ts).
+    // Security rule (SR-LIMIT-12): a stranger's stream does not last for ever (test/transport/budgets.test.ts).
     if (this.call.caller.kind !== "anonymous") return;
     const message = "The stream has been open for as long as one without a credential may; open another one.";
     const late = () => end(domainError("REQUEST_TIMEOUT", {}, { message }));
@@ -185,7 +185,7 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
   };
 }
 
-/** Security rule: no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it (see Http2Exchange). */
+/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it (see Http2Exchange). */
 function dropConnectionHeaders({ header, trailer }: UniversalServerResponse): void {
   for (const name of connectionHeaders) {
     header?.delete(name);

@@ -18,7 +18,7 @@ function admitting(times: number) {
   return { pipeline, asked: () => asked };
 }
 
-// Security rule: a stream does not outlive the credential that opened it.
+// Security rule (SR-ACCESS-6): a stream does not outlive the credential that opened it.
 test.each(["api_key", "session"])(
   "a stream that a caller with access by %s opened ends with it",
   async (kind) => {

@@ -6,7 +6,7 @@ import type { Route } from "../routes.ts";
  * Checks the permission of an open stream at each interval, and calls back once it is gone, or cannot be checked. Returns a
  * function that ends the watch.
  *
- * Security rule: a stream does not outlive what opened it. A key that is revoked, a session or certificate that ends, stops
+ * Security rule (SR-ACCESS-6): a stream does not outlive what opened it. A key that is revoked, a session or certificate that ends, stops
  * the stream within the interval.
  */
 export function watchAccess(

@@ -94,7 +94,7 @@ function decodeJson<Desc extends DescMessage>(
   try {
     message = fromJsonString(schema, text, { ...jsonOptions, registry: jsonTypes });
   } catch (cause) {
-    // Security rule: what is refused does not cost more than what is served.
+    // Security rule (SR-INPUT-1): what is refused does not cost more than what is served.
     if (text.length > maxLocatedLength) {
       throw malformed(
         `The request is not a ${schema.typeName} in its JSON form, and too long to say where.`,

@@ -8,7 +8,7 @@ const sizeOf = (trailers: Readonly<Record<string, unknown>>) =>
 const detailsOf = (trailers: Readonly<Record<string, unknown>>) =>
   Buffer.from(String(trailers["grpc-status-details-bin"]), "base64").toString("latin1");
 
-// Security rule: grpc-java and grpcio refuse metadata beyond 8 KiB, so clients would see another error in place of one that is
+// Security rule (SR-INPUT-2): grpc-java and grpcio refuse metadata beyond 8 KiB, so clients would see another error in place of one that is
 // too long.
 test.each(errorReasons)("the trailers of %s are small, for all that a client may have sent", (reason) => {
   const long = "\u{1f600}".repeat(600);

@@ -17,7 +17,7 @@ test.each([
   expect(() => JSON.parse(text)).not.toThrow();
 });
 
-// Security rule: whatever a stranger sends costs linear time.
+// Security rule (SR-INPUT-1): whatever a stranger sends costs linear time.
 test.each([
   ["exponents", "[0e-111,".padEnd(200_000, "e-11,")],
   ["points", "[0e-111,".padEnd(200_000, `.${"0".repeat(199)}`)],

@@ -9,7 +9,7 @@ import type { EncodedMessage } from "./wire.ts";
 /**
  * An answer that is the same for every caller. It is encoded once, and browsers and other caches may keep it for a while.
  *
- * Security rule: it must not depend on a credential, a cookie or an IP address, and no cookie is set with it.
+ * Security rule (SR-PAGES-4): it must not depend on a credential, a cookie or an IP address, and no cookie is set with it.
  */
 export class SharedAnswer<Desc extends DescMessage = DescMessage> {
   readonly message: MessageShape<Desc>;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatSpan, parseSpan } from "./spans.ts";
+import { formatDuration, parseDuration } from "./durations.ts";
 
-describe("spans", () => {
+describe("durations", () => {
   test.each([
     ["0", 0],
     ["0s", 0],
@@ -14,7 +14,7 @@ describe("spans", () => {
     ["0.1s", 100],
     ["2d3h4m5s6ms", 183_845_006],
   ])("%s is %i milliseconds", (text, ms) => {
-    expect(parseSpan(text)).toBe(ms);
+    expect(parseDuration(text)).toBe(ms);
   });
 
   test.each([
@@ -34,11 +34,11 @@ describe("spans", () => {
     ".5s",
     "1hm",
   ])("%j is none", (text) => {
-    expect(parseSpan(text)).toBeUndefined();
+    expect(parseDuration(text)).toBeUndefined();
   });
 
   test("what is written is read as the same", () => {
     const ms = fc.integer({ min: 0, max: 3_000_000_000_000 });
-    fc.assert(fc.property(ms, (value) => parseSpan(formatSpan(value)) === value));
+    fc.assert(fc.property(ms, (value) => parseDuration(formatDuration(value)) === value));
   });
 });

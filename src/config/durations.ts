@@ -1,12 +1,12 @@
 /**
- * Reads a span such as `15m`, `1h30m`, `7d` or `500ms` to milliseconds. Units are d, h, m, s and ms, the greater
+ * Reads a duration such as `15m`, `1h30m`, `7d` or `500ms` to milliseconds. Units are d, h, m, s and ms, the greater
  * ones first, each once; decimals are allowed (`1.5h`). `0` needs no unit. Undefined if it is anything else, is
  * finer than a millisecond or longer than a hundred years.
  */
-export function parseSpan(text: string): number | undefined {
+export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
   if (text.length > 40) return undefined;
-  const match = spanPattern.exec(text);
+  const match = durationPattern.exec(text);
   if (match === null || text === "") return undefined;
   let sum = 0;
   for (const [index, [, size]] of units.entries()) sum += Number(match[index + 1] ?? 0) * size;
@@ -15,8 +15,8 @@ export function parseSpan(text: string): number | undefined {
   return rounded;
 }
 
-/** Writes milliseconds as a span that `parseSpan` reads. */
-export function formatSpan(ms: number): string {
+/** Writes milliseconds as a duration that `parseDuration` reads. */
+export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";
   let rest = ms;
   let text = "";
@@ -37,6 +37,6 @@ const units = [
 ] as const;
 
 const longestMs = 100 * 365.25 * 86_400_000;
-const spanPattern = new RegExp(
+const durationPattern = new RegExp(
   `^${units.map(([unit]) => `(?:(\\d+(?:\\.\\d+)?)${unit}(?![a-z]))?`).join("")}$`,
 );
