@@ -20,6 +20,8 @@ export interface Response {
 export interface Peer {
   /** The address of the socket, IPv4-mapped IPv6 as IPv4; empty if the socket is gone. */
   readonly address: string;
+  /** The address as budgets count it: IPv6 by its /64. */
+  readonly subject: string;
   /** Whether the address is one of `server.trusted_proxies`. */
   readonly trustedProxy: boolean;
   readonly encrypted: boolean;

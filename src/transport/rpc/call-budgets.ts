@@ -61,7 +61,8 @@ export class Holding {
   /** Takes what each call costs. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   constructor(budgets: CallBudgets, call: Call, showsCredential: boolean) {
     this.#budgets = budgets;
-    this.#holder = addressSubject(call.clientIp);
+    const { peer } = call.exchange;
+    this.#holder = call.clientIp === peer.address ? peer.subject : addressSubject(call.clientIp);
     this.#factor = call.limitedAddress?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
     this.#budget = budgets.strangers.bytes;
     const shortage = this.#take(callBytes);

@@ -71,7 +71,7 @@ export class Call implements FlowCaller, HandlerContext {
   tenant: Tenant;
   /** Who calls. Anonymous until the pipeline has let the call through. */
   caller: Caller = anonymous;
-  /** When the request was there as a whole, by the server's clock. */
+  /** When the last message of the request was there as a whole, by the server's clock. */
   now = new Date(0);
   /** The device token of a native client's request; empty if it has none. */
   deviceToken = "";
@@ -91,8 +91,9 @@ export class Call implements FlowCaller, HandlerContext {
   }
 
   /** Notes who was let through. Only the pipeline does this. */
-  admit(admission: Admission): void {
+  admit(admission: Admission, now: Date): void {
     this.#admission = admission;
+    this.now = now;
     this.tenant = admission.tenant;
     this.caller = admission.caller;
   }

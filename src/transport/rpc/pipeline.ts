@@ -46,9 +46,13 @@ export class Pipeline {
     if (limited !== undefined) await limited;
     const holding = this.#hold(call);
     const admission = await this.#authorize(call, route, call.setCookies);
-    call.admit(admission);
-    call.now = this.#deps.clock.now();
-    await this.#takeBudget(call, route, holding);
+    call.admit(admission, this.#deps.clock.now());
+    const { caller } = call;
+    const isStream = route.spec !== undefined && route.spec.kind !== "unary";
+    const asks = caller.kind === "anonymous" && showsCredential(call);
+    // Looked up only where a stranger would be refused.
+    const identified = asks && !holding.hasRoomFor(route.maxRequestBytes, isStream);
+    this.#takeBudget(call, identified ? await this.#identify(call, route) : caller, holding, isStream);
   }
 
   /** Checks a message that was read. Throws REQUEST_MALFORMED, REQUEST_INVALID. */
@@ -142,12 +146,7 @@ export class Pipeline {
   }
 
   /** Step 4. Throws RATE_LIMITED or SERVER_OVERLOADED. */
-  async #takeBudget(call: Call, route: GuardedRoute, holding: Holding): Promise<void> {
-    let { caller } = call;
-    const isStream = route.spec !== undefined && route.spec.kind !== "unary";
-    if (caller.kind === "anonymous" && showsCredential(call)) {
-      if (!holding.hasRoomFor(route.maxRequestBytes, isStream)) caller = await this.#identify(call, route);
-    }
+  #takeBudget(call: Call, caller: Caller, holding: Holding, isStream: boolean): void {
     if (caller.kind !== "anonymous") {
       holding.moveTo(caller);
       call.exchange.peer.connection.prove();
