@@ -1,6 +1,13 @@
 import type { Socket } from "node:net";
-import type { BudgetLimits } from "./budget.ts";
 import type { Peer } from "./exchange.ts";
+
+/** How much there is of a resource. */
+export interface BudgetLimits {
+  /** For all holders of this process together. */
+  readonly total: number;
+  /** The most that one holder may have. */
+  readonly share: number;
+}
 
 /** A connection, as long as it is open. */
 export interface Connection {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { readBounded, refuseDeclared } from "./body-reader.ts";
 import {
   type BodyLimits,
   byteLengthOf,
@@ -9,6 +8,8 @@ import {
   type NodePair,
   type Peer,
   type Response,
+  readBounded,
+  refuseDeclared,
   splitTarget,
 } from "./exchange.ts";
 

@@ -5,7 +5,6 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
-import { readBounded, refuseDeclared } from "./body-reader.ts";
 import {
   type BodyLimits,
   byteLengthOf,
@@ -15,6 +14,8 @@ import {
   type Peer,
   type Response,
   type ResponseHeaders,
+  readBounded,
+  refuseDeclared,
   splitTarget,
 } from "./exchange.ts";
 import { connectionHeaders } from "./headers.ts";

@@ -18,9 +18,9 @@ import { browserCookieName, deviceCookieName, findCookie, sessionCookieName } fr
 import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { assertNotFromPage, assertOriginAllowed } from "../net/origin.ts";
 import type { Admission } from "./access.ts";
+import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./access.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Holding } from "./call-budgets.ts";
-import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./caller.ts";
 import type { SharedAnswer } from "./unary/shared-answer.ts";
 
 /** What is known of a request when it comes in. */

@@ -1,21 +1,21 @@
-import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { DomainError, domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Access, Admission } from "./access.ts";
+import { anonymous, type Caller, credentialKindOf } from "./access.ts";
 import type { Call } from "./call.ts";
 import { type CallBudgets, Holding } from "./call-budgets.ts";
-import { anonymous, type Caller, credentialKindOf } from "./caller.ts";
 import type { ClientLimits, LimitedRoute } from "./client-limits.ts";
 import { forwardingScope, readForwardedClient } from "./forwarded-client.ts";
 import type { Route } from "./routes.ts";
-import type { ValidateRequest } from "./validation.ts";
+import { invalidRequest } from "./validation.ts";
 
 interface Deps {
   readonly access: Access;
   readonly clientLimits: ClientLimits;
   readonly budgets: CallBudgets;
-  readonly validate: ValidateRequest;
   readonly clock: Clock;
 }
 
@@ -34,6 +34,7 @@ export type GuardedRoute = LimitedRoute & Pick<Route, "maxRequestBytes"> & Parti
  */
 export class Pipeline {
   readonly #deps: Deps;
+  readonly #validator = createValidator();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -55,10 +56,10 @@ export class Pipeline {
     this.#takeBudget(call, identified ? await this.#identify(call, route) : caller, holding, isStream);
   }
 
-  /** Checks a message that was read. Throws REQUEST_MALFORMED, REQUEST_INVALID. */
-  check(call: Call, { method, closed }: Pick<Route, "method" | "closed">, message: RequestOf): void {
-    closed?.(message);
-    this.#deps.validate(method.input, message);
+  /** Step 6. Throws REQUEST_INVALID. */
+  check(call: Call, { input }: DescMethod, message: MessageShape<DescMessage>): void {
+    const result = this.#validator.validate(input, message);
+    if (result.kind !== "valid") throw invalidRequest(input, result);
     call.now = this.#deps.clock.now();
   }
 
@@ -174,8 +175,6 @@ export class Pipeline {
     }
   }
 }
-
-type RequestOf = MessageShape<DescMethod["input"]>;
 
 function showsCredential({ exchange, forwarder }: Call): boolean {
   return (

@@ -13,11 +13,10 @@ import type { ApiKey } from "../../../domain/access/api-key.ts";
 import type { ApiKeys, KeyMaker } from "../../../domain/access/api-keys.ts";
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import type { ApiKeyId } from "../../../domain/ids.ts";
+import type { Caller } from "../access.ts";
 import { callOf } from "../call.ts";
-import type { Caller } from "../caller.ts";
-import { fromExpiration, toTimestamp } from "../convert/common.ts";
+import { fromExpiration, refuseUnserved, toTimestamp } from "../convert/common.ts";
 import { runOnce } from "./idempotent.ts";
-import { refuseUnserved } from "./unserved.ts";
 
 interface Deps {
   readonly apiKeys: ApiKeys;

@@ -47,7 +47,7 @@ import type { CredentialId, IdentityId } from "../../../domain/ids.ts";
 import { Secret } from "../../../domain/secret.ts";
 import { callOf } from "../call.ts";
 import { toCallError } from "../convert/call-error.ts";
-import { fromExpiration, fromStruct, fromTimestamp, toTimestamp } from "../convert/common.ts";
+import { fromExpiration, fromStruct, fromTimestamp, refuseUnserved, toTimestamp } from "../convert/common.ts";
 import {
   fromIdentityState,
   fromIdentityView,
@@ -59,7 +59,6 @@ import { toLoginRecord } from "../convert/login-record.ts";
 import { fromValue } from "../convert/value.ts";
 import { runOnce } from "./idempotent.ts";
 import { sendToEach } from "./operator-sends.ts";
-import { refuseUnserved } from "./unserved.ts";
 
 interface Deps {
   readonly identities: Identities;

@@ -11,8 +11,8 @@ import type { Identities } from "../../../domain/identity/identities.ts";
 import type { IdentityId, SessionId } from "../../../domain/ids.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
 import { callOf } from "../call.ts";
+import { refuseUnserved } from "../convert/common.ts";
 import { toSession } from "../convert/session.ts";
-import { refuseUnserved } from "./unserved.ts";
 
 interface Deps {
   readonly sessions: Sessions;

@@ -22,11 +22,11 @@ import type { Sessions } from "../../../domain/session/sessions.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
 import { type Call, callOf } from "../call.ts";
+import { refuseUnserved, unservedMethod } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { toSession } from "../convert/session.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";
-import { refuseUnserved, unservedMethod } from "./unserved.ts";
 
 interface Deps {
   readonly sessions: Sessions;
