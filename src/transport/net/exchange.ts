@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Readable } from "node:stream";
 import { domainError } from "../../domain/errors.ts";
@@ -125,6 +125,33 @@ export function splitTarget(target: string): { readonly path: string; readonly q
   return mark < 0
     ? { path: origin, query: "" }
     : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
+}
+
+/** A header by its lower-case name, as Node has read them. */
+export function headerIn(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : value?.join(", ");
+}
+
+/** How often a header was sent; `rawHeaders` are names and values in turn. */
+export function countIn(rawHeaders: readonly string[], name: string): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const raw = rawHeaders[index];
+    if (raw?.length === name.length && raw.toLowerCase() === name) count++;
+  }
+  return count;
+}
+
+/** All headers but those of HTTP/2 itself. */
+export function toHeaders(read: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(read)) {
+    if (name.startsWith(":")) continue;
+    if (typeof value === "string") headers.append(name, value);
+    else for (const item of value ?? []) headers.append(name, item);
+  }
+  return headers;
 }
 
 /** The length of a body on the wire. */

@@ -8,8 +8,10 @@ import {
 import {
   type BodyLimits,
   byteLengthOf,
+  countIn,
   type Exchange,
   type ExchangeLimits,
+  headerIn,
   type NodePair,
   type Peer,
   type Response,
@@ -17,6 +19,7 @@ import {
   readBounded,
   refuseDeclared,
   splitTarget,
+  toHeaders,
 } from "./exchange.ts";
 import { connectionHeaders } from "./headers.ts";
 
@@ -69,25 +72,15 @@ export class Http2Exchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return typeof value === "string" ? value : value?.join(", ");
+    return headerIn(this.#headers, name);
   }
 
   headerCount(name: string): number {
-    const { rawHeaders } = this.#context;
-    let count = 0;
-    for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index] === name) count++;
-    return count;
+    return countIn(this.#context.rawHeaders, name);
   }
 
   allHeaders(): Headers {
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(this.#headers)) {
-      if (name.startsWith(":")) continue;
-      if (typeof value === "string") headers.append(name, value);
-      else for (const item of value ?? []) headers.append(name, item);
-    }
-    return headers;
+    return toHeaders(this.#headers);
   }
 
   async readBody(limits: BodyLimits): Promise<Uint8Array> {
