@@ -92,6 +92,14 @@ bench-compare: node_modules/.installed ## Measure a session check and a login ag
 bench-enumeration: node_modules/.installed ## Measure whether answers take longer for accounts that exist
 	node bench/enumeration.ts
 
+.PHONY: bench-files
+bench-files: node_modules/.installed ## Print the source files that a session check and a login run through
+	node bench/files-run.ts
+
+.PHONY: bench-unary
+bench-unary: node_modules/.installed ## Measure our unary path beside connect-node's adapter
+	node bench/unary-path.ts
+
 .PHONY: conformance
 conformance: node_modules/.installed ## Run the official Connect conformance suite (needs Go)
 	node test/conformance/run.ts

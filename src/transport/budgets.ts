@@ -1,5 +1,4 @@
-import type { BudgetLimits } from "./net/budget.ts";
-import { Connections } from "./net/connections.ts";
+import { type BudgetLimits, Connections } from "./net/connections.ts";
 import type { Gauge } from "./pages/metrics.ts";
 import { type CallBudgetLimits, CallBudgets } from "./rpc/call-budgets.ts";
 

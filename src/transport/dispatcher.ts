@@ -2,9 +2,16 @@ import { randomUUID } from "node:crypto";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { domainError } from "../domain/errors.ts";
 import type { Logger } from "../domain/ports.ts";
-import { addCorsHeaders, isPreflight, respondToPreflight } from "./net/cors.ts";
 import type { Exchange, HttpHandler } from "./net/exchange.ts";
-import { baseHeaders, type HeaderSize, isHttps, maxHeaderFields } from "./net/headers.ts";
+import {
+  addCorsHeaders,
+  baseHeaders,
+  type HeaderSize,
+  isHttps,
+  isPreflight,
+  maxHeaderFields,
+  respondToPreflight,
+} from "./net/headers.ts";
 import type { Peers } from "./net/peers.ts";
 import type { Metrics } from "./pages/metrics.ts";
 import {
@@ -13,12 +20,11 @@ import {
   respondToClearCookies,
   respondTooManyCookies,
 } from "./pages/too-many-cookies.ts";
-import type { Access } from "./rpc/access.ts";
+import { type Access, namesOf } from "./rpc/access.ts";
 import { Call, callIdOf } from "./rpc/call.ts";
-import { protocolError, toConnectError } from "./rpc/errors.ts";
+import { codeName, protocolError, reasonOf, toConnectError } from "./rpc/errors.ts";
 import { forwardingKeyHeader } from "./rpc/forwarded-client.ts";
 import type { PathGuards } from "./rpc/path-guards.ts";
-import { codeName, type FinishedCall, type RequestLog } from "./rpc/request-log.ts";
 import type { ListenerName, Route } from "./rpc/routes.ts";
 import type { StreamServer } from "./rpc/stream/serve.ts";
 import { connectPost } from "./rpc/unary/connect-wire.ts";
@@ -38,10 +44,21 @@ interface Deps extends UnaryDependencies {
   /** What guards these paths on the admin listener. */
   readonly guards: PathGuards;
   readonly streams: StreamServer;
-  readonly requestLog: RequestLog;
   readonly metrics: Metrics;
   readonly tracer: CallTracer | undefined;
   readonly logger: Logger;
+}
+
+/** A call that has ended. */
+interface FinishedCall {
+  /** `ostiary.session.v1.SessionService/CheckSession`; `unknown` if this listener has no such method. */
+  readonly method: string;
+  /** `connect`, `grpc`, `grpc-web`; `http` if it was refused before that was known. */
+  readonly protocol: string;
+  /** Whether calls of this method are logged at `debug` only: checks and health. */
+  readonly quiet: boolean;
+  readonly error: ConnectError | undefined;
+  readonly call: Call;
 }
 
 /** Answers the requests of one listener. */
@@ -176,11 +193,31 @@ export class Dispatcher {
     this.#finish({ method, protocol: "http", quiet: route?.quiet ?? true, error, call });
   }
 
-  #finish(finished: FinishedCall): void {
-    const { metrics, requestLog } = this.#deps;
-    const durationMs = performance.now() - finished.call.startedAt;
-    metrics.observe(finished.method, finished.protocol, codeName(finished.error), durationMs);
-    requestLog(finished, durationMs);
+  /** Counts a call that has ended, and logs it. Neither bodies nor headers are ever logged, so no secret can be. */
+  #finish({ method, protocol, quiet, error, call }: FinishedCall): void {
+    const { metrics, logger } = this.#deps;
+    const durationMs = performance.now() - call.startedAt;
+    const code = codeName(error);
+    metrics.observe(method, protocol, code, durationMs);
+    const { id: requestId, clientIp, forwarder, caller } = call;
+    if (error?.code === Code.Internal) {
+      logger.error({ requestId, method, err: error.cause ?? error }, "call failed");
+    }
+    const { id: callerId } = namesOf(caller);
+    const fields = {
+      method,
+      code,
+      ...(error === undefined ? {} : { reason: reasonOf(error) }),
+      protocol,
+      durationMs: Math.round(durationMs * 100) / 100,
+      requestId,
+      address: clientIp,
+      ...(forwarder === undefined ? {} : { forwardedBy: forwarder.apiKey.id }),
+      caller: caller.kind,
+      ...(callerId === undefined ? {} : { callerId }),
+    };
+    if (quiet) logger.debug(fields, "call");
+    else logger.info(fields, "call");
   }
 
   /** Once: it is a mistake in the configuration, or someone who tries to be someone else. */

@@ -21,12 +21,10 @@ import { ClientLimits } from "./rpc/client-limits.ts";
 import { codeOf, protocolError } from "./rpc/errors.ts";
 import { adminGuards, noGuards } from "./rpc/path-guards.ts";
 import { Pipeline } from "./rpc/pipeline.ts";
-import { createRequestLog } from "./rpc/request-log.ts";
 import { createRoutes, type ListenerName, type ServiceBinding } from "./rpc/routes.ts";
 import { HealthService } from "./rpc/services/health-service.ts";
 import { ReflectionService } from "./rpc/services/reflection.ts";
 import { createStreamServer } from "./rpc/stream/serve.ts";
-import { createRequestValidator } from "./rpc/validation.ts";
 import type { CallTracer } from "./telemetry.ts";
 
 /** A certificate as PEM. */
@@ -93,7 +91,7 @@ export function createListener(options: ListenerOptions): Listener {
   const servers = createProtocolServers({
     limits,
     peers,
-    handle: (exchange, size) => dispatcher.dispatch(exchange, size),
+    handle: dispatcher.dispatch.bind(dispatcher),
     describeRefusal: (reason, message, metadata) =>
       errorToJsonBytes(protocolError(codeOf(reason), reason, message, metadata), undefined),
     logger: options.logger,
@@ -169,7 +167,6 @@ function createDispatcher(
     access,
     clientLimits: new ClientLimits({ clock, logger }),
     budgets: budgets.calls,
-    validate: createRequestValidator(),
     clock,
   });
   const serving = { pipeline, jsonTypes };
@@ -183,7 +180,6 @@ function createDispatcher(
     httpRoutes,
     guards: name === "admin" ? adminGuards(pipeline, options.host) : noGuards,
     streams: createStreamServer({ ...serving, limits, shutdownSignal }, routes.values()),
-    requestLog: createRequestLog(logger),
     metrics,
     tracer: options.tracer,
     logger,

@@ -13,7 +13,7 @@ import {
 import type { Logger } from "../domain/ports.ts";
 import type { Exchange } from "./net/exchange.ts";
 import type { Call } from "./rpc/call.ts";
-import { codeName } from "./rpc/request-log.ts";
+import { codeName } from "./rpc/errors.ts";
 import { type Environment, readTracingVariables, type TracingChoice } from "./telemetry-variables.ts";
 
 /** Makes one span a call. */

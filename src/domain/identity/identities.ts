@@ -7,6 +7,7 @@ import { never } from "../instant.ts";
 import { type PageAnswer, type PageAsk, type PageTokens, readPage } from "../paging/page-tokens.ts";
 import type { Clock, TenantScope } from "../ports.ts";
 import { isStorableText } from "../storable-text.ts";
+import type { Tenant } from "../tenant/tenant.ts";
 import { ownsAlready, ownsEverything } from "./address-claims.ts";
 import type { CompiledSchema } from "./compiled-schema.ts";
 import { etagOf } from "./etag.ts";

@@ -1,7 +1,13 @@
 import type { Socket } from "node:net";
-import { addressSubject } from "../../domain/throttle/address-subject.ts";
-import type { BudgetLimits } from "./budget.ts";
 import type { Peer } from "./exchange.ts";
+
+/** How much there is of a resource. */
+export interface BudgetLimits {
+  /** For all holders of this process together. */
+  readonly total: number;
+  /** The most that one holder may have. */
+  readonly share: number;
+}
 
 /** A connection, as long as it is open. */
 export interface Connection {
@@ -24,8 +30,8 @@ export interface Connection {
  */
 export class Connections {
   readonly #limits: BudgetLimits;
-  readonly #all = new Group();
-  readonly #byClient = new Map<string, Group>();
+  readonly #all = new Set<Tracked>();
+  readonly #byClient = new Map<string, Set<Tracked>>();
   readonly #bySocket = new Map<string, Tracked>();
   #closed = 0;
 
@@ -44,29 +50,25 @@ export class Connections {
   }
 
   /** Takes in a new connection. A trusted proxy has no share of its own: its connections are those of many clients. */
-  accept(socket: Socket, peer: Pick<Peer, "address" | "trustedProxy">): void {
-    const client = peer.trustedProxy ? undefined : addressSubject(peer.address);
-    const own = client === undefined ? undefined : (this.#byClient.get(client) ?? new Group());
+  accept(socket: Socket, peer: Pick<Peer, "subject" | "trustedProxy">): void {
     const { share, total } = this.#limits;
-    const hasRoom = (own === undefined || this.#makeRoom(own, share)) && this.#makeRoom(this.#all, total);
-    if (!hasRoom) {
+    const client = peer.trustedProxy ? undefined : peer.subject;
+    const own = client === undefined ? undefined : this.#byClient.get(client);
+    if (!this.#makeRoom(own, share) || !this.#makeRoom(this.#all, total)) {
       this.#closed++;
       socket.destroy();
       return;
     }
-    if (client !== undefined && own !== undefined) this.#byClient.set(client, own);
-    const groups = own === undefined ? [this.#all] : [this.#all, own];
-    const tracked = new Tracked(socket, groups, peer.trustedProxy);
+    const connection = new Tracked(socket, client, peer.trustedProxy);
+    this.#all.add(connection);
+    if (client !== undefined)
+      this.#byClient.set(client, (this.#byClient.get(client) ?? new Set()).add(connection));
     const key = keyOf(socket);
-    this.#bySocket.set(key, tracked);
-    const forget = () => {
-      if (!tracked.leave()) return;
-      if (this.#bySocket.get(key) === tracked) this.#bySocket.delete(key);
-      if (client !== undefined && own?.size === 0 && this.#byClient.get(client) === own)
-        this.#byClient.delete(client);
-    };
-    tracked.forget = forget;
-    socket.once("close", forget);
+    this.#bySocket.set(key, connection);
+    socket.once("close", () => {
+      if (this.#bySocket.get(key) === connection) this.#bySocket.delete(key);
+      this.#forget(connection);
+    });
   }
 
   /** The connection of a socket, or of the TLS socket on top of it. */
@@ -75,70 +77,73 @@ export class Connections {
   }
 
   /** Whether one more may come in, after one has been closed for it if it must be. */
-  #makeRoom(group: Group, most: number): boolean {
-    if (group.size < most) return true;
-    const victim = group.leastNeeded();
+  #makeRoom(group: ReadonlySet<Tracked> | undefined, most: number): boolean {
+    if (group === undefined || group.size < most) return true;
+    const victim = leastNeeded(group);
     if (victim === undefined) return false;
     this.#closed++;
     // Counted out at once: its close event comes later.
-    victim.forget();
+    this.#forget(victim);
     victim.socket.destroy();
     return true;
   }
-}
 
-type Need = "idle" | "busy" | "proven_idle" | "proven_busy";
-
-/** Connections that share a limit, by how much they are needed; each set has the longest in it first. */
-class Group {
-  readonly sets: Readonly<Record<Need, Set<Tracked>>> = {
-    idle: new Set(),
-    busy: new Set(),
-    proven_idle: new Set(),
-    proven_busy: new Set(),
-  };
-
-  get size(): number {
-    const { idle, busy, proven_idle, proven_busy } = this.sets;
-    return idle.size + busy.size + proven_idle.size + proven_busy.size;
-  }
-
-  leastNeeded(): Tracked | undefined {
-    const { idle, busy, proven_idle } = this.sets;
-    for (const set of [idle, busy, proven_idle]) for (const connection of set) return connection;
-    return undefined;
+  #forget(connection: Tracked): void {
+    const { client } = connection;
+    this.#all.delete(connection);
+    const own = client === undefined ? undefined : this.#byClient.get(client);
+    own?.delete(connection);
+    if (client !== undefined && own?.size === 0) this.#byClient.delete(client);
+    connection.leave();
   }
 }
+
+/** Searched for only when there are too many, so that calls pay nothing for it. Never one that serves a known caller. */
+function leastNeeded(group: Iterable<Tracked>): Tracked | undefined {
+  let least: Tracked | undefined;
+  for (const connection of group) {
+    const isLess = least === undefined || connection.need < least.need;
+    const isOlder = connection.need === least?.need && connection.since < least.since;
+    if (connection.need < 3 && (isLess || isOlder)) least = connection;
+  }
+  return least;
+}
+
+/** What happened since the start, in its order. */
+let moment = 0;
 
 class Tracked implements Connection {
   readonly socket: Socket;
-  forget: () => void = () => {};
-  readonly #groups: readonly Group[];
-  #in: readonly Set<Tracked>[] = [];
+  /** Who has it, as connections are counted; undefined: a trusted proxy. */
+  readonly client: string | undefined;
+  /** The moment since which it is idle or has a call under way. */
+  since = ++moment;
   #proven: boolean;
-  readonly #listeners = new Set<() => void>();
   #calls = 0;
   #left = false;
+  readonly #listeners = new Set<() => void>();
 
-  constructor(socket: Socket, groups: readonly Group[], proven: boolean) {
+  constructor(socket: Socket, client: string | undefined, proven: boolean) {
     this.socket = socket;
-    this.#groups = groups;
+    this.client = client;
     this.#proven = proven;
-    this.#enter();
+  }
+
+  /** 0: idle, 1: a stranger's call is under way, 2: idle, of a known caller, 3: a known caller's call is under way. */
+  get need(): number {
+    return (this.#proven ? 2 : 0) + (this.#calls > 0 ? 1 : 0);
   }
 
   begin(): void {
-    if (this.#calls++ === 0) this.#move();
+    if (this.#calls++ === 0) this.since = ++moment;
   }
 
   end(): void {
-    if (--this.#calls === 0) this.#move();
+    if (--this.#calls === 0) this.since = ++moment;
   }
 
   prove(): void {
-    if (this.#proven) return;
     this.#proven = true;
-    this.#move();
   }
 
   onClose(listener: () => void): () => void {
@@ -150,29 +155,10 @@ class Tracked implements Connection {
     return close;
   }
 
-  /** Whether it was still counted. */
-  leave(): boolean {
-    if (this.#left) return false;
+  /** It is closed. */
+  leave(): void {
     this.#left = true;
-    this.#drop();
     for (const close of this.#listeners) close();
-    return true;
-  }
-
-  #move(): void {
-    if (this.#left) return;
-    this.#drop();
-    this.#enter();
-  }
-
-  #drop(): void {
-    for (const set of this.#in) set.delete(this);
-  }
-
-  #enter(): void {
-    const need = (this.#proven ? "proven_" : "") + (this.#calls === 0 ? "idle" : "busy");
-    this.#in = this.#groups.map((group) => group.sets[need as Need]);
-    for (const set of this.#in) set.add(this);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { X509Certificate } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Readable } from "node:stream";
+import { domainError } from "../../domain/errors.ts";
 import type { Connection } from "./connections.ts";
 
 /** Headers of an answer, by lower-case name. */
@@ -20,6 +22,8 @@ export interface Response {
 export interface Peer {
   /** The address of the socket, IPv4-mapped IPv6 as IPv4; empty if the socket is gone. */
   readonly address: string;
+  /** The address as budgets count it: IPv6 by its /64. */
+  readonly subject: string;
   /** Whether the address is one of `server.trusted_proxies`. */
   readonly trustedProxy: boolean;
   readonly encrypted: boolean;
@@ -123,6 +127,33 @@ export function splitTarget(target: string): { readonly path: string; readonly q
     : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
 }
 
+/** A header by its lower-case name, as Node has read them. */
+export function headerIn(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : value?.join(", ");
+}
+
+/** How often a header was sent; `rawHeaders` are names and values in turn. */
+export function countIn(rawHeaders: readonly string[], name: string): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const raw = rawHeaders[index];
+    if (raw?.length === name.length && raw.toLowerCase() === name) count++;
+  }
+  return count;
+}
+
+/** All headers but those of HTTP/2 itself. */
+export function toHeaders(read: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(read)) {
+    if (name.startsWith(":")) continue;
+    if (typeof value === "string") headers.append(name, value);
+    else for (const item of value ?? []) headers.append(name, item);
+  }
+  return headers;
+}
+
 /** The length of a body on the wire. */
 export function byteLengthOf(body: Uint8Array | string | undefined): number {
   return body === undefined ? 0 : Buffer.byteLength(body);
@@ -132,4 +163,82 @@ export function byteLengthOf(body: Uint8Array | string | undefined): number {
 export function declaredLength(contentLength: string | undefined): number | undefined {
   // Node has refused anything but digits by now; the check costs nothing and keeps NaN out of comparisons.
   return contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : undefined;
+}
+
+const empty: Buffer = Buffer.alloc(0);
+
+/**
+ * Reads a stream to its end. Throws REQUEST_TOO_LARGE at the first byte beyond the limit, REQUEST_TIMEOUT if the
+ * end does not come in time, and REQUEST_CANCELED if it never comes.
+ *
+ * Security rule (SR-LIMIT-12): what is held is no more than twice what has arrived. A chunk is a part of what was read from the socket at once,
+ * and would keep all of that in memory, so it is copied (test/process/budgets.test.ts).
+ */
+export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: number): Promise<Uint8Array> {
+  const limit = limits.maxBytes + (limits.overheadBytes ?? 0);
+  return new Promise((resolve, reject) => {
+    let body: Buffer = empty;
+    let length = 0;
+
+    const timer = setTimeout(() => fail(domainError("REQUEST_TIMEOUT", {})), timeoutMs);
+    const onData = (chunk: Buffer) => {
+      const before = length;
+      length += chunk.length;
+      if (length > limit) return fail(tooLarge(limits.maxBytes));
+      try {
+        limits.grow?.(length);
+        if (before === 0) limits.inspect?.(chunk);
+      } catch (error) {
+        return fail(error);
+      }
+      // Nearly all bodies are one chunk.
+      if (before === 0) body = Buffer.from(chunk);
+      else {
+        if (length > body.length) body = grown(body, before, Math.min(2 * length, limit));
+        chunk.copy(body, before);
+      }
+    };
+    const onEnd = () => {
+      release();
+      resolve(body.subarray(0, length));
+    };
+    const onGone = () => fail(domainError("REQUEST_CANCELED", {}));
+    const release = () => {
+      clearTimeout(timer);
+      stream
+        .off("data", onData)
+        .off("end", onEnd)
+        .off("error", onGone)
+        .off("close", onGone)
+        .off("aborted", onGone);
+    };
+    const fail = (error: unknown) => {
+      release();
+      body = empty;
+      reject(error);
+    };
+
+    // It may have ended while the caller was looked up, and nothing would tell then.
+    if (stream.destroyed) return onGone();
+    stream.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone).on("aborted", onGone);
+  });
+}
+
+function grown(body: Buffer, length: number, size: number): Buffer {
+  const larger = Buffer.allocUnsafe(size);
+  body.copy(larger, 0, 0, length);
+  return larger;
+}
+
+/** Throws REQUEST_TOO_LARGE if the declared length is beyond the limit, so that not a byte of it is read. */
+export function refuseDeclared(contentLength: string | undefined, limits: BodyLimits): void {
+  const declared = declaredLength(contentLength);
+  if (declared !== undefined && declared > limits.maxBytes + (limits.overheadBytes ?? 0)) {
+    throw tooLarge(limits.maxBytes);
+  }
+}
+
+/** The error of a request beyond the limit. */
+export function tooLarge(limitBytes: number): Error {
+  return domainError("REQUEST_TOO_LARGE", { limitBytes: String(limitBytes) });
 }

@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { readBounded, refuseDeclared } from "./body-reader.ts";
 import {
   type BodyLimits,
   byteLengthOf,
+  countIn,
   type Exchange,
   type ExchangeLimits,
+  headerIn,
   maxDiscardedBytes,
   type NodePair,
   type Peer,
   type Response,
+  readBounded,
+  refuseDeclared,
   splitTarget,
+  toHeaders,
 } from "./exchange.ts";
 
 /** What the listener tells of a request besides the request itself. */
@@ -59,27 +63,15 @@ export class Http1Exchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    const value = this.#request.headers[name];
-    return typeof value === "string" ? value : value?.join(", ");
+    return headerIn(this.#request.headers, name);
   }
 
   headerCount(name: string): number {
-    const { rawHeaders } = this.#request;
-    let count = 0;
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const raw = rawHeaders[index];
-      if (raw?.length === name.length && raw.toLowerCase() === name) count++;
-    }
-    return count;
+    return countIn(this.#request.rawHeaders, name);
   }
 
   allHeaders(): Headers {
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(this.#request.headers)) {
-      if (typeof value === "string") headers.append(name, value);
-      else for (const item of value ?? []) headers.append(name, item);
-    }
-    return headers;
+    return toHeaders(this.#request.headers);
   }
 
   async readBody(limits: BodyLimits): Promise<Uint8Array> {

@@ -5,17 +5,21 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
-import { readBounded, refuseDeclared } from "./body-reader.ts";
 import {
   type BodyLimits,
   byteLengthOf,
+  countIn,
   type Exchange,
   type ExchangeLimits,
+  headerIn,
   type NodePair,
   type Peer,
   type Response,
   type ResponseHeaders,
+  readBounded,
+  refuseDeclared,
   splitTarget,
+  toHeaders,
 } from "./exchange.ts";
 import { connectionHeaders } from "./headers.ts";
 
@@ -68,25 +72,15 @@ export class Http2Exchange implements Exchange {
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return typeof value === "string" ? value : value?.join(", ");
+    return headerIn(this.#headers, name);
   }
 
   headerCount(name: string): number {
-    const { rawHeaders } = this.#context;
-    let count = 0;
-    for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index] === name) count++;
-    return count;
+    return countIn(this.#context.rawHeaders, name);
   }
 
   allHeaders(): Headers {
-    const headers = new Headers();
-    for (const [name, value] of Object.entries(this.#headers)) {
-      if (name.startsWith(":")) continue;
-      if (typeof value === "string") headers.append(name, value);
-      else for (const item of value ?? []) headers.append(name, item);
-    }
-    return headers;
+    return toHeaders(this.#headers);
   }
 
   async readBody(limits: BodyLimits): Promise<Uint8Array> {

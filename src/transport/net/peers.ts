@@ -2,6 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import ipaddr from "ipaddr.js";
+import { addressSubject } from "../../domain/throttle/address-subject.ts";
 import type { Connections } from "./connections.ts";
 import type { Peer } from "./exchange.ts";
 
@@ -40,8 +41,10 @@ export function createPeers(trustedProxies: readonly string[], connections: Conn
 
   const addressOf = (socket: Socket) => {
     const address = parseAddress(socket.remoteAddress ?? "");
+    const text = address?.toString() ?? "";
     return {
-      address: address?.toString() ?? "",
+      address: text,
+      subject: addressSubject(text),
       trustedProxy: address !== undefined && isTrusted(address),
     };
   };

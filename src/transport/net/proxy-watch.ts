@@ -4,7 +4,7 @@ import { isInternal } from "./peers.ts";
 
 type Peer = Pick<AnyPeer, "address" | "trustedProxy">;
 
-/** What was seen in one span of time. */
+/** What was seen in one window of time. */
 interface Window {
   readonly beganAt: number;
   /** Of the only peer so far; undefined: none came, or several did. */
@@ -20,7 +20,7 @@ const fewestCalls = 20;
 
 /**
  * Finds out whether all traffic comes from one proxy that is not configured: then every client has the same address,
- * and a limit by address would shut all of them out together. So it is several times as wide until the proxy is listed.
+ * and a limit by client IP would shut all of them out together. So it is several times as wide until the proxy is listed.
  *
  * Security rule (SR-LIMIT-8): nobody gets out of the limits by sending a header, and a ceiling holds whatever is sent. The peer must be on the machine itself or in a
  * private network, which nobody on the internet is, and within the last five to ten minutes nobody else may have
@@ -40,7 +40,7 @@ export class ProxyWatch {
     this.#logger = logger;
   }
 
-  /** Notes a call of the kind that is limited by address. */
+  /** Notes a call of the kind that is limited by client IP. */
   note(peer: Peer, forwarded: boolean): void {
     this.#turn(this.#clock.now().getTime());
     const { onlyPeer, allForwarded, calls, beganAt } = this.#current;

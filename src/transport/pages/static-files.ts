@@ -20,6 +20,9 @@ interface StaticFile {
  * The routes of a folder of built pages: `x.html` at `/<base>/x`, `index.html` at `/<base>/` and without the slash, every
  * other file at its own path. Undefined if there is no such folder or no index in it.
  *
+ * By hand, because sirv (3.0.2) serves whatever lies in the folder, ignores `q=0`, takes one etag in If-None-Match, and makes it
+ * from the time of the file, which differs from machine to machine.
+ *
  * Security rule (SR-PAGES-2): the folder is read once, and a path is looked up in the table that this makes. What a client sends
  * never becomes the name of a file, so that there is nothing to traverse.
  */

@@ -1,8 +1,8 @@
 import { domainError } from "../../domain/errors.ts";
 import { addressSubject } from "../../domain/throttle/address-subject.ts";
-import { Budget, type BudgetLimits, type Shortage } from "../net/budget.ts";
+import type { BudgetLimits } from "../net/connections.ts";
+import { type Caller, namesOf } from "./access.ts";
 import type { Call } from "./call.ts";
-import { type Caller, namesOf } from "./caller.ts";
 
 /** How much calls may hold. Callers who show nothing valid and those who do have as much each. */
 export interface CallBudgetLimits {
@@ -61,7 +61,8 @@ export class Holding {
   /** Takes what each call costs. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   constructor(budgets: CallBudgets, call: Call, showsCredential: boolean) {
     this.#budgets = budgets;
-    this.#holder = addressSubject(call.clientIp);
+    const { peer } = call.exchange;
+    this.#holder = call.clientIp === peer.address ? peer.subject : addressSubject(call.clientIp);
     this.#factor = call.limitedAddress?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
     this.#budget = budgets.strangers.bytes;
     const shortage = this.#take(callBytes);
@@ -142,4 +143,57 @@ function exhausted(shortage: Shortage, what: string, scope: "address" | "device"
     return domainError("RATE_LIMITED", { scope }, { message, retryAfterMs });
   }
   return domainError("SERVER_OVERLOADED", {}, { message: `Too many ${what} are under way.`, retryAfterMs });
+}
+
+/** What a budget has no more of: for the one holder, or at all. */
+export type Shortage = "share" | "total";
+
+/** Counts who holds how much of a resource. All that is taken must be given back, whatever ends the holding. */
+export class Budget {
+  readonly #limits: BudgetLimits;
+  readonly #byHolder = new Map<string, number>();
+  #held = 0;
+  #refused = 0;
+
+  constructor(limits: BudgetLimits) {
+    this.#limits = limits;
+  }
+
+  /** How much is held at the moment. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** How often something was not given. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** What would be missing if a holder took more; `factor`: how many shares the holder has. Takes nothing. */
+  shortageOf(holder: string, amount: number, factor = 1): Shortage | undefined {
+    const { total, share } = this.#limits;
+    if ((this.#byHolder.get(holder) ?? 0) + amount > Math.min(share * factor, total)) return "share";
+    return this.#held + amount > total ? "total" : undefined;
+  }
+
+  /** Takes more, or nothing if something is missing. */
+  take(holder: string, amount: number, factor = 1): Shortage | undefined {
+    const shortage = this.shortageOf(holder, amount, factor);
+    if (shortage === undefined) this.#add(holder, amount);
+    else this.#refused++;
+    return shortage;
+  }
+
+  /** Gives back what was taken. */
+  giveBack(holder: string, amount: number): void {
+    this.#add(holder, -amount);
+  }
+
+  #add(holder: string, amount: number): void {
+    const held = (this.#byHolder.get(holder) ?? 0) + amount;
+    // So that the holders of this moment are all that is remembered.
+    if (held > 0) this.#byHolder.set(holder, held);
+    else this.#byHolder.delete(holder);
+    this.#held += amount;
+  }
 }

@@ -19,9 +19,9 @@ import { browserCookieName, deviceCookieName, findCookie, sessionCookieName } fr
 import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { assertNotFromPage, assertOriginAllowed } from "../net/origin.ts";
 import type { Admission } from "./access.ts";
+import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./access.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import type { Holding } from "./call-budgets.ts";
-import { anonymous, bearerOf, type Caller, namesOf, type SessionCaller } from "./caller.ts";
 import type { SharedAnswer } from "./unary/shared-answer.ts";
 
 /** What is known of a request when it comes in. */
@@ -72,7 +72,7 @@ export class Call implements FlowCaller, HandlerContext {
   tenant: Tenant;
   /** Who calls. Anonymous until the pipeline has let the call through. */
   caller: Caller = anonymous;
-  /** When the request was there as a whole, by the server's clock. */
+  /** When the last message of the request was there as a whole, by the server's clock. */
   now = new Date(0);
   /** The device token of a native client's request; empty if it has none. */
   deviceToken = "";
@@ -92,8 +92,9 @@ export class Call implements FlowCaller, HandlerContext {
   }
 
   /** Notes who was let through. Only the pipeline does this. */
-  admit(admission: Admission): void {
+  admit(admission: Admission, now: Date): void {
     this.#admission = admission;
+    this.now = now;
     this.tenant = admission.tenant;
     this.caller = admission.caller;
   }

@@ -27,7 +27,7 @@ const classLimits: Readonly<Record<RateClass, LocalLimitName | undefined>> = {
 
 /**
  * What only somebody sends who was never given it, and what costs a query. What is malformed is refused by its checksum, at no
- * cost, so it counts for nobody who shares the address. Ended sessions and keys are what honest clients come with.
+ * cost, so it counts for nobody who shares the client IP. Ended sessions and keys are what honest clients come with.
  */
 const guesses: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   "SESSION_TOKEN_UNKNOWN",
@@ -64,11 +64,11 @@ export class ClientLimits {
    * call how its further limits count its client IP.
    */
   take(call: Call, route: LimitedRoute, tenant: Tenant): number {
-    call.limitedAddress = this.#limitedAddress(call, route);
+    call.limitedAddress = this.#counted(call, route);
     const name = classLimits[route.rateClass];
-    // Security rule (SR-LIMIT-7): who shows a session is counted by it, so that nobody who shares the address can use that up.
+    // Security rule (SR-LIMIT-7): who shows a session is counted by it, so that nobody who shares the client IP can use that up.
     if (name === undefined || isAuthenticated(route)) return 0;
-    return this.#takeByAddress(call, tenant, name);
+    return this.#takeByClientIp(call, tenant, name);
   }
 
   /** Counts a call by the session that was shown with it. Returns how long it has to wait; 0: it is let through. */
@@ -80,11 +80,11 @@ export class ClientLimits {
   }
 
   /**
-   * Looks up what a call authenticates with. Throws RATE_LIMITED for a credential that nobody has from an address with too
+   * Looks up what a call authenticates with. Throws RATE_LIMITED for a credential that nobody has from a client IP with too
    * many of them.
    *
-   * Security rule (SR-LIMIT-7): a credential that is found is served, whatever others of its address do. Beyond the limit the lookups of
-   * an address wait for each other, so that guesses cost the database one query at a time.
+   * Security rule (SR-LIMIT-7): a credential that is found is served, whatever others of its client IP do. Beyond the limit the lookups of
+   * a client IP wait for each other, so that guesses cost the database one query at a time.
    */
   async lookUp<Found>(
     call: Call,
@@ -108,7 +108,7 @@ export class ClientLimits {
     }
   }
 
-  #takeByAddress({ limitedAddress }: Call, tenant: Tenant, name: LocalLimitName): number {
+  #takeByClientIp({ limitedAddress }: Call, tenant: Tenant, name: LocalLimitName): number {
     const { enabled, limits } = tenant.settings.throttle;
     if (!enabled || limitedAddress === undefined) return 0;
     const limit = this.#widened(limitedAddress, tenant, limits[name]);
@@ -135,12 +135,12 @@ export class ClientLimits {
     }
   }
 
-  #limitedAddress(call: Call, { rateClass }: LimitedRoute): LimitedAddress | undefined {
+  #counted(call: Call, { rateClass }: LimitedRoute): LimitedAddress | undefined {
     const { exchange, clientIp: address, forwarder } = call;
     if (address === "") return undefined;
     // A server with a key says for whom it calls. It is no proxy, so its calls do not count for finding one.
     if (forwarder !== undefined) return { address, isShared: false };
-    // A proxy that is trusted and does not say for whom it calls: its address is everybody's.
+    // A proxy that is trusted and does not say for whom it calls: its IP address is that of all clients.
     if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };
     const forwarded = exchange.header("x-forwarded-for") !== undefined;
     // Only flows tell whether everybody comes through a proxy: a service that checks sessions comes past it.

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -134,6 +135,11 @@ export function protocolError(
 ): ConnectError {
   const error = new DomainError(reason, metadata, { message });
   return new ConnectError(message, code, undefined, detailsOf(error, ""), error);
+}
+
+/** The name of how a call ended: `ok`, or the code of its error. */
+export function codeName(error: ConnectError | undefined): string {
+  return error === undefined ? "ok" : codeToString(error.code);
 }
 
 /** The reason that an error carries, for the log. */

@@ -1,21 +1,21 @@
-import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { RateClass } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { DomainError, domainError } from "../../domain/errors.ts";
 import type { Clock } from "../../domain/ports.ts";
 import type { Access, Admission } from "./access.ts";
+import { anonymous, type Caller, credentialKindOf } from "./access.ts";
 import type { Call } from "./call.ts";
 import { type CallBudgets, Holding } from "./call-budgets.ts";
-import { anonymous, type Caller, credentialKindOf } from "./caller.ts";
 import type { ClientLimits, LimitedRoute } from "./client-limits.ts";
 import { forwardingScope, readForwardedClient } from "./forwarded-client.ts";
 import type { Route } from "./routes.ts";
-import type { ValidateRequest } from "./validation.ts";
+import { invalidRequest } from "./validation.ts";
 
 interface Deps {
   readonly access: Access;
   readonly clientLimits: ClientLimits;
   readonly budgets: CallBudgets;
-  readonly validate: ValidateRequest;
   readonly clock: Clock;
 }
 
@@ -34,6 +34,7 @@ export type GuardedRoute = LimitedRoute & Pick<Route, "maxRequestBytes"> & Parti
  */
 export class Pipeline {
   readonly #deps: Deps;
+  readonly #validator = createValidator();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -46,15 +47,19 @@ export class Pipeline {
     if (limited !== undefined) await limited;
     const holding = this.#hold(call);
     const admission = await this.#authorize(call, route, call.setCookies);
-    call.admit(admission);
-    call.now = this.#deps.clock.now();
-    await this.#takeBudget(call, route, holding);
+    call.admit(admission, this.#deps.clock.now());
+    const { caller } = call;
+    const isStream = route.spec !== undefined && route.spec.kind !== "unary";
+    const asks = caller.kind === "anonymous" && showsCredential(call);
+    // Looked up only where a stranger would be refused.
+    const identified = asks && !holding.hasRoomFor(route.maxRequestBytes, isStream);
+    this.#takeBudget(call, identified ? await this.#identify(call, route) : caller, holding, isStream);
   }
 
-  /** Checks a message that was read. Throws REQUEST_MALFORMED, REQUEST_INVALID. */
-  check(call: Call, { method, closed }: Pick<Route, "method" | "closed">, message: RequestOf): void {
-    closed?.(message);
-    this.#deps.validate(method.input, message);
+  /** Step 6. Throws REQUEST_INVALID. */
+  check(call: Call, { input }: DescMethod, message: MessageShape<DescMessage>): void {
+    const result = this.#validator.validate(input, message);
+    if (result.kind !== "valid") throw invalidRequest(input, result);
     call.now = this.#deps.clock.now();
   }
 
@@ -142,12 +147,7 @@ export class Pipeline {
   }
 
   /** Step 4. Throws RATE_LIMITED or SERVER_OVERLOADED. */
-  async #takeBudget(call: Call, route: GuardedRoute, holding: Holding): Promise<void> {
-    let { caller } = call;
-    const isStream = route.spec !== undefined && route.spec.kind !== "unary";
-    if (caller.kind === "anonymous" && showsCredential(call)) {
-      if (!holding.hasRoomFor(route.maxRequestBytes, isStream)) caller = await this.#identify(call, route);
-    }
+  #takeBudget(call: Call, caller: Caller, holding: Holding, isStream: boolean): void {
     if (caller.kind !== "anonymous") {
       holding.moveTo(caller);
       call.exchange.peer.connection.prove();
@@ -175,8 +175,6 @@ export class Pipeline {
     }
   }
 }
-
-type RequestOf = MessageShape<DescMethod["input"]>;
 
 function showsCredential({ exchange, forwarder }: Call): boolean {
   return (

@@ -1,6 +1,6 @@
-import { type DescMessage, getOption, type MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, getOption } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import type { ValidationResult, Violation } from "@bufbuild/protovalidate";
 import { message as messageRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { domainError } from "../../domain/errors.ts";
 import { joinFieldPath } from "../../domain/field-path.ts";
@@ -10,26 +10,18 @@ import {
   violationReasonOf,
 } from "../../domain/field-violation.ts";
 
-/** Checks a request against the limits that the contract declares. */
-export type ValidateRequest = <Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>) => void;
-
 /**
- * Makes the check. It throws REQUEST_INVALID, whose violations name each field by its path in the JSON form of the
- * request: `password.password`, `requests.0.traits`.
+ * The error of a request that breaks the limits of the contract: REQUEST_INVALID, whose violations name each field by its path in
+ * the JSON form of the request: `password.password`, `requests.0.traits`.
  */
-export function createRequestValidator(): ValidateRequest {
-  const validator = createValidator();
-  return (schema, message) => {
-    const result = validator.validate(schema, message);
-    if (result.kind === "valid") return;
-    // A rule that cannot be evaluated is a mistake in the contract: INTERNAL, with the cause in the log.
-    if (result.kind === "error") throw result.error;
-    throw domainError(
-      "REQUEST_INVALID",
-      {},
-      { violations: result.violations.map((violation) => toFieldViolation(schema, violation)) },
-    );
-  };
+export function invalidRequest(
+  schema: DescMessage,
+  result: Exclude<ValidationResult, { kind: "valid" }>,
+): Error {
+  // A rule that cannot be evaluated is a mistake in the contract: INTERNAL, with the cause in the log.
+  if (result.kind === "error") return result.error;
+  const violations = result.violations.map((violation) => toFieldViolation(schema, violation));
+  return domainError("REQUEST_INVALID", {}, { violations });
 }
 
 function toFieldViolation(schema: DescMessage, violation: Violation): FieldViolation {

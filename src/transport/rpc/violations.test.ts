@@ -1,4 +1,5 @@
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { describe, expect, test } from "vitest";
 import { CreateApiKeyRequestSchema } from "../../../gen/ostiary/access/v1/api_key_service_pb.js";
 import { SubmitLoginFlowRequestSchema } from "../../../gen/ostiary/flow/v1/login_service_pb.js";
@@ -10,21 +11,17 @@ import {
 } from "../../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { DomainError } from "../../domain/errors.ts";
 import { locateJsonError } from "./unary/json-path.ts";
-import { createRequestValidator } from "./validation.ts";
+import { invalidRequest } from "./validation.ts";
 
-const validate = createRequestValidator();
+const validator = createValidator();
 
 /** What is wrong with a request, as `field REASON`. */
 function wrong<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): readonly string[] {
-  try {
-    validate(schema, create(schema, init));
-  } catch (error) {
-    if (error instanceof DomainError) {
-      return error.violations.map(({ field, reason }) => `${field} ${reason}`);
-    }
-    throw error;
-  }
-  return [];
+  const result = validator.validate(schema, create(schema, init));
+  if (result.kind === "valid") return [];
+  const error = invalidRequest(schema, result);
+  if (!(error instanceof DomainError)) throw error;
+  return error.violations.map(({ field, reason }) => `${field} ${reason}`);
 }
 
 describe("what breaks the contract is told by the contract's own reasons", () => {

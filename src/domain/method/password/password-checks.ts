@@ -6,6 +6,7 @@ import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock, PasswordHasher } from "../../ports.ts";
 import type { Secret } from "../../secret.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
 import { passwordCredential } from "./password-credential.ts";
 import { longestPassword, passwordLength } from "./policy.ts";

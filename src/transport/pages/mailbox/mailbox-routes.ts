@@ -30,22 +30,22 @@ export function mailboxRoutes(options: MailboxRoutesOptions): ReadonlyMap<string
     return mailbox.find(tenants.byHost(exchange.host), id as MessageId);
   };
 
-  const forBrowser =
+  const guarded =
+    (isLetIn: (exchange: Exchange) => boolean, refuseOther: HttpHandler) =>
     (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers) => {
+    (exchange, headers) => {
       if (!access.isLocal(exchange)) return refuse(exchange, headers);
       withoutCors(headers);
-      if (!access.hasCookie(exchange)) return respondPage(exchange, headers, closedPage(), 401);
-      await handler(exchange, headers);
+      return isLetIn(exchange) ? handler(exchange, headers) : refuseOther(exchange, headers);
     };
-  const forCommandLine =
-    (handler: HttpHandler): HttpHandler =>
-    async (exchange, headers) => {
-      if (!access.isLocal(exchange)) return refuse(exchange, headers);
-      withoutCors(headers);
-      if (!access.hasToken(exchange)) return respondJson(exchange, headers, 401, { error: "token missing" });
-      await handler(exchange, headers);
-    };
+  const forBrowser = guarded(
+    (exchange) => access.hasCookie(exchange),
+    (exchange, headers) => respondPage(exchange, headers, closedPage(), 401),
+  );
+  const forCommandLine = guarded(
+    (exchange) => access.hasToken(exchange),
+    (exchange, headers) => respondJson(exchange, headers, 401, { error: "token missing" }),
+  );
 
   return new Map<string, HttpHandler>([
     [

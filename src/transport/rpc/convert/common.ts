@@ -6,7 +6,9 @@ import {
   type TimestampSchema,
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext } from "@connectrpc/connect";
 import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
+import { domainError } from "../../../domain/errors.ts";
 import type { Expiration } from "../../../domain/expiration.ts";
 import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
@@ -69,4 +71,20 @@ export function fromStruct(struct: ProtoJsonObject | undefined): JsonObject | un
 /** The domain's JSON as a Struct; an empty object stays unset. */
 export function toStruct(object: JsonObject): ProtoJsonObject | undefined {
   return Object.keys(object).length === 0 ? undefined : object;
+}
+
+/**
+ * Throws FEATURE_OFF if a request sets one of these fields, which the contract has and the server does not serve yet. The
+ * metadata has the JSON name of the field.
+ */
+export function refuseUnserved<Request extends object>(
+  request: Request,
+  ...fields: readonly (keyof Request & string)[]
+): void {
+  for (const field of fields) if (request[field] !== undefined) throw domainError("FEATURE_OFF", { field });
+}
+
+/** The error of a method that the contract has and the server does not serve yet. */
+export function unservedMethod({ method }: HandlerContext): Error {
+  return domainError("FEATURE_OFF", { field: `${method.parent.typeName}/${method.name}` });
 }

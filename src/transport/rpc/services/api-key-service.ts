@@ -13,20 +13,22 @@ import type { ApiKey } from "../../../domain/access/api-key.ts";
 import type { ApiKeys, KeyMaker } from "../../../domain/access/api-keys.ts";
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import type { ApiKeyId } from "../../../domain/ids.ts";
+import type { Caller } from "../access.ts";
 import { callOf } from "../call.ts";
-import type { Caller } from "../caller.ts";
-import { fromExpiration, toTimestamp } from "../convert/common.ts";
+import { fromExpiration, refuseUnserved, toTimestamp } from "../convert/common.ts";
 import { runOnce } from "./idempotent.ts";
-import { refuseUnserved } from "./unserved.ts";
+
+interface Deps {
+  readonly apiKeys: ApiKeys;
+  readonly idempotency: IdempotencyRunner;
+}
 
 /** ostiary.access.v1.ApiKeyService. */
 export class ApiKeyService implements ServiceImpl<typeof Contract> {
-  readonly #apiKeys: ApiKeys;
-  readonly #idempotency: IdempotencyRunner;
+  readonly #deps: Deps;
 
-  constructor({ apiKeys, idempotency }: { apiKeys: ApiKeys; idempotency: IdempotencyRunner }) {
-    this.#apiKeys = apiKeys;
-    this.#idempotency = idempotency;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   createApiKey(request: CreateApiKeyRequest, context: HandlerContext) {
@@ -36,8 +38,8 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
       request,
       response: CreateApiKeyResponseSchema,
     };
-    return runOnce(this.#idempotency, call, once, async (scope) => {
-      const { apiKey, secret } = await this.#apiKeys.create(
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
+      const { apiKey, secret } = await this.#deps.apiKeys.create(
         call.tenant,
         scope,
         call.origin,
@@ -51,14 +53,14 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
   async getApiKey(request: GetApiKeyRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
     refuseUnserved(request, "atLeast");
-    return { apiKey: toApiKey(await this.#apiKeys.get(tenant, request.apiKeyId as ApiKeyId)) };
+    return { apiKey: toApiKey(await this.#deps.apiKeys.get(tenant, request.apiKeyId as ApiKeyId)) };
   }
 
   async listApiKeys(request: ListApiKeysRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
     refuseUnserved(request, "atLeast");
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#apiKeys.list(tenant, request.includeEnded, page);
+    const { items, nextToken } = await this.#deps.apiKeys.list(tenant, request.includeEnded, page);
     return { apiKeys: items.map(toApiKey), nextPageToken: nextToken };
   }
 
@@ -68,7 +70,12 @@ export class ApiKeyService implements ServiceImpl<typeof Contract> {
       id: request.apiKeyId as ApiKeyId,
       includeDescendants: request.includeDescendants,
     };
-    const { apiKey, descendants } = await this.#apiKeys.revoke(tenant, origin, keyMakerOf(caller), wanted);
+    const { apiKey, descendants } = await this.#deps.apiKeys.revoke(
+      tenant,
+      origin,
+      keyMakerOf(caller),
+      wanted,
+    );
     return { apiKey: toApiKey(apiKey), revokedDescendants: descendants.map(toApiKey) };
   }
 }

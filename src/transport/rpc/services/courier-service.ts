@@ -19,12 +19,16 @@ import type { IdentityId, MessageId } from "../../../domain/ids.ts";
 import { callOf } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 
+interface Deps {
+  readonly messages: Messages;
+}
+
 /** ostiary.courier.v1.CourierService. */
 export class CourierService implements ServiceImpl<typeof Contract> {
-  readonly #messages: Messages;
+  readonly #deps: Deps;
 
-  constructor({ messages }: { messages: Messages }) {
-    this.#messages = messages;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async listMessages(request: ListMessagesRequest, context: HandlerContext) {
@@ -36,24 +40,26 @@ export class CourierService implements ServiceImpl<typeof Contract> {
       template: given(request.template) as MessageTemplate | undefined,
     };
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#messages.list(tenant, filter, page);
+    const { items, nextToken } = await this.#deps.messages.list(tenant, filter, page);
     return { messages: items.map(toMessage), nextPageToken: nextToken };
   }
 
   async getMessage(request: GetMessageRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    return { message: toMessage(await this.#messages.get(tenant, request.messageId as MessageId)) };
+    return { message: toMessage(await this.#deps.messages.get(tenant, request.messageId as MessageId)) };
   }
 
   async retryMessage(request: RetryMessageRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { message: toMessage(await this.#messages.retry(tenant, origin, request.messageId as MessageId)) };
+    return {
+      message: toMessage(await this.#deps.messages.retry(tenant, origin, request.messageId as MessageId)),
+    };
   }
 
   async readdressMessage(request: ReaddressMessageRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const id = request.messageId as MessageId;
-    return { message: toMessage(await this.#messages.readdress(tenant, origin, id, request.recipient)) };
+    return { message: toMessage(await this.#deps.messages.readdress(tenant, origin, id, request.recipient)) };
   }
 }
 

@@ -10,8 +10,8 @@ import {
 import type { IdempotencyRunner } from "../../../domain/idempotency/idempotency.ts";
 import { canonicalJson } from "../../../domain/json.ts";
 import type { TenantScope } from "../../../domain/ports.ts";
+import { namesOf } from "../access.ts";
 import type { Call } from "../call.ts";
-import { namesOf } from "../caller.ts";
 
 /** What makes a call the same call: who makes it, which method, and its request id. */
 interface IdempotentCall<Response extends DescMessage> {

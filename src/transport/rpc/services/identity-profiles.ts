@@ -8,18 +8,22 @@ import { toIdentityProfile } from "../convert/identity.ts";
 /** Makes the profile of an identity, as its owner sees it. */
 export type ProfileOf = (identity: Identity) => Promise<MessageInitShape<typeof IdentityProfileSchema>>;
 
+interface Deps {
+  readonly schemas: IdentitySchemas;
+}
+
 /** The profiles of identities: what their schemas let their owners, and services that ask for them, see. */
 export class IdentityProfiles {
-  readonly #schemas: IdentitySchemas;
+  readonly #deps: Deps;
 
-  constructor({ schemas }: { readonly schemas: IdentitySchemas }) {
-    this.#schemas = schemas;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   /** For the identities of a tenant. */
   in({ scope }: { readonly scope: TenantScope }): ProfileOf {
     return async (identity) => {
-      const traits = await this.#schemas.traitsForOwner(scope, identity);
+      const traits = await this.#deps.schemas.traitsForOwner(scope, identity);
       return toIdentityProfile({ ...identity, traits });
     };
   }

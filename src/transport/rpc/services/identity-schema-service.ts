@@ -10,23 +10,29 @@ import type { IdentitySchemas, SchemaVersion } from "../../../domain/identity/sc
 import { callOf } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 
+interface Deps {
+  readonly schemas: IdentitySchemas;
+}
+
 /** ostiary.identity.v1.IdentitySchemaService. */
 export class IdentitySchemaService implements ServiceImpl<typeof Contract> {
-  readonly #schemas: IdentitySchemas;
+  readonly #deps: Deps;
 
-  constructor({ schemas }: { schemas: IdentitySchemas }) {
-    this.#schemas = schemas;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async listIdentitySchemaVersions(request: ListIdentitySchemaVersionsRequest, context: HandlerContext) {
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#schemas.list(callOf(context).scope, page);
+    const { items, nextToken } = await this.#deps.schemas.list(callOf(context).scope, page);
     return { versions: items.map(toSchemaVersion), nextPageToken: nextToken };
   }
 
   async getIdentitySchemaVersion(request: GetIdentitySchemaVersionRequest, context: HandlerContext) {
     const { scope } = callOf(context);
-    return { version: toSchemaVersion(await this.#schemas.get(scope, request.schemaId, request.version)) };
+    return {
+      version: toSchemaVersion(await this.#deps.schemas.get(scope, request.schemaId, request.version)),
+    };
   }
 }
 

@@ -47,7 +47,7 @@ import type { PasswordChecks } from "../../../domain/method/password/password-ch
 import { Secret } from "../../../domain/secret.ts";
 import { callOf } from "../call.ts";
 import { toCallError } from "../convert/call-error.ts";
-import { fromExpiration, fromStruct, fromTimestamp, toTimestamp } from "../convert/common.ts";
+import { fromExpiration, fromStruct, fromTimestamp, refuseUnserved, toTimestamp } from "../convert/common.ts";
 import {
   fromIdentityState,
   fromIdentityView,
@@ -58,64 +58,54 @@ import {
 import { toLoginRecord } from "../convert/login-record.ts";
 import { fromValue } from "../convert/value.ts";
 import { runOnce } from "./idempotent.ts";
-import { type SendDependencies, sendToEach } from "./operator-sends.ts";
-import { refuseUnserved } from "./unserved.ts";
+import { sendToEach } from "./operator-sends.ts";
+
+interface Deps {
+  readonly identities: Identities;
+  readonly credentials: Credentials;
+  readonly addressVerifications: AddressVerifications;
+  readonly operatorFlows: OperatorFlows;
+  readonly operatorSends: OperatorSends;
+  readonly logins: LoginHistory;
+  readonly passwordChecks: PasswordChecks;
+  readonly idempotency: IdempotencyRunner;
+}
 
 /** ostiary.identity.v1.IdentityService. */
 export class IdentityService implements ServiceImpl<typeof Contract> {
-  readonly #identities: Identities;
-  readonly #credentials: Credentials;
-  readonly #addressVerifications: AddressVerifications;
-  readonly #operatorFlows: OperatorFlows;
-  readonly #sends: SendDependencies;
-  readonly #logins: LoginHistory;
-  readonly #passwordChecks: PasswordChecks;
-  readonly #idempotency: IdempotencyRunner;
+  readonly #deps: Deps;
 
-  constructor(dependencies: {
-    identities: Identities;
-    credentials: Credentials;
-    addressVerifications: AddressVerifications;
-    operatorFlows: OperatorFlows;
-    operatorSends: OperatorSends;
-    logins: LoginHistory;
-    passwordChecks: PasswordChecks;
-    idempotency: IdempotencyRunner;
-  }) {
-    this.#identities = dependencies.identities;
-    this.#credentials = dependencies.credentials;
-    this.#addressVerifications = dependencies.addressVerifications;
-    this.#operatorFlows = dependencies.operatorFlows;
-    this.#sends = dependencies;
-    this.#logins = dependencies.logins;
-    this.#passwordChecks = dependencies.passwordChecks;
-    this.#idempotency = dependencies.idempotency;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async createIdentity(request: CreateIdentityRequest, context: HandlerContext) {
     const call = callOf(context);
-    const prepared = await this.#identities.prepare(call.tenant, toNewIdentity(request));
+    const prepared = await this.#deps.identities.prepare(call.tenant, toNewIdentity(request));
     const once = {
       method: "CreateIdentity",
       request,
       response: CreateIdentityResponseSchema,
     };
-    return runOnce(this.#idempotency, call, once, async (scope) => ({
-      identity: toIdentity(await this.#identities.create(scope, call.origin, prepared)),
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => ({
+      identity: toIdentity(await this.#deps.identities.create(scope, call.origin, prepared)),
     }));
   }
 
   async batchCreateIdentities(request: BatchCreateIdentitiesRequest, context: HandlerContext) {
     const call = callOf(context);
-    const prepared = await this.#identities.prepareBatch(call.tenant, request.requests.map(toNewIdentity));
+    const prepared = await this.#deps.identities.prepareBatch(
+      call.tenant,
+      request.requests.map(toNewIdentity),
+    );
     const once = {
       method: "BatchCreateIdentities",
       request,
       response: BatchCreateIdentitiesResponseSchema,
     };
     const view = fromIdentityView(request.view, "id");
-    return runOnce(this.#idempotency, call, once, async (scope) => {
-      const items = await this.#identities.createBatch(scope, call.origin, prepared);
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
+      const items = await this.#deps.identities.createBatch(scope, call.origin, prepared);
       return { results: items.map((item) => toBatchResult(item, view, call.id)) };
     });
   }
@@ -123,7 +113,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async getIdentity(request: GetIdentityRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
-    return { identity: toIdentity(await this.#identities.get(tenant, idOf(request))) };
+    return { identity: toIdentity(await this.#deps.identities.get(tenant, idOf(request))) };
   }
 
   async lookUpIdentity(request: LookUpIdentityRequest, context: HandlerContext) {
@@ -131,14 +121,14 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const { tenant } = callOf(context);
     const { by } = request;
     const key = by.case === "externalId" ? { externalId: by.value } : { identifier: by.value ?? "" };
-    return { identity: toIdentity(await this.#identities.lookUp(tenant, key)) };
+    return { identity: toIdentity(await this.#deps.identities.lookUp(tenant, key)) };
   }
 
   async listIdentities(request: ListIdentitiesRequest, context: HandlerContext) {
     refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     const view = fromIdentityView(request.view, "basic");
-    const { items, nextToken } = await this.#identities.list(
+    const { items, nextToken } = await this.#deps.identities.list(
       tenant,
       {
         identifierPrefix: request.identifierPrefix,
@@ -156,7 +146,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
 
   async updateIdentity(request: UpdateIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    const identity = await this.#identities.update(tenant, origin, {
+    const identity = await this.#deps.identities.update(tenant, origin, {
       id: idOf(request),
       etag: request.etag,
       schemaId: request.schemaId,
@@ -172,30 +162,32 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
 
   async activateIdentity(request: ActivateIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { identity: toIdentity(await this.#identities.activate(tenant, origin, idOf(request))) };
+    return { identity: toIdentity(await this.#deps.identities.activate(tenant, origin, idOf(request))) };
   }
 
   async deactivateIdentity(request: DeactivateIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { identity: toIdentity(await this.#identities.deactivate(tenant, origin, idOf(request))) };
+    return { identity: toIdentity(await this.#deps.identities.deactivate(tenant, origin, idOf(request))) };
   }
 
   async cancelIdentityDeletion(request: CancelIdentityDeletionRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { identity: toIdentity(await this.#identities.cancelDeletion(tenant, origin, idOf(request))) };
+    return {
+      identity: toIdentity(await this.#deps.identities.cancelDeletion(tenant, origin, idOf(request))),
+    };
   }
 
   async verifyAddress(request: VerifyAddressRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const wanted = { id: idOf(request), address: request.address };
-    return { identity: toIdentity(await this.#addressVerifications.verify(tenant, origin, wanted)) };
+    return { identity: toIdentity(await this.#deps.addressVerifications.verify(tenant, origin, wanted)) };
   }
 
   async unverifyAddress(request: UnverifyAddressRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const { address, keepSessions } = request;
     const wanted = { id: idOf(request), address, keepSessions };
-    return { identity: toIdentity(await this.#addressVerifications.unverify(tenant, origin, wanted)) };
+    return { identity: toIdentity(await this.#deps.addressVerifications.unverify(tenant, origin, wanted)) };
   }
 
   setRequiredActions(): never {
@@ -204,7 +196,7 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
 
   async deleteIdentity(request: DeleteIdentityRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    await this.#identities.delete(tenant, origin, idOf(request));
+    await this.#deps.identities.delete(tenant, origin, idOf(request));
     return {};
   }
 
@@ -212,20 +204,20 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     refuseUnserved(request, "atLeast");
     const { tenant } = callOf(context);
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#credentials.list(tenant, idOf(request), page);
+    const { items, nextToken } = await this.#deps.credentials.list(tenant, idOf(request), page);
     return { credentials: items.map(toCredential), nextPageToken: nextToken };
   }
 
   async deleteCredential(request: DeleteCredentialRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const credentialId = request.credentialId.toLowerCase() as CredentialId;
-    await this.#credentials.delete(tenant, origin, { id: idOf(request), credentialId });
+    await this.#deps.credentials.delete(tenant, origin, { id: idOf(request), credentialId });
     return {};
   }
 
   async setPassword(request: SetPasswordRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    const credential = await this.#credentials.setPassword(tenant, origin, {
+    const credential = await this.#deps.credentials.setPassword(tenant, origin, {
       id: idOf(request),
       password: toNewPassword(request.password),
       keepSessions: request.keepSessions,
@@ -236,16 +228,16 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
   async checkPassword(request: CheckPasswordRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
     const check = { id: idOf(request), password: new Secret(request.password) };
-    return { matches: await this.#passwordChecks.check(tenant, origin, check) };
+    return { matches: await this.#deps.passwordChecks.check(tenant, origin, check) };
   }
 
   async createRecoveryLink(request: CreateRecoveryLinkRequest, context: HandlerContext) {
     const call = callOf(context);
     const { tenant, origin } = call;
     const once = { method: "CreateRecoveryLink", request, response: CreateRecoveryLinkResponseSchema };
-    return runOnce(this.#idempotency, call, once, async (scope) => {
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
       const wanted = { identityId: idOf(request), expiration: fromExpiration(request.expiration) };
-      const link = await this.#operatorFlows.createRecoveryLink({ tenant, scope, origin }, wanted);
+      const link = await this.#deps.operatorFlows.createRecoveryLink({ tenant, scope, origin }, wanted);
       return {
         recoveryUrl: link.url.reveal(),
         linkToken: link.token.reveal(),
@@ -258,9 +250,9 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { tenant, origin } = call;
     const once = { method: "SendRecoveryMessage", request, response: SendRecoveryMessageResponseSchema };
-    return runOnce(this.#idempotency, call, once, async (scope) => {
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
       const to = { identityId: idOf(request), address: request.address };
-      return toSent(await this.#operatorFlows.sendRecovery({ tenant, scope, origin }, to));
+      return toSent(await this.#deps.operatorFlows.sendRecovery({ tenant, scope, origin }, to));
     });
   }
 
@@ -269,25 +261,25 @@ export class IdentityService implements ServiceImpl<typeof Contract> {
     const { tenant, origin } = call;
     const response = SendVerificationMessageResponseSchema;
     const once = { method: "SendVerificationMessage", request, response };
-    return runOnce(this.#idempotency, call, once, async (scope) => {
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
       const to = { identityId: idOf(request), address: request.address };
-      return toSent(await this.#operatorFlows.sendVerification({ tenant, scope, origin }, to));
+      return toSent(await this.#deps.operatorFlows.sendVerification({ tenant, scope, origin }, to));
     });
   }
 
   batchSendRecoveryMessages(request: BatchSendRecoveryMessagesRequest, context: HandlerContext) {
-    return sendToEach(this.#sends, "recovery", request, context);
+    return sendToEach(this.#deps, "recovery", request, context);
   }
 
   batchSendVerificationMessages(request: BatchSendVerificationMessagesRequest, context: HandlerContext) {
-    return sendToEach(this.#sends, "verification", request, context);
+    return sendToEach(this.#deps, "verification", request, context);
   }
 
   async listLoginHistory(request: ListLoginHistoryRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    const { id } = await this.#identities.get(tenant, idOf(request));
+    const { id } = await this.#deps.identities.get(tenant, idOf(request));
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#logins.list(tenant, id, page, 500);
+    const { items, nextToken } = await this.#deps.logins.list(tenant, id, page, 500);
     return { records: items.map(toLoginRecord), nextPageToken: nextToken };
   }
 }

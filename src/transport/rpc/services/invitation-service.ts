@@ -15,21 +15,24 @@ import { fromExpiration, fromStruct } from "../convert/common.ts";
 import { fromInvitationState, toInvitation } from "../convert/invitation.ts";
 import { runOnce } from "./idempotent.ts";
 
+interface Deps {
+  readonly invitations: Invitations;
+  readonly idempotency: IdempotencyRunner;
+}
+
 /** ostiary.identity.v1.InvitationService. */
 export class InvitationService implements ServiceImpl<typeof Contract> {
-  readonly #invitations: Invitations;
-  readonly #idempotency: IdempotencyRunner;
+  readonly #deps: Deps;
 
-  constructor({ invitations, idempotency }: { invitations: Invitations; idempotency: IdempotencyRunner }) {
-    this.#invitations = invitations;
-    this.#idempotency = idempotency;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   createInvitation(request: CreateInvitationRequest, context: HandlerContext) {
     const call = callOf(context);
     const once = { method: "CreateInvitation", request, response: CreateInvitationResponseSchema };
-    return runOnce(this.#idempotency, call, once, async (scope) => {
-      const created = await this.#invitations.create(call.tenant, scope, call.origin, {
+    return runOnce(this.#deps.idempotency, call, once, async (scope) => {
+      const created = await this.#deps.invitations.create(call.tenant, scope, call.origin, {
         address: request.address,
         schemaId: request.schemaId,
         traits: fromStruct(request.traits) ?? {},
@@ -48,7 +51,7 @@ export class InvitationService implements ServiceImpl<typeof Contract> {
 
   async getInvitation(request: GetInvitationRequest, context: HandlerContext) {
     const { tenant, now } = callOf(context);
-    const invitation = await this.#invitations.get(tenant, request.invitationId as InvitationId);
+    const invitation = await this.#deps.invitations.get(tenant, request.invitationId as InvitationId);
     return { invitation: toInvitation(invitation, now) };
   }
 
@@ -56,13 +59,17 @@ export class InvitationService implements ServiceImpl<typeof Contract> {
     const { tenant, now } = callOf(context);
     const filter = { state: fromInvitationState(request.state), address: request.address };
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#invitations.list(tenant, filter, page);
+    const { items, nextToken } = await this.#deps.invitations.list(tenant, filter, page);
     return { invitations: items.map((item) => toInvitation(item, now)), nextPageToken: nextToken };
   }
 
   async revokeInvitation(request: RevokeInvitationRequest, context: HandlerContext) {
     const { tenant, origin, now } = callOf(context);
-    const invitation = await this.#invitations.revoke(tenant, origin, request.invitationId as InvitationId);
+    const invitation = await this.#deps.invitations.revoke(
+      tenant,
+      origin,
+      request.invitationId as InvitationId,
+    );
     return { invitation: toInvitation(invitation, now) };
   }
 }

@@ -11,24 +11,27 @@ import type { Identities } from "../../../domain/identity/identities.ts";
 import type { IdentityId, SessionId } from "../../../domain/ids.ts";
 import type { Sessions } from "../../../domain/session/sessions.ts";
 import { callOf } from "../call.ts";
+import { refuseUnserved } from "../convert/common.ts";
 import { toSession } from "../convert/session.ts";
-import { refuseUnserved } from "./unserved.ts";
+
+interface Deps {
+  readonly sessions: Sessions;
+  readonly identities: Identities;
+}
 
 /** ostiary.session.v1.SessionAdminService. */
 export class SessionAdminService implements ServiceImpl<typeof Contract> {
-  readonly #sessions: Sessions;
-  readonly #identities: Identities;
+  readonly #deps: Deps;
 
-  constructor({ sessions, identities }: { sessions: Sessions; identities: Identities }) {
-    this.#sessions = sessions;
-    this.#identities = identities;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async listSessions(request: ListSessionsRequest, context: HandlerContext) {
     const call = callOf(context);
     refuseUnserved(request, "atLeast");
     const identityId = request.identityId === "" ? undefined : (request.identityId as IdentityId);
-    const { items, nextToken } = await this.#sessions.list(
+    const { items, nextToken } = await this.#deps.sessions.list(
       call.tenant,
       { identityId, active: request.active },
       { size: request.pageSize, token: request.pageToken },
@@ -40,26 +43,26 @@ export class SessionAdminService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     refuseUnserved(request, "atLeast");
     return {
-      session: toSession(await this.#sessions.get(call.tenant, request.sessionId as SessionId), call),
+      session: toSession(await this.#deps.sessions.get(call.tenant, request.sessionId as SessionId), call),
     };
   }
 
   async revokeSession(request: RevokeSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     const id = request.sessionId as SessionId;
-    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, undefined);
+    const revoked = await this.#deps.sessions.revoke(call.tenant, call.origin, id, undefined);
     return { session: toSession(revoked, call) };
   }
 
   async revokeIdentitySessions(request: RevokeIdentitySessionsRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    const identity = await this.#identities.get(tenant, request.identityId as IdentityId);
-    return { revokedCount: await this.#sessions.revokeAll(tenant, origin, identity.id, undefined) };
+    const identity = await this.#deps.identities.get(tenant, request.identityId as IdentityId);
+    return { revokedCount: await this.#deps.sessions.revokeAll(tenant, origin, identity.id, undefined) };
   }
 
   async extendSession(request: ExtendSessionRequest, context: HandlerContext) {
     const call = callOf(context);
-    const session = await this.#sessions.get(call.tenant, request.sessionId as SessionId);
-    return { session: toSession(await this.#sessions.extend(call.tenant, call.origin, session), call) };
+    const session = await this.#deps.sessions.get(call.tenant, request.sessionId as SessionId);
+    return { session: toSession(await this.#deps.sessions.extend(call.tenant, call.origin, session), call) };
   }
 }

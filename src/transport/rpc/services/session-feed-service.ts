@@ -4,7 +4,7 @@ import type {
   WatchSessionsRequest,
   WatchSessionsResponse,
 } from "../../../../gen/ostiary/session/v1/session_feed_service_pb.js";
-import { unservedMethod } from "./unserved.ts";
+import { unservedMethod } from "../convert/common.ts";
 
 /** ostiary.session.v1.SessionFeedService: in the contract, and not served yet. */
 export class SessionFeedService implements ServiceImpl<typeof Contract> {

@@ -22,22 +22,24 @@ import type { Sessions } from "../../../domain/session/sessions.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
 import { cookieText, sessionCookie, sessionCookieName } from "../../net/cookies.ts";
 import { type Call, callOf } from "../call.ts";
+import { refuseUnserved, unservedMethod } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { toLoginRecord } from "../convert/login-record.ts";
 import { toSession } from "../convert/session.ts";
 import type { IdentityProfiles } from "./identity-profiles.ts";
-import { refuseUnserved, unservedMethod } from "./unserved.ts";
+
+interface Deps {
+  readonly sessions: Sessions;
+  readonly logins: LoginHistory;
+  readonly profiles: IdentityProfiles;
+}
 
 /** ostiary.session.v1.SessionService. */
 export class SessionService implements ServiceImpl<typeof Contract> {
-  readonly #sessions: Sessions;
-  readonly #logins: LoginHistory;
-  readonly #profiles: IdentityProfiles;
+  readonly #deps: Deps;
 
-  constructor(dependencies: { sessions: Sessions; logins: LoginHistory; profiles: IdentityProfiles }) {
-    this.#sessions = dependencies.sessions;
-    this.#logins = dependencies.logins;
-    this.#profiles = dependencies.profiles;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async getCurrentSession(request: GetCurrentSessionRequest, context: HandlerContext) {
@@ -63,7 +65,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     refuseUnserved(request, "atLeast");
     const credential = credentialOf(call.tenant, request);
     const demands = fromDemands(request.demands);
-    const { session, identity } = await this.#sessions.check(call.tenant, credential, demands);
+    const { session, identity } = await this.#deps.sessions.check(call.tenant, credential, demands);
     const profile = await this.#profileOf(call, identity, request.view);
     return { session: toSession(session, call), identity: profile };
   }
@@ -73,7 +75,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     refuseUnserved(request, "atLeast");
     const { session: current } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#sessions.listOwn(call.tenant, current.identityId, page);
+    const { items, nextToken } = await this.#deps.sessions.listOwn(call.tenant, current.identityId, page);
     return {
       sessions: items.map((session) => toSession(session, call, current.id)),
       nextPageToken: nextToken,
@@ -84,7 +86,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { session } = holderOf(call);
     const id = request.sessionId as SessionId;
-    const revoked = await this.#sessions.revoke(call.tenant, call.origin, id, session.identityId);
+    const revoked = await this.#deps.sessions.revoke(call.tenant, call.origin, id, session.identityId);
     if (id === session.id && cookieOf(call) !== undefined) await call.browser.clear();
     return { session: toSession(revoked, call, session.id) };
   }
@@ -92,7 +94,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   async revokeOtherSessions(_request: RevokeOtherSessionsRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session } = holderOf(call);
-    const revokedCount = await this.#sessions.revokeAll(
+    const revokedCount = await this.#deps.sessions.revokeAll(
       call.tenant,
       call.origin,
       session.identityId,
@@ -114,7 +116,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
 
   /** The identity of a session. Traits are personal data, so they are only in an answer to a request for them. */
   async #profileOf(call: Call, identity: Identity, view: SessionView) {
-    return view === SessionView.FULL ? this.#profiles.in(call)(identity) : undefined;
+    return view === SessionView.FULL ? this.#deps.profiles.in(call)(identity) : undefined;
   }
 
   /** Ends the session of the bearer token. The holder of an ended session is signed out already, so that is no error. */
@@ -122,7 +124,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     try {
       const { session } = await call.session();
       const origin = { ...call.origin, actor: { kind: "identity", identityId: session.identityId } } as const;
-      await this.#sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
+      await this.#deps.sessions.revoke(call.tenant, origin, session.id, session.identityId, "logout");
     } catch (error) {
       if (!(error instanceof DomainError && error.reason.startsWith("SESSION_"))) throw error;
     }
@@ -131,7 +133,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
   async extendCurrentSession(_request: ExtendCurrentSessionRequest, context: HandlerContext) {
     const call = callOf(context);
     const { session } = holderOf(call);
-    const extended = await this.#sessions.extend(call.tenant, call.origin, session);
+    const extended = await this.#deps.sessions.extend(call.tenant, call.origin, session);
     const cookie = cookieOf(call);
     if (cookie !== undefined) call.setCookie(sessionCookieOf(call, cookie.value, extended));
     return { session: toSession(extended, call, extended.id) };
@@ -141,7 +143,7 @@ export class SessionService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { identity } = holderOf(call);
     const page = { size: request.pageSize, token: request.pageToken };
-    const { items, nextToken } = await this.#logins.list(call.tenant, identity.id, page, 250);
+    const { items, nextToken } = await this.#deps.logins.list(call.tenant, identity.id, page, 250);
     return { records: items.map(toLoginRecord), nextPageToken: nextToken };
   }
 }

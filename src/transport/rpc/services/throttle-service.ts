@@ -11,17 +11,24 @@ import type { ThrottleAdmin, ThrottleCounter } from "../../../domain/throttle/th
 import { callOf } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 
+interface Deps {
+  readonly throttle: ThrottleAdmin;
+}
+
 /** ostiary.access.v1.ThrottleService. */
 export class ThrottleService implements ServiceImpl<typeof Contract> {
-  readonly #throttle: ThrottleAdmin;
+  readonly #deps: Deps;
 
-  constructor({ throttle }: { throttle: ThrottleAdmin }) {
-    this.#throttle = throttle;
+  constructor(deps: Deps) {
+    this.#deps = deps;
   }
 
   async explainThrottle({ identifier, ipAddress }: ExplainThrottleRequest, context: HandlerContext) {
     const { tenant } = callOf(context);
-    const { counters, loginAvailableAt } = await this.#throttle.explain(tenant, { identifier, ipAddress });
+    const { counters, loginAvailableAt } = await this.#deps.throttle.explain(tenant, {
+      identifier,
+      ipAddress,
+    });
     return {
       counters: counters.map(toCounter),
       loginAllowed: loginAvailableAt === undefined,
@@ -31,7 +38,7 @@ export class ThrottleService implements ServiceImpl<typeof Contract> {
 
   async resetThrottle({ identifier, ipAddress }: ResetThrottleRequest, context: HandlerContext) {
     const { tenant, origin } = callOf(context);
-    return { resetCount: await this.#throttle.reset(tenant, origin, { identifier, ipAddress }) };
+    return { resetCount: await this.#deps.throttle.reset(tenant, origin, { identifier, ipAddress }) };
   }
 }
 

@@ -241,7 +241,7 @@ async function* validated<T>(
   { call, route }: Stream,
   signal: AbortSignal,
 ) {
-  const { method, maxRequestBytes } = route;
+  const { method, maxRequestBytes, closed } = route;
   const iterator = messages[Symbol.asyncIterator]();
   // A client may take more time between messages of its own stream than for the one that asks for the server's.
   const late =
@@ -252,7 +252,9 @@ async function* validated<T>(
     for (;;) {
       const next = await readNext(iterator, { maxRequestBytes, late, signal });
       if (next.done === true) return;
-      pipeline.check(call, route, next.value as MessageShape<DescMessage>);
+      const message = next.value as MessageShape<DescMessage>;
+      closed?.(message);
+      pipeline.check(call, method, message);
       yield next.value;
     }
   } finally {

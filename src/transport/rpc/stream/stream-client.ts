@@ -1,8 +1,7 @@
 import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError, domainError } from "../../../domain/errors.ts";
-import { tooLarge } from "../../net/body-reader.ts";
-import type { Exchange, NodePair } from "../../net/exchange.ts";
+import { type Exchange, type NodePair, tooLarge } from "../../net/exchange.ts";
 import { malformed } from "../unary/decode.ts";
 import { longestTimeoutMs, parseConnectTimeout, parseGrpcTimeout } from "../unary/wire.ts";
 

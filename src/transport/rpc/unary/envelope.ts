@@ -1,7 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
-import { tooLarge } from "../../net/body-reader.ts";
-import type { BodyLimits, Exchange } from "../../net/exchange.ts";
+import { type BodyLimits, type Exchange, tooLarge } from "../../net/exchange.ts";
 import { protocolError } from "../errors.ts";
 import { malformed } from "./decode.ts";
 import { decompress } from "./wire.ts";

@@ -51,7 +51,7 @@ async function carryOut(
   const bytes = await wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
   const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);
-  pipeline.check(call, route, request);
+  pipeline.check(call, method, request);
   if (spec.kind !== "unary") throw new Error(`${route.name} is not unary`);
   const response = await spec.impl(request, call);
   if (call.shared !== undefined) return call.shared.encodedAs(wire.codec);

@@ -3,8 +3,7 @@ import { gunzip } from "node:zlib";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { parseTimeout as parseConnect } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpc } from "@connectrpc/connect/protocol-grpc";
-import { tooLarge } from "../../net/body-reader.ts";
-import type { BodyLimits, Exchange, ResponseHeaders } from "../../net/exchange.ts";
+import { type BodyLimits, type Exchange, type ResponseHeaders, tooLarge } from "../../net/exchange.ts";
 import { protocolError } from "../errors.ts";
 import { type Codec, malformed } from "./decode.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hasVanishingNumber } from "./json-text.ts";
+import { hasVanishingNumber } from "./decode.ts";
 
 test.each([
   ['{"a":1e-999}', true],
