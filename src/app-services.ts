@@ -1,4 +1,6 @@
 /** The wiring of the contract: which class carries out which service. */
+import type { DescService } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { ApiKeyService as ApiKeyContract } from "../gen/ostiary/access/v1/api_key_service_pb.js";
 import { ThrottleService as ThrottleContract } from "../gen/ostiary/access/v1/throttle_service_pb.js";
 import { CourierService as CourierContract } from "../gen/ostiary/courier/v1/courier_service_pb.js";
@@ -28,6 +30,7 @@ import { InvitationService } from "./transport/rpc/invitation-service.ts";
 import { LoginService } from "./transport/rpc/login-service.ts";
 import { RecoveryService } from "./transport/rpc/recovery-service.ts";
 import { RegistrationService } from "./transport/rpc/registration-service.ts";
+import type { ServiceBinding } from "./transport/rpc/routes.ts";
 import { SessionAdminService } from "./transport/rpc/session-admin-service.ts";
 import { SessionFeedService } from "./transport/rpc/session-feed-service.ts";
 import { SessionService } from "./transport/rpc/session-service.ts";
@@ -35,20 +38,62 @@ import { SettingsService } from "./transport/rpc/settings-service.ts";
 import { ThrottleService } from "./transport/rpc/throttle-service.ts";
 import { VerificationService } from "./transport/rpc/verification-service.ts";
 
-/** Every service of ours, by what the contract says of it. */
-export const contracts = [
-  ...[
+/** What the services are made of: the domain, and what several of them share. */
+interface Parts extends Domain {
+  readonly profiles: IdentityProfiles;
+  readonly submits: FlowSubmits;
+}
+
+/** A service of the contract, and how the class that carries it out is made. */
+interface Wiring {
+  readonly service: DescService;
+  create(parts: Parts): object;
+}
+
+function wire<Service extends DescService>(
+  service: Service,
+  create: (parts: Parts) => ServiceImpl<Service>,
+): Wiring {
+  return { service, create };
+}
+
+/** What is served; each service's `listener` option says where. There is no other list. */
+const wirings: readonly Wiring[] = [
+  wire(
     FlowContract,
-    LoginContract,
+    ({ anyFlows, tenantProfiles, submits }) =>
+      new FlowService({ flows: anyFlows, profiles: tenantProfiles, submits }),
+  ),
+  wire(LoginContract, ({ loginFlows, submits }) => new LoginService({ flows: loginFlows, submits })),
+  wire(
     RegistrationContract,
+    ({ registrationFlows, submits }) => new RegistrationService({ flows: registrationFlows, submits }),
+  ),
+  wire(
     VerificationContract,
+    ({ verificationFlows, submits }) => new VerificationService({ flows: verificationFlows, submits }),
+  ),
+  wire(
     RecoveryContract,
+    ({ recoveryFlows, submits }) => new RecoveryService({ flows: recoveryFlows, submits }),
+  ),
+  wire(
     SettingsContract,
-  ],
-  ...[SessionContract, SessionFeedContract, SessionAdminContract],
-  ...[IdentityContract, InvitationContract, IdentitySchemaContract],
-  ...[CourierContract, ApiKeyContract, ThrottleContract],
-] as const;
+    ({ settingsFlows, submits }) => new SettingsService({ flows: settingsFlows, submits }),
+  ),
+  wire(SessionContract, (parts) => new SessionService(parts)),
+  wire(SessionFeedContract, () => new SessionFeedService()),
+  wire(SessionAdminContract, (parts) => new SessionAdminService(parts)),
+  wire(IdentityContract, (parts) => new IdentityService(parts)),
+  wire(InvitationContract, (parts) => new InvitationService(parts)),
+  wire(IdentitySchemaContract, (parts) => new IdentitySchemaService(parts)),
+  wire(CourierContract, (parts) => new CourierService(parts)),
+  wire(ApiKeyContract, (parts) => new ApiKeyService(parts)),
+  wire(ThrottleContract, ({ throttleAdmin }) => new ThrottleService({ throttle: throttleAdmin })),
+];
+
+/** Every service of ours, by what the contract says of it. */
+export const contracts: readonly DescService[] = wirings.map(({ service }) => service);
 
 /** The scopes that a key or certificate can have a use for, without wildcards. */
 export const knownScopes: ReadonlySet<string> = new Set([
@@ -61,62 +106,10 @@ export const knownScopes: ReadonlySet<string> = new Set([
     }),
 ]);
 
-/** The classes that carry out the services; each service's `listener` option says where it is served. */
-export function createServices(domain: Domain) {
-  const { sessions, apiKeys, identities, credentials, passwordChecks, schemas, idempotency } = domain;
-  const profiles = new IdentityProfiles({ schemas });
+/** The services, with the objects that carry them out. */
+export function createServices(domain: Domain): readonly ServiceBinding[] {
+  const profiles = new IdentityProfiles({ schemas: domain.schemas });
   const submits = new FlowSubmits({ answers: domain.flowAnswers, profiles });
-  return [
-    {
-      service: FlowContract,
-      implementation: new FlowService({ flows: domain.anyFlows, profiles: domain.tenantProfiles, submits }),
-    },
-    { service: LoginContract, implementation: new LoginService({ flows: domain.loginFlows, submits }) },
-    {
-      service: RegistrationContract,
-      implementation: new RegistrationService({ flows: domain.registrationFlows, submits }),
-    },
-    {
-      service: VerificationContract,
-      implementation: new VerificationService({ flows: domain.verificationFlows, submits }),
-    },
-    {
-      service: RecoveryContract,
-      implementation: new RecoveryService({ flows: domain.recoveryFlows, submits }),
-    },
-    {
-      service: SettingsContract,
-      implementation: new SettingsService({ flows: domain.settingsFlows, submits }),
-    },
-    {
-      service: SessionContract,
-      implementation: new SessionService({ sessions, logins: domain.logins, profiles }),
-    },
-    { service: SessionFeedContract, implementation: new SessionFeedService() },
-    { service: SessionAdminContract, implementation: new SessionAdminService({ sessions, identities }) },
-    {
-      service: IdentityContract,
-      implementation: new IdentityService({
-        identities,
-        credentials,
-        addressVerifications: domain.addressVerifications,
-        passwordChecks,
-        operatorFlows: domain.operatorFlows,
-        operatorSends: domain.operatorSends,
-        logins: domain.logins,
-        idempotency,
-      }),
-    },
-    {
-      service: InvitationContract,
-      implementation: new InvitationService({ invitations: domain.invitations, idempotency }),
-    },
-    {
-      service: IdentitySchemaContract,
-      implementation: new IdentitySchemaService({ schemas }),
-    },
-    { service: CourierContract, implementation: new CourierService({ messages: domain.messages }) },
-    { service: ApiKeyContract, implementation: new ApiKeyService({ apiKeys, idempotency }) },
-    { service: ThrottleContract, implementation: new ThrottleService({ throttle: domain.throttleAdmin }) },
-  ];
+  const parts = { ...domain, profiles, submits };
+  return wirings.map(({ service, create }) => ({ service, implementation: create(parts) }));
 }

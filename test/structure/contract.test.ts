@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
@@ -24,44 +25,66 @@ import {
   service as serviceOption,
 } from "../../gen/ostiary/option/v1/option_pb.js";
 import { SessionFeedService } from "../../gen/ostiary/session/v1/session_feed_service_pb.js";
+import { contracts } from "../../src/app-services.ts";
 import { errorReasons, errorTexts } from "../../src/domain/errors.ts";
 import { codeOf } from "../../src/transport/rpc/errors.ts";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { startTestApp } from "../support/app.ts";
 
 /** The methods whose whole request is closed: by what they do, and those that hold demands, scopes or lifetimes. */
 const closedMethods =
   /^(List|Revoke|Delete|Watch|Check|Issue)|^(GetCurrentSession|CreateApiKey|CreateInvitation|CreateRecoveryLink)$/;
 
-const methods = allServices.flatMap((service) => service.methods.map((method) => ({ service, method })));
+const methods = contracts.flatMap((service) => service.methods.map((method) => ({ service, method })));
 
 describe("every service", () => {
-  test.each(allServices.map((service) => [service.typeName, service] as const))(
+  test.each(contracts.map((service) => [service.typeName, service] as const))(
     "%s declares the one listener that serves it",
     (_name, service: DescService) => {
       expect([Listener.PUBLIC, Listener.ADMIN]).toContain(getOption(service, serviceOption).listener);
     },
   );
 
-  test("is in the list that the server serves from", () => {
-    expect(allServices.map((service) => service.typeName).sort()).toEqual([
-      "ostiary.access.v1.ApiKeyService",
-      "ostiary.access.v1.ThrottleService",
-      "ostiary.courier.v1.CourierService",
-      "ostiary.flow.v1.FlowService",
-      "ostiary.flow.v1.LoginService",
-      "ostiary.flow.v1.RecoveryService",
-      "ostiary.flow.v1.RegistrationService",
-      "ostiary.flow.v1.SettingsService",
-      "ostiary.flow.v1.VerificationService",
-      "ostiary.identity.v1.IdentitySchemaService",
-      "ostiary.identity.v1.IdentityService",
-      "ostiary.identity.v1.InvitationService",
-      "ostiary.session.v1.SessionAdminService",
-      "ostiary.session.v1.SessionFeedService",
-      "ostiary.session.v1.SessionService",
-    ]);
+  test("of the contract is in the wiring that the server serves from", async () => {
+    const files = globSync("gen/ostiary/**/*_pb.js");
+    const modules: object[] = await Promise.all(files.map((file) => import(resolve(file))));
+    const services = modules
+      .flatMap((module): unknown[] => Object.values(module))
+      .filter((value): value is DescService => isDescriptor(value) && value.kind === "service");
+    expect(services.length).toBeGreaterThan(10);
+    expect(contracts.map(({ typeName }) => typeName).sort()).toEqual(
+      services.map(({ typeName }) => typeName).sort(),
+    );
+  });
+
+  test("is served by its listener, and by no other", async () => {
+    const app = await startTestApp();
+    const served = async (url: string) => {
+      const found: string[] = [];
+      for (const { typeName, methods } of contracts) {
+        const [first] = methods;
+        const response = await fetch(`${url}/${typeName}/${first?.name}`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: "[]",
+        });
+        await response.body?.cancel();
+        if (response.status !== 404) found.push(typeName);
+      }
+      return found;
+    };
+    const of = (listener: Listener) =>
+      contracts
+        .filter((service) => getOption(service, serviceOption).listener === listener)
+        .map(({ typeName }) => typeName);
+    expect(await served(app.localUrl)).toEqual(of(Listener.PUBLIC));
+    expect(await served(app.adminUrl)).toEqual(of(Listener.ADMIN));
+    await app.stop();
   });
 });
+
+function isDescriptor(value: unknown): value is { readonly kind: string } {
+  return typeof value === "object" && value !== null && "kind" in value;
+}
 
 describe("every method", () => {
   const cases = methods.map(

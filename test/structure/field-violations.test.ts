@@ -15,8 +15,8 @@ import {
   FieldViolationReason,
   FieldViolationReasonSchema,
 } from "../../gen/ostiary/error/v1/field_violation_pb.js";
+import { contracts } from "../../src/app-services.ts";
 import { fieldViolationReasons, knownViolationReason } from "../../src/domain/field-violation.ts";
-import { allServices } from "../../src/transport/rpc/services.ts";
 
 test("the reasons of the domain equal those of the contract", () => {
   const contract = FieldViolationReasonSchema.values
@@ -27,7 +27,7 @@ test("the reasons of the domain equal those of the contract", () => {
 
 describe("a reason stands for", () => {
   const rules = [
-    ...new Set(allServices.flatMap(({ methods }) => methods).flatMap(({ input }) => rulesOf(input))),
+    ...new Set(contracts.flatMap(({ methods }) => methods).flatMap(({ input }) => rulesOf(input))),
   ];
 
   test.each(rules.sort())("the rule %s of the contract", (rule) => {

@@ -9,9 +9,9 @@ import {
   SetNewSecretStageSchema,
 } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { FlowService } from "../../gen/ostiary/flow/v1/flow_service_pb.js";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
-const submits = allServices
+const submits = contracts
   .flatMap((service) => service.methods)
   .filter(({ name }) => name.startsWith("Submit"))
   .map((method) => [method.name, method] as const);
@@ -107,7 +107,7 @@ function fields(messages: readonly DescMessage[]): readonly DescField[] {
 /** The messages of all requests and answers and of the configuration file, with what is in them. */
 function reachable(): ReadonlySet<DescMessage> {
   const found = new Set<DescMessage>();
-  const methods = allServices.flatMap((service) => service.methods);
+  const methods = contracts.flatMap((service) => service.methods);
   const toVisit = [ConfigSchema, ...methods.flatMap(({ input, output }) => [input, output])];
   for (let message = toVisit.pop(); message !== undefined; message = toVisit.pop()) {
     if (found.has(message)) continue;

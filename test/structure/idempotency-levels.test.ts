@@ -9,9 +9,9 @@ import {
   CreateInvitationRequestSchema,
   ListInvitationsRequestSchema,
 } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
-const methods = allServices.flatMap((service) =>
+const methods = contracts.flatMap((service) =>
   service.methods.map((method) => [`${service.name}.${method.name}`, method] as const),
 );
 

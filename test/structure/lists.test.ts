@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
-const lists = allServices.flatMap((service) =>
+const lists = contracts.flatMap((service) =>
   service.methods
     .filter(({ output }) => output.fields.some(({ name }) => name === "next_page_token"))
     .map((method) => [`${service.name}.${method.name}`, method] as const),

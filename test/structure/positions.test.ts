@@ -1,7 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { FlowCompletedSchema, SavedSchema } from "../../gen/ostiary/flow/v1/outcome_pb.js";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
 /** What the log of changes tells of. */
 const logged = /^ostiary\.(session\.v1\.Session|identity\.v1\.(Identity|Credential)|access\.v1\.ApiKey)$/;
@@ -9,7 +9,7 @@ const reads = /^(Get|List|LookUp|Check|Watch)/;
 /** Methods of the same services that change nothing of these. */
 const others = /^(IssueToken|CreateRecoveryLink|(Batch)?Send(Recovery|Verification)Messages?)$/;
 
-const methods = allServices
+const methods = contracts
   .filter(({ name }) => /^(Session|SessionAdmin|Identity|ApiKey)Service$/.test(name))
   .flatMap((service) => service.methods)
   .map((method) => [`${method.parent.name}.${method.name}`, method] as const);
@@ -54,7 +54,7 @@ describe("where the log of changes stands", () => {
 
 // The one who ends something sees what has become of it, without another call.
 describe("the answer to every write", () => {
-  const written = allServices
+  const written = contracts
     .flatMap((service) => service.methods)
     .filter(({ name }) => !reads.test(name))
     .map((method) => [`${method.parent.name}.${method.name}`, method] as const);

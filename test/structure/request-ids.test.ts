@@ -4,9 +4,9 @@ import { getOption, hasOption } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
-const methods = allServices
+const methods = contracts
   .flatMap((service) => service.methods)
   .map((method) => [`${method.parent.name}.${method.name}`, method] as const);
 

@@ -2,13 +2,13 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { method as methodOption } from "../../gen/ostiary/option/v1/option_pb.js";
-import { allServices } from "../../src/transport/rpc/services.ts";
+import { contracts } from "../../src/app-services.ts";
 
 /** What a key can hold beside the scopes of the admin API: for the public listener. */
 const publicScopes = ["session:watch", "client:forward"];
 
 test("the table of scopes in the docs has those that methods need, and no other", () => {
-  const needed = allServices.flatMap(({ methods }) =>
+  const needed = contracts.flatMap(({ methods }) =>
     methods.flatMap((method) => {
       const caller = getOption(method, methodOption).access?.caller;
       return caller?.case === "apiKey" ? [caller.value.scope] : [];

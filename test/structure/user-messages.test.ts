@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { getOption } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { Listener, service as serviceOption } from "../../gen/ostiary/option/v1/option_pb.js";
+import { contracts } from "../../src/app-services.ts";
 import { type ErrorReason, errorReasons, errorTexts } from "../../src/domain/errors.ts";
 import * as messages from "../../src/domain/message/message.ts";
-import { allServices } from "../../src/transport/rpc/services.ts";
 
 /** Reasons of the public listener that a person can do nothing about: the program that meets them is wrong, or gone. */
 const programsOnly: readonly ErrorReason[] = [
@@ -122,7 +122,7 @@ describe("what a person is told", () => {
 
 /** The reasons that the comments of the public services' methods name as errors. */
 function publicReasons(): string[] {
-  const named = allServices
+  const named = contracts
     .filter((service) => getOption(service, serviceOption).listener === Listener.PUBLIC)
     .flatMap(({ file }) => [
       ...readFileSync(`proto/${file.proto.name}`, "utf8").matchAll(/\/\/ Errors: ((?:.|\n\s*\/\/ )*)/g),

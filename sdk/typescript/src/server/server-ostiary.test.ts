@@ -5,7 +5,7 @@ import { getOption } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { ClientKind } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import { Listener, service as serviceOption } from "../../../../gen/ostiary/option/v1/option_pb.js";
-import { allServices } from "../../../../src/transport/rpc/services.ts";
+import { contracts } from "../../../../src/app-services.ts";
 import { reasonOf } from "../errors.ts";
 import { changesSomething } from "./may-act.ts";
 import { createServerOstiary, type ServerOstiary, type ServerOstiaryOptions } from "./server-ostiary.ts";
@@ -179,7 +179,7 @@ describe("createServerOstiary", () => {
     });
 
     test("knows of each call of the contract whether it acts", () => {
-      const acts = allServices
+      const acts = contracts
         .filter((service) => getOption(service, serviceOption).listener === Listener.PUBLIC)
         .flatMap(({ methods }) => methods.filter(changesSomething));
       expect(acts.map(({ name }) => name).sort()).toEqual([
