@@ -30,7 +30,7 @@ export function createGuardedAgent(options: GuardedAgentOptions): Agent {
 /**
  * Opens connections to public addresses only.
  *
- * Security rule (peers.md D 51, D4 class 18): the check is part of the connection's own name resolution. A socket gets
+ * Security rule (peers D 51, D4 class 18): the check is part of the connection's own name resolution. A socket gets
  * exactly the addresses that were looked at and resolves nothing again, so a name that answers differently the second
  * time (DNS rebinding) gains nothing. Addresses that are not allowed are left out; if none stays, nothing is opened.
  */

@@ -17,7 +17,7 @@ for (const range of [
 const hex = (bytes: readonly number[]) =>
   [0, 2].map((at) => (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)).toString(16)).join(":");
 
-describe("security rule (peers.md D 51): an address is public only if it is nothing else", () => {
+describe("security rule (peers D 51): an address is public only if it is nothing else", () => {
   test.each([
     ["loopback", "127.0.0.1"],
     ["the end of loopback", "127.255.255.255"],

@@ -62,7 +62,7 @@ async function submitRegistration(server: TestApp, password: string, protocol: P
 
 const plain = (value: string) => ({ password: { value: { case: "password", value } } }) as const;
 
-describe.each(protocols)("a breached password (peers.md D 4, ASVS V6.2.12) over %s", (protocol) => {
+describe.each(protocols)("a breached password (peers D 4, ASVS V6.2.12) over %s", (protocol) => {
   test("is refused by a form message at registration, and the flow goes on with another", async () => {
     const { email, submit, outcome } = await submitRegistration(app, breachedPassword, protocol);
     if (outcome.case !== "rejected") throw new Error(`the registration was ${outcome.case}`);

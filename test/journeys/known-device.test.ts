@@ -82,7 +82,7 @@ const owner = (identifier: string, deviceToken: string) =>
   guess(app, { identifier, password: goodPassword, deviceToken, from: freshAddress() });
 
 describe("a known device", () => {
-  // The issue's own figure, and peers.md D row 9 (ASVS V6.1.1): an account is slowed down, never locked.
+  // The issue's own figure, and peers D row 9 (ASVS V6.1.1): an account is slowed down, never locked.
   test("gets its owner in at the first try after 10,000 guesses from 1,000 addresses", {
     timeout: 180_000,
   }, async () => {

@@ -83,7 +83,7 @@ const redirectTo =
   (_request: unknown, response: ServerResponse) =>
     response.writeHead(status, { location }).end("elsewhere");
 
-describe("security rule (peers.md D 51): no private address is connected to", () => {
+describe("security rule (peers D 51): no private address is connected to", () => {
   test.each([
     ["in decimals", "127.0.0.1"],
     ["as one number", "2130706433"],
@@ -244,7 +244,7 @@ describe("hosts that the configuration allows", () => {
   });
 });
 
-describe("security rule (peers.md D 51): each redirect is checked like the first URL", () => {
+describe("security rule (peers D 51): each redirect is checked like the first URL", () => {
   test.each([301, 302, 303, 307, 308])("%i to a private address is refused", async (status) => {
     const nobodyCame = await untouched(other);
     server.answer(redirectTo(`http://127.0.0.2:${other.port}/`, status));

@@ -46,7 +46,7 @@ async function atOnce(count: number, identifier: string, network: string): Promi
 }
 
 describe("two servers on one database", () => {
-  // peers.md D row 8 (ASVS V2.3.4; GHSA-7h8m-vrxx-vr4m): what comes in parallel is not counted as one.
+  // peers D row 8 (ASVS V2.3.4; GHSA-7h8m-vrxx-vr4m): what comes in parallel is not counted as one.
   test("let ten of a hundred guesses at once through, together", async () => {
     const { email } = await register(first);
     const outcomes = await atOnce(100, email, "198.51.100");
@@ -100,7 +100,7 @@ describe("two servers on one database", () => {
   });
 });
 
-// Never let through uncounted: a limit that fails open is none (peers.md D4, class 21).
+// Never let through uncounted: a limit that fails open is none (peers D4, class 21).
 test("a throttle that cannot count lets nobody through", async () => {
   const { email } = await register(first);
   await administer(first.databaseUrl, (query) =>

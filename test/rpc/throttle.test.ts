@@ -97,7 +97,7 @@ describe.each(protocols)("over %s", (protocol) => {
 });
 
 describe("guessing at an account", () => {
-  // peers.md D row 12 (ASVS V6.3.8).
+  // peers D row 12 (ASVS V6.3.8).
   test("is answered and counted alike whether or not anybody has the identifier", async () => {
     const { email } = await register(app);
     const answers = await Promise.all(
@@ -125,7 +125,7 @@ describe("guessing at an account", () => {
     expect(await statementsOf(freshEmail())).toEqual(known);
   });
 
-  // peers.md D row 7 (ASVS V6.3.1, NIST SP 800-63B-4, section 3.2.2).
+  // peers D row 7 (ASVS V6.3.1, NIST SP 800-63B-4, section 3.2.2).
   test("gives one try a minute, and a hundred a day", async () => {
     const { email } = await register(app);
     await useUp(email);
@@ -214,7 +214,7 @@ describe("guessing from an address", () => {
     expect(await spray(() => "2001:db8:0:2::1", 1)).toEqual(["rejected"]);
   });
 
-  // peers.md D row 9: whoever is refused by address does not use up accounts as well.
+  // peers D row 9: whoever is refused by address does not use up accounts as well.
   test("does not use up accounts once the address is refused", async () => {
     const { email } = await register(app);
     const from = freshAddress();
@@ -238,7 +238,7 @@ describe("guessing from an address", () => {
   });
 });
 
-// peers.md D row 50 (ASVS V2.4.1).
+// peers D row 50 (ASVS V2.4.1).
 test("registrations are limited by address, also those that find the identifier taken", async () => {
   const silent = await startThrottledApp({}, { flows: { verification: { after_registration: false } } });
   try {

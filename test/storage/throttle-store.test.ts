@@ -94,7 +94,7 @@ describe("counting", () => {
     expect(await refusals([attempt])).toEqual([0]);
   });
 
-  // peers.md D row 8 (ASVS V2.3.4, GHSA-7h8m-vrxx-vr4m): attempts in parallel are not one attempt.
+  // peers D row 8 (ASVS V2.3.4, GHSA-7h8m-vrxx-vr4m): attempts in parallel are not one attempt.
   test("of 100 at once counts 100", async () => {
     const attempt = anAttempt(1000);
     await Promise.all(Array.from({ length: 100 }, () => take([attempt])));
@@ -125,7 +125,7 @@ describe("counting", () => {
 });
 
 describe("stages", () => {
-  // An address that is refused must not use up the accounts that it tries (peers.md D row 9).
+  // An address that is refused must not use up the accounts that it tries (peers D row 9).
   test("count nothing after one that refused", async () => {
     const [address, account, daily] = [anAttempt(1), anAttempt(5, { stage: 2 }), anAttempt(9, { stage: 3 })];
     await take([address, account, daily]);
