@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase } from "../support/database.ts";
-import { type Running, runOstiary, startOstiary } from "./run-ostiary.ts";
+import { type Running, runInProcess, runOstiary, startOstiary } from "./run-ostiary.ts";
 
 let directory: string;
 const started: Running[] = [];
@@ -69,13 +69,6 @@ describe("serve with nothing configured", () => {
     expect(code).toBe(0);
   });
 
-  test("a second server on the same data directory says so and stops", async () => {
-    await serve().output("CreateRegistrationFlow");
-    const { code, stderr } = await serve().finished;
-    expect(code).toBe(1);
-    expect(stderr).toContain("is already in use by process");
-  });
-
   test("Ctrl-C during the start stops it as cleanly", async () => {
     const server = serve();
     await new Promise((resolve) => server.process.stderr.once("data", resolve));
@@ -91,9 +84,9 @@ describe("serve with a configured database", () => {
     const database = await createTestDatabase();
     try {
       const environment = { ...sealing, OSTIARY_DATABASE_URL: database.url };
-      const bootstrap = (file: string) =>
-        runOstiary(["keys", "bootstrap", "--output", file], { directory, environment });
-      const first = await bootstrap("key");
+      const bootstrap = (file: string, run = runInProcess) =>
+        run(["keys", "bootstrap", "--output", file], { directory, environment });
+      const first = await bootstrap("key", runOstiary);
       expect(first).toMatchObject({ code: 0, stdout: "The first admin key is in key.\n" });
       expect(readFileSync(join(directory, "key"), "utf8")).toMatch(/^ost_key_\S+\n$/);
       expect(statSync(join(directory, "key")).mode & 0o777).toBe(0o600);
@@ -103,7 +96,7 @@ describe("serve with a configured database", () => {
       expect(() => statSync(join(directory, "other"))).toThrow("ENOENT");
       expect((await bootstrap("key")).stderr).toContain("key: is there already");
 
-      const migrated = await runOstiary(["migrate"], { directory, environment });
+      const migrated = await runInProcess(["migrate"], { directory, environment });
       expect(migrated).toMatchObject({ code: 0, stdout: "The database is up to date.\n" });
     } finally {
       await database.drop();
@@ -193,32 +186,36 @@ describe("serve with a configured database", () => {
       "database.url (OSTIARY_DATABASE_URL): must be a URL such as",
     ],
   ])("a database %s is one clear line", async (_, url, message) => {
-    const { code, stderr } = await serve(freePorts, { ...sealing, OSTIARY_DATABASE_URL: url }).finished;
+    const environment = { ...sealing, OSTIARY_DATABASE_URL: url };
+    const { code, stderr } = await runInProcess(["serve", ...freePorts], { directory, environment });
     expect(code).toBe(1);
     expect(stderr).toContain(message);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(stderr).not.toContain("hunter2");
   });
 
-  test("a port in use is one clear line that names its key", async () => {
-    const database = await createTestDatabase();
-    const other = createServer().listen(0, "127.0.0.1");
-    try {
-      await once(other, "listening");
-      const address = other.address();
-      const port = typeof address === "object" && address !== null ? String(address.port) : "";
-      const environment = { ...sealing, OSTIARY_DATABASE_URL: database.url };
-      const { code, stderr } = await serve(["--public-port", "0", "--admin-port", port], environment)
-        .finished;
-      expect(code).toBe(1);
-      expect(stderr).toContain(
-        `port ${port} on 127.0.0.1 (server.admin.port, --admin-port) is already in use`,
-      );
-    } finally {
-      other.close();
-      await database.drop();
-    }
-  });
+  test.each(["public", "admin"])(
+    "a port in use is one clear line that names its key: %s",
+    async (listener) => {
+      const database = await createTestDatabase();
+      const other = createServer().listen(0, "127.0.0.1");
+      try {
+        await once(other, "listening");
+        const address = other.address();
+        const port = typeof address === "object" && address !== null ? String(address.port) : "";
+        const environment = { ...sealing, OSTIARY_DATABASE_URL: database.url };
+        const { code, stderr } = await serve([...freePorts, `--${listener}-port`, port], environment)
+          .finished;
+        expect(code).toBe(1);
+        expect(stderr).toContain(
+          `port ${port} on 127.0.0.1 (server.${listener}.port, --${listener}-port) is already in use`,
+        );
+      } finally {
+        other.close();
+        await database.drop();
+      }
+    },
+  );
 });
 
 describe("serve in a directory that cannot be used", () => {

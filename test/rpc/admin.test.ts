@@ -180,24 +180,28 @@ describe.each(protocols)("identities over %s", (protocol) => {
     });
   });
 
-  test("are not listed by a trait with a value that is none", async () => {
-    const values: MessageInitShape<typeof ValueSchema>[] = [
-      { kind: { case: "numberValue", value: Number.NaN } },
-      {
-        kind: {
-          case: "structValue",
-          value: { fields: { a: { kind: { case: "numberValue", value: Number.POSITIVE_INFINITY } } } },
+  // A client of JSON cannot even send these.
+  if (protocol !== "Connect JSON")
+    test("are not listed by a trait with a value that is none", async () => {
+      const values: MessageInitShape<typeof ValueSchema>[] = [
+        { kind: { case: "numberValue", value: Number.NaN } },
+        {
+          kind: {
+            case: "structValue",
+            value: { fields: { a: { kind: { case: "numberValue", value: Number.POSITIVE_INFINITY } } } },
+          },
         },
-      },
-    ];
-    for (const value of protocol === "Connect JSON" ? [] : values) {
-      expect(await refusal(identities().listIdentities({ traits: [{ path: "age", value }] }))).toMatchObject({
-        code: "InvalidArgument",
-        reason: "REQUEST_INVALID",
-        fields: ["traits.0.value"],
-      });
-    }
-  });
+      ];
+      for (const value of values) {
+        expect(
+          await refusal(identities().listIdentities({ traits: [{ path: "age", value }] })),
+        ).toMatchObject({
+          code: "InvalidArgument",
+          reason: "REQUEST_INVALID",
+          fields: ["traits.0.value"],
+        });
+      }
+    });
 
   test("are created in a batch, each on its own", async () => {
     const email = freshEmail();

@@ -10,6 +10,7 @@ import {
   ListInvitationsRequestSchema,
 } from "../../gen/ostiary/identity/v1/invitation_service_pb.js";
 import { services } from "../../src/app-services.ts";
+import { casesWith } from "../support/cases.ts";
 
 const methods = services.flatMap((service) =>
   service.methods.map((method) => [`${service.name}.${method.name}`, method] as const),
@@ -18,16 +19,17 @@ const methods = services.flatMap((service) =>
 // The level goes into the clients that people generate, and proxies go by it.
 describe("the idempotency level of every method", () => {
   // Security rule (SR-INPUT-4): NO_SIDE_EFFECTS allows GET, and URLs stand in the logs of proxies and in the history of browsers.
-  test.each(methods)("%s has nothing of a person and no secret in a URL", (_name, method) => {
-    if (method.idempotency !== Level.NO_SIDE_EFFECTS) return;
+  const byGet = casesWith(methods, ([, { idempotency }]) => idempotency === Level.NO_SIDE_EFFECTS);
+  test.each(byGet)("%s has nothing of a person and no secret in a URL", (_name, method) => {
     expect(sensitiveFields(method.input)).toEqual([]);
   });
 
   // Who leaves an optional field unset makes one more with each repetition, whatever a label said.
-  test.each(methods)("%s promises no idempotency that rests on a request_id", (_name, method) => {
-    if (method.input.fields.some(({ name }) => name === "request_id")) {
-      expect(method.idempotency).toBe(Level.IDEMPOTENCY_UNKNOWN);
-    }
+  const withId = casesWith(methods, ([, { input }]) =>
+    input.fields.some(({ name }) => name === "request_id"),
+  );
+  test.each(withId)("%s promises no idempotency that rests on a request_id", (_name, method) => {
+    expect(method.idempotency).toBe(Level.IDEMPOTENCY_UNKNOWN);
   });
 
   test("is held against what is found in a request", () => {

@@ -4,8 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { readMessages, startTestApp, type TestApp } from "../support/app.ts";
-import { tokenIn } from "../support/json-caller.ts";
-import { sealingSecret, startThrottledApp } from "../support/throttled.ts";
 import {
   bearer,
   browser,
@@ -16,7 +14,9 @@ import {
   native,
   outcomeOf,
   type Sent,
-} from "./by-name.ts";
+  tokenIn,
+} from "../support/caller.ts";
+import { sealingSecret, startThrottledApp } from "../support/throttled.ts";
 
 const attackersPassword = "attackers-Own-pass-4711";
 const ownersPassword = "victims-Own-pass-0815";

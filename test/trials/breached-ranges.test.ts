@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { JsonCaller, resultOf } from "../support/json-caller.ts";
+import { Caller, resultOf } from "../support/caller.ts";
 import { digestOf, type RangeServer, startRangeServer } from "../support/range-server.ts";
 
 const breached = "harbour of everybody";
@@ -13,7 +13,7 @@ const unknown = "violet harbour 92 kettle";
 let mirror: RangeServer;
 type Name = "lenient" | "strict";
 /** Where the mirror is away, the one lets people pass and the other one does not. */
-const servers = new Map<Name, { readonly app: TestApp; readonly caller: JsonCaller }>();
+const servers = new Map<Name, { readonly app: TestApp; readonly caller: Caller }>();
 
 beforeAll(async () => {
   mirror = await startRangeServer({});
@@ -27,7 +27,7 @@ beforeAll(async () => {
   ] as const) {
     const password = { breach_check: { enabled: true, when_unavailable } };
     const app = await startTestApp({ config: { server: { outbound }, tenant_defaults: { password } } });
-    servers.set(name, { app, caller: new JsonCaller({ ...app, publicUrl: app.localUrl }) });
+    servers.set(name, { app, caller: new Caller(app) });
   }
 });
 

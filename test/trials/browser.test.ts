@@ -5,10 +5,10 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playw
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Caller, resultOf } from "../support/caller.ts";
 import { chromiumInstalled, openChromium } from "../support/chromium.ts";
 import { verifiedAccount } from "../support/deletion.ts";
 import { type OtherServer, startOtherServer } from "../support/http-server.ts";
-import { JsonCaller, resultOf } from "../support/json-caller.ts";
 import { administer } from "../support/postgres.ts";
 
 const email = "[name='traits.email']";
@@ -20,7 +20,7 @@ const byPassword = "[data-step='password']";
 
 describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
   let app: TestApp;
-  let caller: JsonCaller;
+  let caller: Caller;
   let browser: Browser;
   /** An app of somebody else, from which people come. */
   let other: OtherServer;
@@ -28,7 +28,7 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     app = await startTestApp({ config: { tenant_defaults: { link: { enabled: true } } } });
-    caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
+    caller = new Caller(app);
     browser = await openChromium();
     other = await startOtherServer((_request, response) => {
       response.setHeader("content-type", "text/html");

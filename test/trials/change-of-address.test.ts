@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
+import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
 
 const settings = "Settings";
 let app: TestApp;
-let caller: JsonCaller;
+let caller: Caller;
 
 beforeAll(async () => {
   const verification = { via: "email" };
@@ -46,7 +46,7 @@ beforeAll(async () => {
   app = await startTestApp({
     config: { tenant_defaults: { identity: { default_schema: "person", schemas } } },
   });
-  caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
+  caller = new Caller(app);
 });
 
 afterAll(() => app.stop());
@@ -69,12 +69,13 @@ async function somebody(traits: object, addresses: readonly string[], more: obje
   const identityId: string = made.body.identity.id;
   const [first = ""] = addresses;
   const token = tokenIn(await caller.logIn(first));
-  const begin = async (bearer = token) => {
-    const { flowId } = await caller.begin(settings, bearer);
+  const begin = async (of = token) => {
+    const own = bearer(of);
+    const flow = await caller.begin(settings, own);
     return {
-      save: (changed: object) => caller.submit(settings, flowId, { traits: changed, profile: {} }, bearer),
-      setPassword: (password: string) => caller.submit(settings, flowId, { password: { password } }, bearer),
-      enter: (code: string) => caller.submit(settings, flowId, { code: { code } }, bearer),
+      save: (changed: object) => caller.submit(settings, flow, { traits: changed, profile: {} }, own),
+      setPassword: (password: string) => caller.submit(settings, flow, { password: { password } }, own),
+      enter: (code: string) => caller.submit(settings, flow, { code: { code } }, own),
     };
   };
   const read = async () => {

@@ -9,12 +9,12 @@ import { migrations } from "../../src/storage/migrations/index.ts";
 import { openMikroOrm } from "../../src/storage/mikro-orm.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Caller, type HeldFlow, resultOf, tokenIn } from "../support/caller.ts";
 import { TestClock } from "../support/clock.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 import { administer, dropDatabase } from "../support/postgres.ts";
 
-const callerOf = (app: TestApp) => new JsonCaller({ ...app, publicUrl: app.localUrl });
+const callerOf = (app: TestApp) => new Caller(app);
 const nameOf = (url: string) => new URL(url).pathname.slice(1);
 const patience = { timeout: 20_000, interval: 50 };
 
@@ -30,7 +30,7 @@ describe.runIf(mayMakeRoles)("a database that is", () => {
   let owner: string;
   let database: string;
   let app: TestApp;
-  let caller: JsonCaller;
+  let caller: Caller;
   let email: string;
   let token: string;
   const asAdmin = (...statements: string[]) =>
@@ -72,7 +72,7 @@ describe.runIf(mayMakeRoles)("a database that is", () => {
   async function underLoad(trouble: (seen: Record<string, Set<string>>) => Promise<void>) {
     const seen: Record<string, Set<string>> = { check: new Set(), login: new Set(), registration: new Set() };
     let over = false;
-    const work = async (kind: string, call: () => ReturnType<JsonCaller["check"]>) => {
+    const work = async (kind: string, call: () => ReturnType<Caller["check"]>) => {
       while (!over) {
         const answer = await call();
         seen[kind]?.add(kind === "check" && answer.status === 200 ? "good" : resultOf(answer));
@@ -183,7 +183,7 @@ describe("an upgrade", () => {
   let config: object;
   const clock = new TestClock();
   const accounts: { readonly email: string; readonly token: string }[] = [];
-  let flowId: string;
+  let flow: HeldFlow;
 
   beforeAll(async () => {
     database = await createTestDatabase();
@@ -195,7 +195,7 @@ describe("an upgrade", () => {
       await caller.register(email);
       accounts.push({ email, token: tokenIn(await caller.logIn(email)) });
     }
-    ({ flowId } = await caller.begin("Login"));
+    flow = await caller.begin("Login");
   });
   afterAll(async () => {
     await before.stop();
@@ -275,7 +275,7 @@ describe("an upgrade", () => {
     // What was begun before all of that can still be gone on with.
     const [somebody] = accounts;
     const fields = { identifier: somebody?.email, password: { password: goodPassword } };
-    expect(resultOf(await callerOf(again).submit("Login", flowId, fields))).toBe("completed");
+    expect(resultOf(await callerOf(again).submit("Login", flow, fields))).toBe("completed");
     await again.stop();
   });
 });

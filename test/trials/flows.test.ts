@@ -5,8 +5,17 @@ import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import type { Answer } from "../support/browser.ts";
-import { tokenIn } from "../support/json-caller.ts";
-import { bearer, browser, Caller, type HeldFlow, type Kind, kinds, native, outcomeOf } from "./by-name.ts";
+import {
+  bearer,
+  browser,
+  Caller,
+  type HeldFlow,
+  type Kind,
+  kinds,
+  native,
+  outcomeOf,
+  tokenIn,
+} from "../support/caller.ts";
 
 const hour = 3_600_000;
 const newPassword = "another harbour lantern";

@@ -9,8 +9,7 @@ import { formDataToValues } from "../../sdk/typescript/src/index.ts";
 import { compileSchema } from "../../src/domain/identity/compiled-schema.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { tokenIn } from "../support/json-caller.ts";
-import { bearer, Caller, native, outcomeOf } from "./by-name.ts";
+import { bearer, Caller, native, outcomeOf, tokenIn } from "../support/caller.ts";
 
 const draft = "https://json-schema.org/draft/2020-12/schema";
 const email = {

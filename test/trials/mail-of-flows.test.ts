@@ -4,8 +4,8 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Caller, resultOf } from "../support/caller.ts";
 import { type OtherServer, startOtherServer } from "../support/http-server.ts";
-import { JsonCaller, resultOf } from "../support/json-caller.ts";
 import { type MailServer, smtpError, startMailServer } from "../support/mail-server.ts";
 import { administer } from "../support/postgres.ts";
 
@@ -22,7 +22,7 @@ interface Message {
 async function startWithCourier(email: object, server: object = {}) {
   const courier = { from_address: "no-reply@example.com", email };
   const app = await startTestApp({ config: { server, tenant_defaults: { courier } } });
-  const caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
+  const caller = new Caller(app);
   const find = async (recipient: string): Promise<Message> => {
     const { body } = await caller.admin("courier.v1.CourierService/ListMessages", { recipient });
     const [message] = body.messages ?? [];
@@ -43,7 +43,7 @@ type WithCourier = Awaited<ReturnType<typeof startWithCourier>>;
 describe("a mail server that takes addresses of all alphabets", () => {
   let server: MailServer;
   let app: TestApp;
-  let caller: JsonCaller;
+  let caller: Caller;
   let settle: WithCourier["settle"];
   let find: WithCourier["find"];
   const asked = new Map<string, number>();
@@ -129,7 +129,7 @@ describe("a provider over HTTP", () => {
 
   let provider: OtherServer;
   let app: TestApp;
-  let caller: JsonCaller;
+  let caller: Caller;
   let settle: WithCourier["settle"];
   let find: WithCourier["find"];
   let answers: readonly Answer[];

@@ -3,8 +3,9 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp } from "../support/app.ts";
+import type { Answer } from "../support/browser.ts";
+import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { type JsonAnswer, JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 import { administer } from "../support/postgres.ts";
 
 const count = 2_000;
@@ -17,7 +18,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const app = await startTestApp({ databaseUrl: database.url, config });
   apiKey = app.apiKey;
-  const caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
+  const caller = new Caller(app);
   const made = await caller.admin("identity.v1.IdentityService/CreateIdentity", {
     traits: { email: "seed@example.com", name: "Seed" },
     externalId: "seed",
@@ -26,8 +27,8 @@ beforeAll(async () => {
   });
   identityId = made.body.identity.id;
   expect(resultOf(await caller.logIn("seed@example.com"))).toBe("completed");
-  const { flowId } = await caller.begin("Login");
-  await caller.submit("Login", flowId, { identifier: "seed@example.com", sendCode: {} });
+  const flow = await caller.begin("Login");
+  await caller.submit("Login", flow, { identifier: "seed@example.com", sendCode: {} });
   await app.stop();
   await administer(database.url, async (query) => {
     for (const statement of copies) await query(statement, [identityId, count]);
@@ -90,10 +91,10 @@ async function rowsRead(): Promise<ReadonlyMap<string, number>> {
 }
 
 const service = "identity.v1.IdentityService/";
-const listed = ({ body }: JsonAnswer) => body.identities.length;
+const listed = ({ body }: Answer) => body.identities.length;
 
 // Lists by state or schema alone come with the issue on what operators met.
-test.each<[string, (caller: JsonCaller) => Promise<unknown>, unknown]>([
+test.each<[string, (caller: Caller) => Promise<unknown>, unknown]>([
   ["a login", async (caller) => resultOf(await caller.logIn("u777@example.com")), "completed"],
   [
     "a login of nobody",
@@ -106,7 +107,7 @@ test.each<[string, (caller: JsonCaller) => Promise<unknown>, unknown]>([
     async (caller) => {
       const token = tokenIn(await caller.logIn("u778@example.com"));
       await caller.check(token);
-      return (await caller.open("session.v1.SessionService/Logout", {}, token)).status;
+      return (await caller.call("session.v1.SessionService/Logout", {}, bearer(token))).status;
     },
     200,
   ],
@@ -171,7 +172,7 @@ test.each<[string, (caller: JsonCaller) => Promise<unknown>, unknown]>([
 ])("%s: no table of two thousand is read from end to end", async (_name, ask, expected) => {
   const before = await rowsRead();
   const app = await startTestApp({ databaseUrl: database.url, config });
-  const caller = new JsonCaller({ publicUrl: app.localUrl, adminUrl: app.adminUrl, apiKey });
+  const caller = new Caller({ publicUrl: app.localUrl, adminUrl: app.adminUrl, apiKey });
   try {
     for (let round = 0; round < 3; round++) expect(await ask(caller)).toEqual(expected);
   } finally {

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
+import { bearer, Caller, resultOf, tokenIn } from "../support/caller.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 import { type MailServer, startMailServer } from "../support/mail-server.ts";
 import { administer } from "../support/postgres.ts";
 import { type ServerProcess, startServerProcess } from "../support/server-process.ts";
@@ -32,8 +32,7 @@ async function start(args: readonly string[], env: Record<string, string>): Prom
   running.push(server);
   return server;
 }
-const callerOf = ({ publicUrl, adminUrl }: ServerProcess) =>
-  new JsonCaller({ publicUrl, adminUrl, apiKey: "" });
+const callerOf = ({ publicUrl, adminUrl }: ServerProcess) => new Caller({ publicUrl, adminUrl, apiKey: "" });
 const stopAll = () => Promise.all(running.splice(0).map((server) => server.end("SIGTERM")));
 
 /** How often each mail came, by its Message-ID. */
@@ -80,13 +79,13 @@ describe("a server with a database of its own that is killed while people regist
       const account: Account = { acknowledged: goodPassword };
       accounts.set(email, account);
       const token = tokenIn(registered);
-      const { flowId } = await caller.begin("Settings", token);
+      const flow = await caller.begin("Settings", bearer(token));
       account.underWay = `${goodPassword}, the next`;
       const changed = await caller.submit(
         "Settings",
-        flowId,
+        flow,
         { password: { password: account.underWay } },
-        token,
+        bearer(token),
       );
       if (resultOf(changed) !== "saved") throw new Error(`a change was ${resultOf(changed)}`);
       accounts.set(email, { acknowledged: account.underWay });
@@ -177,8 +176,8 @@ describe("a server with a database of its own that is killed while people regist
 describe("three processes that start at once on one database", { timeout: 90_000 }, () => {
   let database: TestDatabase;
   let mail: MailServer;
-  let callers: readonly JsonCaller[];
-  const at = (index: number): JsonCaller => {
+  let callers: readonly Caller[];
+  const at = (index: number): Caller => {
     const caller = callers[index % callers.length];
     if (caller === undefined) throw new Error("there is no such process");
     return caller;
@@ -199,7 +198,7 @@ describe("three processes that start at once on one database", { timeout: 90_000
   });
 
   test("are ready, and have made the schema once", async () => {
-    for (const { publicUrl } of callers) expect((await fetch(`${publicUrl}/health/ready`)).status).toBe(200);
+    for (const { url } of callers) expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     const rows = await administer(database.url, (query) =>
       query(
         "SELECT (SELECT count(*)::int FROM ostiary.tenant) AS tenants, count(*)::int AS schemas FROM ostiary.identity_schema",
@@ -238,10 +237,10 @@ describe("three processes that start at once on one database", { timeout: 90_000
         Promise.all(callers.map(async (caller) => resultOf(await caller.check(token))));
       for (const token of tokens)
         expect(new Set(await everywhere(token))).not.toContain("401 SESSION_REVOKED");
-      await at(which).open("session.v1.SessionService/RevokeOtherSessions", {}, own);
+      await at(which).call("session.v1.SessionService/RevokeOtherSessions", {}, bearer(own));
       for (const token of others)
         expect(new Set(await everywhere(token))).toEqual(new Set(["401 SESSION_REVOKED"]));
-      await at(which).open("session.v1.SessionService/Logout", {}, own);
+      await at(which).call("session.v1.SessionService/Logout", {}, bearer(own));
       expect(new Set(await everywhere(own))).toEqual(new Set(["401 SESSION_REVOKED"]));
     },
   );
@@ -249,10 +248,10 @@ describe("three processes that start at once on one database", { timeout: 90_000
   test("share flows and what was typed into them", async () => {
     const email = freshEmail();
     await at(0).register(email);
-    const { flowId } = await at(1).begin("Login");
+    const flow = await at(1).begin("Login");
     const fields = { identifier: email, password: { password: goodPassword } };
     const answers = [];
-    for (const index of [2, 0]) answers.push(resultOf(await at(index).submit("Login", flowId, fields)));
+    for (const index of [2, 0]) answers.push(resultOf(await at(index).submit("Login", flow, fields)));
     expect(answers).toEqual(["completed", "400 FLOW_COMPLETED"]);
   });
 });
@@ -260,7 +259,7 @@ describe("three processes that start at once on one database", { timeout: 90_000
 describe("a server whose passwords take a while to hash", { timeout: 90_000 }, () => {
   let database: TestDatabase;
   /** Another process on the same database, which stays. */
-  let witness: JsonCaller;
+  let witness: Caller;
   const closers: (() => unknown)[] = [];
   const accounts: string[] = [];
   // One at a time, so that logins wait for each other.
@@ -290,10 +289,10 @@ describe("a server whose passwords take a while to hash", { timeout: 90_000 }, (
   });
 
   /** Logins of many accounts, or one, that are submitted together. */
-  async function submitTogether(caller: JsonCaller, count: number, emails: readonly string[]) {
+  async function submitTogether(caller: Caller, count: number, emails: readonly string[]) {
     const flows = await Promise.all(Array.from({ length: count }, () => caller.begin("Login")));
-    return flows.map(({ flowId }, index) =>
-      caller.submit("Login", flowId, {
+    return flows.map((flow, index) =>
+      caller.submit("Login", flow, {
         identifier: emails[index % emails.length],
         password: { password: goodPassword },
       }),

@@ -5,8 +5,8 @@ import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { createOstiary, submit } from "../../sdk/typescript/src/index.ts";
 import { freshEmail, goodPassword } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Caller, resultOf, tokenIn } from "../support/caller.ts";
 import { untouchedForm } from "../support/filled-form.ts";
-import { JsonCaller, resultOf, tokenIn } from "../support/json-caller.ts";
 
 const address = () => ({
   type: "string",
@@ -51,13 +51,13 @@ const schemas = [
 ];
 
 let app: TestApp;
-let caller: JsonCaller;
+let caller: Caller;
 
 beforeAll(async () => {
   app = await startTestApp({
     config: { tenant_defaults: { identity: { default_schema: "lists", schemas } } },
   });
-  caller = new JsonCaller({ ...app, publicUrl: app.localUrl });
+  caller = new Caller(app);
 });
 
 afterAll(() => app.stop());

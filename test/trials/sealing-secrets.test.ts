@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { freshEmail } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { Caller, resultOf } from "../support/caller.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { JsonCaller, resultOf } from "../support/json-caller.ts";
 import { type MailServer, startMailServer } from "../support/mail-server.ts";
 
 const former = "the former sealing secret, 32 characters or more";
@@ -52,7 +52,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const callerOf = (app: TestApp) => new JsonCaller({ ...app, publicUrl: app.localUrl });
+const callerOf = (app: TestApp) => new Caller(app);
 
 /** Registers people at a server, and gives their addresses. */
 async function register(app: TestApp): Promise<string[]> {
@@ -71,8 +71,8 @@ async function messages(): Promise<readonly { readonly id: string; readonly stat
 }
 
 /** The first key is made by the server that starts first. */
-function operator(): JsonCaller {
-  return new JsonCaller({ publicUrl: sending.localUrl, adminUrl: sending.adminUrl, apiKey: asked.apiKey });
+function operator(): Caller {
+  return new Caller({ publicUrl: sending.localUrl, adminUrl: sending.adminUrl, apiKey: asked.apiKey });
 }
 
 async function rotate(name: string, app: TestApp, secrets: readonly [string, string]): Promise<void> {

@@ -367,7 +367,7 @@ describe.skipIf(!chromiumInstalled)(
         const own = await cookieValue("__Host-ostiary_session");
         await plant(
           [
-            [own.replace(/.$/, "x"), sessionPath],
+            [own.replace(/.$/, (last) => (last === "x" ? "y" : "x")), sessionPath],
             [foreign, "/"],
             ["x", "/ui"],
           ],

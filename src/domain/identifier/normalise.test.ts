@@ -180,16 +180,18 @@ describe("normaliseIdentifier", () => {
   });
 
   test("is stable for every assigned character by itself and within a word", () => {
+    const moved: string[] = [];
     for (let code = 0; code <= 0x10ffff; code++) {
       for (const text of [String.fromCodePoint(code), `a${String.fromCodePoint(code)}B`]) {
         const first = normaliseIdentifier(text);
         if (first.kind === "problem") continue;
         const second = normaliseIdentifier(first.value);
         if (second.kind !== first.kind || second.value !== first.value) {
-          throw new Error(`U+${code.toString(16)}: ${first.value} becomes ${JSON.stringify(second)}`);
+          moved.push(`U+${code.toString(16)}: ${first.value} becomes ${JSON.stringify(second)}`);
         }
       }
     }
+    expect(moved).toEqual([]);
   });
 
   test("takes an address of 254 octets as it is sent, whatever it has as characters", () => {
