@@ -425,6 +425,26 @@ describe("a method that is only shown second", () => {
   });
 });
 
+describe("a method that the tenant has switched off", () => {
+  test("is neither offered nor accepted, and is not wanted second", async () => {
+    const isEnabled = () => false;
+    const key = new KnowsSecret("key", "first");
+    const methods = [Object.assign(first(), { isEnabled }), Object.assign(second(), { isEnabled }), key];
+    const { flow } = await flowsWith(...methods).create(caller(), {
+      ...{ client: "native", returnTo: "", purpose: "sign_in", linkToken: "" },
+    });
+    expect(flow.stage).toMatchObject({ offers: [{ kind: "key" }, { kind: "code" }, { kind: "link" }] });
+    const login = Login.of(flowsWith(...methods), flow.id.reveal());
+    await expect(login.submit("first", secret, email())).rejects.toMatchObject({
+      reason: "STEP_NOT_OFFERED",
+    });
+    expect((await login.submit("key", secret, email())).kind).toBe("completed");
+    // The control: switched on, it would be wanted.
+    const again = await Login.begin(flowsWith(second(), key));
+    expect((await again.next("key", secret, email())).stage).toMatchObject({ secondFactor: true });
+  });
+});
+
 describe("a method that is either", () => {
   test("signs in by itself, and is wanted beside another proof", async () => {
     const logins = flowsWith(new KnowsSecret("key", "either"), first());

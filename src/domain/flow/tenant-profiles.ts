@@ -1,7 +1,7 @@
 import type { CompiledSchema } from "../identity/compiled-schema.ts";
 import type { IdentifierTrait } from "../identity/identifier-traits.ts";
 import type { FlowKind, MethodKind } from "../kinds.ts";
-import type { Methods } from "../method/method.ts";
+import { type CredentialMethod, enabledMethods, type Methods } from "../method/method.ts";
 import type { TenantScope } from "../ports.ts";
 import type { Branding } from "../tenant/branding.ts";
 import type { Tenant, TenantSettings } from "../tenant/tenant.ts";
@@ -68,7 +68,7 @@ export class TenantProfiles {
     const { settings } = tenant;
     const { registration, verification, recovery, password } = settings;
     const registers = registration.mode !== "closed";
-    const kindsOf = (methods: readonly { readonly kind: MethodKind }[]) => methods.map(({ kind }) => kind);
+    const kindsOf = (own: readonly CredentialMethod[]) => enabledMethods(own, tenant).map(({ kind }) => kind);
     const challengesIn = (flow: FlowKind) =>
       methods.challenges.filter((method) => method.isEnabled(tenant, flow)).map(({ kind }) => kind);
     const first = methods.login.filter(({ factor }) => factor !== "second");

@@ -93,11 +93,26 @@ export interface LoginStage {
   readonly memory?: MethodMemory | undefined;
 }
 
+/** What all methods but codes and links have in common. */
+export interface CredentialMethod {
+  readonly kind: MethodKind;
+  /** Whether a tenant has it switched on. Default: each has. */
+  isEnabled?(tenant: Tenant): boolean;
+}
+
+/** The methods among these that a tenant has switched on. */
+export function enabledMethods<Method extends CredentialMethod>(
+  methods: readonly Method[],
+  tenant: Tenant,
+): readonly Method[] {
+  return methods.filter((method) => method.isEnabled?.(tenant) ?? true);
+}
+
 /**
  * A way to sign in with something that is known or had. Flow kinds know only this interface and the ones below; adding a
  * method is one folder beside password/ and a line in src/app-domain.ts. A method imports no other method.
  */
-export interface LoginMethod {
+export interface LoginMethod extends CredentialMethod {
   readonly kind: MethodKind;
   readonly factor: MethodFactor;
   /**
@@ -128,7 +143,7 @@ export interface SecretAttempt {
 }
 
 /** One way to make an account. */
-export interface RegistrationMethod {
+export interface RegistrationMethod extends CredentialMethod {
   readonly kind: MethodKind;
   /** The method's own nodes, its button last. `memory`: what an earlier step left. */
   registrationNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
@@ -142,7 +157,7 @@ export interface RegistrationMethod {
 }
 
 /** One way to sign in that its owner can set up and change. */
-export interface SettingsMethod {
+export interface SettingsMethod extends CredentialMethod {
   readonly kind: Exclude<MethodKind, ChallengeKind>;
   /** The method's own nodes, its button last. `memory`: what an earlier step left. */
   settingsNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];

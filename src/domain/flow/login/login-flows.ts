@@ -3,7 +3,7 @@ import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { IdentityId, SessionId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient } from "../../kinds.ts";
-import type { LoginCandidate, LoginMethod } from "../../method/method.ts";
+import { enabledMethods, type LoginCandidate, type LoginMethod } from "../../method/method.ts";
 import type { Demand } from "../../session/demands.ts";
 import type { AssuranceLevel } from "../../session/session.ts";
 import type { Challenges } from "../challenge/challenges.ts";
@@ -84,7 +84,7 @@ export class LoginFlows {
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
     const { session, identity } = await caller.session(start.client);
-    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, methods);
+    const stepsUpTo = assuranceToReach(start.demands ?? [], identity, enabledMethods(methods, caller.tenant));
     return this.createRefresh(caller, { ...start, session, stepsUpTo });
   }
 
@@ -111,7 +111,9 @@ export class LoginFlows {
     identityId: IdentityId,
     credentialKinds: LoginCandidate["credentialKinds"],
   ): Promise<CreatedFlow | undefined> {
-    const first = this.#deps.methods.filter(({ factor }) => factor !== "second");
+    const first = enabledMethods(this.#deps.methods, caller.tenant).filter(
+      ({ factor }) => factor !== "second",
+    );
     const methods = methodsFor(first, credentialKinds);
     if (methods.length === 0) return undefined;
     return this.#begin(caller, { client, returnTo: undefined }, { kind: "owner", methods }, identityId);

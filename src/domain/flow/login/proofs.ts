@@ -114,14 +114,14 @@ export class LoginProofs {
 
   /** Completes a login by its proof, or waits for a second one where that is wanted. */
   async #complete(
-    { caller, flow, state }: Attempt,
+    { caller, tenant, flow, state }: Attempt,
     given: LoginProof | StepRejected,
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
     const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
     if (given.kind === "proved" && !isSecond) {
       const { secondFactors } = this.#deps;
-      const methods = secondFactors.requiredBeside(given, given.candidate.credentialKinds);
+      const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentialKinds);
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
         const typed = "identifier" in state ? state.identifier?.typed : undefined;

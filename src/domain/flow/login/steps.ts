@@ -4,7 +4,7 @@ import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { MethodKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import type { ChallengeKind, LoginMethod } from "../../method/method.ts";
+import { type ChallengeKind, enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
@@ -43,7 +43,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     const { purpose } = flow.data;
     if (state.identifier?.methods !== undefined) return state.identifier.methods;
     if (purpose.kind === "owner") return purpose.methods;
-    return [...first.map(({ kind }) => kind), ...challenges.offered(tenant, "login")];
+    const own = enabledMethods(first, tenant).map(({ kind }) => kind);
+    return [...own, ...challenges.offered(tenant, "login")];
   };
 
   /** The step of a method. `among`: what is on offer at the state. */
@@ -53,7 +54,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   ): StepRule<LoginTypes, State> => ({
     leadsTo: ["completed", "continue_method", "choose_second_factor"],
     limits: ["login"],
-    isOffered: (context) => among(context).includes(method.kind),
+    isOffered: (context) =>
+      enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
     nodes: ({ tenant, state }) =>
       method.loginNodes(tenant, {
         factor: "firstFactor" in state && state.firstFactor !== undefined ? "second" : "first",
@@ -233,7 +235,7 @@ function identify(
   const methods = tenant.settings.enumerationSafe
     ? undefined
     : [
-        ...ownMethods(first, candidate),
+        ...ownMethods(enabledMethods(first, tenant), candidate),
         ...(candidate !== undefined && loginTarget(candidate.identity, typed.value) !== undefined
           ? challenges.offered(tenant, "login")
           : []),

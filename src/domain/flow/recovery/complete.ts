@@ -51,7 +51,7 @@ export class RecoveryCompletions {
   ): Promise<RecoveryCompleted | undefined> {
     const { tenant, origin } = caller;
     const at = this.#deps.clock.now();
-    const wanted = this.#deps.secondFactors.requiredBeside({ authentication }, credentialKinds);
+    const wanted = this.#deps.secondFactors.requiredBeside(tenant, { authentication }, credentialKinds);
     const settings = this.#deps.settings.draftAfterRecovery(caller, {
       client: flow.client,
       returnTo: flow.returnTo,

@@ -4,7 +4,7 @@ import type { CompiledSchema } from "../../identity/compiled-schema.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import type { ChallengeKind, RegistrationMethod } from "../../method/method.ts";
+import { type ChallengeKind, enabledMethods, type RegistrationMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
@@ -59,7 +59,9 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
         {
           leadsTo: ["completed", "continue_method", "enter_code"],
           limits: ["registration", "registration_sending", "code_send"],
-          ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
+          isOffered: (context) =>
+            enabledMethods([method], context.tenant).length > 0 &&
+            (isUnderWay?.(context, method.kind) ?? true),
           nodes: ({ tenant, state }) =>
             method.registrationNodes(
               tenant,
@@ -80,7 +82,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
     sendLink: sendStep("link"),
   };
   const offers = ({ tenant }: ContextOf<RegistrationTypes, unknown>) => {
-    const own = methods.map(({ kind }) => ({ kind }));
+    const own = enabledMethods(methods, tenant).map(({ kind }) => ({ kind }));
     return { offers: [...own, ...challenges.offers(tenant, "registration")] };
   };
   const typed = ({ traits }: AttemptOf<RegistrationTypes, unknown>) => ({ traits });

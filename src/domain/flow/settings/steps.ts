@@ -8,7 +8,8 @@ import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import type { SettingsMethod } from "../../method/method.ts";
+import { enabledMethods, type SettingsMethod } from "../../method/method.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
@@ -50,7 +51,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           leadsTo:
             base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
           needs: needsOf.credential,
-          ...(isUnderWay && { isOffered: (context) => isUnderWay(context, method.kind) }),
+          isOffered: (context) =>
+            enabledMethods([method], context.tenant).length > 0 &&
+            (isUnderWay?.(context, method.kind) ?? true),
           nodes: ({ tenant, state }) => {
             const memory = "method" in state ? state.method.memory : undefined;
             const nodes = method.settingsNodes(tenant, memory);
@@ -77,6 +80,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
     },
   });
+  const offersOf = (tenant: Tenant) => enabledMethods(methods, tenant).map(({ kind }) => ({ kind }));
   const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
     methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
   const resume = <S extends State<"change_settings" | "set_new_secret">>(
@@ -105,7 +109,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     change_settings: {
       stage: "change_settings",
       facts: ({ tenant, account }) => {
-        const offers: SettingsOffer[] = [{ kind: "profile" }, ...methods.map(({ kind }) => ({ kind }))];
+        const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersOf(tenant)];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
           const { deleteAt } = account.identity;
           offers.push({ kind: "deletion", deleteAt: deleteAt === never ? undefined : deleteAt });
@@ -158,7 +162,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     // Security rule (SR-FACTOR-3): what follows a recovery is a new secret, and nothing else before it.
     set_new_secret: {
       stage: "set_new_secret",
-      facts: () => ({ offers: methods.map(({ kind }) => ({ kind })) }),
+      facts: ({ tenant }) => ({ offers: offersOf(tenant) }),
       texts: () => ({
         title: headings.newSecretTitle(),
         subtitle: headings.newSecretHelp(),

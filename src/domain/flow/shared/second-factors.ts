@@ -1,8 +1,9 @@
 import type { CredentialKind } from "../../identity/identity.ts";
 import type { MethodKind } from "../../kinds.ts";
-import type { Authentication, LoginMethod } from "../../method/method.ts";
+import { type Authentication, enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";
+import type { Tenant } from "../../tenant/tenant.ts";
 import type { FirstFactor } from "./flow.ts";
 
 /** What is shown beside the first proof, by those who have set it up. */
@@ -20,11 +21,12 @@ export class SecondFactors {
    * that the weakest way in is no way around it. A proof that is worth `aal2` by itself needs none.
    */
   requiredBeside(
+    tenant: Tenant,
     given: { readonly authentication: Authentication; readonly by?: MethodKind | undefined },
     credentialKinds: readonly CredentialKind[],
   ): readonly MethodKind[] {
     if (given.authentication.assuranceLevel === "aal2") return [];
-    return this.#deps.methods
+    return enabledMethods(this.#deps.methods, tenant)
       .filter(({ kind, factor }) => factor !== "first" && kind !== given.by)
       .filter(({ credential }) => credential !== undefined && credentialKinds.includes(credential))
       .map(({ kind }) => kind);
