@@ -234,6 +234,18 @@ describe("security rule (SR-LIMIT-12): strangers have a budget of request bytes"
     expect(await refusalOf(from("2001:db8:0:1::3").end(good))).toBe('{"session":{"id":"a"}}');
   });
 
+  test("for both listeners together", async () => {
+    await start({ requestBytes: share });
+    const admin = await startListener({ name: "admin", budgets });
+    opened.push({ destroy: () => void admin.close() });
+    const client = session();
+    unfinished(client);
+    unfinished(client);
+    await holds(2);
+    const health = createClient(Health, transportOf("gRPC binary", admin.baseUrl));
+    expect(await reasonOf(health.check({}))).toBe("RATE_LIMITED");
+  });
+
   test("and an HTTP/2 connection takes no more calls after fifty that had no room", async () => {
     await start({ requestBytes: share });
     const client = session();

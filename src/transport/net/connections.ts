@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { Peer } from "./exchange.ts";
 
 /** How much there is of a resource. */
 export interface BudgetLimits {
@@ -50,7 +49,7 @@ export class Connections {
   }
 
   /** Takes in a new connection. A trusted proxy has no share of its own: its connections are those of many clients. */
-  accept(socket: Socket, peer: Pick<Peer, "subject" | "trustedProxy">): void {
+  accept(socket: Socket, peer: { readonly subject: string; readonly trustedProxy: boolean }): void {
     const { share, total } = this.#limits;
     const client = peer.trustedProxy ? undefined : peer.subject;
     const own = client === undefined ? undefined : this.#byClient.get(client);

@@ -1,8 +1,10 @@
 import { domainError } from "../../domain/errors.ts";
+import type { Tenant } from "../../domain/tenant/tenant.ts";
 import { addressSubject } from "../../domain/throttle/address-subject.ts";
+import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
 import type { BudgetLimits } from "../net/connections.ts";
+import type { Exchange } from "../net/exchange.ts";
 import { type Caller, namesOf } from "./access.ts";
-import type { Call } from "./call.ts";
 
 /** How much calls may hold. Callers who show nothing valid and those who do have as much each. */
 export interface CallBudgetLimits {
@@ -48,6 +50,14 @@ function budgetsOf({ requestBytes, streams }: CallBudgetLimits): Budgets {
   return { bytes: new Budget(requestBytes), streams: new Budget(streams) };
 }
 
+/** What must be known of a call to hold something for it. */
+interface HeldCall {
+  readonly exchange: Exchange;
+  readonly clientIp: string;
+  readonly limitedAddress: LimitedAddress | undefined;
+  readonly tenant: Tenant;
+}
+
 /** What one call holds. */
 export class Holding {
   readonly #budgets: CallBudgets;
@@ -59,7 +69,7 @@ export class Holding {
   #given = false;
 
   /** Takes what each call costs. Throws RATE_LIMITED or SERVER_OVERLOADED. */
-  constructor(budgets: CallBudgets, call: Call, showsCredential: boolean) {
+  constructor(budgets: CallBudgets, call: HeldCall, showsCredential: boolean) {
     this.#budgets = budgets;
     const { peer } = call.exchange;
     this.#holder = call.clientIp === peer.address ? peer.subject : addressSubject(call.clientIp);

@@ -1,9 +1,6 @@
 import { type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
 import { message as messageOption } from "../../../gen/ostiary/option/v1/message_option_pb.js";
-import { malformed } from "./unary/decode.ts";
-
-/** Throws REQUEST_MALFORMED if a message that was read from binary has an unknown field in a closed message. */
-export type AssertClosed = (message: Message) => void;
+import { type AssertClosed, malformed } from "./unary/decode.ts";
 
 /** An unknown field: the path of the message that has it, and its number. */
 interface UnknownField {

@@ -7,8 +7,9 @@ import {
   service as serviceOption,
 } from "../../../gen/ostiary/option/v1/option_pb.js";
 import { type AccessRule, accessRuleOf, isQuiet, openForeignServices, rateClassOf } from "./access-rule.ts";
-import { type AssertClosed, closedCheckOf } from "./closed-messages.ts";
+import { closedCheckOf } from "./closed-messages.ts";
 import { requestLimitOf } from "./request-limits.ts";
+import type { AssertClosed } from "./unary/decode.ts";
 
 /** A service with the object that carries it out. */
 export interface ServiceBinding {

@@ -2,13 +2,16 @@ import {
   type DescMessage,
   fromBinary,
   fromJsonString,
+  type Message,
   type MessageShape,
   type Registry,
 } from "@bufbuild/protobuf";
 import { domainError } from "../../../domain/errors.ts";
 import type { FieldViolation } from "../../../domain/field-violation.ts";
-import type { AssertClosed } from "../closed-messages.ts";
 import { locateJsonError } from "./json-path.ts";
+
+/** Throws REQUEST_MALFORMED if a message that was read from binary has an unknown field in a closed message. */
+export type AssertClosed = (message: Message) => void;
 
 /** How a message is written. */
 export type Codec = "json" | "proto";

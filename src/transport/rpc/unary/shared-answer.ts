@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { ResponseHeaders } from "../../net/exchange.ts";
-import { callOf } from "../call.ts";
 import type { Codec } from "./decode.ts";
 import type { EncodedMessage } from "./wire.ts";
 
@@ -50,6 +49,7 @@ export function share<Desc extends DescMessage>(
   context: HandlerContext,
   answer: SharedAnswer<Desc>,
 ): MessageShape<Desc> {
-  callOf(context).shared = answer as unknown as SharedAnswer;
+  // The context of a unary call is the call itself (call.ts).
+  if ("shared" in context) context.shared = answer;
   return answer.message;
 }
