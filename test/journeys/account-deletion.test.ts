@@ -273,7 +273,7 @@ test("the server deletes what is due, inactive accounts as well, and nothing tha
     );
     expect((await refusal(identityOf(id))).reason).toBe("IDENTITY_NOT_FOUND");
     // The address is free again.
-    expect((await register(app, { email })).identity?.id).not.toBe(id);
+    expect(["", undefined, id]).not.toContain((await register(app, { email })).identity?.id);
   }
   expect((await identityOf(kept.id))?.id).toBe(kept.id);
   expect((await identityOf(later.id))?.purgeTime).toBeDefined();

@@ -258,7 +258,7 @@ test.each<
 // Security rule (SR-ORIGIN-1): the token that binds a form to its browser stands in one place, which loggers redact.
 test("the token of a browser flow is no node of its form", async () => {
   const { flow } = await app.client(LoginService).createLoginFlow({ client: ClientKind.BROWSER });
-  expect(flow?.csrfToken).not.toBe("");
+  expect(flow?.csrfToken).toMatch(/./);
   const { form } = toJson(FlowSchema, flow as Flow) as { form: object };
   expect(JSON.stringify(form)).not.toContain(flow?.csrfToken);
 });

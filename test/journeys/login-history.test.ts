@@ -82,7 +82,7 @@ describe.each(protocols)("the login history over %s", (protocol) => {
     expect(own.records).toEqual(records);
     const made = records.at(-1);
     expect(made).toMatchObject({ ipAddress: "127.0.0.1", sessionId });
-    expect(made?.userAgent).not.toBe("");
+    expect(made?.userAgent).toMatch(/./);
     const times = records.map(({ createTime }) => createTime && timestampDate(createTime).getTime());
     expect(times).toEqual([...times].sort((one, other) => (other ?? 0) - (one ?? 0)));
   });

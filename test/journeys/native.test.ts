@@ -118,11 +118,11 @@ describe.each(protocols)("a native client over %s", (protocol) => {
     });
     if (outcome.case !== "expired") throw new Error(`the login was ${outcome.case}`);
     expect(drawn?.client).toBe(ClientKind.NATIVE);
-    expect(drawn?.id).not.toBe(flowId);
+    expect(["", undefined, flowId]).not.toContain(drawn?.id);
 
     const got = await app.client(FlowService, { protocol }).getFlow({ flowId });
     expect([got.replaced, got.flow?.kind, got.flow?.client]).toEqual([true, flow?.kind, ClientKind.NATIVE]);
-    expect(got.flow?.id).not.toBe(flowId);
+    expect(["", undefined, flowId]).not.toContain(got.flow?.id);
   });
 
   test("cannot use a flow twice", async () => {

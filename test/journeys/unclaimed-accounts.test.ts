@@ -378,7 +378,7 @@ describe("what was set up in an account that is disowned", () => {
       flowId: open?.id ?? "",
       step: { case: "password", value: { password: "back again 12345" } },
     });
-    expect(await refusal(late)).toBeDefined();
+    expect((await refusal(late)).reason).toBe("SESSION_REVOKED");
     const rows =
       await rowsOf(`SELECT (SELECT count(*)::int FROM ostiary.device WHERE identity_id = '${id}') AS devices,
         (SELECT count(*)::int FROM ostiary.flow WHERE identity_id = '${id}' AND state = 'active') AS flows,

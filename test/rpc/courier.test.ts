@@ -184,7 +184,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     const first = await courier().listMessages({ pageSize: 1 });
     expect(first.messages).toHaveLength(1);
     const second = await courier().listMessages({ pageSize: 1, pageToken: first.nextPageToken });
-    expect(second.messages[0]?.id).not.toBe(first.messages[0]?.id);
+    expect(["", undefined, first.messages[0]?.id]).not.toContain(second.messages[0]?.id);
     const changed = courier().listMessages({
       pageToken: first.nextPageToken,
       state: CourierMessageState.FAILED,

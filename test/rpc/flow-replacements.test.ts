@@ -30,7 +30,7 @@ describe.each(protocols)("a flow that has expired, over %s", (protocol) => {
     app.clock.advance(hourMs);
     const first = await get(old.id, bearer);
     expect(first.replaced).toBe(true);
-    expect(first.flow?.id).not.toBe(old.id);
+    expect(["", undefined, old.id]).not.toContain(first.flow?.id);
     // Its id has the shape of any flow's, with the tenant and the checksum.
     expect(createTokens().parse("flow", first.flow?.id ?? "")).toMatchObject({
       kind: "valid",
@@ -44,7 +44,7 @@ describe.each(protocols)("a flow that has expired, over %s", (protocol) => {
     // Once that has expired as well another one takes its place, by whichever of the ids it is asked for.
     app.clock.advance(hourMs);
     const later = await get(old.id, bearer);
-    expect(later.flow?.id).not.toBe(first.flow?.id);
+    expect(["", undefined, first.flow?.id]).not.toContain(later.flow?.id);
     expect((await get(first.flow?.id ?? "", bearer)).flow?.id).toBe(later.flow?.id);
   });
 });

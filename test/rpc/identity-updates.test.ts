@@ -61,7 +61,7 @@ describe.each(protocols)("an update over %s", (protocol) => {
     const patch = { case: "traitsPatch", value: { name: "Countess" } } as const;
     const change = { identityId: before.id, etag: before.etag, traitsChange: patch };
     const { identity } = await client().updateIdentity(change);
-    expect(identity?.etag).not.toBe(before.etag);
+    expect(["", undefined, before.etag]).not.toContain(identity?.etag);
     expect(await refusal(client().updateIdentity(change))).toMatchObject({
       code: "Aborted",
       reason: "ETAG_MISMATCH",

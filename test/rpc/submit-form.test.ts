@@ -213,7 +213,7 @@ test("the holder of a flow that is over is told so, for any names that they send
     await become(flow, "expires_at = created_at");
     const answer = await bySubmitForm(app, { flow, step: "nothing", values });
     expect(answer.outcome.case).toBe("expired");
-    expect(answer.flow?.id).not.toBe(flow.id);
+    expect(["", undefined, flow.id]).not.toContain(answer.flow?.id);
     const completed = await flowKinds.login.create(app, { client: ClientKind.NATIVE });
     await become(completed, "state = 'completed'");
     expect(await refusal(bySubmitForm(app, { flow: completed, step: "nothing", values }))).toMatchObject({

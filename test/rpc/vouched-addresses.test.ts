@@ -59,7 +59,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const { identity } = await client().verifyAddress({ identityId, address });
     expect(verifiedAt(identity)).toEqual(app.clock.now());
     expect(identity?.addresses[0]?.primary).toBe(true);
-    expect(identity?.etag).not.toBe(before.identity?.etag);
+    expect(["", undefined, before.identity?.etag]).not.toContain(identity?.etag);
     // A second time nothing changes; and the owner, whom nothing ended, sees it as well.
     expect((await client().verifyAddress({ identityId, address })).identity).toEqual(identity);
     const after = await own.getCurrentSession({ view: SessionView.FULL });

@@ -264,6 +264,7 @@ describe("deletion", () => {
       expect(left).toMatchObject({ state: "active", identityId: undefined, revision: 1 });
       expect(left?.data.state).toEqual(rest);
       expect(left?.challenge).toMatchObject({ kind: "code", expiresAt: afterNoon(10), attempts: 0 });
+      expect(left?.challenge?.digest).toBeInstanceOf(Uint8Array);
       expect(left?.challenge?.digest).not.toEqual(former?.digest);
     }
     for (const { kind, digest } of [flow, other]) {

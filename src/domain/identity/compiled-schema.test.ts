@@ -487,15 +487,18 @@ describe("patterns", () => {
   });
 
   // Security rule (SR-TRAIT-3): matching takes linear time, so no text brings a pattern to a standstill (CWE-1333).
-  test.each(["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(.*a){20}", "^([a-z]+)*\\d$"])(
-    "%s is matched in linear time",
-    (pattern) => {
-      const schema = withTrait({ type: "string", pattern });
-      const startedAt = performance.now();
-      expect(schema.validate({ trait: `${"a".repeat(4000)}!` })).toBeDefined();
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
-    },
-  );
+  test.each([
+    ["^(a+)+$", false],
+    ["^(a|a)*$", false],
+    ["^(a|aa)+$", false],
+    ["(.*a){20}", true],
+    ["^([a-z]+)*\\d$", false],
+  ])("%s is matched in linear time", (pattern, valid) => {
+    const schema = withTrait({ type: "string", pattern });
+    const startedAt = performance.now();
+    expect(schema.validate({ trait: `${"a".repeat(4000)}!` })).toMatchObject({ valid });
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
 
   test.each([
     ["^[a-z]{2,3}$", "abc", true],

@@ -22,9 +22,10 @@ describe("the refusal of a guard that cannot ask", () => {
       expect(refusal.toHeaders()["retry-after"]).toBe(seconds);
       expect(refusal.toResponse().headers.get("retry-after")).toBe(seconds);
       // Over Connect as well: a Duration that is out of range would fail where it is written.
-      const told = retryAfterOf(refusal.toConnectError()) ?? 0;
-      expect(told).toBeGreaterThanOrEqual(0);
-      expect(told).toBeLessThanOrEqual(86_400_000);
+      const told = retryAfterOf(refusal.toConnectError());
+      expect(told === undefined).toBe(retryAfterMs === undefined);
+      expect(told ?? 0).toBeGreaterThanOrEqual(0);
+      expect(told ?? 0).toBeLessThanOrEqual(86_400_000);
     },
   );
 });
