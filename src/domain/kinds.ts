@@ -7,4 +7,10 @@ export type FlowKind = "login" | "registration" | "verification" | "recovery" | 
 export type FlowClient = "browser" | "native";
 
 /** The ways to get through a flow. */
-export type MethodKind = "password" | "code" | "link";
+export type MethodKind = CredentialKind | ChallengeKind;
+
+/** The kinds of credentials, each of the method that it is named for. */
+export type CredentialKind = "password";
+
+/** The kinds of challenges: secrets that are sent to an address. */
+export type ChallengeKind = "code" | "link";

@@ -1,6 +1,7 @@
-import type { Credential, CredentialKind, NewCredential } from "../domain/identity/identity.ts";
+import type { Credential, NewCredential } from "../domain/identity/identity.ts";
 import type { CredentialId } from "../domain/ids.ts";
 import type { JsonObject } from "../domain/json.ts";
+import type { CredentialKind } from "../domain/kinds.ts";
 import { credentialIdOf, newCredentialId } from "./credential-ids.ts";
 
 /** A row of `credentialColumns`. */

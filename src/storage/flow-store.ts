@@ -1,6 +1,7 @@
 import type { Completion, FlowStore, FoundForLogin, HeldRevision } from "../domain/flow/shared/store.ts";
 import type { ProofTarget } from "../domain/identity/addresses.ts";
-import type { CredentialKind, Identity } from "../domain/identity/identity.ts";
+import type { Identity } from "../domain/identity/identity.ts";
+import type { CredentialKind } from "../domain/kinds.ts";
 import type { LoginCandidate } from "../domain/method/method.ts";
 import type { TenantScope } from "../domain/ports.ts";
 import { changeAccount, tryChangeAccount } from "./account-change.ts";

@@ -15,6 +15,7 @@ import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
 import type { MethodKind } from "../../src/domain/kinds.ts";
+import { passwordTitle } from "../../src/domain/message/message.ts";
 import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
 import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
 import type { LoginAttempt, LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
@@ -114,12 +115,18 @@ class KnowsSecret implements LoginMethod {
 /** Sets a new secret, as it is given. */
 const newSecret: SettingsMethod = {
   kind: "password",
-  settingsNodes: () => [],
-  changeSecret: async ({ step }) => ({
-    kind: "changed",
-    credential: aPassword(String(step.fields.password)),
-    notice: { template: "password_changed", data: {} },
-  }),
+  sectionTitle: passwordTitle,
+  settingsSteps: {
+    password: {
+      setsNewSecret: true,
+      nodes: () => [],
+      take: async ({ step }) => ({
+        kind: "changed",
+        credential: aPassword(String(step.fields.password)),
+        notice: { template: "password_changed", data: {} },
+      }),
+    },
+  },
 };
 
 const wrong = {

@@ -37,7 +37,7 @@ async function passwordOf(bearer: string, protocol: Protocol = "Connect JSON") {
 async function waitingHash(): Promise<string | undefined> {
   const [row] = await administer(app.databaseUrl, (query) =>
     query<{ hash: string }>(
-      `SELECT data #>> '{state,interrupted,password,hash}' AS hash FROM ostiary.flow
+      `SELECT data #>> '{state,interrupted,credential,secret}' AS hash FROM ostiary.flow
         WHERE kind = 'settings' ORDER BY created_at DESC, revision DESC LIMIT 1`,
     ),
   );

@@ -86,6 +86,23 @@ export interface AnchorKind {
   readonly url: string;
 }
 
+/** A paragraph. It may be a secret that is shown once. */
+export interface TextKind {
+  readonly kind: "text";
+  readonly text: Message;
+  /** Whether people copy it. */
+  readonly copyable?: boolean | undefined;
+}
+
+/** An image. It may show a secret. */
+export interface ImageKind {
+  readonly kind: "image";
+  readonly data: Uint8Array;
+  readonly mediaType: string;
+  /** For people who do not see it. */
+  readonly alternativeText: Message;
+}
+
 /** One element of a form. Its name is the JSON path of the field of the Submit request that it fills. */
 export interface Node {
   readonly name: string;
@@ -99,7 +116,7 @@ export interface Node {
   /** The annotation `ostiary.ui` of the schema. */
   readonly ui?: JsonObject | undefined;
   readonly condition?: NodeCondition | undefined;
-  readonly element: InputKind | ListKind | ButtonKind | AnchorKind;
+  readonly element: InputKind | ListKind | ButtonKind | AnchorKind | TextKind | ImageKind;
 }
 
 /** Ties a node to the value of another node, which says which of several variants is filled in. */

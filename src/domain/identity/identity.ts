@@ -1,6 +1,7 @@
 import { type CredentialId, type IdentityId, newId } from "../ids.ts";
 import { type Instant, type Never, never } from "../instant.ts";
 import type { JsonObject } from "../json.ts";
+import type { CredentialKind } from "../kinds.ts";
 
 /** Whether an identity can sign in. */
 export type IdentityState = "active" | "inactive";
@@ -98,9 +99,6 @@ export interface DerivedTraits {
   readonly recoveryAddresses: readonly RecoveryAddress[];
   readonly displayName: string;
 }
-
-/** The kinds of credentials. */
-export type CredentialKind = "password";
 
 /** A credential without its secret. An identity has at most one of a kind. */
 export interface Credential {

@@ -2,10 +2,10 @@ import type { SealedMessage } from "../courier/outbox.ts";
 import type { Event } from "../event/event.ts";
 import type { CredentialId, IdentityId } from "../ids.ts";
 import type { JsonValue } from "../json.ts";
+import type { CredentialKind } from "../kinds.ts";
 import type { Page, PageRequest, TenantScope } from "../ports.ts";
 import type {
   Credential,
-  CredentialKind,
   CredentialSecret,
   Identity,
   IdentityState,

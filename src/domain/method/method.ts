@@ -2,9 +2,9 @@ import type { MessageContent } from "../courier/message.ts";
 import type { Node } from "../form/form.ts";
 import type { RejectionReason, StepRejected } from "../form/rejection.ts";
 import type { SubmittedStep } from "../form/submission.ts";
-import type { CredentialKind, CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
+import type { CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
 import type { JsonObject } from "../json.ts";
-import type { FlowKind, MethodKind } from "../kinds.ts";
+import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
 import type { Message } from "../message/message.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel } from "../session/session.ts";
@@ -158,11 +158,21 @@ export interface RegistrationMethod extends CredentialMethod {
 
 /** One way to sign in that its owner can set up and change. */
 export interface SettingsMethod extends CredentialMethod {
-  readonly kind: Exclude<MethodKind, ChallengeKind>;
-  /** The method's own nodes, its button last. `memory`: what an earlier step left. */
-  settingsNodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
-  /** Checks the new secret, and makes the credential. */
-  changeSecret(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
+  readonly kind: CredentialKind;
+  /** The heading that its steps are drawn under; its id is the kind. */
+  sectionTitle(): Message;
+  /** By their names, in the order to draw them. */
+  readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
+}
+
+/** What an owner can do with a method in the settings. */
+export interface SettingsStep {
+  /** Whether it is on offer after a recovery, where a new secret is set. Default: it is not. */
+  readonly setsNewSecret?: boolean;
+  /** The step's own nodes, its button last. `memory`: what an earlier step left. */
+  nodes(tenant: Tenant, memory?: MethodMemory): readonly Node[];
+  /** Checks what was submitted, and makes the credential. */
+  take(attempt: SecretAttempt): Promise<SecretChanged | StepRejected | StepContinues | StepRedirects>;
 }
 
 /** A settings step that gave a credential to store. */
@@ -172,9 +182,6 @@ export interface SecretChanged {
   /** What the owner is told. */
   readonly notice: MessageContent;
 }
-
-/** The kinds of challenges: secrets that are sent to an address. */
-export type ChallengeKind = "code" | "link";
 
 /** How hard a secret is to guess; `long` where many were guessed wrongly for the same account. */
 export type CodeStrength = "usual" | "long";

@@ -1,7 +1,7 @@
 /** The states of waiting for a code or link, which are the same in all kinds of flows. */
 import { button } from "../../form/form.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
-import type { FlowKind } from "../../kinds.ts";
+import type { ChallengeKind, FlowKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import {
   codeTitle,
@@ -10,7 +10,6 @@ import {
   lookForLink,
   oneMoreClick,
 } from "../../message/stage-messages.ts";
-import type { ChallengeKind } from "../../method/method.ts";
 import { longCodeLength } from "../../method/typed-code.ts";
 import type { ThrottledAction } from "../../throttle/limits.ts";
 import type {

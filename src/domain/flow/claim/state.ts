@@ -1,5 +1,5 @@
 import type { ProofTarget } from "../../identity/addresses.ts";
-import type { ChallengeKind } from "../../method/method.ts";
+import type { ChallengeKind } from "../../kinds.ts";
 
 /** The answer whose account it is, once the address was proven. */
 export interface Claiming {

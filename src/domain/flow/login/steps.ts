@@ -1,10 +1,10 @@
 import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
-import type { MethodKind } from "../../kinds.ts";
+import type { ChallengeKind, MethodKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import { type ChallengeKind, enabledMethods, type LoginMethod } from "../../method/method.ts";
+import { enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";

@@ -1,7 +1,8 @@
 import type { Outbox } from "../../courier/outbox.ts";
 import { newEvent } from "../../event/event.ts";
-import type { CredentialKind, Identity } from "../../identity/identity.ts";
+import type { Identity } from "../../identity/identity.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
+import type { CredentialKind } from "../../kinds.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle } from "../../throttle/throttle.ts";

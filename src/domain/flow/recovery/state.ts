@@ -1,4 +1,5 @@
-import type { CredentialKind, Identity } from "../../identity/identity.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { CredentialKind } from "../../kinds.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { Claiming } from "../claim/state.ts";
 import type { Flow, FlowCompleted } from "../shared/flow.ts";

@@ -7,9 +7,9 @@ import {
   recoverableAddresses,
   recoveryTarget,
 } from "../../identity/recovery-addresses.ts";
+import type { ChallengeKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import type { ChallengeKind } from "../../method/method.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";

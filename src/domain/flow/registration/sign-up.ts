@@ -1,7 +1,8 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import { ownsProven } from "../../identity/address-claims.ts";
 import type { CompiledSchema } from "../../identity/compiled-schema.ts";
-import type { ChallengeKind, RegistrationMethod } from "../../method/method.ts";
+import type { ChallengeKind } from "../../kinds.ts";
+import type { RegistrationMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
 import type { Challenges, ProvedAddress } from "../challenge/challenges.ts";

@@ -2,7 +2,7 @@ import type { Outbox } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import { noticeOf, noticesTo } from "../../identity/notices.ts";
-import type { SettingsMethod } from "../../method/method.ts";
+import type { SettingsMethod, SettingsStep } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
 import { newSession } from "../../session/sessions.ts";
 import { LocalBuckets } from "../../throttle/local-buckets.ts";
@@ -43,6 +43,7 @@ export class SecretSettings {
   async prepare(
     { tenant, flow, state, identity, step, isPrivileged }: SettingsAttempt,
     method: SettingsMethod,
+    rule: SettingsStep,
   ): Promise<Extract<SettingsChange, { kind: "credential" }> | StepResult<SettingsTypes>> {
     const standing = flow.data.purpose.kind === "recovery" ? "recovered" : isPrivileged ? "fresh" : "stale";
     const { enabled, limits } = tenant.settings.throttle;
@@ -56,7 +57,7 @@ export class SecretSettings {
     const { traits } = identity;
     const account = { traits, identifiers: identity.identifiers.map(({ value }) => value) };
     const memory = "method" in state ? state.method.memory : undefined;
-    const result = await method.changeSecret({ tenant, step, account, memory });
+    const result = await rule.take({ tenant, step, account, memory });
     if (result.kind === "rejected") return result;
     if (result.kind === "changed") {
       const keepOtherSessions = step.fields.keepOtherSessions === true;

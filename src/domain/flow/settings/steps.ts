@@ -1,5 +1,5 @@
 import { domainError } from "../../errors.ts";
-import { button, type Node } from "../../form/form.ts";
+import { button, type Node, type Section } from "../../form/form.ts";
 import { traitNodes } from "../../form/trait-nodes.ts";
 import type { Identity } from "../../identity/identity.ts";
 import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
@@ -8,7 +8,7 @@ import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import * as messages from "../../message/message.ts";
 import * as headings from "../../message/stage-messages.ts";
-import { enabledMethods, type SettingsMethod } from "../../method/method.ts";
+import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates } from "../challenge/states.ts";
@@ -45,27 +45,31 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): Record<string, StepRule<SettingsTypes, S>> =>
     Object.fromEntries(
-      methods.map((method): [string, StepRule<SettingsTypes, S>] => [
-        method.kind,
-        {
-          leadsTo:
-            base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
-          needs: needsOf.credential,
-          isOffered: (context) =>
-            enabledMethods([method], context.tenant).length > 0 &&
-            (isUnderWay?.(context, method.kind) ?? true),
-          nodes: ({ tenant, state }) => {
-            const memory = "method" in state ? state.method.memory : undefined;
-            const nodes = method.settingsNodes(tenant, memory);
-            return state.at === "change_settings" ? inSection("password", nodes) : nodes;
-          },
-          take: async (attempt) => {
-            const change = await secret.prepare(attempt, method);
-            return change.kind === "credential" ? apply(deps, attempt, change) : change;
-          },
-        },
-      ]),
+      methods.flatMap((method) =>
+        Object.entries(method.settingsSteps)
+          .filter(([, step]) => base === "change_settings" || step.setsNewSecret)
+          .map(([name, step]) => [name, secretStep(base, method, step, isUnderWay)]),
+      ),
     );
+  const secretStep = <S extends Changing>(
+    base: "change_settings" | "set_new_secret",
+    method: SettingsMethod,
+    step: SettingsStep,
+    isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
+  ): StepRule<SettingsTypes, S> => ({
+    leadsTo: base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
+    needs: needsOf.credential,
+    isOffered: (context) =>
+      enabledMethods([method], context.tenant).length > 0 && (isUnderWay?.(context, method.kind) ?? true),
+    nodes: ({ tenant, state }) => {
+      const nodes = step.nodes(tenant, "method" in state ? state.method.memory : undefined);
+      return state.at === "change_settings" ? inSection(method.kind, nodes) : nodes;
+    },
+    take: async (attempt) => {
+      const change = await secret.prepare(attempt, method, step);
+      return change.kind === "credential" ? apply(deps, attempt, change) : change;
+    },
+  });
   const continuedSteps = <S extends State<"continue_method" | "continue_new_secret">>(
     base: "change_settings" | "set_new_secret",
   ): Record<string, StepRule<SettingsTypes, S>> => ({
@@ -80,7 +84,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       }),
     },
   });
-  const offersOf = (tenant: Tenant) => enabledMethods(methods, tenant).map(({ kind }) => ({ kind }));
+  const offersOf = (tenant: Tenant, has: (step: SettingsStep) => boolean = () => true) =>
+    enabledMethods(methods, tenant)
+      .filter(({ settingsSteps }) => Object.values(settingsSteps).some(has))
+      .map(({ kind }) => ({ kind }));
   const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
     methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
   const resume = <S extends State<"change_settings" | "set_new_secret">>(
@@ -118,9 +125,12 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       },
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
-        const sections = [
+        const sections: Section[] = [
           { id: "profile", title: messages.profileTitle() },
-          { id: "password", title: messages.passwordTitle() },
+          ...enabledMethods(methods, tenant).map((method) => ({
+            id: method.kind,
+            title: method.sectionTitle(),
+          })),
         ];
         if (identity !== undefined && deletionStep(tenant, identity) === "deleteAccount") {
           sections.push({ id: "deletion", title: messages.deletionTitle() });
@@ -162,7 +172,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     // Security rule (SR-FACTOR-3): what follows a recovery is a new secret, and nothing else before it.
     set_new_secret: {
       stage: "set_new_secret",
-      facts: ({ tenant }) => ({ offers: offersOf(tenant) }),
+      facts: ({ tenant }) => ({ offers: offersOf(tenant, (step) => step.setsNewSecret === true) }),
       texts: () => ({
         title: headings.newSecretTitle(),
         subtitle: headings.newSecretHelp(),

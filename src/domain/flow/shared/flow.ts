@@ -1,10 +1,10 @@
 import type { CallOrigin } from "../../event/event.ts";
 import type { Form } from "../../form/form.ts";
 import type { Rejection } from "../../form/rejection.ts";
-import type { AddressKind, CredentialKind, Identity } from "../../identity/identity.ts";
+import type { AddressKind, Identity } from "../../identity/identity.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
-import type { FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
+import type { CredentialKind, FlowClient, FlowKind, MethodKind } from "../../kinds.ts";
 import type { Authentication, Challenge } from "../../method/method.ts";
 import type { Secret } from "../../secret.ts";
 import type { SessionCredential } from "../../session/credential.ts";
@@ -108,7 +108,7 @@ export interface FlowAccount {
 }
 
 /** What a form for a code or link shows. */
-interface SentFacts {
+export interface SentFacts {
   readonly sentTo: string;
   readonly expiresAt: Date;
   readonly resendAt: Date;
@@ -143,7 +143,7 @@ export interface MethodOffer {
 
 /** A part of a settings flow. */
 export type SettingsOffer =
-  | { readonly kind: "profile" | "password" }
+  | { readonly kind: "profile" | CredentialKind }
   /** `deleteAt`: when the account will be deleted, if that is scheduled. */
   | { readonly kind: "deletion"; readonly deleteAt: Date | undefined };
 

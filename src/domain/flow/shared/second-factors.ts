@@ -1,5 +1,4 @@
-import type { CredentialKind } from "../../identity/identity.ts";
-import type { MethodKind } from "../../kinds.ts";
+import type { CredentialKind, MethodKind } from "../../kinds.ts";
 import { type Authentication, enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Clock } from "../../ports.ts";
 import type { AuthenticationMethod, AuthenticationPurpose } from "../../session/session.ts";

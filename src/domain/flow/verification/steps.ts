@@ -1,9 +1,9 @@
 import type { StepRejected } from "../../form/rejection.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
+import type { ChallengeKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import { verifyAddress, verifyTitle } from "../../message/stage-messages.ts";
-import type { ChallengeKind } from "../../method/method.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";

@@ -66,16 +66,27 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
   }
 
   async proveRegistration(attempt: SecretAttempt): Promise<RegistrationProved | StepRejected> {
-    const made = await this.changeSecret(attempt);
+    const made = await this.#makePassword(attempt);
     return made.kind === "rejected" ? made : { kind: "proved", credential: made.credential, authentication };
   }
 
-  settingsNodes(tenant: Tenant): readonly Node[] {
-    return [passwordNode(tenant, "new-password"), button("password", messages.saveLabel())];
+  sectionTitle(): messages.Message {
+    return messages.passwordTitle();
   }
 
+  readonly settingsSteps = {
+    password: {
+      setsNewSecret: true,
+      nodes: (tenant: Tenant) => [
+        passwordNode(tenant, "new-password"),
+        button("password", messages.saveLabel()),
+      ],
+      take: (attempt: SecretAttempt) => this.#makePassword(attempt),
+    },
+  };
+
   /** Checks a new password against the policy, and hashes it. */
-  async changeSecret({ tenant, step, account }: SecretAttempt): Promise<SecretChanged | StepRejected> {
+  async #makePassword({ tenant, step, account }: SecretAttempt): Promise<SecretChanged | StepRejected> {
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const violation = await this.#policy.check(password, account, tenant);

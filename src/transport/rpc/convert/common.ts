@@ -7,18 +7,17 @@ import {
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
-import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
+import { AddressKind as ProtoAddressKind } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import { domainError } from "../../../domain/errors.ts";
 import type { Expiration } from "../../../domain/expiration.ts";
+import type { AddressKind } from "../../../domain/identity/identity.ts";
 import { type Never, never } from "../../../domain/instant.ts";
 import type { JsonObject } from "../../../domain/json.ts";
-import type { MethodKind } from "../../../domain/kinds.ts";
 
-/** The kinds of methods as the contract names them. */
-export const methodKinds: Readonly<Record<MethodKind, ProtoMethodKind>> = {
-  password: ProtoMethodKind.PASSWORD,
-  code: ProtoMethodKind.CODE,
-  link: ProtoMethodKind.LINK,
+/** Kinds of addresses, as the contract names them. */
+export const addressKinds: Record<AddressKind, ProtoAddressKind> = {
+  email: ProtoAddressKind.EMAIL,
+  phone: ProtoAddressKind.PHONE,
 };
 
 /** A Date as a Timestamp; undefined, and an end that never comes, stay unset. */

@@ -2,10 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ClientKind,
   type FlowSchema,
-  type MethodOfferSchema,
   FlowKind as ProtoFlowKind,
   FlowState as ProtoFlowState,
-  type SettingsOfferSchema,
 } from "../../../../gen/ostiary/flow/v1/flow_pb.js";
 import {
   type FormConditionSchema,
@@ -17,13 +15,7 @@ import {
   ButtonImportance as ProtoButtonImportance,
   InputType as ProtoInputType,
 } from "../../../../gen/ostiary/flow/v1/form_pb.js";
-import type {
-  Flow,
-  FlowStage,
-  FlowState,
-  MethodOffer,
-  SettingsOffer,
-} from "../../../domain/flow/shared/flow.ts";
+import type { Flow, FlowStage, FlowState } from "../../../domain/flow/shared/flow.ts";
 import type {
   ButtonImportance,
   Form,
@@ -35,7 +27,7 @@ import type {
 import type { FlowClient, FlowKind } from "../../../domain/kinds.ts";
 import type { Message } from "../../../domain/message/message.ts";
 import { toTimestamp } from "./common.ts";
-import { addressKinds } from "./identity.ts";
+import { toMethodOffer, toSettingsOffer } from "./method.ts";
 import { toValue } from "./value.ts";
 
 const clients: Record<FlowClient, ClientKind> = { browser: ClientKind.BROWSER, native: ClientKind.NATIVE };
@@ -147,22 +139,6 @@ function toStage(stage: FlowStage | undefined): MessageInitShape<typeof FlowSche
   }
 }
 
-function toMethodOffer({ kind, addresses = [] }: MethodOffer): MessageInitShape<typeof MethodOfferSchema> {
-  if (kind === "password") return { method: { case: kind, value: {} } };
-  const offered = addresses.map(({ id, masked, kind: of }) => ({
-    id,
-    address: masked,
-    kind: addressKinds[of],
-  }));
-  return { method: { case: kind, value: { addresses: offered } } };
-}
-
-function toSettingsOffer(offer: SettingsOffer): MessageInitShape<typeof SettingsOfferSchema> {
-  if (offer.kind !== "deletion") return { part: { case: offer.kind, value: {} } };
-  const purgeTime = offer.deleteAt && toTimestamp(offer.deleteAt);
-  return { part: { case: "deletion", value: { purgeTime } } };
-}
-
 function toForm({
   title,
   subtitle,
@@ -232,6 +208,17 @@ function toElement(element: Node["element"]): MessageInitShape<typeof FormNodeSc
       };
     case "anchor":
       return { case: "anchor", value: { url: element.url } };
+    case "text":
+      return { case: "text", value: { text: toMessage(element.text), copyable: element.copyable ?? false } };
+    case "image":
+      return {
+        case: "image",
+        value: {
+          source: { case: "data", value: element.data },
+          mediaType: element.mediaType,
+          alternativeText: toMessage(element.alternativeText),
+        },
+      };
     default: {
       const unreachable: never = element;
       return unreachable;

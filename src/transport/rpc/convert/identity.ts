@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
   type AddressSchema,
   type CredentialSchema,
@@ -9,27 +8,20 @@ import {
   IdentityState as ProtoIdentityState,
 } from "../../../../gen/ostiary/identity/v1/identity_pb.js";
 import { IdentityView as ProtoIdentityView } from "../../../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { AddressKind as ProtoAddressKind } from "../../../../gen/ostiary/option/v1/demand_pb.js";
 import { etagOf } from "../../../domain/identity/etag.ts";
 import type {
   AddressKind,
   Credential,
-  CredentialKind,
   IdentifierKind,
   Identity,
   IdentityState,
 } from "../../../domain/identity/identity.ts";
-import { toStruct, toTimestamp } from "./common.ts";
+import { addressKinds, toStruct, toTimestamp } from "./common.ts";
+import { methodKinds, toCredentialDetails } from "./method.ts";
 
 const states: Record<IdentityState, ProtoIdentityState> = {
   active: ProtoIdentityState.ACTIVE,
   inactive: ProtoIdentityState.INACTIVE,
-};
-
-/** Kinds of addresses, as the contract names them. */
-export const addressKinds: Record<AddressKind, ProtoAddressKind> = {
-  email: ProtoAddressKind.EMAIL,
-  phone: ProtoAddressKind.PHONE,
 };
 
 /** The kinds of identifiers as the contract names them. */
@@ -37,10 +29,6 @@ export const identifierKinds: Record<IdentifierKind, ProtoIdentifierKind> = {
   email: ProtoIdentifierKind.EMAIL,
   phone: ProtoIdentifierKind.PHONE,
   username: ProtoIdentifierKind.USERNAME,
-};
-
-const credentialKinds: Record<CredentialKind, MethodKind> = {
-  password: MethodKind.PASSWORD,
 };
 
 /** How much of an identity is shown. */
@@ -139,25 +127,13 @@ export function toIdentityProfile(identity: Identity): MessageInitShape<typeof I
 export function toCredential(credential: Credential): MessageInitShape<typeof CredentialSchema> {
   return {
     id: credential.id,
-    kind: credentialKinds[credential.kind],
+    kind: methodKinds[credential.kind],
     createTime: toTimestamp(credential.createdAt),
     updateTime: toTimestamp(credential.updatedAt),
     label: credential.label,
     lastUseTime: credential.lastUsedAt && toTimestamp(credential.lastUsedAt),
-    details: toDetails(credential),
+    details: toCredentialDetails(credential),
   };
-}
-
-/** What may be shown of a credential, as its method keeps it. */
-function toDetails({ kind, facts }: Credential): MessageInitShape<typeof CredentialSchema>["details"] {
-  switch (kind) {
-    case "password":
-      return { case: kind, value: { hashAlgorithm: String(facts.algorithm ?? "") } };
-    default: {
-      const unreachable: never = kind;
-      return unreachable;
-    }
-  }
 }
 
 /** The view that is asked for; unspecified is the method's default. */

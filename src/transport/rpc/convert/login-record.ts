@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { MethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
+import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import {
   LoginFailureReason,
   LoginOutcome,
@@ -9,6 +9,7 @@ import {
 import type { LoginEvent, LoginEventType } from "../../../domain/event/login-history.ts";
 import type { JsonValue } from "../../../domain/json.ts";
 import { toTimestamp } from "./common.ts";
+import { methodKinds } from "./method.ts";
 
 const { SIGN_IN, REFRESH, REGISTRATION, RECOVERY } = LoginRecordPurpose;
 const { SUCCEEDED, FAILED } = LoginOutcome;
@@ -18,15 +19,6 @@ const kinds: Record<LoginEventType, readonly [LoginRecordPurpose, LoginOutcome]>
   "login.failed": [SIGN_IN, FAILED],
   "registration.succeeded": [REGISTRATION, SUCCEEDED],
   "recovery.succeeded": [RECOVERY, SUCCEEDED],
-};
-
-/** By the names that events give to methods. */
-const methods: Readonly<Record<string, MethodKind>> = {
-  password: MethodKind.PASSWORD,
-  code: MethodKind.CODE,
-  code_recovery: MethodKind.CODE,
-  link: MethodKind.LINK,
-  link_recovery: MethodKind.LINK,
 };
 
 /** The reasons of failures, by the reasons in events. */
@@ -46,12 +38,18 @@ export function toLoginRecord(event: LoginEvent): MessageInitShape<typeof LoginR
     createTime: toTimestamp(event.createdAt),
     purpose: refresh === true ? REFRESH : purpose,
     outcome,
-    method: methods[textOf(method)] ?? MethodKind.UNSPECIFIED,
+    method: methodOf(textOf(method)),
     failureReason: failureReasons[textOf(reason)] ?? LoginFailureReason.UNSPECIFIED,
     sessionId: event.sessionId ?? "",
     ipAddress: event.origin.ipAddress ?? "",
     userAgent: event.origin.userAgent ?? "",
   };
+}
+
+/** The method, by the name that events give to it; those of before name a recovery by it as well. */
+function methodOf(name: string): ProtoMethodKind {
+  const kinds: Readonly<Record<string, ProtoMethodKind>> = methodKinds;
+  return kinds[name.replace(/_recovery$/, "")] ?? ProtoMethodKind.UNSPECIFIED;
 }
 
 function textOf(value: JsonValue | undefined): string {

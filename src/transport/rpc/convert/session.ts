@@ -8,7 +8,8 @@ import {
 import { idleExpiry, type SessionState, sessionState } from "../../../domain/session/lifetime.ts";
 import type { AssuranceLevel, AuthenticationPurpose, Session } from "../../../domain/session/session.ts";
 import type { Tenant } from "../../../domain/tenant/tenant.ts";
-import { methodKinds, toTimestamp } from "./common.ts";
+import { toTimestamp } from "./common.ts";
+import { methodKinds } from "./method.ts";
 
 const assuranceLevels: Record<AssuranceLevel, ProtoAssuranceLevel> = {
   aal1: ProtoAssuranceLevel.AAL1,

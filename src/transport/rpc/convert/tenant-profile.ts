@@ -11,9 +11,9 @@ import type { IdentifierTrait } from "../../../domain/identity/identifier-traits
 import type { MethodKind } from "../../../domain/kinds.ts";
 import { identifierLabel } from "../../../domain/message/message.ts";
 import type { BrandColors } from "../../../domain/tenant/branding.ts";
-import { methodKinds } from "./common.ts";
 import { toMessage } from "./flow.ts";
 import { identifierKinds } from "./identity.ts";
+import { methodKinds } from "./method.ts";
 
 const traitKinds: Record<IdentifierTrait["kind"], IdentifierKind> = {
   ...identifierKinds,
