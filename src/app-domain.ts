@@ -116,7 +116,7 @@ export function createDomain(
     clock,
   });
   const codes = createOneTimeCodes(() => config.secrets.sealing());
-  const methods = createMethods({ hasher, policy, codes, tokens });
+  const methods = createMethods({ hasher, policy, codes, tokens, sealer, clock });
   const flows = createFlows({
     methods,
     stores: storage,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
-import { freshEmail, goodPassword, logIn, register } from "../support/accounts.ts";
+import { freshEmail, goodPassword, hashAlgorithmOf, logIn, register } from "../support/accounts.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 
 let app: TestApp;
@@ -64,8 +64,7 @@ test.each(["2a", "2b", "2y"])("an imported $%s$ hash signs in, and is replaced b
     credentials: { password: { value: { case: "hash", value: hash } } },
   });
   const algorithm = async () =>
-    (await identities.listCredentials({ identityId: identity?.id ?? "" })).credentials[0]?.details.value
-      ?.hashAlgorithm;
+    hashAlgorithmOf((await identities.listCredentials({ identityId: identity?.id ?? "" })).credentials[0]);
   expect(await algorithm()).toBe("bcrypt");
   expect((await logIn(app, email, "not the password")).case).toBe("rejected");
   expect(await algorithm()).toBe("bcrypt");
@@ -99,7 +98,7 @@ test.each([
     const { identity } = await identities.createIdentity({ traits: { email }, credentials });
     const identityId = identity?.id ?? "";
     const stored = async () =>
-      (await identities.listCredentials({ identityId })).credentials[0]?.details.value?.hashAlgorithm;
+      hashAlgorithmOf((await identities.listCredentials({ identityId })).credentials[0]);
     expect(await stored()).toBe(algorithm);
     expect((await logIn(app, email, "not the password")).case).toBe("rejected");
     expect((await identities.checkPassword({ identityId, password: goodPassword })).matches).toBe(true);

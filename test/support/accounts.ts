@@ -2,6 +2,7 @@ import { ClientKind } from "../../gen/ostiary/flow/v1/flow_pb.js";
 import { LoginService } from "../../gen/ostiary/flow/v1/login_service_pb.js";
 import type { FlowCompleted, SignedIn } from "../../gen/ostiary/flow/v1/outcome_pb.js";
 import { RegistrationService } from "../../gen/ostiary/flow/v1/registration_service_pb.js";
+import type { Credential } from "../../gen/ostiary/identity/v1/identity_pb.js";
 import type { Protocol, TestApp } from "./app.ts";
 
 /** A password that every rule of the policy allows. */
@@ -57,4 +58,10 @@ export async function sessionTokenOf(app: TestApp, identifier: string): Promise<
   const outcome = await logIn(app, identifier);
   if (outcome.case !== "completed") throw new Error(`the login was ${outcome.case}`);
   return outcome.value.signedIn?.sessionToken ?? "";
+}
+
+/** The algorithm of a password's hash; undefined for a credential of another kind. */
+export function hashAlgorithmOf(credential: Credential | undefined): string | undefined {
+  const { details } = credential ?? {};
+  return details?.case === "password" ? details.value.hashAlgorithm : undefined;
 }

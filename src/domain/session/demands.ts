@@ -18,11 +18,7 @@ export type Demand =
   | { readonly kind: "no_pending_actions" };
 
 /** The properties of a proof of each kind. None of the methods so far has any. */
-const propertiesOf: Readonly<Record<MethodKind, readonly MethodProperty[]>> = {
-  password: [],
-  code: [],
-  link: [],
-};
+const propertiesOf: Readonly<Partial<Record<MethodKind, readonly MethodProperty[]>>> = {};
 
 const levels: Readonly<Record<AssuranceLevel, number>> = { aal1: 1, aal2: 2 };
 
@@ -59,7 +55,7 @@ function refusalOf(
     }
     case "method_property": {
       const { property } = demand;
-      return session.authenticationMethods.some(({ kind }) => propertiesOf[kind].includes(property))
+      return session.authenticationMethods.some(({ kind }) => propertiesOf[kind]?.includes(property))
         ? undefined
         : domainError("SESSION_METHOD_INSUFFICIENT", { property });
     }
