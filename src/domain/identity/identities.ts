@@ -68,20 +68,10 @@ interface IdentitiesDependencies {
 
 /** The rules of identities, as operators manage them. Credentials have theirs in credentials.ts. */
 export class Identities {
-  readonly #store: IdentityStore;
-  readonly #schemas: IdentitySchemas;
-  readonly #passwords: PasswordMaker;
-  readonly #pageTokens: PageTokens;
-  readonly #outbox: Outbox;
-  readonly #clock: Clock;
+  readonly #deps: IdentitiesDependencies;
 
-  constructor(dependencies: IdentitiesDependencies) {
-    this.#store = dependencies.store;
-    this.#schemas = dependencies.schemas;
-    this.#passwords = dependencies.passwords;
-    this.#pageTokens = dependencies.pageTokens;
-    this.#outbox = dependencies.outbox;
-    this.#clock = dependencies.clock;
+  constructor(deps: IdentitiesDependencies) {
+    this.#deps = deps;
   }
 
   /**
@@ -91,12 +81,12 @@ export class Identities {
    */
   async prepare(tenant: Tenant, input: NewIdentity): Promise<PreparedIdentity> {
     const schemaId = input.schemaId === "" ? tenant.settings.defaultSchemaId : input.schemaId;
-    const schema = this.#schemas.current(tenant, schemaId);
+    const schema = this.#deps.schemas.current(tenant, schemaId);
     const derived = deriveFrom(schema, input.traits, ownedByNew(input));
     const { publicMetadata, adminMetadata } = input;
     assertMetadata({ publicMetadata, adminMetadata });
     toExternalId(input.externalId);
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     vouchedAddresses(derived, input.verifiedAddresses, now);
     creationTime(input, now);
     const identifiers = derived.identifiers.map((identifier) => identifier.value);
@@ -104,7 +94,7 @@ export class Identities {
     const credential =
       input.password === undefined
         ? undefined
-        : await this.#passwords.make(tenant, input.password, account, "credentials.password");
+        : await this.#deps.passwords.make(tenant, input.password, account, "credentials.password");
     return { schema, input, derived, credential };
   }
 
@@ -113,7 +103,7 @@ export class Identities {
    * EXTERNAL_ID_TAKEN, and then stores nothing.
    */
   async create(scope: TenantScope, origin: CallOrigin, prepared: PreparedIdentity): Promise<Identity> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const { schema, input, derived } = prepared;
     const identity = newIdentity(schema, at, {
       ...derived,
@@ -131,7 +121,7 @@ export class Identities {
       const data = { kind: "password", imported: input.password?.kind === "hash" };
       events.push(newEvent("credential.set", at, origin, { identityId, data }));
     }
-    await this.#store.create(scope, identity, prepared.credential, events);
+    await this.#deps.store.create(scope, identity, prepared.credential, events);
     return identity;
   }
 
@@ -173,7 +163,7 @@ export class Identities {
 
   /** The identity with this id. Throws IDENTITY_NOT_FOUND. */
   async get(tenant: Tenant, id: IdentityId): Promise<Identity> {
-    return found(await this.#store.find(tenant, id));
+    return found(await this.#deps.store.find(tenant, id));
   }
 
   /** The identity with an identifier, as a person would type it, or an external id. Throws IDENTITY_NOT_FOUND. */
@@ -183,11 +173,11 @@ export class Identities {
   ): Promise<Identity> {
     if ("externalId" in by) {
       if (!isStorableText(by.externalId)) throw domainError("IDENTITY_NOT_FOUND", {});
-      return found(await this.#store.findByExternalId(tenant, by.externalId));
+      return found(await this.#deps.store.findByExternalId(tenant, by.externalId));
     }
     const identifier = normaliseForLogin(by.identifier);
     if (identifier === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
-    return found(await this.#store.findByIdentifier(tenant, identifier));
+    return found(await this.#deps.store.findByIdentifier(tenant, identifier));
   }
 
   /**
@@ -210,8 +200,8 @@ export class Identities {
       traits: traits.map(({ path, value }) => ({ path, value })),
     };
     const list = { tenantId: tenant.tenantId, name: "identities", filters };
-    return readPage(this.#pageTokens, list, page, 500, (request) =>
-      this.#store.list(tenant, filter, request, take),
+    return readPage(this.#deps.pageTokens, list, page, 500, (request) =>
+      this.#deps.store.list(tenant, filter, request, take),
     );
   }
 
@@ -237,7 +227,7 @@ export class Identities {
       const before = await this.get(tenant, id);
       if (etag !== "" && etag !== etagOf(before)) throw domainError("ETAG_MISMATCH", {});
       if (fields.length === 0) return before;
-      const at = this.#clock.now();
+      const at = this.#deps.clock.now();
       const after = this.#changed(tenant, before, change, at);
       assertMetadata({
         publicMetadata: change.publicMetadata && after.publicMetadata,
@@ -245,7 +235,7 @@ export class Identities {
       });
       const event = newEvent("identity.updated", at, origin, { identityId: id, data: { fields } });
       const end = this.#pendingEnd(tenant, origin, before, after, keepSessions);
-      if (await this.#store.update(tenant, after, before.revision, [event], end)) return after;
+      if (await this.#deps.store.update(tenant, after, before.revision, [event], end)) return after;
     }
     throw domainError("ETAG_MISMATCH", {});
   }
@@ -267,11 +257,11 @@ export class Identities {
   async cancelDeletion(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<Identity> {
     const identity = await this.get(tenant, id);
     if (identity.deleteAt === never) return identity;
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const content = { template: "account_kept", data: {} } as const;
-    await this.#store.cancelDeletion(tenant, id, {
+    await this.#deps.store.cancelDeletion(tenant, id, {
       at,
-      messages: noticesTo(this.#outbox, identity, content, { at, language: "" }),
+      messages: noticesTo(this.#deps.outbox, identity, content, { at, language: "" }),
       events: [newEvent("identity.deletion_cancelled", at, origin, { identityId: id })],
     });
     return this.get(tenant, id);
@@ -279,8 +269,8 @@ export class Identities {
 
   /** Removes an identity with everything of it, for good. Throws IDENTITY_NOT_FOUND. */
   async delete(tenant: Tenant, origin: CallOrigin, id: IdentityId): Promise<void> {
-    const event = newEvent("identity.deleted", this.#clock.now(), origin, { identityId: id });
-    const deleted = await this.#store.delete(tenant, id, [event]);
+    const event = newEvent("identity.deleted", this.#deps.clock.now(), origin, { identityId: id });
+    const deleted = await this.#deps.store.delete(tenant, id, [event]);
     if (!deleted) throw domainError("IDENTITY_NOT_FOUND", {});
   }
 
@@ -290,10 +280,10 @@ export class Identities {
     id: IdentityId,
     state: IdentityState,
   ): Promise<Identity> {
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const type = state === "active" ? "identity.activated" : "identity.deactivated";
     const event = newEvent(type, at, origin, { identityId: id });
-    return found(await this.#store.setState(tenant, id, state, at, [event]));
+    return found(await this.#deps.store.setState(tenant, id, state, at, [event]));
   }
 
   /**
@@ -308,7 +298,7 @@ export class Identities {
     keepSessions: boolean,
   ): PendingEnd | undefined {
     if (after.traits === before.traits) return undefined;
-    const schema = this.#schemas.current(tenant, after.schemaId);
+    const schema = this.#deps.schemas.current(tenant, after.schemaId);
     const plan = planProfileChange(before, schema, after.traits, after);
     if (!plan.isSensitive) return undefined;
     const at = after.updatedAt;
@@ -316,7 +306,7 @@ export class Identities {
     return {
       at,
       endsSessions: !keepSessions,
-      messages: addressNotices(this.#outbox, before, plan, { at, language: "" }),
+      messages: addressNotices(this.#deps.outbox, before, plan, { at, language: "" }),
       revocationEvent: newEvent("session.revoked", at, origin, { identityId: before.id, data }),
     };
   }
@@ -331,7 +321,7 @@ export class Identities {
       adminMetadata: changedDocument(before.adminMetadata, change.adminMetadata),
     };
     if (change.traits === undefined) return changed;
-    const schema = this.#schemas.current(tenant, change.schemaId ?? before.schemaId);
+    const schema = this.#deps.schemas.current(tenant, change.schemaId ?? before.schemaId);
     const owns = change.allowUnverifiedAddressAsUserName ? ownsEverything : ownsAlready(before, []);
     const traits = changedDocument(before.traits, change.traits);
     const derived = deriveFrom(schema, traits, owns);

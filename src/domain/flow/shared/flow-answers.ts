@@ -62,26 +62,16 @@ interface FlowAnswersDependencies {
  * first call has no answer yet, and once another answer is kept.
  */
 export class FlowAnswers {
-  readonly #flows: FlowAnswersDependencies["flows"];
-  readonly #sessions: FlowAnswersDependencies["sessions"];
-  readonly #sealer: Sealer;
-  readonly #digests: KeyedDigests;
-  readonly #tokens: Tokens;
-  readonly #clock: Clock;
+  readonly #deps: FlowAnswersDependencies;
 
-  constructor({ flows, sessions, sealer, digests, tokens, clock }: FlowAnswersDependencies) {
-    this.#flows = flows;
-    this.#sessions = sessions;
-    this.#sealer = sealer;
-    this.#digests = digests;
-    this.#tokens = tokens;
-    this.#clock = clock;
+  constructor(deps: FlowAnswersDependencies) {
+    this.#deps = deps;
   }
 
   /** A submit with a request id. `body` is the same for the same request. */
   requestOf(requestId: string, body: string): SubmittedRequest {
     const digest = (text: string) =>
-      Buffer.from(this.#digests.make("flow request", text)).toString("base64url");
+      Buffer.from(this.#deps.digests.make("flow request", text)).toString("base64url");
     return { requestId, id: digest(requestId), body: digest(body) };
   }
 
@@ -117,14 +107,14 @@ export class FlowAnswers {
     request: SubmittedRequest,
     answer: { readonly bytes: Uint8Array; readonly session: NewSession | undefined },
   ): Promise<void> {
-    const parsed = this.#tokens.parse("flow", flowId);
+    const parsed = this.#deps.tokens.parse("flow", flowId);
     if (parsed.kind !== "valid") return;
     const { session } = answer;
     const sealed: SealedAnswer = {
       flow: Buffer.from(parsed.digest).toString("base64url"),
       id: request.id,
       body: request.body,
-      at: this.#clock.now().getTime(),
+      at: this.#deps.clock.now().getTime(),
       bytes: Buffer.from(answer.bytes).toString("base64url"),
       ...(session && {
         session: {
@@ -134,8 +124,8 @@ export class FlowAnswers {
         },
       }),
     };
-    const text = this.#sealer.seal(purpose, Buffer.from(JSON.stringify(sealed)));
-    await this.#flows.keepAnswer(tenant, parsed.digest, text);
+    const text = this.#deps.sealer.seal(purpose, Buffer.from(JSON.stringify(sealed)));
+    await this.#deps.flows.keepAnswer(tenant, parsed.digest, text);
   }
 
   /**
@@ -150,27 +140,27 @@ export class FlowAnswers {
     { client, requestId }: KeptAnswer,
     { id, identityId, tokenDigest }: AnsweredSession,
   ): Promise<Secret> {
-    const { token, digest } = this.#tokens.issue(
+    const { token, digest } = this.#deps.tokens.issue(
       client === "browser" ? "session_cookie" : "session",
       tenant.name,
     );
-    const at = this.#clock.now();
+    const at = this.#deps.clock.now();
     const actor = { ...origin, actor: { kind: "identity", identityId } } as const;
     const event = newEvent("session.token_replaced", at, actor, { identityId, sessionId: id });
     const change = { from: tokenDigest, to: digest, at, event };
-    if (await this.#sessions.replaceToken(tenant, id, change)) return token;
+    if (await this.#deps.sessions.replaceToken(tenant, id, change)) return token;
     const message = "The answer was given again already, or its session is over.";
     throw domainError("REQUEST_ID_REUSED", { requestId }, { message });
   }
 
   #open(flow: FlowRecord): SealedAnswer | undefined {
     if (flow.answer === undefined) return undefined;
-    const plain = this.#sealer.open(purpose, flow.answer);
+    const plain = this.#deps.sealer.open(purpose, flow.answer);
     if (plain === undefined) return undefined;
     // Sealed by us, so its form needs no checking. It names its flow, so it is ignored in the row of another flow.
     const answer = JSON.parse(Buffer.from(plain).toString()) as SealedAnswer;
     const isOwn = answer.flow === Buffer.from(flow.digest).toString("base64url");
-    return isOwn && this.#clock.now().getTime() - answer.at < answerLifetimeMs ? answer : undefined;
+    return isOwn && this.#deps.clock.now().getTime() - answer.at < answerLifetimeMs ? answer : undefined;
   }
 }
 

@@ -10,12 +10,10 @@ import type { PasswordAccount, PasswordPolicy, PasswordViolation } from "./polic
 
 /** Makes the hashes that operators' passwords are stored as. */
 export class NewPasswords implements PasswordMaker {
-  readonly #policy: PasswordPolicy;
-  readonly #hasher: PasswordHasher;
+  readonly #deps: { readonly policy: PasswordPolicy; readonly hasher: PasswordHasher };
 
-  constructor({ policy, hasher }: { readonly policy: PasswordPolicy; readonly hasher: PasswordHasher }) {
-    this.#policy = policy;
-    this.#hasher = hasher;
+  constructor(deps: { readonly policy: PasswordPolicy; readonly hasher: PasswordHasher }) {
+    this.#deps = deps;
   }
 
   async make(
@@ -25,14 +23,14 @@ export class NewPasswords implements PasswordMaker {
     field: string,
   ): Promise<NewCredential> {
     if (password.kind === "hash") return this.#importable(password.hash, field);
-    const violation = await this.#policy.check(password.password.reveal(), account, tenant);
+    const violation = await this.#deps.policy.check(password.password.reveal(), account, tenant);
     if (violation !== undefined) throw rejected(violation, `${field}.password`);
-    const hash = await this.#hasher.hash(password.password, tenant.settings.password.argon2);
+    const hash = await this.#deps.hasher.hash(password.password, tenant.settings.password.argon2);
     return passwordCredential({ hash, algorithm: "argon2id" });
   }
 
   #importable(secret: Secret, field: string): NewCredential {
-    const record = this.#hasher.importable(secret.reveal());
+    const record = this.#deps.hasher.importable(secret.reveal());
     if (record !== undefined) return passwordCredential(record);
     const description = "is not a supported password hash";
     const violations = [{ field: `${field}.hash`, description, reason: "FORMAT" as const }];

@@ -21,18 +21,10 @@ interface PasswordChecksDependencies {
 
 /** Checking a password on behalf of somebody, without signing them in. */
 export class PasswordChecks {
-  readonly #identities: IdentityStore;
-  readonly #events: EventStore;
-  readonly #throttle: Throttle;
-  readonly #hasher: PasswordHasher;
-  readonly #clock: Clock;
+  readonly #deps: PasswordChecksDependencies;
 
-  constructor(dependencies: PasswordChecksDependencies) {
-    this.#identities = dependencies.identities;
-    this.#events = dependencies.events;
-    this.#throttle = dependencies.throttle;
-    this.#hasher = dependencies.hasher;
-    this.#clock = dependencies.clock;
+  constructor(deps: PasswordChecksDependencies) {
+    this.#deps = deps;
   }
 
   /**
@@ -45,18 +37,21 @@ export class PasswordChecks {
     origin: CallOrigin,
     { id, password }: { readonly id: IdentityId; readonly password: Secret },
   ): Promise<boolean> {
-    const identity = await this.#identities.find(tenant, id);
+    const identity = await this.#deps.identities.find(tenant, id);
     if (identity === undefined) throw domainError("IDENTITY_NOT_FOUND", {});
     // Security rule (SR-LIMIT-5): every way to try a password is counted in the same counters as a login (CVE-2026-9798 was one
     // that was not). Those of all its identifiers, because a login is counted by the one that it was tried with.
     const names = identity.identifiers.map(({ value }) => value);
     const accounts = names.length > 0 ? names : [id];
-    const ticket = await this.#throttle.take(tenant, origin, "password_check", { accounts, identityId: id });
+    const ticket = await this.#deps.throttle.take(tenant, origin, "password_check", {
+      accounts,
+      identityId: id,
+    });
     const matches = await this.#verify(tenant, identity, password);
-    if (matches) await this.#throttle.release(tenant, ticket);
+    if (matches) await this.#deps.throttle.release(tenant, ticket);
     const data = { outcome: matches ? "matched" : "not_matched" };
-    const event = newEvent("password.checked", this.#clock.now(), origin, { identityId: id, data });
-    await this.#events.append(tenant, [event]);
+    const event = newEvent("password.checked", this.#deps.clock.now(), origin, { identityId: id, data });
+    await this.#deps.events.append(tenant, [event]);
     return matches;
   }
 
@@ -64,23 +59,23 @@ export class PasswordChecks {
     const { argon2 } = tenant.settings.password;
     // What is longer than any password can be is not hashed, whoever it is for.
     if (passwordLength(password.reveal()) > longestPassword) return false;
-    const stored = await this.#identities.findSecret(tenant, id, "password");
+    const stored = await this.#deps.identities.findSecret(tenant, id, "password");
     if (stored === undefined || state !== "active") {
       // Security rule (SR-ENUM-3): the time of the answer does not tell these from a wrong password (ASVS V6.3.8).
-      await this.#hasher.verifyDecoy(password, argon2);
+      await this.#deps.hasher.verifyDecoy(password, argon2);
       return false;
     }
-    const { matches, needsRehash } = await this.#hasher.compare(password, stored, argon2);
+    const { matches, needsRehash } = await this.#deps.hasher.compare(password, stored, argon2);
     if (needsRehash) await this.#rehash(tenant, id, stored, password);
     return matches;
   }
 
   async #rehash(tenant: Tenant, id: IdentityId, previous: string, password: Secret): Promise<void> {
     try {
-      const hash = await this.#hasher.hash(password, tenant.settings.password.argon2);
+      const hash = await this.#deps.hasher.hash(password, tenant.settings.password.argon2);
       const former = { kind: "password", secret: previous } as const;
       const credential = passwordCredential({ hash, algorithm: "argon2id" });
-      await this.#identities.replaceSecret(tenant, id, former, credential, this.#clock.now());
+      await this.#deps.identities.replaceSecret(tenant, id, former, credential, this.#deps.clock.now());
     } catch (error) {
       // The question is answered already; the hash is replaced the next time that the machine is less busy.
       if (!(error instanceof DomainError && error.reason === "SERVER_OVERLOADED")) throw error;

@@ -24,24 +24,16 @@ const profileMaxAgeSeconds = 300;
 
 /** ostiary.flow.v1.FlowService. */
 export class FlowService implements ServiceImpl<typeof Contract> {
-  readonly #flows: AnyFlows;
-  readonly #profiles: TenantProfiles;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: AnyFlows; profiles: TenantProfiles; submits: FlowSubmits };
   readonly #answers = new WeakMap<TenantProfile, SharedAnswer<typeof GetTenantProfileResponseSchema>>();
 
-  constructor({
-    flows,
-    profiles,
-    submits,
-  }: { flows: AnyFlows; profiles: TenantProfiles; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#profiles = profiles;
-    this.#submits = submits;
+  constructor(deps: { flows: AnyFlows; profiles: TenantProfiles; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async getFlow({ flowId }: GetFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const found = await this.#flows.get(flowCallerOf(call), flowId);
+    const found = await this.#deps.flows.get(flowCallerOf(call), flowId);
     return found.kind === "found"
       ? { flow: toFlow(found.flow), replaced: false }
       : { flow: toFlow(acceptCreated(call, found.replacement)), replaced: true };
@@ -53,12 +45,12 @@ export class FlowService implements ServiceImpl<typeof Contract> {
     const values = fromValues(request.values);
     const caller = flowCallerOf(call, request.deviceToken);
     let kind: FormOutcome["kind"] = "login";
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitFormResponseSchema,
       async (submission) => {
-        const form = await this.#flows.submit(caller, { ...submission, pressed, values, traitsEtag });
+        const form = await this.#deps.flows.submit(caller, { ...submission, pressed, values, traitsEtag });
         kind = form.kind;
         return form.outcome;
       },
@@ -67,7 +59,7 @@ export class FlowService implements ServiceImpl<typeof Contract> {
   }
 
   getTenantProfile(_request: GetTenantProfileRequest, context: HandlerContext) {
-    const profile = this.#profiles.of(callOf(context).tenant);
+    const profile = this.#deps.profiles.of(callOf(context).tenant);
     let answer = this.#answers.get(profile);
     if (answer === undefined) {
       const message = create(GetTenantProfileResponseSchema, { profile: toTenantProfile(profile) });

@@ -37,12 +37,10 @@ type Outcome = { readonly kind: string; readonly completed?: { readonly session?
  * Runs the submits of all kinds of flows. The same request with the same request id gets its answer again, in case it got lost.
  */
 export class FlowSubmits {
-  readonly #answers: FlowAnswers;
-  readonly #profiles: IdentityProfiles;
+  readonly #deps: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles };
 
-  constructor({ answers, profiles }: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles }) {
-    this.#answers = answers;
-    this.#profiles = profiles;
+  constructor(deps: { readonly answers: FlowAnswers; readonly profiles: IdentityProfiles }) {
+    this.#deps = deps;
   }
 
   /**
@@ -62,14 +60,14 @@ export class FlowSubmits {
     const { flowId, csrfToken } = request;
     const clientData = toClientData(fromStruct(request.clientData));
     const submitted =
-      request.requestId === "" ? undefined : this.#answers.requestOf(request.requestId, bodyOf(request));
+      request.requestId === "" ? undefined : this.#deps.answers.requestOf(request.requestId, bodyOf(request));
     const outcome = await submit({ flowId, csrfToken, request: submitted, clientData });
     if (isAnsweredBefore(outcome)) return this.#again(call, response, outcome.answer);
-    const answered = await answer(outcome as Exclude<O, AnsweredBefore>, this.#profiles.in(call));
+    const answered = await answer(outcome as Exclude<O, AnsweredBefore>, this.#deps.profiles.in(call));
     // A submit to an expired flow need not be kept: it gets the same replacement each time.
     if (submitted !== undefined && outcome.kind !== "expired") {
       const bytes = toBinary(response, create(response, withoutTokens(answered)));
-      await this.#answers.keep(call.tenant, flowId, submitted, { bytes, session: sessionOf(outcome) });
+      await this.#deps.answers.keep(call.tenant, flowId, submitted, { bytes, session: sessionOf(outcome) });
     }
     return answered;
   }
@@ -83,7 +81,7 @@ export class FlowSubmits {
     const message = fromBinary(response, bytes);
     const signedIn = signedInOf(message as SubmitAnswer);
     if (session === undefined || signedIn === undefined) return message as MessageInitShape<Response>;
-    const token = await this.#answers.reissue(call.tenant, call.origin, kept, session);
+    const token = await this.#deps.answers.reissue(call.tenant, call.origin, kept, session);
     if (client === "native") signedIn.sessionToken = token.reveal();
     else {
       const ends = signedIn.session?.expireTime;

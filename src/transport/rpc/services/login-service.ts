@@ -18,17 +18,15 @@ import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
-  readonly #flows: LoginFlows;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: LoginFlows; submits: FlowSubmits };
 
-  constructor({ flows, submits }: { flows: LoginFlows; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#submits = submits;
+  constructor(deps: { flows: LoginFlows; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async createLoginFlow(request: CreateLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -41,12 +39,12 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 
   async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitLoginFlowResponseSchema,
       (submission) =>
-        this.#flows.submit(flowCallerOf(call, request.deviceToken), {
+        this.#deps.flows.submit(flowCallerOf(call, request.deviceToken), {
           ...submission,
           identifier: request.identifier,
           step: stepOf(request.step),

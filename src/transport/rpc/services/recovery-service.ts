@@ -16,17 +16,15 @@ import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.RecoveryService. */
 export class RecoveryService implements ServiceImpl<typeof Contract> {
-  readonly #flows: RecoveryFlows;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: RecoveryFlows; submits: FlowSubmits };
 
-  constructor({ flows, submits }: { flows: RecoveryFlows; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#submits = submits;
+  constructor(deps: { flows: RecoveryFlows; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async createRecoveryFlow(request: CreateRecoveryFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -37,12 +35,12 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
 
   async submitRecoveryFlow(request: SubmitRecoveryFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitRecoveryFlowResponseSchema,
       (submission) =>
-        this.#flows.submit(flowCallerOf(call, request.deviceToken), {
+        this.#deps.flows.submit(flowCallerOf(call, request.deviceToken), {
           ...submission,
           address: request.address,
           step: stepOf(request.step),

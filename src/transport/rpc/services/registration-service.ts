@@ -16,17 +16,15 @@ import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.RegistrationService. */
 export class RegistrationService implements ServiceImpl<typeof Contract> {
-  readonly #flows: RegistrationFlows;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: RegistrationFlows; submits: FlowSubmits };
 
-  constructor({ flows, submits }: { flows: RegistrationFlows; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#submits = submits;
+  constructor(deps: { flows: RegistrationFlows; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async createRegistrationFlow(request: CreateRegistrationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -39,12 +37,12 @@ export class RegistrationService implements ServiceImpl<typeof Contract> {
 
   async submitRegistrationFlow(request: SubmitRegistrationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitRegistrationFlowResponseSchema,
       (submission) =>
-        this.#flows.submit(flowCallerOf(call), {
+        this.#deps.flows.submit(flowCallerOf(call), {
           ...submission,
           traits: fromStruct(request.traits) ?? {},
           step: stepOf(request.step),

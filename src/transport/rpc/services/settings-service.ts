@@ -16,17 +16,15 @@ import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.SettingsService. */
 export class SettingsService implements ServiceImpl<typeof Contract> {
-  readonly #flows: SettingsFlows;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: SettingsFlows; submits: FlowSubmits };
 
-  constructor({ flows, submits }: { flows: SettingsFlows; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#submits = submits;
+  constructor(deps: { flows: SettingsFlows; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async createSettingsFlow(request: CreateSettingsFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -36,12 +34,12 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
 
   async submitSettingsFlow(request: SubmitSettingsFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitSettingsFlowResponseSchema,
       (submission) =>
-        this.#flows.submit(flowCallerOf(call), {
+        this.#deps.flows.submit(flowCallerOf(call), {
           ...submission,
           traits: fromStruct(request.traits) ?? {},
           traitsEtag: request.traitsEtag,

@@ -16,17 +16,15 @@ import type { FlowSubmits } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.VerificationService. */
 export class VerificationService implements ServiceImpl<typeof Contract> {
-  readonly #flows: VerificationFlows;
-  readonly #submits: FlowSubmits;
+  readonly #deps: { flows: VerificationFlows; submits: FlowSubmits };
 
-  constructor({ flows, submits }: { flows: VerificationFlows; submits: FlowSubmits }) {
-    this.#flows = flows;
-    this.#submits = submits;
+  constructor(deps: { flows: VerificationFlows; submits: FlowSubmits }) {
+    this.#deps = deps;
   }
 
   async createVerificationFlow(request: CreateVerificationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(flowCallerOf(call), {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -37,12 +35,12 @@ export class VerificationService implements ServiceImpl<typeof Contract> {
 
   async submitVerificationFlow(request: SubmitVerificationFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    return this.#submits.run(
+    return this.#deps.submits.run(
       call,
       request,
       SubmitVerificationFlowResponseSchema,
       (submission) =>
-        this.#flows.submit(flowCallerOf(call, request.deviceToken), {
+        this.#deps.flows.submit(flowCallerOf(call, request.deviceToken), {
           ...submission,
           address: request.address,
           step: stepOf(request.step),
