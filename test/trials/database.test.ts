@@ -245,7 +245,9 @@ describe("an upgrade", () => {
     const backup = new Client({ connectionString: database.url });
     await backup.connect();
     await backup.query("BEGIN");
-    await backup.query("LOCK TABLE ostiary.flow, ostiary.message, ostiary.session IN ACCESS SHARE MODE");
+    const tables = await backup.query("SELECT tablename FROM pg_tables WHERE schemaname = 'ostiary'");
+    const names = tables.rows.map(({ tablename }) => `ostiary.${tablename}`).join(", ");
+    await backup.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`);
     const starting = startTestApp({ databaseUrl: database.url, clock, config });
     await vi.waitFor(async () => {
       const waiting = await administer(database.url, (query) =>
