@@ -98,7 +98,7 @@ describe("a known device", () => {
     for (let round = 0; round < 9; round++) {
       under.push(
         ...(await outcomesOf(addresses, (from) =>
-          rules.take({ address: { address: from, isShared: false }, accounts: [email] }),
+          rules.take({ clientIp: { clientIp: from, isShared: false }, accounts: [email] }),
         )),
       );
     }

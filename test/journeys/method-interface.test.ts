@@ -219,7 +219,7 @@ const caller = (shown?: AuthenticatedSession): FlowCaller => ({
     return shown;
   },
   browserSessions: async () => [],
-  limitedAddress: undefined,
+  limitedClientIp: undefined,
   browserToken: undefined,
   shownDevice: () => undefined,
   shownSession: () => undefined,

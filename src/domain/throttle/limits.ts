@@ -1,6 +1,6 @@
 /**
  * What is counted, as data. An action is guarded by several limits; all of them are counted in one statement, stage
- * after stage: what an earlier stage refuses costs the later ones nothing. So an address that is refused cannot use
+ * after stage: what an earlier stage refuses costs the later ones nothing. So a client IP that is refused cannot use
  * up an account, and a device that tries faster than its short limit allows does not use up the long one.
  */
 import type { SharedLimitName } from "../tenant/throttle-settings.ts";
@@ -13,7 +13,7 @@ export type LimitScope = "account" | "device" | "address" | "flow" | "recipient"
  * rest of the names are fields of `ThrottleSubjects`. `+` counts each pair of both by itself.
  */
 export type LimitSubject =
-  | "address"
+  | "clientIp"
   | "flow"
   | "account"
   | "identity"
@@ -22,8 +22,8 @@ export type LimitSubject =
   | "registrationMailbox"
   | "recipient"
   | "recipient+purpose"
-  | "recipient+address"
-  | "recipient+address+purpose"
+  | "recipient+clientIp"
+  | "recipient+clientIp+purpose"
   | "own+recipient";
 
 /** Rule of a limit that all servers count together. */
@@ -64,19 +64,19 @@ function rule(
 
 /** The rules, one a limit: scope, subject, stage, whom it counts, what a success does, and whether it is silent. */
 export const limitRules: Readonly<Record<SharedLimitName, LimitRule>> = {
-  // Only failures, or an office behind one address would shut itself out.
-  address: rule("address", "address", 1, "strangers", "refund"),
+  // Only failures, or an office behind one client IP would shut itself out.
+  address: rule("address", "clientIp", 1, "strangers", "refund"),
   flow: rule("flow", "flow", 1, "everybody", "keep"),
-  registration: rule("address", "address", 1, "everybody", "keep"),
-  sending: rule("address", "address", 1, "strangers", "keep"),
+  registration: rule("address", "clientIp", 1, "everybody", "keep"),
+  sending: rule("address", "clientIp", 1, "strangers", "keep"),
   account: rule("account", "account", 2, "strangers", "reset"),
   account_daily: rule("account", "account", 3, "strangers", "reset"),
   identity_daily: rule("account", "identity", 4, "strangers", "reset", "silent"),
   device: rule("device", "own", 2, "owner", "reset"),
   device_daily: rule("device", "own", 3, "owner", "reset"),
   // What is asked for at one address stops none at another one, nor one kind of flow another one.
-  recipient: rule("recipient", "recipient+address+purpose", 2, "strangers", "keep"),
-  recipient_daily: rule("recipient", "recipient+address", 3, "strangers", "keep"),
+  recipient: rule("recipient", "recipient+clientIp+purpose", 2, "strangers", "keep"),
+  recipient_daily: rule("recipient", "recipient+clientIp", 3, "strangers", "keep"),
   recipient_total: rule("recipient", "recipient", 4, "strangers", "keep"),
   mailbox: rule("recipient", "mailbox", 4, "strangers", "keep", "silent"),
   registration_mailbox: rule("recipient", "registrationMailbox", 4, "everybody", "keep", "silent"),

@@ -2,13 +2,13 @@ import { hexOf } from "../bytes.ts";
 import type { IdentityId } from "../ids.ts";
 import type { SessionCredential } from "../session/credential.ts";
 import type { Limit } from "../tenant/throttle-settings.ts";
-import { addressSubject } from "./address-subject.ts";
+import { clientIpSubject } from "./client-ip-subject.ts";
 import { deviceSubject } from "./counter-keys.ts";
 import type { LimitSubject } from "./limits.ts";
 
-/** The address that limits count a call for. */
-export interface LimitedAddress {
-  readonly address: string;
+/** The client IP that limits count a call for. */
+export interface LimitedClientIp {
+  readonly clientIp: string;
   /**
    * Whether it stands for clients who cannot be told apart, because a proxy does not say, or is not believed, for whom it
    * calls. They have several times the limit together: a ceiling in place of a limit.
@@ -18,8 +18,8 @@ export interface LimitedAddress {
 
 /** Subjects that an action is counted for. A subject that is not given is not counted. */
 export interface ThrottleSubjects {
-  /** Undefined where the client's address is not known. */
-  readonly address?: LimitedAddress | undefined;
+  /** Undefined where the client IP is not known. */
+  readonly clientIp?: LimitedClientIp | undefined;
   /** The digest of the flow's id. */
   readonly flow?: Uint8Array | undefined;
   /** Normalised identifiers of the account, whether or not they exist. */
@@ -52,10 +52,10 @@ export function subjectOf(
   own: Uint8Array | undefined,
 ): readonly string[] {
   const { flow, recipient, purpose, mailbox, registrationMailbox } = subjects;
-  const address = subjects.address && addressKey(subjects.address);
+  const clientIp = subjects.clientIp && clientIpKey(subjects.clientIp);
   switch (by) {
-    case "address":
-      return joined(address);
+    case "clientIp":
+      return joined(clientIp);
     case "flow":
       return joined(flow && hexOf(flow));
     case "account":
@@ -72,10 +72,10 @@ export function subjectOf(
       return joined(recipient);
     case "recipient+purpose":
       return joined(recipient, purpose);
-    case "recipient+address":
-      return joined(recipient, address);
-    case "recipient+address+purpose":
-      return joined(recipient, address, purpose);
+    case "recipient+clientIp":
+      return joined(recipient, clientIp);
+    case "recipient+clientIp+purpose":
+      return joined(recipient, clientIp, purpose);
     case "own+recipient":
       return joined(own && deviceSubject(own), recipient);
     default:
@@ -89,20 +89,20 @@ export function identityKey(id: IdentityId | undefined, name: string | undefined
   return name === undefined ? [] : [`name\0${name}`];
 }
 
-/** Allowance of a limit: several times as much where one address stands for many clients. */
+/** Allowance of a limit: several times as much where one client IP stands for many clients. */
 export function allowanceOf(
   limit: Limit,
   by: LimitSubject,
-  { address }: ThrottleSubjects,
+  { clientIp }: ThrottleSubjects,
   unlistedProxyFactor: number,
 ): Limit {
-  const isShared = address?.isShared === true && by.includes("address");
+  const isShared = clientIp?.isShared === true && by.includes("clientIp");
   return isShared ? { ...limit, count: limit.count * unlistedProxyFactor } : limit;
 }
 
 /** Apart where it is shared, so that a proxy which is listed later begins anew. */
-function addressKey({ address, isShared }: LimitedAddress): string {
-  return isShared ? `shared\0${addressSubject(address)}` : addressSubject(address);
+function clientIpKey({ clientIp, isShared }: LimitedClientIp): string {
+  return isShared ? `shared\0${clientIpSubject(clientIp)}` : clientIpSubject(clientIp);
 }
 
 /**

@@ -53,7 +53,7 @@ interface NamedKey {
   readonly key: Uint8Array;
 }
 
-const addressLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
+const clientIpLimits: readonly SharedLimitName[] = ["address", "registration", "sending"];
 const nameLimits: readonly SharedLimitName[] = ["account", "account_daily", "recipient_total"];
 const identityLimits: readonly SharedLimitName[] = ["identity_daily", "wrong_codes"];
 const mailboxLimits: readonly SharedLimitName[] = ["mailbox", "registration_mailbox"];
@@ -65,7 +65,7 @@ const ownLimits: readonly SharedLimitName[] = [
   "own_recipient_total",
   "own_wrong_codes",
 ];
-/** Counters of a name together with an address. */
+/** Counters of a name together with a client IP. */
 const pairLimits: readonly SharedLimitName[] = ["recipient", "recipient_daily"];
 const purposes: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
 /** Counters of a login on an unknown device, beside that of its flow. */
@@ -169,13 +169,13 @@ function countedBy(about: {
   readonly owns: readonly Uint8Array[];
 }): readonly Counted[] {
   const { name, identity, owns } = about;
-  const address = about.ipAddress === "" ? undefined : { address: about.ipAddress, isShared: false };
+  const clientIp = about.ipAddress === "" ? undefined : { clientIp: about.ipAddress, isShared: false };
   const names = name === undefined ? [] : [name];
   // A message goes to one of these, by any name that it was asked for by.
   const mailboxes = [...names, ...(identity?.verifiableAddresses ?? []).map(({ value }) => value)];
   return [
-    { limits: addressLimits, subjects: { address } },
-    ...purposesOf({ recipient: name, address }).map((subjects) => ({ limits: pairLimits, subjects })),
+    { limits: clientIpLimits, subjects: { clientIp } },
+    ...purposesOf({ recipient: name, clientIp }).map((subjects) => ({ limits: pairLimits, subjects })),
     { limits: nameLimits, subjects: { accounts: names, recipient: name } },
     { limits: identityLimits, subjects: { accounts: names, identityId: identity?.id } },
     ...mailboxes.map((mailbox) => ({

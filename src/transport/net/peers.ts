@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import ipaddr from "ipaddr.js";
-import { addressSubject } from "../../domain/throttle/address-subject.ts";
+import { clientIpSubject } from "../../domain/throttle/client-ip-subject.ts";
 import type { Connections } from "./connections.ts";
 import type { Peer } from "./exchange.ts";
 
@@ -44,7 +44,7 @@ export function createPeers(trustedProxies: readonly string[], connections: Conn
     const text = address?.toString() ?? "";
     return {
       address: text,
-      subject: addressSubject(text),
+      subject: clientIpSubject(text),
       trustedProxy: address !== undefined && isTrusted(address),
     };
   };

@@ -1,7 +1,7 @@
 import { domainError } from "../../domain/errors.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import { addressSubject } from "../../domain/throttle/address-subject.ts";
-import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
+import { clientIpSubject } from "../../domain/throttle/client-ip-subject.ts";
+import type { LimitedClientIp } from "../../domain/throttle/subjects.ts";
 import type { BudgetLimits } from "../net/connections.ts";
 import type { Exchange } from "../net/exchange.ts";
 import { type Caller, namesOf } from "./access.ts";
@@ -54,7 +54,7 @@ function budgetsOf({ requestBytes, streams }: CallBudgetLimits): Budgets {
 interface HeldCall {
   readonly exchange: Exchange;
   readonly clientIp: string;
-  readonly limitedAddress: LimitedAddress | undefined;
+  readonly limitedClientIp: LimitedClientIp | undefined;
   readonly tenant: Tenant;
 }
 
@@ -72,8 +72,8 @@ export class Holding {
   constructor(budgets: CallBudgets, call: HeldCall, showsCredential: boolean) {
     this.#budgets = budgets;
     const { peer } = call.exchange;
-    this.#holder = call.clientIp === peer.address ? peer.subject : addressSubject(call.clientIp);
-    this.#factor = call.limitedAddress?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
+    this.#holder = call.clientIp === peer.address ? peer.subject : clientIpSubject(call.clientIp);
+    this.#factor = call.limitedClientIp?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
     this.#budget = budgets.strangers.bytes;
     const shortage = this.#take(callBytes);
     if (shortage === undefined) return;

@@ -14,7 +14,7 @@ import type { TenantScope } from "../../domain/ports.ts";
 import type { SessionCredential } from "../../domain/session/credential.ts";
 import type { Session } from "../../domain/session/session.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
-import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
+import type { LimitedClientIp } from "../../domain/throttle/subjects.ts";
 import { browserCookieName, deviceCookieName, findCookie, sessionCookieName } from "../net/cookies.ts";
 import type { Exchange, ResponseHeaders } from "../net/exchange.ts";
 import { assertNotFromPage, assertOriginAllowed } from "../net/origin.ts";
@@ -68,7 +68,7 @@ export class Call implements FlowCaller, HandlerContext {
   /** What the call holds of the budgets. */
   holding: Holding | undefined;
   /** The client IP as limits count it; undefined where it is not known. */
-  limitedAddress: LimitedAddress | undefined;
+  limitedClientIp: LimitedClientIp | undefined;
   tenant: Tenant;
   /** Who calls. Anonymous until the pipeline has let the call through. */
   caller: Caller = anonymous;

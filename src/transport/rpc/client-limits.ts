@@ -4,9 +4,9 @@ import type { SessionId } from "../../domain/ids.ts";
 import type { Clock, Logger } from "../../domain/ports.ts";
 import type { Tenant } from "../../domain/tenant/tenant.ts";
 import type { Limit, LocalLimitName } from "../../domain/tenant/throttle-settings.ts";
-import { addressSubject } from "../../domain/throttle/address-subject.ts";
+import { clientIpSubject } from "../../domain/throttle/client-ip-subject.ts";
 import { LocalBuckets } from "../../domain/throttle/local-buckets.ts";
-import type { LimitedAddress } from "../../domain/throttle/subjects.ts";
+import type { LimitedClientIp } from "../../domain/throttle/subjects.ts";
 import { ProxyWatch } from "../net/proxy-watch.ts";
 import type { Call } from "./call.ts";
 import type { Route } from "./routes.ts";
@@ -64,7 +64,7 @@ export class ClientLimits {
    * call how its further limits count its client IP.
    */
   take(call: Call, route: LimitedRoute, tenant: Tenant): number {
-    call.limitedAddress = this.#counted(call, route);
+    call.limitedClientIp = this.#counted(call, route);
     const name = classLimits[route.rateClass];
     // Security rule (SR-LIMIT-7): who shows a session is counted by it, so that nobody who shares the client IP can use that up.
     if (name === undefined || isAuthenticated(route)) return 0;
@@ -93,10 +93,10 @@ export class ClientLimits {
     find: () => Promise<Found>,
   ): Promise<Found> {
     const { enabled, limits } = tenant.settings.throttle;
-    const { limitedAddress } = call;
-    if (!enabled || limitedAddress === undefined || !isAuthenticated(route)) return find();
-    const subject = failureSubject(limitedAddress, route);
-    const limit = this.#widened(limitedAddress, tenant, limits.failed_authentication);
+    const { limitedClientIp } = call;
+    if (!enabled || limitedClientIp === undefined || !isAuthenticated(route)) return find();
+    const subject = failureSubject(limitedClientIp, route);
+    const limit = this.#widened(limitedClientIp, tenant, limits.failed_authentication);
     const isFlooded = this.#buckets.waitOf(subject, limit, this.#deps.clock.now().getTime()) > 0;
     try {
       return await (isFlooded ? this.#inTurn(subject, find) : find());
@@ -108,14 +108,14 @@ export class ClientLimits {
     }
   }
 
-  #takeByClientIp({ limitedAddress }: Call, tenant: Tenant, name: LocalLimitName): number {
+  #takeByClientIp({ limitedClientIp }: Call, tenant: Tenant, name: LocalLimitName): number {
     const { enabled, limits } = tenant.settings.throttle;
-    if (!enabled || limitedAddress === undefined) return 0;
-    const limit = this.#widened(limitedAddress, tenant, limits[name]);
-    return this.#buckets.take(subjectOf(limitedAddress, name), limit, this.#deps.clock.now().getTime());
+    if (!enabled || limitedClientIp === undefined) return 0;
+    const limit = this.#widened(limitedClientIp, tenant, limits[name]);
+    return this.#buckets.take(subjectOf(limitedClientIp, name), limit, this.#deps.clock.now().getTime());
   }
 
-  #widened({ isShared }: LimitedAddress, tenant: Tenant, limit: Limit): Limit {
+  #widened({ isShared }: LimitedClientIp, tenant: Tenant, limit: Limit): Limit {
     const { unlistedProxyFactor } = tenant.settings.throttle;
     return isShared ? { ...limit, count: limit.count * unlistedProxyFactor } : limit;
   }
@@ -135,19 +135,19 @@ export class ClientLimits {
     }
   }
 
-  #counted(call: Call, { rateClass }: LimitedRoute): LimitedAddress | undefined {
-    const { exchange, clientIp: address, forwarder } = call;
-    if (address === "") return undefined;
+  #counted(call: Call, { rateClass }: LimitedRoute): LimitedClientIp | undefined {
+    const { exchange, clientIp, forwarder } = call;
+    if (clientIp === "") return undefined;
     // A server with a key says for whom it calls. It is no proxy, so its calls do not count for finding one.
-    if (forwarder !== undefined) return { address, isShared: false };
+    if (forwarder !== undefined) return { clientIp, isShared: false };
     // A proxy that is trusted and does not say for whom it calls: its IP address is that of all clients.
-    if (exchange.peer.trustedProxy && address === exchange.peer.address) return { address, isShared: true };
+    if (exchange.peer.trustedProxy && clientIp === exchange.peer.address) return { clientIp, isShared: true };
     const forwarded = exchange.header("x-forwarded-for") !== undefined;
     // Only flows tell whether everybody comes through a proxy: a service that checks sessions comes past it.
     if (rateClass === RateClass.FLOW_CREATE || rateClass === RateClass.FLOW_SUBMIT) {
       this.#proxies.note(exchange.peer, forwarded);
     }
-    return { address, isShared: forwarded && this.#proxies.isUnlistedProxy(exchange.peer, forwarded) };
+    return { clientIp, isShared: forwarded && this.#proxies.isUnlistedProxy(exchange.peer, forwarded) };
   }
 }
 
@@ -156,10 +156,10 @@ function isAuthenticated({ access }: LimitedRoute): boolean {
 }
 
 /** Apart, so that an application that forwards stale cookies does not shut its own API key out. */
-function failureSubject(address: LimitedAddress, { access }: LimitedRoute): string {
-  return subjectOf(address, `failed ${access.kind}`);
+function failureSubject(client: LimitedClientIp, { access }: LimitedRoute): string {
+  return subjectOf(client, `failed ${access.kind}`);
 }
 
-function subjectOf({ address, isShared }: LimitedAddress, name: string): string {
-  return `${name} ${isShared ? "shared " : ""}${addressSubject(address)}`;
+function subjectOf({ clientIp, isShared }: LimitedClientIp, name: string): string {
+  return `${name} ${isShared ? "shared " : ""}${clientIpSubject(clientIp)}`;
 }

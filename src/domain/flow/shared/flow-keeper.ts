@@ -469,7 +469,7 @@ function isLoginFirst(result: { readonly kind: string }): result is LoginFirst {
 /** What the call shows, as what a try in this flow is counted by. */
 function shownBy(caller: FlowCaller, flow: FlowRecord): ThrottleSubjects {
   return {
-    address: caller.limitedAddress,
+    clientIp: caller.limitedClientIp,
     flow: flow.digest,
     device: caller.shownDevice(flow.client),
     session: caller.shownSession(flow.client),

@@ -15,7 +15,7 @@ import type {
   Session,
 } from "../../session/session.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
-import type { LimitedAddress } from "../../throttle/subjects.ts";
+import type { LimitedClientIp } from "../../throttle/subjects.ts";
 import type { KeptAnswer } from "./flow-answers.ts";
 
 /** Whether a flow can still be submitted. */
@@ -220,7 +220,7 @@ export interface FlowCaller {
    */
   browserSessions(): Promise<readonly Session[]>;
   /** The address that limits count the call for; undefined where it is not known. */
-  readonly limitedAddress: LimitedAddress | undefined;
+  readonly limitedClientIp: LimitedClientIp | undefined;
   /**
    * The session that the call shows as clients of this kind do, unread: a native client by its Authorization header, a browser
    * by its cookie. Undefined if it shows none.

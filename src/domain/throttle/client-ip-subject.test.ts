@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { addressSubject } from "./address-subject.ts";
+import { clientIpSubject } from "./client-ip-subject.ts";
 
-describe("an address is counted", () => {
+describe("a client IP is counted", () => {
   test.each([
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],
@@ -11,11 +11,11 @@ describe("an address is counted", () => {
     ["::1", "0:0:0:0::/64"],
     ["/run/socket", "/run/socket"],
   ])("%s as %s", (address, expected) => {
-    expect(addressSubject(address)).toBe(expected);
+    expect(clientIpSubject(address)).toBe(expected);
   });
 
   test("apart from its neighbours", () => {
-    expect(addressSubject("192.0.2.8")).not.toBe(addressSubject("192.0.2.7"));
-    expect(addressSubject("2001:db8:1:3::1")).not.toBe(addressSubject("2001:db8:1:2::1"));
+    expect(clientIpSubject("192.0.2.8")).not.toBe(clientIpSubject("192.0.2.7"));
+    expect(clientIpSubject("2001:db8:1:3::1")).not.toBe(clientIpSubject("2001:db8:1:2::1"));
   });
 });

@@ -1,10 +1,10 @@
 import ipaddr from "ipaddr.js";
 
 /**
- * What an address is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is what one customer
+ * What a client IP is counted as: an IPv4 address by itself, an IPv6 address by its /64, which is what one customer
  * has at least (RFC 6177). Counted singly, one customer would have 2^64 of them.
  */
-export function addressSubject(address: string): string {
+export function clientIpSubject(address: string): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   if (parsed.kind() === "ipv4") return parsed.toString();
