@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { connect, constants } from "node:http2";
 import { gzipSync } from "node:zlib";
+import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { endHeaders, endStream, envelope, frame, frameTypes, preface } from "./frames.ts";
-import { maxRequestBytes, type Running, startListener } from "./harness.ts";
+import { maxRequestBytes, type Running, startListener, testAccess, testTenant } from "./harness.ts";
 import { exchangeBytes, open, parseResponse, post, readAll } from "./raw.ts";
 
 const unary = "/ostiary.session.v1.SessionService/CheckSession";
@@ -258,4 +259,30 @@ describe("a server stream", () => {
     expect(running.log).toHaveLength(1);
     expect(running.log[0]?.fields).toMatchObject({ code: "canceled" });
   });
+});
+
+test("a stream whose empty body ends while it is let through is answered, and does not wait for more", async () => {
+  const access = testAccess(testTenant());
+  const ended = Promise.withResolvers<void>();
+  const slow = await startListener({
+    limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 },
+    access: { ...access, admit: (...call) => ended.promise.then(() => access.admit(...call)) },
+  });
+  const session = connect(slow.baseUrl);
+  try {
+    const headers = { ":method": "POST", ":path": watch, "content-type": "application/grpc", te: "trailers" };
+    const request = session.request(headers);
+    const answered = once(request, "response");
+    const trailers = once(request, "trailers");
+    request.end();
+    request.resume();
+    // The server answers a ping after what came before it.
+    session.ping(() => setImmediate(ended.resolve));
+    await answered;
+    const [trailer] = (await trailers) as [Record<string, string>];
+    expect(trailer["grpc-status"]).toBe(String(Code.Unimplemented));
+  } finally {
+    session.close();
+    await slow.close();
+  }
 });

@@ -126,6 +126,8 @@ export class Http2Exchange implements Exchange {
   toNode(): NodePair {
     const request = new Http2ServerRequest(this.#stream, this.#headers, {}, [...this.#context.rawHeaders]);
     const response = new Http2ServerResponse(this.#stream);
+    // An empty body may have ended before anybody listened; the request would wait for its end until it is timed out.
+    if (this.#stream.readableEnded) request.push(null);
     // Emitted when all of the body has gone out; the response's own listener sends the trailers first.
     this.#stream.once("wantTrailers", () => setImmediate(() => this.#discardRest()));
     return { request, response };
