@@ -286,3 +286,27 @@ test("a stream whose empty body ends while it is let through is answered, and do
     await slow.close();
   }
 });
+
+test("a call whose empty body ends while it is let through is answered, and does not wait for more", async () => {
+  const access = testAccess(testTenant());
+  const ended = Promise.withResolvers<void>();
+  const slow = await startListener({
+    limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 },
+    access: { ...access, admit: (...call) => ended.promise.then(() => access.admit(...call)) },
+  });
+  const session = connect(slow.baseUrl);
+  try {
+    const headers = { ":method": "POST", ":path": unary, "content-type": "application/json" };
+    const request = session.request(headers);
+    const answered = once(request, "response");
+    request.end();
+    request.resume();
+    // The server answers a ping after what came before it.
+    session.ping(() => setImmediate(ended.resolve));
+    const [answer] = (await answered) as [Record<string, number>];
+    expect(answer[":status"]).toBe(400);
+  } finally {
+    session.close();
+    await slow.close();
+  }
+});

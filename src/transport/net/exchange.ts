@@ -175,6 +175,8 @@ const empty: Buffer = Buffer.alloc(0);
  * and would keep all of that in memory, so it is copied (test/process/budgets.test.ts).
  */
 export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: number): Promise<Uint8Array> {
+  // An empty body may have ended before anybody listened.
+  if (stream.readableEnded) return Promise.resolve(empty);
   const limit = limits.maxBytes + (limits.overheadBytes ?? 0);
   return new Promise((resolve, reject) => {
     let body: Buffer = empty;
