@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, constants } from "node:http2";
+import { connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -261,52 +261,46 @@ describe("a server stream", () => {
   });
 });
 
-test("a stream whose empty body ends while it is let through is answered, and does not wait for more", async () => {
-  const access = testAccess(testTenant());
-  const ended = Promise.withResolvers<void>();
-  const slow = await startListener({
-    limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 },
-    access: { ...access, admit: (...call) => ended.promise.then(() => access.admit(...call)) },
+describe("an empty body that ends while the caller is looked up is read at once", () => {
+  test("by a stream", async () => {
+    const headers = { ":path": watch, "content-type": "application/grpc", te: "trailers" };
+    const { trailers } = await answerToEmptyBody(headers);
+    expect(trailers["grpc-status"]).toBe(String(Code.Unimplemented));
   });
-  const session = connect(slow.baseUrl);
-  try {
-    const headers = { ":method": "POST", ":path": watch, "content-type": "application/grpc", te: "trailers" };
-    const request = session.request(headers);
-    const answered = once(request, "response");
-    const trailers = once(request, "trailers");
-    request.end();
-    request.resume();
-    // The server answers a ping after what came before it.
-    session.ping(() => setImmediate(ended.resolve));
-    await answered;
-    const [trailer] = (await trailers) as [Record<string, string>];
-    expect(trailer["grpc-status"]).toBe(String(Code.Unimplemented));
-  } finally {
-    session.close();
-    await slow.close();
-  }
-});
 
-test("a call whose empty body ends while it is let through is answered, and does not wait for more", async () => {
-  const access = testAccess(testTenant());
-  const ended = Promise.withResolvers<void>();
-  const slow = await startListener({
-    limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 },
-    access: { ...access, admit: (...call) => ended.promise.then(() => access.admit(...call)) },
+  test("by a unary call", async () => {
+    const { headers } = await answerToEmptyBody({ ":path": unary, ...json });
+    expect(headers[":status"]).toBe(400);
   });
-  const session = connect(slow.baseUrl);
-  try {
-    const headers = { ":method": "POST", ":path": unary, "content-type": "application/json" };
-    const request = session.request(headers);
-    const answered = once(request, "response");
-    request.end();
-    request.resume();
-    // The server answers a ping after what came before it.
-    session.ping(() => setImmediate(ended.resolve));
-    const [answer] = (await answered) as [Record<string, number>];
-    expect(answer[":status"]).toBe(400);
-  } finally {
-    session.close();
-    await slow.close();
+
+  /** What the server answers if it looks the caller up until the whole request is there. */
+  async function answerToEmptyBody(sent: Record<string, string>) {
+    const access = testAccess(testTenant());
+    const arrived = Promise.withResolvers<void>();
+    const slow = await startListener({
+      limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 },
+      access: { ...access, admit: (...call) => arrived.promise.then(() => access.admit(...call)) },
+    });
+    const client = connect(slow.baseUrl);
+    try {
+      const stream = client.request({ ":method": "POST", ...sent });
+      let headers: IncomingHttpHeaders = {};
+      let trailers: IncomingHttpHeaders = {};
+      stream.on("response", (received) => {
+        headers = received;
+      });
+      stream.on("trailers", (received) => {
+        trailers = received;
+      });
+      stream.end();
+      stream.resume();
+      // A ping is answered after all that came before it was read.
+      client.ping(() => setImmediate(arrived.resolve));
+      await once(stream, "close");
+      return { headers, trailers };
+    } finally {
+      client.close();
+      await slow.close();
+    }
   }
 });

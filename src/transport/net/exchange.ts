@@ -175,8 +175,6 @@ const empty: Buffer = Buffer.alloc(0);
  * and would keep all of that in memory, so it is copied (test/process/budgets.test.ts).
  */
 export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: number): Promise<Uint8Array> {
-  // An empty body may have ended before anybody listened.
-  if (stream.readableEnded) return Promise.resolve(empty);
   const limit = limits.maxBytes + (limits.overheadBytes ?? 0);
   return new Promise((resolve, reject) => {
     let body: Buffer = empty;
@@ -220,8 +218,9 @@ export function readBounded(stream: Readable, limits: BodyLimits, timeoutMs: num
       reject(error);
     };
 
-    // It may have ended while the caller was looked up, and nothing would tell then.
+    // The client may have gone, or an empty body ended, while the caller was looked up: nothing would tell then.
     if (stream.destroyed) return onGone();
+    if (stream.readableEnded) return onEnd();
     stream.on("data", onData).on("end", onEnd).on("error", onGone).on("close", onGone).on("aborted", onGone);
   });
 }

@@ -126,7 +126,7 @@ export class Http2Exchange implements Exchange {
   toNode(): NodePair {
     const request = new Http2ServerRequest(this.#stream, this.#headers, {}, [...this.#context.rawHeaders]);
     const response = new Http2ServerResponse(this.#stream);
-    // An empty body may have ended before anybody listened; the request would wait for its end until it is timed out.
+    // An empty body may have ended while the caller was looked up: nothing would tell the request then.
     if (this.#stream.readableEnded) request.push(null);
     // Emitted when all of the body has gone out; the response's own listener sends the trailers first.
     this.#stream.once("wantTrailers", () => setImmediate(() => this.#discardRest()));
