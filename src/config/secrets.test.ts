@@ -217,7 +217,7 @@ describe("security rule (SR-SECRET-1): secrets are never printed", () => {
     expect(printed).toContain('- "[secret]"');
   });
 
-  test("nor by whoever logs the loaded configuration", () => {
+  test("nor by a log of the loaded configuration", () => {
     const loaded = load(literals, { SEAL: `hunter2${long("y")}` });
     const seen = [inspect(loaded, { depth: 20, showHidden: true }), inspect(loaded.secrets.sealing())];
     seen.push(JSON.stringify(loaded, (_, value) => (typeof value === "bigint" ? String(value) : value)));

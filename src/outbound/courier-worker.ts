@@ -147,7 +147,7 @@ class HeldBatch {
       this.#waiting = this.#waiting.filter(({ id }) => held.has(id));
       this.#renewedAt = startedAt;
     } catch {
-      // The database is away: the leases run out, `take` notices, and whoever comes first goes on.
+      // The database is away: the leases run out, `take` notices, and the first worker that comes goes on.
     }
   }
 }

@@ -70,7 +70,7 @@ export class Database implements Transactions {
       options.logger.warn({ error: error.message }, "an idle database connection was lost");
     });
     // One that is lent out reports it here. Heard from its first moment on: the news can come in the same packet as
-    // the end of the handshake, before whoever asked for the connection has been given it.
+    // the end of the handshake, before the caller has been given the connection.
     this.#pool.on("connect", (client) => {
       client.on("error", () => broken.add(client));
     });

@@ -235,7 +235,7 @@ export const deleteIdentityStatement: Statement = {
 
 /**
  * $1 tenant, $2 identity, $3 credential, $4 now, $5 events. Raises `login_sequence`: a login that checked the former secret
- * and has not completed yet does not complete. The identity's known devices are forgotten: whoever had the former secret
+ * and has not completed yet does not complete. The identity's known devices are forgotten: a person who had the former secret
  * may have made one.
  */
 export const setCredentialStatement: Statement = {

@@ -65,7 +65,7 @@ export interface Storage extends Transactions {
   startJobs(options: Omit<JobsOptions, "database" | "logger">): JobWorker;
   /**
    * Calls back whenever messages were enqueued, by any process, until it is stopped. Returns at once. While the database
-   * is away or knows no NOTIFY it does not call: whoever listens must look by itself now and then.
+   * is away or knows no NOTIFY it does not call: a listener must look by itself now and then.
    */
   listenForMessages(onMessages: () => void): { stop(): Promise<void> };
   /** Ends all connections, after the statements under way. */

@@ -46,7 +46,7 @@ describe("serve with nothing configured", () => {
     expect(output).not.toContain(readFileSync(keyFile, "utf8").trim());
     expect(urlIn(output, "Admin")).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
 
-    // The self-service pages, for whoever has a browser.
+    // The self-service pages, for people with a browser.
     const [, pages = ""] = /Open in a browser: (http\S+)/.exec(output) ?? [];
     expect(pages).toBe(`${urlIn(output, "Public")}/ui/`);
     expect(await (await fetch(pages)).text()).toContain("<title>Ostiary</title>");

@@ -107,7 +107,7 @@ async function credentialsOf(id: IdentityId): Promise<readonly Credential[]> {
 }
 
 describe("setting a password", () => {
-  // Security rule (SR-OWNER-10): whoever signed in with the old secret is signed out with it (ASVS V7.4.3).
+  // Security rule (SR-OWNER-10): sessions of the old secret end with it (ASVS V7.4.3).
   test("replaces the old one and ends the sessions, unless they are to be kept", async () => {
     const { id } = await create(plain(goodPassword));
     await startSession(id);

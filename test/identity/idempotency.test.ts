@@ -145,7 +145,7 @@ describe("the outcome", () => {
   });
 
   // Security rule (SR-FLOW-11): a request may hold a password in plain text, and all else of it stands in the database: its plain
-  // digest would let whoever reads a dump guess the password past argon2.
+  // digest would let a reader of a dump guess the password past argon2.
   test("leaves nothing of the request behind that a password could be guessed against", async () => {
     const requestId = randomUUID();
     const repeated = call(requestId, { body: "a password, and what is known of its owner" });

@@ -237,7 +237,7 @@ describe("a login that asks for the identifier first", () => {
     expect((await login.submit(withPassword())).case).toBe("completed");
   });
 
-  test("answers whoever is named alike, after the same statements (V6.3.8, SR-FLOW-7)", async () => {
+  test("answers alike for each name, after the same statements (V6.3.8, SR-FLOW-7)", async () => {
     const [known, weak] = [await account(app), await account(app, { password: false, verified: false })];
     const inactive = await account(app);
     await app.client(IdentityService).deactivateIdentity({ identityId: inactive.id });

@@ -77,7 +77,7 @@ async function completed(flowId: string, traits?: Record<string, string>, at = a
 }
 
 describe.each(protocols)("over %s", (protocol) => {
-  test("nobody registers without an invitation, and whoever holds one does", async () => {
+  test("nobody registers without an invitation, and the holder of one does", async () => {
     const client = app.client(RegistrationService, { protocol });
     const refused = await refusal(client.createRegistrationFlow({ client: ClientKind.NATIVE }));
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "INVITATION_REQUIRED" });
@@ -216,7 +216,7 @@ describe("an invitation", () => {
     expect(invitation?.identityId).toBe(identity?.id);
   });
 
-  test("fills in what whoever registers leaves out, unless they empty it", async () => {
+  test("fills in what a registration leaves out, unless it empties it", async () => {
     const traits = { name: "Ada", tags: ["one", "two"] };
     const register = async (sent: JsonObject) => {
       const { token } = await invite(app, { traits });

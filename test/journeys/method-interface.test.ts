@@ -374,7 +374,7 @@ describe("a method that is only shown second", () => {
     expect((await login.submit("second", secret)).kind).toBe("completed");
   });
 
-  test("is not wanted of whoever has not set it up", async () => {
+  test("is not wanted of an account that has not set it up", async () => {
     identity = await create(undefined);
     const login = await Login.begin(flowsWith(second()));
     await login.next("sendCode", {}, email());
@@ -461,7 +461,7 @@ describe("a method that is either", () => {
   });
 });
 
-describe("a recovery of whoever has a second factor", () => {
+describe("a recovery of an account with a second factor", () => {
   /** Recovers the account by a code. */
   async function recover({ recovery: recoveries, schemas }: ReturnType<typeof serverWith>) {
     await schemas.load(database.scope, [{ id: "person", document: defaultSchemaDocument }]);
@@ -518,7 +518,7 @@ describe("a recovery of whoever has a second factor", () => {
     expect((await again.submit("second", { secret: "secret-9" })).kind).toBe("completed");
   });
 
-  test("needs nothing more of whoever has none", async () => {
+  test("needs nothing more without one", async () => {
     identity = await create(undefined);
     const server = serverWith(second());
     const { settings } = await recover(server);

@@ -71,7 +71,7 @@ async function templatesTo(email: string): Promise<readonly string[]> {
   return (await app.messages(email)).map(({ template }) => template);
 }
 
-// The flow itself tells whoever has asked for the code nothing of the change.
+// The flow itself says nothing of the change.
 const deadCode = { outcome: { case: "rejected", value: { reason: RejectionReason.CODE_INVALID } } };
 
 interface Change {

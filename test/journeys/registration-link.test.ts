@@ -105,7 +105,7 @@ describe("a link to register with", () => {
     expect(outcome.case === "completed" && outcome.value.signedIn?.identity?.traits).toEqual({ email });
   });
 
-  test("never carries a password of whoever began: their next step kills it (SR-OWNER-6)", async () => {
+  test("never carries the password of the person who began; their next step ends it (SR-OWNER-6)", async () => {
     const email = freshEmail();
     const eve = await sentRegistrationLink(app, { email });
     const owner = await beginRegistration(app, { linkToken: eve.token });
@@ -135,14 +135,14 @@ describe("a link to register with", () => {
     expect((await refusal(identityOf(foreign))).reason).toBe("IDENTITY_NOT_FOUND");
   });
 
-  test("is for an account with one address: another one would be a way in for whoever began", async () => {
+  test("is for an account with one address: a second one would let in the person who began", async () => {
     const { submit } = await beginRegistration(app);
     const traits = { email: freshEmail(), other: freshEmail() };
     const answer = await submit(steps.askForLink, traits);
     expect(registrationResult(answer)).toBe("TRAITS_INVALID");
     expect(messageIds(flowAfter(answer))).toEqual([9000033]);
     expect(await app.messages(traits.email)).toEqual([]);
-    // A code is entered by whoever filled in the form.
+    // A code is entered by the person who filled in the form.
     expect(registrationResult(await submit(steps.askForCode, traits))).toBe("nextStep");
     const same = { email: freshEmail() };
     const one = await beginRegistration(app);
@@ -167,7 +167,7 @@ describe("a link to register with", () => {
     expect([told?.template, told?.suppressed, told?.url]).toEqual(["registration_taken", false, ""]);
   });
 
-  test("tells whoever clicks if the address was taken meanwhile", async () => {
+  test("tells the person who clicks if the address was taken meanwhile", async () => {
     const email = freshEmail();
     const { token: linkToken } = await sentRegistrationLink(app, { email });
     const opened = await beginRegistration(app, { linkToken });

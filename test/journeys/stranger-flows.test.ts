@@ -284,7 +284,7 @@ describe.each(Object.entries(kinds))("a stranger's %s that waits for a link", (_
     await act(app, person);
     expect(await flows.seen()).toEqual(before);
     expect((await refusal(kind.create(app, token))).reason).toBe("LINK_INVALID");
-    // What was opened was opened with the link, by whoever reads the mail: that is over.
+    // The reader of the mail opened the flow with the link: that is over.
     const used = await refusal(kind.submit(app, opened?.id ?? "", "", { case: "confirmLink", value: {} }));
     expect(used.reason).toMatch(/^FLOW_(COMPLETED|NOT_FOUND)$/);
     app.clock.advance(31_000);

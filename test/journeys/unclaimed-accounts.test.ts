@@ -210,7 +210,7 @@ describe.each(everyWay)("an unverified address that is proven by a $kind over $p
     expect((await logIn(app, email, attackersPassword)).case).toBe("rejected");
   });
 
-  test("keeps everything for whoever signs in with what was set up", async () => {
+  test("keeps everything after a login with its own credential", async () => {
     const { email, id, sessionToken } = await register({}, goodPassword);
     const proving = await (await Proving.begin(kind, using)).asked(email);
     const outcome = await proving.submit(resume);

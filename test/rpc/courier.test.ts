@@ -145,7 +145,7 @@ describe.each(protocols)("messages over %s", (protocol) => {
     expect(await refusal(again)).toMatchObject({ reason: "MESSAGE_NOT_RETRYABLE" });
   });
 
-  // Security rule (SR-MAIL-2): a code proves the address that it was made for; whoever may readdress it could prove any other.
+  // Security rule (SR-MAIL-2): a code proves the address that it was made for; an operator who may readdress it could prove any other.
   test.each([code, invitation])("with a code or link are never sent to another address", async (content) => {
     const { id } = await failed(content);
     const call = courier().readdressMessage({ messageId: id, recipient: "eve@example.com" });

@@ -172,7 +172,7 @@ describe("an operator's link", () => {
     }
   });
 
-  test("recovers somebody who has no address at all, and shows their name", async () => {
+  test("recovers an account without an address, and shows its name", async () => {
     // The default schema has e-mail addresses only; this account's is taken away behind the server's back.
     const { id } = await verifiedAccount();
     await administer(app.databaseUrl, async (query) => {

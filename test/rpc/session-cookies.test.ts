@@ -257,7 +257,7 @@ describe("signing out", () => {
 });
 
 describe("signing in", () => {
-  test("ends what the browser shows of this server's former names and domains, whoever's it is", async () => {
+  test("ends what the browser shows of this server's former names and domains, of any account", async () => {
     const own = await signIn();
     const [host, plain, old] = [await signIn(), await signIn(), await signIn("", own.email)];
     const cookie = `${cookiesOf(old.value)}; __Host-ostiary_session=${host.value}; ostiary_session=${plain.value}`;

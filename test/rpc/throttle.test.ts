@@ -72,7 +72,7 @@ describe.each(protocols)("over %s", (protocol) => {
   test("an account that is guessed is slowed down, with the time to wait", async () => {
     const { email } = await register(app);
     expect(new Set(await useUp(email))).toEqual(new Set(["CREDENTIALS_INVALID"]));
-    // The right password as well: whoever is refused learns nothing about it.
+    // The right password as well: a refusal says nothing about it.
     const refused = guess(app, { identifier: email, password: goodPassword, protocol, from: freshAddress() });
     expect(await refusal(refused)).toMatchObject({
       ...tooMany,
@@ -214,7 +214,7 @@ describe("guessing from an address", () => {
     expect(await spray(() => "2001:db8:0:2::1", 1)).toEqual(["rejected"]);
   });
 
-  // SR-LIMIT-3: whoever is refused by address does not use up accounts as well.
+  // SR-LIMIT-3: calls that are refused by client IP do not use up accounts as well.
   test("does not use up accounts once the address is refused", async () => {
     const { email } = await register(app);
     const from = freshAddress();

@@ -95,7 +95,7 @@ describe("a native client", () => {
 });
 
 describe("an operator", () => {
-  test("finds whoever registered, and ends their sessions", async () => {
+  test("finds a person who registered, and ends their sessions", async () => {
     const { session, sessionToken, email } = await register(app);
     const admin = createOstiaryAdmin({ baseUrl: app.adminUrl, apiKey: () => app.apiKey });
     const { identity } = await admin.identities.getIdentity({ identityId: session?.identityId ?? "" });
@@ -166,7 +166,7 @@ describe("a server-rendered app", () => {
     const third = browser.visits("POST");
     await third.sessions.logout({});
     browser.takes(third);
-    // By the device cookie the browser is known to whoever signed in on it, also after a logout.
+    // By the device cookie the browser is known to the account that signed in on it, also after a logout.
     expect(browser.names()).toEqual(["ostiary_browser", "ostiary_device"]);
   });
 
@@ -248,7 +248,7 @@ class CookieBrowser {
     return new Request("http://localhost:3000/page", { method, headers: all });
   }
 
-  /** The app gets a request, and calls on behalf of whoever made it. */
+  /** The app gets a request, and calls on behalf of its sender. */
   visits(method: string, headers: Record<string, string> = {}): ServerOstiary {
     const request = this.request(method, headers);
     return createServerOstiary({ baseUrl: app.localUrl, request, clientAddress: "192.0.2.7" });

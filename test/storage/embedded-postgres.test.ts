@@ -102,7 +102,7 @@ describe("the embedded PostgreSQL", () => {
     ]);
   });
 
-  // Security: whoever is on the same machine gets neither in by the socket nor at the files.
+  // Security: another user of the same machine gets neither in by the socket nor at the files.
   test("demands its password, keeps it to its owner, and gives the server a role without privileges", async () => {
     const { url } = await started(used);
     const wrong = new URL(url);

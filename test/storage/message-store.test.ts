@@ -61,7 +61,7 @@ describe("enqueue", () => {
     });
   });
 
-  test("wakes whoever listens when it commits, and not before", async () => {
+  test("wakes the listeners when it commits, and not before", async () => {
     const listener = new Client({ connectionString: tenants.storage.url });
     await listener.connect();
     try {

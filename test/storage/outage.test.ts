@@ -155,7 +155,7 @@ describe("a connection", () => {
     }
   });
 
-  // Heard by nobody, the news would end the process: it comes before whoever waits has been given the connection.
+  // Heard by nobody, the news would end the process: it comes before the waiting caller has been given the connection.
   test("that is ended in the packet that opens it fails the call, and the process lives on", async () => {
     const database = await createTestDatabase();
     const proxy = await startEndingProxy(database.url);

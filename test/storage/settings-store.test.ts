@@ -235,7 +235,7 @@ describe("deletion", () => {
     expect(await tenants.rows("SELECT FROM ostiary.identity WHERE id = ANY ($1)", [ids])).toEqual([]);
   });
 
-  // Security rule (SR-ENUM-6): whoever has asked for a code learns nothing of the deletion (ASVS V6.3.8).
+  // Security rule (SR-ENUM-6): a person who has asked for a code learns nothing of the deletion (ASVS V6.3.8).
   test("leaves the flows that wait for a code as nobody's, and takes all others with it", async () => {
     const { storage, scope } = tenants;
     const identity = await storeIdentity(anIdentity());
@@ -305,7 +305,7 @@ async function during<T>(text: string, values: readonly unknown[], work: () => P
 }
 
 describe("at the same moment", () => {
-  // Security rule (SR-OWNER-10): whoever signs in with the former secret just as it is replaced is signed out like everybody else.
+  // Security rule (SR-OWNER-10): a login with the former secret just as it is replaced is signed out like all others.
   test.each(["changePassword", "changeProfile", "scheduleDeletion", "completeRecovery"] as const)(
     "a login is ended by the %s that it got ahead of",
     async (kind) => {

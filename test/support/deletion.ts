@@ -24,7 +24,7 @@ export async function verifiedAccount(app: TestApp) {
   return { email, id: identity?.id ?? "", sessionToken: await sessionTokenOf(app, email) };
 }
 
-/** A settings flow of whoever holds a session, and how to submit steps without fields to it. */
+/** A settings flow of the holder of a session, and how to submit steps without fields to it. */
 export async function openSettings(app: TestApp, bearer: string, protocol: Protocol = "Connect JSON") {
   const client = app.client(SettingsService, { bearer, protocol });
   const { flow } = await client.createSettingsFlow({ client: ClientKind.NATIVE });

@@ -41,7 +41,7 @@ export async function cloneDatabase(url: string, template: string, name: string)
   await onKeptConnection(url, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
 }
 
-/** Removes a database, and whoever is connected to it. */
+/** Removes a database, and ends the connections to it. */
 export async function dropDatabase(url: string, name: string): Promise<void> {
   await onKeptConnection(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
 }

@@ -423,7 +423,7 @@ describe("metrics", () => {
     expect(page).toMatch(/^nodejs_eventloop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
   });
 
-  // Security rule (SR-LIMIT-8): whoever is forwarded by a proxy on this machine is not on this machine.
+  // Security rule (SR-LIMIT-8): a client behind a proxy on this machine is not on this machine.
   test("need a key with metrics:read from elsewhere", async () => {
     const forwarded = { "x-forwarded-for": "203.0.113.9" };
     const scrape = (headers: Record<string, string>) => request("/metrics", { headers }, admin);

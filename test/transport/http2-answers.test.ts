@@ -139,7 +139,7 @@ describe.each(names)("over HTTP/2, listener %s", (name) => {
   });
 });
 
-describe("security rule (SR-INPUT-2): no header of HTTP/1.1 is sent over HTTP/2, whoever sets it", () => {
+describe("security rule (SR-INPUT-2): no header of HTTP/1.1 is sent over HTTP/2", () => {
   test.each([
     ["application/json", '{"token":"hop by hop"}'],
     ["application/grpc", envelope(0, "\n\nhop by hop")],

@@ -38,7 +38,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.fill(email, address);
     await page.fill(password, goodPassword);
     await page.click(submit);
-    // The address is verified next; whoever has no time for that goes on.
+    // The address is verified next; a person without time for that goes on.
     await page.waitForURL("**/ui/verification#flow=*");
     await page.click("text=Your sessions");
     await page.waitForURL("**/ui/sessions");
@@ -202,7 +202,7 @@ describe.skipIf(!chromiumInstalled)("the self-service pages in Chromium", () => 
     await page.waitForSelector(`text=Signed in as ${address}.`);
   });
 
-  test("ask whose account it is, also when loaded anew, and keep it for whoever signs in", async () => {
+  test("ask whose account it is, also when loaded anew, and keep it for the person who signs in", async () => {
     const { email: address } = await register(app);
     const page = await visitors.open("/ui/verification");
     const prove = async () => {

@@ -288,7 +288,7 @@ export class Identities {
 
   /**
    * Security rule (SR-OWNER-10): no code, link or session outlives the identifier or address that it rests on, and the owner is told at
-   * the old ones, which whoever changed them may not read (ASVS V6.3.7).
+   * the old ones, which the person who changed them may not read (ASVS V6.3.7).
    */
   #pendingEnd(
     tenant: Tenant,

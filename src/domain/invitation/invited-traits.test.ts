@@ -67,7 +67,7 @@ describe("the traits of an invitation", () => {
     expect(refused(company, { names: ["Ada", "Byron"] })).toEqual([]);
   });
 
-  test("may be what is read-only, which whoever registers cannot set", () => {
+  test("may be read-only ones, which a registration cannot set", () => {
     const fixed = { type: "object", readOnly: true, properties: { number: { type: "integer" } } };
     const schema = compileSchema({
       id: "fixed",

@@ -2,7 +2,7 @@ import { Migration } from "@mikro-orm/migrations";
 
 /**
  * The queue of messages. It is never distributed, so that workers find what is due in all tenants by one index. It
- * refers to no identity: whoever deleted their account is still told so.
+ * refers to no identity: the owner of a deleted account is still told so.
  */
 export class Courier extends Migration {
   override up(): void {

@@ -153,7 +153,7 @@ export class Http2Exchange implements Exchange {
   }
 }
 
-/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it. */
+/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1. */
 function dropConnectionHeaders(headers: ResponseHeaders): void {
   for (const name of connectionHeaders) if (name in headers) delete headers[name];
 }

@@ -3,7 +3,7 @@ export type ReadinessComponent = string;
 
 /**
  * Whether the server can serve: all of its components say so, and it is not stopping. Read by `/health/ready` and
- * by grpc.health.v1; told by whoever watches a component (src/app.ts).
+ * by grpc.health.v1; told by the watcher of each component (src/app.ts).
  */
 export class Readiness {
   readonly #components = new Map<ReadinessComponent, boolean>();

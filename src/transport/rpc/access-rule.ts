@@ -20,7 +20,7 @@ export type AccessRule =
 
 /**
  * Services of others that are served without an `access` option. They are named one by one: an unknown service
- * without the option is denied, whoever added it.
+ * without the option is denied.
  */
 export const openForeignServices: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 

@@ -194,7 +194,7 @@ async function callerOf(
   browserOf: () => BrowserSessions,
 ): Promise<SessionCaller> {
   const bearer = bearerOf(exchange);
-  // A bearer token wins over a cookie: whoever sends one means it, and no page can make a browser send one.
+  // A bearer token wins over a cookie: its sender means it, and no page can make a browser send one.
   if (bearer.kind === "malformed")
     throw domainError("SESSION_TOKEN_MALFORMED", {}, { message: bearer.message });
   if (bearer.kind === "token") {

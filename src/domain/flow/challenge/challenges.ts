@@ -31,7 +31,7 @@ export interface ProvedAddress {
   readonly holder: FlowRecord;
   /** The flow, and its holder where that is another one. */
   readonly held: readonly HeldRevision[];
-  /** For whoever completes a login or registration by it. */
+  /** For the login or registration that it completes. */
   readonly ticket: ThrottleTicket;
 }
 

@@ -135,7 +135,7 @@ export class LoginCompletions {
   }
 
   /**
-   * The session that the browser still shows, if it is of whoever signs in: the new one takes its place.
+   * The session that the browser still shows, if it is of the same identity: the new one takes its place.
    *
    * Security rule (SR-SESSION-1): the secret of a session that was in the browser before a login is worth nothing after it (ASVS V7.2.4).
    * A session of somebody else is left alone; its cookie is replaced. Of several that the browser shows none

@@ -224,7 +224,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
  * Remembers who signs in, unless nobody does so with it and that may be told.
  *
  * Security rule (SR-ENUM-1): unless `enumeration_safe` is switched off, the answer, the work and the methods that are offered next are
- * the same whoever is named (ASVS V6.3.8).
+ * the same for each name (ASVS V6.3.8).
  */
 function identify(
   { tenant, typed, candidate }: Attempt,

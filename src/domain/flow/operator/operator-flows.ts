@@ -101,7 +101,7 @@ export class OperatorFlows {
    */
   async sendRecovery(call: OperatorCall, to: SendTo): Promise<SentLink> {
     const identity = await this.#activeIdentity(call, to.identityId);
-    // Security rule (SR-OWNER-1): only an address that was verified recovers, whoever asks.
+    // Security rule (SR-OWNER-1): only a verified address recovers, also for an operator.
     const verified = new Set(verifiedAddresses(identity).map(keyOf));
     const usable = identity.recoveryAddresses.filter((address) => verified.has(keyOf(address)));
     return this.#send(call, "recovery", { identity, usable, typed: to.address });

@@ -60,7 +60,7 @@ export class RecoveryCompletions {
       recovery: this.#deps.secondFactors.firstFactor(authentication, "recovery", wanted),
       clientData: flow.data.clientData,
     });
-    // Security rule (SR-FACTOR-2): no session at once for whoever has a second factor to show.
+    // Security rule (SR-FACTOR-2): no session at once for an account with a second factor.
     const isAtOnce = tenant.settings.recovery.sessionAtOnce && wanted.length === 0;
     const issued = isAtOnce
       ? newSession(this.#deps.tokens, tenant, identity.id, {

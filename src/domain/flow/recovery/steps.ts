@@ -115,7 +115,7 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
   };
 }
 
-/** Sends a code or link to whoever was named, or asks where to send it. */
+/** Sends a code or link to the named account, or asks where to send it. */
 async function takeName(
   { flows, challenges }: RecoveryTableDependencies,
   attempt: Attempt<"choose_method">,

@@ -56,7 +56,7 @@ export function assertOpen(
 }
 
 /**
- * The address that whoever holds the invitation has shown to be theirs.
+ * The address that the holder of the invitation has shown to be theirs.
  *
  * Security rule (SR-INVITE-3): only one that the invitation was sent to, and nobody else saw its token; what was handed over shows
  * nothing. It counts where it is exactly the address of the account, and no other address counts because of it.
@@ -85,7 +85,7 @@ export function invitationEvents(
   return [newEvent("invitation.used", createdAt, origin, about)];
 }
 
-/** What whoever registers is told whose invitation was used, revoked or too old when they completed. */
+/** The answer to a registration whose invitation was used, revoked or expired before it completed. */
 export function invitationGone(): StepRejected {
   const problems = { fields: [], form: [messages.invitationGone()] };
   return { kind: "rejected", reason: "INVITATION_INVALID", problems };

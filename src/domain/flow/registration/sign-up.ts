@@ -99,7 +99,7 @@ export class SignUp {
     await this.#count(attempt, undefined);
     // Security rule (SR-OWNER-6): a link makes an account without a password. Otherwise somebody could begin with an address that is
     // not theirs and a password of their own, and its owner's click would give them the account that they know the
-    // password of. A code is entered where the password was: whoever proves the address is who chose it.
+    // password of. A code is entered where the password was: one person chose it and proves the address.
     const proved = { credential: undefined, authentication: { kind, assuranceLevel: "aal1" } } as const;
     return this.#requestProof(attempt, kind, checked, proved);
   }
@@ -157,7 +157,7 @@ export class SignUp {
     const { flows, challenges } = this.#deps;
     const target = addressOf(derived);
     if (target === undefined) return noIdentifier();
-    // Security rule (SR-OWNER-6): whoever clicks has not filled in the form, maybe. Another address in it, of whoever has, would later
+    // Security rule (SR-OWNER-6): the person who clicks may not have filled in the form. Another address in it would later
     // open the account: the link is for an account that has none but the one that it goes to.
     if (kind === "link" && hasOtherAddresses(derived, target)) return oneAddressForLink();
     const taken = await takenBeside(flows, tenant, derived, target);

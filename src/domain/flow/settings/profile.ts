@@ -175,7 +175,7 @@ export class ProfileSettings {
       endsOthers: plan.isSensitive,
       keep: session?.id,
       at,
-      // The owner is told at every address that was verified, which whoever changes one may not read all (ASVS V6.3.7).
+      // The owner is told at every address that was verified, because the person who changes one may not read them all (ASVS V6.3.7).
       messages: addressNotices(outbox, identity, plan, noticeOf(flow, at)),
       events: [newEvent("identity.updated", at, origin, event)],
       revocationEvent: revocationOf(identity.id, origin, at),

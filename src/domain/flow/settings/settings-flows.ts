@@ -233,7 +233,7 @@ export class SettingsFlows {
   }
 
   #isPrivileged(tenant: Tenant, { data: { purpose } }: SettingsFlow, session: Session | undefined): boolean {
-    // Security rule (SR-FACTOR-2): whoever has a second factor shows it before a recovery changes anything.
+    // Security rule (SR-FACTOR-2): an account with a second factor shows it before a recovery changes anything.
     if (purpose.kind === "recovery") {
       if (purpose.recovery.methods.length === 0) return true;
       if (session?.assuranceLevel !== "aal2") return false;

@@ -57,7 +57,7 @@ export class PasswordChecks {
 
   async #verify(tenant: Tenant, { id, state }: Identity, password: Secret): Promise<boolean> {
     const { argon2 } = tenant.settings.password;
-    // What is longer than any password can be is not hashed, whoever it is for.
+    // What is longer than any password can be is not hashed, for any account.
     if (passwordLength(password.reveal()) > longestPassword) return false;
     const stored = await this.#deps.identities.findSecret(tenant, id, "password");
     if (stored === undefined || state !== "active") {

@@ -49,7 +49,7 @@ export class PasswordMethod implements LoginMethod, RegistrationMethod, Settings
     const password = passwordOf(step);
     if (password === undefined) return incomplete();
     const { argon2 } = tenant.settings.password;
-    // What is longer than any password can be is not hashed, whoever it is for.
+    // What is longer than any password can be is not hashed, for any account.
     if (passwordLength(password) > longestPassword) return credentialsInvalid();
     const secret = new Secret(password);
     const hash = candidate?.identity.state === "active" ? candidate.credential : undefined;

@@ -48,7 +48,7 @@ export interface BreachedPasswords {
 }
 
 /**
- * Judges new passwords, whoever sets them: each place that takes one asks `check` before it hashes. Never asked at
+ * Judges new passwords, of owners and of operators: each place that takes one asks `check` before it hashes. Never asked at
  * login: a rule that came later locks nobody out.
  */
 export interface PasswordPolicy {

@@ -45,7 +45,7 @@ export class MailboxAccess {
     return link;
   }
 
-  /** The Set-Cookie header for whoever brings the token of a link; undefined if it is none, or was used. */
+  /** The Set-Cookie header for the token of a link; undefined if it is none, or was used. */
   redeem(link: string): string | undefined {
     if (!this.#links.delete(link)) return undefined;
     return `${cookieName}=${this.#cookie}; Path=/mailbox; HttpOnly; SameSite=Lax`;

@@ -185,7 +185,7 @@ export function createStreamServer(deps: StreamingDependencies, routes: Iterable
   };
 }
 
-/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1, whoever set it (see Http2Exchange). */
+/** Security rule (SR-INPUT-2): no answer is refused by HTTP/2 for a header of HTTP/1.1 (see Http2Exchange). */
 function dropConnectionHeaders({ header, trailer }: UniversalServerResponse): void {
   for (const name of connectionHeaders) {
     header?.delete(name);
