@@ -302,7 +302,7 @@ describe("what cannot work is refused in any mode", () => {
     ["one port for two", { server: { public: { port: 1 }, admin: { port: 1 } } }, "server.admin.port"],
     [
       "a request that has no room in an empty budget",
-      { server: { max_request_bytes: 2_000_000, budgets: { request_bytes: 1_999_999 } } },
+      { server: { max_request_bytes: 2_000_000, budgets: { request_bytes: 3_999_999 } } },
       "server.budgets.request_bytes",
     ],
     [

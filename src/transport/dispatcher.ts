@@ -32,7 +32,7 @@ import { methodNotAllowed, negotiate, type Refusal, wireOf } from "./rpc/unary/n
 import { serveUnary, type UnaryDependencies } from "./rpc/unary/serve.ts";
 import type { CallTracer } from "./telemetry.ts";
 
-/** What a listener's requests are answered with. */
+/** Dependencies of a dispatcher. */
 interface Deps extends UnaryDependencies {
   readonly name: ListenerName;
   readonly access: Access;

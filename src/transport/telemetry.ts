@@ -112,7 +112,7 @@ function samplerOf(
 }
 
 /** Makes spans as the semantic conventions of RPC ask for. They hold no header, body or identity. */
-export function createCallTracer(tracer: Tracer, parentOf: (exchange: Exchange) => Context): CallTracer {
+function createCallTracer(tracer: Tracer, parentOf: (exchange: Exchange) => Context): CallTracer {
   return {
     start(method, protocol, call) {
       const { exchange } = call;

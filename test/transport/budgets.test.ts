@@ -1,11 +1,15 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import type { Socket } from "node:net";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Settings } from "node:http2";
+import { createConnection, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
+import { IdentityService } from "../../gen/ostiary/identity/v1/identity_service_pb.js";
+import { SessionService } from "../../gen/ostiary/session/v1/session_service_pb.js";
+import { domainError } from "../../src/domain/errors.ts";
 import { type BudgetSettings, type Budgets, createBudgets, gaugesOf } from "../../src/transport/budgets.ts";
 import { sessionCookieName } from "../../src/transport/net/cookies.ts";
 import {
@@ -18,6 +22,7 @@ import {
   type Running,
   sessionClient,
   startListener,
+  testAccess,
   testTenant,
   transportOf,
   unknownKey,
@@ -47,8 +52,8 @@ afterEach(async () => {
   await running.close();
 });
 
-function session(): ClientHttp2Session {
-  const client = connect(running.baseUrl);
+function session(settings: Settings = {}): ClientHttp2Session {
+  const client = connect(running.baseUrl, { settings });
   client.on("error", () => {});
   opened.push(client);
   return client;
@@ -65,6 +70,12 @@ function unfinished(client: ClientHttp2Session, headers: Record<string, string> 
   stream.write(Buffer.alloc(bytes, " "));
   return stream;
 }
+
+/** A client that never reads an answer. */
+const readsNothing: Settings = { initialWindowSize: 0 };
+
+const called = () =>
+  vi.waitFor(() => expect(running.log.filter(({ message }) => message === "call")).not.toHaveLength(0));
 
 /** The reason and scope of what a stream is refused with. */
 async function refusalOf(stream: ClientHttp2Stream): Promise<string> {
@@ -96,6 +107,8 @@ describe("security rule (SR-LIMIT-13): what a call holds is given back, however 
 
   test.each<[string, () => Promise<unknown>]>([
     ["answered", async () => unfinished(session()).end(good)],
+    ["answered, and never read", async () => unfinished(session(readsNothing)).end(good)],
+    ["failed, and never read", async () => unfinished(session(readsNothing)).end("{")],
     [
       "reset by the client",
       async () => {
@@ -127,7 +140,7 @@ describe("security rule (SR-LIMIT-13): what a call holds is given back, however 
     [
       "answered behind a pipelined call that is not, and then without its connection",
       async () => {
-        const never = '{"token":"never"}';
+        const never = '{"token":"wait"}';
         const socket = await http1(`${head(never.length)}${never}${head(good.length)}${good}`);
         await holds(2);
         socket.destroy();
@@ -147,14 +160,101 @@ describe("security rule (SR-LIMIT-13): what a call holds is given back, however 
   ])("%s", async (_, call) => {
     await start({}, { limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 } });
     await call();
-    await vi.waitFor(() =>
-      expect(running.log.filter(({ message }) => message === "call")).not.toHaveLength(0),
-    );
+    await called();
     await vi.waitFor(() => {
       expect(held()).toBe(0);
       expect(budgets.calls.strangers.streams.held).toBe(0);
       expect(budgets.calls.lookups.held).toBe(0);
     });
+  });
+});
+
+describe("security rule (SR-LIMIT-13): a call holds its share as long as the server works for it", () => {
+  const gate = () => Promise.withResolvers<void>();
+  const servedBy = (handler: () => Promise<object>) => ({
+    services: [{ service: SessionService, implementation: { checkSession: handler } }],
+  });
+  const pinged = (client: ClientHttp2Session) => new Promise((resolve) => client.ping(resolve));
+
+  test("also past its deadline, until its handler has ended", async () => {
+    const handled = gate();
+    await start(
+      {},
+      servedBy(async () => {
+        await handled.promise;
+        return {};
+      }),
+    );
+    const client = session();
+    const stream = unfinished(client, { "connect-timeout-ms": "20" }).end(good);
+    await once(stream, "close");
+    await pinged(client);
+    expect(held()).toBe(callBytes);
+    handled.resolve();
+    await holds(0);
+  });
+
+  test("also while the key of a server that calls for it is looked up, then for the client that it names", async () => {
+    const lookedUp = gate();
+    const access = testAccess(testTenant());
+    const forwardingKey: typeof access.forwardingKey = async (...asked) => {
+      await lookedUp.promise;
+      return access.forwardingKey(...asked);
+    };
+    const share = { total: 10 * callBytes, share: 2 * callBytes };
+    await start({ requestBytes: share }, { access: { ...access, forwardingKey } });
+    const client = session();
+    const from = (address: string) =>
+      unfinished(client, {
+        "ostiary-api-key": "ost_key_client:forward",
+        "ostiary-client-address": address,
+        "ostiary-client-user-agent": "test",
+      });
+    from("192.0.2.1");
+    from("192.0.2.2");
+    await holds(2);
+    lookedUp.resolve();
+    // The share of the server itself is free again.
+    await vi.waitFor(() =>
+      expect(budgets.calls.strangers.bytes.shortageOf("127.0.0.1", 2 * callBytes)).toBe(undefined),
+    );
+    from("192.0.2.3");
+    await holds(3);
+  });
+
+  test("by the size of its message when that is larger than what was sent", async () => {
+    const handled = gate();
+    const createIdentity = async () => {
+      await handled.promise;
+      return {};
+    };
+    const services = [{ service: IdentityService, implementation: { createIdentity } }];
+    await start({}, { name: "admin", services });
+    const text = JSON.stringify({
+      schemaId: "default",
+      traits: { texts: Array(10).fill("a".repeat(4_000)) },
+    });
+    unfinished(
+      session(),
+      {
+        ":path": "/ostiary.identity.v1.IdentityService/CreateIdentity",
+        authorization: "Bearer ost_key_identity:create",
+        "content-encoding": "gzip",
+      },
+      0,
+    ).end(gzipSync(text));
+    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(text.length));
+    handled.resolve();
+    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(0));
+  });
+
+  test("also when it is refused, until its answer was read", async () => {
+    await start({});
+    budgets.calls.known.bytes.take("others", 1_000 * callBytes);
+    const path = "/ostiary.session.v1.SessionService/GetCurrentSession";
+    unfinished(session(readsNothing), { ":path": path, authorization: `Bearer ${goodToken}` }).end("{}");
+    await called();
+    expect(held()).toBe(callBytes);
   });
 });
 
@@ -256,6 +356,20 @@ describe("security rule (SR-LIMIT-12): strangers have a budget of request bytes"
   });
 });
 
+test("security rule (SR-LIMIT-12): the connection of a trusted proxy takes calls after fifty of one client that had no room", async () => {
+  await start(
+    { requestBytes: { total: 10 * callBytes, share: callBytes } },
+    { trustedProxies: ["127.0.0.1"] },
+  );
+  const client = session();
+  const from = (ip: string) => unfinished(client, { "x-forwarded-for": ip });
+  from("192.0.2.1");
+  await holds(1);
+  const refusals = Array.from({ length: 52 }, () => refusalOf(from("192.0.2.1")));
+  expect(new Set(await Promise.all(refusals))).toEqual(new Set(["RATE_LIMITED"]));
+  expect(await refusalOf(from("192.0.2.2").end(good))).toBe('{"session":{"id":"a"}}');
+});
+
 describe("security rule (SR-LIMIT-14): a caller with a valid credential is served when strangers have used up their budget", () => {
   const none = { total: callBytes, share: callBytes };
 
@@ -292,6 +406,25 @@ describe("security rule (SR-LIMIT-14): a caller with a valid credential is serve
     expect(
       (await byKey.getIdentity({ identityId: "01890000-0000-7000-8000-000000000001" })).identity,
     ).toBeDefined();
+  });
+
+  test("and a stranger that is refused keeps no place in the look-ups", async () => {
+    await startUsedUp();
+    unfinished(session(readsNothing), { cookie: "a=b" }).end(good);
+    await called();
+    expect(budgets.calls.lookups.held).toBe(0);
+  });
+
+  test("and without the database it is told so", async () => {
+    const access = testAccess(testTenant());
+    const identify = () => Promise.reject(domainError("DATABASE_UNAVAILABLE", {}));
+    await start({ requestBytes: none }, { access: { ...access, identify } });
+    unfinished(session());
+    await holds(1);
+    const client = sessionClient("Connect JSON, HTTP/1.1", running.baseUrl, {
+      authorization: `Bearer ${goodToken}`,
+    });
+    expect(await reasonOf(client.checkSession({ token: "a" }))).toBe("DATABASE_UNAVAILABLE");
   });
 
   test("but one identity has no more than its share of the budget of callers with credentials", async () => {
@@ -383,6 +516,49 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     await closed;
     expect(await answered(last)).toContain("200 OK");
     expect(known.closed).toBe(false);
+  });
+
+  test.each([
+    { name: "public", by: "a session", key: goodToken, path: "session.v1.SessionService/GetCurrentSession" },
+    {
+      name: "admin",
+      by: "a key",
+      key: "ost_key_identity:read",
+      path: "identity.v1.IdentityService/GetIdentity",
+    },
+  ] as const)("one with a call of $by under way only for $by", async ({ name, key, path }) => {
+    await start({ connections: few }, { name });
+    const headers = { authorization: `Bearer ${key}`, ":path": `/ostiary.${path}` };
+    const busy = [session(), session(), session()];
+    for (const [index, client] of busy.entries()) {
+      unfinished(client, headers);
+      await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe((index + 1) * callBytes));
+    }
+    const closed = once(busy[0] as ClientHttp2Session, "close");
+    const last = await idle();
+    if (name === "public") await closed;
+    else await vi.waitFor(() => expect(last.isClosed()).toBe(true));
+    expect(busy.map((client) => client.closed || client.destroyed)).toEqual([
+      name === "public",
+      false,
+      false,
+    ]);
+  });
+
+  test("and two from one port to two addresses of the server are two", async () => {
+    await start({}, { host: "0.0.0.0" });
+    const first = createConnection({ host: "127.0.0.1", port: running.port, localAddress: "127.0.0.1" });
+    opened.push(first);
+    await once(first.resume(), "connect");
+    const from = { localAddress: "127.0.0.1", localPort: first.localPort };
+    const second = createConnection({ host: "127.0.0.2", port: running.port, ...from });
+    await once(second, "connect");
+    await vi.waitFor(() => expect(budgets.connections.open).toBe(2));
+    second.destroy();
+    await vi.waitFor(() => expect(budgets.connections.open).toBe(1));
+    const head = `POST ${check} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`;
+    first.write(`${head}content-length: 100\r\n\r\n{`);
+    await holds(1);
   });
 
   test("for the process as for each client IP, and those of a trusted proxy count for the process alone", async () => {

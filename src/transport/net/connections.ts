@@ -16,16 +16,16 @@ export interface Connection {
   end(): void;
   /** Calls back when the connection is closed, or once the returned function is called; at once if it is closed already. */
   onClose(listener: () => void): () => void;
-  /** A caller has shown a valid credential. Such a connection is closed last. */
-  prove(): void;
+  /** A caller has shown a valid credential, of a session or of an operator. Such a connection is closed later. */
+  prove(by: "session" | "operator"): void;
 }
 
 /**
- * The connections of both listeners. Beyond a limit the one that is needed least is closed for the new one: first one without a
- * call under way, the longest idle before the others; then one on which nobody has shown a valid credential.
+ * The connections of both listeners. Beyond a limit the one that is needed least is closed for the new one: strangers before
+ * people who are signed in, and these before operators; of equals first those without a call under way, the longest idle first.
  *
- * Security rule (SR-LIMIT-12): strangers who hold all connections keep nobody out: a new connection is always taken in as long as there is one
- * of a stranger to close (test/transport/budgets.test.ts).
+ * Security rule (SR-LIMIT-12): strangers, or people with an account, who hold all connections keep nobody out: a new connection is always
+ * taken in as long as there is one to close that no operator's call is under way on (test/transport/budgets.test.ts).
  */
 export class Connections {
   readonly #limits: BudgetLimits;
@@ -58,7 +58,7 @@ export class Connections {
       socket.destroy();
       return;
     }
-    const connection = new Tracked(socket, client, peer.trustedProxy);
+    const connection = new Tracked(socket, client, peer.trustedProxy ? "operator" : "stranger");
     this.#all.add(connection);
     if (client !== undefined)
       this.#byClient.set(client, (this.#byClient.get(client) ?? new Set()).add(connection));
@@ -97,16 +97,22 @@ export class Connections {
   }
 }
 
-/** Searched for only when there are too many, so that calls pay nothing for it. Never one that serves a known caller. */
+/** Searched for only when there are too many, so that calls pay nothing for it. Never one that serves an operator. */
 function leastNeeded(group: Iterable<Tracked>): Tracked | undefined {
   let least: Tracked | undefined;
   for (const connection of group) {
     const isLess = least === undefined || connection.need < least.need;
     const isOlder = connection.need === least?.need && connection.since < least.since;
-    if (connection.need < 3 && (isLess || isOlder)) least = connection;
+    if (connection.need < servesOperator && (isLess || isOlder)) least = connection;
   }
   return least;
 }
+
+/** The best caller of a connection so far. Anybody may register, so a session counts less than an API key or certificate. */
+const standings = { stranger: 0, session: 2, operator: 4 } as const;
+
+/** The need of a connection on which an operator's call is under way. */
+const servesOperator = standings.operator + 1;
 
 /** What happened since the start, in its order. */
 let moment = 0;
@@ -117,20 +123,20 @@ class Tracked implements Connection {
   readonly client: string | undefined;
   /** The moment since which it is idle or has a call under way. */
   since = ++moment;
-  #proven: boolean;
+  #standing: keyof typeof standings;
   #calls = 0;
   #left = false;
   readonly #listeners = new Set<() => void>();
 
-  constructor(socket: Socket, client: string | undefined, proven: boolean) {
+  constructor(socket: Socket, client: string | undefined, standing: keyof typeof standings) {
     this.socket = socket;
     this.client = client;
-    this.#proven = proven;
+    this.#standing = standing;
   }
 
-  /** 0: idle, 1: a stranger's call is under way, 2: idle, of a known caller, 3: a known caller's call is under way. */
+  /** How much it is needed: more with a call under way, and more with each standing. */
   get need(): number {
-    return (this.#proven ? 2 : 0) + (this.#calls > 0 ? 1 : 0);
+    return standings[this.#standing] + (this.#calls > 0 ? 1 : 0);
   }
 
   begin(): void {
@@ -141,8 +147,8 @@ class Tracked implements Connection {
     if (--this.#calls === 0) this.since = ++moment;
   }
 
-  prove(): void {
-    this.#proven = true;
+  prove(by: "session" | "operator"): void {
+    if (standings[by] > standings[this.#standing]) this.#standing = by;
   }
 
   onClose(listener: () => void): () => void {
@@ -173,6 +179,6 @@ const gone: Connection = {
 };
 
 /** The same for a socket and the TLS socket on top of it. */
-function keyOf({ remoteAddress, remotePort, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localPort}`;
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

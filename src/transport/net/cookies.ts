@@ -68,7 +68,7 @@ const ambiguous: CookieValue = { kind: "ambiguous" };
  * Finds a cookie that must have one value: any but the session's.
  *
  * Security rule (SR-COOKIE-1): a cookie that is there twice with different values is nobody's. Which of the two comes first is
- * up to whoever could plant one from a sibling host or a longer path (cookie tossing), so neither is believed.
+ * up to an attacker who plants one from a sibling host or a longer path (cookie tossing), so neither is believed.
  */
 export function findCookie(header: string | undefined, name: string): CookieValue {
   const [value, ...others] = cookieValues(header, [name], 2).get(name) ?? [];

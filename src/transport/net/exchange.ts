@@ -160,7 +160,7 @@ export function byteLengthOf(body: Uint8Array | string | undefined): number {
 }
 
 /** The declared length of a body; undefined if there is none. */
-export function declaredLength(contentLength: string | undefined): number | undefined {
+function declaredLength(contentLength: string | undefined): number | undefined {
   // Node has refused anything but digits by now; the check costs nothing and keeps NaN out of comparisons.
   return contentLength !== undefined && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : undefined;
 }

@@ -99,7 +99,12 @@ export class Http2Exchange implements Exchange {
     }
     stream.respond(headers, { endStream, waitForTrailers: trailers !== undefined });
     if (trailers !== undefined) stream.once("wantTrailers", () => this.#sendTrailers(trailers));
-    if (!endStream) stream.end(body);
+    if (!endStream) {
+      stream.end(body);
+      // Security rule (SR-LIMIT-13): an answer that its client does not read is given up, or the call would hold its share for ever. The
+      // time begins anew with each part that is read (test/transport/budgets.test.ts).
+      stream.setTimeout(this.#context.limits.requestTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    }
     this.#discardRest();
   }
 
@@ -114,7 +119,8 @@ export class Http2Exchange implements Exchange {
   }
 
   hurry(): void {
-    this.#context.onCrowded();
+    // The connection of a proxy is that of many clients: one of them does not end it for the others.
+    if (!this.peer.trustedProxy) this.#context.onCrowded();
     const timer = setTimeout(() => this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM), hurryMs);
     this.#stream.once("close", () => clearTimeout(timer));
   }

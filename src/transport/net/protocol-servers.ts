@@ -71,7 +71,7 @@ export interface ProtocolServers {
   close(): void;
 }
 
-/** What the servers are made of. */
+/** Dependencies of the servers. */
 interface ProtocolServerOptions {
   readonly limits: ListenerLimits;
   readonly peers: Peers;

@@ -47,7 +47,7 @@ export type SessionCaller = {
 /** The caller before anything is authenticated. */
 export const anonymous: Caller = { kind: "anonymous" };
 
-/** What a caller is called. */
+/** Names of a caller. */
 export interface CallerNames {
   /** In events. */
   readonly actor: EventActor;
@@ -57,7 +57,7 @@ export interface CallerNames {
   readonly key: string;
 }
 
-/** What a caller is called in events, in the log and in the keys of idempotency. */
+/** Names of a caller in events, in the log and in the keys of idempotency. */
 export function namesOf(caller: Caller): CallerNames {
   switch (caller.kind) {
     case "anonymous":

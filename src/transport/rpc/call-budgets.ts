@@ -14,7 +14,7 @@ export interface CallBudgetLimits {
   readonly streams: BudgetLimits;
 }
 
-/** What a call under way costs at least, in bytes: its objects, and what arrives of its request before it is read. */
+/** The least that a call under way counts as, in bytes: its objects, and what arrives of its request before it is read. */
 const callBytes = 16 * 1024;
 
 /** How much calls may hold that wait for their credentials to be looked up while strangers have used up their budget. */
@@ -26,8 +26,8 @@ const retryAfterMs = 1_000;
  * What calls hold of the process: bytes of their requests, and open streams.
  *
  * Security rule (SR-LIMIT-12): what is taken before the caller is known has a budget, for each client IP and for the process. A caller with a
- * valid credential has another one, for each identity, so strangers cannot use that up. What a call holds is given back once,
- * when its exchange is closed, whatever ended it (test/transport/budgets.test.ts).
+ * valid credential has another one, for each identity, so strangers cannot use that up. A call gives back what it holds once:
+ * when its exchange is closed and its handler has ended (test/transport/budgets.test.ts).
  */
 export class CallBudgets {
   readonly strangers: Budgets;
@@ -58,34 +58,37 @@ interface HeldCall {
   readonly tenant: Tenant;
 }
 
-/** What one call holds. */
+/** The share of the budgets that one call holds. */
 export class Holding {
   readonly #budgets: CallBudgets;
+  readonly #exchange: Exchange;
   #budget: Budget;
-  #holder: string;
+  #holder = "";
   /** How many shares the holder has: several for a proxy whose clients cannot be told apart. */
-  #factor: number;
+  #factor = 1;
   #amount = 0;
+  #isKnown = false;
   #given = false;
 
   /** Takes what each call costs. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   constructor(budgets: CallBudgets, call: HeldCall, showsCredential: boolean) {
     this.#budgets = budgets;
-    const { peer } = call.exchange;
-    this.#holder = call.clientIp === peer.address ? peer.subject : clientIpSubject(call.clientIp);
-    this.#factor = call.limitedClientIp?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
+    this.#exchange = call.exchange;
     this.#budget = budgets.strangers.bytes;
-    const shortage = this.#take(callBytes);
-    if (shortage === undefined) return;
-    if (!showsCredential) throw exhausted(shortage, "request bytes");
-    this.#budget = budgets.lookups;
-    const none = this.#take(callBytes);
-    if (none !== undefined) throw exhausted(none, "credentials to look up");
+    this.#countFor(call, showsCredential);
+  }
+
+  /** Counts the call for the client IP that a server with an API key names. Throws RATE_LIMITED or SERVER_OVERLOADED. */
+  forward(call: HeldCall): void {
+    this.#countFor(call, true);
   }
 
   /** Refuses a stranger whose credential was looked up in vain, and for whom there was no room. Throws RATE_LIMITED. */
   stay(): void {
-    if (this.#budget === this.#budgets.lookups) throw exhausted("share", "request bytes");
+    if (this.#budget !== this.#budgets.lookups) return;
+    // Security rule (SR-LIMIT-14): places for look-ups are for calls that wait for one, and this one has been answered.
+    this.#giveBack();
+    throw this.#exhausted("share", "request bytes");
   }
 
   /** Whether a stranger has room for a request of this size at most, or for a stream. */
@@ -100,31 +103,29 @@ export class Holding {
 
   /** Moves what is held to the budget of those with a valid credential. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   moveTo(caller: Caller): void {
-    const amount = this.#amount;
-    this.#giveBack();
-    this.#budget = this.#budgets.known.bytes;
+    this.#isKnown = true;
     // A key or certificate is an operator's, who may have it all; a session is anybody's who may register.
-    this.#holder = `${caller.kind} ${namesOf(caller).id}`;
-    this.#factor = caller.kind === "session" ? 1 : Number.POSITIVE_INFINITY;
-    const shortage = this.#take(amount);
-    if (shortage !== undefined) throw exhausted(shortage, "request bytes", "device");
+    const holder = `${caller.kind} ${namesOf(caller).id}`;
+    const factor = caller.kind === "session" ? 1 : Number.POSITIVE_INFINITY;
+    const shortage = this.#move(this.#budgets.known.bytes, holder, factor, this.#amount);
+    if (shortage !== undefined) throw this.#exhausted(shortage, "request bytes", "device");
   }
 
   /** Takes more as a request arrives; `bytes` of it are there. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   grow(bytes: number): void {
-    if (bytes <= this.#amount) return;
-    const shortage = this.#take(bytes - this.#amount);
-    if (shortage !== undefined) throw exhausted(shortage, "request bytes");
+    // Once the exchange has been closed nothing would give it back.
+    if (this.#given || bytes <= this.#amount) return;
+    const more = bytes - this.#amount;
+    const shortage = this.#budget.take(this.#holder, more, this.#factor);
+    if (shortage !== undefined) throw this.#exhausted(shortage, "request bytes");
+    this.#amount = bytes;
   }
 
   /** Holds an open stream from now on. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   becomeStream(): void {
-    const { strangers, known } = this.#budgets;
-    const { streams } = this.#budget === known.bytes ? known : strangers;
-    this.#giveBack();
-    this.#budget = streams;
-    const shortage = this.#take(1);
-    if (shortage !== undefined) throw exhausted(shortage, "streams");
+    const { streams } = this.#isKnown ? this.#budgets.known : this.#budgets.strangers;
+    const shortage = this.#move(streams, this.#holder, this.#factor, 1);
+    if (shortage !== undefined) throw this.#exhausted(shortage, "streams");
   }
 
   /** Gives everything back, for good. */
@@ -133,21 +134,44 @@ export class Holding {
     this.#given = true;
   }
 
-  #take(amount: number): Shortage | undefined {
-    // The exchange has been closed meanwhile: nothing would give it back.
+  #countFor(call: HeldCall, showsCredential: boolean): void {
+    const { strangers, lookups } = this.#budgets;
+    const { peer } = call.exchange;
+    const holder = call.clientIp === peer.address ? peer.subject : clientIpSubject(call.clientIp);
+    const factor = call.limitedClientIp?.isShared ? call.tenant.settings.throttle.unlistedProxyFactor : 1;
+    const shortage = this.#move(strangers.bytes, holder, factor, callBytes);
+    if (shortage === undefined) return;
+    if (!showsCredential) throw this.#exhausted(shortage, "request bytes");
+    const none = this.#move(lookups, holder, factor, callBytes);
+    if (none !== undefined) throw this.#exhausted(none, "credentials to look up");
+  }
+
+  /** Holds another amount, of another budget or for another holder. If something is missing it holds what it held. */
+  #move(budget: Budget, holder: string, factor: number, amount: number): Shortage | undefined {
     if (this.#given) return undefined;
-    const shortage = this.#budget.take(this.#holder, amount, this.#factor);
-    if (shortage === undefined) this.#amount += amount;
-    return shortage;
+    const shortage = budget.take(holder, amount, factor);
+    if (shortage !== undefined) return shortage;
+    this.#giveBack();
+    this.#budget = budget;
+    this.#holder = holder;
+    this.#factor = factor;
+    this.#amount = amount;
+    return undefined;
   }
 
   #giveBack(): void {
     if (this.#amount > 0) this.#budget.giveBack(this.#holder, this.#amount);
     this.#amount = 0;
   }
+
+  #exhausted(shortage: Shortage, what: string, scope: "address" | "device" = "address"): Error {
+    // The answer to a stranger for whom there was no room is not held for long.
+    if (!this.#isKnown) this.#exchange.hurry();
+    return exhausted(shortage, what, scope);
+  }
 }
 
-function exhausted(shortage: Shortage, what: string, scope: "address" | "device" = "address"): Error {
+function exhausted(shortage: Shortage, what: string, scope: "address" | "device"): Error {
   if (shortage === "share") {
     const message = `Too many ${what} of this caller are under way.`;
     return domainError("RATE_LIMITED", { scope }, { message, retryAfterMs });
@@ -156,10 +180,10 @@ function exhausted(shortage: Shortage, what: string, scope: "address" | "device"
 }
 
 /** What a budget has no more of: for the one holder, or at all. */
-export type Shortage = "share" | "total";
+type Shortage = "share" | "total";
 
-/** Counts who holds how much of a resource. All that is taken must be given back, whatever ends the holding. */
-export class Budget {
+/** Counts who holds how much of a resource. All that is taken must be given back. */
+class Budget {
   readonly #limits: BudgetLimits;
   readonly #byHolder = new Map<string, number>();
   #held = 0;

@@ -67,6 +67,8 @@ export class Call implements FlowCaller, HandlerContext {
   forwarder: Extract<Caller, { kind: "api_key" }> | undefined;
   /** What the call holds of the budgets. */
   holding: Holding | undefined;
+  /** The work of a unary call, which may outlast its answer. Undefined before it begins, and for a stream. */
+  work: Promise<unknown> | undefined;
   /** The client IP as limits count it; undefined where it is not known. */
   limitedClientIp: LimitedClientIp | undefined;
   tenant: Tenant;

@@ -39,7 +39,7 @@ export function unknownCertificate(problem: string): DomainError {
  * URI and DNS names of Node's text form, `DNS:a.example, URI:spiffe://b/c`. Node quotes a value as JSON if it
  * holds anything that could be taken for the end of it (CVE-2021-44532), so a quoted one is read as JSON.
  */
-export function subjectAlternativeNames(text: string | undefined): readonly string[] {
+function subjectAlternativeNames(text: string | undefined): readonly string[] {
   const names: string[] = [];
   for (const match of (text ?? "").matchAll(/(?:^|, )(DNS|URI):("(?:[^"\\]|\\.)*"|[^",]*)(?=, |$)/g)) {
     const value = match[2] ?? "";

@@ -26,8 +26,8 @@ const classLimits: Readonly<Record<RateClass, LocalLimitName | undefined>> = {
 };
 
 /**
- * What only somebody sends who was never given it, and what costs a query. What is malformed is refused by its checksum, at no
- * cost, so it counts for nobody who shares the client IP. Ended sessions and keys are what honest clients come with.
+ * Reasons that count as guesses: the credential is well-formed and unknown, so its check costs a query. Malformed ones are
+ * refused by their checksum, at no cost. Ended sessions and keys come from honest clients.
  */
 const guesses: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   "SESSION_TOKEN_UNKNOWN",
@@ -66,7 +66,7 @@ export class ClientLimits {
   take(call: Call, route: LimitedRoute, tenant: Tenant): number {
     call.limitedClientIp = this.#counted(call, route);
     const name = classLimits[route.rateClass];
-    // Security rule (SR-LIMIT-7): who shows a session is counted by it, so that nobody who shares the client IP can use that up.
+    // Security rule (SR-LIMIT-7): calls with a session are counted by session, so that others of the client IP cannot use that up.
     if (name === undefined || isAuthenticated(route)) return 0;
     return this.#takeByClientIp(call, tenant, name);
   }

@@ -10,7 +10,7 @@ import { DomainError, type ErrorReason, errorTexts, type UserSentence } from "..
 import type { FieldViolation } from "../../domain/field-violation.ts";
 
 /** The domain of google.rpc.ErrorInfo in every error of the server. */
-export const errorDomain = "ostiary";
+const errorDomain = "ostiary";
 
 /** The code of each reason: what a caller sees who knows nothing of reasons. TypeScript fails if one is missing. */
 const reasonCodes: Readonly<Record<ErrorReason, Code>> = {

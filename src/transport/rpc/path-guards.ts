@@ -21,8 +21,8 @@ export const noGuards: PathGuards = { admit: () => true };
 /**
  * Guards the plain paths of the admin listener. `/metrics` needs no credentials of a scraper on the same machine, as long as it
  * asks by an address or name of the machine (`host` is `server.admin.host`), and nothing says that it forwards for someone else.
- * The other paths need none of whoever asks by such a name; a browser on this machine that was led here by another name gets
- * nothing (own-names.ts). Else an API key or certificate with `metrics:read` is needed.
+ * The other paths need no credentials, except from a browser on this machine that uses another name
+ * (own-names.ts). Else an API key or certificate with `metrics:read` is needed.
  *
  * Security rule (SR-LIMIT-6): a key is guessed against the same count, whichever path it is tried at.
  */

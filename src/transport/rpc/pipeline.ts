@@ -42,10 +42,18 @@ export class Pipeline {
 
   /** Lets a call through, up to the reading of its request, or throws what refuses it. */
   async admit(call: Call, route: GuardedRoute): Promise<void> {
-    // Nearly all calls need no look-up here; a promise for nothing costs a turn.
-    const limited = this.#limitByClientIp(call, route);
-    if (limited !== undefined) await limited;
+    const { clientLimits } = this.#deps;
+    const { forwardingKey } = call;
+    const retryAfterMs = clientLimits.take(
+      call,
+      forwardingKey === undefined ? route : forwarding(route),
+      call.tenant,
+    );
+    if (retryAfterMs > 0 && !mayShowSession(call, route)) throw beyondLimit(retryAfterMs);
     const holding = this.#hold(call);
+    // Nearly all calls need no look-up here; a promise for nothing costs a turn.
+    if (forwardingKey !== undefined) await this.#limitForwarded(call, route, forwardingKey, holding);
+    else if (retryAfterMs > 0) await this.#limitBySession(call, route, retryAfterMs);
     const admission = await this.#authorize(call, route, call.setCookies);
     call.admit(admission, this.#deps.clock.now());
     const { caller } = call;
@@ -68,31 +76,19 @@ export class Pipeline {
     await this.#deps.access.admit(exchange, route.access, route.name);
   }
 
-  /** Step 1. Throws RATE_LIMITED; for the call of a server that forwards, an API_KEY_ reason or REQUEST_INVALID as well. */
-  #limitByClientIp(call: Call, route: LimitedRoute): Promise<void> | undefined {
-    const { forwardingKey } = call;
-    if (forwardingKey !== undefined) return this.#limitForwarded(call, route, forwardingKey);
-    const retryAfterMs = this.#deps.clientLimits.take(call, route, call.tenant);
-    return retryAfterMs === 0 ? undefined : this.#limitBySession(call, route, retryAfterMs);
-  }
-
   /**
    * Checks the key of a server that says for whom it calls, and counts the call for that client IP.
    *
    * Security rule (SR-ACCESS-5): until its key is found live and with the scope, the caller is a stranger. A failed key is counted for the IP
    * address that the call comes from, not for the one that it names. The call is refused and never goes on as a call of the peer
    * (test/transport/client-forward.test.ts).
+   *
+   * Throws an API_KEY_ reason, REQUEST_INVALID or RATE_LIMITED.
    */
-  async #limitForwarded(call: Call, route: LimitedRoute, key: string): Promise<void> {
+  async #limitForwarded(call: Call, route: LimitedRoute, key: string, holding: Holding): Promise<void> {
     const { access, clientLimits } = this.#deps;
     const { exchange, tenant } = call;
-    const asForwarder = {
-      name: route.name,
-      access: { kind: "api_key", scope: forwardingScope },
-      rateClass: RateClass.CHECK,
-    } as const;
-    clientLimits.take(call, asForwarder, tenant);
-    const apiKey = await clientLimits.lookUp(call, asForwarder, tenant, () =>
+    const apiKey = await clientLimits.lookUp(call, forwarding(route), tenant, () =>
       access.forwardingKey(exchange, key),
     );
     const { clientIp, userAgent } = readForwardedClient(exchange);
@@ -100,19 +96,19 @@ export class Pipeline {
     call.userAgent = userAgent;
     call.forwarder = { kind: "api_key", apiKey };
     const retryAfterMs = clientLimits.take(call, route, tenant);
+    holding.forward(call);
     if (retryAfterMs > 0) await this.#limitBySession(call, route, retryAfterMs);
   }
 
   /** Security rule (SR-LIMIT-7): a live session is served whatever others of its client IP do, as often as one session may. */
   async #limitBySession(call: Call, route: LimitedRoute, retryAfterMs: number): Promise<void> {
-    const refused = domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs });
-    const { access } = route;
-    if ((access.kind !== "anyone" && access.kind !== "flow") || !access.withSession) throw refused;
+    const refused = beyondLimit(retryAfterMs);
+    if (!mayShowSession(call, route)) throw refused;
     try {
       await this.#authorize(call, { ...route, access: { kind: "session", demands: [] } });
     } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      // Whatever is wrong with what was shown: it is no session, so the client IP counts.
+      if (!refusesCredential(error)) throw error;
+      // No session was shown, so the client IP counts.
       throw error.reason === "RATE_LIMITED" && error.metadata.scope === "device" ? error : refused;
     }
   }
@@ -132,25 +128,25 @@ export class Pipeline {
     return admission;
   }
 
-  /** What step 4 is about is held from here on, as a stranger's: to look credentials up takes time as well. */
+  /**
+   * Charges a call to the strangers' budget, before credentials are looked up, which takes time as well. It is charged until
+   * its exchange is closed and its handler, which may outlast a deadline or a reset, has ended.
+   */
   #hold(call: Call): Holding {
-    try {
-      const holding = new Holding(this.#deps.budgets, call, showsCredential(call));
-      call.exchange.onClosed(() => holding.release());
-      call.holding = holding;
-      return holding;
-    } catch (error) {
-      // An answer that is not read is held as well, and this one has no room in the budget.
-      call.exchange.hurry();
-      throw error;
-    }
+    const holding = new Holding(this.#deps.budgets, call, showsCredential(call));
+    const release = () => holding.release();
+    call.exchange.onClosed(() =>
+      call.work === undefined ? release() : void call.work.then(release, release),
+    );
+    call.holding = holding;
+    return holding;
   }
 
   /** Step 4. Throws RATE_LIMITED or SERVER_OVERLOADED. */
   #takeBudget(call: Call, caller: Caller, holding: Holding, isStream: boolean): void {
     if (caller.kind !== "anonymous") {
       holding.moveTo(caller);
-      call.exchange.peer.connection.prove();
+      call.exchange.peer.connection.prove(caller.kind === "session" ? "session" : "operator");
     } else holding.stay();
     if (isStream) holding.becomeStream();
   }
@@ -170,15 +166,35 @@ export class Pipeline {
         access.identify(exchange),
       );
     } catch (error) {
-      if (error instanceof DomainError) return anonymous;
+      if (refusesCredential(error)) return anonymous;
       throw error;
     }
   }
 }
 
-function showsCredential({ exchange, forwarder }: Call): boolean {
+/** How the look-up of the key of a server that says for whom it calls is counted. */
+function forwarding({ name }: LimitedRoute) {
+  const access = { kind: "api_key", scope: forwardingScope } as const;
+  return { name, access, rateClass: RateClass.CHECK } as const;
+}
+
+function beyondLimit(retryAfterMs: number): DomainError {
+  return domainError("RATE_LIMITED", { scope: "address" }, { retryAfterMs });
+}
+
+/** Whether a call beyond the limit of its client IP is worth a look-up: a live session would be served. */
+function mayShowSession(call: Call, { access }: LimitedRoute): boolean {
+  return (access.kind === "anyone" || access.kind === "flow") && access.withSession && showsCredential(call);
+}
+
+/** Whether a credential was looked at and is not valid; without its database the server cannot say. */
+function refusesCredential(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.reason !== "DATABASE_UNAVAILABLE";
+}
+
+function showsCredential({ exchange, forwardingKey }: Call): boolean {
   return (
-    forwarder !== undefined ||
+    forwardingKey !== undefined ||
     exchange.header("authorization") !== undefined ||
     exchange.header("cookie") !== undefined ||
     exchange.peer.certificate !== undefined

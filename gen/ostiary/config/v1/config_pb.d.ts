@@ -182,8 +182,9 @@ export declare const ServerSchema: GenMessage<Server>;
  */
 export declare type Budgets = Message<"ostiary.config.v1.Budgets"> & {
   /**
-   * Open connections. For one more the connection that is needed least is closed: first the one that has been idle
-   * longest, then the oldest on which nobody has shown a valid credential.
+   * Open connections. For one more the connection that is needed least is closed: those of strangers first, then
+   * those of people who are signed in, then those of API keys and client certificates; among these the one
+   * that has been idle longest. One with an operator's call under way is never closed for another.
    *
    * @generated from field: uint32 connections = 1;
    */
@@ -198,7 +199,7 @@ export declare type Budgets = Message<"ostiary.config.v1.Budgets"> & {
 
   /**
    * Bytes of requests under way. A call counts as 16 KiB at least, until its answer has gone out. At least
-   * `max_request_bytes`.
+   * twice `max_request_bytes`.
    *
    * @generated from field: uint32 request_bytes = 3;
    */

@@ -1,4 +1,4 @@
-/** What the contract has for each method: all that is converted of a new one is here. */
+/** Conversions for each method; a new method adds its own here. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { MethodKind as ProtoMethodKind } from "../../../../gen/ostiary/common/v1/method_kind_pb.js";
 import type { MethodOfferSchema, SettingsOfferSchema } from "../../../../gen/ostiary/flow/v1/flow_pb.js";

@@ -5,15 +5,20 @@ import type { LoginOutcome } from "../../../domain/flow/login/login-flows.ts";
 import type { RecoveryOutcome } from "../../../domain/flow/recovery/recovery-flows.ts";
 import type { RegistrationOutcome } from "../../../domain/flow/registration/registration-flows.ts";
 import type { SettingsOutcome } from "../../../domain/flow/settings/settings-flows.ts";
-import type { AnsweredBefore, Flow, FlowCompleted, FlowOutcome } from "../../../domain/flow/shared/flow.ts";
+import type {
+  AnsweredBefore,
+  CreatedFlow,
+  Flow,
+  FlowCompleted,
+  FlowOutcome,
+} from "../../../domain/flow/shared/flow.ts";
 import type { VerificationOutcome } from "../../../domain/flow/verification/verification-flows.ts";
-import { deviceCookie, sessionCookie } from "../../net/cookies.ts";
+import { browserCookie, deviceCookie, sessionCookie } from "../../net/cookies.ts";
 import type { Call } from "../call.ts";
 import { toTimestamp } from "../convert/common.ts";
 import { toFlow } from "../convert/flow.ts";
 import { toRejected } from "../convert/rejection.ts";
 import { toSession } from "../convert/session.ts";
-import { acceptCreated } from "./flow-caller.ts";
 import type { ProfileOf } from "./identity-profiles.ts";
 
 /** An outcome that was not answered before. */
@@ -173,4 +178,10 @@ function toContinueWith(flows: {
       ? []
       : [{ action: { case: "settings" as const, value: { flow: toFlow(settings) } } }]),
   ];
+}
+
+/** Sets the browser cookie where one was made for the flow, and gives the flow. */
+export function acceptCreated(call: Call, { flow, newBrowserToken }: CreatedFlow): Flow {
+  if (newBrowserToken !== undefined) call.setCookie(browserCookie(call.tenant, newBrowserToken.reveal()));
+  return flow;
 }

@@ -15,8 +15,7 @@ import { toFlow } from "../convert/flow.ts";
 import { toTenantProfile } from "../convert/tenant-profile.ts";
 import { fromValues } from "../convert/value.ts";
 import { SharedAnswer, share } from "../unary/shared-answer.ts";
-import { answerForm, type FreshForm } from "./flow-answer.ts";
-import { acceptCreated, flowCallerOf } from "./flow-caller.ts";
+import { acceptCreated, answerForm, type FreshForm } from "./flow-answer.ts";
 import type { FlowSubmits } from "./flow-submits.ts";
 
 /** How long a page may use a cached profile. It only changes with a restart. */
@@ -33,7 +32,7 @@ export class FlowService implements ServiceImpl<typeof Contract> {
 
   async getFlow({ flowId }: GetFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const found = await this.#deps.flows.get(flowCallerOf(call), flowId);
+    const found = await this.#deps.flows.get(call, flowId);
     return found.kind === "found"
       ? { flow: toFlow(found.flow), replaced: false }
       : { flow: toFlow(acceptCreated(call, found.replacement)), replaced: true };
@@ -43,14 +42,14 @@ export class FlowService implements ServiceImpl<typeof Contract> {
     const call = callOf(context);
     const { step: pressed, traitsEtag } = request;
     const values = fromValues(request.values);
-    const caller = flowCallerOf(call, request.deviceToken);
+    call.deviceToken = request.deviceToken;
     let kind: FormOutcome["kind"] = "login";
     return this.#deps.submits.run(
       call,
       request,
       SubmitFormResponseSchema,
       async (submission) => {
-        const form = await this.#deps.flows.submit(caller, { ...submission, pressed, values, traitsEtag });
+        const form = await this.#deps.flows.submit(call, { ...submission, pressed, values, traitsEtag });
         kind = form.kind;
         return form.outcome;
       },

@@ -8,7 +8,7 @@ import type {
 import { toClientData } from "../../../domain/flow/shared/client-data.ts";
 import type { AnsweredBefore } from "../../../domain/flow/shared/flow.ts";
 import type { FlowAnswers, KeptAnswer } from "../../../domain/flow/shared/flow-answers.ts";
-import type { FlowSubmission } from "../../../domain/form/submission.ts";
+import type { FlowSubmission, SubmittedStep } from "../../../domain/form/submission.ts";
 import { instantOf } from "../../../domain/instant.ts";
 import type { NewSession } from "../../../domain/session/session.ts";
 import { sessionCookie } from "../../net/cookies.ts";
@@ -118,4 +118,11 @@ function sessionOf({ completed }: Outcome): NewSession | undefined {
   )?.session;
   if (given === undefined) return undefined;
   return "session" in given ? given.session : given;
+}
+
+/** The step that was submitted: the name of the field that is set, and the fields within. */
+export function stepOf(step: { case: string | undefined; value?: object }): SubmittedStep {
+  if (step.case === undefined) throw new Error("validation lets no request without a step through");
+  const { $typeName: _name, ...fields } = { $typeName: "", ...step.value };
+  return { name: step.case, fields };
 }

@@ -12,9 +12,8 @@ import { callOf } from "../call.ts";
 import { fromStruct } from "../convert/common.ts";
 import { fromDemands } from "../convert/demand.ts";
 import { fromClient, toFlow } from "../convert/flow.ts";
-import { answerSignIn } from "./flow-answer.ts";
-import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
-import type { FlowSubmits } from "./flow-submits.ts";
+import { acceptCreated, answerSignIn } from "./flow-answer.ts";
+import { type FlowSubmits, stepOf } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.LoginService. */
 export class LoginService implements ServiceImpl<typeof Contract> {
@@ -26,7 +25,7 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 
   async createLoginFlow(request: CreateLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#deps.flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(call, {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -39,12 +38,13 @@ export class LoginService implements ServiceImpl<typeof Contract> {
 
   async submitLoginFlow(request: SubmitLoginFlowRequest, context: HandlerContext) {
     const call = callOf(context);
+    call.deviceToken = request.deviceToken;
     return this.#deps.submits.run(
       call,
       request,
       SubmitLoginFlowResponseSchema,
       (submission) =>
-        this.#deps.flows.submit(flowCallerOf(call, request.deviceToken), {
+        this.#deps.flows.submit(call, {
           ...submission,
           identifier: request.identifier,
           step: stepOf(request.step),

@@ -10,9 +10,8 @@ import { toClientData } from "../../../domain/flow/shared/client-data.ts";
 import { callOf } from "../call.ts";
 import { fromStruct } from "../convert/common.ts";
 import { fromClient, toFlow } from "../convert/flow.ts";
-import { answerRecovery } from "./flow-answer.ts";
-import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
-import type { FlowSubmits } from "./flow-submits.ts";
+import { acceptCreated, answerRecovery } from "./flow-answer.ts";
+import { type FlowSubmits, stepOf } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.RecoveryService. */
 export class RecoveryService implements ServiceImpl<typeof Contract> {
@@ -24,7 +23,7 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
 
   async createRecoveryFlow(request: CreateRecoveryFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#deps.flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(call, {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -35,12 +34,13 @@ export class RecoveryService implements ServiceImpl<typeof Contract> {
 
   async submitRecoveryFlow(request: SubmitRecoveryFlowRequest, context: HandlerContext) {
     const call = callOf(context);
+    call.deviceToken = request.deviceToken;
     return this.#deps.submits.run(
       call,
       request,
       SubmitRecoveryFlowResponseSchema,
       (submission) =>
-        this.#deps.flows.submit(flowCallerOf(call, request.deviceToken), {
+        this.#deps.flows.submit(call, {
           ...submission,
           address: request.address,
           step: stepOf(request.step),

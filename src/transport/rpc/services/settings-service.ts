@@ -10,9 +10,8 @@ import { toClientData } from "../../../domain/flow/shared/client-data.ts";
 import { callOf } from "../call.ts";
 import { fromStruct } from "../convert/common.ts";
 import { fromClient, toFlow } from "../convert/flow.ts";
-import { answerSettings } from "./flow-answer.ts";
-import { acceptCreated, flowCallerOf, stepOf } from "./flow-caller.ts";
-import type { FlowSubmits } from "./flow-submits.ts";
+import { acceptCreated, answerSettings } from "./flow-answer.ts";
+import { type FlowSubmits, stepOf } from "./flow-submits.ts";
 
 /** ostiary.flow.v1.SettingsService. */
 export class SettingsService implements ServiceImpl<typeof Contract> {
@@ -24,7 +23,7 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
 
   async createSettingsFlow(request: CreateSettingsFlowRequest, context: HandlerContext) {
     const call = callOf(context);
-    const created = await this.#deps.flows.create(flowCallerOf(call), {
+    const created = await this.#deps.flows.create(call, {
       client: fromClient(request.client),
       returnTo: request.returnTo,
       clientData: toClientData(fromStruct(request.clientData)),
@@ -39,7 +38,7 @@ export class SettingsService implements ServiceImpl<typeof Contract> {
       request,
       SubmitSettingsFlowResponseSchema,
       (submission) =>
-        this.#deps.flows.submit(flowCallerOf(call), {
+        this.#deps.flows.submit(call, {
           ...submission,
           traits: fromStruct(request.traits) ?? {},
           traitsEtag: request.traitsEtag,

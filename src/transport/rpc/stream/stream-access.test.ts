@@ -29,7 +29,7 @@ test.each(["api_key", "session"])(
   },
 );
 
-test("nothing is looked at of those of whom nothing was asked, nor after the stream", async () => {
+test("a stream without a credential is not checked, nor is one that has ended", async () => {
   const open = admitting(0);
   watchAccess(open.pipeline, call, route("anyone"), 0, () => expect.unreachable());
   const over = admitting(0);

@@ -16,7 +16,7 @@ export function watchAccess(
   intervalMs: number,
   onEnd: (error: unknown) => void,
 ): () => void {
-  // Whom nothing was asked of has nothing that could end.
+  // A stream without a credential has no permission that could end.
   if (route.access.kind !== "api_key" && route.access.kind !== "session") return () => {};
   let watching = true;
   let timer: NodeJS.Timeout | undefined;

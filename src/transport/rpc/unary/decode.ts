@@ -20,7 +20,7 @@ export type Codec = "json" | "proto";
 const maxLocatedLength = 8 * 1024;
 
 /** How many objects and arrays, or messages, may lie within each other. */
-export const maxNesting = 100;
+const maxNesting = 100;
 
 // Strict, so that two texts never become the same by replacement characters; a byte-order mark is no JSON.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -122,7 +122,7 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /** Whether JSON text opens more than `limit` objects and arrays within each other. Knows nothing else of JSON. */
-export function exceedsJsonDepth(text: Uint8Array, limit: number): boolean {
+function exceedsJsonDepth(text: Uint8Array, limit: number): boolean {
   // Each level costs a byte, so nearly all requests are too short to be deep.
   if (text.length <= limit) return false;
   let depth = 0;

@@ -32,6 +32,7 @@ export async function serveUnary(
     const timeoutMs = wire.timeoutMs(call.exchange);
     call.begin(route.method, wire.protocol, timeoutMs);
     const work = carryOut(deps, route, wire, call);
+    call.work = work;
     message = await (timeoutMs === undefined ? work : withDeadline(work, timeoutMs, call));
   } catch (cause) {
     error = toConnectError(cause, call.id);
@@ -49,6 +50,8 @@ async function carryOut(
   await pipeline.admit(call, route);
   const grow = (length: number) => call.holding?.grow(length);
   const bytes = await wire.readMessage(call.exchange, { maxBytes: maxRequestBytes, grow });
+  // What arrived compressed, or in the query, is larger than what was counted.
+  grow(bytes.length);
   // Decoded and validated in the same turn, so that of many large messages one at a time is in memory in its decoded form.
   const request = decodeMessage(method.input, wire.codec, bytes, jsonTypes, closed);
   pipeline.check(call, method, request);
