@@ -20,6 +20,7 @@ import {
   verifiedAccount,
 } from "../support/deletion.ts";
 import { refusal } from "../support/errors.ts";
+import { announceJob } from "../support/jobs.ts";
 import { settingsAfter } from "../support/links.ts";
 import { administer } from "../support/postgres.ts";
 
@@ -256,11 +257,7 @@ test("the server deletes what is due, inactive accounts as well, and nothing tha
   const later = await verifiedAccount(app);
   await deleteAccount(app, later.sessionToken);
   app.clock.advance(1);
-  await vi.waitFor(
-    () =>
-      administer(app.databaseUrl, (query) => query("SELECT graphile_worker.add_job('delete_due_accounts')")),
-    { timeout: 10_000 },
-  );
+  await announceJob(app.databaseUrl, "delete_due_accounts");
   for (const { id, email } of [due, inactive]) {
     await vi.waitFor(
       async () =>

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { newId } from "../../src/domain/ids.ts";
 import { openStorage } from "../../src/storage/storage.ts";
 import { defaultTestOptions, openTestStorage } from "../support/database.ts";
+import { announceJob } from "../support/jobs.ts";
 import { aMessage, testOutbox } from "../support/messages.ts";
 import { administer } from "../support/postgres.ts";
 import {
@@ -81,7 +82,7 @@ test("the server's own job removes what has expired, keeps the rest, and survive
   const { scope, flows, sessions } = await seed();
   const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
-    await enqueue();
+    await announceJob(storage.url, "remove_expired");
     await vi.waitFor(
       async () =>
         expect(
@@ -110,7 +111,7 @@ test("the server's own job removes what has expired, keeps the rest, and survive
     );
     const late = aFlow("login", { expiresAt: afterNoon(-61) });
     await openStorageAndCreate(late);
-    await enqueue();
+    await announceJob(storage.url, "remove_expired");
     await vi.waitFor(
       async () => expect(await storage.flows.find(scope, "login", late.digest)).toBeUndefined(),
       { timeout: 15_000 },
@@ -146,7 +147,7 @@ test("messages are removed when they ended longer ago than their retention, supp
   await storage.messages.enqueue(scope, [testOutbox.seal(waiting)]);
   const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
-    await enqueue();
+    await announceJob(storage.url, "remove_expired");
     const left = () =>
       administer(storage.url, (query) => query<{ id: string }>("SELECT id FROM ostiary.message ORDER BY id"));
     const expected = [waiting.id, fresh.id].sort();
@@ -184,7 +185,7 @@ test("invitations are removed when they were used or revoked, or expired, longer
 
   const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   try {
-    await enqueue();
+    await announceJob(storage.url, "remove_expired");
     const left = () => Promise.all(invitations.map(({ id }) => storage.invitations.find(scope, id)));
     await vi.waitFor(
       async () =>
@@ -203,11 +204,3 @@ test("jobs are stopped even before they have started", async () => {
   const jobs = storage.startJobs({ retentionMs, messageRetentionMs, clock: { now: () => noon } });
   await jobs.stop();
 });
-
-/** What the schedule does every few minutes. */
-async function enqueue(): Promise<void> {
-  await vi.waitFor(
-    () => administer(storage.url, (query) => query("SELECT graphile_worker.add_job('remove_expired')")),
-    { timeout: 10_000 },
-  );
-}
