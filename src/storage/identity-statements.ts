@@ -14,7 +14,7 @@ interface IdentityInsertion {
   readonly identifiers: string;
   readonly verifiableAddresses: string;
   readonly recoveryAddresses: string;
-  /** The password's hash, or null. */
+  /** The parameter of `credentialParameter`, or null. */
   readonly credential: string;
   /** Whether an operator sets it. */
   readonly byOperator: "true" | "false";

@@ -4,7 +4,7 @@ import type { NormalisedIdentifier } from "../identifier/normalise.ts";
 import { isSameAddress, type ProofTarget, verifiedAddresses } from "./addresses.ts";
 import type { Identity } from "./identity.ts";
 
-/** Who gets back in by what was typed. */
+/** The owner of the account that a typed identifier or address leads to. */
 export interface RecoveryOwner extends Identity {
   /**
    * Whether nobody has claimed the account yet: it has no verified address, and at least one credential, all of which were set

@@ -19,8 +19,8 @@ export function isAnother(typed: EnteredIdentifier, chosen: EnteredIdentifier): 
 }
 
 /**
- * What the attempts of an account are counted by: what was typed, whether or not anybody has it. Whoever proves again who
- * they are types nothing; then it is whatever they are known by.
+ * What the attempts of an account are counted by: what was typed, whether or not anybody has it. Owners who prove again
+ * who they are type nothing; then it is each identifier that they have.
  */
 export function countedNames(
   entered: EnteredIdentifier | undefined,

@@ -52,7 +52,7 @@ export class LinkMethod implements ChallengeMethod {
   }
 
   /**
-   * Whoever holds the flow that the opened link began has shown that link.
+   * The holder of the flow that an opened link began has shown that link.
    *
    * Security rule (SR-CODE-6): that one link, and none that its flow has sent since, maybe to another address (ASVS V6.6.2).
    */
