@@ -110,7 +110,7 @@ export function enabledMethods<Method extends CredentialMethod>(
 
 /**
  * A way to sign in with something that is known or had. Flow kinds know only this interface and the ones below; adding a
- * method is one folder beside password/ and a line in src/app-domain.ts. A method imports no other method.
+ * method is one folder beside password/ and a line in create-methods.ts. A method imports no other method.
  */
 export interface LoginMethod extends CredentialMethod {
   readonly kind: MethodKind;
@@ -126,8 +126,8 @@ export interface LoginMethod extends CredentialMethod {
    * Tries the proof. For an account that does not exist, is inactive or has no such credential (`candidate` or
    * its credential undefined) it does the same work and gives the same answer as for a wrong secret.
    *
-   * Who is proved first and has a credential of a method that can be second shows that one as well, unless the proof is
-   * worth `aal2` by itself.
+   * A first proof is followed by a second one where the account has a credential of a method that can be second, unless the
+   * first is worth `aal2` by itself.
    */
   proveLogin(attempt: LoginAttempt): Promise<LoginProved | StepRejected | StepContinues | StepRedirects>;
 }

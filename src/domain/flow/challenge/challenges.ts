@@ -2,13 +2,13 @@ import { channelOf, type MessageContent, newMessage } from "../../courier/messag
 import type { Outbox, SealedMessage } from "../../courier/outbox.ts";
 import { DomainError, domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
-import { type Node, nodeName } from "../../form/form.ts";
+import { nodeName } from "../../form/form.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { SubmittedStep } from "../../form/submission.ts";
 import type { ProofTarget } from "../../identity/addresses.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { Instant } from "../../instant.ts";
-import type { ChallengeKind, FlowKind, MethodKind } from "../../kinds.ts";
+import type { ChallengeKind, FlowKind } from "../../kinds.ts";
 import * as messages from "../../message/message.ts";
 import type { Authentication, ChallengeMethod, CodeStrength } from "../../method/method.ts";
 import type { Clock, Tokens } from "../../ports.ts";
@@ -95,17 +95,6 @@ export class Challenges {
     const method = this.#methods.get(kind);
     if (method === undefined) throw new Error(`no method ${kind}`);
     return method;
-  }
-
-  get methods(): readonly ChallengeMethod[] {
-    return this.#deps.methods;
-  }
-
-  /** The buttons that ask for them; where `among` is given, for those of them alone. */
-  requestNodes(tenant: Tenant, flow: FlowKind, among?: readonly MethodKind[]): readonly Node[] {
-    return this.offered(tenant, flow)
-      .filter((kind) => among?.includes(kind) ?? true)
-      .flatMap((kind) => this.method(kind).requestNodes(flow));
   }
 
   /** From when on another secret can be asked for. */

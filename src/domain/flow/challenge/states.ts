@@ -48,7 +48,7 @@ interface ChallengeRules<K extends KindTypes> {
   /** Why nothing is done in this attempt. Default: it is done. */
   refuse?(attempt: AttemptOf<K>): NotAccepted | undefined;
   /** What follows from a proof. */
-  prove(attempt: AttemptOf<K>, proved: ProvedAddress): Promise<StepResult<K>>;
+  prove(attempt: AttemptOf<K, Awaits<K> | Confirms<K>>, proved: ProvedAddress): Promise<StepResult<K>>;
   /** What is recorded of a secret that was not accepted. Default: nothing. */
   failure?(attempt: AttemptOf<K>, rejected: NotAccepted, method: ChallengeKind): NotAccepted["event"];
 }
@@ -77,6 +77,9 @@ export function challengeStates<K extends KindTypes>(rules: ChallengeRules<K>) {
     resend: {
       leadsTo: [],
       limits: ["code_send"],
+      // A link leads to a page, which may be configured no more.
+      isOffered: ({ tenant, state: { at } }) =>
+        at === "enter_code" || challenges.offered(tenant, kind).includes("link"),
       nodes: () => [button("resend", messages.resendLabel(), true)],
       take: async (attempt) => {
         const refused = rules.refuse?.(attempt);

@@ -7,11 +7,13 @@ import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
+import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, LoginFirst, Moved } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import type { AccountDisowning } from "./account-disowning.ts";
 import type { Claiming } from "./state.ts";
 
@@ -55,9 +57,11 @@ export class AccountClaims {
    * Uses the proof up, and waits for the answer. The flow is nobody's until then: what happens to the account meanwhile does
    * not close it, or the person who waits in the account could keep the owner out for ever.
    */
-  ask(sentTo: string, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
+  ask(proving: Awaiting | Confirming, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
     const by = authentication.kind === "link" ? "link" : "code";
-    const state = { at: "claim_account", sentTo, target, by } as const;
+    const { sentTo } = proving;
+    const typed = typedAt(proving);
+    const state = { at: "claim_account", sentTo, target, by, ...(typed && { typed }) } as const;
     return { kind: "moved", state, identityId: undefined, held };
   }
 
@@ -104,13 +108,14 @@ export class AccountClaims {
 
   async #loginFirst(
     caller: FlowCaller,
-    { client }: FlowRecord,
+    { client, data: { clientData } }: FlowRecord,
     identityId: IdentityId,
   ): Promise<ClaimOutcome> {
     // An account has few credentials; the offers would be the same with more than these.
     const credentials = await this.#deps.identities.listCredentials(caller.tenant, identityId, { size: 200 });
     const credentialKinds = [...new Set(credentials.items.map(({ kind }) => kind))];
-    const login = await this.#deps.logins.createForOwner(caller, client, identityId, credentialKinds);
+    const start = { client, returnTo: undefined, clientData };
+    const login = await this.#deps.logins.createForOwner(caller, start, identityId, credentialKinds);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
   }
 }

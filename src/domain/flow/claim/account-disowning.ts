@@ -60,6 +60,7 @@ export class AccountDisowning {
         returnTo,
         identityId: identity.id,
         recovery,
+        clientData: record.data.clientData,
       });
       const actor = { ...origin, actor: { kind: "identity", identityId: identity.id } } as const;
       const about = { identityId: identity.id };

@@ -7,6 +7,8 @@ export interface Claiming {
   /** As its holder is told. */
   readonly sentTo: string;
   readonly target: ProofTarget;
+  /** What was typed before, to fill the form in again. */
+  readonly typed?: string;
   /** What the address was proven by. */
   readonly by: ChallengeKind;
 }

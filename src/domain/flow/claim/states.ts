@@ -47,9 +47,9 @@ export function claimState<K extends KindTypes>(rules: {
       back: step({
         leadsTo: [first],
         nodes: () => [button("back", messages.backLabel(kind), true)],
-        take: async () => ({
+        take: async ({ state: { typed } }) => ({
           kind: "moved",
-          state: { at: "choose_method" } as unknown as K["State"],
+          state: { at: "choose_method", ...(typed && { typed }) } as unknown as K["State"],
           identityId: undefined,
         }),
       }),

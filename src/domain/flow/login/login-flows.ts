@@ -19,9 +19,10 @@ import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import { assuranceToReach } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
-import type { EnteredIdentifier, LoginPurpose, LoginState, LoginTypes } from "./state.ts";
+import type { EnteredIdentifier, LoginPurpose, LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
 
 /** What came of a submit to a login. */
@@ -107,7 +108,7 @@ export class LoginFlows {
    */
   async createForOwner(
     caller: FlowCaller,
-    client: FlowClient,
+    start: CallerStart,
     identityId: IdentityId,
     credentialKinds: LoginCandidate["credentialKinds"],
   ): Promise<CreatedFlow | undefined> {
@@ -116,7 +117,7 @@ export class LoginFlows {
     );
     const methods = methodsFor(first, credentialKinds);
     if (methods.length === 0) return undefined;
-    return this.#begin(caller, { client, returnTo: undefined }, { kind: "owner", methods }, identityId);
+    return this.#begin(caller, start, { kind: "owner", methods }, identityId);
   }
 
   /** Begins a login of somebody whose first proof was given elsewhere: only the second factor is wanted. */
@@ -188,12 +189,6 @@ export class LoginFlows {
     const isNamed = ["identify", "sendCode", "sendLink"].includes(step.name) || this.#methods.has(step.name);
     return isNamed ? enteredIdentifier(identifier) : undefined;
   }
-}
-
-/** What was typed to sign in with, for a fresh flow to be filled in with. */
-function typedAt(state: LoginState): string | undefined {
-  if ("identifier" in state && state.identifier !== undefined) return state.identifier.typed;
-  return "typed" in state ? state.typed : undefined;
 }
 
 /** In a flow that belongs to somebody nobody else can sign in: they are answered as if they did not exist. */

@@ -10,6 +10,7 @@ import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, ContextOf, FlowTable, NotAccepted, StepResult, StepRule } from "../shared/table.ts";
+import { typedAt } from "../shared/typed-address.ts";
 import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
 import type { LoginProofs } from "./proofs.ts";
 import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
@@ -30,8 +31,17 @@ interface LoginTableDependencies {
 
 /** Where a login begins: with the question who signs in, if that comes first and is not known. */
 export function firstState({ settings }: Tenant, { kind }: LoginPurpose, typed?: string): LoginState {
-  const isAsked = settings.login.style === "identifier_first" && kind === "sign_in";
-  return isAsked ? { at: "enter_identifier", ...(typed && { typed }) } : { at: "choose_method" };
+  // Those who prove again who they are type nothing.
+  if (kind !== "sign_in") return { at: "choose_method" };
+  const at = settings.login.style === "identifier_first" ? "enter_identifier" : "choose_method";
+  return { at, ...(typed && { typed }) };
+}
+
+/** The choice of a method again, after one was tried: for whom it was said first, else with the identifier filled in. */
+function choiceAgain(tenant: Tenant, purpose: LoginPurpose, state: LoginState): LoginState {
+  const first = firstState(tenant, purpose, typedAt(state));
+  const isChosen = first.at === "enter_identifier" && "identifier" in state && state.identifier !== undefined;
+  return isChosen ? { at: "choose_method", identifier: state.identifier } : first;
 }
 
 /** Signing in, as a table. */
@@ -41,11 +51,14 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
 
   const offered = ({ tenant, flow, state }: Context<Choosing>): readonly MethodKind[] => {
     const { purpose } = flow.data;
-    if (state.identifier?.methods !== undefined) return state.identifier.methods;
-    if (purpose.kind === "owner") return purpose.methods;
+    const among = state.identifier?.methods ?? (purpose.kind === "owner" ? purpose.methods : undefined);
     const own = enabledMethods(first, tenant).map(({ kind }) => kind);
-    return [...own, ...challenges.offered(tenant, "login")];
+    const all: readonly MethodKind[] = [...own, ...challenges.offered(tenant, "login")];
+    return among === undefined ? all : all.filter((kind) => among.includes(kind));
   };
+  /** The offers of these kinds. What was switched off since is none. */
+  const offersAmong = (tenant: Tenant, kinds: readonly MethodKind[]) =>
+    enabledMethods(methods, tenant).flatMap(({ kind }) => (kinds.includes(kind) ? [{ kind }] : []));
 
   /** The step of a method. `among`: what is on offer at the state. */
   const methodStep = <State extends InMethod>(
@@ -131,7 +144,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         account: identifier && messages.signInAs(identifier.typed),
         messages: flow.data.purpose.kind === "sign_in" ? [] : [messages.confirmIdentity()],
       }),
-      nodes: ({ tenant, flow, state: { identifier } }, { text = "" }) => {
+      nodes: ({ tenant, flow, state: { identifier, typed = "" } }, { text = typed }) => {
         if (identifier !== undefined) return [chosenNode(identifier.typed)];
         return flow.data.purpose.kind === "sign_in" ? [identifierNode(deps, tenant, text)] : [];
       },
@@ -153,24 +166,28 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     continue_method: {
       stage: "choose_method",
-      facts: ({ state: { method, firstFactor } }) => ({
-        offers: [{ kind: method.kind }],
+      facts: ({ tenant, state: { method, firstFactor } }) => ({
+        offers: offersAmong(tenant, [method.kind]),
         secondFactor: firstFactor !== undefined,
       }),
-      texts: ({ flow, state: { firstFactor } }) =>
-        firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts(),
+      texts: ({ flow, state: { firstFactor, identifier } }) => ({
+        ...(firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts()),
+        account: identifier && messages.signInAs(identifier.typed),
+      }),
+      nodes: ({ state: { identifier } }) => (identifier === undefined ? [] : [chosenNode(identifier.typed)]),
       typed: asTyped,
       steps: {
         ...stepsOf<Extract<LoginState, { at: "continue_method" }>>(methods, ({ state }) => [
           state.method.kind,
         ]),
-        back: backTo(["choose_method", "choose_second_factor"], ({ flow, state }) => {
-          const { identifier, firstFactor, typed } = state;
+        back: backTo(["choose_method", "enter_identifier", "choose_second_factor"], (attempt) => {
+          const { tenant, flow, state } = attempt;
+          const { firstFactor, typed } = state;
           return {
             kind: "moved",
             state:
               firstFactor === undefined
-                ? { at: "choose_method", ...(identifier && { identifier }) }
+                ? choiceAgain(tenant, flow.data.purpose, state)
                 : { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
             identityId: flow.identityId,
           };
@@ -179,8 +196,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     },
     choose_second_factor: {
       stage: "choose_method",
-      facts: ({ state }) => ({
-        offers: state.firstFactor.methods.map((kind) => ({ kind })),
+      facts: ({ tenant, state }) => ({
+        offers: offersAmong(tenant, state.firstFactor.methods),
         secondFactor: true,
       }),
       texts: secondFactorTexts,
@@ -203,10 +220,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       challenges,
       leadsTo: ["completed", "choose_second_factor"],
       backTo: ["choose_method", "enter_identifier"],
-      back: ({ tenant, flow, state: { identifier } }) =>
-        identifier === undefined
-          ? firstState(tenant, flow.data.purpose)
-          : { at: "choose_method", identifier },
+      back: ({ tenant, flow, state }) => choiceAgain(tenant, flow.data.purpose, state),
       isFixed: ({ flow }) => flow.data.purpose.kind === "refresh",
       lookUp: async ({ tenant, flow }, typed) => {
         const { value } = enteredIdentifier(typed) ?? {};
@@ -247,7 +261,7 @@ function identify(
 }
 
 /** The methods that an active account has a credential for. What finds the account by itself may be of any. */
-export function ownMethods(
+function ownMethods(
   methods: readonly LoginMethod[],
   candidate: Pick<NonNullable<Attempt["candidate"]>, "identity" | "credentialKinds"> | undefined,
 ): readonly MethodKind[] {
@@ -266,8 +280,8 @@ export function methodsFor(
 }
 
 /**
- * Who is said to sign in: as the flow remembers, else as it was typed. Those who have proven once who they are, are whom the
- * flow says, whatever is typed beside it.
+ * Who is said to sign in: as the flow remembers, else as it was typed. After a first proof it is the account of that proof, and
+ * nothing that is typed counts.
  */
 function enteredAt({
   state,

@@ -8,8 +8,13 @@ import type { FlowView } from "../shared/flow-view.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable } from "../shared/table.ts";
-import type { AddressStart, AddressSubmission, OperatorPurpose } from "../shared/typed-address.ts";
-import type { RecoveryState, RecoveryTypes } from "./state.ts";
+import {
+  type AddressStart,
+  type AddressSubmission,
+  type OperatorPurpose,
+  typedAt,
+} from "../shared/typed-address.ts";
+import type { RecoveryTypes } from "./state.ts";
 
 /** What came of a submit to a recovery. */
 export type RecoveryOutcome = FlowOutcome | RecoveryTypes["Done"];
@@ -54,9 +59,9 @@ export class RecoveryFlows {
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
-  /** The flow as its holder sees it, or a fresh one in its place. */
-  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.view, flowId, flow);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws RECOVERY_DISABLED. */
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /** Tries what was submitted. */
@@ -75,12 +80,6 @@ export class RecoveryFlows {
       credentialKinds,
     }));
   }
-}
-
-/** What was typed, for a fresh flow to be filled in with. */
-function typedAt(state: RecoveryState): string | undefined {
-  if ("choice" in state) return state.choice?.typed;
-  return state.at === "choose_method" ? state.typed : undefined;
 }
 
 /** What an operator began works also where people cannot begin it themselves. */

@@ -97,8 +97,8 @@ export function recoveryTable(deps: RecoveryTableDependencies): FlowTable<Recove
       ...rules,
       leadsTo: ["completed", "claim_account"],
       backTo: ["choose_method", "choose_address"],
-      back: ({ state: { choice } }) =>
-        choice === undefined ? { at: "choose_method" } : { at: "choose_address", choice },
+      back: ({ state: { choice, sentTo } }) =>
+        choice === undefined ? { at: "choose_method", typed: sentTo } : { at: "choose_address", choice },
       isFixed: ({ state }) => "choice" in state && state.choice !== undefined,
       lookUp: async ({ tenant }, typed) => {
         const name = toAccountName(typed);
@@ -166,13 +166,13 @@ async function takeChoice(
 
 async function takeProof(
   { claims, completions }: RecoveryTableDependencies,
-  { caller, flow, state, identity, credentialKinds }: Attempt,
+  { caller, flow, state, identity, credentialKinds }: Attempt<"enter_code" | "link_sent" | "confirm_link">,
   proved: ProvedAddress,
 ): Result {
   const isVouched = flow.data.purpose.operator === "vouches";
   if (identity?.state !== "active" || identity.id !== proved.target.identityId) return proofWorthless();
   if (!isVouched && isClaimable(identity, proved.target)) {
-    return claims.ask("sentTo" in state ? state.sentTo : "", proved);
+    return claims.ask(state, proved);
   }
   // Security rule (SR-CODE-10): an address that is no longer the identity's, or no longer verified, recovers nothing. Where an
   // operator vouches no address does; a change of addresses has closed the flow.

@@ -157,7 +157,7 @@ export function registrationTable(deps: RegistrationTableDependencies): FlowTabl
       isFixed: () => false,
       // Security rule (SR-FLOW-8): what was checked is what is stored. Traits that come with the code are not another chance.
       refuse: ({ traits, flow }) => (isChanged(traits, flow) ? { ...traitsChanged(), typed: {} } : undefined),
-      prove: (attempt, proved) => signUp.takeProof(attempt as Parameters<SignUp["takeProof"]>[0], proved),
+      prove: (attempt, proved) => signUp.takeProof(attempt, proved),
     }),
   };
 }

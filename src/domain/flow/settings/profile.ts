@@ -180,7 +180,11 @@ export class ProfileSettings {
       events: [newEvent("identity.updated", at, origin, event)],
       revocationEvent: revocationOf(identity.id, origin, at),
     });
-    if (result === "identifier_taken") return identifiersTaken(plan.derived);
+    if (result === "identifier_taken") {
+      const own = new Set(identity.identifiers.map(({ value }) => value));
+      const others = plan.derived.identifiers.map(({ value }) => value).filter((value) => !own.has(value));
+      return filledIn(attempt, identifiersTaken(plan.derived, new Set(others)), plan.traits);
+    }
     await assertWritten(keeper, attempt, result);
     return { kind: "changed", identity: after };
   }

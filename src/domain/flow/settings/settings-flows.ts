@@ -200,9 +200,11 @@ export class SettingsFlows {
       return keeper.replace(caller, this.#viewFor(tenant, identity), flowId, flow);
     }
     if (!tenant.settings.recovery.enabled) throw domainError("RECOVERY_DISABLED", {});
-    const { client, returnTo } = flow;
+    const { client, returnTo, data } = flow;
+    const { clientData } = data;
     const state = { at: "choose_method" } as const;
-    return keeper.replaceBy(caller, recoveryView(), flowId, { client, returnTo, purpose: {}, state });
+    const start = { client, returnTo, clientData, purpose: {}, state };
+    return keeper.replaceBy(caller, recoveryView(), flowId, start);
   }
 
   #find(tenant: Tenant, flowId: string) {

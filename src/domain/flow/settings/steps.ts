@@ -57,7 +57,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     step: SettingsStep,
     isUnderWay?: (context: ContextOf<SettingsTypes, S>, kind: string) => boolean,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo: base === "change_settings" ? [base, "continue_method"] : ["completed", "continue_new_secret"],
+    leadsTo:
+      base === "change_settings" ? [base, "continue_method"] : [base, "completed", "continue_new_secret"],
     needs: needsOf.credential,
     isOffered: (context) =>
       enabledMethods([method], context.tenant).length > 0 && (isUnderWay?.(context, method.kind) ?? true),
@@ -91,10 +92,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   const underWay = ({ method }: State<"continue_method" | "continue_new_secret">) =>
     methods.filter(({ kind }) => kind === method.kind).map(({ kind }) => ({ kind }));
   const resume = <S extends State<"change_settings" | "set_new_secret">>(
-    leadsTo: StepRule<SettingsTypes>["leadsTo"],
+    rule: Pick<StepRule<SettingsTypes>, "leadsTo" | "limits">,
   ): StepRule<SettingsTypes, S> => ({
-    leadsTo,
-    limits: ["code_send"],
+    ...rule,
     isOffered: ({ state }) => state.interrupted !== undefined,
     nodes: () => [button("resume", messages.resumeLabel(), true)],
     take: async (attempt) => {
@@ -152,7 +152,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           nodes: () => [keepNode()],
           take: (attempt) => deletion.cancel(attempt),
         }),
-        resume: resume(["enter_code", "completed"]),
+        resume: resume({ leadsTo: ["enter_code", "completed"], limits: ["code_send"] }),
         profile: {
           leadsTo: ["enter_code"],
           limits: ["code_send"],
@@ -178,7 +178,10 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         subtitle: headings.newSecretHelp(),
         messages: [messages.recoverySucceeded()],
       }),
-      steps: { ...secretSteps<State<"set_new_secret">>("set_new_secret"), resume: resume(["completed"]) },
+      steps: {
+        ...secretSteps<State<"set_new_secret">>("set_new_secret"),
+        resume: resume({ leadsTo: ["completed"] }),
+      },
     },
     continue_method: {
       stage: "change_settings",
@@ -202,8 +205,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
         ...(interrupted && { interrupted }),
       }),
       isFixed: () => true,
-      prove: (attempt, proved) =>
-        profile.complete(attempt, (attempt.state as State<"enter_code">).change, proved),
+      prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,
   };
 }
@@ -278,14 +280,19 @@ function loginFirst(
   interrupted: SettingsChange,
 ): StepResult<SettingsTypes> {
   const { client, returnTo } = flow;
-  const { purpose } = flow.data;
+  const { purpose, clientData } = flow.data;
   const begin = (): Promise<CreatedFlow> => {
     // Those who were recovered show what is missing; the holder of a session proves again who they are.
     if (purpose.kind === "recovery") {
-      return logins.createSecondFactor(caller, { client, returnTo }, identity.id, purpose.recovery);
+      return logins.createSecondFactor(
+        caller,
+        { client, returnTo, clientData },
+        identity.id,
+        purpose.recovery,
+      );
     }
     if (session === undefined) throw domainError("SESSION_CREDENTIAL_MISSING", {});
-    return logins.createRefresh(caller, { client, returnTo, session });
+    return logins.createRefresh(caller, { client, returnTo, clientData, session });
   };
   const at = choiceOf(state);
   return {

@@ -1,3 +1,4 @@
+import { isSameBytes } from "../../bytes.ts";
 import type { SealedMessage } from "../../courier/outbox.ts";
 import { domainError } from "../../errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -124,7 +125,7 @@ export class FlowKeeper {
         state: start.state,
       },
     });
-    const flow = this.present(tenant, view, id.token, record, browser?.token);
+    const flow = this.#present(tenant, view, id.token, record, browser?.token);
     return {
       record,
       messages,
@@ -255,14 +256,14 @@ export class FlowKeeper {
     const result: StepResult<K> = await rule.take(attempt);
     if (isNotAccepted(result)) {
       const events = result.event === undefined ? [] : [result.event];
-      return this.rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
+      return this.#rejected(caller, view, flowId, flow, result, result.typed ?? typed?.(attempt), events);
     }
     const moved = movedIn<K["State"]>(result);
     const target = moved?.state.at ?? (staysAt(result) ? state.at : "completed");
     if (target !== state.at && !rule.leadsTo.includes(target)) {
       throw new Error(`${flow.kind}: ${step.name} at ${state.at} may not lead to ${target}`);
     }
-    const next = moved === undefined ? flow : await this.advance(tenant, flow, moved);
+    const next = moved === undefined ? flow : await this.#advance(tenant, flow, moved);
     if (isLoginFirst(result)) {
       const loginFlow = await result.begin();
       return { kind: "login_required", loginFlow, flow: this.presentTo(caller, view, flowId, next) };
@@ -274,9 +275,9 @@ export class FlowKeeper {
   }
 
   /** Moves a flow to another state. One round trip. Throws FLOW_CHANGED if another submit was first. */
-  async advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
+  async #advance(tenant: Tenant, flow: FlowRecord, moved: Moved<AnyState>): Promise<FlowRecord> {
     const { state, identityId, challenge, messages = [], events = [], held = [] } = moved;
-    const own = held.find(({ digest }) => equalBytes(digest, flow.digest));
+    const own = held.find(({ digest }) => isSameBytes(digest, flow.digest));
     const revision = own?.revision ?? flow.revision;
     const data = { ...flow.data, state };
     const advanced = await this.#deps.flows.advance(
@@ -285,7 +286,7 @@ export class FlowKeeper {
       // The flow that holds the challenge of an opened link is used up; there is at most one beside the flow itself.
       { data, identityId, challenge, messages, events, consumes: held.find((each) => each !== own) },
     );
-    if (!advanced) throw domainError("FLOW_CHANGED", {});
+    if (!advanced) throw await this.taken(tenant, flow);
     return { ...flow, revision: revision + 1, data, challenge, identityId };
   }
 
@@ -294,7 +295,7 @@ export class FlowKeeper {
    * there are any. A browser flow keeps the outcome until the next step, for a page that is loaded again. One round trip; none
    * for a native flow without events.
    */
-  async rejected(
+  async #rejected(
     caller: FlowCaller,
     view: FlowView,
     flowId: string,
@@ -399,7 +400,7 @@ export class FlowKeeper {
   }
 
   /** The flow as its holder sees it, with an empty form unless another one is given. */
-  present(
+  #present(
     tenant: Tenant,
     view: FlowView,
     id: Secret,
@@ -433,7 +434,7 @@ export class FlowKeeper {
   /** As `present`, for a call that came with the flow's id and the browser's own cookie. */
   presentTo(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord, form?: Form): Flow {
     const browserToken = caller.browserToken === undefined ? undefined : new Secret(caller.browserToken);
-    return this.present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
+    return this.#present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
   }
 
   /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
@@ -450,7 +451,8 @@ export class FlowKeeper {
   #assertSameBrowser(caller: FlowCaller, record: FlowRecord): void {
     const parsed =
       caller.browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", caller.browserToken);
-    if (parsed?.kind !== "valid" || !equalBytes(parsed.digest, record.browserDigest)) {
+    const { browserDigest } = record;
+    if (parsed?.kind !== "valid" || !browserDigest || !isSameBytes(parsed.digest, browserDigest)) {
       const missing =
         caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
       throw domainError("FLOW_CLIENT_MISMATCH", { missing });
@@ -506,11 +508,4 @@ function plain(flow: FlowRecord): { flow: FlowRecord; messages: readonly SealedM
 /** The first language that the caller asks for, as a short tag; the templates' own fallback does the rest. */
 function languageOf({ languages }: FlowCaller): string {
   return /^\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2})/.exec(languages ?? "")?.[1]?.toLowerCase() ?? "";
-}
-
-// Of digests, not of secrets: how long the comparison takes tells nothing about a value that hashes to one.
-function equalBytes(left: Uint8Array, right: Uint8Array | undefined): boolean {
-  return (
-    right !== undefined && left.length === right.length && left.every((byte, index) => byte === right[index])
-  );
 }

@@ -27,7 +27,7 @@ export interface FlowKindRules<K extends KindTypes> {
   };
   /** The traits that were typed, without write-only traits. */
   readable?(tenant: Tenant, flow: RecordOf<K>, traits: JsonObject): JsonObject;
-  /** Throws if the tenant allows no flow for this. Asked at every step, of those who hold the flow. */
+  /** Throws if the tenant allows no flow for this. Asked at every step, of those who hold the flow, and of a fresh flow. */
   assertOpen?(tenant: Tenant, purpose: K["Purpose"]): void;
 }
 
@@ -57,7 +57,9 @@ export class KindFlows<K extends KindTypes> {
         readable: (tenant, flow, traits) => rules.readable?.(tenant, own<K>(flow), traits) ?? {},
         again: (tenant, flow) => {
           const { client, returnTo, data } = flow;
-          return { client, returnTo, clientData: data.clientData, ...rules.again(tenant, own<K>(flow)) };
+          const begun = rules.again(tenant, own<K>(flow));
+          rules.assertOpen?.(tenant, begun.purpose);
+          return { client, returnTo, clientData: data.clientData, ...begun };
         },
       },
     );
@@ -90,9 +92,7 @@ export class KindFlows<K extends KindTypes> {
   }
 
   /** The flow as its holder sees it, or a fresh one in its place. */
-  async show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    const held = this.#keeper.hold(caller, flow);
-    if (held.kind === "expired") this.#rules.assertOpen?.(caller.tenant, own<K>(flow).data.purpose);
+  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
     return this.#keeper.show(caller, this.view, flowId, flow);
   }
 

@@ -9,10 +9,10 @@ export function traitsInvalid(violations: Parameters<typeof traitProblems>[0]): 
   return { kind: "rejected", reason: "TRAITS_INVALID", problems: traitProblems(violations) };
 }
 
-/** Identifiers that somebody else has; all of them where it is not known which. */
-export function identifiersTaken(derived: DerivedTraits, taken?: ReadonlySet<string>): StepRejected {
+/** Identifiers that somebody else has. */
+export function identifiersTaken(derived: DerivedTraits, taken: ReadonlySet<string>): StepRejected {
   const fields = derived.identifiers
-    .filter((identifier) => taken === undefined || taken.has(identifier.value))
+    .filter(({ value }) => taken.has(value))
     .map((identifier) => ({
       // The path is escaped as the names of nodes are.
       name: `traits.${identifier.path}`,

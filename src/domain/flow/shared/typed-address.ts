@@ -28,6 +28,22 @@ export interface OperatorPurpose {
   readonly operator?: "sends" | "vouches";
 }
 
+/** A state that may know what was typed to say whose flow it is. */
+interface MayBeTyped {
+  readonly at: string;
+  readonly typed?: string;
+  readonly sentTo?: string;
+  readonly choice?: { readonly typed: string };
+  readonly identifier?: { readonly typed: string };
+}
+
+/** What was typed to say whose flow it is, to fill a form in again; undefined if it is not known. */
+export function typedAt({ at, typed, sentTo, choice, identifier }: MayBeTyped): string | undefined {
+  // Only while a code or link is awaited the address is shown as it was typed.
+  const awaited = at === "enter_code" || at === "link_sent" ? sentTo : undefined;
+  return choice?.typed ?? identifier?.typed ?? awaited ?? typed;
+}
+
 /** The field for the address. */
 export function addressNode(label: messages.Message, value: string): Node {
   return {

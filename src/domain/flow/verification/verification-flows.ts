@@ -17,7 +17,7 @@ import type {
 import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable } from "../shared/table.ts";
-import type { AddressStart, AddressSubmission } from "../shared/typed-address.ts";
+import { type AddressStart, type AddressSubmission, typedAt } from "../shared/typed-address.ts";
 import type { VerificationPurpose, VerificationTypes } from "./state.ts";
 
 /** What came of a submit to a verification. */
@@ -40,7 +40,10 @@ export class VerificationFlows {
       kind: "verification",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
-      again: () => ({ purpose: {}, state: { at: "choose_method" } }),
+      again: (_tenant, { data: { state } }) => {
+        const typed = typedAt(state);
+        return { purpose: {}, state: { at: "choose_method", ...(typed && { typed }) } };
+      },
       assertOpen,
     });
   }
@@ -58,9 +61,9 @@ export class VerificationFlows {
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
   }
 
-  /** The flow as its holder sees it, or a fresh one in its place. */
-  show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#deps.keeper.show(caller, this.#flows.view, flowId, flow);
+  /** The flow as its holder sees it, or a fresh one in its place. Throws VERIFICATION_DISABLED. */
+  show(caller: FlowCaller, flowId: string, read: ReadFlow): Promise<FlowFound> {
+    return this.#flows.show(caller, flowId, read);
   }
 
   /** Whether a registration with an address that is not proven sends a code or link to it. */
