@@ -88,7 +88,7 @@ export class Challenges {
 
   /** The offers of a stage for codes and links, with the addresses to choose from if there is a choice. */
   offers(tenant: Tenant, flow: FlowKind, addresses?: readonly OfferedAddress[]): readonly MethodOffer[] {
-    return this.offered(tenant, flow).map((kind) => ({ kind, ...(addresses && { addresses }) }));
+    return this.offered(tenant, flow).map((kind) => ({ kind, addresses }));
   }
 
   method(kind: ChallengeKind): ChallengeMethod {
@@ -298,7 +298,7 @@ export class Challenges {
       at: kind === "code" ? "enter_code" : "link_sent",
       sentTo,
       sentAt: at.toISOString(),
-      ...(target && { target }),
+      target,
     };
     return { state, challenge, messages: [this.#deps.outbox.seal(message)] };
   }

@@ -60,8 +60,7 @@ export class AccountClaims {
   ask(proving: Awaiting | Confirming, { target, held, authentication }: ProvedAddress): Moved<Claiming> {
     const by = authentication.kind === "link" ? "link" : "code";
     const { sentTo } = proving;
-    const typed = typedAt(proving);
-    const state = { at: "claim_account", sentTo, target, by, ...(typed && { typed }) } as const;
+    const state = { at: "claim_account", sentTo, target, by, typed: typedAt(proving) } as const;
     return { kind: "moved", state, identityId: undefined, held };
   }
 

@@ -49,7 +49,7 @@ export function claimState<K extends KindTypes>(rules: {
         nodes: () => [button("back", messages.backLabel(kind), true)],
         take: async ({ state: { typed } }) => ({
           kind: "moved",
-          state: { at: "choose_method", ...(typed && { typed }) } as unknown as K["State"],
+          state: { at: "choose_method", typed } as unknown as K["State"],
           identityId: undefined,
         }),
       }),

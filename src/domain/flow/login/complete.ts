@@ -13,7 +13,7 @@ import type { FlowKeeper } from "../shared/flow-keeper.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
-import type { LoginTypes } from "./state.ts";
+import { firstFactorOf, type LoginTypes } from "./state.ts";
 
 type LoginFlow = RecordOf<LoginTypes>;
 
@@ -78,8 +78,8 @@ export class LoginCompletions {
     const at = this.#deps.clock.now();
     const { identity } = candidate;
     const { state, purpose } = flow.data;
-    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-    const first = isSecond ? shownFirst(state.firstFactor) : undefined;
+    const firstFactor = firstFactorOf(state);
+    const first = firstFactor && shownFirst(firstFactor);
     const { session, token } = newSession(this.#deps.tokens, tenant, identity.id, {
       client: flow.client,
       methods: [...(first ? [first] : []), { ...authentication, purpose: "sign_in", completedAt: at }],

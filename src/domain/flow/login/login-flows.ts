@@ -22,7 +22,7 @@ import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
 import { assuranceToReach } from "./demands.ts";
 import { enteredIdentifier } from "./identifier.ts";
-import type { EnteredIdentifier, LoginPurpose, LoginTypes } from "./state.ts";
+import { type EnteredIdentifier, firstFactorOf, type LoginPurpose, type LoginTypes } from "./state.ts";
 import { firstState, methodsFor } from "./steps.ts";
 
 /** What came of a submit to a login. */
@@ -98,7 +98,7 @@ export class LoginFlows {
     },
   ): Promise<CreatedFlow> {
     const { session, stepsUpTo } = start;
-    const purpose = { kind: "refresh", session: session.id, ...(stepsUpTo && { stepsUpTo }) } as const;
+    const purpose = { kind: "refresh", session: session.id, stepsUpTo } as const;
     return this.#begin(caller, start, purpose, session.identityId);
   }
 
@@ -197,7 +197,6 @@ function ownCandidate(
   candidate: LoginCandidate | undefined,
 ): LoginCandidate | undefined {
   const { purpose, state } = data;
-  const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-  const isOwned = purpose.kind !== "sign_in" || isSecond;
+  const isOwned = purpose.kind !== "sign_in" || firstFactorOf(state) !== undefined;
   return isOwned && candidate?.identity.id !== identityId ? undefined : candidate;
 }

@@ -12,7 +12,7 @@ import { typedAt } from "../shared/typed-address.ts";
 import type { LoginCompletions, LoginProof } from "./complete.ts";
 import { countedNames } from "./identifier.ts";
 import { proofWorthless } from "./rejections.ts";
-import type { EnteredIdentifier, LoginState, LoginTypes } from "./state.ts";
+import { type EnteredIdentifier, firstFactorOf, type LoginState, type LoginTypes } from "./state.ts";
 
 type Attempt = AttemptOf<LoginTypes>;
 
@@ -122,15 +122,14 @@ export class LoginProofs {
     typed: string | undefined,
     renew: (lost: LoginProof) => Promise<LoginProof | StepRejected>,
   ): Promise<LoginTypes["Done"] | Moved<LoginState> | NotAccepted> {
-    const isSecond = "firstFactor" in state && state.firstFactor !== undefined;
-    if (given.kind === "proved" && !isSecond) {
+    if (given.kind === "proved" && firstFactorOf(state) === undefined) {
       const { secondFactors } = this.#deps;
       const methods = secondFactors.requiredBeside(tenant, given, given.candidate.credentialKinds);
       if (methods.length > 0) {
         const firstFactor = secondFactors.firstFactor(given.authentication, "sign_in", methods);
         return {
           kind: "moved",
-          state: { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+          state: { at: "choose_second_factor", firstFactor, typed },
           // From here on the flow is that account's: what ends other flows of it ends this one.
           identityId: given.candidate.identity.id,
           held: given.held,

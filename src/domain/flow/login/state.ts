@@ -61,6 +61,11 @@ export type LoginState =
   | (Awaiting & Named)
   | Confirming;
 
+/** What was shown first; undefined while the first factor is wanted. */
+export function firstFactorOf(state: LoginState): FirstFactor | undefined {
+  return "firstFactor" in state ? state.firstFactor : undefined;
+}
+
 /** The types of a login. */
 export interface LoginTypes {
   readonly State: LoginState;

@@ -14,7 +14,13 @@ import { typedAt } from "../shared/typed-address.ts";
 import { enteredIdentifier, isAnother, loginTarget } from "./identifier.ts";
 import type { LoginProofs } from "./proofs.ts";
 import { identifierDiffers, identifierRequired, nobodySignsIn, nobodyToSendTo } from "./rejections.ts";
-import type { EnteredIdentifier, LoginPurpose, LoginState, LoginTypes } from "./state.ts";
+import {
+  type EnteredIdentifier,
+  firstFactorOf,
+  type LoginPurpose,
+  type LoginState,
+  type LoginTypes,
+} from "./state.ts";
 
 type Context<State = LoginState> = ContextOf<LoginTypes, State>;
 type Attempt<State = LoginState> = AttemptOf<LoginTypes, State>;
@@ -34,7 +40,7 @@ export function firstState({ settings }: Tenant, { kind }: LoginPurpose, typed?:
   // Those who prove again who they are type nothing.
   if (kind !== "sign_in") return { at: "choose_method" };
   const at = settings.login.style === "identifier_first" ? "enter_identifier" : "choose_method";
-  return { at, ...(typed && { typed }) };
+  return { at, typed };
 }
 
 /** The choice of a method again, after one was tried: for whom it was said first, else with the identifier filled in. */
@@ -71,7 +77,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       enabledMethods([method], context.tenant).length > 0 && among(context).includes(method.kind),
     nodes: ({ tenant, state }) =>
       method.loginNodes(tenant, {
-        factor: "firstFactor" in state && state.firstFactor !== undefined ? "second" : "first",
+        factor: firstFactorOf(state) === undefined ? "first" : "second",
         memory: state.at === "continue_method" ? state.method.memory : undefined,
       }),
     take: async (attempt) => {
@@ -104,7 +110,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
         const isFixed = flow.data.purpose.kind === "refresh";
         const sent = await challenges.request(attempt, { kind, sentTo, target, isFixed });
         const { identifier } = state;
-        return withState<LoginTypes>(sent, { ...sent.state, ...(identifier && { identifier }) });
+        return withState<LoginTypes>(sent, { ...sent.state, identifier });
       },
     });
 
@@ -114,7 +120,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
     isOffered?: (context: Context<State>) => boolean,
   ): StepRule<LoginTypes, State> => ({
     leadsTo,
-    ...(isOffered && { isOffered }),
+    isOffered,
     nodes: () => [button("back", messages.backLabel("login"), true)],
     take: async (attempt) => back(attempt),
   });
@@ -157,7 +163,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
           ["enter_identifier"],
           ({ state: { identifier } }) => ({
             kind: "moved",
-            state: { at: "enter_identifier", ...(identifier && { typed: identifier.typed }) },
+            state: { at: "enter_identifier", typed: identifier?.typed },
             identityId: undefined,
           }),
           ({ state }) => state.identifier !== undefined,
@@ -188,7 +194,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
             state:
               firstFactor === undefined
                 ? choiceAgain(tenant, flow.data.purpose, state)
-                : { at: "choose_second_factor", firstFactor, ...(typed && { typed }) },
+                : { at: "choose_second_factor", firstFactor, typed },
             identityId: flow.identityId,
           };
         }),
@@ -255,7 +261,7 @@ function identify(
           : []),
       ];
   if (methods?.length === 0) return nobodySignsIn();
-  const identifier = { ...typed, ...(methods && { methods }) };
+  const identifier = { ...typed, methods };
   // Whose flow it is stays open until something is sent or proven.
   return { kind: "moved", state: { at: "choose_method", identifier }, identityId: undefined };
 }
@@ -289,7 +295,7 @@ function enteredAt({
 }: Attempt<InMethod>):
   | { readonly kind: "named"; readonly name: EnteredIdentifier | undefined }
   | NotAccepted {
-  if ("firstFactor" in state && state.firstFactor !== undefined) return { kind: "named", name: undefined };
+  if (firstFactorOf(state) !== undefined) return { kind: "named", name: undefined };
   const identifier = "identifier" in state ? state.identifier : undefined;
   if (identifier !== undefined && typed !== undefined && isAnother(typed, identifier)) {
     return identifierDiffers(identifier.typed);
@@ -299,7 +305,7 @@ function enteredAt({
 
 /** Whether nothing but what is typed says who signs in. */
 function isUnknown({ flow, state }: Context<InMethod>): boolean {
-  return flow.data.purpose.kind === "sign_in" && !("firstFactor" in state && state.firstFactor !== undefined);
+  return flow.data.purpose.kind === "sign_in" && firstFactorOf(state) === undefined;
 }
 
 function headingOf({ kind }: LoginPurpose) {

@@ -38,8 +38,7 @@ export class RecoveryFlows {
       table: deps.table,
       lifetimeMs: ({ settings }) => settings.recovery.lifetimeMs,
       again: (_tenant, { data: { state } }) => {
-        const typed = typedAt(state);
-        return { purpose: {}, state: { at: "choose_method", ...(typed && { typed }) } };
+        return { purpose: {}, state: { at: "choose_method", typed: typedAt(state) } };
       },
       assertOpen,
     });

@@ -149,12 +149,12 @@ export class ProfileSettings {
       kind: "code",
       sentTo: added.value,
       target: isTaken ? undefined : { ...added, identityId: identity.id },
-      ...(isTaken && { instead }),
+      instead: isTaken ? instead : undefined,
       isFixed: true,
     });
     const { interrupted } = state;
     const change = changeBetween(identity.traits, traits);
-    return withState<SettingsTypes>(sent, { ...sent.state, change, ...(interrupted && { interrupted }) });
+    return withState<SettingsTypes>(sent, { ...sent.state, change, interrupted });
   }
 
   async #save(

@@ -70,7 +70,7 @@ export class SecretSettings {
     const next = { kind: method.kind, memory: result.memory };
     return {
       kind: "moved",
-      state: { at, method: next, ...(interrupted && { interrupted }) },
+      state: { at, method: next, interrupted },
       identityId: flow.identityId,
       url: result.kind === "redirects" ? result.url : undefined,
     };

@@ -80,7 +80,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       nodes: () => [button("back", messages.backLabel("settings"), true)],
       take: async ({ flow, state }) => ({
         kind: "moved",
-        state: { at: base, ...(state.interrupted && { interrupted: state.interrupted }) },
+        state: { at: base, interrupted: state.interrupted },
         identityId: flow.identityId,
       }),
     },
@@ -200,10 +200,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       challenges,
       leadsTo: ["change_settings"],
       backTo: ["change_settings"],
-      back: ({ state: { interrupted } }) => ({
-        at: "change_settings",
-        ...(interrupted && { interrupted }),
-      }),
+      back: ({ state: { interrupted } }) => ({ at: "change_settings", interrupted }),
       isFixed: () => true,
       prove: (attempt, proved) => profile.complete(attempt, attempt.state.change, proved),
     }).enter_code,

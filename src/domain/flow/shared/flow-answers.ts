@@ -179,7 +179,7 @@ export function dataWith(
 ): FlowData {
   return {
     ...data,
-    ...(clientData && { clientData }),
+    clientData: clientData ?? data.clientData,
     ...(request && { requests: [...(data.requests ?? []), request.id].slice(-mostRequests) }),
   };
 }

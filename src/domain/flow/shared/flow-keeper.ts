@@ -120,7 +120,7 @@ export class FlowKeeper {
       challenge: undefined,
       data: {
         language: languageOf(caller),
-        ...(start.clientData && { clientData: start.clientData }),
+        clientData: start.clientData,
         purpose: start.purpose,
         state: start.state,
       },
@@ -332,10 +332,7 @@ export class FlowKeeper {
   #keepable(record: FlowRecord, outcome: KeptOutcome, readable: JsonObject | undefined): string | undefined {
     if (record.client !== "browser") return undefined;
     const { text, traits } = outcome.typed;
-    const typed = {
-      ...(text !== undefined && { text }),
-      ...(traits && { traits: readable ?? {} }),
-    };
+    const typed = { text, traits: traits && (readable ?? {}) };
     return sealOutcome(this.#deps.sealer, record, { ...outcome, typed });
   }
 

@@ -41,8 +41,7 @@ export class VerificationFlows {
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
       again: (_tenant, { data: { state } }) => {
-        const typed = typedAt(state);
-        return { purpose: {}, state: { at: "choose_method", ...(typed && { typed }) } };
+        return { purpose: {}, state: { at: "choose_method", typed: typedAt(state) } };
       },
       assertOpen,
     });
