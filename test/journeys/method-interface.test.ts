@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { LoginFlows, LoginOutcome } from "../../src/domain/flow/login/login-flows.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import type { FlowKind, MethodKind } from "../../src/domain/kinds.ts";
-import { passwordTitle } from "../../src/domain/message/message.ts";
 import type { LoginAttempt, LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
 import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { FlowServer } from "../support/flow-server.ts";
 import { aFlow, anEvent, aPassword, aSession, heldFlow, someSettings } from "../support/records.ts";
 

@@ -5,10 +5,10 @@ import type { SubmittedStep } from "../form/submission.ts";
 import type { CredentialSecret, Identity, NewCredential } from "../identity/identity.ts";
 import type { JsonObject } from "../json.ts";
 import type { ChallengeKind, CredentialKind, FlowKind, MethodKind } from "../kinds.ts";
-import type { Message } from "../message/message.ts";
 import type { Secret } from "../secret.ts";
 import type { AssuranceLevel } from "../session/session.ts";
 import type { Tenant } from "../tenant/tenant.ts";
+import type { UserMessage } from "../user-message/user-messages.ts";
 
 /** A secret that was sent and that a flow waits for. There is at most one: a newer one takes its place. */
 export interface Challenge {
@@ -160,7 +160,7 @@ export interface RegistrationMethod extends CredentialMethod {
 export interface SettingsMethod extends CredentialMethod {
   readonly kind: CredentialKind;
   /** The heading that its steps are drawn under; its id is the kind. */
-  sectionTitle(): Message;
+  sectionTitle(): UserMessage;
   /** By their names, in the order to draw them. */
   readonly settingsSteps: Readonly<Record<string, SettingsStep>>;
 }
@@ -217,7 +217,7 @@ export interface ChallengeMethod {
   unreadable(
     tenant: Tenant,
     step: SubmittedStep,
-  ): { readonly reason: RejectionReason; readonly message: Message } | undefined;
+  ): { readonly reason: RejectionReason; readonly message: UserMessage } | undefined;
   /** Whether what was submitted uses the challenge rightly. Called only after the try was counted. */
   matches(
     tenant: Tenant,
@@ -228,7 +228,7 @@ export interface ChallengeMethod {
     strength: CodeStrength,
   ): boolean;
   /** The message about a secret that was not accepted. */
-  invalid(purpose: FlowKind): { readonly reason: RejectionReason; readonly message: Message };
+  invalid(purpose: FlowKind): { readonly reason: RejectionReason; readonly message: UserMessage };
 }
 
 /** What a secret is bound to. */

@@ -1,5 +1,5 @@
 import { normaliseForLogin } from "../../identifier/normalise.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleTicket } from "../../throttle/throttle.ts";
@@ -13,7 +13,7 @@ type Attempt = Pick<AttemptOf<KindTypes>, "caller" | "flow" | "count">;
 interface Challenged {
   /** Whether what is typed in the flow decides nothing about whose it is. */
   readonly isFixed: boolean;
-  readonly target: ProofTarget | undefined;
+  readonly target: ContactAddress | undefined;
   readonly sentTo: string;
 }
 
@@ -73,7 +73,7 @@ export function isAlive({ state, challenge }: FlowRecord, tenant: Tenant, now: D
 }
 
 /** Whose account a secret is counted for: in settings the owner of the flow, whether or not somebody has the new address. */
-function claimant(flow: FlowRecord, target: ProofTarget | undefined): IdentityId | undefined {
+function claimant(flow: FlowRecord, target: ContactAddress | undefined): IdentityId | undefined {
   return flow.kind === "settings" ? flow.identityId : target?.identityId;
 }
 

@@ -3,14 +3,14 @@ import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
-import * as messages from "../../message/message.ts";
 import type { Clock } from "../../ports.ts";
 import type { Session } from "../../session/session.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, LoginFirst, Moved } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -30,7 +30,7 @@ export type ClaimOutcome =
 type ClaimAttempt = Pick<AttemptOf<KindTypes, Claiming>, "caller" | "flow" | "state">;
 
 interface AccountClaimsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly identities: Pick<IdentityStore, "listCredentials">;
   readonly logins: LoginFlows;
@@ -86,7 +86,7 @@ export class AccountClaims {
       case "completed":
         return { kind: "kept" };
       case "flow_taken":
-        throw await this.#deps.keeper.taken(caller.tenant, flow);
+        throw await this.#deps.engine.taken(caller.tenant, flow);
       case "address_gone":
         return claimEnded();
       // The session ended since it was looked at.
@@ -142,6 +142,6 @@ export async function ownSession(
 }
 
 function claimEnded(): StepRejected {
-  const problems = { fields: [], form: [messages.claimEnded()] };
+  const problems = { fields: [], form: [texts.claimEnded()] };
   return { kind: "rejected", reason: "CLAIM_ENDED", problems };
 }

@@ -9,7 +9,7 @@ import { idleSince } from "../../session/lifetime.ts";
 import { newSession } from "../../session/sessions.ts";
 import type { Throttle, ThrottleTicket } from "../../throttle/throttle.ts";
 import type { FlowCaller, FlowCompleted } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { shownFirst } from "../shared/second-factors.ts";
 import type { FlowStore, HeldRevision, LoginCompletion } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
@@ -34,7 +34,7 @@ export interface LoginProof {
 }
 
 interface LoginCompletionsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly throttle: Throttle;
   readonly tokens: Tokens;
@@ -122,7 +122,7 @@ export class LoginCompletions {
       }),
       throttle,
     });
-    if (result === "flow_taken") throw await this.#deps.keeper.taken(tenant, flow);
+    if (result === "flow_taken") throw await this.#deps.engine.taken(tenant, flow);
     if (result === "candidate_changed") return result;
     return {
       session,

@@ -2,10 +2,10 @@ import { button, type InputKind, type Node } from "../../form/form.ts";
 import { maskAddress } from "../../identity/mask-address.ts";
 import type { IdentitySchemas } from "../../identity/schemas.ts";
 import type { ChallengeKind, MethodKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
 import { enabledMethods, type LoginMethod } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep, withState } from "../challenge/states.ts";
 import type { FlowStore } from "../shared/store.ts";
@@ -121,7 +121,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
   ): StepRule<LoginTypes, State> => ({
     leadsTo,
     isOffered,
-    nodes: () => [button("back", messages.backLabel("login"), true)],
+    nodes: () => [button("back", texts.backLabel("login"), true)],
     take: async (attempt) => back(attempt),
   });
 
@@ -134,7 +134,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       steps: {
         identify: {
           leadsTo: ["choose_method"],
-          nodes: () => [button("identify", messages.continueLabel())],
+          nodes: () => [button("identify", texts.continueLabel())],
           take: async (attempt) => identify(attempt, first, challenges),
         },
       },
@@ -147,8 +147,8 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       }),
       texts: ({ flow, state: { identifier } }) => ({
         ...headingOf(flow.data.purpose),
-        account: identifier && messages.signInAs(identifier.typed),
-        messages: flow.data.purpose.kind === "sign_in" ? [] : [messages.confirmIdentity()],
+        account: identifier && texts.signInAs(identifier.typed),
+        messages: flow.data.purpose.kind === "sign_in" ? [] : [texts.confirmIdentity()],
       }),
       nodes: ({ tenant, flow, state: { identifier, typed = "" } }, { text = typed }) => {
         if (identifier !== undefined) return [chosenNode(identifier.typed)];
@@ -178,7 +178,7 @@ export function loginTable(deps: LoginTableDependencies): FlowTable<LoginTypes> 
       }),
       texts: ({ flow, state: { firstFactor, identifier } }) => ({
         ...(firstFactor === undefined ? headingOf(flow.data.purpose) : secondFactorTexts()),
-        account: identifier && messages.signInAs(identifier.typed),
+        account: identifier && texts.signInAs(identifier.typed),
       }),
       nodes: ({ state: { identifier } }) => (identifier === undefined ? [] : [chosenNode(identifier.typed)]),
       typed: asTyped,
@@ -316,7 +316,7 @@ function headingOf({ kind }: LoginPurpose) {
 
 function secondFactorTexts() {
   const title = headings.confirmTitle();
-  return { title, subtitle: headings.confirmSecond(), messages: [messages.secondFactor()] };
+  return { title, subtitle: headings.confirmSecond(), messages: [texts.secondFactor()] };
 }
 
 function asTyped({ identifier }: Attempt<unknown>) {
@@ -326,7 +326,7 @@ function asTyped({ identifier }: Attempt<unknown>) {
 function identifierNode({ schemas }: LoginTableDependencies, tenant: Tenant, value: string): Node {
   return {
     ...identifierInput({ type: "text", value, required: true, maxLength: 320 }),
-    label: messages.identifierLabel(schemas.identifierTitles(tenant)),
+    label: texts.identifierLabel(schemas.identifierTitles(tenant)),
   };
 }
 

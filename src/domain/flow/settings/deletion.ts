@@ -5,14 +5,14 @@ import { noticeOf, noticesTo } from "../../identity/notices.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
 import type { Clock } from "../../ports.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { StepResult } from "../shared/table.ts";
 import { assertWritten, ownOrigin, type SettingsAttempt, writtenOf } from "./change.ts";
 import type { SettingsTypes } from "./state.ts";
 import { type OwnChangeResult, revocationOf, type SettingsStore } from "./store.ts";
 
 interface AccountDeletionDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly store: SettingsStore;
   readonly outbox: Outbox;
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export class AccountDeletion {
     const deleteAt = new Date(at.getTime() + graceMs);
     const result =
       graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, deleteAt);
-    await assertWritten(this.#deps.keeper, attempt, result);
+    await assertWritten(this.#deps.engine, attempt, result);
     return { kind: "deletion_scheduled", deleteAt, client, returnTo };
   }
 
@@ -51,7 +51,7 @@ export class AccountDeletion {
       tenant,
       this.#written(attempt, { at, content, type: "identity.deletion_cancelled" }),
     );
-    await assertWritten(this.#deps.keeper, attempt, result);
+    await assertWritten(this.#deps.engine, attempt, result);
     const revision = identity.revision + 1;
     return { kind: "changed", identity: { ...identity, deleteAt: never, updatedAt: at, revision } };
   }
@@ -91,7 +91,7 @@ export class AccountDeletion {
     const { at, content, type, data } = what;
     const { flow, identity } = attempt;
     return {
-      ...writtenOf(this.#deps.keeper, attempt),
+      ...writtenOf(this.#deps.engine, attempt),
       at,
       identityId: identity.id,
       messages: noticesTo(this.#deps.outbox, identity, content, noticeOf(flow, at)),

@@ -6,10 +6,10 @@ import { changeableNow, changeBetween } from "../../identity/merge-patch.ts";
 import { mergeTraits, withoutWriteOnly } from "../../identity/own-traits.ts";
 import { never } from "../../instant.ts";
 import type { JsonObject } from "../../json.ts";
-import * as messages from "../../message/message.ts";
-import * as headings from "../../message/stage-messages.ts";
 import { enabledMethods, type SettingsMethod, type SettingsStep } from "../../method/method.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
+import * as headings from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates } from "../challenge/states.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
@@ -77,7 +77,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
     ...secretSteps<S>(base, ({ state }, kind) => "method" in state && state.method.kind === kind),
     back: {
       leadsTo: [base],
-      nodes: () => [button("back", messages.backLabel("settings"), true)],
+      nodes: () => [button("back", texts.backLabel("settings"), true)],
       take: async ({ flow, state }) => ({
         kind: "moved",
         state: { at: base, interrupted: state.interrupted },
@@ -96,7 +96,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
   ): StepRule<SettingsTypes, S> => ({
     ...rule,
     isOffered: ({ state }) => state.interrupted !== undefined,
-    nodes: () => [button("resume", messages.resumeLabel(), true)],
+    nodes: () => [button("resume", texts.resumeLabel(), true)],
     take: async (attempt) => {
       const { interrupted } = attempt.state;
       if (interrupted === undefined) throw new Error("only what was interrupted is resumed");
@@ -126,24 +126,24 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       texts: ({ tenant, account }) => {
         const { identity } = account ?? {};
         const sections: Section[] = [
-          { id: "profile", title: messages.profileTitle() },
+          { id: "profile", title: texts.profileTitle() },
           ...enabledMethods(methods, tenant).map((method) => ({
             id: method.kind,
             title: method.sectionTitle(),
           })),
         ];
         if (identity !== undefined && deletionStep(tenant, identity) === "deleteAccount") {
-          sections.push({ id: "deletion", title: messages.deletionTitle() });
+          sections.push({ id: "deletion", title: texts.deletionTitle() });
         }
         return {
           title: headings.settingsTitle(),
           subtitle: headings.settingsHelp(),
-          account: identity && messages.accountOf(accountName(identity)),
+          account: identity && texts.accountOf(accountName(identity)),
           sections,
           messages:
             identity === undefined || identity.deleteAt === never
               ? []
-              : [messages.deletionScheduled(identity.deleteAt)],
+              : [texts.deletionScheduled(identity.deleteAt)],
         };
       },
       steps: {
@@ -176,7 +176,7 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       texts: () => ({
         title: headings.newSecretTitle(),
         subtitle: headings.newSecretHelp(),
-        messages: [messages.recoverySucceeded()],
+        messages: [texts.recoverySucceeded()],
       }),
       steps: {
         ...secretSteps<State<"set_new_secret">>("set_new_secret"),
@@ -311,7 +311,7 @@ function profileNodes(
   const patch = typed ?? (waiting && changeableNow(waiting, traits));
   const wanted = patch && withoutWriteOnly(schema, mergeTraits(traits, patch).merged);
   const options = { saved, hidden: schema.writeOnlyIn(traits), step: "profile" };
-  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", messages.saveLabel())];
+  return [...traitNodes(schema.fields, wanted ?? saved, options), button("profile", texts.saveLabel())];
 }
 
 /** What an account is known by to its owner: the name that its schema gives, else what they sign in with. */

@@ -6,7 +6,7 @@ import type { FlowClient, FlowKind } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, FlowRecord, ReadFlow } from "./flow.ts";
-import type { FlowKeeper } from "./flow-keeper.ts";
+import type { FlowEngine } from "./flow-engine.ts";
 import { type FlowView, viewOf } from "./flow-view.ts";
 import type { AttemptOf, ContextOf, FlowTable, KindTypes, RecordOf } from "./table.ts";
 
@@ -40,12 +40,12 @@ export interface CallerStart {
 
 /** The flows of one kind whose rules need nothing but the flow: begun, shown, submitted. */
 export class KindFlows<K extends KindTypes> {
-  readonly #keeper: FlowKeeper;
+  readonly #engine: FlowEngine;
   readonly #rules: FlowKindRules<K>;
   readonly view: FlowView;
 
-  constructor(keeper: FlowKeeper, rules: FlowKindRules<K>) {
-    this.#keeper = keeper;
+  constructor(engine: FlowEngine, rules: FlowKindRules<K>) {
+    this.#engine = engine;
     this.#rules = rules;
     this.view = viewOf<K>(
       rules.table,
@@ -72,7 +72,7 @@ export class KindFlows<K extends KindTypes> {
     begun: ReturnType<FlowKindRules<K>["again"]>,
   ): Promise<CreatedFlow> {
     const { client, returnTo, clientData } = start;
-    return this.#keeper.create(caller, this.view, { client, returnTo, clientData, ...begun });
+    return this.#engine.create(caller, this.view, { client, returnTo, clientData, ...begun });
   }
 
   /** Begins the flow that an opened link leads to, with what the flow that holds the link was begun for. Throws LINK_INVALID. */
@@ -93,7 +93,7 @@ export class KindFlows<K extends KindTypes> {
 
   /** The flow as its holder sees it, or a fresh one in its place. */
   show(caller: FlowCaller, flowId: string, { flow }: ReadFlow): Promise<FlowFound> {
-    return this.#keeper.show(caller, this.view, flowId, flow);
+    return this.#engine.show(caller, this.view, flowId, flow);
   }
 
   /** Takes a step. `found`: the flow as it was read. `attempt`: what the step is tried with beside the flow. */
@@ -105,15 +105,15 @@ export class KindFlows<K extends KindTypes> {
   ): Promise<FlowOutcome | K["Done"]> {
     const { tenant } = caller;
     // Not before the caller has shown that the flow is theirs.
-    const { record } = this.#keeper.hold(caller, found);
+    const { record } = this.#engine.hold(caller, found);
     this.#rules.assertOpen?.(tenant, own<K>(record).data.purpose);
-    const entered = await this.#keeper.enter(caller, this.view, found, submitted);
+    const entered = await this.#engine.enter(caller, this.view, found, submitted);
     if (entered.kind !== "entered") return entered;
     const flow = own<K>(entered.record);
     const submission = submissionOf(submitted, () => this.view.form(tenant, flow).nodes) as Submission;
     const { flowId, step } = submission;
     const common = { caller, tenant, flow, flowId, step, state: flow.data.state };
-    return this.#keeper.take<K>(this.#rules.table, this.view, {
+    return this.#engine.take<K>(this.#rules.table, this.view, {
       ...common,
       ...attempt(submission, flow),
     } as AttemptOf<K>);

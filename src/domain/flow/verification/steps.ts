@@ -1,9 +1,9 @@
 import type { StepRejected } from "../../form/rejection.ts";
-import type { ProofTarget } from "../../identity/addresses.ts";
+import type { ContactAddress } from "../../identity/addresses.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { ChallengeKind } from "../../kinds.ts";
-import * as messages from "../../message/message.ts";
-import { verifyAddress, verifyTitle } from "../../message/stage-messages.ts";
+import { verifyAddress, verifyTitle } from "../../user-message/stage-messages.ts";
+import * as texts from "../../user-message/user-messages.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import { challengeStates, requestStep } from "../challenge/states.ts";
 import type { AccountClaims } from "../claim/account-claims.ts";
@@ -50,7 +50,7 @@ export function verificationTable(deps: VerificationTableDependencies): FlowTabl
       stage: "choose_method",
       facts: ({ tenant }) => ({ offers: challenges.offers(tenant, "verification") }),
       texts: () => ({ title: verifyTitle(), subtitle: verifyAddress() }),
-      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(messages.addressLabel(), text)],
+      nodes: ({ state }, { text = state.typed ?? "" }) => [addressNode(texts.addressLabel(), text)],
       typed: ({ address }) => ({ text: address }),
       steps,
     },
@@ -93,8 +93,8 @@ function verified(
 /** Security rule (SR-ENUM-1): what is verified already, or is nobody's, is answered like what waits (ASVS V6.3.8). */
 function targetOf(
   owner: Identity | undefined,
-  address: Pick<ProofTarget, "kind" | "value">,
-): ProofTarget | undefined {
+  address: Pick<ContactAddress, "kind" | "value">,
+): ContactAddress | undefined {
   const waits = owner?.verifiableAddresses.some(
     ({ kind, value, verifiedAt }) =>
       kind === address.kind && value === address.value && verifiedAt === undefined,
@@ -103,6 +103,6 @@ function targetOf(
 }
 
 function addressGone(): StepRejected {
-  const problems = { fields: [], form: [messages.invalidCode("verification")] };
+  const problems = { fields: [], form: [texts.invalidCode("verification")] };
   return { kind: "rejected", reason: "CODE_INVALID", problems };
 }

@@ -14,7 +14,7 @@ import type {
   FlowRecord,
   ReadFlow,
 } from "../shared/flow.ts";
-import type { FlowKeeper } from "../shared/flow-keeper.ts";
+import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable } from "../shared/table.ts";
 import { type AddressStart, type AddressSubmission, typedAt } from "../shared/typed-address.ts";
@@ -24,7 +24,7 @@ import type { VerificationPurpose, VerificationTypes } from "./state.ts";
 export type VerificationOutcome = FlowOutcome | VerificationTypes["Done"];
 
 interface VerificationFlowsDependencies {
-  readonly keeper: FlowKeeper;
+  readonly engine: FlowEngine;
   readonly table: FlowTable<VerificationTypes>;
   readonly challenges: Challenges;
 }
@@ -36,7 +36,7 @@ export class VerificationFlows {
 
   constructor(deps: VerificationFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.keeper, {
+    this.#flows = new KindFlows(deps.engine, {
       kind: "verification",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
@@ -49,8 +49,8 @@ export class VerificationFlows {
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { keeper, challenges } = this.#deps;
-    keeper.assertClient(caller, start.client);
+    const { engine, challenges } = this.#deps;
+    engine.assertClient(caller, start.client);
     if (start.linkToken !== "") {
       return this.#flows.createByLink(caller, challenges, start, ({ operator }) =>
         operator === undefined ? {} : { operator },
@@ -86,7 +86,7 @@ export class VerificationFlows {
       readonly ticket: ThrottleTicket;
     },
   ): Promise<Flow | undefined> {
-    const { keeper, challenges } = this.#deps;
+    const { engine, challenges } = this.#deps;
     const { identity, session, ticket } = registered;
     const [kind] = challenges.offered(caller.tenant, "verification");
     const address = identity.verifiableAddresses.find(({ verifiedAt }) => verifiedAt === undefined);
@@ -94,7 +94,7 @@ export class VerificationFlows {
     if (!wanted || kind === undefined || address === undefined) return undefined;
     const isWithheld = ticket.silenced.size > 0;
     const target = { kind: address.kind, value: address.value, identityId: identity.id };
-    const created = await keeper.create(caller, this.#flows.view, {
+    const created = await engine.create(caller, this.#flows.view, {
       ...{ client, returnTo, clientData },
       purpose: { session } satisfies VerificationPurpose,
       state: { at: "choose_method" },
@@ -111,8 +111,8 @@ export class VerificationFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<VerificationOutcome> {
-    const { keeper } = this.#deps;
-    const found = read?.flow ?? (await keeper.find(caller.tenant, "verification", submitted.flowId));
+    const { engine } = this.#deps;
+    const found = read?.flow ?? (await engine.find(caller.tenant, "verification", submitted.flowId));
     return this.#flows.submit<AddressSubmission>(caller, submitted, found, ({ address }) => ({ address }));
   }
 }

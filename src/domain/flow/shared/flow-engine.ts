@@ -8,12 +8,12 @@ import type { FlowSubmission } from "../../form/submission.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind } from "../../kinds.ts";
-import { goOnLabel, type Message } from "../../message/message.ts";
 import type { Clock, FormTokens, Sealer, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleSubjects } from "../../throttle/subjects.ts";
 import type { Throttle } from "../../throttle/throttle.ts";
+import { goOnLabel, type UserMessage } from "../../user-message/user-messages.ts";
 import type {
   AnsweredBefore,
   AnyState,
@@ -53,7 +53,7 @@ export interface FlowStart {
   readonly prepare?: (flow: FlowRecord) => { flow: FlowRecord; messages: readonly SealedMessage[] };
 }
 
-interface FlowKeeperDependencies {
+interface FlowEngineDependencies {
   readonly flows: FlowStore;
   readonly tokens: Tokens;
   readonly formTokens: FormTokens;
@@ -76,10 +76,10 @@ export type HeldFlow =
  * The rules that flows of all kinds share: how they begin, who holds them, when they end, and what their holder
  * sees of them.
  */
-export class FlowKeeper {
-  readonly #deps: FlowKeeperDependencies;
+export class FlowEngine {
+  readonly #deps: FlowEngineDependencies;
 
-  constructor(deps: FlowKeeperDependencies) {
+  constructor(deps: FlowEngineDependencies) {
     this.#deps = deps;
   }
 
@@ -320,7 +320,7 @@ export class FlowKeeper {
    * Seals the message of a step that worked and left the flow at its stage, for a browser flow to keep; undefined for a native
    * one.
    */
-  keepSuccess(record: FlowRecord, message: Message): string | undefined {
+  keepSuccess(record: FlowRecord, message: UserMessage): string | undefined {
     const problems = { fields: [], form: [message] };
     return this.#keepable(record, { typed: {}, problems, isBeside: true }, {});
   }
