@@ -23,7 +23,7 @@ export const identityRow = new Columns("i", {
   admin_metadata: "jsonb",
   display_name: "text",
   last_login_at: "timestamptz",
-  delete_at: "timestamptz",
+  purge_at: "timestamptz",
 });
 
 /** What `identityRow.selected` selects. */
@@ -42,7 +42,7 @@ export interface IdentityRow {
   readonly i_admin_metadata: Identity["adminMetadata"];
   readonly i_display_name: Identity["displayName"];
   readonly i_last_login_at: NonNullable<Identity["lastLoginAt"]> | null;
-  readonly i_delete_at: Parameters<typeof endOf>[0];
+  readonly i_purge_at: Parameters<typeof endOf>[0];
 }
 
 /** The value in a row. */
@@ -61,7 +61,7 @@ export interface IdentityValue {
   readonly adminMetadata: Identity["adminMetadata"];
   readonly displayName: Identity["displayName"];
   readonly lastLoginAt: NonNullable<Identity["lastLoginAt"]> | undefined;
-  readonly deleteAt: ReturnType<typeof endOf>;
+  readonly purgeAt: ReturnType<typeof endOf>;
 }
 
 export function readIdentity(row: IdentityRow): IdentityValue {
@@ -80,7 +80,7 @@ export function readIdentity(row: IdentityRow): IdentityValue {
     adminMetadata: row.i_admin_metadata,
     displayName: row.i_display_name,
     lastLoginAt: row.i_last_login_at ?? undefined,
-    deleteAt: endOf(row.i_delete_at),
+    purgeAt: endOf(row.i_purge_at),
   };
 }
 
@@ -101,7 +101,7 @@ export function writeIdentity(value: IdentityValue): Readonly<Record<string, unk
     admin_metadata: value.adminMetadata,
     display_name: value.displayName,
     last_login_at: value.lastLoginAt,
-    delete_at: endColumn(value.deleteAt),
+    purge_at: endColumn(value.purgeAt),
   };
 }
 

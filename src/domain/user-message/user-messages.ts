@@ -358,10 +358,10 @@ export const oneAddressAtATime = (): UserMessage =>
   error(4050002, "Only one address can be changed at a time.");
 
 /** The account is to be deleted. */
-export function deletionScheduled(deleteAt: Date): UserMessage {
-  const date = deleteAt.toISOString().slice(0, 10);
+export function deletionScheduled(purgeAt: Date): UserMessage {
+  const date = purgeAt.toISOString().slice(0, 10);
   return info(9000050, `This account will be deleted on ${date}.`, {
-    purge_time: deleteAt.toISOString(),
+    purge_time: purgeAt.toISOString(),
     date,
   });
 }

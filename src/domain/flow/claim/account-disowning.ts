@@ -107,7 +107,7 @@ export class AccountDisowning {
         .filter((each) => isSameAddress(each, address))
         .map((each) => ({ ...each, verifiedAt: at })),
       recoveryAddresses: identity.recoveryAddresses.filter((each) => isSameAddress(each, address)),
-      deleteAt: never,
+      purgeAt: never,
     };
   }
 }

@@ -10,9 +10,9 @@ import * as texts from "../../user-message/user-messages.ts";
  */
 export function deletionStep(
   tenant: Tenant,
-  identity: Pick<Identity, "deleteAt">,
+  identity: Pick<Identity, "purgeAt">,
 ): "deleteAccount" | "keepAccount" | undefined {
-  if (identity.deleteAt !== never) return "keepAccount";
+  if (identity.purgeAt !== never) return "keepAccount";
   return tenant.settings.settings.accountDeletion.enabled ? "deleteAccount" : undefined;
 }
 

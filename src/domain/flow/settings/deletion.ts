@@ -35,11 +35,11 @@ export class AccountDeletion {
     const { client, returnTo } = flow;
     const at = this.#deps.clock.now();
     const { graceMs } = tenant.settings.settings.accountDeletion;
-    const deleteAt = new Date(at.getTime() + graceMs);
+    const purgeAt = new Date(at.getTime() + graceMs);
     const result =
-      graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, deleteAt);
+      graceMs === 0 ? await this.#deleteNow(attempt, at) : await this.#deleteLater(attempt, at, purgeAt);
     await assertWritten(this.#deps.engine, attempt, result);
-    return { kind: "deletion_scheduled", deleteAt, client, returnTo };
+    return { kind: "deletion_scheduled", purgeAt, client, returnTo };
   }
 
   /** Keeps an account that was to be deleted. */
@@ -53,18 +53,18 @@ export class AccountDeletion {
     );
     await assertWritten(this.#deps.engine, attempt, result);
     const revision = identity.revision + 1;
-    return { kind: "changed", identity: { ...identity, deleteAt: never, updatedAt: at, revision } };
+    return { kind: "changed", identity: { ...identity, purgeAt: never, updatedAt: at, revision } };
   }
 
-  #deleteLater(attempt: SettingsAttempt, at: Date, deleteAt: Date): Promise<OwnChangeResult> {
+  #deleteLater(attempt: SettingsAttempt, at: Date, purgeAt: Date): Promise<OwnChangeResult> {
     const { tenant, identity } = attempt;
-    const content = { template: "account_deletion_scheduled", data: { date: deleteAt } } as const;
-    const data = { purge_time: deleteAt.toISOString() };
+    const content = { template: "account_deletion_scheduled", data: { date: purgeAt } } as const;
+    const data = { purge_time: purgeAt.toISOString() };
     const revocationEvent = revocationOf(identity.id, ownOrigin(attempt), at, "account_deletion");
     return this.#deps.store.scheduleDeletion(tenant, {
       ...this.#written(attempt, { at, content, type: "identity.deletion_scheduled", data }),
       kept: undefined,
-      deleteAt,
+      purgeAt,
       revocationEvent,
     });
   }

@@ -80,7 +80,7 @@ export interface SettingsTypes {
     | { readonly kind: "changed"; readonly identity: Identity }
     | {
         readonly kind: "deletion_scheduled";
-        readonly deleteAt: Date;
+        readonly purgeAt: Date;
         readonly client: FlowClient;
         readonly returnTo: string | undefined;
       };

@@ -118,8 +118,8 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
       facts: ({ tenant, account }) => {
         const offers: SettingsOffer[] = [{ kind: "profile" }, ...offersOf(tenant)];
         if (account !== undefined && deletionStep(tenant, account.identity) !== undefined) {
-          const { deleteAt } = account.identity;
-          offers.push({ kind: "deletion", deleteAt: deleteAt === never ? undefined : deleteAt });
+          const { purgeAt } = account.identity;
+          offers.push({ kind: "deletion", purgeAt: purgeAt === never ? undefined : purgeAt });
         }
         return { offers };
       },
@@ -141,9 +141,9 @@ export function settingsTable(deps: SettingsTableDependencies): FlowTable<Settin
           account: identity && texts.accountOf(accountName(identity)),
           sections,
           messages:
-            identity === undefined || identity.deleteAt === never
+            identity === undefined || identity.purgeAt === never
               ? []
-              : [texts.deletionScheduled(identity.deleteAt)],
+              : [texts.deletionScheduled(identity.purgeAt)],
         };
       },
       steps: {
