@@ -1,16 +1,15 @@
-import { DomainError } from "../../errors.ts";
 import { newEvent } from "../../event/event.ts";
 import type { StepRejected } from "../../form/rejection.ts";
 import type { IdentityStore } from "../../identity/store.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock } from "../../ports.ts";
-import type { Session } from "../../session/session.ts";
 import * as texts from "../../user-message/user-messages.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
 import type { Awaiting, Confirming } from "../challenge/state.ts";
 import type { LoginFlows } from "../login/login-flows.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { AttemptOf, KindTypes, LoginFirst, Moved } from "../shared/table.ts";
 import { typedAt } from "../shared/typed-address.ts";
@@ -69,7 +68,7 @@ export class AccountClaims {
     const { target } = state;
     const { identityId } = target;
     if (identityId === undefined) return claimEnded();
-    const session = await ownSession(caller, flow, identityId);
+    const session = await ownSession(caller, flow.client, identityId);
     if (session === undefined) return this.#loginFirst(caller, flow, identityId);
     const at = this.#deps.clock.now();
     const actor = { ...caller.origin, actor: { kind: "identity", identityId } } as const;
@@ -116,28 +115,6 @@ export class AccountClaims {
     const start = { client, returnTo: undefined, clientData };
     const login = await this.#deps.logins.createForOwner(caller, start, identityId, credentialKinds);
     return login === undefined ? claimEnded() : { kind: "login_first", begin: async () => login };
-  }
-}
-
-/**
- * The session of an account that the caller shows as clients of the flow's kind do; undefined if they show none, or that of
- * somebody else.
- */
-export async function ownSession(
-  caller: FlowCaller,
-  { client }: FlowRecord,
-  identityId: IdentityId,
-): Promise<Session | undefined> {
-  try {
-    const { session } = await caller.session(client);
-    return session.identityId === identityId ? session : undefined;
-  } catch (error) {
-    // Without a session the proof is given outside of it; what is wrong with the one that was shown is no matter here.
-    const isNone =
-      error instanceof DomainError &&
-      (error.reason.startsWith("SESSION_") || error.reason === "ORIGIN_NOT_ALLOWED");
-    if (isNone) return undefined;
-    throw error;
   }
 }
 

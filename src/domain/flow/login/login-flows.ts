@@ -15,6 +15,7 @@ import type {
   FlowOutcome,
   ReadFlow,
 } from "../shared/flow.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type CallerStart, KindFlows } from "../shared/kind-flows.ts";
 import type { FlowStore, FoundForLogin } from "../shared/store.ts";
@@ -47,6 +48,7 @@ export interface LoginStart {
 }
 
 interface LoginFlowsDependencies {
+  readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly flows: FlowStore;
   readonly table: FlowTable<LoginTypes>;
@@ -63,7 +65,7 @@ export class LoginFlows {
   constructor(deps: LoginFlowsDependencies) {
     this.#deps = deps;
     this.#methods = new Map(deps.methods.map((method) => [method.kind, method]));
-    this.#flows = new KindFlows(deps.engine, {
+    this.#flows = new KindFlows(deps, {
       kind: "login",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.login.lifetimeMs,
@@ -80,8 +82,8 @@ export class LoginFlows {
    * RETURN_TO_NOT_ALLOWED, and for a refresh or step-up a SESSION_ reason, STEP_UP_IMPOSSIBLE, FEATURE_OFF.
    */
   async create(caller: FlowCaller, start: LoginStart): Promise<CreatedFlow> {
-    const { engine, challenges, methods } = this.#deps;
-    engine.assertClient(caller, start.client);
+    const { access, challenges, methods } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     if (start.purpose === "sign_in") return this.#begin(caller, start, { kind: "sign_in" });
     const { session, identity } = await caller.session(start.client);
@@ -174,8 +176,8 @@ export class LoginFlows {
     submitted: LoginSubmission | FilledForm,
     how: "findForLogin" | "findForForm" = "findForLogin",
   ): Promise<FoundForLogin> {
-    const { engine, flows } = this.#deps;
-    const digest = engine.digestOf(tenant, submitted.flowId);
+    const { access, flows } = this.#deps;
+    const digest = access.digestOf(tenant, submitted.flowId);
     const method = this.#methods.get(stepNameOf(submitted));
     const typed = this.#typedOf(submitted);
     return flows[how](tenant, digest, typed?.value, method?.credential);

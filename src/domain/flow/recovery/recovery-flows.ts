@@ -3,6 +3,7 @@ import type { FilledForm } from "../../form/form-submission.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import type { FlowView } from "../shared/flow-view.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
@@ -20,6 +21,7 @@ import type { RecoveryTypes } from "./state.ts";
 export type RecoveryOutcome = FlowOutcome | RecoveryTypes["Done"];
 
 interface RecoveryFlowsDependencies {
+  readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<RecoveryTypes>;
@@ -33,7 +35,7 @@ export class RecoveryFlows {
 
   constructor(deps: RecoveryFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.engine, {
+    this.#flows = new KindFlows(deps, {
       kind: "recovery",
       table: deps.table,
       lifetimeMs: ({ settings }) => settings.recovery.lifetimeMs,
@@ -51,8 +53,8 @@ export class RecoveryFlows {
 
   /** Begins a recovery. Throws RECOVERY_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { engine, challenges } = this.#deps;
-    engine.assertClient(caller, start.client);
+    const { access, challenges } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     assertOpen(caller.tenant, {});
     return this.#flows.create(caller, start, { purpose: {}, state: { at: "choose_method" } });
@@ -69,8 +71,8 @@ export class RecoveryFlows {
     submitted: AddressSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<RecoveryOutcome> {
-    const { engine, flows } = this.#deps;
-    const digest = engine.digestOf(caller.tenant, submitted.flowId);
+    const { access, flows } = this.#deps;
+    const digest = access.digestOf(caller.tenant, submitted.flowId);
     const { flow, identity, credentialKinds } =
       read ?? (await flows.findWithIdentity(caller.tenant, "recovery", digest));
     return this.#flows.submit<AddressSubmission>(caller, submitted, flow, ({ address }) => ({

@@ -8,6 +8,7 @@ import type { FlowClient } from "../../kinds.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { Challenges } from "../challenge/challenges.ts";
 import type { CreatedFlow, FlowCaller, FlowFound, FlowOutcome, ReadFlow } from "../shared/flow.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
@@ -39,6 +40,7 @@ export interface RegistrationStart {
 }
 
 interface RegistrationFlowsDependencies {
+  readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly table: FlowTable<RegistrationTypes>;
   readonly challenges: Challenges;
@@ -53,7 +55,7 @@ export class RegistrationFlows {
 
   constructor(deps: RegistrationFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.engine, {
+    this.#flows = new KindFlows(deps, {
       kind: "registration",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.registration.lifetimeMs,
@@ -69,9 +71,9 @@ export class RegistrationFlows {
    * link or an invitation two.
    */
   async create(caller: FlowCaller, start: RegistrationStart): Promise<CreatedFlow> {
-    const { engine, challenges, invitations } = this.#deps;
+    const { access, challenges, invitations } = this.#deps;
     const { tenant } = caller;
-    engine.assertClient(caller, start.client);
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") return this.#flows.createByLink(caller, challenges, start);
     const purpose = await registrationPurpose(invitations, tenant, start);
     return this.#flows.create(caller, start, { purpose, state: firstState(tenant) });

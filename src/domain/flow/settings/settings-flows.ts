@@ -1,4 +1,4 @@
-import { DomainError, domainError } from "../../errors.ts";
+import { domainError } from "../../errors.ts";
 import { type FilledForm, submissionOf } from "../../form/form-submission.ts";
 import type { FlowSubmission, SubmittedStep } from "../../form/submission.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -22,8 +22,10 @@ import type {
   FlowRecord,
   ReadFlow,
 } from "../shared/flow.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { type FlowView, viewOf } from "../shared/flow-view.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { FlowTable, RecordOf } from "../shared/table.ts";
 import { firstState, flowAfter } from "./change.ts";
@@ -48,6 +50,7 @@ export interface SettingsSubmission extends FlowSubmission {
 type SettingsFlow = RecordOf<SettingsTypes>;
 
 interface SettingsFlowsDependencies {
+  readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly flows: Pick<FlowStore, "findWithIdentity">;
   readonly table: FlowTable<SettingsTypes>;
@@ -75,8 +78,8 @@ export class SettingsFlows {
       readonly clientData?: JsonObject | undefined;
     },
   ): Promise<CreatedFlow> {
-    const { engine } = this.#deps;
-    engine.assertClient(caller, start.client);
+    const { access, engine } = this.#deps;
+    access.assertClient(caller, start.client);
     const { identity } = await caller.session(start.client);
     const purpose: SettingsPurpose = { kind: "settings" };
     return engine.create(caller, this.#viewFor(caller.tenant, identity), {
@@ -106,8 +109,8 @@ export class SettingsFlows {
 
   /** The flow as its holder sees it, or a fresh one in its place. Throws a SESSION_ reason without a session. */
   async show(caller: FlowCaller, flowId: string, { flow, identity: owner }: ReadFlow): Promise<FlowFound> {
-    const { engine } = this.#deps;
-    const held = engine.hold(caller, flow);
+    const { access, engine } = this.#deps;
+    const held = access.hold(caller, flow);
     const record = own(held.record);
     const { identity } = await this.#holderOf(caller, record, owner);
     if (held.kind === "expired") {
@@ -122,12 +125,12 @@ export class SettingsFlows {
     submitted: SettingsSubmission | FilledForm,
     read?: ReadFlow,
   ): Promise<SettingsOutcome> {
-    const { engine, table } = this.#deps;
+    const { access, engine, table } = this.#deps;
     const { tenant } = caller;
     const { flowId } = submitted;
     const { flow: found, identity: owner } = read ?? (await this.#find(tenant, flowId));
-    const held = engine.hold(caller, found);
-    engine.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
+    const held = access.hold(caller, found);
+    access.assertFormToken(caller, held.record, flowId, submitted.csrfToken);
     // Security rule (SR-FLOW-1): who it is comes before how far the flow has come. A flow that is over shows its owner's profile, too.
     const { identity, session } = await this.#holderOf(caller, own(held.record), owner);
     const admitted = await engine.admit(held, submitted, () =>
@@ -208,8 +211,8 @@ export class SettingsFlows {
   }
 
   #find(tenant: Tenant, flowId: string) {
-    const { engine, flows } = this.#deps;
-    return flows.findWithIdentity(tenant, "settings", engine.digestOf(tenant, flowId));
+    const { access, flows } = this.#deps;
+    return flows.findWithIdentity(tenant, "settings", access.digestOf(tenant, flowId));
   }
 
   /**
@@ -225,7 +228,7 @@ export class SettingsFlows {
     if (purpose.kind === "recovery") {
       if (identity?.state !== "active") throw domainError("FLOW_NOT_FOUND", {});
       const isEnough = purpose.recovery.methods.length === 0;
-      return { identity, session: isEnough ? undefined : await sessionOf(caller, client, identity.id) };
+      return { identity, session: isEnough ? undefined : await ownSession(caller, client, identity.id) };
     }
     const { session } = await caller.session(client);
     if (identity !== undefined && session.identityId === identity.id) return { identity, session };
@@ -247,20 +250,4 @@ export class SettingsFlows {
 
 function own(flow: FlowRecord): SettingsFlow {
   return flow as SettingsFlow;
-}
-
-/** The session that the caller shows, if it is this identity's; undefined if it is not, or there is none. */
-async function sessionOf(
-  caller: FlowCaller,
-  client: FlowClient,
-  identityId: IdentityId,
-): Promise<Session | undefined> {
-  try {
-    const { session } = await caller.session(client);
-    return session.identityId === identityId ? session : undefined;
-  } catch (error) {
-    // Without a session nothing was shown yet: that is for the flow to say.
-    if (error instanceof DomainError && error.reason.startsWith("SESSION_")) return undefined;
-    throw error;
-  }
 }

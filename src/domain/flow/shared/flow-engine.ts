@@ -8,7 +8,7 @@ import type { FlowSubmission } from "../../form/submission.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { JsonObject } from "../../json.ts";
 import type { FlowClient, FlowKind } from "../../kinds.ts";
-import type { Clock, FormTokens, Sealer, Tokens } from "../../ports.ts";
+import type { Clock, Sealer, Tokens } from "../../ports.ts";
 import { Secret } from "../../secret.ts";
 import type { Tenant } from "../../tenant/tenant.ts";
 import type { ThrottleSubjects } from "../../throttle/subjects.ts";
@@ -24,6 +24,7 @@ import type {
   FlowOutcome,
   FlowRecord,
 } from "./flow.ts";
+import type { FlowAccess, HeldFlow } from "./flow-access.ts";
 import { dataWith, type FlowAnswers } from "./flow-answers.ts";
 import type { FlowView } from "./flow-view.ts";
 import { type KeptOutcome, openOutcome, sealOutcome, type Typed } from "./kept-outcome.ts";
@@ -56,7 +57,7 @@ export interface FlowStart {
 interface FlowEngineDependencies {
   readonly flows: FlowStore;
   readonly tokens: Tokens;
-  readonly formTokens: FormTokens;
+  readonly access: FlowAccess;
   readonly sealer: Sealer;
   readonly throttle: Throttle;
   readonly answers: Pick<FlowAnswers, "find">;
@@ -66,15 +67,9 @@ interface FlowEngineDependencies {
 /** The greatest number of replacements that follow each other, each in the place of the one before. */
 const mostReplacements = 8;
 
-/** How far a flow has come when its holder turns up with it. */
-export type HeldFlow =
-  | { readonly kind: "active"; readonly record: FlowRecord }
-  | { readonly kind: "completed"; readonly record: FlowRecord }
-  | { readonly kind: "expired"; readonly record: FlowRecord };
-
 /**
- * The rules that flows of all kinds share: how they begin, who holds them, when they end, and what their holder
- * sees of them.
+ * The rules that flows of all kinds share: how they begin, how a step is taken, when they end, and what their holder sees of
+ * them. Who holds a flow is for FlowAccess.
  */
 export class FlowEngine {
   readonly #deps: FlowEngineDependencies;
@@ -102,9 +97,9 @@ export class FlowEngine {
     readonly created: CreatedFlow;
   } {
     const { tenant } = caller;
-    this.assertClient(caller, start.client);
+    this.#deps.access.assertClient(caller, start.client);
     const returnTo = resolveReturnTo(start.returnTo, tenant.settings);
-    const browser = start.client === "browser" ? this.#browserOf(caller) : undefined;
+    const browser = start.client === "browser" ? this.#deps.access.browserOf(caller) : undefined;
     const createdAt = this.#deps.clock.now();
     const { flow: record, messages } = (start.prepare ?? plain)({
       digest: id.digest,
@@ -160,7 +155,7 @@ export class FlowEngine {
       const { record, created } = this.draft(caller, view, next, id);
       if (await this.#deps.flows.createOnce(tenant, record)) return created;
       const found = await this.#deps.flows.find(tenant, view.kind, record.digest);
-      const held = this.hold(caller, found);
+      const held = this.#deps.access.hold(caller, found);
       if (held.kind !== "expired") {
         const flow = this.#shown(caller, view, id.token.reveal(), held.record);
         return { flow, newBrowserToken: undefined };
@@ -173,7 +168,7 @@ export class FlowEngine {
 
   /** A flow that was read, as its holder sees it; if it has expired, a fresh flow in its place. */
   async show(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord): Promise<FlowFound> {
-    const held = this.hold(caller, record);
+    const held = this.#deps.access.hold(caller, record);
     if (held.kind === "expired") {
       return { kind: "replaced", replacement: await this.replace(caller, view, flowId, held.record) };
     }
@@ -182,7 +177,7 @@ export class FlowEngine {
 
   /** The record behind a flow's id; undefined if there is none. */
   find(tenant: Tenant, kind: FlowKind, flowId: string): Promise<FlowRecord | undefined> {
-    return this.#deps.flows.find(tenant, kind, this.digestOf(tenant, flowId));
+    return this.#deps.flows.find(tenant, kind, this.#deps.access.digestOf(tenant, flowId));
   }
 
   /**
@@ -199,8 +194,8 @@ export class FlowEngine {
     | { readonly kind: "expired"; readonly replacement: CreatedFlow }
     | AnsweredBefore
   > {
-    const held = this.hold(caller, record);
-    this.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
+    const held = this.#deps.access.hold(caller, record);
+    this.#deps.access.assertFormToken(caller, held.record, submission.flowId, submission.csrfToken);
     return this.admit(held, submission, () => this.replace(caller, view, submission.flowId, held.record));
   }
 
@@ -355,47 +350,6 @@ export class FlowEngine {
     return domainError(now?.state === "active" ? "FLOW_CHANGED" : "FLOW_COMPLETED", {});
   }
 
-  /** The digest of a flow's id. Throws FLOW_NOT_FOUND for anything that cannot be one. */
-  digestOf(tenant: Tenant, flowId: string): Uint8Array {
-    const parsed = this.#deps.tokens.parse("flow", flowId);
-    if (parsed.kind !== "valid" || parsed.tenantName !== tenant.name) throw domainError("FLOW_NOT_FOUND", {});
-    return parsed.digest;
-  }
-
-  /**
-   * Checks that the call may be made for a client of that kind; before anything else is looked at.
-   *
-   * Security rule (SR-FLOW-3): a page goes on with browser flows alone. The id of a native flow is all that its holder shows, so a page
-   * that took one from its address would fill in whatever flow somebody else began and sent a link to.
-   */
-  assertClient(caller: FlowCaller, client: FlowClient): void {
-    if (client === "browser") caller.assertOriginAllowed();
-    else caller.assertNotFromPage();
-  }
-
-  /**
-   * Checks that the caller holds the flow, and says how far it has come. The order matters: before the caller has
-   * shown the cookie of a browser flow, nothing of it is told, not even that it has expired.
-   */
-  hold(caller: FlowCaller, record: FlowRecord | undefined): HeldFlow {
-    if (record === undefined) throw domainError("FLOW_NOT_FOUND", {});
-    if (record.client === "browser") this.#assertSameBrowser(caller, record);
-    this.assertClient(caller, record.client);
-    if (record.state === "completed") return { kind: "completed", record };
-    return { kind: record.expiresAt <= this.#deps.clock.now() ? "expired" : "active", record };
-  }
-
-  /** Checks the form token of a browser flow; a native flow has none, and what is sent for it is ignored. */
-  assertFormToken(caller: FlowCaller, record: FlowRecord, flowId: string, csrfToken: string): void {
-    if (record.client !== "browser") return;
-    if (csrfToken === "") throw domainError("CSRF_TOKEN_MISSING", {});
-    // Cookie and form token together show that the form was drawn for this browser (ASVS V3.5.1).
-    const matches =
-      caller.browserToken !== undefined &&
-      this.#deps.formTokens.matches(csrfToken, caller.browserToken, flowId);
-    if (!matches) throw domainError("CSRF_TOKEN_INVALID", {});
-  }
-
   /** The flow as its holder sees it, with an empty form unless another one is given. */
   #present(
     tenant: Tenant,
@@ -406,10 +360,6 @@ export class FlowEngine {
     form?: Form,
   ): Flow {
     const active = record.state === "active";
-    const csrfToken =
-      active && record.client === "browser" && browserToken !== undefined
-        ? this.#deps.formTokens.make(browserToken.reveal(), id.reveal())
-        : undefined;
     const stage = active ? view.stage(tenant, record) : undefined;
     const drawn = form ?? (active ? view.form(tenant, record) : emptyForm);
     return {
@@ -422,7 +372,7 @@ export class FlowEngine {
       returnTo: record.returnTo,
       stage,
       form: { ...drawn, nodes: withImportance(drawn.nodes) },
-      csrfToken,
+      csrfToken: active ? this.#deps.access.formTokenOf(record, id, browserToken) : undefined,
       account: view.account?.(record),
       traitsEtag: active ? view.traitsEtag?.(record) : undefined,
     };
@@ -432,28 +382,6 @@ export class FlowEngine {
   presentTo(caller: FlowCaller, view: FlowView, flowId: string, record: FlowRecord, form?: Form): Flow {
     const browserToken = caller.browserToken === undefined ? undefined : new Secret(caller.browserToken);
     return this.#present(caller.tenant, view, new Secret(flowId), record, browserToken, form);
-  }
-
-  /** A browser keeps one token for all its flows, so that two tabs do not shut each other out. */
-  #browserOf(caller: FlowCaller): { token: Secret; digest: Uint8Array; isNew: boolean } {
-    if (caller.browserToken !== undefined) {
-      const parsed = this.#deps.tokens.parse("browser", caller.browserToken);
-      if (parsed.kind === "valid" && parsed.tenantName === caller.tenant.name) {
-        return { token: new Secret(caller.browserToken), digest: parsed.digest, isNew: false };
-      }
-    }
-    return { ...this.#deps.tokens.issue("browser", caller.tenant.name), isNew: true };
-  }
-
-  #assertSameBrowser(caller: FlowCaller, record: FlowRecord): void {
-    const parsed =
-      caller.browserToken === undefined ? undefined : this.#deps.tokens.parse("browser", caller.browserToken);
-    const { browserDigest } = record;
-    if (parsed?.kind !== "valid" || !browserDigest || !isSameBytes(parsed.digest, browserDigest)) {
-      const missing =
-        caller.browserToken === undefined ? "browser cookie" : "the browser cookie of this flow";
-      throw domainError("FLOW_CLIENT_MISMATCH", { missing });
-    }
   }
 }
 

@@ -2,9 +2,9 @@ import { newEvent } from "../../event/event.ts";
 import type { IdentityId } from "../../ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProvedAddress } from "../challenge/challenges.ts";
-import { ownSession } from "../claim/account-claims.ts";
 import type { FlowCaller } from "../shared/flow.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
+import { ownSession } from "../shared/own-session.ts";
 import type { FlowStore } from "../shared/store.ts";
 import type { RecordOf } from "../shared/table.ts";
 import type { VerificationTypes } from "./state.ts";
@@ -31,7 +31,7 @@ export class VerificationCompletions {
     identityId: IdentityId,
   ): Promise<"completed" | "address_gone" | "unclaimed"> {
     const { engine, flows, clock } = this.#deps;
-    const session = await ownSession(caller, flow, identityId);
+    const session = await ownSession(caller, flow.client, identityId);
     const at = clock.now();
     const data = { kind: target.kind };
     const result = await flows.completeVerification(caller.tenant, {

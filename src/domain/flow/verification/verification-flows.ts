@@ -14,6 +14,7 @@ import type {
   FlowRecord,
   ReadFlow,
 } from "../shared/flow.ts";
+import type { FlowAccess } from "../shared/flow-access.ts";
 import type { FlowEngine } from "../shared/flow-engine.ts";
 import { KindFlows } from "../shared/kind-flows.ts";
 import type { FlowTable } from "../shared/table.ts";
@@ -24,6 +25,7 @@ import type { VerificationPurpose, VerificationTypes } from "./state.ts";
 export type VerificationOutcome = FlowOutcome | VerificationTypes["Done"];
 
 interface VerificationFlowsDependencies {
+  readonly access: FlowAccess;
   readonly engine: FlowEngine;
   readonly table: FlowTable<VerificationTypes>;
   readonly challenges: Challenges;
@@ -36,7 +38,7 @@ export class VerificationFlows {
 
   constructor(deps: VerificationFlowsDependencies) {
     this.#deps = deps;
-    this.#flows = new KindFlows(deps.engine, {
+    this.#flows = new KindFlows(deps, {
       kind: "verification",
       table: deps.table,
       lifetimeMs: (tenant) => tenant.settings.verification.lifetimeMs,
@@ -49,8 +51,8 @@ export class VerificationFlows {
 
   /** Begins a verification. Throws VERIFICATION_DISABLED, LINK_INVALID, RETURN_TO_NOT_ALLOWED. */
   async create(caller: FlowCaller, start: AddressStart): Promise<CreatedFlow> {
-    const { engine, challenges } = this.#deps;
-    engine.assertClient(caller, start.client);
+    const { access, challenges } = this.#deps;
+    access.assertClient(caller, start.client);
     if (start.linkToken !== "") {
       return this.#flows.createByLink(caller, challenges, start, ({ operator }) =>
         operator === undefined ? {} : { operator },
