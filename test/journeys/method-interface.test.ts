@@ -14,11 +14,10 @@ import { defaultSchemaDocument } from "../../src/domain/identity/default-schema.
 import type { Identity } from "../../src/domain/identity/identity.ts";
 import { IdentitySchemas } from "../../src/domain/identity/schemas.ts";
 import { TraitsEtags } from "../../src/domain/identity/traits-etags.ts";
-import type { MethodKind } from "../../src/domain/kinds.ts";
 import { passwordTitle } from "../../src/domain/message/message.ts";
 import { CodeMethod } from "../../src/domain/method/code/code-method.ts";
 import { LinkMethod } from "../../src/domain/method/link/link-method.ts";
-import type { LoginAttempt, LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
+import type { LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
 import { PageTokens } from "../../src/domain/paging/page-tokens.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
@@ -28,6 +27,7 @@ import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { openTwoTenants, type TwoTenants } from "../storage/two-tenants.ts";
 import { readMessages } from "../support/app.ts";
 import { TestClock } from "../support/clock.ts";
+import { Elsewhere, KnowsSecret, TwoQuestions } from "../support/methods.ts";
 import {
   aFlow,
   anEvent,
@@ -45,73 +45,6 @@ import {
  * one of several steps, one that is only shown second, and one that can be either.
  */
 
-/** Signs in elsewhere, and comes back with what it was given there. It finds the account by itself. */
-class Elsewhere implements LoginMethod {
-  readonly kind = "elsewhere" as MethodKind;
-  readonly factor = "first";
-  readonly credential = undefined;
-  found: LoginAttempt["candidate"];
-
-  loginNodes() {
-    return [];
-  }
-
-  async proveLogin({ step, memory }: LoginAttempt) {
-    if (memory === undefined) {
-      return {
-        kind: "redirects",
-        url: "https://elsewhere.example/?state=s1",
-        memory: { state: "s1" },
-      } as const;
-    }
-    if (this.found === undefined || step.fields.state !== memory.state) return wrong;
-    const authentication = { kind: "link", assuranceLevel: "aal1" } as const;
-    return { kind: "proved", candidate: this.found, authentication } as const;
-  }
-}
-
-/** Asks once more before it believes. */
-class TwoQuestions implements LoginMethod {
-  readonly kind = "questions" as MethodKind;
-  readonly factor = "first";
-  readonly credential = "password";
-
-  loginNodes(_tenant: Tenant, { memory }: { readonly memory?: object | undefined }) {
-    const name = memory === undefined ? "questions.first" : "questions.second";
-    return [{ name, messages: [], element: { kind: "input", type: "text" } } as const];
-  }
-
-  async proveLogin({ step, memory, candidate }: LoginAttempt) {
-    if (memory === undefined) return { kind: "continues", memory: { asked: 1 } } as const;
-    if (candidate === undefined || step.fields.answer !== candidate.credential) return wrong;
-    const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
-    return { kind: "proved", candidate, authentication } as const;
-  }
-}
-
-/** Knows the stored secret. */
-class KnowsSecret implements LoginMethod {
-  readonly kind: MethodKind;
-  readonly factor: LoginMethod["factor"];
-  readonly credential = "password";
-
-  constructor(kind: string, factor: LoginMethod["factor"]) {
-    this.kind = kind as MethodKind;
-    this.factor = factor;
-  }
-
-  loginNodes() {
-    return [];
-  }
-
-  async proveLogin({ step, candidate }: LoginAttempt) {
-    if (candidate === undefined || step.fields.secret !== candidate.credential) return wrong;
-    const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
-    const authentication = { kind: "password", assuranceLevel } as const;
-    return { kind: "proved", candidate, authentication } as const;
-  }
-}
-
 /** Sets a new secret, as it is given. */
 const newSecret: SettingsMethod = {
   kind: "password",
@@ -128,12 +61,6 @@ const newSecret: SettingsMethod = {
     },
   },
 };
-
-const wrong = {
-  kind: "rejected",
-  reason: "CREDENTIALS_INVALID",
-  problems: { fields: [], form: [] },
-} as const;
 
 let database: TwoTenants;
 let tenant: Tenant;
