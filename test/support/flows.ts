@@ -8,8 +8,10 @@ import { Outbox, type SealedMessage } from "../../src/domain/courier/outbox.ts";
 import { domainError } from "../../src/domain/errors.ts";
 import type { EventStore } from "../../src/domain/event/store.ts";
 import { createFlows } from "../../src/domain/flow/create-flows.ts";
+import type { LoginFlows, LoginStart } from "../../src/domain/flow/login/login-flows.ts";
 import type { SettingsStore } from "../../src/domain/flow/settings/store.ts";
 import type { Flow, FlowCaller, FlowRecord } from "../../src/domain/flow/shared/flow.ts";
+import { type KeptOutcome, openOutcome } from "../../src/domain/flow/shared/kept-outcome.ts";
 import type { FlowStore } from "../../src/domain/flow/shared/store.ts";
 import type { Node } from "../../src/domain/form/form.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
@@ -26,13 +28,15 @@ import type { TenantScope } from "../../src/domain/ports.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { NewSession } from "../../src/domain/session/session.ts";
 import type { Tenant, TenantSettings } from "../../src/domain/tenant/tenant.ts";
+import type { SharedLimitName } from "../../src/domain/tenant/throttle-settings.ts";
+import { counterKey } from "../../src/domain/throttle/counter-keys.ts";
 import { Devices } from "../../src/domain/throttle/devices.ts";
 import type { CountRequest, CountResult, ThrottleStore } from "../../src/domain/throttle/store.ts";
 import { Throttle } from "../../src/domain/throttle/throttle.ts";
 import { TestClock } from "./clock.ts";
 import { aFlow, anIdentity, aSession, noon, origin, someSettings } from "./records.ts";
 
-/** A person with an e-mail address, a telephone number, a user name, and a trait that is only written. */
+/** A person with two e-mail addresses, a user name, and a trait that is only written. */
 const personDocument: JsonObject = {
   type: "object",
   properties: {
@@ -57,6 +61,9 @@ const personDocument: JsonObject = {
 const kinds: readonly FlowKind[] = ["login", "registration", "verification", "recovery", "settings"];
 const pages = Object.fromEntries(kinds.map((kind) => [kind, `https://id.example.com/${kind}`]));
 
+/** Where a flow may return to. */
+export const appUrl = "https://app.example.com/";
+
 /** The settings of the tenant of these tests. */
 export function flowSettings(change: Partial<TenantSettings> = {}): TenantSettings {
   const usual = someSettings();
@@ -65,6 +72,7 @@ export function flowSettings(change: Partial<TenantSettings> = {}): TenantSettin
     uiUrls: pages as TenantSettings["uiUrls"],
     code: { ...usual.code, enabledFor: new Set(kinds) },
     link: { ...usual.link, enabledFor: new Set(kinds) },
+    allowedReturnUrls: new Set([appUrl]),
     defaultSchemaId: "person",
     selfServiceSchemaIds: new Set(["person"]),
     ...change,
@@ -81,6 +89,14 @@ export function inShort({ stage, form }: Pick<Flow, "stage" | "form">) {
     messages: messages.map(({ text }) => text),
     nodes: nodes.map(lineOf),
   };
+}
+
+/** Why a step was not accepted, and what its form says: the messages, and the nodes with one. */
+export async function rejected(outcome: ReturnType<TestFlows["submit"]>) {
+  const result = await outcome;
+  if (result.kind !== "rejected") throw new Error(`the step was ${result.kind}`);
+  const { messages, nodes } = inShort(result.flow);
+  return { reason: result.rejection.reason, messages, nodes: nodes.filter((node) => node.includes(" <- ")) };
 }
 
 function lineOf({ name, label, section, messages, element }: Node): string {
@@ -153,12 +169,13 @@ export class TestFlows {
   counts: (request: CountRequest) => CountResult = () => ({ own: undefined, refused: [], watched: [] });
   readonly counted: CountRequest[] = [];
   readonly written: Written[] = [];
+  readonly #digests = createKeyedDigests(sealingSecrets);
 
   private constructor(settings: Partial<TenantSettings>, methods: Partial<Methods>) {
     const tenantId = "11111111-1111-7111-8111-111111111111" as TenantId;
     this.tenant = { tenantId, name: "default", settings: flowSettings(settings) };
     const { clock, tokens, sealer, hasher } = this;
-    const digests = createKeyedDigests(sealingSecrets);
+    const digests = this.#digests;
     const policy = createPasswordPolicy({
       commonPasswords: { has: (password) => password === "password" },
       breachedPasswords: { countOf: async () => 0 },
@@ -207,9 +224,11 @@ export class TestFlows {
   static async make(
     settings: Partial<TenantSettings> = {},
     methods: Partial<Methods> = {},
+    required: readonly string[] = [],
   ): Promise<TestFlows> {
     const made = new TestFlows(settings, methods);
-    await made.schemas.load(made.tenant, [{ id: "person", document: personDocument }]);
+    const document = { ...personDocument, required: [...required] };
+    await made.schemas.load(made.tenant, [{ id: "person", document }]);
     return made;
   }
 
@@ -276,6 +295,22 @@ export class TestFlows {
     return this.caller({ session: async () => ({ session, identity }) });
   }
 
+  /** Binds the flow to a browser; gives a call of that browser, and the token of its form. */
+  inBrowser(change: Partial<FlowCaller> = {}): { readonly caller: FlowCaller; readonly csrfToken: string } {
+    const { token, digest } = this.tokens.issue("browser", this.tenant.name);
+    if (this.flow !== undefined) this.flow = { ...this.flow, client: "browser", browserDigest: digest };
+    const browserToken = token.reveal();
+    return {
+      caller: this.caller({ browserToken, ...change }),
+      csrfToken: this.formTokens.make(browserToken, this.id).reveal(),
+    };
+  }
+
+  /** What the flow keeps of the last submit. */
+  kept(): KeptOutcome | undefined {
+    return this.flow && openOutcome(this.sealer, this.flow);
+  }
+
   /** Submits a step of the flow. */
   submit(name: string, fields: object = {}, sent: Sent = {}, caller = this.caller()) {
     const kind = this.flow?.kind ?? "login";
@@ -293,10 +328,35 @@ export class TestFlows {
     return found.flow;
   }
 
+  /** Goes on in the flow that the link opens which was sent last. The flow that waits for it is found as its parent. */
+  async openLink(caller = this.caller()): Promise<void> {
+    const { flow } = this;
+    if (flow === undefined) throw new Error("there is no flow");
+    const linkToken = new URLSearchParams(new URL(this.sent().url).hash.slice(1)).get("link") ?? "";
+    const start = {
+      client: flow.client,
+      returnTo: "",
+      purpose: "sign_in",
+      linkToken,
+      schemaId: "",
+      invitationToken: "",
+    };
+    const begun = await (this.flows[flow.kind] as LoginFlows).create(caller, start as LoginStart);
+    this.#waiting = flow;
+    this.flow = this.last("create").flow;
+    this.id = begun.flow.id.reveal();
+  }
+
   /** The last write of a name. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   last(name: string): any {
     return this.written.findLast((written) => written.name === name)?.change;
+  }
+
+  /** Whether the last attempt was counted by a limit for a subject. */
+  isCountedBy(limit: SharedLimitName, ...subject: readonly string[]): boolean {
+    const key = counterKey(this.#digests, limit, subject.join("\0"));
+    return this.counted.at(-1)?.attempts.some((attempt) => Buffer.compare(attempt.key, key) === 0) ?? false;
   }
 
   /** What the last message says, and whom it is for. */
@@ -310,6 +370,8 @@ export class TestFlows {
     const data = this.outbox.open(message)?.data as { readonly code?: string; readonly url?: string };
     return { template, recipient, suppressed, code: data.code ?? "", url: data.url ?? "" };
   }
+
+  #waiting: FlowRecord | undefined;
 
   #note(name: string, change: unknown): void {
     this.written.push({ name, change });
@@ -325,12 +387,8 @@ export class TestFlows {
     return Object.fromEntries(methods);
   }
 
-  #isFlow(digest: Uint8Array): boolean {
-    return this.flow !== undefined && Buffer.compare(this.flow.digest, digest) === 0;
-  }
-
   #find(digest: Uint8Array): FlowRecord | undefined {
-    return this.#isFlow(digest) ? this.flow : undefined;
+    return [this.flow, this.#waiting].find((flow) => flow && Buffer.compare(flow.digest, digest) === 0);
   }
 
   #candidate(identifier: string | undefined): LoginCandidate | undefined {
@@ -406,8 +464,10 @@ export class TestFlows {
         if (flow === undefined || challenge === undefined) return undefined;
         if (challenge.attempts >= limit || challenge.expiresAt <= now) return undefined;
         const tried = { ...challenge, attempts: challenge.attempts + 1 };
-        this.flow = { ...flow, challenge: tried, revision: flow.revision + 1 };
-        return { challenge: tried, revision: this.flow.revision };
+        const counted = { ...flow, challenge: tried, revision: flow.revision + 1 };
+        if (flow === this.flow) this.flow = counted;
+        else this.#waiting = counted;
+        return { challenge: tried, revision: counted.revision };
       },
       completeLogin: completes("completeLogin"),
       completeRegistration: completes("completeRegistration"),

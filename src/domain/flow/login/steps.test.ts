@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { inShort, TestFlows } from "../../../../test/support/flows.ts";
+import { inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
 import { Elsewhere, KnowsSecret, TwoQuestions } from "../../../../test/support/methods.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { LoginMethod, LoginStage } from "../../method/method.ts";
@@ -30,14 +30,6 @@ async function refresh(state: { readonly at: string } = { at: "choose_method" },
 
 async function formOf(flows: TestFlows) {
   return inShort(await flows.show());
-}
-
-/** Why a step was not accepted, and the form with what is wrong. */
-async function rejected(outcome: Promise<{ readonly kind: string }>) {
-  const result = (await outcome) as Awaited<ReturnType<TestFlows["submit"]>>;
-  if (result.kind !== "rejected") throw new Error(`the step was ${result.kind}`);
-  const { messages, nodes } = inShort(result.flow);
-  return { reason: result.rejection.reason, messages, nodes: nodes.filter((node) => node.includes(" <- ")) };
 }
 
 const methodNodes = [
@@ -171,10 +163,8 @@ describe("a login that asks first who signs in", () => {
     const flows = await login(byName);
     await flows.submit("identify", {}, typed);
     await flows.submit("back");
-    expect(flows.flow).toMatchObject({
-      identityId: undefined,
-      data: { state: { at: "enter_identifier", typed: email } },
-    });
+    expect(flows.flow?.identityId).toBeUndefined();
+    expect(flows.flow?.data.state).toEqual({ at: "enter_identifier", typed: email });
     expect((await formOf(flows)).nodes[0]).toBe(`identifier: text! = "${email}"`);
   });
 
@@ -272,6 +262,23 @@ describe("a code to sign in with", () => {
     expect(flows.flow?.data.state).toEqual({ at: "choose_method" });
   });
 
+  test("leads back to the question where that comes first by now", async () => {
+    const flows = await login();
+    await flows.submit("sendCode", {}, typed);
+    const now = { ...flows.tenant, settings: { ...flows.tenant.settings, ...byName } };
+    await flows.submit("back", {}, {}, flows.caller({ tenant: now }));
+    expect(flows.flow?.data.state).toEqual({ at: "enter_identifier" });
+  });
+
+  test("of a name that is typed is counted for it, and makes the flow nobody else's", async () => {
+    const flows = await login();
+    flows.put("login", { at: "choose_method" }, { identityId: flows.identity?.id }, signIn);
+    await flows.submit("sendCode", {}, { identifier: "nobody@example.com" });
+    expect(flows.isCountedBy("recipient_total", "nobody@example.com")).toBe(true);
+    expect(flows.isCountedBy("mailbox", "nobody@example.com")).toBe(true);
+    expect(flows.flow?.identityId).toBeUndefined();
+  });
+
   test("is sent again to where the name leads by then", async () => {
     const flows = await login();
     await flows.submit("sendCode", {}, typed);
@@ -339,6 +346,8 @@ describe("a login of the holder of a session", () => {
     const flows = await refresh();
     await flows.submit("sendCode");
     expect(flows.sent()).toMatchObject({ recipient: email, suppressed: false });
+    expect(flows.isCountedBy("recipient_total", email)).toBe(true);
+    expect(flows.isCountedBy("mailbox", email)).toBe(false);
     expect(flows.flow?.data.state).toMatchObject({ at: "enter_code", sentTo: "a****@example.com" });
     flows.clock.advance(30_000);
     await flows.submit("resend");
@@ -354,6 +363,7 @@ describe("a login of the holder of a session", () => {
     expect(await flows.submit("sendCode")).toMatchObject({ kind: "next_step" });
     expect(flows.sent()).toMatchObject({ recipient: "", suppressed: true });
     expect(flows.flow?.data.state).toMatchObject({ sentTo: "" });
+    expect(flows.flow?.identityId).toBe(flows.identity?.id);
   });
 
   test("of an account that nobody has claimed offers its own credentials alone", async () => {
@@ -363,6 +373,22 @@ describe("a login of the holder of a session", () => {
     await expect(flows.submit("sendCode")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
     expect(await flows.submit("password", { password })).toMatchObject({ kind: "completed" });
   });
+});
+
+test("a method that is switched off by now is not accepted, also if it was offered before", async () => {
+  const off = Object.assign(new KnowsSecret("off", "first"), { isEnabled: () => false });
+  const flows = await login({}, [off]);
+  const identityId = flows.identity?.id;
+  flows.put("login", { at: "choose_method" }, { identityId }, { kind: "owner", methods: ["off"] });
+  expect((await formOf(flows)).nodes).toEqual([]);
+  await expect(flows.submit("off")).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
+});
+
+test("a method that finds the account by itself is offered to everybody", async () => {
+  const flows = await login({ ...byName, enumerationSafe: false }, [new Elsewhere()]);
+  await flows.submit("identify", {}, typed);
+  const offers = [{ kind: "elsewhere" }, { kind: "code" }, { kind: "link" }];
+  expect((await flows.show()).stage).toMatchObject({ offers });
 });
 
 /** Draws which part it plays. */
@@ -377,6 +403,10 @@ const questions = new TwoQuestions();
 const second = new Factor("second", "second");
 const either = new Factor("either", "either");
 const secret = "the stored secret";
+
+function candidateOf({ identity, credential, credentialKinds }: TestFlows) {
+  return identity && { identity, credential, credentialKinds, loginSequence: 1 };
+}
 
 async function loginWith(methods: readonly LoginMethod[], settings: Partial<TenantSettings> = {}) {
   const flows = await login(settings, methods);
@@ -410,9 +440,14 @@ describe("a second factor", () => {
       secondFactor: true,
     });
     await expect(flows.submit("first", { secret })).rejects.toMatchObject({ reason: "STEP_NOT_OFFERED" });
-    // Whatever is typed beside it, it is tried against the account of the first proof.
+    // Whatever is typed beside it, it is tried against the account of the first proof, and counted for that.
+    flows.answers = {
+      findForLogin: async () => ({ flow: flows.flow, candidate: candidateOf(flows) }),
+    };
     const other = { identifier: "eve@example.com" };
     expect(await flows.submit("second", { secret: "wrong" }, other)).toMatchObject({ kind: "rejected" });
+    expect(flows.isCountedBy("account", email)).toBe(true);
+    expect(flows.isCountedBy("account", "eve@example.com")).toBe(false);
     expect(await flows.submit("second", { secret })).toMatchObject({ kind: "completed" });
   });
 
