@@ -1,85 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { LoginFlows, LoginOutcome } from "../../src/domain/flow/login/login-flows.ts";
 import type { Identity } from "../../src/domain/identity/identity.ts";
-import type { FlowKind, MethodKind } from "../../src/domain/kinds.ts";
-import type { LoginAttempt, LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
+import type { FlowKind } from "../../src/domain/kinds.ts";
+import type { LoginMethod, SettingsMethod } from "../../src/domain/method/method.ts";
 import type { AuthenticatedSession } from "../../src/domain/session/session.ts";
-import type { Tenant } from "../../src/domain/tenant/tenant.ts";
 import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
 import { FlowServer } from "../support/flow-server.ts";
+import { Elsewhere, KnowsSecret, TwoQuestions } from "../support/methods.ts";
 import { aFlow, anEvent, aPassword, aSession, heldFlow, someSettings } from "../support/records.ts";
 
 /*
  * Methods of the kinds that the server does not have yet, against the real flows and a real database: one that redirects,
  * one of several steps, one that is only shown second, and one that can be either.
  */
-
-/** Signs in elsewhere, and comes back with what it was given there. It finds the account by itself. */
-class Elsewhere implements LoginMethod {
-  readonly kind = "elsewhere" as MethodKind;
-  readonly factor = "first";
-  readonly credential = undefined;
-  found: LoginAttempt["candidate"];
-
-  loginNodes() {
-    return [];
-  }
-
-  async proveLogin({ step, memory }: LoginAttempt) {
-    if (memory === undefined) {
-      return {
-        kind: "redirects",
-        url: "https://elsewhere.example/?state=s1",
-        memory: { state: "s1" },
-      } as const;
-    }
-    if (this.found === undefined || step.fields.state !== memory.state) return wrong;
-    const authentication = { kind: "link", assuranceLevel: "aal1" } as const;
-    return { kind: "proved", candidate: this.found, authentication } as const;
-  }
-}
-
-/** Asks once more before it believes. */
-class TwoQuestions implements LoginMethod {
-  readonly kind = "questions" as MethodKind;
-  readonly factor = "first";
-  readonly credential = "password";
-
-  loginNodes(_tenant: Tenant, { memory }: { readonly memory?: object | undefined }) {
-    const name = memory === undefined ? "questions.first" : "questions.second";
-    return [{ name, messages: [], element: { kind: "input", type: "text" } } as const];
-  }
-
-  async proveLogin({ step, memory, candidate }: LoginAttempt) {
-    if (memory === undefined) return { kind: "continues", memory: { asked: 1 } } as const;
-    if (candidate === undefined || step.fields.answer !== candidate.credential) return wrong;
-    const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
-    return { kind: "proved", candidate, authentication } as const;
-  }
-}
-
-/** Knows the stored secret. */
-class KnowsSecret implements LoginMethod {
-  readonly kind: MethodKind;
-  readonly factor: LoginMethod["factor"];
-  readonly credential = "password";
-
-  constructor(kind: string, factor: LoginMethod["factor"]) {
-    this.kind = kind as MethodKind;
-    this.factor = factor;
-  }
-
-  loginNodes() {
-    return [];
-  }
-
-  async proveLogin({ step, candidate }: LoginAttempt) {
-    if (candidate === undefined || step.fields.secret !== candidate.credential) return wrong;
-    const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
-    const authentication = { kind: "password", assuranceLevel } as const;
-    return { kind: "proved", candidate, authentication } as const;
-  }
-}
 
 /** Sets a new secret, as it is given; once more, if that is asked for. */
 const newSecret: SettingsMethod = {
@@ -102,12 +35,6 @@ const newSecret: SettingsMethod = {
     },
   },
 };
-
-const wrong = {
-  kind: "rejected",
-  reason: "CREDENTIALS_INVALID",
-  problems: { fields: [], form: [] },
-} as const;
 
 let server: FlowServer;
 let identity: Identity;

@@ -1,0 +1,314 @@
+import { describe, expect, test } from "vitest";
+import { appUrl, inShort, rejected, TestFlows } from "../../../../test/support/flows.ts";
+import { noon } from "../../../../test/support/records.ts";
+import type { Identity, VerifiableAddress } from "../../identity/identity.ts";
+import type { TenantSettings } from "../../tenant/tenant.ts";
+
+const email = "ada@example.com";
+const other = "countess@example.com";
+const typed = { address: email };
+const address = (value: string): VerifiableAddress => ({
+  kind: "email",
+  value,
+  path: value,
+  verifiedAt: noon,
+});
+const unverified = { verifiableAddresses: [{ ...address(email), verifiedAt: undefined }] };
+const recovers = (...values: readonly string[]) =>
+  values.map((value) => ({ kind: "email", value, path: value }) as const);
+/** Ada with two addresses to recover by. */
+const two = {
+  verifiableAddresses: [address(email), address(other)],
+  recoveryAddresses: recovers(email, other),
+};
+const friendly = { enumerationSafe: false };
+
+/** A recovery of Ada, who has one verified address unless something else is said. */
+async function recovery(
+  person: Partial<Identity> = {},
+  settings: Partial<TenantSettings> = {},
+  purpose = {},
+) {
+  const flows = await TestFlows.make(settings);
+  await flows.person(person);
+  flows.put("recovery", { at: "choose_method" }, { returnTo: appUrl }, purpose);
+  return flows;
+}
+
+describe("a recovery", () => {
+  test("asks for an address or a name", async () => {
+    const flows = await recovery();
+    const flow = await flows.show();
+    expect(inShort(flow)).toEqual({
+      stage: "choose_method",
+      texts: ["Recover your account", expect.stringContaining("")],
+      messages: [],
+      nodes: ['address: text! = ""', "sendCode: [Send code]", "sendLink: [Send link]"],
+    });
+    expect(flow.stage).toMatchObject({ offers: [{ kind: "code" }, { kind: "link" }] });
+    expect(await rejected(flows.submit("sendCode", {}, { address: "" }))).toEqual({
+      reason: "FORM_INCOMPLETE",
+      messages: [],
+      nodes: ['address: text! = "" <- Property address is missing.'],
+    });
+  });
+
+  test("sends a code, and leads to a new secret", async () => {
+    const flows = await recovery();
+    expect(await flows.submit("sendCode", {}, { address: ` ${email} ` })).toMatchObject({
+      kind: "next_step",
+    });
+    expect(flows.sent()).toMatchObject({ template: "recovery_code", recipient: email, suppressed: false });
+    expect(flows.flow).toMatchObject({
+      identityId: flows.identity?.id,
+      data: { state: { at: "enter_code", sentTo: email } },
+    });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({
+      kind: "completed",
+      completed: { settings: { stage: { kind: "set_new_secret" } }, session: undefined },
+    });
+    expect(flows.last("completeRecovery")).toMatchObject({ identityId: flows.identity?.id });
+  });
+
+  test("by a link is completed by one click", async () => {
+    const flows = await recovery();
+    expect(await flows.submit("sendLink", {}, typed)).toMatchObject({ kind: "next_step" });
+    await flows.openLink();
+    expect(await flows.submit("confirmLink")).toMatchObject({ kind: "completed" });
+  });
+
+  // Security rule (SR-ENUM-7): nothing tells whether anybody was found, or by what.
+  test.each<[string, Partial<Identity> | undefined, string, boolean]>([
+    ["nobody has", undefined, "ada", true],
+    ["somebody has who is inactive", { state: "inactive" }, email, true],
+    ["was never verified", unverified, email, true],
+    [
+      "leads to another address",
+      { identifiers: [{ kind: "username", value: "ada", path: "" }] },
+      "ada",
+      false,
+    ],
+    ["is one of several", two, email, false],
+  ])("answers alike for a name that %s (SR-ENUM-7)", async (_, person, name, suppressed) => {
+    const flows = await recovery(person);
+    if (person === undefined) flows.identity = undefined;
+    expect(await flows.submit("sendCode", {}, { address: name })).toMatchObject({ kind: "next_step" });
+    expect(flows.flow?.data.state).toMatchObject({ at: "enter_code", sentTo: name });
+    expect(flows.sent()).toMatchObject({ suppressed });
+  });
+
+  test.each<[string, Partial<Identity> | undefined]>([
+    ["nobody has", undefined],
+    ["was never verified", unverified],
+  ])("where answers may tell says so of a name that %s", async (_, person) => {
+    const flows = await recovery(person, friendly);
+    if (person === undefined) flows.identity = undefined;
+    expect(await rejected(flows.submit("sendCode", {}, typed))).toEqual({
+      reason: "IDENTITY_NOT_FOUND",
+      messages: [],
+      nodes: [expect.stringMatching(`^address: text! = "${email}" <- `)],
+    });
+  });
+
+  test("where answers may tell sends to the only address", async () => {
+    const flows = await recovery({}, friendly);
+    await flows.submit("sendCode", {}, typed);
+    expect(flows.flow?.data.state).toMatchObject({ at: "enter_code", sentTo: email });
+  });
+
+  test("sends again to where the name leads by then", async () => {
+    const flows = await recovery();
+    const person = flows.identity;
+    flows.identity = undefined;
+    await flows.submit("sendCode", {}, typed);
+    flows.identity = person;
+    flows.clock.advance(30_000);
+    expect(await flows.submit("resend")).toMatchObject({ kind: "next_step" });
+    expect(flows.sent()).toMatchObject({ recipient: email, suppressed: false });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
+  });
+
+  test("sends nothing again to what is no name", async () => {
+    const flows = await recovery();
+    const sentAt = flows.clock.now().toISOString();
+    flows.put("recovery", { at: "enter_code", sentTo: " ", sentAt } as never);
+    flows.answers = {
+      findForRecovery: async () => flows.identity && { ...flows.identity, unclaimed: false },
+    };
+    flows.clock.advance(30_000);
+    expect(await flows.submit("resend")).toMatchObject({ kind: "next_step" });
+    expect(flows.sent()).toMatchObject({ suppressed: true });
+  });
+
+  test("goes back to the name, and is nobody's", async () => {
+    const flows = await recovery();
+    await flows.submit("sendCode", {}, typed);
+    await flows.submit("back");
+    expect(flows.flow?.data.state).toEqual({ at: "choose_method", typed: typed.address });
+    expect(flows.flow?.identityId).toBeUndefined();
+  });
+});
+
+describe("the choice of an address, where answers may tell", () => {
+  /** A recovery that asks which of two addresses to send to. */
+  async function choosing(name = other, step = "sendCode") {
+    const flows = await recovery(two, friendly);
+    await flows.submit(step, {}, { address: ` ${name} ` });
+    return flows;
+  }
+
+  test("shows masks, with the one that was typed first, and counts that as a message", async () => {
+    const flows = await choosing();
+    expect(flows.counted).toHaveLength(1);
+    expect(flows.isCountedBy("recipient_total", other)).toBe(false);
+    expect(flows.flow?.identityId).toBe(flows.identity?.id);
+    const flow = await flows.show();
+    expect(inShort(flow)).toEqual({
+      stage: "choose_address",
+      texts: ["Choose an address", expect.any(String)],
+      messages: [],
+      nodes: [
+        'sendCode.addressId: text! = "2"',
+        "sendCode: [Send code]",
+        'sendLink.addressId: text! = "2"',
+        "sendLink: [Send link]",
+        "back: [Back] alone",
+      ],
+    });
+    const addresses = [
+      { id: "1", masked: "a****@example.com", kind: "email" },
+      { id: "2", masked: "c****@example.com", kind: "email" },
+    ];
+    expect(flow.stage).toMatchObject({
+      offers: [
+        { kind: "code", addresses },
+        { kind: "link", addresses },
+      ],
+    });
+    expect((await choosing(other, "sendLink")).flow?.data.state).toMatchObject({ at: "choose_address" });
+  });
+
+  test("sends to the one that was chosen, and remembers the choice", async () => {
+    const flows = await choosing();
+    expect(await flows.submit("sendCode", { addressId: "1" })).toMatchObject({ kind: "next_step" });
+    expect(flows.sent()).toMatchObject({ recipient: email, suppressed: false });
+    expect(flows.isCountedBy("mailbox", email)).toBe(false);
+    expect(flows.flow?.data.state).toMatchObject({ at: "enter_code", sentTo: "a****@example.com" });
+    flows.clock.advance(30_000);
+    await flows.submit("resend");
+    expect(flows.sent()).toMatchObject({ recipient: email, suppressed: false });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
+    const back = await choosing();
+    const before = back.flow?.data.state;
+    await back.submit("sendLink", { addressId: "1" });
+    expect(back.flow?.data.state).toMatchObject({ at: "link_sent" });
+    await back.submit("back");
+    expect(back.flow?.data.state).toEqual(before);
+    expect(back.flow?.identityId).toBe(back.identity?.id);
+  });
+
+  test("can be given up, with what was typed", async () => {
+    const flows = await choosing();
+    await flows.submit("back");
+    expect(flows.flow?.data.state).toEqual({ at: "choose_method", typed: other });
+    expect(flows.flow?.identityId).toBeUndefined();
+    expect(inShort(await flows.show()).nodes[0]).toBe(`address: text! = "${other}"`);
+  });
+
+  test.each([undefined, "", 1])("is refused without an id: %s", async (addressId) => {
+    const flows = await choosing();
+    expect(await rejected(flows.submit("sendCode", { addressId }))).toEqual({
+      reason: "FORM_INCOMPLETE",
+      messages: [],
+      nodes: ['sendCode.addressId: text! = "2" <- Property addressId is missing.'],
+    });
+  });
+
+  // Security rule (SR-ENUM-8): only an address that the flow offered, and that still recovers.
+  test.each<[string, string, (person: Identity) => Identity]>([
+    ["was not offered", "3", (person) => person],
+    ["is no longer verified", "1", (person) => ({ ...person, verifiableAddresses: [address(other)] })],
+    ["is of somebody who is inactive", "1", (person) => ({ ...person, state: "inactive" })],
+    ["is somebody else's", "1", (person) => ({ ...person, id: "another" as Identity["id"] })],
+  ])("sends nothing to an address that %s (SR-ENUM-8)", async (_, addressId, changed) => {
+    const flows = await choosing();
+    flows.identity = flows.identity && changed(flows.identity);
+    expect(await rejected(flows.submit("sendCode", { addressId }))).toMatchObject({
+      reason: "FORM_INCOMPLETE",
+      nodes: [expect.stringContaining("sendCode.addressId")],
+    });
+    expect(flows.written.filter(({ change }) => change.messages?.length > 0)).toEqual([]);
+  });
+
+  test("sends nothing once nobody has the account", async () => {
+    const flows = await choosing();
+    flows.identity = undefined;
+    expect(await rejected(flows.submit("sendCode", { addressId: "1" }))).toMatchObject({
+      reason: "FORM_INCOMPLETE",
+    });
+  });
+
+  test("is there only where there is a choice", async () => {
+    const flows = await recovery({}, friendly);
+    await expect(flows.submit("sendCode", { addressId: "1" }, typed)).rejects.toMatchObject({
+      reason: "FEATURE_OFF",
+      metadata: { field: "sendCode.addressId" },
+    });
+  });
+});
+
+describe("the proof of an address", () => {
+  async function proving(person: Partial<Identity> = {}, purpose: object = {}) {
+    const flows = await recovery(person, {}, purpose);
+    await flows.submit("sendCode", {}, typed);
+    return flows;
+  }
+
+  // Security rule (SR-CODE-10): it is worth nothing once the address is no longer the account's.
+  test.each<[string, (person: Identity) => Identity | undefined]>([
+    ["has no account any more", () => undefined],
+    ["is inactive", (person) => ({ ...person, state: "inactive" })],
+    ["is somebody else", (person) => ({ ...person, id: "another" as Identity["id"] })],
+    ["has another address", (person) => ({ ...person, verifiableAddresses: [address(other)] })],
+    ["recovers by another address", (person) => ({ ...person, recoveryAddresses: recovers(other) })],
+  ])("is worth nothing once its owner %s (SR-CODE-10)", async (_, changed) => {
+    const flows = await proving();
+    flows.identity = flows.identity && changed(flows.identity);
+    expect(await rejected(flows.submit("code", flows.sent()))).toEqual({
+      reason: "CODE_INVALID",
+      messages: [expect.stringContaining("code")],
+      nodes: [],
+    });
+    expect(flows.last("completeRecovery")).toBeUndefined();
+  });
+
+  test("is worth nothing if the account goes at the same moment", async () => {
+    const flows = await proving();
+    flows.answers = { completeRecovery: async () => "identity_gone" };
+    expect(await rejected(flows.submit("code", flows.sent()))).toMatchObject({ reason: "CODE_INVALID" });
+  });
+
+  // Security rule (SR-OWNER-1): of an account that nobody has claimed it recovers nothing, but asks whose it is.
+  test("in an account that nobody has claimed asks whose it is (SR-OWNER-1)", async () => {
+    const flows = await recovery(unverified);
+    flows.unclaimed = true;
+    await flows.submit("sendCode", {}, typed);
+    expect(flows.sent()).toMatchObject({ suppressed: false });
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "next_step" });
+    expect(flows.flow?.data.state).toMatchObject({ at: "claim_account", sentTo: email });
+    expect(flows.last("completeRecovery")).toBeUndefined();
+    expect(await flows.submit("disown")).toMatchObject({
+      kind: "completed",
+      completed: { settings: { kind: "settings" }, session: undefined },
+    });
+  });
+
+  test("is not wanted of the address where an operator vouches for the person", async () => {
+    const flows = await proving({}, { operator: "vouches" });
+    flows.identity = flows.identity && { ...flows.identity, ...unverified };
+    expect(await flows.submit("code", flows.sent())).toMatchObject({ kind: "completed" });
+    const sends = await proving({}, { operator: "sends" });
+    sends.identity = sends.identity && { ...sends.identity, verifiableAddresses: [] };
+    expect(await rejected(sends.submit("code", sends.sent()))).toMatchObject({ reason: "CODE_INVALID" });
+  });
+});

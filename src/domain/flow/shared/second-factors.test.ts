@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { TestClock } from "../../../../test/support/clock.ts";
+import { KnowsSecret } from "../../../../test/support/methods.ts";
+import { someSettings } from "../../../../test/support/records.ts";
+import type { TenantId } from "../../ids.ts";
+import type { LoginMethod } from "../../method/method.ts";
+import { SecondFactors, shownFirst } from "./second-factors.ts";
+
+const tenant = { tenantId: "t" as TenantId, name: "default", settings: someSettings() };
+const clock = new TestClock();
+const [first, second, either] = [
+  new KnowsSecret("first", "first"),
+  new KnowsSecret("second", "second"),
+  new KnowsSecret("either", "either"),
+];
+const off = Object.assign(new KnowsSecret("off", "second"), { isEnabled: () => false });
+const without = Object.assign(new KnowsSecret("without", "second"), { credential: undefined });
+const weak = { authentication: { kind: "code", assuranceLevel: "aal1" } } as const;
+
+/** What is wanted beside a proof. */
+function wanted(
+  given: Parameters<SecondFactors["requiredBeside"]>[1],
+  credentials: readonly "password"[] = ["password"],
+  methods: readonly LoginMethod[] = [first, second, either, off, without as LoginMethod],
+) {
+  return new SecondFactors({ methods, clock }).requiredBeside(tenant, given, credentials);
+}
+
+// Security rule (SR-FACTOR-1): what an account has set up to be shown second is wanted after every first proof.
+test("what is wanted second is what the account has set up and the tenant has switched on (SR-FACTOR-1)", () => {
+  expect(wanted(weak)).toEqual(["second", "either"]);
+  expect(wanted({ ...weak, by: "either" as never })).toEqual(["second"]);
+  expect(wanted(weak, [])).toEqual([]);
+  expect(wanted(weak, ["password"], [first])).toEqual([]);
+});
+
+test("a proof that is worth two factors needs none beside it", () => {
+  expect(wanted({ authentication: { kind: "code", assuranceLevel: "aal2" } })).toEqual([]);
+});
+
+test("a first proof is kept with the time at which it was given", () => {
+  const firstFactor = new SecondFactors({ methods: [], clock }).firstFactor(weak.authentication, "recovery", [
+    "second" as never,
+  ]);
+  const proof = { kind: "code", purpose: "recovery", assuranceLevel: "aal1" };
+  expect(firstFactor).toEqual({ ...proof, completedAt: clock.now().toISOString(), methods: ["second"] });
+  expect(shownFirst(firstFactor)).toEqual({ ...proof, completedAt: clock.now() });
+});

@@ -1,0 +1,141 @@
+import type { MethodKind } from "../../src/domain/kinds.ts";
+import type {
+  LoginAttempt,
+  LoginMethod,
+  LoginStage,
+  MethodMemory,
+  RegistrationMethod,
+  SecretAttempt,
+  SettingsMethod,
+} from "../../src/domain/method/method.ts";
+import type { Tenant } from "../../src/domain/tenant/tenant.ts";
+import { passwordTitle } from "../../src/domain/user-message/user-messages.ts";
+import { aPassword } from "./records.ts";
+
+/*
+ * Methods of the kinds that the server does not have yet: one that redirects, one of several steps, one that is only shown
+ * second, and one that can be either.
+ */
+
+/** Signs in elsewhere, and comes back with what it was given there. It finds the account by itself. */
+export class Elsewhere implements LoginMethod {
+  readonly kind = "elsewhere" as MethodKind;
+  readonly factor = "first";
+  readonly credential = undefined;
+  found: LoginAttempt["candidate"];
+
+  loginNodes() {
+    return [];
+  }
+
+  async proveLogin({ step, memory }: LoginAttempt) {
+    if (memory === undefined) {
+      return {
+        kind: "redirects",
+        url: "https://elsewhere.example/?state=s1",
+        memory: { state: "s1" },
+      } as const;
+    }
+    if (this.found === undefined || step.fields.state !== memory.state) return wrong;
+    const authentication = { kind: "link", assuranceLevel: "aal1" } as const;
+    return { kind: "proved", candidate: this.found, authentication } as const;
+  }
+}
+
+/** Asks once more before it believes. */
+export class TwoQuestions implements LoginMethod {
+  readonly kind = "questions" as MethodKind;
+  readonly factor = "first";
+  readonly credential = "password";
+
+  loginNodes(_tenant: Tenant, { memory }: LoginStage) {
+    const name = memory === undefined ? "questions.first" : "questions.second";
+    return [{ name, messages: [], element: { kind: "input", type: "text" } } as const];
+  }
+
+  async proveLogin({ step, memory, candidate }: LoginAttempt) {
+    if (memory === undefined) return { kind: "continues", memory: { asked: 1 } } as const;
+    if (candidate === undefined || step.fields.answer !== candidate.credential) return wrong;
+    const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
+    return { kind: "proved", candidate, authentication } as const;
+  }
+}
+
+/** Knows the stored secret. */
+export class KnowsSecret implements LoginMethod {
+  readonly kind: MethodKind;
+  readonly factor: LoginMethod["factor"];
+  readonly credential = "password";
+
+  constructor(kind: string, factor: LoginMethod["factor"]) {
+    this.kind = kind as MethodKind;
+    this.factor = factor;
+  }
+
+  loginNodes() {
+    return [];
+  }
+
+  async proveLogin({ step, candidate }: LoginAttempt) {
+    if (candidate === undefined || step.fields.secret !== candidate.credential) return wrong;
+    const assuranceLevel = this.factor === "second" ? "aal2" : "aal1";
+    const authentication = { kind: "password", assuranceLevel } as const;
+    return { kind: "proved", candidate, authentication } as const;
+  }
+}
+
+/** Takes a new secret in two steps, of which the first one may lead elsewhere. */
+export class SecretInTwoSteps implements RegistrationMethod, SettingsMethod {
+  readonly kind = "password";
+  readonly #url: string | undefined;
+
+  constructor(url?: string) {
+    this.#url = url;
+  }
+
+  registrationNodes(_tenant: Tenant, memory?: MethodMemory) {
+    return nodesAfter(memory);
+  }
+
+  async proveRegistration({ step, memory }: SecretAttempt) {
+    if (memory === undefined) return this.#goOn(step.fields.secret);
+    const authentication = { kind: "password", assuranceLevel: "aal1" } as const;
+    return { kind: "proved", credential: aPassword(String(memory.secret)), authentication } as const;
+  }
+
+  sectionTitle() {
+    return passwordTitle();
+  }
+
+  readonly settingsSteps = {
+    password: {
+      setsNewSecret: true,
+      nodes: (_tenant: Tenant, memory?: MethodMemory) => nodesAfter(memory),
+      take: async ({ step, memory }: SecretAttempt) => {
+        if (memory === undefined) return this.#goOn(step.fields.secret);
+        const notice = { template: "password_changed", data: {} } as const;
+        return { kind: "changed", credential: aPassword(String(memory.secret)), notice } as const;
+      },
+    },
+    forget: { nodes: () => [], take: async () => wrong },
+  };
+
+  #goOn(secret: unknown) {
+    if (secret === undefined) return wrong;
+    const memory = { secret: String(secret) };
+    return this.#url === undefined
+      ? ({ kind: "continues", memory } as const)
+      : ({ kind: "redirects", url: this.#url, memory } as const);
+  }
+}
+
+function nodesAfter(memory: MethodMemory | undefined) {
+  const name = memory === undefined ? "password.first" : `password.second.${memory.secret}`;
+  return [{ name, step: "password", messages: [], element: { kind: "input", type: "text" } } as const];
+}
+
+const wrong = {
+  kind: "rejected",
+  reason: "CREDENTIALS_INVALID",
+  problems: { fields: [], form: [] },
+} as const;
