@@ -75,7 +75,7 @@ function unfinished(client: ClientHttp2Session, headers: Record<string, string> 
 const readsNothing: Settings = { initialWindowSize: 0 };
 
 const called = () =>
-  vi.waitFor(() => expect(running.log.filter(({ message }) => message === "call")).not.toHaveLength(0));
+  eventually(() => expect(running.log.filter(({ message }) => message === "call")).not.toHaveLength(0));
 
 /** The reason and scope of what a stream is refused with. */
 async function refusalOf(stream: ClientHttp2Stream): Promise<string> {
@@ -87,8 +87,11 @@ async function refusalOf(stream: ClientHttp2Stream): Promise<string> {
   return /"reason":"(\w+)"/.exec(text)?.[1] ?? text;
 }
 
+/** Waits as long as a busy machine may take. */
+const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000 });
+
 const held = () => budgets.calls.strangers.bytes.held;
-const holds = (calls: number) => vi.waitFor(() => expect(held()).toBe(calls * callBytes));
+const holds = (calls: number) => eventually(() => expect(held()).toBe(calls * callBytes));
 
 async function reasonOf(call: Promise<unknown>): Promise<string | undefined> {
   return detailOf(await errorOf(call), ErrorInfoSchema)?.reason;
@@ -161,7 +164,7 @@ describe("security rule (SR-LIMIT-13): what a call holds is given back, however 
     await start({}, { limits: { headerTimeoutMs: 300, requestTimeoutMs: 300 } });
     await call();
     await called();
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(held()).toBe(0);
       expect(budgets.calls.strangers.streams.held).toBe(0);
       expect(budgets.calls.lookups.held).toBe(0);
@@ -215,7 +218,7 @@ describe("security rule (SR-LIMIT-13): a call holds its share as long as the ser
     await holds(2);
     lookedUp.resolve();
     // The share of the server itself is free again.
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(budgets.calls.strangers.bytes.shortageOf("127.0.0.1", 2 * callBytes)).toBe(undefined),
     );
     from("192.0.2.3");
@@ -243,9 +246,9 @@ describe("security rule (SR-LIMIT-13): a call holds its share as long as the ser
       },
       0,
     ).end(gzipSync(text));
-    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(text.length));
+    await eventually(() => expect(budgets.calls.known.bytes.held).toBe(text.length));
     handled.resolve();
-    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(0));
+    await eventually(() => expect(budgets.calls.known.bytes.held).toBe(0));
   });
 
   test("also when it is refused, until its answer was read", async () => {
@@ -392,7 +395,7 @@ describe("security rule (SR-LIMIT-14): a caller with a valid credential is serve
     expect((await call({ cookie: `${sessionCookieName(testTenant())}=${goodCookie}` })).session?.id).toBe(
       "a",
     );
-    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(0));
+    await eventually(() => expect(budgets.calls.known.bytes.held).toBe(0));
   });
 
   test("for a method that asks for a session, or for a key", async () => {
@@ -434,7 +437,7 @@ describe("security rule (SR-LIMIT-14): a caller with a valid credential is serve
       ":path": "/ostiary.session.v1.SessionService/GetCurrentSession",
     };
     unfinished(session(), headers);
-    await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe(callBytes));
+    await eventually(() => expect(budgets.calls.known.bytes.held).toBe(callBytes));
     expect(await refusalOf(unfinished(session(), headers))).toBe("RATE_LIMITED");
   });
 });
@@ -456,7 +459,7 @@ describe("security rule (SR-LIMIT-12): streams without a credential are few and 
     const known = watchWith(protocol, { authorization: "Bearer ost_key_any:scope" });
     expect((await known.first).value?.status).toBe(1);
     open.end();
-    await vi.waitFor(() => expect(budgets.calls.strangers.streams.held).toBe(0));
+    await eventually(() => expect(budgets.calls.strangers.streams.held).toBe(0));
     await watchWith(protocol).first;
   });
 
@@ -493,7 +496,7 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     const [first, second, third] = [await idle(), await idle(), await idle()];
     await answered(first);
     const fourth = await idle();
-    await vi.waitFor(() => expect(second.isClosed()).toBe(true));
+    await eventually(() => expect(second.isClosed()).toBe(true));
     expect([first.isClosed(), third.isClosed(), fourth.isClosed()]).toEqual([false, false, false]);
     expect(budgets.connections.open).toBe(3);
     expect(await answered(fourth)).toContain("200 OK");
@@ -532,12 +535,12 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     const busy = [session(), session(), session()];
     for (const [index, client] of busy.entries()) {
       unfinished(client, headers);
-      await vi.waitFor(() => expect(budgets.calls.known.bytes.held).toBe((index + 1) * callBytes));
+      await eventually(() => expect(budgets.calls.known.bytes.held).toBe((index + 1) * callBytes));
     }
     const closed = once(busy[0] as ClientHttp2Session, "close");
     const last = await idle();
     if (name === "public") await closed;
-    else await vi.waitFor(() => expect(last.isClosed()).toBe(true));
+    else await eventually(() => expect(last.isClosed()).toBe(true));
     expect(busy.map((client) => client.closed || client.destroyed)).toEqual([
       name === "public",
       false,
@@ -553,9 +556,9 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     const from = { localAddress: "127.0.0.1", localPort: first.localPort };
     const second = createConnection({ host: "127.0.0.2", port: running.port, ...from });
     await once(second, "connect");
-    await vi.waitFor(() => expect(budgets.connections.open).toBe(2));
+    await eventually(() => expect(budgets.connections.open).toBe(2));
     second.destroy();
-    await vi.waitFor(() => expect(budgets.connections.open).toBe(1));
+    await eventually(() => expect(budgets.connections.open).toBe(1));
     const head = `POST ${check} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`;
     first.write(`${head}content-length: 100\r\n\r\n{`);
     await holds(1);
@@ -568,14 +571,14 @@ describe("security rule (SR-LIMIT-12): a new connection is taken in as long as t
     expect(all.map(({ isClosed }) => isClosed())).toEqual([false, false, false, false]);
     expect(budgets.connections.open).toBe(4);
     await idle();
-    await vi.waitFor(() => expect(budgets.connections.closed).toBe(1));
+    await eventually(() => expect(budgets.connections.closed).toBe(1));
     expect(budgets.connections.open).toBe(4);
   });
 
   test("and all of it is in the metrics", async () => {
     await start({ connections: few });
     await idle();
-    await vi.waitFor(() => expect(budgets.connections.open).toBe(1));
+    await eventually(() => expect(budgets.connections.open).toBe(1));
     const figures = Object.fromEntries(gaugesOf(budgets).map(({ name, read }) => [name, read()]));
     expect(figures).toMatchObject({
       ostiary_connections: 1,

@@ -78,7 +78,9 @@ describe.skipIf(!chromiumInstalled)("in Chromium", { timeout: 60_000 }, () => {
     );
   /** The newest message to an address that has a code or a link. */
   const sentTo = (to: string) =>
-    vi.waitUntil(async () => (await app.messages(to)).filter(({ code, url }) => code + url !== "").at(-1));
+    vi.waitUntil(async () => (await app.messages(to)).filter(({ code, url }) => code + url !== "").at(-1), {
+      timeout: 10_000,
+    });
 
   describe.each(["registration", "login"] as const)("a %s", (kind) => {
     /** A page that is filled in, and what waits until it has led on. */

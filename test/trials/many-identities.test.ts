@@ -77,12 +77,15 @@ const copies = (
 /** What PostgreSQL has read of tables from end to end, in rows, once nobody is connected any more. */
 async function rowsRead(): Promise<ReadonlyMap<string, number>> {
   return administer(database.url, async (query) => {
-    await vi.waitFor(async () => {
-      const others = await query(
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
-      );
-      expect(others).toEqual([]);
-    });
+    await vi.waitFor(
+      async () => {
+        const others = await query(
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        );
+        expect(others).toEqual([]);
+      },
+      { timeout: 10_000 },
+    );
     const rows = await query<{ relname: string; read: number }>(
       "SELECT relname, seq_tup_read::int AS read FROM pg_stat_user_tables WHERE schemaname = 'ostiary'",
     );
