@@ -89,7 +89,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const headers = { "x-forwarded-for": freshAddress() };
     const client = app.client(LoginService, { protocol, headers });
     const create = () => client.createLoginFlow({ client: ClientKind.NATIVE });
-    await Promise.all(Array.from({ length: 300 }, create));
+    await inBatches(300, create);
     expect(await refusal(create())).toMatchObject({ ...tooMany, metadata: { scope: "address" } });
     const elsewhere = app.client(LoginService, { protocol, headers: { "x-forwarded-for": freshAddress() } });
     expect((await elsewhere.createLoginFlow({ client: ClientKind.NATIVE })).flow?.id).toBeDefined();
